@@ -1,0 +1,246 @@
+package parser
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"time"
+)
+
+// maxCompanions bounds the records kept of an event before and after a denial.
+const maxCompanions = 8
+
+// A pending denial is waiting for the rest of its event.
+type pending struct {
+	denial     int // index in scanner.dst
+	record     Record
+	start, end int // of its line
+	before     int // of marks, how many precede the denial
+	marks      []mark
+}
+
+// mark remembers a line that may belong to an event before or after it.
+func (s *scanner) mark(m mark) {
+	for len(s.open) > 0 && s.open[0].end+Context <= m.end {
+		s.close()
+	}
+	for i := range s.open {
+		p := &s.open[i]
+		if p.record.Serial == m.serial && m.end < p.end+Context && len(p.marks)-p.before < maxCompanions {
+			p.marks = append(p.marks, m)
+		}
+	}
+	s.recent[s.seen%len(s.recent)] = m
+	s.seen++
+}
+
+// wait opens a pending denial on the line that triggered, with the lines of its
+// event that were already seen.
+func (s *scanner) wait(denial int, r Record) {
+	p := pending{denial: denial, record: r, start: s.start, end: s.end}
+	if n := len(s.pool); n > 0 {
+		p.marks = s.pool[n-1].marks[:0]
+		s.pool = s.pool[:n-1]
+	}
+	if r.Serial != 0 {
+		for i := s.seen - 1; i >= 0 && i >= s.seen-len(s.recent) && len(p.marks) < maxCompanions; i-- {
+			m := s.recent[i%len(s.recent)]
+			if m.start <= p.start-Context {
+				break
+			}
+			if m.serial == r.Serial {
+				p.marks = append(p.marks, m)
+			}
+		}
+		slices.Reverse(p.marks)
+		p.before = len(p.marks)
+	}
+	s.open = append(s.open, p)
+}
+
+// close completes the oldest pending denial.
+func (s *scanner) close() {
+	p := s.open[0]
+	s.open = s.open[1:]
+	s.start, s.end = p.start, p.end
+	x := &s.dst[p.denial]
+	records := make([]Record, 1, 1+len(p.marks))
+	records[0] = p.record
+	for _, m := range p.marks {
+		if r, ok := s.companion(&p.record, m); ok {
+			records = append(records, r)
+		}
+	}
+	if p.record.Serial == 0 && p.record.Origin.Transport == JournalAudit {
+		records = s.following(records)
+	}
+	x.Event.Records = records
+	x.describe()
+	s.pool = append(s.pool, p)
+}
+
+// following appends the companions of a record without a serial: journalctl's
+// short forms print the SYSCALL record of the same process behind an AVC, and
+// behind that what has no process.
+func (s *scanner) following(records []Record) []Record {
+	r := &records[0]
+	if r.Type != AVC {
+		return records
+	}
+	window, first := s.window()
+	rest := window[min(s.end-first+1, len(window)):]
+	pid, call := fieldOf(r.Text, "pid"), false
+	for range 16 {
+		if len(rest) == 0 {
+			break
+		}
+		line, after, _ := bytes.Cut(rest, []byte("\n"))
+		rest = after
+		if len(line) > 0 && line[0] == '{' {
+			break // JSON, where records have serials
+		}
+		h, v := parseLine(string(line), s.z)
+		if v != isRecord || h.transport != JournalAudit || h.serial != 0 {
+			continue
+		}
+		owner := fieldOf(h.body, "pid")
+		switch {
+		case !call && h.typ == AVC && owner == pid:
+			continue
+		case !call && h.typ == SYSCALL && owner == pid:
+			call = true
+		case !call || !h.typ.isCompanion() || h.typ == SYSCALL:
+			return records
+		}
+		if h.node != r.Node || h.userSpace != r.Origin.UserSpace || h.time.Sub(r.Time).Abs() > time.Second {
+			return records
+		}
+		o := r.Origin
+		o.Line = 0
+		records = append(records, Record{Origin: o, Node: h.node, Type: h.typ, Time: h.time, Text: h.body})
+		r = &records[0]
+	}
+	return records
+}
+
+// companion reads the record at m if it is of the same event as r.
+func (s *scanner) companion(r *Record, m mark) (Record, bool) {
+	line := s.text(m.start, m.end)
+	if raw, ok := readRaw(line); ok {
+		if r.Origin.Transport != AuditLog || r.Origin.UserSpace || raw.serial != r.Serial ||
+			string(raw.node) != r.Node || !raw.time().Equal(r.Time) {
+			return Record{}, false
+		}
+		return Record{Origin: Origin{File: r.Origin.File, Transport: AuditLog}, Node: r.Node, Type: raw.typ(),
+			Time: r.Time, Serial: r.Serial, Text: string(bytes.TrimLeft(raw.body, " "))}, true
+	}
+	h, v := s.header(line, m.start)
+	if v != isRecord || !h.typ.isCompanion() || h.serial != r.Serial || h.transport != r.Origin.Transport ||
+		h.userSpace != r.Origin.UserSpace || h.node != r.Node || !h.time.Equal(r.Time) {
+		return Record{}, false
+	}
+	o := r.Origin
+	o.Line = 0
+	return Record{Origin: o, Node: h.node, Type: h.typ, Time: h.time, Serial: h.serial, Text: h.body, interpreted: h.interpreted}, true
+}
+
+// describe takes from a denial's companions what they say of its subject and of
+// its call.
+func (x *Denial) describe() {
+	for i := range x.Event.Records {
+		r := &x.Event.Records[i]
+		switch r.Type {
+		case SYSCALL:
+			x.describeCall(r)
+		case PROCTITLE:
+			if title := r.quick("proctitle"); title != "" && title != "(null)" {
+				x.Subject.Argv = title
+			}
+		}
+	}
+	if e := x.Event.Record(EXECVE); e != nil && x.Subject.Argv == "" {
+		x.Subject.Argv = e.argv()
+	}
+}
+
+// describeCall uses the SYSCALL record of the event.
+func (x *Denial) describeCall(r *Record) {
+	if x.Event.Records[x.Record].Type == USERAVC {
+		return // of the mediator, not of the subject
+	}
+	if x.Subject.Exe == "" {
+		x.Subject.Exe = r.quick("exe")
+	}
+	if x.Subject.UID < 0 {
+		if n, ok := atoi(r.quick("fsuid")); ok {
+			x.Subject.UID = int(n)
+		}
+	}
+	c := x.Seccomp
+	if c == nil || r.interpreted {
+		return
+	}
+	arch, _ := archOf(r.quick("arch"), false)
+	number, ok := atoi(r.quick("syscall"))
+	if !ok || arch != c.Arch || number != int64(c.Syscall) {
+		return
+	}
+	for _, key := range [...]string{"a0", "a1", "a2", "a3"} {
+		n, ok := parseHex(r.quick(key))
+		if !ok {
+			c.Args = nil
+			return
+		}
+		c.Args = append(c.Args, n)
+	}
+}
+
+// quick is Lookup of a companion without reading the whole record: in those, no
+// value before the key can hold a space.
+func (r *Record) quick(key string) string {
+	if r.interpreted || r.Fields != nil {
+		return r.Get(key)
+	}
+	for at := 0; ; {
+		i := strings.Index(r.Text[at:], key)
+		if i < 0 {
+			return ""
+		}
+		i += at
+		at = i + len(key)
+		if (i == 0 || r.Text[i-1] == ' ') && strings.HasPrefix(r.Text[at:], "=") {
+			f, _, _ := scanValue(r.Text, key, at+1, r.Type)
+			return f.Value
+		}
+	}
+}
+
+// argv joins the arguments of an EXECVE record with NULs.
+func (r *Record) argv() string {
+	fields, _ := r.scan()
+	var argv []string
+	for _, f := range fields {
+		if len(f.Key) > 1 && f.Key[0] == 'a' && '0' <= f.Key[1] && f.Key[1] <= '9' && !strings.HasSuffix(f.Key, "_len") {
+			argv = append(argv, f.Value)
+		}
+	}
+	return strings.Join(argv, "\x00")
+}
+
+func parseHex(s string) (n uint64, ok bool) {
+	if s == "" || len(s) > 16 {
+		return 0, false
+	}
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case '0' <= c && c <= '9':
+			n = n<<4 | uint64(c-'0')
+		case 'a' <= c && c <= 'f':
+			n = n<<4 | uint64(c-'a'+10)
+		default:
+			return 0, false
+		}
+	}
+	return n, true
+}

@@ -1,0 +1,506 @@
+package parser
+
+import (
+	"bytes"
+	"strings"
+	"time"
+)
+
+// Context is how many bytes around a line Scan looks at for the rest of its
+// event or entry. With at least that much of the log in Before and After (or all
+// there is), results do not depend on where a log was cut into blocks.
+const Context = 16 << 10
+
+// A Block is a run of whole lines of one log, with the bytes around it.
+type Block struct {
+	File   string // as named by the user; "-" for standard input
+	Before []byte // what precedes Body in the log, at least Context bytes or all
+	Body   []byte // whole lines; only a log's last line may lack its newline
+	After  []byte // what follows Body in the log, at least Context bytes or all
+	// Reference is the latest plausible time of a line, such as the file's
+	// modification time: it gives a year to syslog times, which have none.
+	Reference time.Time
+	// Location is the zone of times that do not say theirs; nil is UTC.
+	Location *time.Location
+}
+
+// Scan appends to dst the denials whose record starts on a line of b.Body, in
+// the order of those lines, and returns what else was seen. Origin.Line counts
+// from 1 at the first line of Body. It keeps no reference to b's bytes and may be
+// called from several goroutines at once. Memory and time are linear in the
+// block's size, whatever its bytes.
+func Scan(dst []Denial, b Block) ([]Denial, Stats) {
+	b.Before = b.Before[max(0, len(b.Before)-Context):]
+	b.After = b.After[:min(len(b.After), Context)]
+	s := scanner{dst: dst, b: b, z: zone{b.Reference, b.Location}}
+	s.walk(b.Before, -len(b.Before), before)
+	s.walk(b.Body, 0, body)
+	s.walk(b.After, len(b.Body), after)
+	for len(s.open) > 0 {
+		s.close()
+	}
+	s.stats.Bytes = int64(len(b.Body))
+	s.stats.NULs = bytes.Count(b.Body, []byte{0})
+	s.stats.TornLast = len(b.Body) > 0 && b.Body[len(b.Body)-1] != '\n' && len(b.After) == 0
+	s.stats.Serials.finish()
+	return s.dst, s.stats
+}
+
+// A part says which bytes of a block a line is in.
+type part uint8
+
+const (
+	before part = iota
+	body
+	after
+)
+
+// scanner is the state of one Scan. Positions count from the start of Body and
+// are negative in Before.
+type scanner struct {
+	dst   []Denial
+	b     Block
+	z     zone
+	stats Stats
+	part  part
+
+	recent [1024]mark // lines with an audit serial, the newest at recent[seen-1]
+	seen   int
+	open   []pending // denials whose event may go on, oldest first
+	pool   []pending
+	around [3][]byte // see text
+	export int8      // whether the block holds journalctl -o export: 1, or -1 for no
+
+	start, end int // the line that triggered, or of the pending denial; see window
+}
+
+// A mark is a line that may be part of an event.
+type mark struct {
+	start, end int // without the newline
+	serial     uint32
+}
+
+// walk goes through the lines of one part, which starts at position at.
+func (s *scanner) walk(text []byte, at int, p part) {
+	s.part = p
+	off := 0
+	if p == before && len(text) >= Context {
+		// The first line may have been cut.
+		off = bytes.IndexByte(text, '\n') + 1
+		if off == 0 {
+			return
+		}
+	}
+	for off < len(text) {
+		n := bytes.IndexByte(text[off:], '\n')
+		end := off + n
+		if n < 0 {
+			end = len(text)
+			if p == after && len(text) >= Context {
+				return
+			}
+		}
+		if p == body {
+			s.stats.Lines++
+		}
+		s.line(text[off:end], at+off)
+		off = end + 1
+	}
+}
+
+// line looks at one line, at position at.
+func (s *scanner) line(line []byte, at int) {
+	if n := len(line); n > 0 && line[n-1] == '\r' {
+		line = line[:n-1]
+		if s.part == body {
+			s.stats.CRLF++
+		}
+	}
+	if raw, ok := readRaw(line); ok {
+		s.auditLine(line, &raw, at)
+		return
+	}
+	s.otherLine(line, at)
+}
+
+// A raw is a line of auditd's log, in its parts.
+type raw struct {
+	node, name, body []byte
+	sec, nsec        int64
+	serial           uint32
+}
+
+// readRaw splits "[node=NODE ]type=NAME msg=audit(TIME:SERIAL): BODY", which
+// most lines of most logs are, without looking at the body.
+func readRaw(line []byte) (r raw, ok bool) {
+	if len(line) > 5 && string(line[:5]) == "node=" {
+		i := bytes.IndexByte(line, ' ')
+		if i < 0 {
+			return r, false
+		}
+		r.node, line = line[5:i], line[i+1:]
+	}
+	if len(line) < 5 || string(line[:5]) != "type=" {
+		return r, false
+	}
+	line = line[5:]
+	space := bytes.IndexByte(line[:min(len(line), 32)], ' ')
+	if space <= 0 {
+		return r, false
+	}
+	r.name, line = line[:space], line[space+1:]
+	if len(line) < 10 || string(line[:10]) != "msg=audit(" {
+		return r, false
+	}
+	var n int
+	r.sec, r.nsec, r.serial, n = parseID(line[10:])
+	if n == 0 || len(line) < 12+n || line[10+n] != ':' || line[11+n] != ' ' {
+		return r, false
+	}
+	r.body = line[12+n:]
+	return r, true
+}
+
+// time returns when the event happened.
+func (r *raw) time() time.Time {
+	if r.sec == 0 && r.nsec == 0 {
+		return time.Time{}
+	}
+	return time.Unix(r.sec, r.nsec).UTC()
+}
+
+// auditLine looks at a line of auditd's log. It goes by the type and the serial
+// alone unless the type matters.
+func (s *scanner) auditLine(line []byte, r *raw, at int) {
+	kind := kindOf(r.name)
+	if s.part == body {
+		s.stats.Serials.see(r.node, r.serial, r.sec, kind)
+	}
+	switch kind {
+	case denialKind:
+		if s.part != body {
+			return
+		}
+		s.start, s.end = at, at+len(line)
+		if s.inBinaryField(at) {
+			return
+		}
+		h := header{transport: AuditLog, typ: r.typ(), time: r.time(), serial: r.serial}
+		if h.typ == AVC && !bytes.HasPrefix(r.body, needleAppArmor) {
+			return // SELinux and others
+		}
+		h.node, h.body = string(r.node), strings.TrimLeft(string(r.body), " ")
+		s.found(line, &h)
+	case companionKind:
+		s.mark(mark{at, at + len(line), r.serial})
+	}
+}
+
+// typ returns the record's type.
+func (r *raw) typ() Type {
+	switch string(r.name) {
+	case "AVC":
+		return AVC
+	case "SECCOMP":
+		return SECCOMP
+	case "SYSCALL":
+		return SYSCALL
+	case "PROCTITLE":
+		return PROCTITLE
+	}
+	return typeOf(string(r.name))
+}
+
+// A kind is what a record type of auditd's log means to a Scan.
+type kind uint8
+
+const (
+	otherKind kind = iota
+	denialKind
+	companionKind
+	daemonKind // auditd's own records, which have serials of their own
+)
+
+func kindOf(name []byte) kind {
+	switch name[0] {
+	case 'S':
+		switch string(name) {
+		case "SYSCALL":
+			return companionKind
+		case "SECCOMP":
+			return denialKind
+		}
+	case 'P':
+		if string(name) == "PATH" || string(name) == "PROCTITLE" {
+			return companionKind
+		}
+	case 'C':
+		if string(name) == "CWD" {
+			return companionKind
+		}
+	case 'E':
+		if string(name) == "EXECVE" {
+			return companionKind
+		}
+	case 'A':
+		if string(name) == "AVC" || len(name) >= 8 && string(name[:8]) == "APPARMOR" {
+			return denialKind
+		}
+	case 'D':
+		if len(name) > 7 && string(name[:7]) == "DAEMON_" {
+			return daemonKind
+		}
+	case 'U':
+		if string(name) == "USER_AVC" {
+			return denialKind
+		}
+		if len(name) > 8 && string(name[:8]) == "UNKNOWN[" {
+			return kindOfType(typeOf(string(name)))
+		}
+	case '1':
+		return kindOfType(typeOf(string(name)))
+	}
+	return otherKind
+}
+
+func kindOfType(t Type) kind {
+	switch {
+	case t == AVC || t == SECCOMP || t == USERAVC || len(t) >= 8 && t[:8] == "APPARMOR":
+		return denialKind
+	case t.isCompanion():
+		return companionKind
+	}
+	return otherKind
+}
+
+var (
+	needleAppArmor = []byte("apparmor=")
+	needleAudit    = []byte("audit")
+	needleAuditID  = []byte("AUDIT_ID")
+)
+
+// otherLine looks at a line of any other shape.
+func (s *scanner) otherLine(line []byte, at int) {
+	if len(line) < len("MESSAGE") {
+		return
+	}
+	if holdsDenial(line) || hidesMessage(line) {
+		if s.part == body {
+			s.trigger(line, at)
+		}
+		return
+	}
+	audit := bytes.Index(line, needleAudit)
+	if s.part == body {
+		s.lost(line, audit >= 0)
+	}
+	if audit >= 0 {
+		if serial, ok := serialIn(line[audit:]); ok {
+			s.mark(mark{at, at + len(line), serial})
+			return
+		}
+	}
+	switch line[0] {
+	case '{', '"', '_', ' ', '\t', 'd', '\x1e':
+		if i := bytes.Index(line, needleAuditID); i >= 0 {
+			if serial, ok := auditID(line[i+len(needleAuditID):]); ok {
+				s.mark(mark{at, at + len(line), serial})
+			}
+		}
+	}
+}
+
+// holdsDenial reports whether a line has apparmor=, SECCOMP auid= or the type= of
+// a denial in it. It goes from one equals sign to the next, which most lines of
+// most logs have none of.
+func holdsDenial(line []byte) bool {
+	for i := 0; ; i++ {
+		n := bytes.IndexByte(line[i:], '=')
+		if n < 0 {
+			return false
+		}
+		i += n
+		switch {
+		case i >= 8 && string(line[i-8:i]) == "apparmor":
+			return true
+		case i >= 12 && string(line[i-12:i]) == "SECCOMP auid":
+			return true
+		case i >= 4 && string(line[i-4:i]) == "type" && isDenialType(line[i+1:]):
+			return true
+		}
+	}
+}
+
+// isDenialType reports whether a text starts with a type whose records do not
+// have apparmor= in them.
+func isDenialType(text []byte) bool {
+	switch {
+	case len(text) < 5:
+		return false
+	case string(text[:4]) == "1326":
+		return text[4] == ' '
+	case string(text[:3]) == "150":
+		return '0' <= text[3] && text[3] <= '7' && text[4] == ' '
+	case string(text[:5]) == "SECCO" || string(text[:5]) == "APPAR" || string(text[:5]) == "UNKNO":
+		return true
+	}
+	return false
+}
+
+// serialIn finds the serial of audit(TIME:SERIAL) in a line.
+func serialIn(line []byte) (uint32, bool) {
+	i := bytes.Index(line, []byte("audit("))
+	if i < 0 {
+		return 0, false
+	}
+	line = line[i+6:]
+	end := bytes.IndexByte(line[:min(len(line), 80)], ')')
+	if end < 0 {
+		return 0, false
+	}
+	colon := bytes.LastIndexByte(line[:end], ':')
+	n, ok := atoi(string(line[colon+1 : end]))
+	return uint32(n), colon >= 0 && ok && n > 0 && n < 1<<32
+}
+
+// auditID reads the number of journald's _AUDIT_ID=13 or "_AUDIT_ID":"13".
+func auditID(s []byte) (uint32, bool) {
+	s = bytes.TrimLeft(s[:min(len(s), 24)], "\" :=")
+	n := 0
+	for n < len(s) && '0' <= s[n] && s[n] <= '9' {
+		n++
+	}
+	v, ok := atoi(string(s[:n]))
+	return uint32(v), ok && v > 0 && v < 1<<32
+}
+
+// maxRecord is more than the kernel and auditd let a record have: 8970 bytes
+// (MAX_AUDIT_MESSAGE_LENGTH in libaudit.h).
+const maxRecord = 64 << 10
+
+// trigger reads a line that may hold a denial.
+func (s *scanner) trigger(line []byte, at int) {
+	s.start, s.end = at, at+len(line)
+	switch h, v := s.header(line, at); {
+	case v == isRecord:
+		s.found(line, &h)
+	case v == broken && isEvident(line):
+		o := Origin{File: s.b.File, Line: s.stats.Lines}
+		s.stats.unparsed(o, "the text before the record is of no known log format", line)
+	}
+}
+
+// found types the record of a line whose header is understood.
+func (s *scanner) found(line []byte, h *header) {
+	if h.typ != SECCOMP && !isAppArmor(h.typ, h.body) {
+		return
+	}
+	o := Origin{File: s.b.File, Line: s.stats.Lines, Transport: h.transport, UserSpace: h.userSpace}
+	x, r, why := parseDenial(h, o)
+	if why != "" {
+		// What a program wrote is not evidently a denial.
+		if !h.userSpace {
+			s.stats.unparsed(o, why, line)
+		}
+		return
+	}
+	s.stats.Records++
+	s.dst = append(s.dst, x)
+	s.wait(len(s.dst)-1, r)
+}
+
+// parseDenial types a record. It returns what is wrong with it, or "".
+func parseDenial(h *header, o Origin) (x Denial, r Record, why string) {
+	if len(h.body) > maxRecord {
+		return x, r, "the record is longer than any that the kernel writes"
+	}
+	r = Record{
+		Origin: o, Node: h.node, Type: h.typ, Time: h.time, Serial: h.serial,
+		Text: h.body, interpreted: h.interpreted,
+	}
+	var whole bool
+	if r.Fields, whole = r.scan(); !whole {
+		return x, r, "the record ends inside a quoted value"
+	}
+	x.Time = r.Time
+	if r.Type == SECCOMP {
+		return x, r, typeSeccomp(&x, &r)
+	}
+	return x, r, typeAppArmor(&x, &r)
+}
+
+// isEvident reports whether a line is a denial for a human reader.
+func isEvident(line []byte) bool {
+	for rest := line; ; {
+		i := bytes.Index(rest, needleAppArmor)
+		if i < 0 {
+			return bytes.Contains(line, []byte("type=SECCOMP msg=audit(")) || bytes.Contains(line, []byte("type=1326 audit("))
+		}
+		rest = rest[i+len(needleAppArmor):]
+		word := bytes.TrimLeft(rest[:min(len(rest), 10)], `\"`)
+		for _, mode := range [...]string{"DENIED", "ALLOWED", "KILLED"} {
+			if bytes.HasPrefix(word, []byte(mode)) {
+				return true
+			}
+		}
+	}
+}
+
+// text returns the bytes of the block from position lo to hi, which may lie in
+// Before and After.
+func (s *scanner) text(lo, hi int) []byte {
+	n := len(s.b.Body)
+	if lo >= 0 && hi <= n {
+		return s.b.Body[lo:hi]
+	}
+	const near = 4 * Context
+	join := func(i, from, to int) []byte {
+		if s.around[i] == nil {
+			s.around[i] = s.join(from, to)
+		}
+		return s.around[i][lo-from : hi-from]
+	}
+	first, last := -len(s.b.Before), n+len(s.b.After)
+	switch {
+	case n <= near:
+		return join(0, first, last)
+	case hi <= near:
+		return join(1, first, near)
+	case lo >= n-near:
+		return join(2, n-near, last)
+	}
+	return s.join(lo, hi)
+}
+
+// join copies the bytes of the block from position lo to hi.
+func (s *scanner) join(lo, hi int) []byte {
+	n := len(s.b.Body)
+	b := make([]byte, 0, hi-lo)
+	if lo < 0 {
+		b = append(b, s.b.Before[len(s.b.Before)+lo:len(s.b.Before)+min(hi, 0)]...)
+	}
+	b = append(b, s.b.Body[min(max(lo, 0), n):min(max(hi, 0), n)]...)
+	if hi > n {
+		b = append(b, s.b.After[max(lo-n, 0):hi-n]...)
+	}
+	return b
+}
+
+// window returns the whole lines that begin and end within Context bytes of the
+// line that triggered, and their position.
+func (s *scanner) window() ([]byte, int) {
+	lo := max(s.start-Context, -len(s.b.Before))
+	hi := min(s.end+1+Context, len(s.b.Body)+len(s.b.After))
+	text := s.text(lo, hi)
+	if hi == s.end+1+Context { // there may be more of the last line
+		text = text[:max(bytes.LastIndexByte(text, '\n')+1, s.end-lo)]
+	}
+	if lo == s.start-Context { // and of the first
+		cut := s.start - lo
+		if i := bytes.IndexByte(text[:cut], '\n'); i >= 0 {
+			cut = i + 1
+		}
+		text, lo = text[cut:], lo+cut
+	}
+	return text, lo
+}

@@ -1,0 +1,145 @@
+package source
+
+import (
+	"bytes"
+	"io"
+
+	"github.com/whydenied/whydenied/parser"
+)
+
+// bufferSize is a block with the context on both sides of it.
+const bufferSize = 2*parser.Context + blockSize
+
+// cut reads a text to its end and sends it as parts: blocks of whole lines, each
+// with parser.Context bytes before and after it, or all there are. The last line
+// of the text may lack its line end. The returned error is of the reader; what came before it
+// was sent.
+func (s *scan) cut(r io.Reader, template parser.Block) error {
+	c := cutter{scan: s, r: r, template: template, first: true}
+	var ok bool
+	if c.buf, ok = s.buffer(nil); !ok {
+		return s.ctx.Err()
+	}
+	for c.fill() {
+		end := bytes.LastIndexByte(c.buf[c.start:len(c.buf)-parser.Context], '\n') + 1
+		if end == 0 {
+			c.grow()
+			continue
+		}
+		if !c.block(c.start + end) {
+			return s.ctx.Err()
+		}
+	}
+	c.last()
+	return c.err
+}
+
+// A cutter is the state of cut. buf holds the context before the block in
+// buf[:start], and from there on what was read and not yet sent.
+type cutter struct {
+	*scan
+	r        io.Reader
+	template parser.Block
+	first    bool
+	buf      []byte
+	start    int
+	skipping bool // in a line that is too long, whose start was thrown away
+	tooLong  int  // such lines since the last part
+	err      error
+}
+
+// buffer returns a free buffer that starts with a copy of the given bytes.
+func (s *scan) buffer(head []byte) (buf []byte, ok bool) {
+	select {
+	case buf = <-s.free:
+	case <-s.ctx.Done():
+		return nil, false
+	}
+	if cap(buf) < max(bufferSize, len(head)) {
+		buf = make([]byte, 0, max(bufferSize, len(head)))
+	}
+	return append(buf[:0], head...), true
+}
+
+// fill reads until the buffer is full. It reports whether there may be more.
+func (c *cutter) fill() bool {
+	for empty := 0; len(c.buf) < cap(c.buf); {
+		n, err := c.r.Read(c.buf[len(c.buf):cap(c.buf)])
+		c.buf = c.buf[:len(c.buf)+n]
+		if c.skipping {
+			c.skip()
+		}
+		if n == 0 && err == nil {
+			if empty++; empty == 100 {
+				err = io.ErrNoProgress
+			}
+		}
+		if err == io.EOF {
+			return false
+		}
+		if err != nil {
+			c.err = corrupt(err)
+			return false
+		}
+		if c.ctx.Err() != nil {
+			c.err = c.ctx.Err()
+			return false
+		}
+	}
+	return true
+}
+
+// grow makes room for a line that does not fit the buffer, or gives it up.
+func (c *cutter) grow() {
+	if len(c.buf)-c.start < MaxLine+parser.Context {
+		buf := make([]byte, len(c.buf), min(2*cap(c.buf), c.start+MaxLine+parser.Context))
+		copy(buf, c.buf)
+		c.buf = buf
+		return
+	}
+	c.tooLong++
+	c.skipping = true
+	c.skip()
+}
+
+// skip throws away what was read of a line that is too long.
+func (c *cutter) skip() {
+	rest := c.buf[c.start:]
+	end := bytes.IndexByte(rest, '\n') + 1
+	if end == 0 {
+		end = len(rest)
+	} else {
+		c.skipping = false
+	}
+	c.buf = c.buf[:c.start+copy(rest, rest[end:])]
+}
+
+// block sends the lines up to end, and goes on in another buffer that starts
+// with the bytes before end as context.
+func (c *cutter) block(end int) bool {
+	before := max(0, end-parser.Context)
+	next, ok := c.buffer(c.buf[before:])
+	if !ok || !c.sendPart(end, end+parser.Context) {
+		return false
+	}
+	c.buf, c.start = next, end-before
+	return true
+}
+
+// last sends what is left at the end of the text.
+func (c *cutter) last() {
+	if len(c.buf) == c.start && c.tooLong == 0 {
+		c.release(c.buf)
+		return
+	}
+	c.sendPart(len(c.buf), len(c.buf))
+}
+
+// sendPart gives the buffer away, to be parsed in buf[start:end].
+func (c *cutter) sendPart(end, after int) bool {
+	p := &part{buf: c.buf, block: c.template, first: c.first, done: make(chan struct{})}
+	p.block.Before, p.block.Body, p.block.After = c.buf[:c.start], c.buf[c.start:end], c.buf[end:after]
+	p.batch.TooLong = c.tooLong
+	c.first, c.tooLong = false, 0
+	return c.send(c.parts, p) && c.send(c.jobs, p)
+}

@@ -1,0 +1,163 @@
+// Package source is where log bytes come from: named files, rotated and
+// compressed ones, directories, standard input, and this host's own log. It
+// cuts them into blocks of whole lines and parses the blocks on all CPUs.
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// An Input is one log, opened when it is its turn to be read.
+type Input struct {
+	Name string // as the user gave it; "-" for standard input
+	// Open returns the log's bytes, compressed or not, and the time that dates
+	// without a year are relative to: no line is younger. An error says what to
+	// do.
+	Open func(context.Context) (io.ReadCloser, time.Time, error)
+}
+
+// Inputs returns the logs that command-line arguments name: a file is itself
+// (and not its rotated predecessors), "-" is stdin, and a directory stands for
+// the logs in it, rotated ones before their successors. An argument that cannot
+// be read is an Input whose Open fails, so that each is reported in its place.
+func Inputs(args []string, stdin io.Reader) []Input {
+	var inputs []Input
+	for _, arg := range args {
+		info, err := os.Stat(arg)
+		switch {
+		case arg == "-":
+			inputs = append(inputs, Input{Name: "-", Open: func(context.Context) (io.ReadCloser, time.Time, error) {
+				return io.NopCloser(stdin), time.Now(), nil
+			}})
+		case err != nil:
+			inputs = append(inputs, failed(arg, explain(err)))
+		case arg == kmsgPath:
+			inputs = append(inputs, Input{Name: arg, Open: openKmsg})
+		case info.IsDir():
+			inputs = append(inputs, directory(arg)...)
+		default:
+			inputs = append(inputs, file(arg))
+		}
+	}
+	return inputs
+}
+
+func file(path string) Input {
+	return Input{Name: path, Open: func(context.Context) (io.ReadCloser, time.Time, error) {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, time.Time{}, explain(err)
+		}
+		now := time.Now()
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			now = info.ModTime()
+		}
+		return f, now, nil
+	}}
+}
+
+func failed(name string, err error) Input {
+	return Input{Name: name, Open: func(context.Context) (io.ReadCloser, time.Time, error) {
+		return nil, time.Time{}, err
+	}}
+}
+
+// explain shortens a file error, whose path the caller says already, and adds
+// what to do about it.
+func explain(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w; check the name", err)
+	case errors.Is(err, fs.ErrPermission):
+		hint := "run as root"
+		if runtime.GOOS == "linux" {
+			hint += ", or as a member of the group that may read it (often adm)"
+		}
+		return fmt.Errorf("%w; %s", err, hint)
+	}
+	return err
+}
+
+// shellQuote returns a name as a POSIX shell takes it, for hints that name a
+// command. A name with control characters comes out as Go quotes it.
+func shellQuote(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return strconv.Quote(name)
+	}
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+:@%,=", r)
+	}
+	if name != "" && strings.TrimLeftFunc(name, plain) == "" {
+		return name
+	}
+	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
+}
+
+// directory returns the logs of a directory, or one Input that says why there
+// are none.
+func directory(dir string) []Input {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return []Input{failed(dir, explain(err))}
+	}
+	var names, journals, folders []string
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		info, err := os.Stat(path)
+		switch {
+		case strings.HasPrefix(e.Name(), "."):
+		case err == nil && info.IsDir():
+			folders = append(folders, e.Name())
+		case err == nil && !info.Mode().IsRegular():
+		case strings.HasSuffix(e.Name(), ".journal"):
+			journals = append(journals, e.Name())
+		case isLogName(e.Name()) || looksLikeLog(path):
+			names = append(names, e.Name())
+		}
+	}
+	var inputs []Input
+	sortRotated(names)
+	for _, name := range names {
+		inputs = append(inputs, file(filepath.Join(dir, name)))
+	}
+	if len(inputs) > 0 {
+		for _, name := range journals {
+			inputs = append(inputs, file(filepath.Join(dir, name))) // whose error says what to do
+		}
+		return inputs
+	}
+	if len(journals) > 0 {
+		return []Input{failed(dir, fmt.Errorf("holds binary journal files; run `journalctl --directory %s -o json | whydenied explain -`", shellQuote(dir)))}
+	}
+	return []Input{failed(dir, noLogs(dir, folders))}
+}
+
+// noLogs says that a directory has no logs, and which of its folders has.
+func noLogs(dir string, folders []string) error {
+	for _, folder := range folders {
+		entries, err := os.ReadDir(filepath.Join(dir, folder))
+		if err != nil {
+			continue
+		}
+		for _, e := range entries {
+			if e.Type().IsRegular() && isLogName(e.Name()) {
+				return fmt.Errorf("no logs in this directory; name %s instead", shellQuote(filepath.Join(dir, folder)))
+			}
+		}
+	}
+	return errors.New("no logs in this directory (audit.log, kern.log, syslog, messages, dmesg, *.log, saved journal text or JSON); name the log file itself")
+}
