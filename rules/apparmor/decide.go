@@ -1,0 +1,490 @@
+package apparmor
+
+import (
+	"path"
+	"strings"
+	"sync"
+)
+
+// A Request is one access to decide on: a FileRequest, CapabilityRequest,
+// NetworkRequest, MountRequest, PivotRootRequest, PtraceRequest, SignalRequest,
+// UnixRequest, DBusRequest, ChangeProfileRequest, RlimitRequest, UsernsRequest,
+// MqueueRequest or IOUringRequest.
+//
+// Permissions are those of policy, not the letters of a log record: c and d of
+// requested_mask= are Write here, and translating them is the caller's part.
+type Request interface{ request() }
+
+// Access is the permission of the classes that have only one: capability,
+// mount, pivot_root, change_profile and rlimit.
+const Access Perms = 1 << 31
+
+// A FileRequest is an access to a file by its path.
+type FileRequest struct {
+	Path  string // as the kernel sees it; a directory ends in /
+	Perms Perms  // of FilePerms
+	Owner bool   // the task's fsuid is the file's uid
+	// Target is the existing file of a hard link whose new name is Path. Without
+	// it, a request for Link is answered for the new name alone.
+	Target string
+}
+
+// A CapabilityRequest is the use of a capability.
+type CapabilityRequest struct {
+	Name string // lower case without cap_, such as net_admin
+}
+
+// A NetworkRequest is the use of a socket.
+type NetworkRequest struct {
+	Family string // inet, unix, netlink, ...
+	Type   string // stream, dgram, raw, ...
+	Perms  Perms  // of NetworkPerms, 0 for all: only rules of AppArmor 4 tell them apart
+	// What rules of AppArmor 4 can ask for; "" is unknown, and matches none of
+	// these conditions.
+	IP, Port, PeerIP, PeerPort string
+}
+
+// A MountRequest is a mount(2) or umount(2).
+type MountRequest struct {
+	// Op is mount, remount, bind, move or umount. remount, bind and move add the
+	// flag of that name.
+	Op     string
+	Source string   // device, or directory of bind and move
+	Target string   // mount point, ending in /
+	Fstype string   // of a new mount
+	Flags  []string // as the kernel logs them or a rule writes them: ro, nosuid, rbind, ...
+	Data   string   // file system options
+}
+
+// A PivotRootRequest is a pivot_root(2).
+type PivotRootRequest struct {
+	NewRoot, OldRoot string
+}
+
+// A PtraceRequest is one side of a ptrace(2) or of a read in /proc that is
+// checked like one.
+type PtraceRequest struct {
+	Perms Perms  // of PtracePerms
+	Peer  string // label of the other task
+}
+
+// A SignalRequest is one side of a kill(2).
+type SignalRequest struct {
+	Perms  Perms  // of SignalPerms
+	Signal string // term, rtmin+8, exists
+	Peer   string // label of the other task
+}
+
+// A UnixRequest is a use of an abstract or anonymous unix socket, on kernels
+// that tell their addresses apart. The others check it as a NetworkRequest.
+type UnixRequest struct {
+	Perms     Perms  // of UnixPerms
+	Type      string // stream, dgram, seqpacket
+	Addr      string // @name, none, or "" when the socket is to be bound by the kernel
+	Label     string // of the socket
+	PeerAddr  string // of send, receive, connect, accept
+	PeerLabel string
+}
+
+// A DBusRequest is what dbus-daemon asks about a message, a name or a monitor.
+type DBusRequest struct {
+	Perms                        Perms // one of Send, Receive, Bind, Eavesdrop
+	Bus, Path, Interface, Member string
+	Name                         string // to own, or of the other side
+	PeerLabel                    string
+}
+
+// A ChangeProfileRequest is a change of profile that the task asked for.
+type ChangeProfileRequest struct {
+	Target    string // a profile, or &profile to stack
+	Namespace string // if it is not the task's own
+	// OnExec is the program with whose execution the change takes place, or "".
+	OnExec string
+}
+
+// An RlimitRequest is a setrlimit(2).
+type RlimitRequest struct {
+	Name  string // nofile
+	Value uint64 // the new hard limit, in the unit of setrlimit(2)
+}
+
+// A UsernsRequest is the creation of a user namespace.
+type UsernsRequest struct{}
+
+// A MqueueRequest is a use of a message queue.
+type MqueueRequest struct {
+	Perms Perms
+	Type  string // posix or sysv
+	Name  string // /name, or the System V key
+	Label string
+}
+
+// An IOUringRequest is a use of io_uring.
+type IOUringRequest struct {
+	Perms Perms
+	Label string
+}
+
+func (FileRequest) request()          {}
+func (CapabilityRequest) request()    {}
+func (NetworkRequest) request()       {}
+func (MountRequest) request()         {}
+func (PivotRootRequest) request()     {}
+func (PtraceRequest) request()        {}
+func (SignalRequest) request()        {}
+func (UnixRequest) request()          {}
+func (DBusRequest) request()          {}
+func (ChangeProfileRequest) request() {}
+func (RlimitRequest) request()        {}
+func (UsernsRequest) request()        {}
+func (MqueueRequest) request()        {}
+func (IOUringRequest) request()       {}
+
+// A Decision is what a profile answers to a request. Every permission asked for
+// is in exactly one of Granted, Refused and Unmatched.
+type Decision struct {
+	Granted   Perms // allowed
+	Refused   Perms // taken away by deny rules
+	Unmatched Perms // granted by no rule
+	Audited   Perms // of Granted, those whose use is logged
+
+	// Permitted reports whether the access goes through: all of it is granted,
+	// or the profile complains and the refusal is not quiet. A quiet deny is
+	// enforced even in complain mode.
+	Permitted bool
+	// Quiet reports that something is not granted and the kernel logs nothing:
+	// all of it falls to deny rules without audit. When only a part does, the
+	// record names the other part alone.
+	Quiet bool
+
+	Allow, Deny []Rule     // the rules that took part, in source order
+	Exec        *Execution // where an execution leads, when Exec is granted
+	Notes       []string
+
+	profile *Profile
+	req     Request
+	quiet   Perms // of Refused, those that are not logged
+}
+
+// Logged returns the permissions that a record of the refusal names: all that
+// are not granted and not quiet.
+func (d *Decision) Logged() Perms { return (d.Refused | d.Unmatched) &^ d.quiet }
+
+// Decide answers a request as the kernel does with the compiled profile: the
+// union of all allow rules that match, less all deny rules that do; of rules
+// with different priority= the highest decides.
+//
+// The answer is that of a kernel that mediates the class of the request. One
+// that does not, or a profile whose policy ABI does not know the class, leaves
+// the access to others; Notes say so where the profile names no such ABI.
+//
+// It is safe for concurrent use. The first request compiles the file rules.
+func (p *Profile) Decide(req Request) Decision {
+	d := Decision{profile: p, req: req}
+	if p.HasFlag("unconfined") {
+		d.Granted, d.Permitted = wanted(req), true
+		d.Notes = append(d.Notes, "the profile is unconfined: flags=(unconfined) mediates nothing")
+		return d
+	}
+	switch r := req.(type) {
+	case FileRequest:
+		p.decideFile(r, &d)
+	case RlimitRequest:
+		p.decideRlimit(r, &d)
+	case ChangeProfileRequest:
+		p.decideChangeProfile(r, &d)
+	case PtraceRequest:
+		p.decidePeer(r.Peer, func(peer string) Request { r.Peer = peer; return r }, &d)
+	case SignalRequest:
+		p.decidePeer(r.Peer, func(peer string) Request { r.Peer = peer; return r }, &d)
+	case MountRequest:
+		p.decideOther(req, &d)
+		noteRemount(r, &d)
+	default:
+		p.decideOther(req, &d)
+	}
+	p.noteABI(req, &d)
+	return d
+}
+
+// wanted returns the permissions that a request asks for.
+func wanted(req Request) Perms {
+	switch r := req.(type) {
+	case FileRequest:
+		return r.Perms
+	case NetworkRequest:
+		if r.Perms == 0 {
+			return NetworkPerms
+		}
+		return r.Perms
+	case PtraceRequest:
+		return r.Perms
+	case SignalRequest:
+		return r.Perms
+	case UnixRequest:
+		return r.Perms
+	case DBusRequest:
+		return r.Perms
+	case UsernsRequest:
+		return UsernsPerms
+	case MqueueRequest:
+		return r.Perms
+	case IOUringRequest:
+		return r.Perms
+	}
+	return Access
+}
+
+// rulePerms returns the permissions that a rule names, as Decide counts them.
+func rulePerms(r Rule) Perms {
+	switch r := r.(type) {
+	case *FileRule:
+		return filePerms(r)
+	case *LinkRule:
+		return Link
+	case *NetworkRule:
+		if r.Perms == 0 {
+			return NetworkPerms
+		}
+		return r.Perms
+	case *PtraceRule:
+		return r.Perms
+	case *SignalRule:
+		return r.Perms
+	case *UnixRule:
+		return r.Perms
+	case *DBusRule:
+		return r.Perms
+	case *UsernsRule:
+		return UsernsPerms
+	case *MqueueRule:
+		return r.Perms
+	case *IOUringRule:
+		return r.Perms
+	case *AllRule:
+		return ^Perms(0)
+	}
+	return Access
+}
+
+// A vote is what one rule says to a request.
+type vote struct {
+	rule     Rule // nil for rules that apparmor_parser adds itself
+	perms    Perms
+	deny     bool
+	audit    bool
+	priority int
+}
+
+func voteOf(r Rule, perms Perms) vote {
+	h := r.Head()
+	return vote{r, perms, h.Deny, h.Audit, h.Priority}
+}
+
+// A tally is the sum of votes: accept_perms() in libapparmor_re/hfa.cc.
+type tally struct{ allow, deny, quiet, audit Perms }
+
+// count sums votes. Each permission is decided by the votes of the highest
+// priority that name it, and among those deny beats allow.
+func count(votes []vote) tally {
+	t, uniform := tally{}, true
+	for _, v := range votes {
+		t.add(v, v.perms)
+		uniform = uniform && v.priority == votes[0].priority
+	}
+	if uniform {
+		t.allow &^= t.deny
+		t.audit &^= t.deny
+		return t
+	}
+	t = tally{}
+	for bit := Perms(1); bit != 0; bit <<= 1 {
+		top, any := 0, false
+		for _, v := range votes {
+			if v.perms&bit != 0 && (!any || v.priority > top) {
+				top, any = v.priority, true
+			}
+		}
+		for _, v := range votes {
+			if v.priority == top {
+				t.add(v, v.perms&bit)
+			}
+		}
+	}
+	t.allow &^= t.deny
+	t.audit &^= t.deny
+	return t
+}
+
+func (t *tally) add(v vote, perms Perms) {
+	switch {
+	case v.deny && v.audit:
+		t.deny |= perms
+	case v.deny:
+		t.deny |= perms
+		t.quiet |= perms
+	case v.audit:
+		t.allow |= perms
+		t.audit |= perms
+	default:
+		t.allow |= perms
+	}
+}
+
+// settle fills a decision from the votes.
+func (d *Decision) settle(want Perms, votes []vote) {
+	t := count(votes)
+	d.Granted = want & t.allow
+	d.Refused = want & t.deny
+	d.Unmatched = want &^ t.allow &^ t.deny
+	d.Audited = d.Granted & t.audit
+	quiet := t.quiet
+	if d.profile.HasFlag("audit") { // AUDIT_ALL in security/apparmor/lib.c and file.c
+		d.Audited, quiet = d.Granted, 0
+	}
+	missing := d.Refused | d.Unmatched
+	d.quiet = d.Refused & quiet
+	d.Quiet = missing != 0 && missing == d.quiet
+	d.Permitted = missing == 0 || d.profile.HasFlag("complain") && !d.Quiet
+	for _, v := range votes {
+		if v.rule == nil || v.perms&want == 0 {
+			continue
+		}
+		if v.deny {
+			d.Deny = appendRule(d.Deny, v.rule)
+		} else {
+			d.Allow = appendRule(d.Allow, v.rule)
+		}
+	}
+}
+
+// appendRule appends a rule that is not the last one already.
+func appendRule(list []Rule, r Rule) []Rule {
+	if n := len(list); n > 0 && list[n-1] == r {
+		return list
+	}
+	return append(list, r)
+}
+
+// A decider is what a profile is compiled to when it is first asked.
+type decider struct {
+	once    sync.Once
+	files   *automaton  // tags index entries
+	entries []fileEntry // see decide_file.go
+	lost    []*FileRule // see merged
+	others  []Rule      // all but file, link and change_profile rules
+}
+
+// compile builds the decider when it is first needed.
+func (p *Profile) compile() *decider {
+	p.decider.once.Do(func() {
+		d := &p.decider
+		d.files = newAutomaton()
+		merged := p.merged()
+		for i, r := range p.Rules {
+			switch r := r.(type) {
+			case *FileRule:
+				d.addFile(i, r, merged)
+			case *LinkRule:
+				d.addLink(i, r)
+			case *ChangeProfileRule:
+				d.addChangeProfile(i, r)
+			case *AllRule:
+				d.addAll(i, r)
+				d.others = append(d.others, r)
+			default:
+				d.others = append(d.others, r)
+			}
+		}
+		p.addImplied()
+		d.files.freeze()
+	})
+	return &p.decider
+}
+
+// decideOther decides the classes whose rules are few enough to ask in turn.
+func (p *Profile) decideOther(req Request, d *Decision) {
+	want := wanted(req)
+	var votes []vote
+	for _, r := range p.compile().others {
+		if _, ok := r.(*AllRule); ok {
+			votes = append(votes, voteOf(r, want))
+			continue
+		}
+		if perms, diff := answer(r, req); len(diff) == 0 && perms&want != 0 {
+			votes = append(votes, voteOf(r, perms))
+		}
+	}
+	if p.HasFlag("default_allow") {
+		votes = append(votes, defaultAllow)
+	}
+	d.settle(want, votes)
+}
+
+// decidePeer decides on a request to a peer. When the peer is a stack of
+// profiles a//&b, the rules must allow the whole or each part of it:
+// aa_label_match() in security/apparmor/label.c.
+func (p *Profile) decidePeer(peer string, with func(peer string) Request, d *Decision) {
+	p.decideOther(with(peer), d)
+	if d.Refused|d.Unmatched == 0 || !strings.Contains(peer, "//&") {
+		return
+	}
+	want := wanted(d.req)
+	all := Decision{Granted: want, Audited: want, quiet: want, profile: p, req: d.req}
+	for _, part := range strings.Split(peer, "//&") {
+		one := Decision{profile: p}
+		p.decideOther(with(part), &one)
+		all.Granted &= one.Granted
+		all.Audited &= one.Audited
+		all.Refused |= one.Refused
+		all.quiet &= one.quiet
+		all.Allow = append(all.Allow, one.Allow...)
+		all.Deny = append(all.Deny, one.Deny...)
+	}
+	all.Unmatched = want &^ all.Granted &^ all.Refused
+	missing := all.Refused | all.Unmatched
+	all.Quiet = missing != 0 && missing == all.quiet
+	all.Permitted = missing == 0 || p.HasFlag("complain") && !all.Quiet
+	*d = all
+}
+
+// defaultAllow is the rule that flags=(default_allow) adds, below all priorities.
+var defaultAllow = vote{perms: ^Perms(0), priority: -1001}
+
+// youngClass returns the class of a request that not every feature ABI knows,
+// and the first abi/ file of AppArmor that does.
+func youngClass(req Request) (class, since string) {
+	switch req.(type) {
+	case NetworkRequest:
+		return "network", "3.0"
+	case UnixRequest:
+		return "unix", "3.0"
+	case DBusRequest:
+		return "dbus", "3.0"
+	case UsernsRequest:
+		return "userns", "4.0"
+	case MqueueRequest:
+		return "mqueue", "4.0"
+	case IOUringRequest:
+		return "io_uring", "4.0"
+	}
+	return "", ""
+}
+
+// noteABI says of a refusal when the policy ABI may keep the kernel from
+// mediating the class at all.
+func (p *Profile) noteABI(req Request, d *Decision) {
+	class, since := youngClass(req)
+	if class == "" || d.Refused|d.Unmatched == 0 || p.Policy == nil {
+		return
+	}
+	if p.Policy.ABI == nil {
+		d.Notes = append(d.Notes, "the policy names no abi: "+class+
+			" is mediated only if the feature set that apparmor_parser falls back to (policy-features in parser.conf) knows it")
+		return
+	}
+	name := path.Base(p.Policy.ABI.Path)
+	if strings.HasPrefix(name, "kernel-5.4") || name < since && name[0] >= '0' && name[0] <= '9' {
+		d.Notes = append(d.Notes, "abi "+name+" does not know "+class+" rules: the kernel does not mediate them for this profile")
+	}
+}

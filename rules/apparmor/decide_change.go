@@ -1,0 +1,74 @@
+package apparmor
+
+// onExec is the permission to change profile at the execution of a program.
+const onExec Perms = 1 << 30
+
+// anyProgram is the exec condition of a change_profile rule without one, and
+// anyProfile the target.
+var (
+	anyProgram = &Pattern{Source: "/**", Expanded: []string{"/**"}}
+	anyProfile = &Pattern{Source: "**", Expanded: []string{"**"}}
+)
+
+func programOf(r *ChangeProfileRule) *Pattern {
+	if r.Exec == nil {
+		return anyProgram
+	}
+	return r.Exec
+}
+
+// addChangeProfile adds the three expressions that process_dfa_entry() in
+// parser_regex.c makes of a change_profile rule: the target, the program, and
+// the pair of them. They share the automaton with file names, as in the kernel,
+// and what that entails: a deny rule counts for its program whatever the target.
+func (d *decider) addChangeProfile(i int, r *ChangeProfileRule) {
+	target := anyProfile
+	if r.Target != nil {
+		target = r.Target
+	}
+	program, profile := programOf(r).compile().expr, target.compile().expr
+	if program == nil || profile == nil {
+		return
+	}
+	entry := fileEntry{rule: i, vote: voteOf(r, 0)}
+	entry.vote.audit = true // without bits for quiet, a refusal is always logged
+	add := func(e *expr, perms Perms) {
+		entry.perms = perms
+		d.add(e, entry)
+	}
+	add(profile, Access|onExec)
+	add(program, onExec)
+	add(cat(program, set(oneByte(0)), profile), onExec)
+}
+
+// profileKey is the name of the target as policy spells it.
+func profileKey(req ChangeProfileRequest) string {
+	if req.Namespace == "" {
+		return req.Target
+	}
+	return ":" + req.Namespace + ":" + req.Target
+}
+
+// decideChangeProfile decides on a change of profile: aa_change_profile() and,
+// for one that waits for an execution, change_profile_perms() in
+// security/apparmor/domain.c, which asks for the program alone first.
+func (p *Profile) decideChangeProfile(req ChangeProfileRequest, d *Decision) {
+	if req.OnExec == "" {
+		d.settle(Access, p.ask(profileKey(req), false).votes)
+		d.Audited = 0
+		return
+	}
+	d.settle(onExec, p.ask(req.OnExec, false).votes)
+	if d.Granted != 0 {
+		*d = Decision{profile: p, req: req}
+		d.settle(onExec, p.ask(req.OnExec+"\x00"+profileKey(req), false).votes)
+	} else if len(d.Deny) > 0 {
+		d.Notes = append(d.Notes, "a deny change_profile rule keeps every change at the execution of the programs it names, whatever its target")
+	}
+	for _, perms := range []*Perms{&d.Granted, &d.Refused, &d.Unmatched} {
+		if *perms != 0 {
+			*perms = Access
+		}
+	}
+	d.Audited = 0
+}

@@ -1,0 +1,73 @@
+package apparmor
+
+import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/whydenied/whydenied/rules"
+)
+
+// FuzzParseProfile checks that any text loads without a panic, that positions
+// lie in the file, and that edits apply.
+func FuzzParseProfile(f *testing.F) {
+	for _, c := range syntaxCases() {
+		f.Add(c.policy)
+	}
+	for i := range 20 {
+		g := generator{Rand: rand.New(rand.NewPCG(1, uint64(i))), errors: 2}
+		f.Add(g.policy())
+	}
+	names, _ := filepath.Glob("testdata/profiles/*")
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text))
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) > 1<<16 {
+			return
+		}
+		l := Loader{Include: []string{"testdata/include"}}
+		p, diags := l.Load(rules.NewFile("fuzz", text))
+		for _, d := range diags {
+			inFile(t, d.At)
+			_ = d.String()
+		}
+		for i, prof := range p.Profiles {
+			inFile(t, prof.At)
+			inFile(t, prof.Body)
+			for _, r := range prof.Rules {
+				inFile(t, r.Location())
+				if f, ok := r.(*FileRule); ok && f.Path != nil {
+					inFile(t, f.PathAt)
+					inFile(t, f.PermsAt)
+				}
+			}
+			if i > 0 || refused(diags) {
+				continue
+			}
+			changes, err := rules.Apply([]rules.Edit{prof.Insert("/fuzz r,")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, diags := l.Load(rules.NewFile("fuzz", changes[0].New))
+			if refused(diags) {
+				t.Fatalf("inserting a rule breaks\n%q\ninto\n%q\n%s", text, changes[0].New, diagText(diags))
+			}
+			if got := again.Profile(prof.FullName()); got == nil || len(got.Rules) != len(prof.Rules)+1 {
+				t.Fatalf("inserting a rule into\n%q\nadds none:\n%q", text, changes[0].New)
+			}
+		}
+	})
+}
+
+func inFile(t *testing.T, at rules.Location) {
+	t.Helper()
+	if at.File == nil || at.Span.Start < 0 || at.Span.End < at.Span.Start || at.Span.End > len(at.File.Text) {
+		t.Fatalf("position %+v is outside its file", at.Span)
+	}
+}

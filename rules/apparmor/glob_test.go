@@ -1,0 +1,282 @@
+package apparmor
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func glob(text string) *Pattern { return &Pattern{Source: text, Expanded: []string{text}} }
+
+func TestPatternMatch(t *testing.T) {
+	tests := []struct {
+		glob     string
+		match    []string
+		mismatch []string
+	}{
+		{"/a", []string{"/a"}, []string{"", "/", "/a/", "/ab", "a"}},
+		{"/a/*", []string{"/a/b", "/a/.b", "/a/*"}, []string{"/a/", "/a/b/", "/a/b/c", "/a"}},
+		{"/a/*/", []string{"/a/b/"}, []string{"/a//", "/a/b", "/a/b/c/"}},
+		{"/a*", []string{"/a", "/ab"}, []string{"/a/", "/a/b"}},
+		{"/a/**", []string{"/a/b", "/a/b/", "/a/b/c"}, []string{"/a/", "/a", "/a//b"}},
+		{"/a/**/", []string{"/a/b/", "/a/b/c/"}, []string{"/a/", "/a//", "/a/b"}},
+		{"/a**", []string{"/a", "/a/", "/ab/c"}, []string{"/b"}},
+		{"/a/*b", []string{"/a/b", "/a/bb"}, []string{"/a/", "/a/c/b"}},
+		{"/**", []string{"/a", "/a/b"}, []string{"/", "//"}},
+		{"/{**,}", []string{"/", "/a", "/a/"}, []string{"", "a"}},
+		{"/a/{*,b/**}", []string{"/a/", "/a/c", "/a/b/", "/a/b/c"}, []string{"/a/c/d"}},
+		{"/a/***", []string{"/a/b", "/a/b/c"}, []string{"/a/"}},
+		{"/?", []string{"/a"}, []string{"/", "//", "/ab"}},
+		{"/[ab]c", []string{"/ac", "/bc"}, []string{"/cc", "/c"}},
+		{"/[a-c]", []string{"/a", "/b", "/c"}, []string{"/d", "/-"}},
+		{"/[c-a]", []string{"/b"}, []string{"/d"}},
+		{"/[^a-c]x", []string{"/dx", "//x"}, []string{"/ax", "/x"}},
+		{"/[-a]", []string{"/-", "/a"}, []string{"/b"}},
+		{"/[^^]", []string{"/a"}, []string{"/^"}},
+		{"/[a{},]", []string{"/a", "/{", "/}", "/,"}, []string{"/b"}},
+		{`/[\]\\]`, []string{"/]", `/\`}, []string{"/a"}},
+		{`/[a\-c]`, []string{"/b"}, []string{"/-"}}, // the useless backslash is dropped
+		{"/[a*]", []string{"/]", "/a]", "/[^]", "/a[a]"}, []string{"/a", "/*", "/b]"}},
+		{"/{a,b}", []string{"/a", "/b"}, []string{"/", "/ab", "/{a,b}"}},
+		{"/{a,{b,c}d}e", []string{"/ae", "/bde", "/cde"}, []string{"/be", "/ade"}},
+		{"/{,a}b", []string{"/b", "/ab"}, []string{"/a"}},
+		{"/a,b", []string{"/a,b"}, []string{"/a", "/b"}},
+		{`/\*\?\[\{\,\\`, []string{`/*?[{,\`}, []string{`/a?[{,\`}},
+		{`/\101\x42\d067`, []string{"/ABC"}, []string{"/101"}},
+		{`/\q`, []string{"/q"}, []string{`/\q`}},
+		{"/a.b+c|d(e)$^", []string{"/a.b+c|d(e)$^"}, []string{"/aXb+c|d(e)$^"}},
+		{"/é", []string{"/é"}, []string{"/e"}},
+		{"/?", []string{"/\xff"}, []string{"/é"}}, // bytes, not characters
+		{"**", []string{"", "a", "/a/b"}, []string{"a\x00b"}},
+		{"a//b", []string{"a//b"}, []string{"a/b"}}, // a label; paths are cleaned before
+	}
+	for _, test := range tests {
+		p := glob(test.glob)
+		require.NoError(t, p.Err(), test.glob)
+		for _, name := range test.match {
+			assert.True(t, p.Match(name), "%s should match %q", test.glob, name)
+		}
+		for _, name := range test.mismatch {
+			assert.False(t, p.Match(name), "%s should not match %q", test.glob, name)
+		}
+	}
+	assert.True(t, (*Pattern)(nil).Match("anything"))
+	assert.True(t, (&Pattern{Expanded: []string{"/a", "/b"}}).Match("/b"))
+}
+
+func TestGlobErrors(t *testing.T) {
+	tests := []struct {
+		glob   string
+		offset int
+		reason string
+	}{
+		{"/a]", 2, "] without ["},
+		{"/a}", 2, "} without {"},
+		{"/{a}", 3, "without a comma"},
+		{"/{}", 2, "without a comma"},
+		{"/{a,b", 5, "unclosed alternation"},
+		{"/[ab", 4, "unclosed character class"},
+		{"/[]", 1, "malformed character class"},
+		{"/[^]", 1, "malformed character class"},
+		{"/[a-]", 1, "malformed character class"},
+		{"/[a--]", 1, "malformed character class"},
+		{`/a\`, 2, "backslash at the end"},
+		{"/a\x00", 2, "NUL"},
+		{strings.Repeat("{a,", 50) + strings.Repeat("}", 50), 147, "inside each other"},
+		{strings.Repeat("a", maxGlobLength+1), maxGlobLength, "longer than"},
+	}
+	for _, test := range tests {
+		p := glob(test.glob)
+		var err *GlobError
+		require.ErrorAs(t, p.Err(), &err, test.glob)
+		assert.Equal(t, test.offset, err.Offset, test.glob)
+		assert.ErrorContains(t, err, test.reason, test.glob)
+		assert.False(t, p.Match(test.glob), "a bad pattern matches nothing")
+	}
+	assert.Error(t, (&Pattern{}).Err())
+	assert.NoError(t, glob(strings.Repeat("{a,", 49)+strings.Repeat("}", 49)).Err())
+}
+
+func TestPatternLiteral(t *testing.T) {
+	for text, want := range map[string]string{"/a/b": "/a/b", `/\*`: "/*", "/a[b]": "/ab", "/é": "/é"} {
+		got, ok := glob(text).Literal()
+		assert.True(t, ok, text)
+		assert.Equal(t, want, got)
+	}
+	for _, text := range []string{"/*", "/{a,b}", "/[ab]", "/?", "/]"} {
+		_, ok := glob(text).Literal()
+		assert.False(t, ok, text)
+	}
+}
+
+func TestCleanSlashes(t *testing.T) {
+	for path, want := range map[string]string{
+		"///foo//f//oo///": "/foo/f/oo/", "/": "/", "": "", "//usr": "//usr", "//": "//", "///usr": "/usr",
+		"/a/": "/a/", "/a//b/*//c": "/a/b/*/c",
+	} {
+		assert.Equal(t, want, cleanSlashes(path), path)
+	}
+}
+
+func TestCompare(t *testing.T) {
+	tests := []struct {
+		a, b              string
+		covers, coveredBy bool
+		both, beyond      string
+	}{
+		{"/a/**", "/a/*", true, false, "/a/a", "/a/a/"},
+		{"/a/b", "/a/b", true, true, "/a/b", ""},
+		{"/a/*", "/b/*", false, false, "", "/a/a"},
+		{"/var/**", "/var/log/x", true, false, "/var/log/x", "/var/a"},
+		{"/{a,b}", "/[ab]", true, true, "/a", ""},
+		{"/{,usr/}sbin/**", "/usr/sbin/nginx", true, false, "/usr/sbin/nginx", "/sbin/a"},
+		{"/*/x", "/a/*", false, false, "/a/x", "/b/x"},
+		{"/**", "/{**,}", false, true, "/a", ""},
+	}
+	for _, test := range tests {
+		a, b := glob(test.a), glob(test.b)
+		assert.Equal(t, test.covers, Covers(a, b), "%s covers %s", test.a, test.b)
+		assert.Equal(t, test.coveredBy, Covers(b, a), "%s covers %s", test.b, test.a)
+		both, ok := Overlaps(a, b)
+		assert.Equal(t, test.both != "", ok)
+		assert.Equal(t, test.both, both, "%s and %s", test.a, test.b)
+		beyond, ok := Beyond(a, b)
+		assert.Equal(t, test.beyond != "", ok)
+		assert.Len(t, beyond, len(test.beyond), "%s beyond %s: %s", test.a, test.b, beyond)
+		if ok {
+			assert.True(t, a.Match(beyond) && !b.Match(beyond), beyond)
+		}
+	}
+	assert.True(t, Covers(nil, glob("/a")), "no pattern is any name")
+}
+
+// TestHostileGlobs checks that no pattern takes time out of proportion.
+func TestHostileGlobs(t *testing.T) {
+	name := "/" + strings.Repeat("a", 4000)
+	for _, text := range []string{
+		"/" + strings.Repeat("*a", 1000) + "b",
+		"/" + strings.Repeat("{a,aa}", 2000) + "b",
+		"/" + strings.Repeat("{a*,", 49) + strings.Repeat("}", 49),
+		"/" + strings.Repeat("{,a}{,b}", 3000),
+		"/" + strings.Repeat("**?", 500),
+		"/*[ab]" + strings.Repeat("?", 200), // 2^200 states, were all of them built
+	} {
+		start := time.Now()
+		p := glob(text)
+		p.Match(name)
+		t.Log(text[:10], time.Since(start))
+		Compare(p, glob("/**a"))
+		t.Log(text[:10], time.Since(start))
+		Compare(p, glob("/*[ab]"+strings.Repeat("?", 100)))
+		t.Log(text[:10], time.Since(start))
+		assert.Less(t, time.Since(start), 20*time.Second, text[:20])
+		assert.LessOrEqual(t, p.compile().auto.held, maxHeld+1<<20)
+	}
+}
+
+// reference translates a glob to the syntax of Go's regexp on its own terms. It
+// reports false for what it does not know.
+func reference(glob string) (*regexp.Regexp, bool) {
+	var out strings.Builder
+	depth, commas := 0, []int{}
+	out.WriteString(`(?s)\A(?:`)
+	for i := 0; i < len(glob); i++ {
+		c := glob[i]
+		afterSlash := i > 0 && glob[i-1] == '/'
+		switch {
+		case c == '\\':
+			if i++; i == len(glob) || strings.IndexByte(`*?[]{}\/.+`, glob[i]) < 0 {
+				return nil, false
+			}
+			out.WriteString(regexp.QuoteMeta(glob[i : i+1]))
+		case c == '*':
+			n := 1
+			for i+n < len(glob) && glob[i+n] == '*' {
+				n++
+			}
+			end := i+n == len(glob) || glob[i+n] == '/'
+			if afterSlash && end {
+				out.WriteString(`[^/\x00]`)
+			}
+			for range n / 2 {
+				out.WriteString(`[^\x00]*`)
+			}
+			if n%2 == 1 {
+				out.WriteString(`[^/\x00]*`)
+			}
+			i += n - 1
+		case c == '?':
+			out.WriteString(`[^/\x00]`)
+		case c == '[':
+			end := strings.IndexByte(glob[i:], ']')
+			if end < 2 {
+				return nil, false
+			}
+			class := glob[i+1 : i+end]
+			body := strings.TrimPrefix(class, "^")
+			if body == "" || strings.ContainsAny(body, `-^[\*?&~.+|()$`) {
+				return nil, false
+			}
+			out.WriteString("[" + class[:len(class)-len(body)] + regexp.QuoteMeta(body) + "]")
+			i += end
+		case c == '{':
+			if depth++; depth > 40 {
+				return nil, false
+			}
+			commas = append(commas, 0)
+			out.WriteString("(?:")
+		case c == '}':
+			if depth == 0 || commas[depth-1] == 0 {
+				return nil, false
+			}
+			depth--
+			commas = commas[:depth]
+			out.WriteString(")")
+		case c == ',' && depth > 0:
+			commas[depth-1]++
+			out.WriteString("|")
+		case c == ']' || c >= 0x80 || c == 0:
+			return nil, false
+		default:
+			out.WriteString(regexp.QuoteMeta(string(rune(c))))
+		}
+	}
+	out.WriteString(`)\z`)
+	if depth > 0 {
+		return nil, false
+	}
+	re, err := regexp.Compile(out.String())
+	return re, err == nil
+}
+
+func FuzzGlob(f *testing.F) {
+	f.Add("/a/*", "/a/b")
+	f.Add("/{a,b/**}/?[^c]", "/b/c/d/ef")
+	f.Add(`/\*/{,x}y***`, "/*/xy/z")
+	f.Add("/a/**/", "/a/b/")
+	f.Add("/[ab]*{c,d{e,f}}", "/abcdf")
+	f.Fuzz(func(t *testing.T, text, name string) {
+		p := glob(text)
+		got := p.Match(name)
+		if p.Err() != nil {
+			require.False(t, got)
+		}
+		if literal, ok := p.Literal(); ok {
+			require.True(t, p.Match(literal))
+		}
+		re, ok := reference(text)
+		if !ok || len(text) > 200 || len(name) > 200 || !isASCII(name) {
+			return
+		}
+		require.NoError(t, p.Err(), text)
+		require.Equal(t, re.MatchString(name), got, "glob %q, name %q, regexp %s", text, name, re)
+	})
+}
+
+func isASCII(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r >= 0x80 }) < 0
+}

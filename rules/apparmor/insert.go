@@ -1,0 +1,265 @@
+package apparmor
+
+import (
+	"reflect"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/whydenied/whydenied/rules"
+)
+
+// Insert returns the edit that adds a rule, such as "/etc/hosts r,", to the
+// profile's own body: after the last rule of its kind that stands there, else
+// after the last rule, else after the last include, else before the closing
+// brace; indented and with line endings as its neighbours. The body is that of the file where the profile
+// stands, never that of an included file, nor of a block or a conditional.
+func (p *Profile) Insert(rule string) rules.Edit {
+	rule = strings.TrimSpace(rule)
+	file, body := p.Body.File, p.Body.Span
+	if anchor, ok := p.anchor(rule); ok {
+		return insertAfter(file, body, anchor, rule)
+	}
+	return insertFirst(file, body, rule)
+}
+
+// anchor returns the statement of the body after which a new rule goes: the
+// last rule of its kind, else the last rule, else the last include.
+func (p *Profile) anchor(rule string) (rules.Span, bool) {
+	kind := kindOfText(rule)
+	var include, last, kin rules.Span
+	for _, item := range p.own() {
+		switch item.kind {
+		case nil:
+			include = item.span
+		case kind:
+			kin, last = item.span, item.span
+		default:
+			last = item.span
+		}
+	}
+	for _, s := range []rules.Span{kin, last, include} {
+		if s.End > 0 {
+			return s, true
+		}
+	}
+	return rules.Span{}, false
+}
+
+// An ownItem is a statement that stands directly in the body of a profile.
+type ownItem struct {
+	span rules.Span
+	kind reflect.Type // of the rule; nil for an include
+}
+
+// own returns the rules and includes that stand directly in the profile's body.
+func (p *Profile) own() []ownItem {
+	stmts, _ := parse(p.Body.File)
+	var items []ownItem
+	for _, s := range p.bodyOf(stmts) {
+		switch s := s.(type) {
+		case *ruleStmt:
+			items = append(items, ownItem{s.rule.Location().Span, reflect.TypeOf(s.rule)})
+		case *includeStmt:
+			items = append(items, ownItem{s.loc.Span, nil})
+		}
+	}
+	return items
+}
+
+// bodyOf finds the statements of the profile in its file.
+func (p *Profile) bodyOf(stmts []statement) []statement {
+	for _, s := range stmts {
+		switch s := s.(type) {
+		case *profileStmt:
+			if s.body.Span == p.Body.Span {
+				return s.stmts
+			}
+			if s.body.Span.Start <= p.Body.Span.Start && p.Body.Span.End <= s.body.Span.End {
+				return p.bodyOf(s.stmts)
+			}
+		case *ifStmt:
+			if found := p.bodyOf(append(s.then[:len(s.then):len(s.then)], s.otherwise...)); found != nil {
+				return found
+			}
+		}
+	}
+	return nil
+}
+
+// kindOfText returns the kind of the rule that a text holds.
+func kindOfText(text string) reflect.Type {
+	stmts, _ := parse(rules.NewFile("", "profile x {\n"+text+"\n}\n"))
+	if len(stmts) == 1 {
+		if p, ok := stmts[0].(*profileStmt); ok && len(p.stmts) > 0 {
+			if r, ok := p.stmts[0].(*ruleStmt); ok {
+				return reflect.TypeOf(r.rule)
+			}
+		}
+	}
+	return nil
+}
+
+// insertAfter adds a rule on a line of its own below a statement of the body,
+// or beside it if the body's end or another statement shares its line.
+func insertAfter(file *rules.File, body, anchor rules.Span, rule string) rules.Edit {
+	text := file.Text
+	end := anchor.End
+	lineEnd := end + strings.IndexByte(text[end:]+"\n", '\n')
+	rest := strings.TrimSpace(text[end:min(lineEnd, body.End)])
+	if lineEnd > body.End || rest != "" && !strings.HasPrefix(rest, "#") {
+		// Something else follows on this line.
+		return insertion(file, end, " "+rule+separator(text[end:]))
+	}
+	indent := indentOf(text, anchor.Start)
+	return insertion(file, lineEnd+1, indent+rule+lineEnding(text, anchor.Start))
+}
+
+// insertFirst adds a rule to a body without rules, before its closing brace.
+func insertFirst(file *rules.File, body rules.Span, rule string) rules.Edit {
+	text := file.Text
+	line := strings.LastIndexByte(text[:body.End], '\n') + 1
+	if line <= body.Start || strings.TrimSpace(text[line:body.End]) != "" {
+		return insertion(file, body.Start, " "+rule+separator(text[body.Start:]))
+	}
+	return insertion(file, line, indentOf(text, body.End)+"  "+rule+lineEnding(text, line-1))
+}
+
+// separator is the space to leave before what follows an insertion.
+func separator(following string) string {
+	if following != "" && strings.IndexByte(" \t\r\n", following[0]) < 0 {
+		return " "
+	}
+	return ""
+}
+
+func insertion(file *rules.File, at int, text string) rules.Edit {
+	return rules.Edit{At: rules.Location{File: file, Span: rules.Span{Start: at, End: at}}, New: text}
+}
+
+// indentOf returns the blanks that start the line of an offset.
+func indentOf(text string, pos int) string {
+	start := strings.LastIndexByte(text[:pos], '\n') + 1
+	line := text[start:]
+	return line[:len(line)-len(strings.TrimLeft(line, " \t"))]
+}
+
+// lineEnding returns the ending of the line of an offset.
+func lineEnding(text string, pos int) string {
+	if i := pos + strings.IndexByte(text[pos:], '\n'); i > 0 && i >= pos && text[i-1] == '\r' {
+		return "\r\n"
+	}
+	return "\n"
+}
+
+// AddPerms returns the edit that adds permissions to the rule where it stands,
+// and the rule's text afterwards. It reports false if the rule came through an
+// include, is a deny or a bare "file," rule, or has a permission that excludes
+// one of them (w and a): add a rule instead. Execute is not added; see SetExec.
+func (r *FileRule) AddPerms(perms Perms) (edit rules.Edit, text string, ok bool) {
+	add := perms & FilePerms &^ (r.Perms | Exec)
+	if r.Perms&Write != 0 {
+		add &^= Append // w holds a
+	}
+	if add&Write != 0 && r.Perms&Append != 0 {
+		return r.replacePerms(strings.Map(dropAppend, r.PermsAt.Text()), add)
+	}
+	return r.replacePerms(r.PermsAt.Text(), add)
+}
+
+// dropAppend removes a, which w implies and excludes.
+func dropAppend(c rune) rune {
+	if c == 'a' {
+		return -1
+	}
+	return c
+}
+
+// replacePerms adds letters to the permissions as the source writes them, before
+// an exec mode that ends them.
+func (r *FileRule) replacePerms(old string, add Perms) (edit rules.Edit, text string, ok bool) {
+	if len(r.Via) > 0 || r.Path == nil || r.Deny || add == 0 {
+		return rules.Edit{}, "", false
+	}
+	at := len(old)
+	if n := len(r.Exec.String()); r.Perms&Exec != 0 && n > 0 && n <= at && strings.EqualFold(old[at-n:], r.Exec.String()) {
+		at -= n
+	}
+	word := old[:at] + add.letters() + old[at:]
+	if perms, _, problem := parsePerms(word); problem != "" || perms&add != add {
+		return rules.Edit{}, "", false
+	}
+	return r.editPerms(word)
+}
+
+// SetExec returns the edit that gives a rule without execute permission the
+// exec mode, such as "ix" or "Px", as AddPerms does.
+func (r *FileRule) SetExec(mode string) (edit rules.Edit, text string, ok bool) {
+	if len(r.Via) > 0 || r.Path == nil || r.Deny || r.Perms&Exec != 0 {
+		return rules.Edit{}, "", false
+	}
+	word := r.PermsAt.Text() + mode
+	if _, exec, problem := parsePerms(word); problem != "" || exec.Mode == 0 {
+		return rules.Edit{}, "", false
+	}
+	return r.editPerms(word)
+}
+
+// editPerms replaces the permissions of the rule.
+func (r *FileRule) editPerms(word string) (edit rules.Edit, text string, ok bool) {
+	whole, at := r.At.Span, r.PermsAt.Span
+	text = r.At.File.Text[whole.Start:at.Start] + word + r.At.File.Text[at.End:whole.End]
+	return rules.Edit{At: r.PermsAt, New: word}, text, true
+}
+
+// RemoveRule returns the edit that deletes a rule: with its whole line if it
+// stands alone there but for a comment behind it. It reports false if the rule
+// came through an include.
+func RemoveRule(r Rule) (rules.Edit, bool) {
+	at := r.Location()
+	if len(r.Head().Via) > 0 {
+		return rules.Edit{}, false
+	}
+	text, span := at.File.Text, at.Span
+	start := span.Start - len(indentOf(text, span.Start))
+	alone := start == strings.LastIndexByte(text[:span.Start], '\n')+1 && strings.TrimSpace(text[start:span.Start]) == ""
+	end := span.End + strings.IndexByte(text[span.End:]+"\n", '\n')
+	rest := strings.TrimSpace(text[span.End:end])
+	if alone && (rest == "" || rest[0] == '#') {
+		span = rules.Span{Start: start, End: min(end+1, len(text))}
+	} else if span.Start > 0 && text[span.Start-1] == ' ' {
+		span.Start--
+	}
+	return rules.Edit{At: rules.Location{File: at.File, Span: span}}, true
+}
+
+// QuotePath returns the path expression that matches exactly the file of that
+// name. The name may hold any bytes but NUL, which no file name holds. What a
+// terminal would not show as it is comes out as \NNN, and so do the quote and
+// the backslash, which could be taken for the end of the expression or for
+// keeping it open.
+func QuotePath(name string) string {
+	var out strings.Builder
+	quote := name == ""
+	for i := 0; i < len(name); {
+		r, n := utf8.DecodeRuneInString(name[i:])
+		switch {
+		case r == '"' || r == '\\' || r == utf8.RuneError && n == 1 || !unicode.IsPrint(r):
+			for _, c := range []byte(name[i : i+n]) {
+				out.Write([]byte{'\\', '0' + c>>6, '0' + c>>3&7, '0' + c&7})
+			}
+		case strings.ContainsRune("*?[]{}^,", r):
+			out.WriteByte('\\')
+			out.WriteRune(r)
+			quote = quote || r == ','
+		default:
+			out.WriteRune(r)
+			quote = quote || strings.ContainsRune(" !#=()", r)
+		}
+		i += n
+	}
+	if quote {
+		return `"` + out.String() + `"`
+	}
+	return out.String()
+}

@@ -1,0 +1,3 @@
+module github.com/whydenied/whydenied/rules/apparmor/internal/tools
+
+go 1.26

@@ -1,0 +1,740 @@
+package apparmor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/whydenied/whydenied/rules"
+)
+
+// maxNesting bounds blocks and profiles inside each other.
+const maxNesting = 100
+
+// A statement is one item of a policy file before includes, variables and
+// conditionals are resolved: *includeStmt, *varStmt, *boolStmt, *aliasStmt,
+// *abiStmt, *profileStmt, *blockStmt, *ifStmt or *ruleStmt.
+type statement interface{ at() rules.Location }
+
+type (
+	includeStmt struct {
+		loc      rules.Location
+		path     string
+		magic    bool // <path>
+		ifExists bool
+	}
+	varStmt struct {
+		loc    rules.Location
+		name   string // @{name}
+		add    bool   // +=
+		values []*Pattern
+	}
+	boolStmt struct {
+		loc   rules.Location
+		name  string // ${name}
+		value bool
+	}
+	aliasStmt struct {
+		loc   rules.Location
+		alias Alias
+	}
+	abiStmt struct {
+		loc   rules.Location
+		path  string
+		magic bool
+	}
+	profileStmt struct {
+		loc        rules.Location // header
+		body       rules.Location
+		keyword    bool // profile NAME
+		hat        bool // hat NAME, ^NAME
+		name       *Pattern
+		attachment *Pattern
+		flags      []Flag
+		xattrs     []Xattr
+		stmts      []statement
+	}
+	blockStmt struct {
+		loc   rules.Location // qualifiers
+		quals Qualifiers
+		stmts []statement
+	}
+	ifStmt struct {
+		loc             rules.Location
+		cond            ifCond
+		then, otherwise []statement
+	}
+	ruleStmt struct{ rule Rule }
+)
+
+func (s *includeStmt) at() rules.Location { return s.loc }
+func (s *varStmt) at() rules.Location     { return s.loc }
+func (s *boolStmt) at() rules.Location    { return s.loc }
+func (s *aliasStmt) at() rules.Location   { return s.loc }
+func (s *abiStmt) at() rules.Location     { return s.loc }
+func (s *profileStmt) at() rules.Location { return s.loc }
+func (s *blockStmt) at() rules.Location   { return s.loc }
+func (s *ifStmt) at() rules.Location      { return s.loc }
+func (s *ruleStmt) at() rules.Location    { return s.rule.Location() }
+
+// An ifCond is what an if tests: a boolean variable, or whether a variable is
+// defined.
+type ifCond struct {
+	not, defined bool
+	name         string // of the variable
+	set          bool   // @{name}, not ${name}
+	at           rules.Location
+}
+
+// A parser reads the statements of one file. After an error it goes on with the
+// next statement.
+type parser struct {
+	file  *rules.File
+	scan  scanner
+	tok   token // the current token
+	last  int   // end of the token before it
+	depth int
+	diags []rules.Diagnostic
+	// failed is set by the first error of a statement, and silences those that
+	// follow from it.
+	failed bool
+}
+
+// parse reads a whole file.
+func parse(file *rules.File) ([]statement, []rules.Diagnostic) {
+	p := parser{file: file, scan: scanner{text: file.Text}}
+	p.advance()
+	stmts := p.statements(false)
+	return stmts, p.diags
+}
+
+func (p *parser) advance() token {
+	t := p.tok
+	p.last = t.end
+	p.tok = p.scan.next()
+	return t
+}
+
+func (p *parser) loc(start, end int) rules.Location {
+	return rules.Location{File: p.file, Span: rules.Span{Start: start, End: max(start, end)}}
+}
+
+func (p *parser) at(t token) rules.Location { return p.loc(t.start, t.end) }
+
+// errorf reports an error that does not stop the statement from being read.
+func (p *parser) errorf(at rules.Location, code, format string, args ...any) {
+	if p.failed {
+		return
+	}
+	p.diags = append(p.diags, rules.Diagnostic{At: at, Code: code, Message: fmt.Sprintf(format, args...)})
+}
+
+// expected reports that the current token is not what must come here, and
+// returns false for its callers to return.
+func (p *parser) expected(what string) bool {
+	at := p.at(p.tok)
+	if p.tok.kind == tokBad {
+		p.errorf(at, "syntax", "%s", p.tok.value)
+	} else if p.startsLine(p.tok.start) && p.last < p.tok.start {
+		// The trouble is what is missing before, not the next statement.
+		p.errorf(p.loc(p.last, p.last), "syntax", "expected %s", what)
+	} else {
+		p.errorf(at, "syntax", "expected %s, found %s", what, p.describe(p.tok))
+	}
+	p.failed = true
+	return false
+}
+
+func (p *parser) describe(t token) string {
+	if t.kind == tokEOF {
+		return "the end of the file"
+	}
+	text := p.file.Text[t.start:t.end]
+	if len(text) > 40 {
+		text = text[:40] + "..."
+	}
+	return fmt.Sprintf("%q", text)
+}
+
+// accept passes the current token if it is of that kind.
+func (p *parser) accept(kind tokenKind) bool {
+	if p.tok.kind != kind {
+		return false
+	}
+	p.advance()
+	return true
+}
+
+func (p *parser) expect(kind tokenKind, what string) bool {
+	return p.accept(kind) || p.expected(what)
+}
+
+// word passes the current token if it is that keyword.
+func (p *parser) word(word string) bool {
+	if p.tok.kind != tokKeyword || p.tok.value != word {
+		return false
+	}
+	p.advance()
+	return true
+}
+
+// comma ends a rule that started at an offset, and returns where it stands.
+func (p *parser) comma(start int) (rules.Location, bool) {
+	if p.tok.kind != tokComma {
+		return rules.Location{}, p.expected("a comma at the end of the rule")
+	}
+	end := p.tok.end
+	p.advance()
+	return p.loc(start, end), true
+}
+
+// statements reads up to the closing brace, or up to the end of the file.
+func (p *parser) statements(inBraces bool) []statement {
+	var out []statement
+	for {
+		switch {
+		case p.tok.kind == tokEOF:
+			return out
+		case p.tok.kind == tokClose && inBraces:
+			return out
+		case p.tok.kind == tokClose:
+			p.errorf(p.at(p.tok), "syntax", "expected a profile or a rule, found \"}\" that closes nothing")
+			p.advance()
+			continue
+		}
+		start := p.tok.start
+		stmts := p.statement()
+		if p.failed {
+			p.failed = false
+			p.recover(start)
+		}
+		out = append(out, stmts...)
+	}
+}
+
+// statement reads one statement; a rule that grants both link and other
+// permissions counts as two. On error it sets failed.
+func (p *parser) statement() []statement {
+	one := func(s statement, ok bool) []statement {
+		if !ok {
+			return nil
+		}
+		return []statement{s}
+	}
+	switch t := p.tok; {
+	case t.kind == tokBad:
+		p.expected("")
+		return nil
+	case t.kind == tokInclude:
+		return one(p.include())
+	case t.kind == tokBool:
+		return one(p.boolAssign())
+	case t.kind == tokVar:
+		return p.variable()
+	case t.kind == tokCaret, t.kind == tokKeyword && (t.value == "profile" || t.value == "hat"):
+		return one(p.profile())
+	case t.kind == tokKeyword && (t.value == "alias" || t.value == "rewrite"):
+		return one(p.alias())
+	case t.kind == tokKeyword && t.value == "abi":
+		return one(p.abi())
+	case t.kind == tokKeyword && t.value == "if":
+		return one(p.ifElse())
+	case t.kind == tokID && p.depth == 0 && !p.isFileRule():
+		return one(p.profile())
+	case t.kind == tokID && p.startsBody():
+		return one(p.profile()) // without the keyword it needs here, as is said later
+	}
+	return p.qualified()
+}
+
+// isFileRule looks past a path to tell a file rule from a profile's header.
+func (p *parser) isFileRule() bool {
+	ahead := p.scan
+	ahead.stack = slices.Clone(ahead.stack)
+	kind := ahead.next().kind
+	return kind == tokMode || kind == tokComma || kind == tokArrow
+}
+
+// startsBody reports whether a { follows the current token.
+func (p *parser) startsBody() bool {
+	ahead := p.scan
+	ahead.stack = slices.Clone(ahead.stack)
+	return ahead.next().kind == tokOpen
+}
+
+// recover moves to where the next statement seems to start, after an error in
+// one that started at start.
+func (p *parser) recover(start int) {
+	at := p.tok.start
+	if p.tok.kind == tokEOF {
+		return
+	}
+	if at > start && (p.startsLine(at) || p.file.Text[at] == '}') {
+		p.restart(at)
+		return
+	}
+	text := p.file.Text
+	for i := max(at, start+1); i < len(text); i++ {
+		switch text[i] {
+		case '\n':
+			p.restart(i + 1)
+			return
+		case '}':
+			p.restart(i)
+			return
+		case ',':
+			if i+1 == len(text) || strings.IndexByte(" \t\r\n}", text[i+1]) >= 0 {
+				p.restart(i + 1)
+				return
+			}
+		}
+	}
+	p.restart(len(text))
+}
+
+func (p *parser) restart(pos int) {
+	p.scan.reset(pos)
+	p.last = pos
+	p.tok = p.scan.next()
+}
+
+// startsLine reports whether only blanks stand before an offset on its line.
+func (p *parser) startsLine(pos int) bool {
+	i := pos
+	for i > 0 && (p.file.Text[i-1] == ' ' || p.file.Text[i-1] == '\t') {
+		i--
+	}
+	return i == 0 || p.file.Text[i-1] == '\n'
+}
+
+// include reads include <path>, include "path" or include if exists <path>.
+func (p *parser) include() (statement, bool) {
+	start := p.advance()
+	s := &includeStmt{ifExists: start.value != ""}
+	t := p.tok
+	if !p.expect(tokPath, "a file name, such as <abstractions/base>") {
+		return nil, false
+	}
+	s.loc, s.path, s.magic = p.loc(start.start, t.end), t.value, p.file.Text[t.start] == '<'
+	return s, true
+}
+
+// abi reads abi <path>,.
+func (p *parser) abi() (statement, bool) {
+	start := p.advance().start
+	t := p.tok
+	if !p.expect(tokPath, "a file name, such as <abi/3.0>") {
+		return nil, false
+	}
+	loc, ok := p.comma(start)
+	return &abiStmt{loc: loc, path: t.value, magic: p.file.Text[t.start] == '<'}, ok
+}
+
+// alias reads alias /from/ -> /to/,.
+func (p *parser) alias() (statement, bool) {
+	start := p.advance().start
+	from := p.tok
+	if !p.expect(tokID, "a path") || !p.expect(tokArrow, "->") {
+		return nil, false
+	}
+	to := p.tok
+	if !p.expect(tokID, "a path") {
+		return nil, false
+	}
+	loc, ok := p.comma(start)
+	return &aliasStmt{loc: loc, alias: Alias{From: from.value, To: to.value, At: loc}}, ok
+}
+
+// variable reads an assignment, or a file rule whose path is one variable.
+func (p *parser) variable() []statement {
+	ahead := p.scan
+	ahead.stack = slices.Clone(ahead.stack)
+	if k := ahead.next().kind; k != tokEquals && k != tokAddAssign {
+		if p.depth == 0 && !p.isFileRule() {
+			if s, ok := p.profile(); ok {
+				return []statement{s}
+			}
+			return nil
+		}
+		return p.qualified()
+	}
+	name := p.advance()
+	s := &varStmt{name: variableName(name.value), add: p.advance().kind == tokAddAssign}
+	for p.tok.kind == tokValue {
+		s.values = append(s.values, p.pattern(p.advance()))
+	}
+	s.loc = p.loc(name.start, p.last)
+	if len(s.values) == 0 {
+		p.expected("a value")
+		return nil
+	}
+	if !p.endAssign() {
+		return nil
+	}
+	return []statement{s}
+}
+
+// boolAssign reads ${NAME} = true.
+func (p *parser) boolAssign() (statement, bool) {
+	name := p.advance()
+	if !p.expect(tokEquals, "=") {
+		return nil, false
+	}
+	t := p.tok
+	value := strings.ToLower(t.value)
+	if t.kind != tokValue || value != "true" && value != "false" {
+		return nil, p.expected("true or false")
+	}
+	p.advance()
+	s := &boolStmt{loc: p.loc(name.start, t.end), name: variableName(name.value), value: value == "true"}
+	return s, p.endAssign()
+}
+
+// endAssign passes the end of the line of an assignment.
+func (p *parser) endAssign() bool {
+	if p.tok.kind == tokEOF {
+		return true
+	}
+	return p.expect(tokNewline, "the end of the line")
+}
+
+// variableName strips @{} or @ or ${} or $.
+func variableName(s string) string {
+	s = s[1:]
+	if strings.HasPrefix(s, "{") {
+		s = s[1 : len(s)-1]
+	}
+	return s
+}
+
+// pattern returns the token as a pattern.
+func (p *parser) pattern(t token) *Pattern {
+	return &Pattern{Source: t.value, At: p.at(t)}
+}
+
+// profile reads a profile, a child profile or a hat with its body.
+func (p *parser) profile() (statement, bool) {
+	s := &profileStmt{}
+	start := p.tok.start
+	switch {
+	case p.tok.kind == tokCaret || p.tok.kind == tokKeyword && p.tok.value == "hat":
+		s.hat = true
+		p.advance()
+	case p.word("profile"):
+		s.keyword = true
+	}
+	s.name = &Pattern{At: p.at(p.tok)}
+	ok := p.header(s)
+	s.loc = p.loc(start, p.last)
+	if !ok && !p.skipToBody() {
+		return nil, false
+	}
+	s.body, s.stmts, ok = p.body()
+	return s, ok
+}
+
+// header reads what stands between the keyword and the {.
+func (p *parser) header(s *profileStmt) bool {
+	name := p.tok
+	if name.kind != tokID && name.kind != tokVar {
+		return p.expected("a profile name")
+	}
+	p.advance()
+	s.name = p.pattern(name)
+	if p.tok.kind == tokID || p.tok.kind == tokVar {
+		s.attachment = p.pattern(p.advance())
+		if !strings.HasPrefix(s.attachment.Source, "/") && !strings.HasPrefix(s.attachment.Source, "@{") {
+			if p.tok.kind == tokComma {
+				p.tok.start, p.tok.end = s.attachment.At.Span.Start, s.attachment.At.Span.End
+				return p.expected("permissions, such as r or rw")
+			}
+			p.errorf(s.attachment.At, "bad-attachment", "a profile attaches to a path: %q must begin with / or a variable", s.attachment.Source)
+		}
+	}
+	if p.tok.kind == tokCondList && p.tok.value == "xattrs" {
+		if !p.xattrs(s) {
+			return false
+		}
+	}
+	if p.tok.kind == tokCond {
+		if p.tok.value != "flags" {
+			return p.expected("flags=(...) or {")
+		}
+		p.advance()
+		if !p.expect(tokEquals, "=") {
+			return false
+		}
+		if p.tok.kind != tokOpenParen {
+			return p.expected("( and the flags")
+		}
+	}
+	if p.accept(tokOpenParen) && !p.flags(s) {
+		return false
+	}
+	if p.tok.kind != tokOpen {
+		return p.expected("{ and the body of the profile")
+	}
+	return true
+}
+
+func (p *parser) xattrs(s *profileStmt) bool {
+	at := p.tok
+	_, conds, ok := p.condList()
+	for _, c := range conds {
+		x := Xattr{Name: c.name}
+		if len(c.values) > 0 {
+			x.Value = c.values[0]
+		}
+		s.xattrs = append(s.xattrs, x)
+	}
+	if s.hat && p.depth > 0 {
+		p.errorf(p.at(at), "bad-xattrs", "a hat cannot have xattrs")
+	}
+	return ok
+}
+
+// flags reads the members of flags=(...) and their closing parenthesis.
+func (p *parser) flags(s *profileStmt) bool {
+	for p.tok.kind == tokValue && !strings.ContainsAny(p.tok.value, "{}") {
+		t := p.advance()
+		f := Flag{At: p.at(t)}
+		f.Name, f.Value, _ = strings.Cut(t.value, "=")
+		p.checkFlag(s.flags, f)
+		s.flags = append(s.flags, f)
+	}
+	if len(s.flags) == 0 {
+		return p.expected("a flag, such as complain")
+	}
+	return p.expect(tokCloseParen, ") after the flags")
+}
+
+func (p *parser) checkFlag(before []Flag, f Flag) {
+	known := profileModes[f.Name] || flagNames[f.Name] && f.Value == "" || f.Name == "error" && f.Value != "" ||
+		f.Value != "" && (f.Name == "attach_disconnected.path" || f.Name == "attach_disconnected.ipc")
+	switch {
+	case f.Name == "kill.signal":
+		if !isSignal(f.Value) {
+			p.errorf(f.At, "unknown-signal", "unknown signal %q", f.Value)
+		}
+	case !known:
+		p.errorf(f.At, "unknown-flag", "unknown profile flag %q%s", f.Name, closest(f.Name, slices.Concat(keys(profileModes), keys(flagNames))))
+	}
+	for _, b := range before {
+		if profileModes[f.Name] && profileModes[b.Name] && f.Name != b.Name {
+			p.errorf(f.At, "flag-conflict", "flag %s conflicts with %s", f.Name, b.Name)
+		}
+		for _, pair := range flagConflicts {
+			if pair == [2]string{f.Name, b.Name} || pair == [2]string{b.Name, f.Name} {
+				p.errorf(f.At, "flag-conflict", "flag %s conflicts with %s", f.Name, b.Name)
+			}
+		}
+	}
+}
+
+// skipToBody moves to a { that ends the line of a header that could not be
+// read, so that the rules inside are read all the same.
+func (p *parser) skipToBody() bool {
+	line, _ := p.file.Position(p.tok.start)
+	text := strings.TrimRight(p.file.Line(line), " \t")
+	open := p.file.LineStart(line) + len(text) - 1
+	if !strings.HasSuffix(text, "{") || open < p.tok.start {
+		return false
+	}
+	p.restart(open)
+	p.failed = false
+	return true
+}
+
+// body reads { statements }.
+func (p *parser) body() (rules.Location, []statement, bool) {
+	open := p.tok
+	if !p.expect(tokOpen, "{") {
+		return rules.Location{}, nil, false
+	}
+	if p.depth++; p.depth > maxNesting {
+		p.errorf(p.at(open), "nesting", "blocks nest deeper than %d", maxNesting)
+		p.failed = true
+		p.restart(len(p.file.Text))
+		return rules.Location{}, nil, false
+	}
+	stmts := p.statements(true)
+	p.depth--
+	at := p.loc(open.end, p.tok.start)
+	if p.tok.kind != tokClose {
+		p.diags = append(p.diags, rules.Diagnostic{At: p.at(open), Code: "syntax", Message: "expected } to close this {"})
+		return at, stmts, true
+	}
+	p.advance()
+	return at, stmts, true
+}
+
+// ifElse reads if [not] CONDITION { ... } [else { ... } | else if ...].
+func (p *parser) ifElse() (statement, bool) {
+	s := &ifStmt{}
+	start := p.advance()
+	for p.word("not") {
+		s.cond.not = !s.cond.not
+	}
+	s.cond.defined = p.word("defined")
+	t := p.tok
+	if t.kind != tokBool && (t.kind != tokVar || !s.cond.defined) {
+		return nil, p.expected("${VARIABLE}, defined ${VARIABLE} or defined @{VARIABLE}")
+	}
+	p.advance()
+	s.cond.name, s.cond.set, s.cond.at = variableName(t.value), t.kind == tokVar, p.at(t)
+	s.loc = p.loc(start.start, t.end)
+	var ok bool
+	if _, s.then, ok = p.body(); !ok {
+		return nil, false
+	}
+	if !p.word("else") {
+		return s, true
+	}
+	if p.tok.kind == tokKeyword && p.tok.value == "if" {
+		if p.depth++; p.depth > maxNesting {
+			p.errorf(p.at(p.tok), "nesting", "conditionals nest deeper than %d", maxNesting)
+			p.failed = true
+			p.restart(len(p.file.Text))
+			return nil, false
+		}
+		elseIf, ok := p.ifElse()
+		p.depth--
+		s.otherwise = []statement{elseIf}
+		return s, ok
+	}
+	_, s.otherwise, ok = p.body()
+	return s, ok
+}
+
+// qualified reads qualifiers and the rule or the block that they stand before.
+func (p *parser) qualified() []statement {
+	start := p.tok.start
+	h := Header{}
+	if !p.qualifiers(&h) {
+		return nil
+	}
+	if p.tok.kind == tokOpen {
+		s := &blockStmt{loc: p.loc(start, p.tok.end), quals: h.Qualifiers}
+		if h.Priority != 0 {
+			p.errorf(s.loc, "bad-qualifier", "a block cannot have a priority")
+		}
+		var ok bool
+		if _, s.stmts, ok = p.body(); !ok {
+			return nil
+		}
+		return []statement{s}
+	}
+	rs := p.rule(start, h)
+	out := make([]statement, len(rs))
+	for i, r := range rs {
+		out[i] = &ruleStmt{r}
+	}
+	return out
+}
+
+// qualifiers reads priority=N audit allow|deny|prompt owner|other, in that
+// order, which is the parser's.
+func (p *parser) qualifiers(h *Header) bool {
+	if p.word("priority") {
+		if !p.expect(tokEquals, "=") {
+			return false
+		}
+		t := p.tok
+		if !p.expect(tokValue, "a number") {
+			return false
+		}
+		h.Since = "4.1"
+		if n, err := fmt.Sscanf(t.value, "%d", &h.Priority); n != 1 || err != nil || h.Priority < -1000 || h.Priority > 1000 {
+			p.errorf(p.at(t), "bad-priority", "priority %s is not between -1000 and 1000", t.value)
+			h.Priority = 0
+		}
+	}
+	h.Audit = p.word("audit")
+	switch {
+	case p.word("allow"):
+		h.Allow = true
+	case p.word("deny"):
+		h.Deny = true
+	case p.word("prompt"):
+		h.Prompt, h.Since = true, later(h.Since, "4.0")
+	}
+	switch {
+	case p.word("owner"), p.word("user"):
+		h.Owner = true
+	case p.word("other"):
+		h.Other = true
+	}
+	if t := p.tok; t.kind == tokKeyword && qualifierWords[t.value] {
+		p.errorf(p.at(t), "syntax", "%q cannot come here: qualifiers stand in the order priority, audit, allow or deny, owner", t.value)
+		p.failed = true
+		return false
+	}
+	return true
+}
+
+var qualifierWords = wordSet("priority audit allow deny prompt owner user other")
+
+// later returns the later of two versions.
+func later(a, b string) string { return max(a, b) }
+
+// rule reads a rule after its qualifiers.
+func (p *parser) rule(start int, h Header) []Rule {
+	t := p.tok
+	if t.kind == tokMode && t.value == "all" && p.scan.pos < len(p.file.Text) && p.file.Text[p.scan.pos] == ',' {
+		t.kind = tokKeyword // not the permissions a and l
+	}
+	if t.kind != tokKeyword || t.value == "file" || t.value == "safe" || t.value == "unsafe" {
+		return p.fileRules(start, h)
+	}
+	one := func(r Rule) []Rule {
+		if r == nil || p.failed {
+			return nil
+		}
+		at, ok := p.comma(start)
+		if !ok {
+			return nil
+		}
+		head := r.Head()
+		head.At = at
+		return []Rule{r}
+	}
+	if t.value != "link" && (h.Owner || h.Other) {
+		p.errorf(p.at(t), "bad-qualifier", "owner is not allowed on %s rules", t.value)
+	}
+	switch t.value {
+	case "link":
+		return one(p.linkRule(h))
+	case "capability":
+		return one(p.capabilityRule(h))
+	case "network":
+		return one(p.networkRule(h))
+	case "mount", "remount", "umount", "unmount":
+		return one(p.mountRule(h))
+	case "pivot_root":
+		return one(p.pivotRootRule(h))
+	case "ptrace":
+		return one(p.ptraceRule(h))
+	case "signal":
+		return one(p.signalRule(h))
+	case "unix":
+		return one(p.unixRule(h))
+	case "dbus":
+		return one(p.dbusRule(h))
+	case "change_profile":
+		return one(p.changeProfileRule(h))
+	case "set":
+		return one(p.rlimitRule(h))
+	case "userns":
+		return one(p.usernsRule(h))
+	case "mqueue":
+		return one(p.mqueueRule(h))
+	case "io_uring":
+		return one(p.ioUringRule(h))
+	case "all":
+		p.advance()
+		h.Since = later(h.Since, "4.0")
+		return one(&AllRule{h})
+	}
+	p.expected("a rule")
+	return nil
+}

@@ -1,0 +1,847 @@
+package apparmor
+
+import "strings"
+
+// A mode is a lexical state. AppArmor's words, quotes, commas and parentheses
+// are cut differently inside each kind of rule, and a token decides which mode
+// the next one is read in; the modes and what each accepts follow the flex
+// states of apparmor_parser 3.0 and 4.1.
+type mode byte
+
+const (
+	modeInitial       mode = iota
+	modeID                 // the name after "profile" or "hat"
+	modeIDSpace            // the name after "->"
+	modeValue              // the value after "name="
+	modeCond               // between "name" and its value
+	modeCondList           // between "peer" or "xattrs" and its list
+	modeList               // inside (a, b)
+	modeCondListItems      // inside peer=(a=b c=d)
+	modeCondValue          // a value in there
+	modeCondValues         // a parenthesised value in there
+	modeAssign             // after "@{VAR} ="
+	modeRlimit
+	modeInclude
+	modeABI
+	modeInteger
+	modeChangeProfile
+	modeUserns
+	modeNetwork
+	modeMount
+	modeDBus
+	modeSignal
+	modePtrace
+	modeUnix
+	modeMqueue
+)
+
+// A tokenKind classifies tokens.
+type tokenKind byte
+
+const (
+	tokEOF        tokenKind = iota
+	tokBad                  // value says what is wrong
+	tokID                   // a path, a label or a word
+	tokValue                // a member of a list or the value of a condition
+	tokKeyword              // a reserved word; value is the word
+	tokMode                 // file permissions: rwix
+	tokCond                 // a condition's name, before "=" or "in"
+	tokCondList             // "peer" or "xattrs" before "=("
+	tokVar                  // @{NAME}
+	tokBool                 // ${NAME}
+	tokInclude              // include; value is "if exists" when that follows
+	tokPath                 // <path>, "path" or path of an include or abi; text tells which
+	tokOpen                 // {
+	tokClose                // }
+	tokOpenParen            // (
+	tokCloseParen           // )
+	tokEquals               // =
+	tokAddAssign            // +=
+	tokArrow                // ->
+	tokLessEqual            // <=
+	tokCaret                // ^
+	tokColon                // :
+	tokComma                // , which ends a rule
+	tokIn                   // in
+	tokNewline              // the end of a variable assignment
+)
+
+// A token is a piece of the source. Its value is unquoted, with escapes
+// resolved as far as the parser resolves them before globbing.
+type token struct {
+	kind       tokenKind
+	start, end int
+	value      string
+}
+
+// A scanner cuts a policy file into tokens.
+type scanner struct {
+	text  string
+	pos   int
+	stack []mode
+}
+
+func (s *scanner) mode() mode {
+	if len(s.stack) == 0 {
+		return modeInitial
+	}
+	return s.stack[len(s.stack)-1]
+}
+
+func (s *scanner) push(m mode) { s.stack = append(s.stack, m) }
+
+func (s *scanner) pop() {
+	if len(s.stack) > 0 {
+		s.stack = s.stack[:len(s.stack)-1]
+	}
+}
+
+// begin replaces the current mode.
+func (s *scanner) begin(m mode) {
+	s.pop()
+	s.push(m)
+}
+
+// reset continues at an offset as if a statement started there.
+func (s *scanner) reset(pos int) {
+	s.pos = pos
+	s.stack = s.stack[:0]
+}
+
+// next returns the next token.
+func (s *scanner) next() token {
+	if t, done := s.skip(); done {
+		return t
+	}
+	if s.pos >= len(s.text) {
+		return token{kind: tokEOF, start: len(s.text), end: len(s.text)}
+	}
+	switch s.mode() {
+	case modeInitial:
+		return s.initial()
+	case modeID, modeIDSpace:
+		return s.id(tokID, s.ids, true)
+	case modeValue:
+		return s.id(tokValue, s.ids, true)
+	case modeCond:
+		return s.cond()
+	case modeCondList:
+		return s.condList()
+	case modeList:
+		return s.list()
+	case modeCondListItems:
+		return s.condItems()
+	case modeCondValue:
+		return s.id(tokValue, s.listValue, true)
+	case modeCondValues:
+		return s.condValues()
+	case modeAssign:
+		return s.assign()
+	case modeRlimit:
+		return s.rlimit()
+	case modeInclude, modeABI:
+		return s.path()
+	case modeInteger:
+		return s.integer()
+	case modeChangeProfile:
+		return s.changeProfile()
+	}
+	return s.ruleWord()
+}
+
+// skip passes blanks and, where the mode allows them, newlines and comments. It
+// returns a token when a newline is one.
+func (s *scanner) skip() (token, bool) {
+	m := s.mode()
+	for s.pos < len(s.text) {
+		c := s.text[s.pos]
+		switch {
+		case (c == ' ' || c == '\t') && m != modeID && m != modeValue:
+			s.pos++
+		case s.newline(s.pos) > 0 && m != modeID && m != modeValue && m != modeInteger:
+			start := s.pos
+			s.pos += s.newline(s.pos)
+			if m == modeAssign {
+				s.pop()
+				return token{kind: tokNewline, start: start, end: s.pos}, true
+			}
+		case m == modeAssign && strings.HasPrefix(s.text[s.pos:], "\\\n"):
+			s.pos += 2
+		case c == '#' && m == modeInitial && !s.isInclude(s.pos):
+			end := strings.IndexByte(s.text[s.pos:], '\n')
+			if end < 0 {
+				// The parser wants a newline after every comment.
+				return s.bad(len(s.text), "expected a newline after the comment that ends the file"), true
+			}
+			s.pos += end + 1
+		case c == '#' && m == modeAssign:
+			// A comment ends an assignment from AppArmor 3.1 on; 3.0 reads
+			// its words as values.
+			return token{}, false
+		default:
+			return token{}, false
+		}
+	}
+	return token{}, false
+}
+
+// newline returns the length of the line ending at i, or 0.
+func (s *scanner) newline(i int) int {
+	switch {
+	case s.text[i] == '\n':
+		return 1
+	case s.text[i] == '\r' && i+1 < len(s.text) && s.text[i+1] == '\n':
+		return 2
+	}
+	return 0
+}
+
+// take returns the token from the current position to end.
+func (s *scanner) take(kind tokenKind, end int) token {
+	t := token{kind: kind, start: s.pos, end: end, value: s.text[s.pos:end]}
+	s.pos = end
+	return t
+}
+
+func (s *scanner) bad(end int, message string) token {
+	t := token{kind: tokBad, start: s.pos, end: end, value: message}
+	s.pos = end
+	return t
+}
+
+func (s *scanner) unexpected() token {
+	return s.bad(s.pos+1, "unexpected character "+quoteByte(s.text[s.pos]))
+}
+
+// id reads a quoted string, or what unquoted measures, unescapes it and leaves
+// the mode if pop is set.
+func (s *scanner) id(kind tokenKind, unquoted func(int) int, pop bool) token {
+	end := s.quoted(s.pos)
+	if end == s.pos {
+		end = unquoted(s.pos)
+	}
+	if end == s.pos || end == s.pos+2 && s.text[s.pos] == '"' && s.mode() == modeCondValue {
+		return s.unexpected()
+	}
+	t := s.take(kind, end)
+	t.value = unescape(t.value)
+	if pop {
+		s.pop()
+	}
+	return t
+}
+
+// initial reads a token of the top level or of a file rule.
+func (s *scanner) initial() token {
+	text := s.text[s.pos:]
+	switch {
+	case s.isInclude(s.pos):
+		return s.include()
+	case text[0] == '^':
+		s.push(modeID)
+		return s.take(tokCaret, s.pos+1)
+	case strings.HasPrefix(text, "->"):
+		s.push(modeIDSpace)
+		return s.take(tokArrow, s.pos+2)
+	case text[0] == '=':
+		s.push(modeAssign)
+		return s.take(tokEquals, s.pos+1)
+	case strings.HasPrefix(text, "+="):
+		s.push(modeAssign)
+		return s.take(tokAddAssign, s.pos+2)
+	case text[0] == '{':
+		return s.take(tokOpen, s.pos+1)
+	case text[0] == '}':
+		return s.take(tokClose, s.pos+1)
+	case text[0] == '(':
+		s.push(modeList)
+		return s.take(tokOpenParen, s.pos+1)
+	case text[0] == ',':
+		return s.take(tokComma, s.pos+1)
+	case text[0] == '$':
+		if end := s.variable(s.pos); end > 0 {
+			return s.take(tokBool, end)
+		}
+		return s.unexpected()
+	}
+	if end := s.label(s.pos); end > s.pos {
+		t := s.take(tokID, end)
+		t.value = unescape(t.value)
+		return t
+	}
+	if end := s.variable(s.pos); text[0] == '@' && end > 0 {
+		return s.take(tokVar, end)
+	}
+	return s.word()
+}
+
+// word reads a keyword, permissions, a condition's name or a plain word at the
+// top level: the longest wins, as in flex.
+func (s *scanner) word() token {
+	end := s.pos
+	for end < len(s.text) && isWord(s.text[end]) && (end > s.pos || isAlpha(s.text[end])) {
+		end++
+	}
+	if end == s.pos {
+		return s.unexpected()
+	}
+	word := s.text[s.pos:end]
+	if t, ok := s.condName(end); ok {
+		return t
+	}
+	if s.isMode(end) {
+		return s.take(tokMode, end)
+	}
+	t := s.take(tokKeyword, end)
+	switch {
+	case word == "profile" || word == "hat":
+		for s.pos < len(s.text) && (s.text[s.pos] == ' ' || s.text[s.pos] == '\t') {
+			s.pos++
+		}
+		s.push(modeID)
+	case !keywords[word]:
+		t.kind = tokID
+	case ruleModes[word] != modeInitial:
+		s.push(ruleModes[word])
+	}
+	return t
+}
+
+// isMode reports whether the word up to end is file permissions. They must be
+// followed by a blank or a comma.
+func (s *scanner) isMode(end int) bool {
+	if end >= len(s.text) || !strings.ContainsRune(" \t\n\v\f\r,", rune(s.text[end])) {
+		return false
+	}
+	return modeWord(s.text[s.pos:end])
+}
+
+// condName reads a name that stands before "=" or "in (". The caller gives the
+// end of the word.
+func (s *scanner) condName(end int) (token, bool) {
+	word := s.text[s.pos:end]
+	rest := strings.TrimLeft(s.text[end:], " \t")
+	switch {
+	case strings.HasPrefix(rest, "="):
+		if word == "priority" {
+			s.push(modeInteger)
+			return s.take(tokKeyword, end), true
+		}
+		after := strings.TrimLeft(rest[1:], " \t")
+		if (word == "peer" || word == "xattrs") && strings.HasPrefix(after, "(") {
+			s.push(modeCondList)
+			return s.take(tokCondList, end), true
+		}
+	case len(rest) < len(s.text)-end && strings.HasPrefix(rest, "in"):
+		if !strings.HasPrefix(strings.TrimLeft(rest[2:], " \t"), "(") {
+			return token{}, false
+		}
+	default:
+		return token{}, false
+	}
+	s.push(modeCond)
+	return s.take(tokCond, end), true
+}
+
+// cond reads what stands between a condition's name and its value.
+func (s *scanner) cond() token {
+	switch c := s.text[s.pos]; {
+	case c == '=':
+		t := s.take(tokEquals, s.pos+1)
+		for s.pos < len(s.text) && (s.text[s.pos] == ' ' || s.text[s.pos] == '\t') {
+			s.pos++
+		}
+		if s.pos < len(s.text) && s.text[s.pos] != '(' && s.text[s.pos] != '\n' {
+			s.begin(modeValue)
+		}
+		return t
+	case c == '(':
+		s.begin(modeList)
+		return s.take(tokOpenParen, s.pos+1)
+	case strings.HasPrefix(s.text[s.pos:], "in"):
+		return s.take(tokIn, s.pos+2)
+	}
+	return s.unexpected()
+}
+
+// list reads a member of (a, b c).
+func (s *scanner) list() token {
+	for s.pos < len(s.text) && strings.IndexByte(", \t\n", s.text[s.pos]) >= 0 {
+		s.pos++
+	}
+	if s.pos == len(s.text) {
+		return token{kind: tokEOF, start: s.pos, end: s.pos}
+	}
+	if s.text[s.pos] == ')' {
+		s.pop()
+		return s.take(tokCloseParen, s.pos+1)
+	}
+	if n := s.newline(s.pos); n > 0 {
+		s.pos += n
+		return s.list()
+	}
+	return s.id(tokValue, s.listValue, false)
+}
+
+// condList reads what stands between "peer" and its list.
+func (s *scanner) condList() token {
+	switch s.text[s.pos] {
+	case '=':
+		return s.take(tokEquals, s.pos+1)
+	case '(':
+		s.begin(modeCondListItems)
+		return s.take(tokOpenParen, s.pos+1)
+	}
+	return s.unexpected()
+}
+
+// condItems reads a name, an equals sign or the end of peer=(a=b c=d).
+func (s *scanner) condItems() token {
+	switch s.text[s.pos] {
+	case ')':
+		s.pop()
+		return s.take(tokCloseParen, s.pos+1)
+	case ',':
+		s.pos++
+		return s.next()
+	case '=':
+		t := s.take(tokEquals, s.pos+1)
+		i := s.pos
+		for i < len(s.text) && (s.text[i] == ' ' || s.text[i] == '\t') {
+			i++
+		}
+		if i < len(s.text) && s.text[i] == '(' {
+			s.pos = i + 1
+			s.push(modeCondValues)
+		} else {
+			s.push(modeCondValue)
+		}
+		return t
+	}
+	end := s.pos
+	for end < len(s.text) && strings.IndexByte(" \t\n\"!,=)", s.text[end]) < 0 {
+		end++
+	}
+	if end == s.pos {
+		return s.unexpected()
+	}
+	t := s.take(tokCond, end)
+	t.value = unescape(t.value)
+	return t
+}
+
+// condValues reads a value of peer=(a=(b)), or passes its closing parenthesis.
+func (s *scanner) condValues() token {
+	if s.text[s.pos] == ')' {
+		s.pos++
+		s.pop()
+		return s.next()
+	}
+	return s.id(tokValue, s.listValue, false)
+}
+
+// assign reads a value of a variable.
+func (s *scanner) assign() token {
+	if s.text[s.pos] == ',' && s.ids(s.pos) == s.pos {
+		return s.bad(s.pos+1, "a variable assignment ends with its line, without a comma")
+	}
+	return s.id(tokValue, s.ids, false)
+}
+
+// rlimit reads a word of set rlimit NAME <= VALUE UNIT,.
+func (s *scanner) rlimit() token {
+	text := s.text[s.pos:]
+	end := 0
+	switch {
+	case text[0] == ',':
+		s.pop()
+		return s.take(tokComma, s.pos+1)
+	case strings.HasPrefix(text, "<="):
+		return s.take(tokLessEqual, s.pos+2)
+	case isAlpha(text[0]) || text[0] == '_':
+		for end < len(text) && (isAlpha(text[end]) || text[end] == '_') {
+			end++
+		}
+		if text[:end] == "infinity" {
+			return s.take(tokValue, s.pos+end)
+		}
+		return s.take(tokID, s.pos+end)
+	}
+	if text[0] == '-' {
+		end = 1
+	}
+	digits := end
+	for end < len(text) && isDigit(text[end]) {
+		end++
+	}
+	if end == digits {
+		return s.unexpected()
+	}
+	return s.take(tokValue, s.pos+end)
+}
+
+// integer reads the number of priority=N.
+func (s *scanner) integer() token {
+	text := s.text[s.pos:]
+	if text[0] == '=' {
+		return s.take(tokEquals, s.pos+1)
+	}
+	end := 0
+	if text[0] == '-' || text[0] == '+' {
+		end = 1
+	}
+	for end < len(text) && isDigit(text[end]) {
+		end++
+	}
+	if end == 0 || !isDigit(text[end-1]) {
+		s.pop()
+		return s.bad(s.pos+1, "expected a number after priority=")
+	}
+	s.pop()
+	return s.take(tokValue, s.pos+end)
+}
+
+// changeProfile reads a word of change_profile [safe] [EXEC] [-> TARGET],.
+func (s *scanner) changeProfile() token {
+	text := s.text[s.pos:]
+	if text[0] == ',' && s.ids(s.pos) == s.pos {
+		s.pop()
+		return s.take(tokComma, s.pos+1)
+	}
+	end := s.ids(s.pos)
+	switch {
+	case strings.HasPrefix(text, "->") && end <= s.pos+2:
+		s.push(modeIDSpace)
+		return s.take(tokArrow, s.pos+2)
+	case s.text[s.pos:end] == "safe" || s.text[s.pos:end] == "unsafe":
+		return s.take(tokKeyword, end)
+	}
+	return s.id(tokID, s.ids, false)
+}
+
+// ruleWord reads a token of a rule that has conditions: network, mount, dbus,
+// signal, ptrace, unix, mqueue and userns rules.
+func (s *scanner) ruleWord() token {
+	m := s.mode()
+	text := s.text[s.pos:]
+	if text[0] == '(' && m != modeMount && m != modeUserns {
+		s.push(modeList)
+		return s.take(tokOpenParen, s.pos+1)
+	}
+	word := s.pos
+	for word < len(s.text) && isWord(s.text[word]) && (word > s.pos || isAlpha(s.text[word])) {
+		word++
+	}
+	if m == modeUserns {
+		return s.usernsWord(word)
+	}
+	end := max(s.idsNoEquals(s.pos), s.label(s.pos))
+	if cr := strings.IndexByte(s.text[s.pos:end], '\r'); m == modeNetwork && cr >= 0 {
+		// 3.0 reads network rules of files with CR LF line endings; 4.0
+		// takes the CR for a letter, as every version does in other rules.
+		if end = s.pos + cr; end > s.pos && s.text[end-1] == ',' {
+			end--
+		}
+	}
+	if quoted := s.quoted(s.pos); quoted > end {
+		return s.id(tokID, s.ids, false)
+	}
+	switch {
+	case m == modeMount && strings.HasPrefix(text, "->") && end <= s.pos+2:
+		return s.take(tokArrow, s.pos+2)
+	case text[0] == ',' && end == s.pos:
+		s.pop()
+		return s.take(tokComma, s.pos+1)
+	}
+	if word > s.pos && word >= end {
+		if t, ok := s.condName(word); ok {
+			return t
+		}
+		if m != modeMount && isLetterPerms(s.text[s.pos:word]) && s.isMode(word) {
+			return s.take(tokMode, word)
+		}
+		if permWordIn(m, s.text[s.pos:word]) {
+			return s.take(tokKeyword, word)
+		}
+	}
+	if end == s.pos {
+		return s.unexpected()
+	}
+	t := s.take(tokID, end)
+	t.value = unescape(t.value)
+	return t
+}
+
+func (s *scanner) usernsWord(end int) token {
+	switch {
+	case s.text[s.pos] == ',':
+		s.pop()
+		return s.take(tokComma, s.pos+1)
+	case strings.HasPrefix(s.text[s.pos:], "create"):
+		return s.take(tokKeyword, s.pos+len("create"))
+	case end == s.pos:
+		return s.unexpected()
+	}
+	return s.bad(end, "expected create or ,")
+}
+
+// isInclude reports whether an include statement starts at i.
+func (s *scanner) isInclude(i int) bool {
+	text := s.text[i:]
+	if text[0] == '#' {
+		return strings.HasPrefix(text, "#include") && strings.IndexByte(text, '\n') >= 0
+	}
+	return strings.HasPrefix(text, "include ") || strings.HasPrefix(text, "include\t")
+}
+
+// include reads include, #include or include if exists.
+func (s *scanner) include() token {
+	end := s.pos + strings.Index(s.text[s.pos:], "include") + len("include")
+	rest := s.text[end:]
+	s.push(modeInclude)
+	if after, ok := cutWord(rest, "if"); ok {
+		if after, ok := cutWord(after, "exists"); ok && after != "" && (after[0] == ' ' || after[0] == '\t') {
+			t := s.take(tokInclude, len(s.text)-len(after))
+			t.value = "if exists"
+			return t
+		}
+	}
+	t := s.take(tokInclude, end)
+	t.value = ""
+	return t
+}
+
+// cutWord removes blanks and a word from the front of text.
+func cutWord(text, word string) (string, bool) {
+	trimmed := strings.TrimLeft(text, " \t")
+	if len(trimmed) == len(text) {
+		return "", false
+	}
+	return strings.CutPrefix(trimmed, word)
+}
+
+// path reads the file name of an include, or of an abi rule with its comma.
+func (s *scanner) path() token {
+	abi := s.mode() == modeABI
+	if abi && s.text[s.pos] == ',' {
+		s.pop()
+		return s.take(tokComma, s.pos+1)
+	}
+	end := s.quoted(s.pos)
+	if s.text[s.pos] == '<' {
+		n := strings.IndexAny(s.text[s.pos:], ">\n")
+		if n < 2 || s.text[s.pos+n] != '>' {
+			return s.bad(s.pos+1, "expected > at the end of the file name")
+		}
+		end = s.pos + n + 1
+	}
+	if end == s.pos {
+		end = s.includeIDs(s.pos)
+	}
+	if end == s.pos {
+		return s.unexpected()
+	}
+	t := s.take(tokPath, end)
+	name := t.value
+	if name[0] == '<' {
+		name = strings.TrimSpace(name[1 : len(name)-1])
+	}
+	t.value = unescape(name)
+	if !abi {
+		s.pop()
+	}
+	return t
+}
+
+// The functions below return the end of the longest match at i, or i for none.
+
+// quoted matches "...".
+func (s *scanner) quoted(i int) int {
+	if s.text[i] != '"' {
+		return i
+	}
+	for j := i + 1; j < len(s.text); j++ {
+		switch s.text[j] {
+		case 0:
+			return i
+		case '"':
+			return j + 1
+		case '\\':
+			// \" does not end the string, unless nothing ends it later.
+			if j+1 < len(s.text) && s.text[j+1] == '"' && strings.IndexByte(s.text[j+2:], '"') >= 0 {
+				j++
+			}
+		}
+	}
+	return i
+}
+
+// variable matches @NAME, @{NAME}, $NAME or ${NAME}; it returns 0 for none.
+func (s *scanner) variable(i int) int {
+	j := i + 1
+	brace := j < len(s.text) && s.text[j] == '{'
+	if brace {
+		j++
+	}
+	name := j
+	for j < len(s.text) && isWord(s.text[j]) && (j > name || isAlpha(s.text[j])) {
+		j++
+	}
+	if j == name {
+		return 0
+	}
+	if !brace {
+		return j
+	}
+	if j == len(s.text) || s.text[j] != '}' {
+		return 0
+	}
+	return j + 1
+}
+
+// label matches what can start a path or a label: /..., @{VAR}..., :..., &....
+func (s *scanner) label(i int) int {
+	switch s.text[i] {
+	case '/', ':', '&':
+		return s.ids(i + 1)
+	case '"':
+		end := s.quoted(i)
+		if end > i && strings.IndexByte("/@:&", s.text[i+1]) >= 0 {
+			return end
+		}
+		return i
+	case '@':
+		end := s.variable(i)
+		if end == 0 {
+			return i
+		}
+		// More must follow the variable, but not what assigns to it.
+		after := s.afterVariable(end)
+		if after == end {
+			if s.text[i+1] == '{' {
+				return i
+			}
+			return s.bareVariableLabel(i, end)
+		}
+		return s.ids(after)
+	}
+	return i
+}
+
+// afterVariable matches what can follow a variable in a label: as idUnit, but
+// neither = nor +, which assign; and a CR, which ends up in the label.
+func (s *scanner) afterVariable(i int) int {
+	if i >= len(s.text) {
+		return i
+	}
+	c := s.text[i]
+	switch {
+	case c == '\r' || c == '\\':
+		return max(i+1, s.idUnit(i))
+	case c == ',' && i+1 < len(s.text) && strings.IndexByte(" \t\n\"!,=+", s.text[i+1]) < 0:
+		return i + 2
+	case c == ',' || c == '=' || c == '+':
+		return i
+	}
+	return s.idUnit(i)
+}
+
+// bareVariableLabel matches @NAME without braces, whose last letter may count
+// as what follows the variable.
+func (s *scanner) bareVariableLabel(i, end int) int {
+	if end-i > 2 {
+		return s.ids(end)
+	}
+	return i
+}
+
+// ids matches a run of identifier characters: no blank, quote, ! or comma
+// unless escaped; a comma counts if another such character follows it.
+func (s *scanner) ids(i int) int {
+	for {
+		j := s.idUnit(i)
+		if j == i {
+			return i
+		}
+		i = j
+	}
+}
+
+// idUnit matches one character or escape of ids.
+func (s *scanner) idUnit(i int) int {
+	if i >= len(s.text) {
+		return i
+	}
+	switch c := s.text[i]; {
+	case c == ',':
+		if i+1 < len(s.text) && isIDChar(s.text[i+1]) {
+			return i + 2
+		}
+		return i
+	case c == '\\' && i+1 < len(s.text) && strings.IndexByte(" \t\"!,", s.text[i+1]) >= 0:
+		return i + 2
+	case isIDChar(c):
+		return i + 1
+	}
+	return i
+}
+
+// idsNoEquals matches a word of a rule with conditions: no =, blank, quote, !
+// or ), and no comma at its end.
+func (s *scanner) idsNoEquals(i int) int {
+	if i >= len(s.text) || strings.IndexByte(" \t\n\"!,=()+&", s.text[i]) >= 0 {
+		return i
+	}
+	const stop = " \t\n\"!,=)"
+	for i++; i < len(s.text); i++ {
+		c := s.text[i]
+		if c == ',' && i+1 < len(s.text) && strings.IndexByte(stop, s.text[i+1]) < 0 {
+			i++
+			continue
+		}
+		if strings.IndexByte(stop, c) >= 0 {
+			break
+		}
+	}
+	return i
+}
+
+// listValue matches a member of a list: no blank, quote, !, comma or
+// parenthesis unless escaped.
+func (s *scanner) listValue(i int) int {
+	for i < len(s.text) {
+		c := s.text[i]
+		if c == '\\' && i+1 < len(s.text) && strings.IndexByte(" \t\"!,()", s.text[i+1]) >= 0 {
+			i += 2
+			continue
+		}
+		if strings.IndexByte(" \t\n\"!,()", c) >= 0 {
+			break
+		}
+		i++
+	}
+	return i
+}
+
+// includeIDs matches a bare include file name.
+func (s *scanner) includeIDs(i int) int {
+	const stop = " \t\r\n\"!,<>"
+	for i < len(s.text) {
+		c := s.text[i]
+		switch {
+		case c == ',' && i+1 < len(s.text) && strings.IndexByte(stop, s.text[i+1]) < 0,
+			c == '\\' && i+1 < len(s.text) && strings.IndexByte(" \t\"!,", s.text[i+1]) >= 0:
+			i += 2
+			continue
+		case strings.IndexByte(stop, c) >= 0:
+			return i
+		}
+		i++
+	}
+	return i
+}
+
+func isIDChar(c byte) bool { return strings.IndexByte(" \t\r\n\"!,", c) < 0 }
+func isAlpha(c byte) bool  { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
+func isDigit(c byte) bool  { return '0' <= c && c <= '9' }
+func isWord(c byte) bool   { return isAlpha(c) || isDigit(c) || c == '_' }

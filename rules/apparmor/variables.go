@@ -1,0 +1,294 @@
+package apparmor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/whydenied/whydenied/rules"
+)
+
+// Limits on the expansion of variables, which grows exponentially in policy made
+// to do so.
+const (
+	maxValues   = 10_000  // values of one variable
+	maxExpanded = 1 << 16 // bytes of one expanded pattern
+)
+
+// symbols are the variables of a policy.
+type symbols struct {
+	vars  map[string]*variable
+	bools map[string]bool
+	// builtin are the variables of the current profile: profile_name, and
+	// exec_path and attach_path unless the policy assigns them.
+	builtin map[string]string
+}
+
+// A variable is a set of values, in the order of their assignment.
+type variable struct {
+	at        rules.Location
+	values    []string
+	expanded  []string // nil until it is needed
+	expanding bool
+}
+
+// assign records an assignment. It returns what is wrong with it, or "".
+func (s *symbols) assign(st *varStmt) string {
+	v := s.vars[st.name]
+	switch {
+	case st.add && v == nil:
+		return fmt.Sprintf("@{%s} gets more values, but was not assigned before", st.name)
+	case !st.add && v != nil:
+		return fmt.Sprintf("@{%s} was assigned before at %s; use += to add values", st.name, v.at)
+	case v == nil:
+		v = &variable{at: st.loc}
+		s.vars[st.name] = v
+	}
+	for _, p := range st.values {
+		if !slices.Contains(v.values, p.Source) && len(v.values) < maxValues {
+			v.values = append(v.values, p.Source)
+		}
+	}
+	return ""
+}
+
+// enter sets the variables that depend on the profile.
+func (s *symbols) enter(p *Profile) {
+	s.builtin = map[string]string{"profile_name": escapeGlob(p.Name)}
+	if p.Attachment == nil {
+		return
+	}
+	for _, name := range []string{"exec_path", "attach_path"} {
+		if s.vars[name] == nil {
+			s.builtin[name] = p.Attachment.Expanded[0]
+		}
+	}
+}
+
+// escapeGlob escapes what a glob would read in a name.
+func escapeGlob(name string) string {
+	var out strings.Builder
+	for i := 0; i < len(name); i++ {
+		if name[i] == '\\' && i+1 < len(name) {
+			out.WriteString(name[i : i+2])
+			i++
+			continue
+		}
+		if strings.IndexByte("{}[]*?", name[i]) >= 0 {
+			out.WriteByte('\\')
+		}
+		out.WriteByte(name[i])
+	}
+	return out.String()
+}
+
+// lookup returns the values of a variable with the variables in them resolved.
+func (s *symbols) lookup(name string) ([]string, string) {
+	if value, ok := s.builtin[name]; ok {
+		return []string{value}, ""
+	}
+	v := s.vars[name]
+	switch {
+	case v == nil:
+		return nil, fmt.Sprintf("@{%s} is not assigned", name)
+	case v.expanding:
+		return nil, fmt.Sprintf("@{%s} is defined by itself", name)
+	case v.expanded != nil:
+		return v.expanded, ""
+	}
+	v.expanding = true
+	defer func() { v.expanding = false }()
+	var out []string
+	for _, value := range v.values {
+		values, problem := s.product(value)
+		if problem != "" {
+			return nil, problem
+		}
+		for _, x := range values {
+			if len(out) >= maxValues {
+				return nil, fmt.Sprintf("@{%s} has more than %d values", name, maxValues)
+			}
+			out = append(out, x)
+		}
+	}
+	v.expanded = out
+	return out, ""
+}
+
+// product resolves the variables in a value to all combinations of their
+// values.
+func (s *symbols) product(value string) ([]string, string) {
+	out := []string{""}
+	size := 0
+	for {
+		prefix, name, suffix, ok := cutVariable(value)
+		if !ok {
+			for i := range out {
+				out[i] += value
+			}
+			return out, ""
+		}
+		values, problem := s.lookup(name)
+		if problem != "" {
+			return nil, problem
+		}
+		if len(out)*len(values) > maxValues {
+			return nil, fmt.Sprintf("more than %d combinations of values", maxValues)
+		}
+		var next []string
+		for _, x := range out {
+			for _, v := range values {
+				next = append(next, x+prefix+v)
+				if size += len(x) + len(prefix) + len(v); size > 64*maxExpanded {
+					return nil, "the values of the variables are too long"
+				}
+			}
+		}
+		out, value = next, suffix
+	}
+}
+
+// cutVariable splits text around its first @{NAME} that no backslash escapes.
+func cutVariable(text string) (prefix, name, suffix string, ok bool) {
+	for i := 0; i < len(text); i++ {
+		switch {
+		case text[i] == '\\':
+			i++
+		case text[i] == '@' && strings.HasPrefix(text[i:], "@{"):
+			end := strings.IndexByte(text[i:], '}')
+			if end < 0 {
+				return text, "", "", false
+			}
+			return text[:i], text[i+2 : i+end], text[i+end+1:], true
+		}
+	}
+	return text, "", "", false
+}
+
+// A textKind says how a pattern is read once its variables are resolved.
+type textKind byte
+
+const (
+	labelText   textKind = iota // as it stands
+	pathText                    // runs of slashes become one
+	addressText                 // @ADDRESS, which may match NUL
+)
+
+// expand resolves the variables of a pattern. A variable of several values
+// becomes an alternation {a,b}, as in the parser, which matters to what a *
+// before it matches. Without variables and changes the pattern is shared.
+func (r *resolver) expand(p *Pattern, kind textKind) *Pattern {
+	if p == nil {
+		return nil
+	}
+	if p.Expanded != nil {
+		return p
+	}
+	text, problem := r.substitute(p.Source)
+	if problem != "" {
+		r.errorf(p.At, "variable", "%s", problem)
+		text = p.Source
+	}
+	if kind != labelText {
+		text = cleanSlashes(text)
+	}
+	expanded := &Pattern{Source: p.Source, Expanded: []string{text}, At: p.At}
+	good := problem == "" && r.checkGlob(expanded, text, kind)
+	if good && !strings.Contains(p.Source, "@{") {
+		p.Expanded = expanded.Expanded
+		return p
+	}
+	return expanded
+}
+
+// substitute resolves the variables of a text to alternations.
+func (r *resolver) substitute(text string) (string, string) {
+	if !strings.Contains(text, "@{") {
+		return text, ""
+	}
+	var out strings.Builder
+	for {
+		prefix, name, suffix, ok := cutVariable(text)
+		out.WriteString(prefix)
+		if !ok {
+			return out.String(), ""
+		}
+		values, problem := r.symbols.lookup(name)
+		if problem != "" {
+			return "", problem
+		}
+		writeValues(&out, values, strings.HasSuffix(out.String(), "/"), strings.HasPrefix(suffix, "/"))
+		if out.Len() > maxExpanded {
+			return "", fmt.Sprintf("longer than %d bytes with its variables expanded", maxExpanded)
+		}
+		text = suffix
+	}
+}
+
+// writeValues writes the values of a variable. In an alternation, slashes that
+// would double those around it are left out.
+func writeValues(out *strings.Builder, values []string, trimLeft, trimRight bool) {
+	if len(values) == 1 {
+		out.WriteString(values[0])
+		return
+	}
+	for i, v := range values {
+		if i == 0 {
+			out.WriteByte('{')
+		} else {
+			out.WriteByte(',')
+		}
+		if trimLeft {
+			v = strings.TrimLeft(v, "/")
+		}
+		if trimRight {
+			v = strings.TrimRight(v, "/")
+		}
+		out.WriteString(v)
+	}
+	out.WriteByte('}')
+}
+
+// checkGlob reports a glob that the parser refuses.
+func (r *resolver) checkGlob(p *Pattern, text string, kind textKind) bool {
+	if kind == addressText && text != "" {
+		text = text[1:] // the @
+	}
+	if strings.IndexAny(text, "\\[]{}") < 0 {
+		return true
+	}
+	if _, err := parseGlob(text, kind == addressText); err != nil {
+		reason := err.Error()
+		if g, ok := err.(*GlobError); ok {
+			reason = g.Reason
+		}
+		r.errorf(p.At, "bad-glob", "bad pattern %q: %s", text, reason)
+		return false
+	}
+	return true
+}
+
+// alias adds the names that aliases give to a path.
+func (r *resolver) alias(p *Pattern) *Pattern {
+	if p == nil || len(r.policy.Aliases) == 0 {
+		return p
+	}
+	expanded := slices.Clip(p.Expanded)
+	for _, a := range r.policy.Aliases {
+		if rest, ok := strings.CutPrefix(p.Expanded[0], a.From); ok {
+			expanded = append(expanded, a.To+rest)
+		}
+	}
+	return &Pattern{Source: p.Source, Expanded: expanded, At: p.At}
+}
+
+// values returns the variables with their expanded values, for display.
+func (s *symbols) values() map[string][]string {
+	out := map[string][]string{}
+	for name := range s.vars {
+		if values, problem := s.lookup(name); problem == "" {
+			out[name] = values
+		}
+	}
+	return out
+}
