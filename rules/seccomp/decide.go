@@ -1,0 +1,394 @@
+package seccomp
+
+import (
+	"slices"
+	"strings"
+)
+
+// A Call is a system call and what is known of the process that makes it.
+type Call struct {
+	Arch    Arch
+	Syscall uint32 // as the record has it; x32 calls have bit 30 set
+	Name    string // used instead of Syscall when it is not empty
+
+	// Args are the arguments as far as they are known: nil for none; an audit
+	// SYSCALL record has the first four only.
+	Args []uint64
+	// Caps is the container's bounding set, as CAP_SYS_ADMIN; nil if unknown,
+	// empty for a container without capabilities.
+	Caps []string
+	// Kernel is the host's version, as "5.15" or "6.1.0-56-cloud-amd64"; "" if unknown.
+	Kernel string
+	// Host is the architecture of the host's kernel. If it is 0 it follows
+	// from Arch: x86_64 for i386, aarch64 for arm, else Arch itself.
+	Host Arch
+	// Runtime is the program that loaded the filter. Only "crun" differs: it
+	// has no ENOSYS stub. "" is runc.
+	Runtime string
+
+	// Capabilities that are known to be held or not in the case at hand, while
+	// cases are told apart because Caps is unknown.
+	present, absent []string
+}
+
+// An Outcome is one answer of a profile.
+type Outcome struct {
+	Action Action
+	Errno  int    // for Errno and Trace, else 0
+	Entry  *Entry // nil: the default action, the stub, or an unlisted architecture
+	// Name is the index in Entry.Names of the name that decided.
+	Name int
+	// When is the condition under which this is the answer, in the words of
+	// the profile: "a0 != 40", "CAP_SYS_ADMIN held"; "" for none.
+	When string
+}
+
+// A Dropped is an entry that names the call but is not in force.
+type Dropped struct {
+	Entry *Entry
+	Name  int      // index in Entry.Names
+	Why   string   // "needs CAP_SYS_ADMIN", "needs kernel 4.8, this is 4.4", ...
+	Caps  []string // the capabilities that would bring it into force, or keep it out
+	Gate  Gate
+}
+
+// A Gate is the kind of condition that keeps an entry out of force.
+type Gate uint8
+
+// The gates.
+const (
+	CapGate    Gate = iota + 1 // includes.caps not held, or excludes.caps held
+	KernelGate                 // minKernel
+	ArchGate                   // includes.arches or excludes.arches
+)
+
+// A Decision is a profile's answer to a call.
+type Decision struct {
+	// Outcome is the answer. If Undecidable it is the answer when no condition
+	// of When holds.
+	Outcome
+	Syscall string // name of the call; "syscall_N" if it has none here
+
+	Undecidable bool      // arguments, capabilities or kernel are unknown and matter
+	Whens       []Outcome // then: the answers under conditions, the first that holds wins
+
+	Dropped []Dropped // entries naming the call that are not in force
+	Near    []*Entry  // entries naming it whose conditions the arguments do not meet, and entries allowing its relatives
+
+	ArchListed bool // false: the filter does not cover the architecture and kills
+	Stub       bool // ENOSYS by runc's stub: newer than every call the profile names
+	Ambiguous  bool // entries on different arguments disagree; libseccomp's internal order decides
+}
+
+// A status is a truth value with "unknown".
+type status uint8
+
+const (
+	no status = iota
+	maybe
+	yes
+)
+
+// Decide returns what the profile answers to a call, as runc 1.5 on libseccomp
+// 2.5 applies it:
+//
+//   - an architecture that the filter does not list is killed;
+//   - if the default action refuses, a number above every one that the profile
+//     names answers ENOSYS (runc only);
+//   - entries whose conditions on the host do not hold are left out, and so are
+//     those that answer as the default does;
+//   - an entry without conditions on arguments wins over those with, and the
+//     first of several wins;
+//   - of the others one that holds is enough; else the default action.
+func (p *Profile) Decide(c Call) Decision {
+	i, nr, known := p.locate(&c)
+	d := Decision{Syscall: c.Name, ArchListed: true}
+	if d.Syscall == "" {
+		d.Syscall = syscallLabel(c.Arch, c.Syscall)
+	}
+	if i < 0 || !p.covers(i, c.Host) {
+		d.ArchListed = false
+		d.Action = KillThread
+		return d
+	}
+	t := p.table(i)
+	rules := t.calls[nr]
+	if rules == nil || !known {
+		rules = &noRules
+	}
+	stub, _ := p.stub(t, &c, i, nr, known)
+	if stub != yes && !p.decideRules(&d, rules, &c, i) {
+		d.Outcome = Outcome{Action: p.Default, Errno: dataOf(p.Default, p.DefaultErrno)}
+		d.Undecidable = tableOf(i) == nil && len(p.Entries) > 0
+	}
+	if stub != no {
+		p.addStub(&d, t, &c, i, nr, known)
+	}
+	d.settle()
+	if !d.Action.Permits() || d.Undecidable {
+		c.present, c.absent = nil, nil
+		p.explain(&d, rules, &c)
+	}
+	return d
+}
+
+var noRules callRules
+
+// locate fills in what a call leaves out, and returns the index of its
+// architecture, or -1, its number without bit 30, and whether the number is
+// known.
+func (p *Profile) locate(c *Call) (i int, nr uint32, known bool) {
+	if c.Host == 0 {
+		c.Host = c.Arch.host()
+	}
+	i = c.Arch.index(c.Syscall)
+	if c.Name == "" || i < 0 {
+		if i == x32Index {
+			return i, c.Syscall &^ x32Bit, true
+		}
+		return i, c.Syscall, true
+	}
+	n := tableOf(i)
+	if n == nil {
+		return i, 0, false
+	}
+	if nr, ok := n.numbers[c.Name]; ok {
+		return i, nr, true
+	}
+	if call, number, ok := multiplexed(i, c.Name); ok {
+		c.Args = append([]uint64{number}, c.Args[min(1, len(c.Args)):]...)
+		return i, n.numbers[call], true
+	}
+	return i, 0, false
+}
+
+// covers reports whether the filter lists the architecture of an index of
+// arches on a host. libseccomp always lists the host's own.
+func (p *Profile) covers(i int, host Arch) bool {
+	if i != x32Index && arches[i].audit == host {
+		return true
+	}
+	name := arches[i].scmp
+	is := func(s string) bool { return len(s) > 10 && s[:10] == "SCMP_ARCH_" && s[10:] == name }
+	if slices.ContainsFunc(p.Archs, is) {
+		return true
+	}
+	for _, m := range p.ArchMap {
+		if h := scmpIndex(m.Arch); h >= 0 && h != x32Index && arches[h].audit == host {
+			return slices.ContainsFunc(m.Sub, is)
+		}
+	}
+	return false
+}
+
+// decideRules decides by the rules for a call, and reports whether one of them
+// is sure to.
+func (p *Profile) decideRules(d *Decision, rules *callRules, c *Call, i int) bool {
+	for _, r := range rules.always {
+		in := r.entry.inForce(c)
+		if in == no {
+			continue
+		}
+		o := r.outcome()
+		if in == yes {
+			d.Outcome = o
+			return true
+		}
+		o.When = r.when(c, nil)
+		d.Whens = append(d.Whens, o)
+		r.entry.exclude(c)
+	}
+	sure := false
+	for _, r := range rules.when {
+		in := r.entry.inForce(c)
+		if in == no {
+			continue
+		}
+		holds, open := r.holds(c.Args, arches[i].bits32)
+		if holds == no {
+			continue
+		}
+		o := r.outcome()
+		if sure {
+			d.Ambiguous = d.Ambiguous || !same(o, d.Outcome)
+			continue
+		}
+		if in == yes && holds == yes {
+			d.Outcome, sure = o, true
+			continue
+		}
+		o.When = r.when(c, open)
+		d.Whens = append(d.Whens, o)
+		if open == nil {
+			r.entry.exclude(c)
+		}
+	}
+	return sure
+}
+
+// stub reports whether runc's stub answers a number before the filter does: the
+// default action refuses, and the number is above every one that an entry in
+// force names (libcontainer/seccomp/patchbpf of runc 1.5.2). If that is open,
+// when is the condition under which it does not.
+func (p *Profile) stub(t *table, c *Call, i int, nr uint32, known bool) (s status, when string) {
+	if p.Default.Permits() || p.Default == Trace || c.Runtime == "crun" || !known && inAnyTable(c.Name) {
+		return no, ""
+	}
+	zero := nr == 0 && arches[i].audit == S390X // stands for numbers that the kernel does not know
+	for _, top := range t.top {
+		in := top.entry.inForce(c)
+		switch {
+		case in == no:
+		case top.nr < nr || !known || zero: // an entry in force names a number, but none this new
+			if in == yes && s == no && when == "" {
+				return yes, ""
+			}
+			if in == yes {
+				return s, when
+			}
+			s = maybe
+		case in == yes:
+			return no, ""
+		case when == "":
+			s, when = maybe, top.entry.needs(c)
+		}
+	}
+	return s, when
+}
+
+// addStub adds the answer of the stub, in the cases that are left open.
+func (p *Profile) addStub(d *Decision, t *table, c *Call, i int, nr uint32, known bool) {
+	s, when := p.stub(t, c, i, nr, known)
+	if s == no {
+		return
+	}
+	if o := d.Outcome; s == maybe {
+		o.When = when
+		d.Whens = append(d.Whens, o)
+	}
+	d.Outcome, d.Stub = Outcome{Action: Errno, Errno: enosys}, true
+}
+
+// inAnyTable reports whether a name is a system call of some architecture.
+func inAnyTable(name string) bool {
+	for i := range arches {
+		if n := tableOf(i); n != nil {
+			if _, ok := n.numbers[name]; ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// settle drops the conditions that change nothing.
+func (d *Decision) settle() {
+	n := len(d.Whens)
+	for n > 0 && same(d.Whens[n-1], d.Outcome) {
+		n--
+	}
+	if n == 0 && len(d.Whens) > 0 && d.Entry == nil {
+		d.Outcome, d.Outcome.When = d.Whens[0], ""
+	}
+	if d.Whens = d.Whens[:n]; n > 0 {
+		d.Undecidable = true
+	}
+}
+
+// same reports whether two outcomes are the same to the process.
+func same(a, b Outcome) bool { return a.Action == b.Action && a.Errno == b.Errno }
+
+// explain notes the entries that name a refused call to no avail.
+func (p *Profile) explain(d *Decision, rules *callRules, c *Call) {
+	for _, list := range [...][]rule{rules.always, rules.when, rules.same} {
+		for i, r := range list {
+			if i > 0 && list[i-1].entry == r.entry && list[i-1].name == r.name {
+				continue // another rule of the same entry
+			}
+			if drop, ok := r.entry.dropped(c); ok {
+				drop.Name = r.name
+				d.Dropped = append(d.Dropped, drop)
+			} else if !d.names(r.entry) && !slices.Contains(d.Near, r.entry) {
+				d.Near = append(d.Near, r.entry)
+			}
+		}
+	}
+	for _, e := range rules.near {
+		if !d.names(e) && !slices.Contains(d.Near, e) {
+			d.Near = append(d.Near, e)
+		}
+	}
+}
+
+// names reports whether an entry is part of the answer.
+func (d *Decision) names(e *Entry) bool {
+	return e == d.Entry || slices.ContainsFunc(d.Whens, func(o Outcome) bool { return o.Entry == e })
+}
+
+// outcome returns the answer of a rule.
+func (r *rule) outcome() Outcome {
+	return Outcome{Action: r.entry.Action, Errno: dataOf(r.entry.Action, r.entry.Errno), Entry: r.entry, Name: r.name}
+}
+
+// dataOf returns the errno of an answer: only two actions have one.
+func dataOf(a Action, errno int) int {
+	if a == Errno || a == Trace {
+		return errno
+	}
+	return 0
+}
+
+// holds reports whether all conditions of a rule hold for arguments of which
+// some may be unknown, and which conditions are open.
+func (r *rule) holds(args []uint64, bits32 bool) (status, []Arg) {
+	var open []Arg
+	for _, a := range r.args {
+		if a.Index >= len(args) {
+			open = append(open, a)
+			continue
+		}
+		v := args[a.Index]
+		if bits32 {
+			v &= 1<<32 - 1
+		}
+		if !a.holds(v) {
+			return no, nil
+		}
+	}
+	if open != nil {
+		return maybe, open
+	}
+	return yes, nil
+}
+
+// holds reports whether a condition holds for a value of its argument.
+func (a Arg) holds(v uint64) bool {
+	switch a.Op {
+	case NE:
+		return v != a.Value
+	case LT:
+		return v < a.Value
+	case LE:
+		return v <= a.Value
+	case EQ:
+		return v == a.Value
+	case GE:
+		return v >= a.Value
+	case GT:
+		return v > a.Value
+	default: // libseccomp takes the bits outside the mask off the right side too
+		return v&a.Value == a.ValueTwo&a.Value
+	}
+}
+
+// when returns the conditions under which a rule applies, as text.
+func (r *rule) when(c *Call, open []Arg) string {
+	parts := make([]string, 0, 1+len(open))
+	if needs := r.entry.needs(c); needs != "" {
+		parts = append(parts, needs)
+	}
+	for _, a := range open {
+		parts = append(parts, a.String())
+	}
+	return strings.Join(parts, " and ")
+}

@@ -1,0 +1,118 @@
+// Package seccomp reads seccomp profiles with the place of every part, decides
+// what a profile answers to a system call as container runtimes really apply
+// it, finds what is wrong with a profile, and edits its text.
+//
+// The semantics are those of runc 1.5 on libseccomp 2.5, with the conditions
+// that Docker's and Podman's loaders evaluate before them. Nothing here looks
+// at the machine it runs on: architecture, capabilities and kernel come with
+// each Call. All values are immutable once made and safe for concurrent use.
+package seccomp
+
+import "github.com/whydenied/whydenied/rules"
+
+// A Form is the kind of file that a profile was read from.
+type Form uint8
+
+// The forms.
+const (
+	Moby Form = iota // Docker, Podman, CRI-O, Kubernetes localhostProfile
+	OCI              // linux.seccomp inside a runtime's config.json
+	SPO              // SeccompProfile of the Security Profiles Operator
+)
+
+// String names the form in plain words.
+func (f Form) String() string {
+	return [...]string{"seccomp profile", "OCI config.json", "SeccompProfile resource"}[f]
+}
+
+// A Profile is one seccomp profile as written, with nothing resolved: entries
+// for other architectures, capabilities and kernels are still in it.
+type Profile struct {
+	File *rules.File
+	Form Form
+	At   rules.Location // the object that holds the profile
+
+	Default      Action
+	DefaultErrno int            // errno of Default; 1 (EPERM) if the profile names none
+	DefaultAt    rules.Location // the value of defaultAction
+
+	Archs   []string // SCMP_ARCH_* of architectures, in order
+	ArchMap []ArchMap
+	Flags   []string // SECCOMP_FILTER_FLAG_*
+	Entries []*Entry
+
+	Base string // baseProfileName of a SeccompProfile: its calls are allowed besides
+
+	node   *node // the object that holds the profile
+	tables [archCount]table
+}
+
+// An ArchMap lists the architectures that the filter covers on a host of one.
+type ArchMap struct {
+	Arch string   // SCMP_ARCH_* of the host
+	Sub  []string // SCMP_ARCH_* that the filter covers besides
+	At   rules.Location
+}
+
+// An Entry is one element of syscalls: names and the answer to them.
+type Entry struct {
+	Index    int    // position in syscalls
+	Names    []Name // names, or the one of the old name
+	Action   Action
+	Errno    int   // errno or trace data of Action; 1 (EPERM) if the entry names none
+	Args     []Arg // conditions; none means always
+	Includes Filter
+	Excludes Filter
+	Comment  string
+
+	At       rules.Location // the whole entry
+	NamesAt  rules.Location // the list of names, or the string of the old name
+	ActionAt rules.Location // the value of action
+
+	valid bool // the action is a known one: the entry takes part in decisions
+	node  *node
+}
+
+// A Name is one system call name of an entry.
+type Name struct {
+	Text string
+	At   rules.Location // the string with its quotes
+}
+
+// An Op compares an argument of a system call, as SCMP_CMP_* does.
+type Op uint8
+
+// The comparisons.
+const (
+	NE       Op = iota + 1 // arg != value
+	LT                     // arg < value
+	LE                     // arg <= value
+	EQ                     // arg == value
+	GE                     // arg >= value
+	GT                     // arg > value
+	MaskedEQ               // arg & value == valueTwo
+)
+
+// An Arg is one condition on an argument. Conditions of an entry on different
+// arguments must all hold; as soon as two are on the same argument, runc makes
+// each condition of the entry a rule of its own, and one that holds is enough.
+type Arg struct {
+	Index    int    // 0 to 5
+	Op       Op     // comparison
+	Value    uint64 // what it compares with; for MaskedEQ the mask
+	ValueTwo uint64 // for MaskedEQ what the masked argument must equal
+	At       rules.Location
+}
+
+// A Filter says when an entry is in force (includes) or is not (excludes).
+type Filter struct {
+	Caps      []string // CAP_*; includes: all of them, excludes: any of them
+	Arches    []string // architecture of the host as Go names it: amd64, arm64, ...
+	MinKernel string   // "4.8": this kernel or a newer one
+	At        rules.Location
+}
+
+// IsZero reports whether the filter asks for nothing.
+func (f Filter) IsZero() bool {
+	return len(f.Caps) == 0 && len(f.Arches) == 0 && f.MinKernel == ""
+}
