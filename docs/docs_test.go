@@ -1,0 +1,44 @@
+package docs
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/explain"
+)
+
+// TestCauses holds that each cause has a page, and each page a cause.
+func TestCauses(t *testing.T) {
+	known := map[string]bool{}
+	for _, c := range explain.Causes() {
+		name := string(c)
+		known[name] = true
+		page, ok := Cause(name)
+		if !assert.True(t, ok, "docs/causes/%s.md is missing", name) {
+			continue
+		}
+		assert.True(t, strings.HasPrefix(page, "# "+name+"\n"), "%s.md must begin with its name", name)
+		for _, heading := range []string{"## In the log", "## What to do", "## What not to do", "## What whydenied can and cannot tell"} {
+			assert.Contains(t, page, "\n"+heading+"\n", "%s.md", name)
+		}
+		for line := range strings.Lines(page) {
+			assert.LessOrEqual(t, len(line), 161, "%s.md: %s", name, line)
+		}
+	}
+	pages, err := causes.ReadDir("causes")
+	require.NoError(t, err)
+	for _, p := range pages {
+		assert.True(t, known[strings.TrimSuffix(p.Name(), ".md")], "docs/causes/%s is the page of no cause", p.Name())
+	}
+}
+
+// TestCauseOfNothing holds that a name cannot leave the folder.
+func TestCauseOfNothing(t *testing.T) {
+	for _, name := range []string{"", "no-such-cause", "../docs", "../causes/deny-rule", "/etc/passwd", "deny-rule.md"} {
+		_, ok := Cause(name)
+		assert.False(t, ok, name)
+	}
+}

@@ -1,0 +1,416 @@
+package explain
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
+)
+
+// Explain fills in why a finding was refused, by which rules, and what would
+// remedy it.
+func (p *Policy) Explain(f *Finding) {
+	record := &f.Denial.Event.Records[f.Denial.Record]
+	if record.Origin.UserSpace && record.Type != parser.USERAVC {
+		f.Cause, f.Decision = UndecidedOperation, Undecidable
+		f.Why = "a process wrote this line into the log, not the kernel: nothing says that it happened"
+		return
+	}
+	if f.Denial.Seccomp != nil {
+		p.explainSeccomp(f)
+		return
+	}
+	p.explainAppArmor(f)
+}
+
+func (p *Policy) explainAppArmor(f *Finding) {
+	a := f.Denial.AppArmor
+	if a.Profile == "unconfined" {
+		p.explainUnconfined(f)
+		return
+	}
+	profile := p.deciding(&f.Denial)
+	if profile == nil {
+		f.Cause, f.Decision = ProfileNotFound, Undecidable
+		f.Why = fmt.Sprintf("the source of profile %s was not found; give its file with --profile, or its directory with --profile-dir", a.Profile)
+		if cause, why := kernelReason(a); cause != "" {
+			f.Cause, f.Why = cause, why
+		}
+		return
+	}
+	f.Policy = source(profile)
+	p.noteProblems(f, profile)
+	f.noteRecord()
+	if cause, why := kernelReason(a); cause != "" {
+		f.Cause, f.Why, f.Decision = cause, why, Refused
+		p.explainKernelReason(f, profile)
+		return
+	}
+	req, ok := request(&f.Denial)
+	if !ok {
+		f.Cause, f.Decision = UndecidedOperation, Undecidable
+		f.Why = fmt.Sprintf("rules do not decide %q by what this record says", a.Operation)
+		f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "the profile in force"}}
+		return
+	}
+	p.decide(f, profile, req)
+}
+
+// source names where a profile was read.
+func source(profile *apparmor.Profile) string {
+	file := profile.At.File
+	if file.Builtin != "" {
+		return file.Builtin
+	}
+	return file.Name
+}
+
+// deciding returns the profile of the record that refuses the access, or nil if
+// its source is not known. Of a stack a//&b, each profile must allow it.
+func (p *Policy) deciding(d *parser.Denial) *apparmor.Profile {
+	var found *apparmor.Profile
+	for name := range strings.SplitSeq(d.AppArmor.Profile, "//&") {
+		profile := p.profile(name)
+		if profile == nil {
+			continue
+		}
+		found = profile
+		req, ok := request(d)
+		if !ok {
+			break
+		}
+		if decision := profile.Decide(req); decision.Refused|decision.Unmatched != 0 {
+			break
+		}
+	}
+	return found
+}
+
+// noteProblems says what of the policy could not be read, as a decision on half
+// a profile can be wrong.
+func (p *Policy) noteProblems(f *Finding, profile *apparmor.Profile) {
+	problems := p.problems[profile.Policy]
+	if len(problems) == 0 {
+		return
+	}
+	note := fmt.Sprintf("Part of this policy could not be read, so rules may be missing from this answer: %s", problems[0])
+	if n := len(problems) - 1; n > 0 {
+		note += fmt.Sprintf(", and %d more", n)
+	}
+	f.Notes = append(f.Notes, note+".")
+}
+
+// noteRecord says what in the record makes its profile or its meaning special.
+func (f *Finding) noteRecord() {
+	a := f.Denial.AppArmor
+	if a.Namespace != "" {
+		f.Notes = append(f.Notes, "The record is of policy namespace "+a.Namespace+", which may hold another profile of this name.")
+	}
+	if parent, program, ok := strings.Cut(a.Profile, "//null-"); ok {
+		f.Notes = append(f.Notes, fmt.Sprintf("Logged while profile %s was learning: %s was executed without a rule. The fix is right if that execution gets ix.", parent, program))
+	}
+	if a.CapName == "dac_read_search" {
+		f.Notes = append(f.Notes, "The kernel asks for dac_read_search before dac_override: where dac_override is allowed, this refusal does no harm.")
+	}
+}
+
+// explainUnconfined explains records that name no profile of their own: a
+// change to a profile that the kernel does not have.
+func (p *Policy) explainUnconfined(f *Finding) {
+	a := f.Denial.AppArmor
+	f.Cause, f.Why = kernelReason(a)
+	if f.Cause == "" {
+		f.Cause, f.Why = UndecidedOperation, "the task is unconfined: no profile of its own refused this"
+	}
+	f.Decision = Refused
+	if f.Cause != ProfileNotLoaded {
+		f.Decision = Undecidable
+		return
+	}
+	p.explainNotLoaded(f)
+}
+
+// explainNotLoaded points at the source of the profile that is not loaded, if
+// it is known, and says how to load it.
+func (p *Policy) explainNotLoaded(f *Finding) {
+	a := f.Denial.AppArmor
+	name := a.Name
+	if name == "" {
+		name = a.Target
+	}
+	profile := p.profile(name)
+	if profile == nil {
+		f.Notes = append(f.Notes, fmt.Sprintf("No file here defines a profile %s. Look for a misspelt name in --security-opt apparmor=..., security_opt or appArmorProfile; on a cluster the profile must be loaded on the node that runs the pod.", name))
+		return
+	}
+	f.Policy = source(profile)
+	f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "defined here, but not loaded into the kernel when the container started"}}
+	if profile.At.File.Builtin == "" {
+		f.Fixes = []rules.Fix{{
+			Message: "load it: apparmor_parser -r -W " + profile.At.File.Name,
+			Grants:  "",
+			Proof:   []string{"the file defines the profile"},
+		}}
+		return
+	}
+	f.Notes = append(f.Notes, "The runtime generates and loads this profile itself when it starts; restart the runtime.")
+}
+
+// kernelReason returns the cause that the kernel itself names in info=, or "".
+// The texts are those of security/apparmor/{domain,path,label}.c, Linux 6.18.
+func kernelReason(a *parser.AppArmor) (Cause, string) {
+	info := strings.ToLower(a.Info)
+	switch {
+	case strings.Contains(info, "disconnected path"):
+		return DisconnectedPath, "the file is not reachable from the root directory that the process sees, and the profile has no attach_disconnected flag"
+	case strings.Contains(info, "deleted entry"):
+		return DisconnectedPath, "the file was deleted while open, and the profile has no mediate_deleted flag"
+	case info == "no new privs":
+		return ExecTransition, fmt.Sprintf("no_new_privs is set, so the process may not change to profile %s, which is no subset of its own", a.Target)
+	case info == "profile transition not found":
+		return ExecTransition, fmt.Sprintf("the rule sends %s to profile %s, which is not loaded", a.Name, a.Target)
+	case info == "label not found" || info == "profile not found":
+		name := a.Name
+		if name == "" {
+			name = a.Target
+		}
+		return ProfileNotLoaded, fmt.Sprintf("the kernel has no profile %s", name)
+	}
+	return "", ""
+}
+
+// explainKernelReason adds the rules and fixes of a cause that the kernel named.
+func (p *Policy) explainKernelReason(f *Finding, profile *apparmor.Profile) {
+	a := f.Denial.AppArmor
+	switch f.Cause {
+	case DisconnectedPath:
+		flag := "attach_disconnected"
+		if strings.Contains(a.Info, "deleted") {
+			flag = "mediate_deleted"
+		}
+		f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "flags has no " + flag}}
+		f.flagFix(p, profile, flag)
+	case ExecTransition:
+		p.explainTransition(f, profile)
+	case ProfileNotLoaded:
+		p.explainNotLoaded(f)
+	}
+}
+
+// explainTransition points at the rule whose exec transition failed.
+func (p *Policy) explainTransition(f *Finding, profile *apparmor.Profile) {
+	a := f.Denial.AppArmor
+	owner, _ := owned(a)
+	decision := profile.Decide(apparmor.FileRequest{Path: a.Name, Perms: apparmor.Exec, Owner: owner})
+	for _, r := range decision.Allow {
+		rule, ok := r.(*apparmor.FileRule)
+		if !ok || rule.Exec.Mode == 0 {
+			continue
+		}
+		f.Rules = append(f.Rules, Place{At: rule.PermsAt, Via: rule.Via, Note: fmt.Sprintf("%s leads to profile %s", rule.Exec, a.Target)})
+		f.transitionFix(p, profile, rule)
+	}
+}
+
+// decide asks the profile about the access and names the cause.
+func (p *Policy) decide(f *Finding, profile *apparmor.Profile, req apparmor.Request) {
+	d := profile.Decide(req)
+	f.Notes = append(f.Notes, d.Notes...)
+	f.Decision = Refused
+	switch {
+	case d.Refused|d.Unmatched == 0:
+		f.allowedBySource(profile, d)
+		return
+	case d.Refused != 0:
+		f.denied(d)
+	default:
+		f.unmatched(profile, req, d)
+	}
+	if d.Quiet {
+		f.Decision = Quiet
+	}
+	f.investigate(req)
+	f.fix(p, profile, req, d)
+	f.modes(profile)
+}
+
+// allowedBySource explains a refusal that the source of the profile does not
+// have: the kernel applied something else.
+func (f *Finding) allowedBySource(profile *apparmor.Profile, d apparmor.Decision) {
+	f.Cause, f.Decision = AllowedByProfile, Granted
+	f.Why = "the profile's source allows this, so the kernel applied another text, or another profile of a stack"
+	for _, r := range d.Allow {
+		f.addPlace(Place{At: r.Location(), Via: r.Head().Via, Note: "allows it"})
+	}
+	if profile.At.File.Builtin == "" {
+		f.Notes = append(f.Notes, "If the file was edited since, load it: apparmor_parser -r -W "+profile.At.File.Name)
+	} else {
+		f.Notes = append(f.Notes, "The runtime's own version of this profile may be older or newer than "+profile.At.File.Builtin+".")
+	}
+}
+
+// denied explains a refusal by deny rules.
+func (f *Finding) denied(d apparmor.Decision) {
+	f.Cause = DenyRule
+	f.Why = "a deny rule refuses it, and deny beats every allow rule"
+	for _, r := range d.Deny {
+		logged := "and nothing is logged unless the kernel is asked to (audit=noquiet)"
+		if r.Head().Audit {
+			logged = "and audit makes it logged"
+		}
+		f.addPlace(Place{At: r.Location(), Via: r.Head().Via, Note: "refuses " + permsWords(d.Refused) + ", " + logged})
+	}
+	for _, r := range d.Allow {
+		f.addPlace(Place{At: r.Location(), Via: r.Head().Via, Note: "would allow it, but deny wins"})
+	}
+}
+
+// unmatched explains a refusal because no rule grants the access.
+func (f *Finding) unmatched(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision) {
+	if file, ok := req.(apparmor.FileRequest); ok && f.unmatchedFile(profile, file, d) {
+		return
+	}
+	if limit, ok := req.(apparmor.RlimitRequest); ok && f.limited(profile, limit) {
+		return
+	}
+	f.Cause = NoMatchingRule
+	f.Why = "no rule of the profile speaks of it"
+	near := d.Near()
+	for _, near := range near[:min(len(near), 2)] {
+		f.addPlace(nearPlace(near))
+	}
+	if len(f.Rules) == 0 {
+		f.addPlace(Place{At: profile.At, Via: profile.Via, Note: "no rule of this profile matches"})
+	}
+}
+
+// unmatchedFile explains the refusal of a file that a rule names but does not
+// grant, and reports whether there is one.
+func (f *Finding) unmatchedFile(profile *apparmor.Profile, file apparmor.FileRequest, d apparmor.Decision) bool {
+	if !file.Owner {
+		asOwner := file
+		asOwner.Owner = true
+		if o := profile.Decide(asOwner); o.Refused|o.Unmatched == 0 {
+			f.Cause = OwnerMismatch
+			f.Why = "an owner rule grants it, but the file belongs to another user than the process" + f.users()
+			for _, r := range o.Allow {
+				if r.Head().Owner {
+					f.addPlace(Place{At: r.Location(), Via: r.Head().Via, Note: "grants " + permsWords(d.Unmatched) + " to the owner only" + f.users()})
+				}
+			}
+			return true
+		}
+	}
+	for _, r := range naming(profile, file) {
+		rule, ok := r.(*apparmor.FileRule)
+		if !ok {
+			continue
+		}
+		f.Cause = MissingPermission
+		f.Why = "a rule names this path but does not grant " + permsWords(d.Unmatched)
+		f.addPlace(Place{At: rule.PermsAt, Via: rule.Via, Note: fmt.Sprintf("grants %s; the process asked for %s%s", grants(rule), permsWords(d.Unmatched), f.mask())})
+	}
+	return f.Cause == MissingPermission
+}
+
+// limited explains the refusal of a resource limit above the one that a rule
+// sets, and reports whether there is one.
+func (f *Finding) limited(profile *apparmor.Profile, limit apparmor.RlimitRequest) bool {
+	for _, r := range profile.Rules {
+		if rule, ok := r.(*apparmor.RlimitRule); ok && rule.Name == limit.Name {
+			f.Cause = MissingPermission
+			f.Why = fmt.Sprintf("a rule limits %s to %s", rule.Name, rule.Value)
+			f.addPlace(Place{At: rule.At, Via: rule.Via, Note: fmt.Sprintf("the process asked for %d", limit.Value)})
+		}
+	}
+	return f.Cause == MissingPermission
+}
+
+// naming returns the rules that allow anything on a file.
+func naming(profile *apparmor.Profile, file apparmor.FileRequest) []apparmor.Rule {
+	file.Perms, file.Target = apparmor.FilePerms, ""
+	return profile.Decide(file).Allow
+}
+
+// grants returns what a file rule grants, as its permissions are written.
+func grants(rule *apparmor.FileRule) string {
+	if rule.Exec.Mode == 0 {
+		return rule.Perms.String()
+	}
+	return (rule.Perms &^ apparmor.Exec).String() + rule.Exec.String()
+}
+
+// permsWords returns permissions as a sentence has them. Classes with a single
+// permission have no word for it.
+func permsWords(perms apparmor.Perms) string {
+	if perms&apparmor.Access != 0 {
+		return "it"
+	}
+	return perms.String()
+}
+
+// mask returns the mask as the record spells it, for the reader to recognise.
+func (f *Finding) mask() string {
+	if mask := f.Denial.AppArmor.Denied; mask != "" {
+		return fmt.Sprintf(" (denied_mask=%q)", mask)
+	}
+	return ""
+}
+
+// users returns the two user IDs of a file record.
+func (f *Finding) users() string {
+	a := f.Denial.AppArmor
+	if a.FSUID == nil || a.OUID == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (fsuid=%d, ouid=%d)", *a.FSUID, *a.OUID)
+}
+
+// nearPlace points at a rule that nearly matches and says why it does not.
+func nearPlace(n apparmor.Near) Place {
+	place := Place{At: n.At, Note: "near, but " + n.Detail}
+	if n.Rule != nil {
+		place.Via = n.Rule.Head().Via
+	}
+	return place
+}
+
+// addPlace adds a place that is not there yet, up to maxPlaces.
+func (f *Finding) addPlace(p Place) {
+	for _, have := range f.Rules {
+		if have.At == p.At {
+			return
+		}
+	}
+	if len(f.Rules) < maxPlaces {
+		f.Rules = append(f.Rules, p)
+	}
+}
+
+// investigate says so if granting the access would be dangerous.
+func (f *Finding) investigate(req apparmor.Request) {
+	if d := requestDanger(req); d.risk == rules.High {
+		f.Investigate = d.reason + ". Find out why the process asks for it before allowing it: the policy may be doing its work."
+	}
+}
+
+// modes compares what the kernel did with the mode that the source asks for.
+func (f *Finding) modes(profile *apparmor.Profile) {
+	complains := profile.HasFlag("complain")
+	switch {
+	case f.Denial.Mode == parser.Allowed:
+		f.Why = "the profile is in complain mode, so this was logged and permitted; enforced, it would be refused: " + f.Why
+		f.Cause, f.Decision = Complain, Granted
+		if !complains {
+			f.Notes = append(f.Notes, "The source does not say complain: the profile was loaded in complain mode by other means (aa-complain, apparmor_parser -C).")
+		}
+	case complains && f.Cause != DenyRule:
+		f.Why = "the source has flags=(complain), but the kernel enforced the profile: another version is loaded"
+		f.Cause = FlagsMismatch
+		f.addPlace(Place{At: profile.At, Via: profile.Via, Note: "says complain"})
+	case f.Denial.Mode == parser.Killed:
+		f.Notes = append(f.Notes, "The profile is in kill mode: the process was killed for this.")
+	}
+}

@@ -1,0 +1,102 @@
+package container
+
+import (
+	"regexp"
+	"strings"
+)
+
+// FromCgroup returns the ID and the runtime of the innermost container that a
+// cgroup path names: a path as in /proc/PID/cgroup (a whole line of it too), or
+// the SLICE:PREFIX:ID of an OCI bundle's cgroupsPath. It is false for what is no
+// container, such as sessions, services and conmon, and for what only looks as
+// if it could be one: ctr's /NAMESPACE/ID outside the well-known namespaces.
+// The runtime is "" where the path does not tell (Kubernetes with cgroupfs).
+func FromCgroup(path string) (id, runtime string, ok bool) {
+	if len(path) > 4096 { // PATH_MAX
+		return "", "", false
+	}
+	if m := procCgroup.FindStringSubmatch(path); m != nil {
+		path = m[1]
+	}
+	if parts := strings.Split(path, ":"); len(parts) == 3 && !strings.Contains(parts[1]+parts[2], "/") {
+		return fromSegment(parts[0], parts[1]+"-"+parts[2]+".scope")
+	}
+	segments := strings.Split(strings.Trim(path, "/"), "/")
+	for i := len(segments) - 1; i >= 0; i-- {
+		if id, runtime, ok := fromSegment(strings.Join(segments[:i], "/"), segments[i]); ok {
+			return id, runtime, true
+		}
+	}
+	return "", "", false
+}
+
+var procCgroup = regexp.MustCompile(`^\d+:[^:/]*:(/.*?)\n?$`)
+
+// A shape is one way in which a runtime names the cgroup of a container.
+type shape struct {
+	parent  *regexp.Regexp // of the path before the segment; nil is any
+	segment *regexp.Regexp // its first group is the ID
+	runtime string         // "" is unknown, "-" not a container
+}
+
+// shapes are tried in order. Sources: cgroup drivers of runc and crun, and what
+// the engines were seen to make (Docker 20.10, containerd, Podman 4, LXC 5,
+// systemd-nspawn 252).
+var shapes = []shape{
+	{nil, regexp.MustCompile(`^(?:libpod|crio)-conmon-(.+)$`), "-"},
+	{nil, regexp.MustCompile(`^lxc\.monitor\.(.+)$`), "-"},
+
+	// systemd's cgroup driver; the plain forms are the cgroupfs driver's.
+	{nil, regexp.MustCompile(`^docker-([0-9a-f]{64})\.scope$`), "docker"},
+	{nil, regexp.MustCompile(`^libpod-([0-9a-f]{64})(?:\.scope)?$`), "podman"},
+	{nil, regexp.MustCompile(`^crio-([0-9a-f]{64})(?:\.scope)?$`), "cri-o"},
+	{nil, regexp.MustCompile(`^cri-containerd-([0-9a-f]{64})\.scope$`), "containerd"},
+	{nil, regexp.MustCompile(`^nerdctl-(.+)\.scope$`), "containerd"},
+	{nil, regexp.MustCompile(`^buildah-(.+?)(?:\.scope)?$`), "buildah"},
+	{nil, regexp.MustCompile(`^[A-Za-z0-9_.-]+-([0-9a-f]{64})\.scope$`), ""},
+
+	{nil, regexp.MustCompile(`^lxc\.payload\.(.+)$`), "lxc"},
+	{regexp.MustCompile(`(?:^|/)lxc$`), regexp.MustCompile(`^(.+)$`), "lxc"},
+	{nil, regexp.MustCompile(`^systemd-nspawn@(.+)\.service$`), "systemd-nspawn"},
+	{regexp.MustCompile(`(?:^|/)machine\.slice$`), regexp.MustCompile(`^machine-qemu\\x2d(.+)\.scope$`), "-"}, // a virtual machine
+	{regexp.MustCompile(`(?:^|/)machine\.slice$`), regexp.MustCompile(`^machine-(.+)\.scope$`), "systemd-nspawn"},
+
+	{regexp.MustCompile(`(?:^|/)buildkit$`), regexp.MustCompile(`^([0-9a-z]{8,64})$`), "buildkit"},
+	{regexp.MustCompile(`(?:^|/)docker$`), regexp.MustCompile(`^([0-9a-f]{64})$`), "docker"},
+	{regexp.MustCompile(`(?:^|/)libpod_parent$`), regexp.MustCompile(`^([0-9a-f]{64})$`), "podman"},
+	{regexp.MustCompile(`(?:^|/)ecs(?:/[^/]+)+$`), regexp.MustCompile(`^([0-9a-f]{64})$`), "docker"},
+	{regexp.MustCompile(`(?:^|/)ecs(?:/[^/]+)+$`), regexp.MustCompile(`^([0-9a-f]{32}-[0-9]+)$`), "containerd"}, // Fargate
+	{regexp.MustCompile(`(?:^|/)kubepods(?:/[^/]+)*/pod[0-9a-f_-]+$`), regexp.MustCompile(`^([0-9a-f]{64})$`), ""},
+	{regexp.MustCompile(`^(?:default|k8s\.io|moby)$`), regexp.MustCompile(`^([A-Za-z0-9_.-]+)$`), "containerd"},
+}
+
+func fromSegment(parent, segment string) (id, runtime string, ok bool) {
+	for _, s := range shapes {
+		if s.parent != nil && !s.parent.MatchString(parent) {
+			continue
+		}
+		m := s.segment.FindStringSubmatch(segment)
+		if m == nil {
+			continue
+		}
+		if s.runtime == "-" {
+			return "", "", false
+		}
+		if s.runtime == "systemd-nspawn" {
+			m[1] = unescapeUnit(m[1])
+		}
+		return m[1], s.runtime, true
+	}
+	return "", "", false
+}
+
+// unescapeUnit undoes systemd's escaping of unit names: \x2d is "-".
+func unescapeUnit(s string) string {
+	return unitEscape.ReplaceAllStringFunc(s, func(e string) string {
+		return string(rune(strings.IndexByte(hexDigits, e[2])<<4 | strings.IndexByte(hexDigits, e[3])))
+	})
+}
+
+const hexDigits = "0123456789abcdef"
+
+var unitEscape = regexp.MustCompile(`\\x[0-7][0-9a-f]`)

@@ -1,0 +1,151 @@
+// Package container says which container a process belongs to, with the
+// evidence for it. It reads metadata that engines print or leave on disk; it
+// asks no engine, and never guesses: no evidence means unknown.
+package container
+
+import (
+	"strings"
+	"time"
+)
+
+// A Confidence says how far an attribution can be relied on.
+type Confidence int
+
+// The confidences.
+const (
+	Unknown Confidence = iota // no container; Evidence may say why
+	Low                       // the best candidate, but others are possible
+	Medium                    // nothing speaks against it
+	High                      // the kernel or the engine says so
+)
+
+// String returns "unknown", "low", "medium" or "high".
+func (c Confidence) String() string {
+	return [...]string{"unknown", "low", "medium", "high"}[c]
+}
+
+// A Container is what is known of one container. Empty fields are unknown. All
+// strings come from metadata that whoever starts containers can choose.
+type Container struct {
+	ID        string // 64 hex digits with most engines, free text with ctr and LXC
+	Name      string
+	Image     string
+	Runtime   string // engine: docker, podman, containerd, cri-o, lxc, ...
+	Pod       string // Kubernetes pod name
+	Namespace string // Kubernetes namespace of the pod
+	Node      string // Kubernetes node
+
+	Evidence   []string // sentences; none if the container is unknown
+	Confidence Confidence
+
+	PID        int      // first process, in the host's PID namespace; 0 if it does not run
+	Command    []string // program and arguments of the first process
+	CgroupPath string   // or the OCI form SLICE:PREFIX:ID
+
+	// AppArmorProfile is the profile's name, or "unconfined".
+	AppArmorProfile string
+	// SeccompProfile is a path on the host, the profile's JSON text (Docker's, or
+	// OCI's with everything resolved), "unconfined", or "" for the engine's
+	// default. A Kubernetes pod that does not say is "" too, although it is
+	// unconfined unless the kubelet runs with seccompDefault.
+	SeccompProfile string
+	CapAdd         []string // as asked for: CAP_NET_ADMIN, ALL
+	CapDrop        []string
+	Caps           []string // bounding set, as CAP_..., resolved; nil if unknown
+	Privileged     bool
+	EngineVersion  string
+
+	Created  time.Time
+	Started  time.Time // the last time
+	Finished time.Time // zero if it never did, or runs again
+	State    string    // as the engine spells it: running, exited, CONTAINER_EXITED
+	ExitCode int
+}
+
+// title is how evidence names a container.
+func (c *Container) title() string {
+	name := c.Name
+	if c.Pod != "" {
+		name = c.Pod + "/" + name
+		if c.Namespace != "" {
+			name = c.Namespace + "/" + name
+		}
+	}
+	switch {
+	case name != "":
+		return name
+	case c.ID != "":
+		return shortID(c.ID)
+	}
+	return "without a name"
+}
+
+func shortID(id string) string {
+	if isHex(id, 64) {
+		return id[:12]
+	}
+	return id
+}
+
+func isHex(s string, digits int) bool {
+	return len(s) == digits && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+// ranAt reports whether the container existed at a time. Zero times are unknown
+// and exclude nothing. Its start is not its lower bound: a denial can stop the
+// start, and the metadata only know the last of several.
+func (c *Container) ranAt(t time.Time) bool {
+	const slack = 2 * time.Second // between the kernel's clock and the engine's notice
+	from := c.Created
+	if from.IsZero() {
+		from = c.Started
+	}
+	switch {
+	case t.IsZero():
+		return true
+	case !from.IsZero() && t.Before(from.Add(-slack)):
+		return false
+	case !c.Finished.IsZero() && c.Finished.After(c.Started) && t.After(c.Finished.Add(slack)):
+		return false
+	}
+	return true
+}
+
+// merge fills what is unknown of a container from other metadata of the same.
+func (c *Container) merge(o Container) {
+	for _, s := range []struct {
+		to   *string
+		from string
+	}{
+		{&c.Name, o.Name}, {&c.Image, o.Image}, {&c.Runtime, o.Runtime}, {&c.Pod, o.Pod}, {&c.Namespace, o.Namespace}, {&c.Node, o.Node},
+		{&c.CgroupPath, o.CgroupPath}, {&c.AppArmorProfile, o.AppArmorProfile}, {&c.SeccompProfile, o.SeccompProfile},
+		{&c.EngineVersion, o.EngineVersion}, {&c.State, o.State},
+	} {
+		if *s.to == "" {
+			*s.to = s.from
+		}
+	}
+	for _, s := range []struct {
+		to   *[]string
+		from []string
+	}{{&c.Command, o.Command}, {&c.CapAdd, o.CapAdd}, {&c.CapDrop, o.CapDrop}, {&c.Caps, o.Caps}} {
+		if *s.to == nil {
+			*s.to = s.from
+		}
+	}
+	for _, t := range []struct {
+		to   *time.Time
+		from time.Time
+	}{{&c.Created, o.Created}, {&c.Started, o.Started}, {&c.Finished, o.Finished}} {
+		if t.to.IsZero() {
+			*t.to = t.from
+		}
+	}
+	if c.PID == 0 {
+		c.PID = o.PID
+	}
+	if c.ExitCode == 0 {
+		c.ExitCode = o.ExitCode
+	}
+	c.Privileged = c.Privileged || o.Privileged
+}

@@ -1,0 +1,167 @@
+package container
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// readKubernetes reads a pod, or a list that holds pods.
+func readKubernetes(object []byte) ([]Container, error) {
+	var in struct {
+		Kind  string
+		Items []json.RawMessage
+	}
+	if err := json.Unmarshal(object, &in); err != nil {
+		return nil, broken("a Kubernetes object", err)
+	}
+	if in.Kind == "Pod" {
+		return readPod(object)
+	}
+	var containers []Container
+	pods := 0
+	for _, item := range in.Items {
+		var kind struct{ Kind string }
+		if err := json.Unmarshal(item, &kind); err != nil {
+			return nil, broken("a Kubernetes list", err)
+		}
+		if kind.Kind != "Pod" && in.Kind != "PodList" {
+			continue
+		}
+		found, err := readPod(item)
+		if err != nil {
+			return nil, err
+		}
+		pods++
+		containers = append(containers, found...)
+	}
+	if pods == 0 {
+		return nil, fmt.Errorf("a Kubernetes %.40q without a pod in it; give %s", in.Kind, kinds)
+	}
+	return containers, nil
+}
+
+// A securityContext is that of a pod or of a container; Kubernetes 1.30 and
+// later have appArmorProfile.
+type securityContext struct {
+	Privileged   bool
+	Capabilities struct{ Add, Drop []string }
+	SeccompProfile,
+	AppArmorProfile *struct{ Type, LocalhostProfile string }
+}
+
+type podContainer struct {
+	Name, Image     string
+	Command, Args   []string
+	SecurityContext securityContext
+}
+
+type containerState struct {
+	ContainerID           string
+	ExitCode              int
+	StartedAt, FinishedAt timestamp
+}
+
+type podStatus struct {
+	Name, ContainerID string
+	State             struct{ Running, Terminated, Waiting *containerState }
+	LastState         struct{ Terminated *containerState }
+}
+
+func readPod(object []byte) ([]Container, error) {
+	var in struct {
+		Metadata struct {
+			Name, Namespace   string
+			CreationTimestamp timestamp
+			Annotations       map[string]string
+		}
+		Spec struct {
+			NodeName                                        string
+			SecurityContext                                 securityContext
+			InitContainers, Containers, EphemeralContainers []podContainer
+		}
+		Status struct {
+			InitContainerStatuses, ContainerStatuses, EphemeralContainerStatuses []podStatus
+		}
+	}
+	if err := json.Unmarshal(object, &in); err != nil {
+		return nil, broken("a Kubernetes pod", err)
+	}
+	status := map[string]podStatus{}
+	for _, s := range slices.Concat(in.Status.InitContainerStatuses, in.Status.ContainerStatuses, in.Status.EphemeralContainerStatuses) {
+		status[s.Name] = s
+	}
+	var containers []Container
+	for _, p := range slices.Concat(in.Spec.InitContainers, in.Spec.Containers, in.Spec.EphemeralContainers) {
+		c := Container{
+			Name: p.Name, Image: p.Image, Pod: in.Metadata.Name, Namespace: in.Metadata.Namespace, Node: in.Spec.NodeName,
+			Created: in.Metadata.CreationTimestamp.Time, Privileged: p.SecurityContext.Privileged,
+			CapAdd: withPrefix(p.SecurityContext.Capabilities.Add), CapDrop: withPrefix(p.SecurityContext.Capabilities.Drop),
+		}
+		if len(p.Command) > 0 {
+			c.Command = slices.Concat(p.Command, p.Args)
+		}
+		c.podState(status[p.Name])
+		c.podProfiles(in.Spec.SecurityContext, p.SecurityContext, in.Metadata.Annotations["container.apparmor.security.beta.kubernetes.io/"+p.Name])
+		if c.Runtime == "containerd" || c.Runtime == "docker" {
+			c.Caps = bounding(c.CapAdd, c.CapDrop, c.Privileged)
+		}
+		containers = append(containers, c)
+	}
+	return containers, nil
+}
+
+// podState takes the ID and the times of the last run.
+func (c *Container) podState(s podStatus) {
+	c.Runtime, c.ID, _ = strings.Cut(s.ContainerID, "://")
+	switch {
+	case s.State.Running != nil:
+		c.State, c.Started = "running", s.State.Running.StartedAt.Time
+		return
+	case s.State.Terminated != nil:
+		c.State = "terminated"
+	case s.State.Waiting != nil:
+		c.State = "waiting"
+	}
+	if last := cmp.Or(s.State.Terminated, s.LastState.Terminated); last != nil {
+		c.Started, c.ExitCode = last.StartedAt.Time, last.ExitCode
+		if c.State == "terminated" { // one that waits will run again
+			c.Finished = last.FinishedAt.Time
+		}
+	}
+}
+
+// podProfiles takes the profiles: the container's own before the pod's, and the
+// annotation of Kubernetes before 1.30 last.
+func (c *Container) podProfiles(pod, own securityContext, annotation string) {
+	appArmor, seccomp := own.AppArmorProfile, own.SeccompProfile
+	if appArmor == nil {
+		appArmor = pod.AppArmorProfile
+	}
+	if seccomp == nil {
+		seccomp = pod.SeccompProfile
+	}
+	engine := map[string]string{"containerd": "cri-containerd.apparmor.d", "cri-o": "crio-default", "docker": "docker-default"}[c.Runtime]
+	local, isLocal := strings.CutPrefix(annotation, "localhost/")
+	switch {
+	case appArmor != nil && appArmor.Type == "Localhost":
+		c.AppArmorProfile = appArmor.LocalhostProfile
+	case appArmor != nil && appArmor.Type == "Unconfined", appArmor == nil && annotation == "unconfined":
+		c.AppArmorProfile = "unconfined"
+	case appArmor == nil && isLocal:
+		c.AppArmorProfile = local
+	case own.Privileged && appArmor == nil:
+		c.AppArmorProfile = "unconfined"
+	default: // RuntimeDefault, which is also what nothing means where AppArmor is on
+		c.AppArmorProfile = engine
+	}
+	switch {
+	case own.Privileged, seccomp != nil && seccomp.Type == "Unconfined":
+		c.SeccompProfile = "unconfined"
+	case seccomp != nil && seccomp.Type == "Localhost":
+		c.SeccompProfile = path.Join("/var/lib/kubelet/seccomp", seccomp.LocalhostProfile)
+	}
+}

@@ -1,0 +1,125 @@
+package container
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// readOCI reads config.json of an OCI bundle (OCI runtime specification 1.2),
+// in which everything is resolved: no profile there is none at run time.
+func readOCI(name string, object []byte) (Container, error) {
+	var in struct {
+		Hostname string
+		Process  struct {
+			Args            []string
+			AppArmorProfile string
+			Capabilities    *struct{ Bounding []string }
+		}
+		Annotations map[string]string
+		Linux       struct {
+			CgroupsPath string
+			Seccomp     json.RawMessage
+		}
+	}
+	if err := json.Unmarshal(object, &in); err != nil {
+		return Container{}, broken("an OCI config.json", err)
+	}
+	c := Container{
+		ID: bundleID(name), Command: in.Process.Args, CgroupPath: in.Linux.CgroupsPath,
+		AppArmorProfile: in.Process.AppArmorProfile, SeccompProfile: string(in.Linux.Seccomp),
+	}
+	id, runtime, ok := FromCgroup(in.Linux.CgroupsPath)
+	if ok && (c.ID == "" || c.ID == id) {
+		c.ID, c.Runtime = id, runtime
+	}
+	if c.SeccompProfile == "" || c.SeccompProfile == "null" {
+		c.SeccompProfile = "unconfined"
+	}
+	if in.Process.Capabilities != nil {
+		c.Caps = slices.Clone(in.Process.Capabilities.Bounding)
+	}
+	if strings.Contains(name, "/io.containerd.runtime.v2.task/moby/") {
+		c.Runtime = "docker"
+	}
+	c.annotated(in.Annotations)
+	return c, nil
+}
+
+// annotated takes what engines and the CRI write into a bundle's annotations.
+func (c *Container) annotated(a map[string]string) {
+	set := func(to *string, keys ...string) {
+		for _, key := range keys {
+			if a[key] != "" {
+				*to = a[key]
+				return
+			}
+		}
+	}
+	set(&c.Name, "io.kubernetes.cri.container-name", "io.kubernetes.container.name", "nerdctl/name")
+	set(&c.Image, "io.kubernetes.cri.image-name", "io.kubernetes.cri-o.ImageName")
+	set(&c.Pod, "io.kubernetes.cri.sandbox-name", "io.kubernetes.pod.name")
+	set(&c.Namespace, "io.kubernetes.cri.sandbox-namespace", "io.kubernetes.pod.namespace")
+	set(&c.ID, "io.kubernetes.cri-o.ContainerID")
+	if a["io.kubernetes.cri.container-type"] != "" {
+		c.Runtime = "containerd"
+		if a["io.kubernetes.cri.container-type"] == "sandbox" {
+			c.Name = "sandbox"
+			set(&c.ID, "io.kubernetes.cri.sandbox-id")
+		}
+	}
+	switch a["io.container.manager"] {
+	case "libpod":
+		c.Runtime = "podman"
+	case "cri-o":
+		c.Runtime = "cri-o"
+	}
+}
+
+// defaultCaps is the bounding set that Docker and containerd's CRI give a
+// container (oci/caps of Moby, oci/spec_opts of containerd).
+var defaultCaps = []string{
+	"CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD", "CAP_NET_BIND_SERVICE",
+	"CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
+}
+
+// otherCaps are the rest of Linux 5.9 and later (linux/capability.h).
+var otherCaps = []string{
+	"CAP_AUDIT_CONTROL", "CAP_AUDIT_READ", "CAP_BLOCK_SUSPEND", "CAP_BPF", "CAP_CHECKPOINT_RESTORE", "CAP_DAC_READ_SEARCH", "CAP_IPC_LOCK",
+	"CAP_IPC_OWNER", "CAP_LEASE", "CAP_LINUX_IMMUTABLE", "CAP_MAC_ADMIN", "CAP_MAC_OVERRIDE", "CAP_NET_ADMIN", "CAP_NET_BROADCAST",
+	"CAP_PERFMON", "CAP_SYSLOG", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_MODULE", "CAP_SYS_NICE", "CAP_SYS_PACCT", "CAP_SYS_PTRACE",
+	"CAP_SYS_RAWIO", "CAP_SYS_RESOURCE", "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_WAKE_ALARM",
+}
+
+// bounding returns the bounding set, sorted, that --cap-add and --cap-drop make
+// of the default one, as TweakCapabilities of Moby's oci/caps does.
+func bounding(add, drop []string, privileged bool) []string {
+	var caps []string
+	dropped := func(c string) bool { return slices.Contains(drop, c) }
+	switch {
+	case privileged:
+		caps = slices.Concat(defaultCaps, otherCaps)
+	case slices.Contains(add, "ALL"):
+		caps = slices.DeleteFunc(slices.Concat(defaultCaps, otherCaps), dropped)
+	case slices.Contains(drop, "ALL"):
+		caps = append([]string{}, add...) // none is not nil, which is unknown
+	default:
+		caps = append(slices.DeleteFunc(slices.Clone(defaultCaps), dropped), add...)
+	}
+	slices.Sort(caps)
+	return slices.Compact(caps)
+}
+
+// withPrefix returns capability names as the kernel has them, CAP_NET_ADMIN;
+// ALL stays.
+func withPrefix(names []string) []string {
+	var caps []string
+	for _, name := range names {
+		name = strings.ToUpper(name)
+		if name != "ALL" && !strings.HasPrefix(name, "CAP_") {
+			name = "CAP_" + name
+		}
+		caps = append(caps, name)
+	}
+	return caps
+}

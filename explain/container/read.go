@@ -1,0 +1,304 @@
+package container
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// kinds are the metadata that Read understands, for people.
+const kinds = "saved output of `docker inspect`, `podman inspect`, `crictl inspect` or `kubectl get pod -o json`, an OCI bundle's config.json, runc's state.json or Docker's config.v2.json"
+
+// Read returns the containers of one file of saved metadata, whatever engine it
+// is from: one JSON value, an array of them, or several in a row. The name is
+// used in errors and, as the folder of an OCI bundle is the container's ID, to
+// identify what says no ID itself.
+func Read(name string, text []byte) ([]Container, error) {
+	decoder := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))))
+	var containers []Container
+	for values := 0; ; values++ {
+		var value json.RawMessage
+		err := decoder.Decode(&value)
+		if err == io.EOF && values > 0 {
+			return containers, nil
+		}
+		if err != nil {
+			return nil, notJSON(name, text, err, decoder.InputOffset())
+		}
+		objects := []json.RawMessage{value}
+		if value[0] == '[' {
+			if err := json.Unmarshal(value, &objects); err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+		}
+		for _, object := range objects {
+			found, err := readObject(name, object)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+			containers = append(containers, found...)
+		}
+	}
+}
+
+func notJSON(name string, text []byte, err error, offset int64) error {
+	if len(bytes.TrimSpace(text)) == 0 {
+		return fmt.Errorf("%s: empty; give %s", name, kinds)
+	}
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		offset = syntax.Offset
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		offset = int64(len(text))
+	}
+	line := 1 + bytes.Count(text[:min(max(offset-1, 0), int64(len(text)))], []byte("\n"))
+	if first := bytes.TrimSpace(text)[0]; first != '{' && first != '[' {
+		return fmt.Errorf("%s:%d: not JSON (for kubectl add `-o json`); give %s", name, line, kinds)
+	}
+	return fmt.Errorf("%s:%d: broken JSON: %w; save the output again", name, line, err)
+}
+
+// readObject tells the kinds apart by keys that only they have.
+func readObject(name string, object []byte) ([]Container, error) {
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(object, &keys); err != nil {
+		return nil, fmt.Errorf("not container metadata; give %s", kinds)
+	}
+	has := func(names ...string) bool {
+		for _, n := range names {
+			if _, ok := keys[n]; !ok {
+				return false
+			}
+		}
+		return true
+	}
+	var c Container
+	var err error
+	switch {
+	case has("kind", "apiVersion"):
+		return readKubernetes(object)
+	case has("ID", "State", "Config"), has("Id", "State", "Config"):
+		c, err = readDocker(object)
+	case has("status", "info"):
+		c, err = readCRI(object)
+	case has("ociVersion", "process"), has("ociVersion", "linux"):
+		c, err = readOCI(name, object)
+	case has("id", "init_process_pid", "config"):
+		c, err = readRunc(object)
+	default:
+		return nil, fmt.Errorf("not container metadata that is known; give %s", kinds)
+	}
+	return []Container{c}, err
+}
+
+// state is .State of docker inspect, podman inspect and config.v2.json.
+type state struct {
+	Status     string
+	Running    bool
+	Pid        int
+	ExitCode   int
+	StartedAt  timestamp
+	FinishedAt timestamp
+	OciVersion string // Podman's
+	CgroupPath string // Podman's
+}
+
+// readDocker reads one element of docker inspect or podman inspect, or a
+// config.v2.json, which lacks HostConfig.
+func readDocker(object []byte) (Container, error) {
+	var in struct {
+		ID, Name, Image                 string
+		Created                         timestamp
+		Path                            string
+		Args                            []string
+		State                           state
+		AppArmorProfile, SeccompProfile string
+		Config                          struct {
+			Image  string
+			Labels map[string]string
+		}
+		HostConfig *struct {
+			SecurityOpt, CapAdd, CapDrop []string
+			Privileged                   bool
+		}
+		ImageName, OCIRuntime string // Podman's
+		BoundingCaps          []string
+	}
+	if err := json.Unmarshal(object, &in); err != nil {
+		return Container{}, broken("docker inspect", err)
+	}
+	c := Container{
+		ID: in.ID, Name: strings.TrimPrefix(in.Name, "/"), Image: in.Config.Image, Runtime: "docker",
+		PID: in.State.Pid, AppArmorProfile: in.AppArmorProfile, SeccompProfile: in.SeccompProfile, CgroupPath: in.State.CgroupPath,
+		Created: in.Created.Time, Started: in.State.StartedAt.Time, Finished: in.State.FinishedAt.Time,
+		State: in.State.Status, ExitCode: in.State.ExitCode,
+		Pod: in.Config.Labels["io.kubernetes.pod.name"], Namespace: in.Config.Labels["io.kubernetes.pod.namespace"],
+	}
+	if in.Path != "" {
+		c.Command = append([]string{in.Path}, in.Args...)
+	}
+	podman := in.State.OciVersion != "" || in.OCIRuntime != ""
+	if podman {
+		c.Runtime, c.Image, c.Caps = "podman", in.ImageName, in.BoundingCaps
+	}
+	if c.State == "" { // config.v2.json has no Status
+		c.State = map[bool]string{true: "running", false: "exited"}[in.State.Running]
+	}
+	if in.State.Running {
+		c.Finished = time.Time{} // of the run before
+	}
+	if h := in.HostConfig; h != nil {
+		c.Privileged, c.CapAdd, c.CapDrop = h.Privileged, withPrefix(h.CapAdd), withPrefix(h.CapDrop)
+		c.securityOptions(h.SecurityOpt)
+		if !podman {
+			c.Caps = bounding(c.CapAdd, c.CapDrop, c.Privileged)
+		}
+	}
+	return c, nil
+}
+
+// securityOptions reads --security-opt values. Docker's client has put the JSON
+// text of a seccomp profile in the place of its path.
+func (c *Container) securityOptions(options []string) {
+	if c.Privileged && c.SeccompProfile == "" {
+		c.SeccompProfile = "unconfined"
+	}
+	for _, option := range options {
+		key, value, ok := strings.Cut(option, "=")
+		if !ok {
+			key, value, _ = strings.Cut(option, ":") // the form before Docker 1.11
+		}
+		switch {
+		case key == "seccomp" && value != "builtin":
+			c.SeccompProfile = value
+		case key == "apparmor" && c.AppArmorProfile == "":
+			c.AppArmorProfile = value
+		}
+	}
+}
+
+// readCRI reads crictl inspect, of containerd and of CRI-O.
+func readCRI(object []byte) (Container, error) {
+	var in struct {
+		Status struct {
+			ID                               string
+			Metadata                         struct{ Name string }
+			State                            string
+			CreatedAt, StartedAt, FinishedAt timestamp
+			ExitCode                         int
+			Image                            struct{ Image, UserSpecifiedImage string }
+			Labels                           map[string]string
+		}
+		Info struct {
+			PID         int
+			RuntimeType string
+			Privileged  bool // CRI-O's
+			Config      struct {
+				Linux struct {
+					SecurityContext struct{ Privileged bool } `json:"security_context"`
+				}
+			}
+			RuntimeSpec json.RawMessage
+		}
+	}
+	if err := json.Unmarshal(object, &in); err != nil {
+		return Container{}, broken("crictl inspect", err)
+	}
+	var c Container
+	if len(in.Info.RuntimeSpec) > 0 && string(in.Info.RuntimeSpec) != "null" {
+		var err error
+		if c, err = readOCI("", in.Info.RuntimeSpec); err != nil {
+			return c, err
+		}
+	}
+	s := in.Status
+	c.ID, c.PID, c.Name, c.Image, c.State, c.ExitCode = s.ID, in.Info.PID, s.Metadata.Name, s.Image.Image, s.State, s.ExitCode
+	c.Created, c.Started, c.Finished = s.CreatedAt.Time, s.StartedAt.Time, s.FinishedAt.Time
+	c.Pod, c.Namespace = s.Labels["io.kubernetes.pod.name"], s.Labels["io.kubernetes.pod.namespace"]
+	c.Privileged = in.Info.Privileged || in.Info.Config.Linux.SecurityContext.Privileged
+	if s.Image.UserSpecifiedImage != "" {
+		c.Image = s.Image.UserSpecifiedImage
+	}
+	if in.Info.RuntimeType != "" && c.Runtime == "" {
+		c.Runtime = "containerd" // CRI-O does not say
+	}
+	return c, nil
+}
+
+// readRunc reads runc's state.json. Its seccomp filter is in a form of its own,
+// so only its absence is taken.
+func readRunc(object []byte) (Container, error) {
+	var in struct {
+		ID      string
+		PID     int       `json:"init_process_pid"`
+		Created timestamp // when the first process was made
+		Config  struct {
+			Labels          []string
+			AppArmorProfile string `json:"apparmor_profile"`
+			Capabilities    struct{ Bounding []string }
+			Seccomp         json.RawMessage
+			Cgroups         struct{ Path string }
+		}
+	}
+	if err := json.Unmarshal(object, &in); err != nil {
+		return Container{}, broken("runc's state.json", err)
+	}
+	c := Container{
+		ID: in.ID, PID: in.PID, Runtime: "runc", Created: in.Created.Time, Started: in.Created.Time,
+		AppArmorProfile: in.Config.AppArmorProfile, Caps: in.Config.Capabilities.Bounding, CgroupPath: in.Config.Cgroups.Path,
+	}
+	if s := string(in.Config.Seccomp); s == "" || s == "null" {
+		c.SeccompProfile = "unconfined"
+	}
+	annotations := map[string]string{}
+	for _, label := range in.Config.Labels {
+		key, value, _ := strings.Cut(label, "=")
+		annotations[key] = value
+	}
+	c.annotated(annotations)
+	return c, nil
+}
+
+// bundleID returns the container ID in the path of a bundle's config.json, such
+// as .../io.containerd.runtime.v2.task/moby/ID/config.json and
+// .../overlay-containers/ID/userdata/config.json; or "".
+func bundleID(name string) string {
+	dir := filepath.Dir(name)
+	if filepath.Base(dir) == "userdata" {
+		dir = filepath.Dir(dir)
+	}
+	if id := filepath.Base(dir); isHex(id, 64) {
+		return id
+	}
+	return ""
+}
+
+func broken(kind string, err error) error {
+	return fmt.Errorf("looks like %s, but %w", kind, err)
+}
+
+// timestamp is a time as engines write it: RFC 3339 with any precision, or (the
+// CRI) nanoseconds since 1970 as a number or a string. Zero times of either, and
+// what is neither, are the zero time.
+type timestamp struct{ time.Time }
+
+func (t *timestamp) UnmarshalJSON(text []byte) error {
+	s := strings.Trim(string(text), `"`)
+	if parsed, err := time.Parse(time.RFC3339Nano, s); err == nil {
+		if parsed.Year() > 1970 { // Docker's zero is year 1, the CRI's 1970
+			t.Time = parsed
+		}
+		return nil
+	}
+	var nanoseconds int64
+	if _, err := fmt.Sscanf(s, "%d", &nanoseconds); err == nil && nanoseconds > 0 {
+		t.Time = time.Unix(0, nanoseconds).UTC()
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+package container
+
+import (
+	"encoding/json"
+	"flag"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// TestReadGolden reads every fixture; the golden file has what is known of each
+// container in it.
+func TestReadGolden(t *testing.T) {
+	all := map[string][]Container{}
+	err := filepath.WalkDir("testdata", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".json") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		containers, err := Read(filepath.ToSlash(path), text)
+		require.NoError(t, err)
+		require.NotEmpty(t, containers, path)
+		all[strings.TrimPrefix(filepath.ToSlash(path), "testdata/")] = containers
+		return nil
+	})
+	require.NoError(t, err)
+	got, err := json.MarshalIndent(all, "", "  ")
+	require.NoError(t, err)
+	golden := filepath.Join("testdata", "read.golden")
+	if *update {
+		require.NoError(t, os.WriteFile(golden, append(got, '\n'), 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), string(got)+"\n")
+}
+
+func fixture(t testing.TB, name string) []Container {
+	text, err := os.ReadFile(filepath.Join("testdata", name))
+	require.NoError(t, err)
+	containers, err := Read(name, text)
+	require.NoError(t, err)
+	return containers
+}
+
+func TestReadDocker(t *testing.T) {
+	c := fixture(t, "docker-20.10.json")
+	require.Len(t, c, 3)
+	web, db, job := c[0], c[1], c[2]
+	assert.Equal(t, "web-1", web.Name)
+	assert.Equal(t, "web", web.AppArmorProfile)
+	assert.Equal(t, "docker", web.Runtime)
+	assert.Equal(t, defaultCaps, web.Caps)
+	assert.Empty(t, web.SeccompProfile)
+	assert.True(t, web.Finished.IsZero())
+	assert.Equal(t, []string{"/docker-entrypoint.sh", "nginx", "-g", "daemon off;"}, web.Command)
+
+	assert.True(t, db.Finished.IsZero(), "it runs again")
+	assert.Contains(t, db.Caps, "CAP_SYS_NICE")
+	assert.NotContains(t, db.Caps, "CAP_NET_RAW")
+
+	assert.JSONEq(t, `{"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64"],"syscalls":[{"names":["read","write","exit_group"],"action":"SCMP_ACT_ALLOW"}]}`, job.SeccompProfile)
+	assert.Empty(t, job.Caps)
+	assert.NotNil(t, job.Caps, "none is not unknown")
+	assert.Equal(t, 1, job.ExitCode)
+	assert.Zero(t, job.PID)
+
+	debug := fixture(t, "docker-28.json")[1]
+	assert.True(t, debug.Privileged)
+	assert.Equal(t, "unconfined", debug.SeccompProfile)
+	assert.Equal(t, "unconfined", debug.AppArmorProfile)
+	assert.Len(t, debug.Caps, 41)
+}
+
+func TestReadSaysWhatItTakes(t *testing.T) {
+	tests := map[string]struct{ text, want string }{
+		"empty":          {"", "f: empty; give saved output of `docker inspect`"},
+		"spaces":         {" \n", "f: empty"},
+		"yaml":           {"apiVersion: v1\nkind: Pod\n", "f:1: not JSON (for kubectl add `-o json`)"},
+		"torn":           {"[{\"Id\":\n\"a\"", "f:2: broken JSON"},
+		"second is torn": {"{\"kind\":\"Pod\",\"apiVersion\":\"v1\"}\n{\"kind\"", "f:2: broken JSON"},
+		"a number":       {"7", "f: not container metadata; give"},
+		"array of texts": {`["a"]`, "f: not container metadata; give"},
+		"docker network": {`[{"Name":"bridge","Id":"a","Scope":"local"}]`, "f: not container metadata that is known"},
+		"a service":      {`{"apiVersion":"v1","kind":"Service"}`, `f: a Kubernetes "Service" without a pod in it`},
+		"empty list":     {`{"apiVersion":"v1","kind":"PodList","items":[]}`, "without a pod in it"},
+		"wrong type":     {`[{"Id":7,"State":{},"Config":{}}]`, "looks like docker inspect, but json: cannot unmarshal"},
+		"deep":           {strings.Repeat("[", 100_000), "broken JSON"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := Read("f", []byte(test.text))
+			assert.ErrorContains(t, err, test.want)
+		})
+	}
+}
+
+func TestReadTakesLines(t *testing.T) {
+	one := `{"Id":"a","Name":"/x","State":{"Pid":1},"Config":{}}`
+	for name, text := range map[string]string{
+		"lines": one + "\n" + one + "\n", "BOM": "\xef\xbb\xbf[" + one + "," + one + "]", "arrays in a row": "[" + one + "]\n[" + one + "]",
+	} {
+		c, err := Read(name, []byte(text))
+		require.NoError(t, err)
+		assert.Len(t, c, 2)
+	}
+	c, err := Read("none", []byte("[]"))
+	assert.NoError(t, err)
+	assert.Empty(t, c)
+}
+
+func TestTimestamp(t *testing.T) {
+	for text, want := range map[string]time.Time{
+		`"2026-03-01T09:00:01.5Z"`: time.Date(2026, 3, 1, 9, 0, 1, 5e8, time.UTC),
+		`"0001-01-01T00:00:00Z"`:   {}, `"1970-01-01T00:00:00Z"`: {}, `"-62135596800000000000"`: {}, `0`: {}, `null`: {}, `{}`: {}, `""`: {},
+		`"1772355601500000000"`: time.Date(2026, 3, 1, 9, 0, 1, 5e8, time.UTC),
+		`1772355601500000000`:   time.Date(2026, 3, 1, 9, 0, 1, 5e8, time.UTC),
+	} {
+		var got timestamp
+		require.NoError(t, json.Unmarshal([]byte(text), &got), text)
+		assert.True(t, want.Equal(got.Time), "%s: %v", text, got.Time)
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	for _, name := range []string{"docker-28.json", "podman-5.json", "crictl-crio.json", "crictl-containerd.json", "kubectl-pod.json", "kubectl-list.json", "runc-state.json"} {
+		text, err := os.ReadFile(filepath.Join("testdata", name))
+		require.NoError(f, err)
+		f.Add(text)
+	}
+	f.Add([]byte(`{"ociVersion":"1","process":{},"linux":{"cgroupsPath":":::"}}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		containers, err := Read("bundle/x/config.json", text)
+		if err != nil {
+			assert.Empty(t, containers)
+			return
+		}
+		var inv Inventory
+		inv.Add(containers...)
+		for _, c := range containers {
+			found := inv.Find(Subject{Label: c.AppArmorProfile, PID: c.PID, Time: c.Started, CgroupPath: c.CgroupPath, Comm: c.Name})
+			if found.Confidence != Unknown {
+				assert.NotEmpty(t, found.Evidence)
+			}
+		}
+	})
+}

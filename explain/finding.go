@@ -1,0 +1,56 @@
+// Package explain turns denials into findings: which container and process were
+// refused what, for which cause, by which rule, and what would remedy it.
+//
+// It does no I/O of its own but reading the policy files it is given; see
+// Policy. A Policy and a Group are for one goroutine at a time.
+package explain
+
+import (
+	"time"
+
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules"
+)
+
+// A Finding is one distinct denial, however often it was logged, with what is
+// known of its cause and remedy.
+type Finding struct {
+	ID          string        // 12 hex digits, stable over runs and logs
+	Denial      parser.Denial // the earliest one logged
+	Count       int
+	First, Last time.Time // zero if the log has no times
+	Serials     []uint32  // of the earliest events, at most maxSerials
+	Container   container.Container
+
+	Cause    Cause
+	Why      string   // the cause in words for this denial, one clause
+	Decision Decision // what the policy's source answers
+	Policy   string   // where the policy was read: a file, or a built-in's name and version; "" if not found
+	Rules    []Place  // the rules responsible, most telling first
+	Fixes    []rules.Fix
+	Quiet    string   // a rule that keeps it refused and out of the log; "" if none applies
+	Notes    []string // what else the reader should know, a sentence each
+
+	// Investigate is set when granting the access would be dangerous: the reason
+	// to look at the process before any diff. It is "" otherwise.
+	Investigate string
+}
+
+// A Place is a rule that takes part in a finding and what it does there.
+type Place struct {
+	At   rules.Location // what the caret points at
+	Note string         // "grants r; the process asked for w"
+	Via  []rules.Location
+}
+
+// A Decision is what the source of the policy answers to the access.
+type Decision string
+
+// The decisions.
+const (
+	Granted     Decision = "granted"     // the source allows it, though the kernel refused
+	Refused     Decision = "refused"     // refused, and logged
+	Quiet       Decision = "quiet"       // refused by a rule that is not logged
+	Undecidable Decision = "undecidable" // the source is missing, or the record says too little
+)

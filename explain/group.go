@@ -1,0 +1,266 @@
+package explain
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/parser"
+)
+
+const (
+	// maxSerials is how many serials a finding keeps.
+	maxSerials = 20
+	// maxFindings bounds memory against a process that invents names.
+	maxFindings = 20000
+)
+
+// A Filter selects denials: those that meet every field that is set, by one of
+// its values.
+type Filter struct {
+	Since, Until time.Time // denials without a time pass
+	Containers   []string  // name, ID or a prefix of the ID
+	Profiles     []string  // AppArmor profile: the name, or the parent of a//b
+	Comms        []string
+}
+
+// match reports whether the filter selects a denial of a container.
+func (f Filter) match(d *parser.Denial, c *container.Container) bool {
+	if !d.Time.IsZero() {
+		if !f.Since.IsZero() && d.Time.Before(f.Since) || !f.Until.IsZero() && d.Time.After(f.Until) {
+			return false
+		}
+	}
+	if len(f.Comms) > 0 && !slices.Contains(f.Comms, d.Subject.Comm) {
+		return false
+	}
+	if len(f.Profiles) > 0 && !slices.ContainsFunc(f.Profiles, func(name string) bool { return matchLabel(name, d.Subject.Label) }) {
+		return false
+	}
+	return len(f.Containers) == 0 || slices.ContainsFunc(f.Containers, func(name string) bool {
+		return c.Name == name || c.ID != "" && strings.HasPrefix(c.ID, name)
+	})
+}
+
+// matchLabel reports whether one profile of a label, or its parent, has the name.
+func matchLabel(name, label string) bool {
+	for profile := range strings.SplitSeq(label, "//&") {
+		if profile == name || strings.HasPrefix(profile, name+"//") {
+			return true
+		}
+	}
+	return false
+}
+
+// A Group folds denials into findings: the same access by the same program
+// under the same profile in the same container is one, whatever the process ID
+// and however often. The result does not depend on the order of Add.
+type Group struct {
+	Inventory *container.Inventory // nil if there is none
+	Filter    Filter
+
+	// Denials counts what Add folded, by mode; Dropped counts denials of
+	// distinct accesses beyond the 20,000 that are kept.
+	Denials map[parser.Mode]int
+	Dropped int
+
+	findings map[string]*Finding
+	key      []byte
+}
+
+// NewGroup returns an empty group. The inventory may be nil.
+func NewGroup(inventory *container.Inventory, filter Filter) *Group {
+	return &Group{
+		Inventory: inventory,
+		Filter:    filter,
+		Denials:   map[parser.Mode]int{},
+		findings:  map[string]*Finding{},
+	}
+}
+
+// Add folds one denial. Records about policy rather than an access (STATUS) and
+// permitted accesses that a rule asked to audit (AUDIT) are only counted.
+func (g *Group) Add(d parser.Denial) {
+	var c container.Container
+	if g.Inventory != nil {
+		c = g.Inventory.Find(subject(&d))
+	}
+	if !g.Filter.match(&d, &c) {
+		return
+	}
+	g.Denials[d.Mode]++
+	if d.Mode == parser.Status || d.Mode == parser.Audited {
+		return
+	}
+	g.key = appendKey(g.key[:0], &d, &c)
+	f := g.findings[string(g.key)]
+	if f == nil {
+		if len(g.findings) >= maxFindings {
+			g.Dropped++
+			return
+		}
+		f = &Finding{ID: id(g.key), Denial: d, Container: c, First: d.Time, Last: d.Time}
+		g.findings[string(g.key)] = f
+	}
+	f.fold(d)
+}
+
+// subject is what the inventory can tell a container by. A runtime that fails
+// to enter a profile is unconfined still: the profile it wants tells more.
+func subject(d *parser.Denial) container.Subject {
+	label := d.Subject.Label
+	if a := d.AppArmor; a != nil && label == "unconfined" && strings.HasPrefix(a.Operation, "change_") {
+		label = a.Name
+	}
+	return container.Subject{
+		Label: label,
+		PID:   d.Subject.PID,
+		Comm:  d.Subject.Comm,
+		Exe:   d.Subject.Exe,
+		Time:  d.Time,
+		Node:  d.Event.Records[d.Record].Node,
+	}
+}
+
+// fold counts a further denial of the finding.
+func (f *Finding) fold(d parser.Denial) {
+	f.Count++
+	if earlier(&d, &f.Denial) {
+		f.Denial = d
+	}
+	if !d.Time.IsZero() {
+		if f.First.IsZero() || d.Time.Before(f.First) {
+			f.First = d.Time
+		}
+		if d.Time.After(f.Last) {
+			f.Last = d.Time
+		}
+	}
+	f.addSerial(d.Event.Records[d.Record].Serial)
+}
+
+// addSerial keeps the lowest serials, so that the order of the log is no matter.
+func (f *Finding) addSerial(serial uint32) {
+	if serial == 0 || len(f.Serials) == maxSerials && serial > f.Serials[maxSerials-1] {
+		return
+	}
+	i, found := slices.BinarySearch(f.Serials, serial)
+	if found {
+		return
+	}
+	f.Serials = slices.Insert(f.Serials, i, serial)
+	f.Serials = f.Serials[:min(len(f.Serials), maxSerials)]
+}
+
+// Findings returns what was folded, in the order of the first denials.
+func (g *Group) Findings() []*Finding {
+	findings := make([]*Finding, 0, len(g.findings))
+	for _, f := range g.findings {
+		findings = append(findings, f)
+	}
+	slices.SortFunc(findings, func(a, b *Finding) int {
+		if c := compare(&a.Denial, &b.Denial); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	return findings
+}
+
+func earlier(a, b *parser.Denial) bool { return compare(a, b) < 0 }
+
+// compare orders denials by time, then by serial, then by where they were read.
+func compare(a, b *parser.Denial) int {
+	ra, rb := &a.Event.Records[a.Record], &b.Event.Records[b.Record]
+	return cmp.Or(
+		a.Time.Compare(b.Time),
+		cmp.Compare(ra.Serial, rb.Serial),
+		strings.Compare(ra.Origin.File, rb.Origin.File),
+		cmp.Compare(ra.Origin.Line, rb.Origin.Line),
+	)
+}
+
+// id is the stable name of a finding: it depends on nothing but the key.
+func id(key []byte) string {
+	sum := sha256.Sum256(key)
+	return hex.EncodeToString(sum[:6])
+}
+
+// appendKey appends what makes a denial distinct. Every part ends in a zero
+// byte, which neither a path nor a label can hold.
+func appendKey(key []byte, d *parser.Denial, c *container.Container) []byte {
+	add := func(s string) { key = append(append(key, s...), 0) }
+	num := func(n int64) { key = append(strconv.AppendInt(key, n, 10), 0) }
+	add(cmp.Or(c.Name, c.ID))
+	add(d.Subject.Comm)
+	add(d.Subject.Label)
+	num(int64(d.Mode))
+	if d.Event.Records[d.Record].Origin.UserSpace {
+		add("user space")
+	}
+	if s := d.Seccomp; s != nil {
+		add("seccomp")
+		add(d.Subject.Exe)
+		num(int64(s.Arch))
+		num(int64(s.Syscall))
+		num(int64(s.Code))
+		return key
+	}
+	a := d.AppArmor
+	for _, s := range [...]string{
+		a.Operation, a.Namespace, a.Profile, foldName(a.Name), a.Info, a.Requested, a.Denied, a.Target, a.Peer,
+		a.CapName, a.Family, a.SockType, a.Addr, a.PeerAddr, a.Signal, a.SrcName, a.FSType, a.Flags,
+		a.RLimit, a.Value, a.Bus, a.Path, a.Interface, a.Member,
+	} {
+		add(s)
+	}
+	num(int64(a.Error))
+	for _, n := range [...]*int{a.Capability, a.Protocol} {
+		if n != nil {
+			num(int64(*n))
+		}
+	}
+	if owner, known := owned(a); known {
+		add(strconv.FormatBool(owner))
+	}
+	return key
+}
+
+// owned reports whether the object belongs to the task's user, as owner rules
+// ask, and whether the record says.
+func owned(a *parser.AppArmor) (owner, known bool) {
+	if a.FSUID == nil || a.OUID == nil {
+		return false, false
+	}
+	return *a.FSUID == *a.OUID, true
+}
+
+// foldName returns the name with the process ID of /proc/PID/... taken out, as
+// the same access of two processes is one finding.
+func foldName(name string) string {
+	if _, rest, ok := procPID(name); ok {
+		return "/proc/@{pid}" + rest
+	}
+	return name
+}
+
+// procPID splits /proc/123/stat into 123 and /stat.
+func procPID(name string) (pid, rest string, ok bool) {
+	tail, ok := strings.CutPrefix(name, "/proc/")
+	if !ok {
+		return "", "", false
+	}
+	n := 0
+	for n < len(tail) && tail[n] >= '0' && tail[n] <= '9' {
+		n++
+	}
+	if n == 0 || n < len(tail) && tail[n] != '/' {
+		return "", "", false
+	}
+	return tail[:n], tail[n:], true
+}

@@ -1,0 +1,242 @@
+package explain
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
+	"github.com/whydenied/whydenied/rules/seccomp"
+)
+
+// A Policy is where the sources of profiles are found: files that the user
+// named, a directory, what the inventory holds, and the profiles built into
+// container runtimes. It reads a file when a denial first asks for it, and
+// serves one goroutine at a time.
+type Policy struct {
+	// Arch, Caps and Kernel are of the host and the container, for what neither
+	// the records nor the inventory say: Caps as "CAP_SYS_ADMIN", Kernel as "6.1".
+	// Their zero values are unknown.
+	Arch   seccomp.Arch
+	Caps   []string
+	Kernel string
+
+	dir      string
+	loader   *apparmor.Loader // keeps what files include, which most share
+	named    []*apparmor.Policy
+	byFile   map[string]*apparmor.Policy // loaded from dir
+	dirFiles []dirFile
+	indexed  bool
+	problems map[*apparmor.Policy][]rules.Diagnostic
+
+	seccomp   *seccomp.Profile
+	seccompBy map[string]*seccomp.Profile // from the inventory, by file name or text
+}
+
+// dirFile is one file of the profile directory with its text.
+type dirFile struct{ name, text string }
+
+// NewPolicy returns a policy that reads AppArmor profiles from dir, such as
+// /etc/apparmor.d, and looks for included files in the include directories and
+// in dir.
+func NewPolicy(dir string, include []string) *Policy {
+	return &Policy{
+		dir:       dir,
+		loader:    &apparmor.Loader{Include: append(append([]string{}, include...), dir)},
+		byFile:    map[string]*apparmor.Policy{},
+		problems:  map[*apparmor.Policy][]rules.Diagnostic{},
+		seccompBy: map[string]*seccomp.Profile{},
+	}
+}
+
+// AddProfile loads an AppArmor policy file that the user named; its profiles go
+// before those of the directory. The diagnostics say what of it could not be
+// read.
+func (p *Policy) AddProfile(name string) ([]rules.Diagnostic, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the profile: %w", err)
+	}
+	loaded, diagnostics := p.load(rules.NewFile(name, string(text)))
+	p.named = append(p.named, loaded)
+	return diagnostics, nil
+}
+
+// AddSeccomp reads the seccomp profile that the user named; it holds for every
+// process whose own is not known from the inventory.
+func (p *Policy) AddSeccomp(name string) ([]rules.Diagnostic, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the seccomp profile: %w", err)
+	}
+	profile, diagnostics, err := seccomp.Parse(rules.NewFile(name, string(text)))
+	if err != nil {
+		return nil, err
+	}
+	p.seccomp = profile
+	return diagnostics, nil
+}
+
+func (p *Policy) load(file *rules.File) (*apparmor.Policy, []rules.Diagnostic) {
+	policy, diagnostics := p.loader.Load(file)
+	p.problems[policy] = errorsOf(diagnostics)
+	return policy, diagnostics
+}
+
+func errorsOf(diagnostics []rules.Diagnostic) []rules.Diagnostic {
+	var errors []rules.Diagnostic
+	for _, d := range diagnostics {
+		if d.Severity == rules.Error {
+			errors = append(errors, d)
+		}
+	}
+	return errors
+}
+
+// profile returns the profile of that name as its source has it, or nil: from
+// the files the user named, else from the directory, else from those built into
+// runtimes. Learning profiles (a//null-...) are looked up as their parent.
+func (p *Policy) profile(name string) *apparmor.Profile {
+	name, _, _ = strings.Cut(name, "//null-")
+	for _, policy := range p.named {
+		if profile := policy.Profile(name); profile != nil {
+			return profile
+		}
+	}
+	if profile := p.inDirectory(name); profile != nil {
+		return profile
+	}
+	file, ok := apparmor.Builtin(name)
+	if !ok {
+		return nil
+	}
+	policy := p.byFile[file.Name]
+	if policy == nil {
+		policy, _ = p.load(file)
+		p.byFile[file.Name] = policy
+	}
+	return policy.Profile(name)
+}
+
+// inDirectory looks for a profile in the profile directory. Only files whose
+// text holds the last part of the profile's name are parsed, as most systems
+// keep many and a log names few.
+func (p *Policy) inDirectory(name string) *apparmor.Profile {
+	p.index()
+	parent, _, _ := strings.Cut(name, "//")
+	word := parent[strings.LastIndexByte(parent, '/')+1:]
+	for _, f := range p.dirFiles {
+		if !strings.Contains(f.text, word) {
+			continue
+		}
+		policy := p.byFile[f.name]
+		if policy == nil {
+			policy, _ = p.load(rules.NewFile(f.name, f.text))
+			p.byFile[f.name] = policy
+		}
+		if profile := policy.Profile(name); profile != nil {
+			return profile
+		}
+	}
+	return nil
+}
+
+// index reads the files of the directory, and of its subdirectory containers,
+// where the profiles of containers are kept by custom. A directory that is not
+// there has no profiles.
+func (p *Policy) index() {
+	if p.indexed {
+		return
+	}
+	p.indexed = true
+	for _, dir := range []string{p.dir, filepath.Join(p.dir, "containers")} {
+		entries, _ := os.ReadDir(dir)
+		for _, e := range entries {
+			name := filepath.Join(dir, e.Name())
+			if strings.HasPrefix(e.Name(), ".") || strings.HasSuffix(e.Name(), "~") || !isRegular(name) {
+				continue
+			}
+			if text, err := os.ReadFile(name); err == nil {
+				p.dirFiles = append(p.dirFiles, dirFile{name, string(text)})
+			}
+		}
+	}
+}
+
+func isRegular(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// seccompProfile returns the seccomp profile that a container's process runs
+// under and what it is called: the container's own, else the one the user
+// named, else the default of the runtime that the AppArmor label gives away. It
+// returns nil and the reason if none is known.
+func (p *Policy) seccompProfile(c container.Container, label string) (profile *seccomp.Profile, name string) {
+	if c.SeccompProfile != "" {
+		return p.containerSeccomp(c)
+	}
+	if p.seccomp != nil {
+		return p.seccomp, p.seccomp.File.Name
+	}
+	engine := c.Runtime
+	if engine == "" {
+		engine = engineOf(label)
+	}
+	if engine == "" {
+		return nil, "the record does not say which seccomp profile is in force; name it with --seccomp, or the containers with --inventory"
+	}
+	builtin, full, ok := seccomp.Builtin(engine, c.EngineVersion)
+	if !ok {
+		return nil, "the default seccomp profile of " + engine + " is not known here; name it with --seccomp"
+	}
+	return builtin, full
+}
+
+// containerSeccomp returns the profile that the inventory gives for a
+// container: the text of one, or the name of a file.
+func (p *Policy) containerSeccomp(c container.Container) (*seccomp.Profile, string) {
+	source := c.SeccompProfile
+	if source == "unconfined" {
+		return nil, "the inventory says that the container has no seccomp profile"
+	}
+	if profile := p.seccompBy[source]; profile != nil {
+		return profile, profile.File.Name
+	}
+	file := rules.NewFile("seccomp profile of container "+c.Name, source)
+	if !strings.HasPrefix(strings.TrimSpace(source), "{") {
+		text, err := os.ReadFile(source)
+		if err != nil && p.seccomp != nil {
+			return p.seccomp, p.seccomp.File.Name
+		}
+		if err != nil {
+			return nil, fmt.Sprintf("the container's seccomp profile %s is not on this machine; name its file with --seccomp", source)
+		}
+		file = rules.NewFile(source, string(text))
+	}
+	profile, _, err := seccomp.Parse(file)
+	if err != nil {
+		return nil, err.Error()
+	}
+	p.seccompBy[source] = profile
+	return profile, file.Name
+}
+
+// engineOf returns the container engine whose default AppArmor profile a label
+// names, or "".
+func engineOf(label string) string {
+	switch {
+	case label == "docker-default":
+		return "docker"
+	case label == "cri-containerd.apparmor.d":
+		return "containerd"
+	case strings.HasPrefix(label, "containers-default-"):
+		return "podman"
+	case label == "crio-default":
+		return "cri-o"
+	}
+	return ""
+}

@@ -1,0 +1,108 @@
+package report
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Escape returns s safe to print: each control character, line or paragraph
+// separator, character that changes the direction of text or cannot be seen,
+// unusual space and byte of invalid UTF-8 becomes a visible \n, \x1b, \u202e.
+// Everything else stays, backslashes too, so the result cannot always be undone.
+func Escape(s string) string {
+	if !hostile(s) {
+		return s
+	}
+	var out strings.Builder
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && n == 1:
+			fmt.Fprintf(&out, `\x%02x`, s[i])
+		case visible(r):
+			out.WriteString(s[i : i+n])
+		case r < utf8.RuneSelf: // \n, \t, ... and \x1b
+			out.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		case r <= 0xffff:
+			fmt.Fprintf(&out, `\u%04x`, r)
+		default:
+			fmt.Fprintf(&out, `\U%08x`, r)
+		}
+		i += n
+	}
+	return out.String()
+}
+
+// hostile reports whether Escape changes s.
+func hostile(s string) bool {
+	for i, r := range s {
+		if !visible(r) {
+			return true
+		}
+		if r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD") {
+			return true
+		}
+	}
+	return false
+}
+
+// visible reports whether a character can be printed as it is. unicode.IsPrint
+// already excludes controls, formats (the bidirectional and zero-width ones),
+// separators and every space but U+0020.
+func visible(r rune) bool {
+	return unicode.IsPrint(r) && !unicode.Is(blank, r)
+}
+
+// blank are the characters that Unicode counts as letters, marks or symbols but
+// that show nothing: fillers, joiners, variation selectors.
+var blank = &unicode.RangeTable{
+	R16: []unicode.Range16{
+		{0x034f, 0x034f, 1}, {0x115f, 0x1160, 1}, {0x17b4, 0x17b5, 1}, {0x180b, 0x180f, 1},
+		{0x2800, 0x2800, 1}, {0x3164, 0x3164, 1}, {0xfe00, 0xfe0f, 1}, {0xffa0, 0xffa0, 1},
+	},
+	R32: []unicode.Range32{{0xe0100, 0xe01ef, 1}},
+}
+
+// text returns s as valid UTF-8. If it is not, each byte that is not part of a
+// character becomes \xNN, and each backslash two, as in parser.Pairs.
+func text(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	var out strings.Builder
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && n == 1:
+			fmt.Fprintf(&out, `\x%02x`, s[i])
+		case r == '\\':
+			out.WriteString(`\\`)
+		default:
+			out.WriteString(s[i : i+n])
+		}
+		i += n
+	}
+	return out.String()
+}
+
+// texts is text for each of a list. An empty list is not nil, so that JSON has
+// [] for it.
+func texts(list []string) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = text(s)
+	}
+	return out
+}
+
+// quoted returns a name from the log as one word of a sentence: escaped, and in
+// quotes where it is empty or would read as more than one word.
+func quoted(name string) string {
+	if name == "" || strings.ContainsAny(name, " \"") {
+		return `"` + strings.ReplaceAll(Escape(name), `"`, `\"`) + `"`
+	}
+	return Escape(name)
+}

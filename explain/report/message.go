@@ -1,0 +1,295 @@
+// Package report prints findings: as JSON lines for machines and as text for
+// people. Both print the same Messages, so that findings saved as JSON can be
+// read back and printed as text.
+//
+// Everything that comes from a log or a policy file is hostile: what is printed
+// holds no control character, no character that changes the direction of text
+// or has no width, and no invalid UTF-8, only their visible escapes.
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+)
+
+// SchemaVersion is the version of the JSON form: its first number changes when
+// a key changes its meaning or goes away, its second when one is added.
+const SchemaVersion = "1.0.0"
+
+// A Message is one line of the JSON form. Exactly one of its fields is set. A
+// report is a Config, any number of Findings, and a Summary.
+type Message struct {
+	Config  *Config  `json:"config,omitempty"`
+	Finding *Finding `json:"finding,omitempty"`
+	Summary *Summary `json:"summary,omitempty"`
+}
+
+// A Config says what was read and how, before anything was found.
+type Config struct {
+	SchemaVersion string   `json:"schema_version"`
+	Tool          string   `json:"tool"`
+	Version       string   `json:"version"`
+	Inputs        []string `json:"inputs"`              // logs, as named by the user; "-" is standard input
+	Policies      []string `json:"policies"`            // files, directories and built-in profiles
+	Inventory     []string `json:"inventory,omitempty"` // saved runtime metadata
+	Filters       *Filters `json:"filters,omitempty"`   // nil if nothing was left out
+}
+
+// Filters are the conditions that every finding meets.
+type Filters struct {
+	Since     string   `json:"since,omitempty"` // RFC 3339
+	Until     string   `json:"until,omitempty"`
+	Container []string `json:"container,omitempty"`
+	Profile   []string `json:"profile,omitempty"`
+	Comm      []string `json:"comm,omitempty"`
+}
+
+// A Finding is explain.Finding as plain data. All its strings are valid UTF-8,
+// as text makes them; for a value of Denial that is not, Denial also has its
+// bytes, under the key with _hex appended.
+type Finding struct {
+	ID       string   `json:"id"`
+	Message  string   `json:"message"` // who was refused what, one sentence without a full stop
+	Cause    string   `json:"cause"`
+	Why      string   `json:"why"`
+	Decision string   `json:"decision"` // granted, refused, quiet, undecidable
+	Policy   string   `json:"policy"`   // where the policy was read; "" if not found
+	Count    int      `json:"count"`
+	First    string   `json:"first,omitempty"` // RFC 3339 in UTC with milliseconds; "" if the log has no times
+	Last     string   `json:"last,omitempty"`
+	Serials  []uint32 `json:"serials"`
+
+	Container *Container `json:"container"` // nil if unknown
+	Subject   Subject    `json:"subject"`
+	Mode      string     `json:"mode"`              // DENIED, ALLOWED, AUDIT, KILLED, ...
+	Denial    Fields     `json:"denial"`            // type, time, serial, node; then the record, with the kernel's key names
+	Seccomp   *Seccomp   `json:"seccomp,omitempty"` // nil for AppArmor
+
+	Rules       []Rule   `json:"rules"`
+	Fixes       []Fix    `json:"fixes"`
+	Quiet       string   `json:"quiet,omitempty"`
+	Notes       []string `json:"notes,omitempty"`
+	Investigate string   `json:"investigate,omitempty"`
+}
+
+// A Container is the container that a finding is attributed to, and why.
+type Container struct {
+	ID        string `json:"id,omitempty"`
+	Name      string `json:"name,omitempty"`
+	Image     string `json:"image,omitempty"`
+	Runtime   string `json:"runtime,omitempty"`
+	Pod       string `json:"pod,omitempty"`
+	Namespace string `json:"namespace,omitempty"`
+
+	Evidence   []string `json:"evidence"`   // sentences
+	Confidence string   `json:"confidence"` // low, medium, high
+}
+
+// A Subject is the process that the record names.
+type Subject struct {
+	PID   int      `json:"pid,omitempty"`
+	Comm  string   `json:"comm"`
+	Exe   string   `json:"exe,omitempty"`
+	Label string   `json:"label,omitempty"`
+	UID   *int     `json:"uid,omitempty"`
+	Argv  []string `json:"argv,omitempty"`
+}
+
+// Seccomp names the numbers of a SECCOMP record.
+type Seccomp struct {
+	SyscallName string `json:"syscall_name"` // "" if the architecture has no call of that number
+	ArchName    string `json:"arch_name"`
+	Action      string `json:"action"` // errno, kill_process, log, ...
+}
+
+// A Rule is a place in a policy that takes part in the finding. Lines and
+// columns count from 1; columns count characters; the end is exclusive.
+type Rule struct {
+	File      string `json:"file"`
+	Builtin   string `json:"builtin,omitempty"` // where a profile that is not on disk comes from
+	Line      int    `json:"line"`
+	Column    int    `json:"column"`
+	EndLine   int    `json:"end_line"`
+	EndColumn int    `json:"end_column"`
+	Text      string `json:"text"` // the line of the source, whole
+	Note      string `json:"note,omitempty"`
+	Via       []Via  `json:"via,omitempty"` // the includes that led there, innermost first
+}
+
+// A Via is the place of an include.
+type Via struct {
+	File string `json:"file"`
+	Line int    `json:"line"`
+}
+
+// A Fix is one way to remedy the finding; see rules.Fix.
+type Fix struct {
+	Message string   `json:"message"`
+	Rule    string   `json:"rule,omitempty"`  // the rule or entry as it reads afterwards; a command if there is no Diff
+	Files   []string `json:"files,omitempty"` // that Diff changes, in its order; it drops their leading slash
+	Diff    string   `json:"diff,omitempty"`  // unified, for git apply or patch -p1
+	Grants  string   `json:"grants,omitempty"`
+	Risk    string   `json:"risk"` // low, medium, high
+	Reason  string   `json:"reason,omitempty"`
+	Proof   []string `json:"proof,omitempty"`
+}
+
+// A Summary says what was read, found, and perhaps missed.
+type Summary struct {
+	Lines      int `json:"lines"`
+	Records    int `json:"records"`    // AppArmor and SECCOMP records understood
+	Duplicates int `json:"duplicates"` // the same records seen again through another transport
+	Denials    int `json:"denials"`    // refused accesses that meet the filters, duplicates left out
+	Findings   int `json:"findings"`   // distinct ones among them and among Complain
+	Complain   int `json:"complain"`   // logged and permitted: complain mode, seccomp's log action
+	Audited    int `json:"audited"`    // permitted, and logged because a rule says audit
+	Status     int `json:"status"`     // records of policy being loaded, replaced or removed
+	Dropped    int `json:"dropped"`    // denials of further distinct accesses than are kept
+
+	First string `json:"first,omitempty"` // of the denials, as in Finding
+	Last  string `json:"last,omitempty"`
+
+	Unparsed  int        `json:"unparsed"`          // lines that are evidently a denial but were not understood
+	Samples   []Unparsed `json:"samples,omitempty"` // the first of them
+	Overlong  int        `json:"overlong"`          // lines passed over for their length
+	NULBytes  int        `json:"nul_bytes"`         // a log that was not closed cleanly has them
+	CRLFLines int        `json:"crlf_lines"`
+	TornLines int        `json:"torn_lines"` // files whose last line has no end
+
+	Missing Missing `json:"missing"`
+}
+
+// An Unparsed is a line that is evidently a denial but was not understood.
+type Unparsed struct {
+	File string `json:"file"`
+	Line int    `json:"line"`
+	Why  string `json:"why"`
+	Text string `json:"text"` // its first bytes
+}
+
+// Missing counts the signs that records did not reach the log. The numbers of
+// different signs can speak of the same records.
+type Missing struct {
+	SerialGaps  int `json:"serial_gaps"`  // serials between the first and the last that no record has
+	AuditLost   int `json:"audit_lost"`   // records that the kernel says it dropped since it booted
+	Suppressed  int `json:"suppressed"`   // "callbacks suppressed" of printk
+	RateLimited int `json:"rate_limited"` // times the kernel said "rate limit exceeded"
+	Backlog     int `json:"backlog"`      // times it said that its backlog or hold queue overflowed
+	Messages    int `json:"messages"`     // log messages that journald or rsyslog say they dropped
+	Auditd      int `json:"auditd"`       // times auditd said that it dropped events or that its disk is full
+}
+
+// Fields are the key=value pairs of a record in the kernel's order. In JSON they
+// are one object.
+type Fields []Field
+
+// A Field is one pair of a record.
+type Field struct {
+	Key   string
+	Value string
+	// Bare is set for a value that JSON shows without quotes: an integer, true
+	// or false.
+	Bare bool
+}
+
+// Get returns the value of the first of the keys that the record has, or "".
+func (f Fields) Get(keys ...string) string {
+	for _, key := range keys {
+		for i := range f {
+			if f[i].Key == key {
+				return f[i].Value
+			}
+		}
+	}
+	return ""
+}
+
+// MarshalJSON writes the fields as one object, in order.
+func (f Fields) MarshalJSON() ([]byte, error) {
+	var out bytes.Buffer
+	out.WriteByte('{')
+	for i, field := range f {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		key, err := encode(field.Key)
+		if err != nil {
+			return nil, err
+		}
+		out.Write(key)
+		out.WriteByte(':')
+		if field.Bare && isBare(field.Value) {
+			out.WriteString(field.Value)
+			continue
+		}
+		value, err := encode(field.Value)
+		if err != nil {
+			return nil, err
+		}
+		out.Write(value)
+	}
+	out.WriteByte('}')
+	return out.Bytes(), nil
+}
+
+// encode returns a string as JSON, with <, > and & as they are.
+func encode(s string) ([]byte, error) {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	err := e.Encode(s)
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
+}
+
+// UnmarshalJSON reads an object of strings, integers and booleans, keeping its
+// order.
+func (f *Fields) UnmarshalJSON(data []byte) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		if err == nil && t == nil {
+			return nil // null
+		}
+		return errors.New("a record must be an object of strings, integers and booleans")
+	}
+	*f = Fields{}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return err
+		}
+		value, err := d.Token()
+		if err != nil {
+			return err
+		}
+		field := Field{Key: key.(string)} // an object's keys are strings
+		switch v := value.(type) {
+		case string:
+			field.Value = v
+		case json.Number:
+			field.Value, field.Bare = v.String(), true
+		case bool:
+			field.Value, field.Bare = strconv.FormatBool(v), true
+		default:
+			return fmt.Errorf("%q must be a string, an integer or a boolean", field.Key)
+		}
+		*f = append(*f, field)
+	}
+	return nil
+}
+
+// isBare reports whether s is a 64-bit integer or a boolean exactly as JSON
+// writes it.
+func isBare(s string) bool {
+	if s == "true" || s == "false" {
+		return true
+	}
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return strconv.FormatInt(n, 10) == s
+	}
+	n, err := strconv.ParseUint(s, 10, 64)
+	return err == nil && strconv.FormatUint(n, 10) == s
+}

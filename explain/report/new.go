@@ -1,0 +1,154 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/seccomp"
+)
+
+// New returns a finding as plain data.
+func New(f explain.Finding) Finding {
+	d := f.Denial
+	wire := Finding{
+		ID:          f.ID,
+		Cause:       string(f.Cause),
+		Why:         text(f.Why),
+		Decision:    string(f.Decision),
+		Policy:      text(f.Policy),
+		Count:       f.Count,
+		First:       Time(f.First),
+		Last:        Time(f.Last),
+		Serials:     append([]uint32{}, f.Serials...),
+		Container:   newContainer(f.Container),
+		Subject:     newSubject(d.Subject),
+		Mode:        d.Mode.String(),
+		Rules:       []Rule{},
+		Fixes:       []Fix{},
+		Quiet:       text(f.Quiet),
+		Investigate: text(f.Investigate),
+	}
+	wire.Denial = newFields(d.Pairs())
+	if d.Seccomp != nil {
+		wire.Seccomp = newSeccomp(d.Seccomp)
+	}
+	for _, p := range f.Rules {
+		if !p.At.IsZero() {
+			wire.Rules = append(wire.Rules, newRule(p))
+		}
+	}
+	if wire.Container == nil && len(f.Container.Evidence) > 0 {
+		wire.Notes = append(wire.Notes, text("The container is unknown: "+strings.Join(f.Container.Evidence, "; ")+"."))
+	}
+	for _, note := range f.Notes {
+		wire.Notes = append(wire.Notes, text(note))
+	}
+	for _, fix := range f.Fixes {
+		changes, err := rules.Apply(fix.Edits)
+		if err != nil {
+			wire.Notes = append(wire.Notes, text("the edits of \""+fix.Message+"\" cannot be shown: "+err.Error()))
+		}
+		wire.Fixes = append(wire.Fixes, newFix(fix, changes))
+	}
+	wire.Message = sentenceOf(&wire).String()
+	return wire
+}
+
+// Time returns a time as the JSON form has it: RFC 3339 in UTC with
+// milliseconds, or "" for the zero time.
+func Time(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z07:00")
+}
+
+func newContainer(c container.Container) *Container {
+	if c.Confidence == container.Unknown {
+		return nil
+	}
+	return &Container{
+		ID:         text(c.ID),
+		Name:       text(c.Name),
+		Image:      text(c.Image),
+		Runtime:    text(c.Runtime),
+		Pod:        text(c.Pod),
+		Namespace:  text(c.Namespace),
+		Evidence:   texts(c.Evidence),
+		Confidence: c.Confidence.String(),
+	}
+}
+
+func newSubject(s parser.Subject) Subject {
+	wire := Subject{PID: s.PID, Comm: text(s.Comm), Exe: text(s.Exe), Label: text(s.Label)}
+	if s.UID >= 0 {
+		wire.UID = &s.UID
+	}
+	if s.Argv != "" {
+		for arg := range strings.SplitSeq(strings.TrimSuffix(s.Argv, "\x00"), "\x00") {
+			wire.Argv = append(wire.Argv, text(arg))
+		}
+	}
+	return wire
+}
+
+// newFields returns a record's pairs as fields.
+func newFields(pairs parser.Pairs) Fields {
+	fields := make(Fields, len(pairs))
+	for i, p := range pairs {
+		value, isString := p.Value.(string)
+		if !isString {
+			value = fmt.Sprint(p.Value)
+		}
+		fields[i] = Field{Key: text(p.Key), Value: text(value), Bare: !isString}
+	}
+	return fields
+}
+
+func newSeccomp(s *parser.Seccomp) *Seccomp {
+	arch := seccomp.Arch(s.Arch)
+	name, _ := seccomp.SyscallName(arch, s.Syscall)
+	wire := &Seccomp{SyscallName: name, ArchName: arch.String(), Action: seccomp.Action(s.Code).String()}
+	if arch == seccomp.X86_64 && s.Syscall&(1<<30) != 0 {
+		wire.ArchName = "x32"
+	}
+	return wire
+}
+
+func newRule(p explain.Place) Rule {
+	file, span := p.At.File, p.At.Span
+	wire := Rule{File: text(file.Name), Builtin: text(file.Builtin), Note: text(p.Note)}
+	wire.Line, wire.Column = file.Position(span.Start)
+	wire.EndLine, wire.EndColumn = file.Position(max(span.Start, span.End))
+	wire.Text = text(file.Line(wire.Line))
+	for _, v := range p.Via {
+		if !v.IsZero() {
+			line, _ := v.File.Position(v.Span.Start)
+			wire.Via = append(wire.Via, Via{File: text(v.File.Name), Line: line})
+		}
+	}
+	return wire
+}
+
+func newFix(f rules.Fix, changes []rules.Change) Fix {
+	wire := Fix{
+		Message: text(f.Message),
+		Rule:    text(f.Rule),
+		Diff:    text(rules.Unified(changes)),
+		Grants:  text(f.Grants),
+		Risk:    f.Risk.String(),
+		Reason:  text(f.Reason),
+	}
+	for _, c := range changes {
+		wire.Files = append(wire.Files, text(c.File.Name))
+	}
+	for _, p := range f.Proof {
+		wire.Proof = append(wire.Proof, text(p))
+	}
+	return wire
+}

@@ -1,0 +1,94 @@
+package report
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// maxSamples is how many lines that were not understood are printed.
+const maxSamples = 5
+
+// summary writes the closing line and the first lines that were not understood.
+func (p *page) summary(s *Summary) {
+	p.wrap(0, 2, words(normal, strings.Fields(SummaryLine(s))...))
+	for _, u := range s.Samples[:min(len(s.Samples), maxSamples)] {
+		line := words(faint, "unparsed:")
+		line = append(line, words(normal, Escape(u.File)+":"+strconv.Itoa(u.Line)+":")...)
+		line = append(line, prose(normal, u.Why+":")...)
+		p.wrap(2, 4, append(line, prose(faint, u.Text)...))
+	}
+}
+
+// SummaryLine words a summary: "1,234 lines, 56 records, 34 denials in 5
+// findings; 0 unparsed; records may be missing: 305 suppressed".
+func SummaryLine(s *Summary) string {
+	var line strings.Builder
+	fmt.Fprintf(&line, "%s, %s, %s in %s; %s unparsed",
+		count(s.Lines, "line"), count(s.Records, "record"), count(s.Denials, "denial"),
+		count(s.Findings, "finding"), thousands(s.Unparsed))
+	some := func(n int, format string) {
+		if n != 0 {
+			fmt.Fprintf(&line, "; "+format, thousands(n))
+		}
+	}
+	some(s.Complain, "%s logged and permitted")
+	some(s.Audited, "%s permitted and audited")
+	some(s.Duplicates, "%s seen twice and counted once")
+	if s.Overlong > 0 {
+		fmt.Fprintf(&line, "; %s passed over for their length", count(s.Overlong, "line"))
+	}
+	some(s.NULBytes, "%s NUL bytes (a log that was not closed cleanly)")
+	if s.TornLines > 0 {
+		fmt.Fprintf(&line, "; %s cut off at the end of a file", count(s.TornLines, "line"))
+	}
+	if s.Dropped > 0 {
+		fmt.Fprintf(&line, "; %s beyond the distinct ones that are kept", count(s.Dropped, "denial"))
+	}
+	if missing := missingParts(s.Missing); len(missing) > 0 {
+		line.WriteString("; records may be missing: " + strings.Join(missing, ", "))
+	}
+	return line.String()
+}
+
+// missingParts words the signs of missing records that were seen.
+func missingParts(m Missing) []string {
+	var parts []string
+	some := func(n int, one, many string) {
+		switch {
+		case n == 1:
+			parts = append(parts, "1 "+one)
+		case n != 0:
+			parts = append(parts, thousands(n)+" "+many)
+		}
+	}
+	some(m.AuditLost, "lost by the audit system", "lost by the audit system")
+	some(m.Suppressed, "suppressed", "suppressed")
+	some(m.SerialGaps, "serial gap", "serial gaps")
+	some(m.RateLimited, "rate limit exceeded", "times the rate limit exceeded")
+	some(m.Backlog, "backlog limit exceeded", "times the backlog limit exceeded")
+	some(m.Messages, "message dropped by the logger", "messages dropped by the logger")
+	some(m.Auditd, "complaint of auditd", "complaints of auditd")
+	return parts
+}
+
+// count words a number of things.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return thousands(n) + " " + thing + "s"
+}
+
+// thousands groups the digits of a number: 1,234,567.
+func thousands(n int) string {
+	digits := strconv.Itoa(n)
+	sign := ""
+	if n < 0 {
+		sign, digits = "-", digits[1:]
+	}
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return sign + digits
+}

@@ -1,0 +1,274 @@
+package report
+
+import (
+	"io"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// TextOptions say how text looks.
+type TextOptions struct {
+	Width int  // columns to wrap at; 80 if it is less than 40
+	Color bool // whether to use ANSI colours
+	// Now is the reader's clock and time zone. A time of the same day is printed
+	// without its date; if Now is zero, every time has a date and is in UTC.
+	Now time.Time
+}
+
+// NewText returns a function that writes each message to w as text: nothing for
+// a Config, a block for a Finding, a line for a Summary. Calls must not overlap.
+func NewText(w io.Writer, o TextOptions) func(Message) error {
+	if o.Width < 40 {
+		o.Width = 80
+	}
+	first := true
+	return func(m Message) error {
+		p := &page{width: o.Width, color: o.Color}
+		switch {
+		case m.Finding != nil:
+			p.finding(m.Finding, o.Now)
+		case m.Summary != nil:
+			p.summary(m.Summary)
+		default:
+			return nil
+		}
+		text := p.String()
+		if !first {
+			text = "\n" + text
+		}
+		first = false
+		_, err := io.WriteString(w, text)
+		return err
+	}
+}
+
+// finding writes one finding.
+func (p *page) finding(f *Finding, now time.Time) {
+	p.headline(f, now)
+	cause := append(words(faint, "cause:"), words(strong, Escape(f.Cause))...)
+	if f.Why != "" {
+		cause = append(append(cause, words(normal, "—")...), prose(normal, f.Why)...)
+	}
+	p.wrap(2, 4, cause)
+	if info := f.Denial.Get("info"); info != "" {
+		p.wrap(2, 4, append(words(faint, "kernel:"), kernelSays(info, f.Denial.Get("error"))...))
+	}
+	if f.Container != nil && f.Container.Confidence != "high" {
+		p.wrap(2, 4, append(words(faint, "container:"), prose(normal,
+			f.Container.Confidence+" confidence: "+strings.Join(f.Container.Evidence, "; "))...))
+	}
+	gutter := gutterOf(f)
+	for i := range f.Rules {
+		p.excerpt(&f.Rules[i], gutter)
+	}
+	if len(f.Rules) == 0 {
+		p.policy(f)
+	}
+	if f.Investigate != "" {
+		p.wrap(2, 4, append(words(alarm, "investigate", "first:"), prose(normal, f.Investigate)...))
+	}
+	for i := range f.Fixes {
+		p.fix(f, i, gutter)
+	}
+	if f.Quiet != "" {
+		p.quiet(f)
+	}
+	for _, note := range f.Notes {
+		p.wrap(2, 4, append(words(faint, "note:"), prose(normal, note)...))
+	}
+}
+
+// headline writes the sentence, how often, and when.
+func (p *page) headline(f *Finding, now time.Time) {
+	s := sentenceOf(f)
+	verdict := alarm
+	if f.Mode == "ALLOWED" || f.Mode == "AUDIT" {
+		verdict = mild
+	}
+	line := slices.Concat(words(strong, s.who...), words(verdict, s.verdict...), words(strong, s.what...))
+	when := timespan(f.First, f.Last, now)
+	if f.Count > 1 {
+		when = strings.TrimSpace("×" + thousands(f.Count) + "  " + when)
+	}
+	if when != "" {
+		line = append(line, word{text: when, style: faint, gap: 2})
+	}
+	p.wrap(0, 4, line)
+}
+
+// kernelSays gives the kernel's own explanation.
+func kernelSays(info, errno string) []word {
+	if errno == "" || errno == "0" {
+		return prose(normal, info)
+	}
+	return prose(normal, info+" (error "+errno+")")
+}
+
+// policy says which profile is meant where no rule shows it.
+func (p *page) policy(f *Finding) {
+	profile := f.Denial.Get("profile", "label")
+	var line []word
+	switch {
+	case f.Policy != "" && profile != "" && profile != f.Policy:
+		line = append(words(normal, quoted(profile)), words(faint, "from")...)
+		line = append(line, prose(normal, f.Policy)...)
+	case f.Policy != "":
+		line = prose(normal, f.Policy)
+	case profile != "" && profile != "unconfined":
+		line = words(normal, quoted(profile))
+	default:
+		return
+	}
+	p.wrap(2, 4, append(words(faint, "profile:"), line...))
+}
+
+// hangFix is the column under the message of a fix.
+const hangFix = 9
+
+// fix writes one remedy: what, its risk, what was proved, the changed lines,
+// and what else it grants.
+func (p *page) fix(f *Finding, i, gutter int) {
+	x := &f.Fixes[i]
+	line := words(strong, "fix", strconv.Itoa(i+1))
+	message := prose(strong, x.Message)
+	if len(message) > 0 {
+		message[0].gap = 1
+	}
+	line = append(line, message...)
+	risk := word{text: "risk: " + Escape(x.Risk), style: riskStyle(x.Risk), gap: 2}
+	line = append(line, risk)
+	for j, proof := range x.Proof {
+		w := word{text: Escape(proof)}
+		if j == 0 {
+			w = word{text: "proved: " + w.text, gap: 2}
+		}
+		if j < len(x.Proof)-1 {
+			w.text += ","
+		}
+		line = append(line, w)
+	}
+	p.wrap(2, hangFix, line)
+	if x.Reason != "" {
+		p.wrap(hangFix, hangFix+2, append(words(faint, "because"), prose(normal, x.Reason)...))
+	}
+	if x.Diff == "" && x.Rule != "" {
+		for rule := range strings.Lines(x.Rule) {
+			p.WriteString(strings.Repeat(" ", hangFix+2) + Escape(strings.TrimRight(rule, "\r\n")) + "\n")
+		}
+	}
+	p.changes(f, x, gutter)
+	if x.Grants != "" {
+		p.wrap(hangFix, hangFix+2, append(words(faint, "also", "grants:"), prose(normal, x.Grants)...))
+	}
+}
+
+// changes writes the changed lines of a diff with their numbers, and the name
+// of a file that no excerpt has shown.
+func (p *page) changes(f *Finding, x *Fix, gutter int) {
+	shown := ""
+	if len(f.Rules) > 0 {
+		shown = strings.TrimPrefix(f.Rules[0].File, "/")
+	}
+	room := max(p.width-2-gutter-3, 20)
+	for _, c := range changesOf(x.Diff) {
+		if c.file != shown {
+			shown = c.file
+			p.WriteString(strings.Repeat(" ", 2+gutter) + p.paint(arrow, "-->") + " " +
+				Escape(fileNamed(x, c.file)) + ":" + strconv.Itoa(c.line) + "\n")
+		}
+		at := firstDifference(c.text, c.other)
+		line := window(c.text, at, at+1, room).text
+		s := plus
+		if c.sign == '-' {
+			s = minus
+		}
+		p.WriteString("  " + p.paint(faint, pad(c.line, gutter)) + " " +
+			p.paint(s, strings.TrimRight(string(c.sign)+" "+line, " ")) + "\n")
+	}
+}
+
+// fileNamed undoes a diff's loss of the leading slash.
+func fileNamed(x *Fix, name string) string {
+	for _, file := range x.Files {
+		if strings.TrimPrefix(file, "/") == name {
+			return file
+		}
+	}
+	return name
+}
+
+// riskStyle colours a risk.
+func riskStyle(risk string) style {
+	switch risk {
+	case "low":
+		return plus
+	case "medium":
+		return mild
+	}
+	return alarm
+}
+
+// quiet writes the remedy that changes nothing but the log.
+func (p *page) quiet(f *Finding) {
+	who := f.Subject.Comm
+	if who == "" && f.Subject.Exe != "" {
+		who = filepath.Base(f.Subject.Exe)
+	}
+	name := quoted(who)
+	if who == "" || isPassive(f.Denial) { // comm is then the process that acts
+		name = "the process"
+	}
+	line := words(strong, "do", "nothing")
+	condition := words(normal, strings.Fields("if "+name+" works without it:")...)
+	condition[0].gap = 1
+	line = append(line, condition...)
+	line = append(line, word{text: "`" + Escape(f.Quiet) + "`"})
+	p.wrap(2, hangFix, append(line, words(normal, say("keeps it refused and out of the log")...)...))
+}
+
+// gutterOf returns the digits of the largest line number that a finding shows,
+// at least 2.
+func gutterOf(f *Finding) int {
+	largest := 10
+	for _, r := range f.Rules {
+		largest = max(largest, r.Line)
+	}
+	for _, x := range f.Fixes {
+		for _, c := range changesOf(x.Diff) {
+			largest = max(largest, c.line)
+		}
+	}
+	return len(strconv.Itoa(largest))
+}
+
+// timespan words the times of the first and the last denial.
+func timespan(first, last string, now time.Time) string {
+	from, err1 := time.Parse(time.RFC3339Nano, first)
+	to, err2 := time.Parse(time.RFC3339Nano, last)
+	switch {
+	case err1 != nil && err2 != nil:
+		return ""
+	case err1 != nil:
+		from = to
+	case err2 != nil:
+		to = from
+	}
+	const day, clock = "2006-01-02", "15:04:05"
+	zone := now.Location()
+	from, to = from.In(zone), to.In(zone)
+	start, end := from.Format(clock), to.Format(clock)
+	sameDay := from.Format(day) == to.Format(day)
+	if !sameDay || now.IsZero() || from.Format(day) != now.Format(day) {
+		start = from.Format(day) + " " + start
+	}
+	if !sameDay {
+		end = to.Format(day) + " " + end
+	}
+	if sameDay && from.Format(clock) == end {
+		return start
+	}
+	return start + " – " + end
+}

@@ -1,0 +1,168 @@
+package explain
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules/apparmor"
+)
+
+// This file is the one place where the words of log records become those of
+// policy: requested_mask="wc" is w.
+
+// maskLetters are the letters of a file record's masks: aa_perm_mask_to_str()
+// in security/apparmor/lib.c, Linux 6.18. Creating, deleting, renaming and
+// changing attributes are all written w in policy.
+var maskLetters = map[rune]apparmor.Perms{
+	'r': apparmor.Read,
+	'w': apparmor.Write,
+	'a': apparmor.Append,
+	'c': apparmor.Write, // create
+	'd': apparmor.Write, // delete, rename away
+	'x': apparmor.Exec,
+	'm': apparmor.Mmap,
+	'k': apparmor.Lock,
+	'l': apparmor.Link,
+}
+
+// maskWords are the words of the other classes' masks.
+var maskWords = map[string]apparmor.Perms{
+	"read": apparmor.Read, "write": apparmor.Write, "create": apparmor.Create, "delete": apparmor.Delete,
+	"open": apparmor.Open, "send": apparmor.Send, "receive": apparmor.Receive, "bind": apparmor.Bind,
+	"listen": apparmor.Listen, "accept": apparmor.Accept, "connect": apparmor.Connect,
+	"shutdown": apparmor.Shutdown, "getattr": apparmor.GetAttr, "setattr": apparmor.SetAttr,
+	"getopt": apparmor.GetOpt, "setopt": apparmor.SetOpt, "eavesdrop": apparmor.Eavesdrop,
+	"trace": apparmor.Trace, "tracedby": apparmor.TracedBy, "readby": apparmor.ReadBy,
+	"sqpoll": apparmor.SQPoll, "override_creds": apparmor.OverrideCreds, "userns_create": apparmor.Create,
+}
+
+// filePerms returns the permissions of a file record's mask.
+func filePerms(mask string) apparmor.Perms {
+	var perms apparmor.Perms
+	for _, letter := range mask {
+		perms |= maskLetters[letter]
+	}
+	return perms
+}
+
+// wordPerms returns the permissions of a mask written as words.
+func wordPerms(mask string) apparmor.Perms {
+	var perms apparmor.Perms
+	for word := range strings.FieldsFuncSeq(mask, func(r rune) bool { return r == ' ' || r == ',' }) {
+		perms |= maskWords[word]
+	}
+	return perms
+}
+
+// request returns the access that an AppArmor record is about, as policy
+// decides on it: what was refused, or all that was asked for if the record does
+// not say. It reports false for records that are not about an access that rules
+// decide.
+func request(d *parser.Denial) (apparmor.Request, bool) {
+	a := d.AppArmor
+	mask := a.Denied
+	if mask == "" {
+		mask = a.Requested
+	}
+	switch {
+	case a.Operation == "capable":
+		return apparmor.CapabilityRequest{Name: a.CapName}, a.CapName != ""
+	case a.Operation == "signal":
+		return apparmor.SignalRequest{Perms: wordPerms(mask), Signal: a.Signal, Peer: a.Peer}, wordPerms(mask) != 0
+	case a.Operation == "ptrace":
+		return apparmor.PtraceRequest{Perms: wordPerms(mask), Peer: a.Peer}, wordPerms(mask) != 0
+	case a.Operation == "mount" || a.Operation == "umount":
+		return mountRequest(a), true
+	case a.Operation == "pivotroot":
+		return apparmor.PivotRootRequest{NewRoot: a.Name, OldRoot: a.SrcName}, true
+	case a.Operation == "setrlimit":
+		value, err := strconv.ParseUint(a.Value, 10, 64)
+		return apparmor.RlimitRequest{Name: a.RLimit, Value: value}, err == nil
+	case a.Operation == "userns_create" || a.Class == "namespace":
+		return apparmor.UsernsRequest{}, true
+	case strings.HasPrefix(a.Operation, "uring_") || a.Class == "io_uring":
+		return ioUringRequest(a, mask), true
+	case strings.HasSuffix(a.Class, "_mqueue"):
+		kind, _, _ := strings.Cut(a.Class, "_")
+		return apparmor.MqueueRequest{Perms: wordPerms(mask), Type: kind, Name: a.Name}, wordPerms(mask) != 0
+	case strings.HasPrefix(a.Operation, "change_profile") || strings.HasPrefix(a.Operation, "change_onexec") || strings.HasPrefix(a.Operation, "stack"):
+		return changeProfileRequest(a), true
+	case strings.HasPrefix(a.Operation, "dbus_"):
+		return dbusRequest(a), true
+	case a.Family != "":
+		return socketRequest(a, mask), true
+	}
+	return fileRequest(a, mask)
+}
+
+func fileRequest(a *parser.AppArmor, mask string) (apparmor.Request, bool) {
+	perms := filePerms(mask)
+	r := apparmor.FileRequest{Path: a.Name, Perms: perms}
+	r.Owner, _ = owned(a)
+	if a.Operation == "link" {
+		r.Target = a.Target
+	}
+	return r, perms != 0 && a.Name != ""
+}
+
+// mountRequest tells the kinds of mount apart by their flags, as
+// security/apparmor/mount.c does; the kernel logs all as "mount".
+func mountRequest(a *parser.AppArmor) apparmor.Request {
+	r := apparmor.MountRequest{Op: a.Operation, Source: a.SrcName, Target: a.Name, Fstype: a.FSType}
+	for flag := range strings.SplitSeq(a.Flags, ",") {
+		switch flag = strings.TrimSpace(flag); flag {
+		case "":
+			continue
+		case "bind", "rbind":
+			r.Op = "bind"
+		case "remount", "move":
+			r.Op = flag
+		}
+		r.Flags = append(r.Flags, flag)
+	}
+	return r
+}
+
+// socketRequest is a UnixRequest where the kernel tells addresses apart, which
+// shows in the record, and a NetworkRequest otherwise.
+func socketRequest(a *parser.AppArmor, mask string) apparmor.Request {
+	perms := wordPerms(mask)
+	if a.Family == "unix" && (a.Addr != "" || a.PeerAddr != "") {
+		return apparmor.UnixRequest{Perms: perms, Type: a.SockType, Addr: a.Addr, PeerAddr: a.PeerAddr, PeerLabel: a.Peer}
+	}
+	return apparmor.NetworkRequest{Family: a.Family, Type: a.SockType, Perms: perms}
+}
+
+func changeProfileRequest(a *parser.AppArmor) apparmor.Request {
+	target := a.Target
+	if target == "" {
+		target = a.Name
+	}
+	if strings.HasPrefix(a.Operation, "stack") && !strings.HasPrefix(target, "&") {
+		target = "&" + target
+	}
+	return apparmor.ChangeProfileRequest{Target: target}
+}
+
+func dbusRequest(a *parser.AppArmor) apparmor.Request {
+	mask := a.Denied
+	if mask == "" {
+		mask = a.Requested
+	}
+	return apparmor.DBusRequest{
+		Perms: wordPerms(mask), Bus: a.Bus, Path: a.Path, Interface: a.Interface, Member: a.Member,
+		Name: a.Name, PeerLabel: a.Peer,
+	}
+}
+
+func ioUringRequest(a *parser.AppArmor, mask string) apparmor.Request {
+	perms := wordPerms(mask)
+	switch a.Operation {
+	case "uring_override":
+		perms = apparmor.OverrideCreds
+	case "uring_sqpoll":
+		perms = apparmor.SQPoll
+	}
+	return apparmor.IOUringRequest{Perms: perms, Label: a.Target}
+}

@@ -1,0 +1,191 @@
+package explain
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
+)
+
+// This file is the one table of what is dangerous to grant to a container. A
+// high risk makes a finding say "investigate first" above any diff: such a
+// denial is more often the policy doing its work than a fault in it.
+
+// A danger is a risk with its reason.
+type danger struct {
+	risk   rules.Risk
+	reason string
+}
+
+// pathDangers lists paths by AppArmor glob; the first that matches with one of
+// the permissions counts.
+var pathDangers = []struct {
+	glob  string
+	perms apparmor.Perms
+	danger
+}{
+	{"/proc/sysrq-trigger", apparmor.Write, danger{rules.High, "writing it can reboot or crash the host"}},
+	{"/proc/sys/kernel/{core_pattern,modprobe,hotplug,poweroff_cmd}", apparmor.Write, danger{rules.High, "it names a program that the host's kernel runs as root: a known way out of a container"}},
+	{"/proc/sys/**", apparmor.Write, danger{rules.High, "it changes settings of the host's kernel"}},
+	{"/proc/{kcore,kmem,mem}", apparmor.Read | apparmor.Write, danger{rules.High, "it is the memory of the host's kernel"}},
+	{"/proc/{kallsyms,kmsg,sched_debug,timer_list,keys}", apparmor.Read, danger{rules.Medium, "it tells of the host's kernel and of other containers"}},
+	{"/proc/*/{mem,attr/**}", apparmor.Write, danger{rules.High, "it changes the memory or the confinement of a process"}},
+	{"/proc/**", apparmor.Write, danger{rules.Medium, "files below /proc steer the kernel and other processes"}},
+	{"/sys/kernel/security/**", apparmor.Write, danger{rules.High, "it changes the host's security policy"}},
+	{"/sys/fs/cgroup/**", apparmor.Write, danger{rules.High, "control groups reach beyond the container; release_agent is a known way out"}},
+	{"/sys/**", apparmor.Write, danger{rules.High, "it changes the host's kernel and devices"}},
+	{"/{,var/}run/{docker,containerd/containerd,podman/podman,crio/crio}.sock", apparmor.Read | apparmor.Write, danger{rules.High, "whoever can talk to the runtime's socket is root on the host"}},
+	{"/dev/{mem,kmem,port,kmsg,nvram}", apparmor.Read | apparmor.Write, danger{rules.High, "it is the memory or the console of the host"}},
+	{"/dev/{sd,vd,xvd,nvme,hd,loop,dm-,mapper/}**", apparmor.Read | apparmor.Write, danger{rules.High, "it is a disk of the host, below every file permission"}},
+	{"/{boot,lib/modules,usr/lib/modules}/**", apparmor.Write, danger{rules.High, "what lies there runs as the kernel"}},
+	{"/etc/{shadow,gshadow}{,-}", apparmor.Read | apparmor.Write, danger{rules.High, "it holds password hashes"}},
+	{"/etc/{passwd,group,sudoers,sudoers.d/**,ld.so.preload,crontab,cron*/**}", apparmor.Write, danger{rules.High, "it decides who is root and what root runs"}},
+	{"/{root,home/*}/.ssh/**", apparmor.Read | apparmor.Write, danger{rules.High, "it holds keys to other machines"}},
+	{"/{,var/}run/secrets/**", apparmor.Read, danger{rules.Medium, "it holds the container's credentials"}},
+	{"/{,usr/}{bin,sbin,lib,lib64}/**", apparmor.Write, danger{rules.Medium, "programs and libraries that can be rewritten outlive an intrusion"}},
+}
+
+// execDangers are programs that an intruder wants; the container may need them
+// all the same.
+var execDangers = []struct {
+	glob string
+	danger
+}{
+	{"/{,usr/}bin/{sh,bash,dash,ash,zsh,busybox}", danger{rules.Medium, "a shell is what an intruder runs first"}},
+	{"/{,usr/}{,s}bin/{mount,umount,nsenter,unshare,insmod,modprobe,kexec,setcap,chroot}", danger{rules.High, "it changes namespaces, mounts or the kernel"}},
+	{"/{,usr/}{,s}bin/{apt,apt-get,dpkg,apk,yum,dnf,rpm,pip,curl,wget,nc,ncat,socat,gdb,strace}", danger{rules.Medium, "it fetches or installs programs, or opens others"}},
+}
+
+// capDangers lists capabilities that are more than low; the words follow
+// capabilities(7).
+var capDangers = map[string]danger{
+	"sys_admin":       {rules.High, "it is close to root on the host: mounts, namespaces, devices"},
+	"sys_module":      {rules.High, "it loads code into the host's kernel"},
+	"sys_rawio":       {rules.High, "it reaches the host's memory and devices"},
+	"sys_ptrace":      {rules.High, "it reads and changes other processes"},
+	"sys_boot":        {rules.High, "it reboots the host or loads another kernel"},
+	"sys_time":        {rules.High, "it sets the host's clock"},
+	"bpf":             {rules.High, "it loads programs into the host's kernel"},
+	"perfmon":         {rules.High, "it observes the host's kernel and other containers"},
+	"mac_admin":       {rules.High, "it changes the host's security policy"},
+	"mac_override":    {rules.High, "it overrides the host's security policy"},
+	"dac_read_search": {rules.High, "with open_by_handle_at(2) it reads every file of the host"},
+	"audit_control":   {rules.High, "it silences the host's audit log"},
+	"net_admin":       {rules.Medium, "it changes interfaces, routes and firewalls"},
+	"net_raw":         {rules.Medium, "it forges packets"},
+	"dac_override":    {rules.Medium, "it ignores file permissions"},
+	"mknod":           {rules.Medium, "it makes device nodes"},
+	"setpcap":         {rules.Medium, "it passes capabilities on"},
+	"setfcap":         {rules.Medium, "it gives programs capabilities"},
+	"sys_nice":        {rules.Medium, "it takes processor time from other containers"},
+	"sys_resource":    {rules.Medium, "it ignores limits"},
+	"syslog":          {rules.Medium, "it reads the host's kernel log"},
+	"ipc_lock":        {rules.Medium, "it locks memory beyond limits"},
+	"checkpoint_restore": {rules.Medium,
+		"it chooses process IDs and reads other processes' state"},
+}
+
+// syscallDangers lists system calls that are more than low.
+var syscallDangers = map[string]danger{}
+
+func init() {
+	for _, d := range []struct {
+		names string
+		danger
+	}{
+		{"mount umount umount2 pivot_root move_mount open_tree fsopen fsconfig fsmount fspick mount_setattr",
+			danger{rules.High, "it changes what the container sees as its file system, and beyond it"}},
+		{"unshare setns", danger{rules.High, "it enters or makes namespaces, where much of the kernel becomes reachable"}},
+		{"ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd process_madvise",
+			danger{rules.High, "it reads and changes other processes"}},
+		{"bpf perf_event_open userfaultfd lookup_dcookie", danger{rules.High, "it is a broad way into the kernel, and often attacked"}},
+		{"init_module finit_module delete_module create_module query_module kexec_load kexec_file_load",
+			danger{rules.High, "it replaces or extends the host's kernel"}},
+		{"open_by_handle_at name_to_handle_at", danger{rules.High, "it reaches files of the host past every path"}},
+		{"add_key request_key keyctl", danger{rules.High, "the kernel's keyrings are shared with the host"}},
+		{"reboot swapon swapoff acct quotactl settimeofday clock_settime clock_adjtime adjtimex stime sethostname setdomainname",
+			danger{rules.High, "it changes the host, not the container alone"}},
+		{"iopl ioperm", danger{rules.High, "it reaches the host's hardware"}},
+		{"io_uring_setup io_uring_enter io_uring_register", danger{rules.Medium, "its many operations pass by this filter unseen"}},
+		{"clone clone3", danger{rules.Medium, "with namespace flags it is unshare"}},
+		{"personality modify_ldt vm86 vm86old", danger{rules.Medium, "it weakens protections of the process or is rarely tested"}},
+		{"mbind set_mempolicy move_pages migrate_pages", danger{rules.Medium, "it moves memory that other containers use"}},
+		{"syslog", danger{rules.Medium, "it reads the host's kernel log"}},
+	} {
+		for name := range strings.FieldsSeq(d.names) {
+			syscallDangers[name] = d.danger
+		}
+	}
+}
+
+// pathPatterns compiles the globs of the tables once.
+var pathPatterns = sync.OnceValue(func() map[string]*apparmor.Pattern {
+	compiled := map[string]*apparmor.Pattern{}
+	for _, d := range pathDangers {
+		compiled[d.glob] = pattern(d.glob)
+	}
+	for _, d := range execDangers {
+		compiled[d.glob] = pattern(d.glob)
+	}
+	return compiled
+})
+
+func pattern(glob string) *apparmor.Pattern {
+	return &apparmor.Pattern{Source: glob, Expanded: []string{glob}}
+}
+
+// fileDanger returns how dangerous it is to grant the permissions on a path.
+func fileDanger(path string, perms apparmor.Perms) danger {
+	if perms&apparmor.Append != 0 {
+		perms |= apparmor.Write
+	}
+	for _, d := range pathDangers {
+		if perms&d.perms != 0 && pathPatterns()[d.glob].Match(path) {
+			return d.danger
+		}
+	}
+	if perms&apparmor.Exec == 0 {
+		return danger{}
+	}
+	for _, d := range execDangers {
+		if pathPatterns()[d.glob].Match(path) {
+			return d.danger
+		}
+	}
+	return danger{}
+}
+
+// requestDanger returns how dangerous it is to grant a request.
+func requestDanger(r apparmor.Request) danger {
+	switch r := r.(type) {
+	case apparmor.FileRequest:
+		return fileDanger(r.Path, r.Perms)
+	case apparmor.CapabilityRequest:
+		return capDangers[r.Name]
+	case apparmor.NetworkRequest:
+		if r.Type == "raw" || r.Family == "packet" {
+			return danger{rules.Medium, "raw sockets read and forge traffic"}
+		}
+		if r.Family == "alg" {
+			return danger{rules.High, "the kernel's crypto sockets are rarely needed and often attacked"}
+		}
+	case apparmor.MountRequest, apparmor.PivotRootRequest:
+		return danger{rules.High, "mounts decide what the container and the host see of each other"}
+	case apparmor.PtraceRequest:
+		if r.Peer == "unconfined" && r.Perms&(apparmor.Trace|apparmor.Read) != 0 {
+			return danger{rules.High, "it reads or changes a process outside the container"}
+		}
+		return danger{rules.Medium, "it reads or changes another process"}
+	case apparmor.ChangeProfileRequest:
+		if r.Target == "unconfined" {
+			return danger{rules.High, "it leaves the confinement altogether"}
+		}
+		return danger{rules.Medium, "the process leaves this profile for another"}
+	case apparmor.UsernsRequest:
+		return danger{rules.High, "a user namespace makes much of the kernel reachable"}
+	case apparmor.IOUringRequest:
+		return danger{rules.High, "it borrows the kernel's or another process's credentials"}
+	}
+	return danger{}
+}

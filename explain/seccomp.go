@@ -1,0 +1,275 @@
+package explain
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/seccomp"
+)
+
+// seccomp fills in what the seccomp profile says to the finding's system call.
+func (p *Policy) explainSeccomp(f *Finding) {
+	record := f.Denial.Seccomp
+	action := seccomp.Action(record.Code)
+	if action == seccomp.Log {
+		f.Cause, f.Why = LoggedOnly, "the filter's answer is SCMP_ACT_LOG: the call was logged and ran"
+	}
+	profile, name := p.seccompProfile(f.Container, f.Denial.Subject.Label)
+	if profile == nil {
+		f.Decision = Undecidable
+		if f.Cause == "" {
+			f.Cause, f.Why = ProfileNotFound, name
+		}
+		return
+	}
+	f.Policy = name
+	call := p.call(f)
+	d := profile.Decide(call)
+	f.noteMissingArgs(record, d)
+	if !answers(d, action) {
+		f.disagree(profile, d, action)
+		return
+	}
+	f.Decision = Refused
+	if d.Undecidable {
+		f.Decision = Undecidable
+	}
+	if f.Cause == "" {
+		f.Cause, f.Why = seccompCause(call, d)
+	}
+	f.Rules = seccompPlaces(profile, d)
+	if f.Cause == LoggedOnly {
+		f.Decision = Granted
+		return
+	}
+	f.seccompFixes(profile, call, d)
+}
+
+// call returns the system call of a finding with what is known about its
+// process, from the record, the inventory and the flags, in this order.
+func (p *Policy) call(f *Finding) seccomp.Call {
+	record := f.Denial.Seccomp
+	call := seccomp.Call{
+		Arch:    seccomp.Arch(record.Arch),
+		Syscall: record.Syscall,
+		Args:    record.Args,
+		Caps:    f.Container.Caps,
+		Kernel:  p.Kernel,
+		Host:    p.Arch,
+	}
+	if call.Caps == nil {
+		call.Caps = p.Caps
+	}
+	if f.Container.Runtime == "crun" {
+		call.Runtime = "crun"
+	}
+	return call
+}
+
+// answers reports whether the decision can be the record's action.
+func answers(d seccomp.Decision, action seccomp.Action) bool {
+	if d.Action == action {
+		return true
+	}
+	for _, when := range d.Whens {
+		if when.Action == action {
+			return true
+		}
+	}
+	return false
+}
+
+// disagree says that the profile is not the one that the kernel applied: its
+// answer is another than the record's.
+func (f *Finding) disagree(profile *seccomp.Profile, d seccomp.Decision, action seccomp.Action) {
+	f.Decision = Granted
+	if !d.Action.Permits() {
+		f.Decision = Refused
+	}
+	if f.Cause == "" {
+		f.Cause = FlagsMismatch
+		f.Why = fmt.Sprintf("this profile answers %s to %s, but the kernel's answer was %s: another filter is in force", d.Action, d.Syscall, action)
+	}
+	f.Rules = seccompPlaces(profile, d)
+	f.Notes = append(f.Notes, "Name the profile that the container was started with by --seccomp, or the container by --inventory; a program can also install filters of its own.")
+}
+
+// seccompCause names the cause of a refusal and puts it in words.
+func seccompCause(call seccomp.Call, d seccomp.Decision) (Cause, string) {
+	answer := answerWords(d.Outcome)
+	if !d.ArchListed {
+		return ArchNotListed, fmt.Sprintf("the profile does not list the architecture %s, and the filter kills what it does not know", call.Arch)
+	}
+	if d.Undecidable {
+		return UndecidableArguments, "the answer depends on " + undecided(d) + ", which the record does not say"
+	}
+	for _, dropped := range d.Dropped {
+		if !dropped.Entry.Action.Permits() {
+			continue
+		}
+		switch dropped.Gate {
+		case seccomp.CapGate:
+			return CapabilityGated, fmt.Sprintf("an entry that allows %s is not in force: it %s", d.Syscall, dropped.Why)
+		case seccomp.KernelGate:
+			return KernelGated, fmt.Sprintf("an entry that allows %s is not in force: it %s", d.Syscall, dropped.Why)
+		}
+	}
+	if d.Entry != nil {
+		return SyscallDenied, fmt.Sprintf("an entry names %s and answers %s", d.Syscall, answer)
+	}
+	for _, near := range d.Near {
+		if near.Action.Permits() && names(near, d.Syscall) {
+			return ArgumentMismatch, fmt.Sprintf("the profile allows %s only with other arguments", d.Syscall)
+		}
+	}
+	if d.Stub {
+		return SyscallNotListed, fmt.Sprintf("%s is newer than every system call the profile names, so runc answers ENOSYS", d.Syscall)
+	}
+	return SyscallNotListed, fmt.Sprintf("no entry of the profile names %s, and its default action is %s", d.Syscall, answer)
+}
+
+// undecided says what the outcome of a call hangs on.
+func undecided(d seccomp.Decision) string {
+	var whens []string
+	for _, w := range d.Whens {
+		if w.When != "" {
+			whens = append(whens, w.When)
+		}
+	}
+	if len(whens) == 0 {
+		return "its arguments"
+	}
+	return "whether " + strings.Join(whens, ", or ")
+}
+
+// answerWords returns an outcome as "errno 1 (EPERM)" or "kill_process".
+func answerWords(o seccomp.Outcome) string {
+	if o.Action != seccomp.Errno {
+		return o.Action.String()
+	}
+	switch o.Errno {
+	case 1:
+		return "errno 1 (EPERM)"
+	case 13:
+		return "errno 13 (EACCES)"
+	case 22:
+		return "errno 22 (EINVAL)"
+	case 38:
+		return "errno 38 (ENOSYS)"
+	}
+	return fmt.Sprintf("errno %d", o.Errno)
+}
+
+func names(e *seccomp.Entry, syscall string) bool {
+	for _, n := range e.Names {
+		if n.Text == syscall {
+			return true
+		}
+	}
+	return false
+}
+
+// seccompPlaces returns the places of the profile that decide a call: the entry
+// or the default action, then the entries that nearly apply.
+func seccompPlaces(profile *seccomp.Profile, d seccomp.Decision) []Place {
+	var places []Place
+	switch {
+	case d.Entry != nil:
+		places = append(places, entryPlace(d.Entry, d.Syscall, "answers "+answerWords(d.Outcome)))
+	case d.ArchListed && !d.Stub:
+		places = append(places, Place{At: profile.DefaultAt, Note: "the answer to every call that no entry names: " + answerWords(d.Outcome)})
+	}
+	for _, w := range d.Whens {
+		if w.Entry != nil {
+			places = append(places, entryPlace(w.Entry, d.Syscall, "answers "+answerWords(w)+" when "+w.When))
+		}
+	}
+	for _, dropped := range d.Dropped {
+		places = append(places, entryPlace(dropped.Entry, d.Syscall, "not in force: "+dropped.Why))
+	}
+	for _, near := range d.Near {
+		if names(near, d.Syscall) {
+			places = append(places, entryPlace(near, d.Syscall, "applies to other arguments only"))
+		}
+	}
+	return places[:min(len(places), maxPlaces)]
+}
+
+// maxPlaces bounds the rules that a finding shows.
+const maxPlaces = 4
+
+// entryPlace points at a call's name in an entry.
+func entryPlace(e *seccomp.Entry, syscall, note string) Place {
+	for _, n := range e.Names {
+		if n.Text == syscall {
+			return Place{At: n.At, Note: note}
+		}
+	}
+	return Place{At: e.At, Note: note}
+}
+
+// noteMissingArgs says which arguments the event's SYSCALL record supplied.
+func (f *Finding) noteMissingArgs(record *parser.Seccomp, d seccomp.Decision) {
+	if d.Undecidable && record.Args == nil {
+		f.Notes = append(f.Notes, "A SECCOMP record has no arguments, and the filter answers before auditing of the call starts; strace -f of the program shows them.")
+	}
+	if d.Ambiguous {
+		f.Notes = append(f.Notes, "Entries on different arguments disagree; which one libseccomp asks first is not defined.")
+	}
+}
+
+// seccompFixes proposes edits that make the profile allow the call, and keeps
+// those that are proved to.
+func (f *Finding) seccompFixes(profile *seccomp.Profile, call seccomp.Call, d seccomp.Decision) {
+	danger := syscallDangers[d.Syscall]
+	if danger.risk == rules.High {
+		f.Investigate = fmt.Sprintf("%s: %s. Find out why the program calls it before allowing it.", d.Syscall, danger.reason)
+	}
+	if profile.File.Builtin != "" {
+		f.Notes = append(f.Notes, "The profile is built into the runtime: write the changed profile to a file and give it to the container with --security-opt seccomp=FILE (Compose: security_opt; Kubernetes: seccompProfile type Localhost).")
+	}
+	if f.Cause == CapabilityGated {
+		f.Notes = append(f.Notes, "Granting the capability instead is the bigger step: it opens more than this call.")
+	}
+	if f.Cause == ArchNotListed {
+		f.Notes = append(f.Notes, "Add the architecture to archMap or architectures only if the image really holds programs for it.")
+		return
+	}
+	edits, err := profile.Allow(d.Syscall)
+	if err != nil {
+		return
+	}
+	fix := rules.Fix{
+		Message: "allow " + d.Syscall,
+		Rule:    fmt.Sprintf("%q", d.Syscall),
+		Edits:   edits,
+		Risk:    danger.risk,
+		Reason:  danger.reason,
+	}
+	if d.Undecidable || f.Cause == ArgumentMismatch {
+		fix.Grants = d.Syscall + " with any arguments"
+	}
+	if proveSeccomp(&fix, call) {
+		f.Fixes = append(f.Fixes, fix)
+	}
+}
+
+// proveSeccomp reports whether the edited profile reads back and allows the
+// call, and writes down both.
+func proveSeccomp(fix *rules.Fix, call seccomp.Call) bool {
+	changes, err := rules.Apply(fix.Edits)
+	if err != nil || len(changes) != 1 {
+		return false
+	}
+	edited, _, err := seccomp.Parse(rules.NewFile(changes[0].File.Name, changes[0].New))
+	if err != nil {
+		return false
+	}
+	if d := edited.Decide(call); d.Undecidable || d.Action != seccomp.Allow {
+		return false
+	}
+	fix.Proof = []string{"the edited profile reads back", "the call is now allowed"}
+	return true
+}
