@@ -1,0 +1,320 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/parser/source"
+	"github.com/whydenied/whydenied/rules/seccomp"
+)
+
+// explainFlags are the flags of the explain command.
+type explainFlags struct {
+	policy       policyFlags
+	output       outputFlags
+	since, until string
+	filter       explain.Filter
+}
+
+func newExplain() *cobra.Command {
+	var f explainFlags
+	cmd := &cobra.Command{
+		Use:   "explain [FILE|DIR|-]...",
+		Short: "Explain the denials of saved logs, or of this host's own",
+		Long: `explain reads logs in any shape (audit.log, dmesg, syslog, journalctl, ausearch;
+plain, gzip or zstd; mixed), folds what AppArmor and seccomp refused into
+findings, and says of each which rule is responsible and what would remedy it.
+
+Without a file it reads this host's own log: audit.log, else the journal, else
+the kernel's ring buffer. Findings saved with --format json are shown again.`,
+		Example: `  whydenied explain /var/log/audit/audit.log --inventory <(docker inspect web)
+  journalctl -k -o json | whydenied explain - --profile ./web.apparmor`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runExplain(cmd, args, f)
+		},
+	}
+	flags := cmd.Flags()
+	f.policy.add(flags)
+	f.output.add(flags)
+	flags.StringVar(&f.since, "since", "", "only denials from this `TIME` on: RFC 3339, a date, HH:MM, or an age such as 2h")
+	flags.StringVar(&f.until, "until", "", "only denials up to this `TIME`")
+	flags.StringArrayVar(&f.filter.Containers, "container", nil, "only this container: name or ID; repeatable")
+	flags.StringArrayVar(&f.filter.Profiles, "profile-name", nil, "only this AppArmor profile; repeatable")
+	flags.StringArrayVar(&f.filter.Comms, "comm", nil, "only processes of this name; repeatable")
+	return cmd
+}
+
+func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
+	print, flush, err := f.output.printer(cmd)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	if f.filter.Since, err = parseTime(f.since, now); err != nil {
+		return usagef("--since: %v", err)
+	}
+	if f.filter.Until, err = parseTime(f.until, now); err != nil {
+		return usagef("--until: %v", err)
+	}
+	if saved, err := replay(args, print); saved || err != nil {
+		return errors.Join(err, flush())
+	}
+	policy, err := f.policy.load(cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	inventory, err := f.policy.containers()
+	if err != nil {
+		return err
+	}
+	inputs, err := logs(cmd, args)
+	if err != nil {
+		return err
+	}
+	if err := print(report.Message{Config: f.config(inputs)}); err != nil {
+		return err
+	}
+	read, err := readLogs(cmd, inputs, explain.NewGroup(inventory, f.filter))
+	if err != nil {
+		return err
+	}
+	findings := read.group.Findings()
+	for _, finding := range findings {
+		policy.Explain(finding)
+		m := report.New(*finding)
+		if err := print(report.Message{Finding: &m}); err != nil {
+			return err
+		}
+	}
+	if err := print(report.Message{Summary: read.summary(findings)}); err != nil {
+		return err
+	}
+	if err := flush(); err != nil {
+		return err
+	}
+	switch {
+	case read.failed > 0:
+		return fmt.Errorf("%d of %d inputs could not be read", read.failed, len(inputs))
+	case len(findings) > 0:
+		return errFound
+	}
+	fmt.Fprintln(cmd.ErrOrStderr(), silence)
+	return nil
+}
+
+// silence keeps an empty answer from being read as "nothing was refused".
+const silence = `whydenied: these logs hold no denial, which does not mean that nothing was refused: a deny rule without
+audit and seccomp's errno answer, the default of every container runtime, leave no record.`
+
+// logs returns the inputs that args name, or this host's own log, which it says.
+func logs(cmd *cobra.Command, args []string) ([]source.Input, error) {
+	if len(args) > 0 {
+		return source.Inputs(args, cmd.InOrStdin()), nil
+	}
+	host := source.Host()
+	for _, why := range host.Passed {
+		fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: %s\n", why)
+	}
+	if len(host.Inputs) == 0 {
+		return nil, errors.New("no log of this host can be read; name a saved log")
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: reading %s\n", host.Taken)
+	return host.Inputs, nil
+}
+
+// A reading is what the logs gave.
+type reading struct {
+	group      *explain.Group
+	stats      parser.Stats
+	duplicates int
+	tooLong    int // lines that were skipped for their length
+	torn       int // inputs whose last line has no end
+	failed     int // inputs that could not be read
+}
+
+// readLogs folds the denials of the inputs into the group. An input that cannot
+// be read is reported to stderr, and the others are read.
+func readLogs(cmd *cobra.Command, inputs []source.Input, group *explain.Group) (*reading, error) {
+	r := &reading{group: group}
+	progress := newProgress(cmd.ErrOrStderr())
+	defer progress.clear()
+	seen := parser.NewDedup()
+	for batch, err := range source.Scan(cmd.Context(), inputs) {
+		var unreadable *source.Error
+		if errors.As(err, &unreadable) {
+			progress.clear()
+			fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: %s\n", report.Escape(err.Error()))
+			r.failed++
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		r.stats.Add(batch.Stats)
+		r.tooLong += batch.TooLong
+		if batch.Stats.TornLast {
+			r.torn++
+		}
+		for i := range batch.Denials {
+			if seen.Duplicate(&batch.Denials[i]) {
+				r.duplicates++
+				continue
+			}
+			group.Add(batch.Denials[i])
+		}
+		progress.update(int(batch.Stats.Bytes), len(batch.Denials))
+	}
+	return r, nil
+}
+
+// replay prints findings that were saved as JSON, if that is what the one named
+// file holds, and reports whether it did.
+func replay(args []string, print func(report.Message) error) (bool, error) {
+	if len(args) != 1 || args[0] == "-" {
+		return false, nil
+	}
+	file, err := os.Open(args[0])
+	if err != nil {
+		return false, nil // which reading it as a log reports
+	}
+	defer file.Close()
+	in := bufio.NewReader(file)
+	if head, _ := in.Peek(512); !report.IsSaved(head) {
+		return false, nil
+	}
+	found := false
+	for m, err := range report.Read(in) {
+		if err != nil {
+			return true, fmt.Errorf("%s: %w", args[0], err)
+		}
+		found = found || m.Finding != nil
+		if err := print(m); err != nil {
+			return true, err
+		}
+	}
+	if found {
+		return true, errFound
+	}
+	return true, nil
+}
+
+// config says what is read and how.
+func (f *explainFlags) config(inputs []source.Input) *report.Config {
+	c := &report.Config{
+		SchemaVersion: report.SchemaVersion,
+		Tool:          "whydenied",
+		Version:       version(),
+		Policies:      append(append([]string{}, f.policy.profiles...), f.policy.profileDir),
+		Inventory:     f.policy.inventory,
+	}
+	for _, input := range inputs {
+		c.Inputs = append(c.Inputs, input.Name)
+	}
+	if f.policy.seccomp != "" {
+		c.Policies = append(c.Policies, f.policy.seccomp)
+	}
+	if f.since != "" || f.until != "" || len(f.filter.Containers)+len(f.filter.Profiles)+len(f.filter.Comms) > 0 {
+		c.Filters = &report.Filters{
+			Since: rfc3339(f.filter.Since), Until: rfc3339(f.filter.Until),
+			Container: f.filter.Containers, Profile: f.filter.Profiles, Comm: f.filter.Comms,
+		}
+	}
+	return c
+}
+
+func rfc3339(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// load reads the policy that the flags name. What cannot be read of a profile
+// is said to w, and the rest is used.
+func (f *policyFlags) load(w io.Writer) (*explain.Policy, error) {
+	policy := explain.NewPolicy(f.profileDir, f.include)
+	if f.arch != "" {
+		arch, err := seccomp.ParseArch(f.arch)
+		if err != nil {
+			return nil, usagef("--arch: %v", err)
+		}
+		policy.Arch = arch
+	}
+	policy.Kernel = f.kernel
+	for _, name := range f.caps {
+		name = strings.ToUpper(strings.TrimSpace(name))
+		policy.Caps = append(policy.Caps, "CAP_"+strings.TrimPrefix(name, "CAP_"))
+	}
+	for _, name := range f.profiles {
+		diagnostics, err := policy.AddProfile(name)
+		if err != nil {
+			return nil, err
+		}
+		warn(w, diagnostics)
+	}
+	if f.seccomp == "" {
+		return policy, nil
+	}
+	diagnostics, err := policy.AddSeccomp(f.seccomp)
+	if err != nil {
+		return nil, err
+	}
+	warn(w, diagnostics)
+	return policy, nil
+}
+
+// containers reads the inventory files; the inventory is nil if none is named.
+func (f *policyFlags) containers() (*container.Inventory, error) {
+	inventory := new(container.Inventory)
+	for _, name := range f.inventory {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the inventory: %w", err)
+		}
+		found, err := container.Read(name, text)
+		if err != nil {
+			return nil, err
+		}
+		inventory.Add(found...)
+	}
+	if len(f.inventory) == 0 {
+		return nil, nil
+	}
+	return inventory, nil
+}
+
+// parseTime reads a moment as people type it; "" is the zero time.
+func parseTime(s string, now time.Time) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	if age, err := time.ParseDuration(strings.TrimPrefix(s, "-")); err == nil {
+		return now.Add(-age), nil
+	}
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t, nil
+	}
+	for _, layout := range []string{"2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02"} {
+		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
+			return t, nil
+		}
+	}
+	for _, layout := range []string{"15:04:05", "15:04"} {
+		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
+			y, m, d := now.Date()
+			return time.Date(y, m, d, t.Hour(), t.Minute(), t.Second(), 0, now.Location()), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is no time; write 2026-01-31T09:00:00Z, \"2026-01-31 09:00\", 09:00 or an age such as 2h", s)
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/rules"
+)
+
+// outputFlags are the flags that say how findings are printed.
+type outputFlags struct {
+	format string
+	color  string
+}
+
+func (f *outputFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&f.format, "format", "text", "`FORMAT` of the answer: text or json")
+	flags.StringVar(&f.color, "color", "auto", "`WHEN` to colour text: auto, always or never")
+}
+
+// printer returns a function that prints a message in the chosen format, and
+// one that must be called at the end.
+func (f *outputFlags) printer(cmd *cobra.Command) (print func(report.Message) error, flush func() error, err error) {
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	switch f.format {
+	case "json":
+		return report.NewJSON(out), out.Flush, nil
+	case "text":
+	default:
+		return nil, nil, usagef("--format %q is unknown; use text or json", f.format)
+	}
+	width, terminal := terminalWidth(cmd.OutOrStdout())
+	opts := report.TextOptions{Width: width}
+	if terminal { // elsewhere times are printed whole, and the same whenever it is run
+		opts.Now = time.Now()
+	}
+	switch f.color {
+	case "always":
+		opts.Color = true
+	case "auto":
+		opts.Color = terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	case "never":
+	default:
+		return nil, nil, usagef("--color %q is unknown; use auto, always or never", f.color)
+	}
+	return report.NewText(out, opts), out.Flush, nil
+}
+
+// terminalWidth returns the columns to print in, and whether w is a terminal.
+// Anything else, such as a pager, a file or a mail, is given what COLUMNS says
+// or 100.
+func terminalWidth(w io.Writer) (width int, terminal bool) {
+	otherwise := 100
+	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
+		otherwise = max(n, 40)
+	}
+	file, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return otherwise, false
+	}
+	width, _, err := term.GetSize(int(file.Fd()))
+	if err != nil || width <= 0 {
+		return otherwise, true
+	}
+	return max(width, 40), true
+}
+
+// warn prints diagnostics of a policy file, a line each.
+func warn(w io.Writer, diagnostics []rules.Diagnostic) {
+	for _, d := range diagnostics {
+		if d.Severity == rules.Error {
+			fmt.Fprintf(w, "whydenied: %s\n", report.Escape(d.String()))
+		}
+	}
+}
+
+// A progress is a line on a terminal that says how far a long job is. It stays
+// silent for the first second, and everywhere but on a terminal.
+type progress struct {
+	w       io.Writer // nil if there is no terminal
+	started time.Time
+	shown   time.Time
+	bytes   int
+	denials int
+}
+
+func newProgress(w io.Writer) *progress {
+	p := &progress{started: time.Now()}
+	if _, terminal := terminalWidth(w); terminal {
+		p.w = w
+	}
+	return p
+}
+
+// update adds what was read since the last update.
+func (p *progress) update(bytes, denials int) {
+	p.bytes += bytes
+	p.denials += denials
+	now := time.Now()
+	if p.w == nil || now.Sub(p.started) < time.Second || now.Sub(p.shown) < 200*time.Millisecond {
+		return
+	}
+	p.shown = now
+	fmt.Fprintf(p.w, "\r\x1b[Kread %d MB, %d denials", p.bytes>>20, p.denials)
+}
+
+// clear removes the line.
+func (p *progress) clear() {
+	if p.w != nil && !p.shown.IsZero() {
+		fmt.Fprint(p.w, "\r\x1b[K")
+		p.shown = time.Time{}
+	}
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// The exit codes, the same for every command.
+const (
+	exitClean  = 0 // nothing refused or found
+	exitFailed = 1 // the tool itself failed
+	exitUsage  = 2
+	exitFound  = 3 // denials or problems found
+)
+
+// errFound makes a command that did its work exit with exitFound.
+var errFound = errors.New("found")
+
+// A usageError is a mistake in the command line.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// run is the program: it runs the command that args name and returns its exit
+// code. stdout gets the answer, stderr everything else.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitClean
+	case errors.Is(err, errFound):
+		return exitFound
+	case errors.Is(err, syscall.EPIPE): // the reader of stdout has seen enough
+		return exitClean
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "whydenied: %v\n", err)
+		return exitUsage
+	}
+	fmt.Fprintf(stderr, "whydenied: %v\n", err)
+	return exitFailed
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "whydenied",
+		Short: "Explain why AppArmor or seccomp refused something to a container",
+		Long: `whydenied reads the kernel's records of what AppArmor and seccomp refused,
+finds the rule responsible and its line, and proposes the smallest patch.
+
+Exit status: 0 nothing refused or found, 1 whydenied failed, 2 wrong usage,
+3 denials or problems found.`,
+		Version:                    version(),
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		DisableAutoGenTag:          true,
+		SuggestionsMinimumDistance: 2,
+		Args:                       noSubcommand,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%v; see %s --help", err, cmd.CommandPath())
+	})
+	root.SetVersionTemplate("whydenied {{.Version}}\n")
+	root.AddCommand(newExplain(), newParse())
+	addCauseTopics(root)
+	return root
+}
+
+// noSubcommand refuses a word that is no command, with the commands that are
+// spelled alike.
+func noSubcommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	for _, s := range cmd.SuggestionsFor(args[0]) {
+		hint += fmt.Sprintf("; did you mean %q?", s)
+	}
+	return usagef("there is no command %q%s", args[0], hint)
+}
+
+// version is the module's version as the Go tool stamped it, with the revision
+// of a build from a work tree.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	if v == "" || v == "(devel)" {
+		v = "devel"
+	}
+	return v + " (" + info.GoVersion + ")"
+}
+
+// policyFlags are the flags that say where policy is read; they mean the same
+// in every command.
+type policyFlags struct {
+	profiles   []string
+	profileDir string
+	include    []string
+	seccomp    string
+	inventory  []string
+	arch       string
+	caps       []string
+	kernel     string
+}
+
+func (f *policyFlags) add(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&f.profiles, "profile", nil, "AppArmor profile `FILE`; repeatable")
+	flags.StringVar(&f.profileDir, "profile-dir", "/etc/apparmor.d", "`DIR` of AppArmor profiles")
+	flags.StringArrayVarP(&f.include, "include", "I", nil, "`DIR` to search for included files, before the profile directory; repeatable")
+	flags.StringVar(&f.seccomp, "seccomp", "", "seccomp profile `FILE`: Docker, OCI or Kubernetes JSON, or a SeccompProfile")
+	flags.StringArrayVar(&f.inventory, "inventory", nil, "`FILE` of containers: docker, podman or crictl inspect, OCI config.json, kubectl get pod -o json; repeatable")
+	flags.StringVar(&f.arch, "arch", "", "architecture of the host, such as amd64, where the log does not say")
+	flags.StringSliceVar(&f.caps, "caps", nil, "capabilities of the container, such as NET_ADMIN,SYS_TIME, where the inventory does not say")
+	flags.StringVar(&f.kernel, "kernel", "", "`VERSION` of the host's kernel, such as 6.1, for seccomp entries that need one")
+}
