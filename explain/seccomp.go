@@ -33,7 +33,7 @@ func (p *Policy) explainSeccomp(f *Finding) {
 		return
 	}
 	f.Decision = Refused
-	if d.Undecidable {
+	if d.Undecidable && onlyCaps(d) == "" {
 		f.Decision = Undecidable
 	}
 	if f.Cause == "" {
@@ -102,6 +102,9 @@ func seccompCause(call seccomp.Call, d seccomp.Decision) (Cause, string) {
 	if !d.ArchListed {
 		return ArchNotListed, fmt.Sprintf("the profile does not list the architecture %s, and the filter kills what it does not know", call.Arch)
 	}
+	if caps := onlyCaps(d); caps != "" {
+		return CapabilityGated, fmt.Sprintf("the profile allows %s only with %s, which the process does not hold, as it was refused", d.Syscall, caps)
+	}
 	if d.Undecidable {
 		return UndecidableArguments, "the answer depends on " + undecided(d) + ", which the record does not say"
 	}
@@ -128,6 +131,20 @@ func seccompCause(call seccomp.Call, d seccomp.Decision) (Cause, string) {
 		return SyscallNotListed, fmt.Sprintf("%s is newer than every system call the profile names, so runc answers ENOSYS", d.Syscall)
 	}
 	return SyscallNotListed, fmt.Sprintf("no entry of the profile names %s, and its default action is %s", d.Syscall, answer)
+}
+
+// onlyCaps returns the capabilities that the outcome of a call hangs on, if it
+// is not decided and hangs on nothing else: a refusal then says that they are
+// not held. It is "" otherwise.
+func onlyCaps(d seccomp.Decision) string {
+	var caps []string
+	for _, w := range d.Whens {
+		if w.Entry == nil || len(w.Entry.Args) > 0 || len(w.Entry.Includes.Caps) == 0 || !w.Action.Permits() {
+			return ""
+		}
+		caps = append(caps, strings.Join(w.Entry.Includes.Caps, " and "))
+	}
+	return strings.Join(caps, ", or ")
 }
 
 // undecided says what the outcome of a call hangs on.

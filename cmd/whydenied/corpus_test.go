@@ -28,12 +28,12 @@ type manifest struct {
 
 // A finding is what these tests read of a finding in JSON.
 type finding struct {
-	Cause, Decision, Mode string
-	Count                 int
-	Denial                map[string]any
-	Rules                 []struct{ File, Text string }
-	Fixes                 []struct{ Rule, Diff string }
-	Seccomp               *struct {
+	ID, Cause, Decision, Mode string
+	Count                     int
+	Denial                    map[string]any
+	Rules                     []struct{ File, Text string }
+	Fixes                     []struct{ Rule, Diff string }
+	Seccomp                   *struct {
 		SyscallName string `json:"syscall_name"`
 		Action      string
 	}
@@ -151,4 +151,35 @@ func golden(t *testing.T, name string, got []byte) {
 	want, err := os.ReadFile(name)
 	require.NoError(t, err)
 	assert.Equal(t, string(want), string(got))
+}
+
+// TestShapesAgree explains the same events in every shape that a host logs them
+// in: the findings are those of audit.log, or the part of them that got through.
+func TestShapesAgree(t *testing.T) {
+	for shape, findings := range map[string]int{
+		"journald/journal/auditd.audit.log": 6, "journald/journal/auditd.all.json": 6, "journald/journal/auditd.audit.json": 6,
+		"journald/journal/auditd.audit.export": 6, "journald/journal/auditd.short": 6,
+		"journald/journal/noauditd.all.json": 6, "journald/journal/noauditd.short": 6,
+		"journald/journal/noauditd.audit.json": 5, "journald/journal/noauditd.audit.export": 5,
+		"journald/journal/noauditd.kernel.json": 2, "journald/journal/noauditd.k.short": 2, "journald/journal/noauditd.dmesg": 2,
+		"journald/journal/noauditd.dmesg-T": 2, "journald/journal/noauditd.dmesg-x": 2, "journald/journal/noauditd.dmesg.json": 2,
+	} {
+		ids := func(names ...string) map[string]int {
+			found := map[string]int{}
+			for i, name := range names {
+				names[i] = filepath.Join(corpus, name)
+			}
+			for _, f := range explainJSON(t, names...).findings {
+				found[f.ID] = f.Count
+			}
+			return found
+		}
+		want := ids("journald/final.audit.log")
+		require.Len(t, want, 6)
+		got := ids(shape)
+		assert.Len(t, got, findings, shape)
+		for id, count := range got {
+			assert.Equal(t, want[id], count, "%s: finding %s", shape, id)
+		}
+	}
 }

@@ -1,0 +1,233 @@
+package explain
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules"
+)
+
+// denials parses the records of a log.
+func denials(t testing.TB, log string) []parser.Denial {
+	t.Helper()
+	found, stats := parser.Scan(nil, parser.Block{File: "log", Body: []byte(log)})
+	require.Zero(t, stats.Unparsed)
+	return found
+}
+
+// apparmorRecord is an audit.log line of an AppArmor record in profile p.
+func apparmorRecord(body string) string {
+	return "type=AVC msg=audit(1795427169.844:13): " + body + "\n"
+}
+
+// explained returns the finding of a log of one denial, with policy files that
+// are written to a directory first; the file "p" is named as the profile.
+func explained(t *testing.T, log, profile string) *Finding {
+	t.Helper()
+	dir := t.TempDir()
+	name := filepath.Join(dir, "p")
+	require.NoError(t, os.WriteFile(name, []byte(profile), 0o600))
+	policy := NewPolicy(filepath.Join(dir, "none"), nil)
+	_, err := policy.AddProfile(name)
+	require.NoError(t, err)
+	g := NewGroup(nil, Filter{})
+	for _, d := range denials(t, log) {
+		g.Add(d)
+	}
+	findings := g.Findings()
+	require.Len(t, findings, 1)
+	policy.Explain(findings[0])
+	return findings[0]
+}
+
+func TestAppArmorCauses(t *testing.T) {
+	const open = `apparmor="DENIED" operation="open" profile="p" name="/srv/a" pid=7 comm="cat" requested_mask="%[1]s" denied_mask="%[1]s" fsuid=0 ouid=%[2]d`
+	read := fmt.Sprintf(open, "r", 0)
+	for _, c := range []struct {
+		name, record, rules string
+		cause               Cause
+		decision            Decision
+		place, fix, quiet   string // text at the first place, rule of the first fix
+	}{
+		{"nothing", read, "", NoMatchingRule, Refused, "profile p", "/srv/a r,", "deny /srv/a r,"},
+		{"create is w", `apparmor="DENIED" operation="mknod" profile="p" name="/srv/a" pid=7 comm="cat" requested_mask="c" denied_mask="c" fsuid=0 ouid=0`,
+			"", NoMatchingRule, Refused, "profile p", "/srv/a w,", "deny /srv/a w,"},
+		{"near", read, "/srv/b r,", NoMatchingRule, Refused, "/srv/b r,", "/srv/a r,", "deny /srv/a r,"},
+		{"other permission", fmt.Sprintf(open, "wc", 0), "/srv/a r,", MissingPermission, Refused, "r", "/srv/a rw,", "deny /srv/a w,"},
+		{"glob without it", fmt.Sprintf(open, "w", 0), "/srv/** r,", MissingPermission, Refused, "r", "/srv/a w,", "deny /srv/a w,"},
+		{"owner", fmt.Sprintf(open, "r", 5), "owner /srv/* r,", OwnerMismatch, Refused, "owner /srv/* r,", "/srv/a r,", "deny /srv/a r,"},
+		{"deny", read, "/srv/** r, deny /srv/a rw,", DenyRule, Quiet, "deny /srv/a rw,", "deny /srv/a w,", ""},
+		{"audit deny", read, "/srv/** r, audit deny /srv/a r,", DenyRule, Refused, "audit deny /srv/a r,", "", ""},
+		{"deny, and nothing allows", read, "deny /srv/a r,", DenyRule, Quiet, "deny /srv/a r,", "/srv/a r,", ""},
+		{"granted", read, "/srv/a r,", AllowedByProfile, Granted, "/srv/a r,", "", ""},
+		{"capability", `apparmor="DENIED" operation="capable" profile="p" pid=7 comm="cat" capability=21  capname="sys_admin"`,
+			"", NoMatchingRule, Refused, "profile p", "capability sys_admin,", "deny capability sys_admin,"},
+		{"denied capability", `apparmor="DENIED" operation="capable" profile="p" pid=7 comm="cat" capability=5  capname="kill"`,
+			"deny capability kill,", DenyRule, Quiet, "deny capability kill,", "capability kill,", ""},
+		{"network", `apparmor="DENIED" operation="create" profile="p" pid=7 comm="cat" family="inet" sock_type="dgram" protocol=0 requested_mask="create" denied_mask="create"`,
+			"network inet stream,", NoMatchingRule, Refused, "network inet stream,", "network inet dgram,", "deny network inet dgram,"},
+		{"exec", `apparmor="DENIED" operation="exec" profile="p" name="/bin/x" pid=7 comm="sh" requested_mask="x" denied_mask="x" fsuid=0 ouid=0`,
+			"", NoMatchingRule, Refused, "profile p", "/bin/x rix,", "deny /bin/x x,"},
+		{"exec of a readable file", `apparmor="DENIED" operation="exec" profile="p" name="/bin/x" pid=7 comm="sh" requested_mask="x" denied_mask="x" fsuid=0 ouid=0`,
+			"/bin/x r,", MissingPermission, Refused, "r", "/bin/x rix,", "deny /bin/x x,"},
+		{"no target", `apparmor="DENIED" operation="exec" info="profile transition not found" error=-13 profile="p" name="/bin/x" pid=7 comm="sh" requested_mask="x" denied_mask="x" fsuid=0 ouid=0 target="/bin/x"`,
+			"/bin/x Px,", ExecTransition, Refused, "Px", "/bin/x Pix,", ""},
+		{"disconnected", `apparmor="DENIED" operation="open" info="Failed name lookup - disconnected path" error=-13 profile="p" name="f" pid=7 comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`,
+			"/** r,", DisconnectedPath, Refused, "profile p", "flags=(attach_disconnected)", ""},
+		{"not loaded", `apparmor="DENIED" operation="change_onexec" info="label not found" error=-2 profile="unconfined" name="p" pid=7 comm="runc:[2:INIT]"`,
+			"", ProfileNotLoaded, Refused, "profile p", "", ""},
+		{"unknown profile", `apparmor="DENIED" operation="open" profile="q" name="/srv/a" pid=7 comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`,
+			"", ProfileNotFound, Undecidable, "", "", ""},
+		{"complain", `apparmor="ALLOWED" operation="open" profile="p" name="/srv/a" pid=7 comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`,
+			"", Complain, Granted, "profile p", "/srv/a r,", "deny /srv/a r,"},
+		{"limit", `apparmor="DENIED" operation="setrlimit" profile="p" pid=7 comm="sh" rlimit=nofile value=900`,
+			"set rlimit nofile <= 512,", MissingPermission, Refused, "set rlimit nofile <= 512,", "set rlimit nofile <= 900,", ""},
+		{"process ID in the path", `apparmor="DENIED" operation="open" profile="p" name="/proc/812/stat" pid=7 comm="ps" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`,
+			"", NoMatchingRule, Refused, "profile p", "/proc/[0-9]*/stat r,", "deny /proc/812/stat r,"},
+		{"to unconfined", `apparmor="DENIED" operation="change_profile" profile="p" name="unconfined" pid=7 comm="x" target="unconfined"`,
+			"", NoMatchingRule, Refused, "profile p", "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := explained(t, apparmorRecord(c.record), "abi <abi/3.0>,\nprofile p {\n  "+c.rules+"\n}\n")
+			assert.Equal(t, c.cause, f.Cause, f.Why)
+			assert.Equal(t, c.decision, f.Decision)
+			assert.NotEmpty(t, f.Why)
+			place, fix := "", ""
+			if len(f.Rules) > 0 {
+				place = f.Rules[0].At.Text()
+			}
+			if len(f.Fixes) > 0 {
+				fix = f.Fixes[0].Rule
+				assert.NotEmpty(t, f.Fixes[0].Proof)
+			}
+			assert.Equal(t, c.place, place)
+			assert.Equal(t, c.fix, fix)
+			assert.Equal(t, c.quiet, f.Quiet)
+		})
+	}
+}
+
+// TestNarrowedDeny holds that a narrowed deny leaves out one path and refuses
+// everything else that it did.
+func TestNarrowedDeny(t *testing.T) {
+	f := explained(t, apparmorRecord(`apparmor="DENIED" operation="open" profile="p" name="/usr/sbin/ng-x" pid=7 comm="cat" requested_mask="w" denied_mask="w" fsuid=0 ouid=0`),
+		"abi <abi/3.0>,\nprofile p {\n  file,\n  deny /usr/sbin/** rw, # keep\n}\n")
+	require.Len(t, f.Fixes, 2)
+	changes, err := rules.Apply(f.Fixes[0].Edits)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(dir+"/p", []byte(changes[0].New), 0o600))
+	assert.Contains(t, changes[0].New, "# keep")
+	for name, granted := range map[string]bool{
+		"/usr/sbin/ng-x": true, "/usr/sbin/n": false, "/usr/sbin/ng": false, "/usr/sbin/ng-": false, "/usr/sbin/ng-y": false,
+		"/usr/sbin/ng-x/": false, "/usr/sbin/ng-x/y": false, "/usr/sbin/ng-xx": false, "/usr/sbin/a/b": false, "/usr/sbin/ng/x": false,
+	} {
+		policy := NewPolicy(dir, nil)
+		d := denials(t, apparmorRecord(fmt.Sprintf(`apparmor="DENIED" operation="open" profile="p" name=%q pid=7 comm="cat" requested_mask="w" denied_mask="w" fsuid=0 ouid=0`, name)))
+		g := NewGroup(nil, Filter{})
+		g.Add(d[0])
+		f := g.Findings()[0]
+		policy.Explain(f)
+		assert.Equal(t, granted, f.Decision == Granted, name)
+	}
+}
+
+func TestInvestigate(t *testing.T) {
+	for name, danger := range map[string]bool{
+		"/proc/sysrq-trigger": true, "/proc/sys/kernel/core_pattern": true, "/run/docker.sock": true,
+		"/sys/kernel/x": true, "/srv/a": false, "/tmp/x": false,
+	} {
+		f := explained(t, apparmorRecord(fmt.Sprintf(`apparmor="DENIED" operation="open" profile="p" name=%q pid=7 comm="cat" requested_mask="w" denied_mask="w" fsuid=0 ouid=0`, name)),
+			"abi <abi/3.0>,\nprofile p {\n}\n")
+		assert.Equal(t, danger, f.Investigate != "", name)
+		require.NotEmpty(t, f.Fixes, name)
+		assert.Equal(t, danger, f.Fixes[0].Risk == rules.High, name)
+	}
+}
+
+// TestLookAlike holds that a line that a process wrote is not explained.
+func TestLookAlike(t *testing.T) {
+	f := explained(t, `Nov 23 09:46:11 host evil[77]: audit: type=1400 audit(1795427171.844:13): apparmor="DENIED" operation="open" profile="p" name="/x" pid=1 comm="c" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`+"\n",
+		"abi <abi/3.0>,\nprofile p {\n}\n")
+	assert.Equal(t, UndecidedOperation, f.Cause)
+	assert.Empty(t, f.Fixes)
+}
+
+// TestGroup holds that findings do not depend on the order of denials, and
+// their IDs on neither process nor time.
+func TestGroup(t *testing.T) {
+	log := ""
+	for i := range 100 {
+		log += fmt.Sprintf("type=AVC msg=audit(17954271%02d.000:%d): apparmor=\"DENIED\" operation=\"open\" profile=\"p\" name=\"/srv/%d\" pid=%d comm=\"cat\" requested_mask=\"r\" denied_mask=\"r\" fsuid=0 ouid=0\n", i, 1000+i, i%3, i)
+	}
+	all := denials(t, log)
+	fold := func() []*Finding {
+		g := NewGroup(nil, Filter{})
+		for _, d := range all {
+			g.Add(d)
+		}
+		return g.Findings()
+	}
+	want := fold()
+	require.Len(t, want, 3)
+	assert.Equal(t, 34, want[0].Count)
+	assert.Len(t, want[0].Serials, maxSerials)
+	assert.Equal(t, uint32(1000), want[0].Serials[0])
+	rand.New(rand.NewPCG(1, 2)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	assert.Equal(t, want, fold())
+
+	other := denials(t, `type=AVC msg=audit(1.000:5): apparmor="DENIED" operation="open" profile="p" name="/srv/0" pid=99999 comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`+"\n")
+	g := NewGroup(nil, Filter{})
+	g.Add(other[0])
+	assert.Equal(t, want[0].ID, g.Findings()[0].ID)
+}
+
+func TestFilter(t *testing.T) {
+	d := denials(t, apparmorRecord(`apparmor="DENIED" operation="open" profile="web//child" name="/a" pid=150 comm="nginx" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`))[0]
+	inventory := new(container.Inventory)
+	inventory.Add(container.Container{ID: "3f9c1d2a7b41", Name: "web-1", AppArmorProfile: "web"})
+	for _, c := range []struct {
+		filter Filter
+		want   bool
+	}{
+		{Filter{}, true},
+		{Filter{Comms: []string{"sh", "nginx"}}, true},
+		{Filter{Comms: []string{"sh"}}, false},
+		{Filter{Profiles: []string{"web"}}, true},
+		{Filter{Profiles: []string{"web//child"}}, true},
+		{Filter{Profiles: []string{"we"}}, false},
+		{Filter{Containers: []string{"web-1"}}, true},
+		{Filter{Containers: []string{"3f9c"}}, true},
+		{Filter{Containers: []string{"db"}}, false},
+		{Filter{Since: d.Time}, true},
+		{Filter{Until: d.Time}, true},
+		{Filter{Since: d.Time.Add(1)}, false},
+		{Filter{Until: d.Time.Add(-1)}, false},
+	} {
+		g := NewGroup(inventory, c.filter)
+		g.Add(d)
+		assert.Equal(t, c.want, len(g.Findings()) == 1, "%+v", c.filter)
+	}
+}
+
+// TestTooManyFindings holds that memory is bounded against invented names.
+func TestTooManyFindings(t *testing.T) {
+	d := denials(t, apparmorRecord(`apparmor="DENIED" operation="open" profile="p" name="/a" pid=7 comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`))[0]
+	g := NewGroup(nil, Filter{})
+	for i := range maxFindings + 10 {
+		one := *d.AppArmor
+		one.Name = fmt.Sprint("/", i)
+		d.AppArmor = &one
+		g.Add(d)
+	}
+	assert.Len(t, g.Findings(), maxFindings)
+	assert.Equal(t, 10, g.Dropped)
+}
