@@ -67,7 +67,7 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	if f.filter.Until, err = parseTime(f.until, now); err != nil {
 		return usagef("--until: %v", err)
 	}
-	if saved, err := replay(args, print); saved || err != nil {
+	if saved, err := replay(cmd, args, print); saved || err != nil {
 		return errors.Join(err, flush())
 	}
 	policy, err := f.policy.load(cmd.ErrOrStderr())
@@ -89,6 +89,9 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	if err != nil {
 		return err
 	}
+	if read.failed == len(inputs) {
+		return errReported
+	}
 	findings := read.group.Findings()
 	for _, finding := range findings {
 		policy.Explain(finding)
@@ -105,7 +108,7 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	}
 	switch {
 	case read.failed > 0:
-		return fmt.Errorf("%d of %d inputs could not be read", read.failed, len(inputs))
+		return errReported
 	case len(findings) > 0:
 		return errFound
 	}
@@ -178,18 +181,23 @@ func readLogs(cmd *cobra.Command, inputs []source.Input, group *explain.Group) (
 	return r, nil
 }
 
-// replay prints findings that were saved as JSON, if that is what the one named
-// file holds, and reports whether it did.
-func replay(args []string, print func(report.Message) error) (bool, error) {
-	if len(args) != 1 || args[0] == "-" {
+// replay prints findings that were saved as JSON, if that is what the one input
+// that is named holds, and reports whether it did.
+func replay(cmd *cobra.Command, args []string, print func(report.Message) error) (bool, error) {
+	if len(args) != 1 {
 		return false, nil
 	}
-	file, err := os.Open(args[0])
-	if err != nil {
-		return false, nil // which reading it as a log reports
+	in := bufio.NewReader(cmd.InOrStdin())
+	if args[0] == "-" {
+		cmd.SetIn(in) // with what Peek took
+	} else {
+		file, err := os.Open(args[0])
+		if err != nil {
+			return false, nil // which reading it as a log reports
+		}
+		defer file.Close()
+		in.Reset(file)
 	}
-	defer file.Close()
-	in := bufio.NewReader(file)
 	if head, _ := in.Peek(512); !report.IsSaved(head) {
 		return false, nil
 	}

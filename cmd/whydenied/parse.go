@@ -71,7 +71,7 @@ func runParse(cmd *cobra.Command, args []string) error {
 		fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: and %d more lines like these\n", rest)
 	}
 	if failed > 0 {
-		return fmt.Errorf("%d of %d inputs could not be read", failed, len(inputs))
+		return errReported
 	}
 	return nil
 }

@@ -23,6 +23,10 @@ const (
 // errFound makes a command that did its work exit with exitFound.
 var errFound = errors.New("found")
 
+// errReported makes a command exit with exitFailed for a failure that it has
+// said already.
+var errReported = errors.New("failed")
+
 // A usageError is a mistake in the command line.
 type usageError struct{ error }
 
@@ -43,6 +47,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitClean
 	case errors.Is(err, errFound):
 		return exitFound
+	case errors.Is(err, errReported):
+		return exitFailed
 	case errors.Is(err, syscall.EPIPE): // the reader of stdout has seen enough
 		return exitClean
 	case errors.As(err, &usage):
@@ -74,7 +80,7 @@ Exit status: 0 nothing refused or found, 1 whydenied failed, 2 wrong usage,
 		return usagef("%v; see %s --help", err, cmd.CommandPath())
 	})
 	root.SetVersionTemplate("whydenied {{.Version}}\n")
-	root.AddCommand(newExplain(), newParse())
+	root.AddCommand(newExplain(), newParse(), newCheck(), newQuery(), newObserve())
 	addCauseTopics(root)
 	return root
 }

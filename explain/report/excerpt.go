@@ -18,9 +18,6 @@ const tabStop = 4
 func (p *page) excerpt(r *Rule, gutter int) {
 	blank := strings.Repeat(" ", 2+gutter)
 	name := Escape(r.File) + ":" + strconv.Itoa(r.Line) + ":" + strconv.Itoa(r.Column)
-	if r.Builtin != "" {
-		name += " (built in: " + Escape(r.Builtin) + ")"
-	}
 	p.WriteString(blank + p.paint(arrow, "-->") + " " + name + "\n")
 	for _, v := range r.Via {
 		p.WriteString(blank + "    included from " + Escape(v.File) + ":" + strconv.Itoa(v.Line) + "\n")

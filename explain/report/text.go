@@ -60,6 +60,9 @@ func (p *page) finding(f *Finding, now time.Time) {
 		p.wrap(2, 4, append(words(faint, "container:"), prose(normal,
 			f.Container.Confidence+" confidence: "+strings.Join(f.Container.Evidence, "; "))...))
 	}
+	if len(f.Rules) > 0 && f.Rules[0].Builtin != "" {
+		p.wrap(2, 4, append(words(faint, "built in:"), prose(normal, f.Rules[0].Builtin)...))
+	}
 	gutter := gutterOf(f)
 	for i := range f.Rules {
 		p.excerpt(&f.Rules[i], gutter)

@@ -1,0 +1,301 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
+	"github.com/whydenied/whydenied/rules/seccomp"
+)
+
+func newCheck() *cobra.Command {
+	var policy policyFlags
+	var output outputFlags
+	cmd := &cobra.Command{
+		Use:   "check PROFILE...",
+		Short: "Say what is wrong with AppArmor and seccomp profiles",
+		Long: `check reads policy files and says what apparmor_parser or a container runtime
+would refuse, and what they accept but does not do what it seems to: rules that a
+deny takes away, refusals that leave no record, system calls without which no
+program starts. Of a directory it reads the policy files in it.
+
+AppArmor policy and seccomp profiles (Docker, OCI and Kubernetes JSON, SeccompProfile
+resources) are told apart by their content.
+
+Exit status: 0 all accepted, 3 a file is refused, 2 wrong usage, 1 a file could not
+be read. Warnings and notes do not change it.`,
+		Example: `  whydenied check /etc/apparmor.d
+  whydenied check ./web.apparmor ./seccomp.json --format sarif > check.sarif`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("name the policy files to check")
+			}
+			return runCheck(cmd, args, policy, output)
+		},
+	}
+	policy.addOnly(cmd.Flags(), "include", "profile-dir")
+	output.add(cmd.Flags())
+	cmd.Flags().Lookup("format").Usage = "`FORMAT` of the answer: text, json or sarif"
+	return cmd
+}
+
+// addOnly adds some of the flags that commands share.
+func (f *policyFlags) addOnly(flags *pflag.FlagSet, names ...string) {
+	all := pflag.NewFlagSet("", pflag.ContinueOnError)
+	f.add(all)
+	for _, name := range names {
+		flags.AddFlag(all.Lookup(name))
+	}
+}
+
+// A checker reads policy files and counts what is wrong with them.
+type checker struct {
+	include []string // search path of includes
+	loader  *apparmor.Loader
+	said    map[string]bool // diagnostics of files that several include
+	summary report.CheckSummary
+	all     []rules.Diagnostic // for SARIF, which is one document
+	print   func(report.CheckMessage) error
+	stderr  io.Writer
+}
+
+func runCheck(cmd *cobra.Command, args []string, policy policyFlags, output outputFlags) error {
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	include := append(append([]string{}, policy.include...), policy.profileDir)
+	c := &checker{
+		include: include,
+		loader:  &apparmor.Loader{Include: include},
+		said:    map[string]bool{},
+		summary: report.CheckSummary{SchemaVersion: report.SchemaVersion},
+		stderr:  cmd.ErrOrStderr(),
+	}
+	switch output.format {
+	case "text":
+		opts, err := output.textOptions(cmd)
+		if err != nil {
+			return err
+		}
+		c.print = report.NewCheckText(out, opts)
+	case "json":
+		c.print = report.NewCheckJSON(out)
+	case "sarif":
+		c.print = func(report.CheckMessage) error { return nil }
+	default:
+		return usagef("--format %q is unknown; use text, json or sarif", output.format)
+	}
+	for _, name := range args {
+		if err := cmd.Context().Err(); err != nil {
+			return err
+		}
+		if err := c.path(name); err != nil {
+			return err
+		}
+	}
+	if err := c.print(report.CheckMessage{Summary: &c.summary}); err != nil {
+		return err
+	}
+	if output.format == "sarif" {
+		if err := report.WriteSARIF(out, version(), c.all, c.summary.Unreadable == 0); err != nil {
+			return err
+		}
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	switch n := c.summary.Unreadable; {
+	case n == 1:
+		return errors.New("1 file could not be read")
+	case n > 1:
+		return fmt.Errorf("%d files could not be read", n)
+	case c.summary.Refused > 0:
+		return errFound
+	}
+	return nil
+}
+
+// path checks a file, or the policy files of a directory. What cannot be read is
+// said, and the others are checked.
+func (c *checker) path(name string) error {
+	info, err := os.Stat(name)
+	if err != nil || !info.IsDir() {
+		return c.file(name, false)
+	}
+	names, err := policyFiles(name)
+	if err != nil {
+		return c.unreadable(err)
+	}
+	if len(names) == 0 {
+		return c.unreadable(fmt.Errorf("%s: no policy files in this directory", name))
+	}
+	outside := c.loader
+	// A directory of policy most often brings what its files include.
+	c.loader = &apparmor.Loader{Include: slices.Insert(slices.Clone(c.include), len(c.include)-1, name)}
+	defer func() { c.loader = outside }()
+	for _, file := range names {
+		if err := c.file(file, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *checker) unreadable(err error) error {
+	c.summary.Unreadable++
+	fmt.Fprintf(c.stderr, "whydenied: %s\n", report.Escape(err.Error()))
+	return nil
+}
+
+// leftovers are the endings of files that apparmor_parser passes over in a
+// directory (_aa_is_blacklisted of libapparmor 3.0).
+var leftovers = []string{"~", ".dpkg-new", ".dpkg-old", ".dpkg-dist", ".dpkg-bak", ".dpkg-remove",
+	".pacsave", ".pacnew", ".rpmnew", ".rpmsave", ".orig", ".rej"}
+
+// policyFiles returns the files of a directory that apparmor_parser would read:
+// not those below it, such as abstractions.
+func policyFiles(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		name := filepath.Join(dir, e.Name())
+		leftover := func(ending string) bool { return strings.HasSuffix(name, ending) }
+		if strings.HasPrefix(e.Name(), ".") || e.Name() == "README" || slices.ContainsFunc(leftovers, leftover) {
+			continue
+		}
+		if info, err := os.Stat(name); err == nil && !info.IsDir() {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// file checks one policy file. JSON that is no seccomp profile is passed over
+// among the files of a directory.
+func (c *checker) file(name string, listed bool) error {
+	text, err := readPolicy(name)
+	if err != nil {
+		return c.unreadable(err)
+	}
+	file := rules.NewFile(name, text)
+	if !isSeccomp(text) {
+		policy, diagnostics := c.loader.Load(file)
+		return c.report(file, append(diagnostics, apparmor.Lint(policy)...))
+	}
+	profile, diagnostics, err := seccomp.Parse(file)
+	switch {
+	case err != nil && listed:
+		fmt.Fprintf(c.stderr, "whydenied: %s; passed over\n", report.Escape(err.Error()))
+		return nil
+	case err != nil:
+		return c.report(file, []rules.Diagnostic{notSeccomp(file, err)})
+	}
+	return c.report(file, append(diagnostics, seccomp.Lint(profile)...))
+}
+
+// maxPolicy bounds the bytes of a policy file.
+const maxPolicy = 16 << 20
+
+func readPolicy(name string) (string, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxPolicy+1))
+	if err == nil && len(text) > maxPolicy {
+		err = fmt.Errorf("%s: larger than %d MiB, which no policy is", name, maxPolicy>>20)
+	}
+	return string(text), err
+}
+
+var seccompYAML = regexp.MustCompile(`(?m)^kind:[ \t]*["']?SeccompProfile\b`)
+
+// isSeccomp reports whether text is JSON, which AppArmor policy never is, or a
+// SeccompProfile resource.
+func isSeccomp(text string) bool {
+	start := strings.TrimLeft(strings.TrimPrefix(text, "\ufeff"), " \t\r\n")
+	return strings.HasPrefix(start, "{") || strings.HasPrefix(start, "[") || seccompYAML.MatchString(text)
+}
+
+var placed = regexp.MustCompile(`^:(\d{1,9}):(\d{1,9}): `)
+
+// notSeccomp turns the error of text that is no profile into a diagnostic, at
+// the place that the error begins with.
+func notSeccomp(file *rules.File, err error) rules.Diagnostic {
+	d := rules.Diagnostic{At: rules.Location{File: file}, Code: "not-a-profile"}
+	rest := strings.TrimPrefix(err.Error(), file.Name)
+	if m := placed.FindStringSubmatch(rest); m != nil {
+		line, _ := strconv.Atoi(m[1])
+		column, _ := strconv.Atoi(m[2])
+		start := file.LineStart(line)
+		runes := []rune(file.Line(line))
+		start += len(string(runes[:min(max(column-1, 0), len(runes))]))
+		d.At.Span = rules.Span{Start: start, End: start}
+		rest = rest[len(m[0]):]
+	}
+	d.Message = strings.TrimPrefix(rest, ": ")
+	return d
+}
+
+// report prints what is wrong with a checked file and what it includes, each
+// thing once.
+func (c *checker) report(file *rules.File, diagnostics []rules.Diagnostic) error {
+	c.summary.Files++
+	refused := false
+	slices.SortStableFunc(diagnostics, func(a, b rules.Diagnostic) int { return order(file, a.At, b.At) })
+	for _, d := range diagnostics {
+		refused = refused || d.Severity == rules.Error
+		key := d.String()
+		if c.said[key] {
+			continue
+		}
+		c.said[key] = true
+		switch d.Severity {
+		case rules.Error:
+			c.summary.Errors++
+		case rules.Warning:
+			c.summary.Warnings++
+		default:
+			c.summary.Notes++
+		}
+		c.all = append(c.all, d)
+		wire := report.NewDiagnostic(d)
+		if err := c.print(report.CheckMessage{Diagnostic: &wire}); err != nil {
+			return err
+		}
+	}
+	if refused {
+		c.summary.Refused++
+	}
+	return nil
+}
+
+// order compares two places: the checked file comes first, then those that it
+// includes by name.
+func order(checked *rules.File, a, b rules.Location) int {
+	rank := func(at rules.Location) string {
+		if at.File == checked || at.File == nil {
+			return ""
+		}
+		return at.File.Name
+	}
+	if c := strings.Compare(rank(a), rank(b)); c != 0 {
+		return c
+	}
+	return a.Span.Start - b.Span.Start
+}

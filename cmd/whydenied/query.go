@@ -1,0 +1,422 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
+	"github.com/whydenied/whydenied/rules/seccomp"
+)
+
+// queryFlags are the flags of the query command.
+type queryFlags struct {
+	policy  policyFlags
+	output  outputFlags
+	name    string
+	access  []string
+	owner   bool
+	near    bool
+	syscall string
+	args    []string
+}
+
+func newQuery() *cobra.Command {
+	var f queryFlags
+	cmd := &cobra.Command{
+		Use:   "query --profile FILE --access ACCESS | --seccomp FILE --syscall NAME | < BATCH",
+		Short: "Ask what a profile would answer to an access",
+		Long: `query answers what an AppArmor profile says to an access, or a seccomp profile to
+a system call: granted or refused, logged or not, and by which rules.
+
+An ACCESS is a verb and its object, in the words of policy; quote names that hold
+spaces:
+
+` + accessHelp + `
+A name in place of FILE takes a profile that a runtime generates: --profile
+builtin:docker-default (cri-containerd.apparmor.d, crio-default,
+containers-default-VERSION), --seccomp builtin:docker (containerd, podman,
+cri-o); a version may follow: builtin:docker@28.1.
+
+Without --access and --syscall, requests are read from standard input, one JSON
+object a line with the keys of the kernel's records (what "whydenied parse"
+prints), and each is answered by one JSON object, in order:
+
+  {"profile":"web","class":"file","name":"/etc/shadow","mask":"r","fsuid":33,"ouid":0}
+  {"syscall":"clone3","arch":"x86_64","args":[0],"caps":["CAP_SYS_ADMIN"],"kernel":"5.15"}
+
+A line that cannot be answered gets an object with the key error.
+
+Exit status: 0 all granted, 3 something refused or undecidable, 2 wrong usage, 1
+something could not be read or answered.`,
+		Example: `  whydenied query --profile ./web.apparmor --access 'open /etc/shadow r'
+  whydenied query --profile builtin:docker-default --access 'mount options=(ro, bind) /a/ -> /b/'
+  whydenied query --seccomp builtin:docker --syscall clone3 --arch amd64 --caps ''
+  whydenied parse audit.log | whydenied query --profile ./edited.apparmor`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runQuery(cmd, f) },
+	}
+	flags := cmd.Flags()
+	f.policy.addOnly(flags, "profile", "profile-dir", "include", "seccomp", "arch", "caps", "kernel")
+	f.output.add(flags)
+	flags.StringVar(&f.name, "name", "", "`PROFILE` of the file to ask; needed if it holds several")
+	flags.StringArrayVar(&f.access, "access", nil, "`ACCESS` to ask about, such as 'open /etc/shadow r'; repeatable")
+	flags.BoolVar(&f.owner, "owner", false, "the process owns the files it asks for")
+	flags.BoolVar(&f.near, "near", false, "list the nearest rules in the answers to a batch too, which is slower")
+	flags.StringVar(&f.syscall, "syscall", "", "system call to ask about: `NAME` or number")
+	flags.StringSliceVar(&f.args, "args", nil, "the call's arguments from the first on, as far as known: 0x10000,0")
+	return cmd
+}
+
+func runQuery(cmd *cobra.Command, f queryFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	q, err := f.load(cmd)
+	if err != nil {
+		return err
+	}
+	if len(f.access) == 0 && f.syscall == "" {
+		return q.batch(cmd)
+	}
+	asked, err := q.parse(f)
+	if err != nil {
+		return err
+	}
+	print, flush, err := f.output.answers(cmd)
+	if err != nil {
+		return err
+	}
+	refused := false
+	for _, ask := range asked {
+		answer := ask()
+		refused = refused || answer.Decision != "granted"
+		if err := print(answer); err != nil {
+			return err
+		}
+	}
+	if err := flush(); err != nil {
+		return err
+	}
+	if refused {
+		return errFound
+	}
+	return nil
+}
+
+// check reports flags that do not go together.
+func (f *queryFlags) check() error {
+	switch {
+	case len(f.policy.profiles) == 0 && f.policy.seccomp == "":
+		return usagef("name the policy to ask with --profile or --seccomp")
+	case len(f.access) > 0 && len(f.policy.profiles) == 0:
+		return usagef("--access needs --profile")
+	case f.syscall != "" && f.policy.seccomp == "":
+		return usagef("--syscall needs --seccomp")
+	case len(f.args) > 0 && f.syscall == "":
+		return usagef("--args needs --syscall")
+	case f.output.format != "text" && f.output.format != "json":
+		return usagef("--format %q is unknown; use text or json", f.output.format)
+	}
+	return nil
+}
+
+// A query is the policy that requests are answered by, and what they leave out.
+type query struct {
+	loader   *apparmor.Loader
+	policies []namedPolicy
+	name     string // of the profile, where a request does not say
+	owner    bool
+	near     bool
+	seccomp  *seccomp.Profile
+	call     seccomp.Call // arch, caps and kernel, where a request does not say
+	assumed  bool         // no arch was given
+
+	profiles map[string]*apparmor.Profile // by what requests call them
+	spelled  map[string]error             // see vocabulary
+}
+
+// A namedPolicy is a policy file as the user named it.
+type namedPolicy struct {
+	name   string
+	policy *apparmor.Policy
+}
+
+// load reads the policy that the flags name.
+func (f *queryFlags) load(cmd *cobra.Command) (*query, error) {
+	q := &query{
+		loader:   &apparmor.Loader{Include: append(append([]string{}, f.policy.include...), f.policy.profileDir)},
+		name:     f.name,
+		owner:    f.owner,
+		near:     f.near,
+		profiles: map[string]*apparmor.Profile{},
+		spelled:  map[string]error{},
+	}
+	for _, name := range f.policy.profiles {
+		policy, err := q.loadProfile(name, cmd.ErrOrStderr())
+		if err != nil {
+			return nil, err
+		}
+		q.policies = append(q.policies, namedPolicy{name, policy})
+	}
+	if f.name != "" {
+		if _, err := q.profile(f.name); err != nil {
+			return nil, usagef("--name: %v", err)
+		}
+	}
+	q.call = seccomp.Call{Arch: seccomp.X86_64, Kernel: f.policy.kernel}
+	q.assumed = f.policy.arch == ""
+	if !q.assumed {
+		if err := setArch(&q.call, f.policy.arch); err != nil {
+			return nil, usagef("--arch: %v", err)
+		}
+	}
+	if cmd.Flags().Changed("caps") { // none is another thing than unknown
+		q.call.Caps = capNames(f.policy.caps)
+	}
+	if f.policy.seccomp == "" {
+		return q, nil
+	}
+	var err error
+	q.seccomp, err = loadSeccomp(f.policy.seccomp, cmd.ErrOrStderr())
+	return q, err
+}
+
+// builtinPrefix marks the name of a profile that a runtime generates.
+const builtinPrefix = "builtin:"
+
+// loadProfile reads a policy file, or one built in. What apparmor_parser would
+// refuse is said to w.
+func (q *query) loadProfile(name string, w io.Writer) (*apparmor.Policy, error) {
+	if builtin, ok := strings.CutPrefix(name, builtinPrefix); ok {
+		file, ok := builtinProfile(builtin)
+		if !ok {
+			return nil, usagef("no profile %q is built in; there are docker-default, cri-containerd.apparmor.d, crio-default and containers-default-VERSION, each with @VERSION of the engine if need be", builtin)
+		}
+		policy, _ := q.loader.Load(file)
+		return policy, nil
+	}
+	policy, diagnostics, err := q.loader.LoadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the profile: %w", err)
+	}
+	warn(w, diagnostics)
+	return policy, nil
+}
+
+// builtinProfile returns a built-in AppArmor profile by NAME or NAME@VERSION.
+func builtinProfile(name string) (*rules.File, bool) {
+	if name, version, ok := strings.Cut(name, "@"); ok {
+		return apparmor.BuiltinVersion(name, version)
+	}
+	return apparmor.Builtin(name)
+}
+
+// loadSeccomp reads a seccomp profile, or one built in: builtin:docker@28.1. What
+// a runtime would refuse is said to w.
+func loadSeccomp(name string, w io.Writer) (*seccomp.Profile, error) {
+	if builtin, ok := strings.CutPrefix(name, builtinPrefix); ok {
+		engine, version, _ := strings.Cut(builtin, "@")
+		profile, full, ok := seccomp.Builtin(engine, version)
+		if !ok {
+			return nil, usagef("no seccomp profile of %q is built in; there are docker, containerd, podman and cri-o", engine)
+		}
+		fmt.Fprintf(w, "whydenied: %s\n", report.Escape(full))
+		return profile, nil
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the seccomp profile: %w", err)
+	}
+	profile, diagnostics, err := seccomp.Parse(rules.NewFile(name, string(text)))
+	if err != nil {
+		return nil, err
+	}
+	warn(w, diagnostics)
+	return profile, nil
+}
+
+// maxNames bounds the names that requests of a batch are remembered by.
+const maxNames = 10_000
+
+// profile returns the profile that a request names: by its name, or the FILE
+// that holds it alone; "" is the one of --name, or the only one there is.
+func (q *query) profile(name string) (*apparmor.Profile, error) {
+	if name == "" {
+		name = q.name
+	}
+	if p := q.profiles[name]; p != nil {
+		return p, nil
+	}
+	p, err := q.find(name)
+	if err == nil && len(q.profiles) < maxNames {
+		q.profiles[name] = p
+	}
+	return p, err
+}
+
+func (q *query) find(name string) (*apparmor.Profile, error) {
+	if len(q.policies) == 0 {
+		return nil, errors.New("no AppArmor profile was given with --profile")
+	}
+	if name == "" {
+		return q.only(q.policies)
+	}
+	// A learning profile (complain mode, a//null-...) answers as its parent does.
+	parent, _, _ := strings.Cut(name, "//null-")
+	for _, named := range q.policies {
+		if p := named.policy.Profile(parent); p != nil {
+			return p, nil
+		}
+	}
+	for _, named := range q.policies {
+		if named.name == name {
+			return q.only([]namedPolicy{named})
+		}
+	}
+	return nil, fmt.Errorf("there is no profile %s; the profiles are: %s", report.Escape(fmt.Sprintf("%.200q", name)), namesOf(q.policies))
+}
+
+// only returns the profile that policies hold, if it is the only one. Children
+// and hats do not count: they are asked for by name.
+func (q *query) only(policies []namedPolicy) (*apparmor.Profile, error) {
+	var found []*apparmor.Profile
+	for _, named := range policies {
+		for _, p := range named.policy.Profiles {
+			if p.Parent == nil {
+				found = append(found, p)
+			}
+		}
+	}
+	switch len(found) {
+	case 0:
+		return nil, fmt.Errorf("%s holds no profile", report.Escape(policies[0].name))
+	case 1:
+		return found[0], nil
+	}
+	return nil, fmt.Errorf("name one of the profiles with --name: %s", namesOf(policies))
+}
+
+// namesOf lists the profiles of policies, the first of them if they are many.
+func namesOf(policies []namedPolicy) string {
+	const most = 12
+	var names []string
+	for _, named := range policies {
+		for _, p := range named.policy.Profiles {
+			names = append(names, report.Escape(p.FullName()))
+		}
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	if n := len(names) - most; n > 0 {
+		names = append(names[:most], fmt.Sprintf("and %d more", n))
+	}
+	return strings.Join(names, ", ")
+}
+
+// parse reads what the flags ask, and returns a function for each answer.
+func (q *query) parse(f queryFlags) ([]func() report.Answer, error) {
+	q.near = true // for a person, time is no matter
+	var asked []func() report.Answer
+	for _, text := range f.access {
+		r, err := parseAccess(text)
+		if err != nil {
+			return nil, usagef("--access %q: %v", text, err)
+		}
+		req, err := q.access(r)
+		if err != nil {
+			return nil, usagef("--access %q: %v", text, err)
+		}
+		p, err := q.profile("")
+		if err != nil {
+			return nil, usagef("%v", err)
+		}
+		asked = append(asked, func() report.Answer {
+			answer := q.ask(p, req, r)
+			answer.Asked = text
+			return answer
+		})
+	}
+	if f.syscall == "" {
+		return asked, nil
+	}
+	r := &request{Syscall: scalar(f.syscall), Args: scalars(f.args)}
+	call, err := q.syscall(r)
+	if err != nil {
+		return nil, usagef("%v", err)
+	}
+	return append(asked, func() report.Answer {
+		answer := q.askCall(call)
+		answer.Asked = answer.Syscall + " on " + answer.Arch
+		return answer
+	}), nil
+}
+
+// ask answers an AppArmor request. One that names where an execution is to lead
+// is refused if it leads elsewhere.
+func (q *query) ask(p *apparmor.Profile, req apparmor.Request, r *request) report.Answer {
+	answer := report.AskAccess(p, req, q.near)
+	x := answer.Access.Exec
+	if _, ok := req.(apparmor.FileRequest); !ok || x == nil || r.kind() != "exec" || r.Target == "" {
+		return answer
+	}
+	switch x.Profile {
+	case r.Target, "":
+	default:
+		answer.Decision = "refused"
+		answer.Notes = append(answer.Notes, fmt.Sprintf("the execution is granted, but leads to %s, not to %s", x.Profile, r.Target))
+	}
+	return answer
+}
+
+// askCall answers a seccomp request.
+func (q *query) askCall(call seccomp.Call) report.Answer {
+	answer := report.AskCall(q.seccomp, call, q.near)
+	if q.assumed && call.Arch == q.call.Arch {
+		answer.Notes = append(answer.Notes, "no architecture was given: x86_64 is assumed")
+	}
+	return answer
+}
+
+// answers returns a function that prints an answer in the chosen format, and one
+// that must be called at the end.
+func (f *outputFlags) answers(cmd *cobra.Command) (print func(report.Answer) error, flush func() error, err error) {
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	if f.format == "json" {
+		return func(a report.Answer) error { return report.WriteAnswer(out, a) }, out.Flush, nil
+	}
+	opts, err := f.textOptions(cmd)
+	return report.NewAnswerText(out, opts), out.Flush, err
+}
+
+// textOptions returns how text is to look.
+func (f *outputFlags) textOptions(cmd *cobra.Command) (report.TextOptions, error) {
+	width, terminal := terminalWidth(cmd.OutOrStdout())
+	opts := report.TextOptions{Width: width}
+	switch f.color {
+	case "always":
+		opts.Color = true
+	case "auto":
+		opts.Color = terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	case "never":
+	default:
+		return opts, usagef("--color %q is unknown; use auto, always or never", f.color)
+	}
+	return opts, nil
+}
+
+// isTerminal reports whether r is one, where waiting for a batch would look like
+// hanging.
+func isTerminal(r io.Reader) bool {
+	file, ok := r.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}

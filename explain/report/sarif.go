@@ -1,0 +1,181 @@
+package report
+
+import (
+	"io"
+	"net/url"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/whydenied/whydenied/rules"
+)
+
+// WriteSARIF writes diagnostics as one SARIF 2.1.0 log (OASIS Standard, 27 March
+// 2020). Columns count characters. complete says whether everything that was to
+// be checked could be read.
+func WriteSARIF(w io.Writer, version string, diagnostics []rules.Diagnostic, complete bool) error {
+	run := sarifRun{
+		Tool:        sarifTool{Driver: sarifDriver{Name: "whydenied", Version: text(version), Rules: []sarifRule{}}},
+		Invocations: []sarifInvocation{{ExecutionSuccessful: complete}},
+		ColumnKind:  "unicodeCodePoints",
+		Results:     []sarifResult{},
+	}
+	for _, d := range diagnostics {
+		driver := &run.Tool.Driver
+		index := slices.IndexFunc(driver.Rules, func(r sarifRule) bool { return r.ID == d.Code })
+		if index < 0 {
+			index = len(driver.Rules)
+			driver.Rules = append(driver.Rules, sarifRule{ID: d.Code})
+		}
+		run.Results = append(run.Results, newSARIFResult(d, index))
+	}
+	return writeJSON(w, sarifLog{
+		Schema:  "https://json.schemastore.org/sarif-2.1.0.json",
+		Version: "2.1.0",
+		Runs:    []sarifRun{run},
+	})
+}
+
+type (
+	sarifLog struct {
+		Schema  string     `json:"$schema"`
+		Version string     `json:"version"`
+		Runs    []sarifRun `json:"runs"`
+	}
+	sarifRun struct {
+		Tool        sarifTool         `json:"tool"`
+		Invocations []sarifInvocation `json:"invocations"`
+		ColumnKind  string            `json:"columnKind"`
+		Results     []sarifResult     `json:"results"`
+	}
+	sarifTool struct {
+		Driver sarifDriver `json:"driver"`
+	}
+	sarifDriver struct {
+		Name    string      `json:"name"`
+		Version string      `json:"version,omitempty"`
+		Rules   []sarifRule `json:"rules"`
+	}
+	sarifRule struct {
+		ID string `json:"id"`
+	}
+	sarifInvocation struct {
+		ExecutionSuccessful bool `json:"executionSuccessful"`
+	}
+	sarifResult struct {
+		RuleID           string          `json:"ruleId"`
+		RuleIndex        int             `json:"ruleIndex"`
+		Level            string          `json:"level"` // error, warning, note
+		Message          sarifMessage    `json:"message"`
+		Locations        []sarifLocation `json:"locations,omitempty"`
+		RelatedLocations []sarifLocation `json:"relatedLocations,omitempty"`
+		Fixes            []sarifFix      `json:"fixes,omitempty"`
+	}
+	sarifMessage struct {
+		Text string `json:"text"`
+	}
+	sarifLocation struct {
+		ID               int           `json:"id,omitempty"`
+		PhysicalLocation sarifPhysical `json:"physicalLocation"`
+		Message          *sarifMessage `json:"message,omitempty"`
+	}
+	sarifPhysical struct {
+		ArtifactLocation sarifArtifact `json:"artifactLocation"`
+		Region           sarifRegion   `json:"region"`
+	}
+	sarifArtifact struct {
+		URI string `json:"uri"`
+	}
+	// A sarifRegion counts lines and columns from 1; its end is exclusive.
+	sarifRegion struct {
+		StartLine   int `json:"startLine"`
+		StartColumn int `json:"startColumn"`
+		EndLine     int `json:"endLine"`
+		EndColumn   int `json:"endColumn"`
+	}
+	sarifFix struct {
+		Description     sarifMessage          `json:"description"`
+		ArtifactChanges []sarifArtifactChange `json:"artifactChanges"`
+	}
+	sarifArtifactChange struct {
+		ArtifactLocation sarifArtifact      `json:"artifactLocation"`
+		Replacements     []sarifReplacement `json:"replacements"`
+	}
+	sarifReplacement struct {
+		DeletedRegion   sarifRegion   `json:"deletedRegion"`
+		InsertedContent *sarifMessage `json:"insertedContent,omitempty"`
+	}
+)
+
+func newSARIFResult(d rules.Diagnostic, index int) sarifResult {
+	r := sarifResult{RuleID: d.Code, RuleIndex: index, Level: d.Severity.String(), Message: newSARIFMessage(d.Message)}
+	if !d.At.IsZero() {
+		r.Locations = []sarifLocation{newSARIFLocation(d.At)}
+	}
+	for i, related := range d.Related {
+		if related.At.IsZero() {
+			continue
+		}
+		at := newSARIFLocation(related.At)
+		message := newSARIFMessage(related.Message)
+		at.ID, at.Message = i+1, &message
+		r.RelatedLocations = append(r.RelatedLocations, at)
+	}
+	for _, fix := range d.Fixes {
+		edits, conflicts := rules.Merge(fix.Edits)
+		if len(edits) == 0 || len(conflicts) > 0 {
+			continue
+		}
+		r.Fixes = append(r.Fixes, newSARIFFix(fix.Message, edits))
+	}
+	return r
+}
+
+// newSARIFFix returns a fix of edits that are sorted by file and place.
+func newSARIFFix(message string, edits []rules.Edit) sarifFix {
+	fix := sarifFix{Description: newSARIFMessage(message)}
+	for i, e := range edits {
+		at := newSARIFLocation(e.At).PhysicalLocation
+		if i == 0 || edits[i-1].At.File != e.At.File {
+			fix.ArtifactChanges = append(fix.ArtifactChanges, sarifArtifactChange{ArtifactLocation: at.ArtifactLocation})
+		}
+		replacement := sarifReplacement{DeletedRegion: at.Region}
+		if e.New != "" {
+			replacement.InsertedContent = &sarifMessage{Text: text(e.New)}
+		}
+		change := &fix.ArtifactChanges[len(fix.ArtifactChanges)-1]
+		change.Replacements = append(change.Replacements, replacement)
+	}
+	return fix
+}
+
+// newSARIFMessage returns a plain text message. Brackets that would make a link
+// are escaped (section 3.11.6), as policy text is part of messages.
+func newSARIFMessage(message string) sarifMessage {
+	message = Escape(message)
+	if strings.Contains(message, "](") {
+		message = strings.NewReplacer(`[`, `\[`, `]`, `\]`).Replace(message)
+	}
+	return sarifMessage{Text: message}
+}
+
+func newSARIFLocation(at rules.Location) sarifLocation {
+	line, column := at.File.Position(at.Span.Start)
+	endLine, endColumn := at.File.Position(max(at.Span.Start, at.Span.End))
+	return sarifLocation{PhysicalLocation: sarifPhysical{
+		ArtifactLocation: sarifArtifact{URI: fileURI(at.File.Name)},
+		Region:           sarifRegion{StartLine: line, StartColumn: column, EndLine: endLine, EndColumn: endColumn},
+	}}
+}
+
+// fileURI returns a file's name as a URI reference: relative names stay so.
+func fileURI(name string) string {
+	slash := filepath.ToSlash(name)
+	if path.IsAbs(slash) || filepath.IsAbs(name) {
+		u := url.URL{Scheme: "file", Path: "/" + strings.TrimPrefix(slash, "/")}
+		return u.String()
+	}
+	u := url.URL{Path: slash}
+	return u.String()
+}
