@@ -96,6 +96,12 @@ func (a Arch) index(nr uint32) int {
 		}
 		return 0
 	}
+	switch a {
+	case I386:
+		return 1
+	case AARCH64:
+		return 2
+	}
 	for i := range arches {
 		if arches[i].audit == a {
 			return i

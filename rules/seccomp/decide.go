@@ -77,7 +77,10 @@ type Decision struct {
 
 	ArchListed bool // false: the filter does not cover the architecture and kills
 	Stub       bool // ENOSYS by runc's stub: newer than every call the profile names
-	Ambiguous  bool // entries on different arguments disagree; libseccomp's internal order decides
+	// Ambiguous: several entries with conditions on arguments are in force in a
+	// combination that libseccomp 2.5 does not always test as written: they
+	// disagree, or compare values above 32 bits. The answer may differ.
+	Ambiguous bool
 }
 
 // A status is a truth value with "unknown".
@@ -116,7 +119,10 @@ func (p *Profile) Decide(c Call) Decision {
 	if rules == nil || !known {
 		rules = &noRules
 	}
-	stub, _ := p.stub(t, &c, i, nr, known)
+	stub := no
+	if nr > t.sure || nr == 0 || !known {
+		stub, _ = p.stub(t, &c, i, nr, known)
+	}
 	if stub != yes && !p.decideRules(&d, rules, &c, i) {
 		d.Outcome = Outcome{Action: p.Default, Errno: dataOf(p.Default, p.DefaultErrno)}
 		d.Undecidable = tableOf(i) == nil && len(p.Entries) > 0
@@ -168,14 +174,12 @@ func (p *Profile) covers(i int, host Arch) bool {
 	if i != x32Index && arches[i].audit == host {
 		return true
 	}
-	name := arches[i].scmp
-	is := func(s string) bool { return len(s) > 10 && s[:10] == "SCMP_ARCH_" && s[10:] == name }
-	if slices.ContainsFunc(p.Archs, is) {
+	if slices.Contains(p.archs, i) {
 		return true
 	}
 	for _, m := range p.ArchMap {
-		if h := scmpIndex(m.Arch); h >= 0 && h != x32Index && arches[h].audit == host {
-			return slices.ContainsFunc(m.Sub, is)
+		if m.host >= 0 && m.host != x32Index && arches[m.host].audit == host {
+			return slices.Contains(m.sub, i)
 		}
 	}
 	return false
@@ -199,10 +203,20 @@ func (p *Profile) decideRules(d *Decision, rules *callRules, c *Call, i int) boo
 		r.entry.exclude(c)
 	}
 	sure := false
-	for _, r := range rules.when {
+	var first *rule // in force
+	hard, mixed, plain := false, false, true
+	for k := range rules.when {
+		r := &rules.when[k]
 		in := r.entry.inForce(c)
 		if in == no {
 			continue
+		}
+		hard, plain = hard || r.hard, plain && r.plain
+		if first != nil {
+			mixed = mixed || !same(first.outcome(), r.outcome())
+			d.Ambiguous = d.Ambiguous || hard || mixed && !plain
+		} else {
+			first = r
 		}
 		holds, open := r.holds(c.Args, arches[i].bits32)
 		if holds == no {
@@ -298,31 +312,42 @@ func (d *Decision) settle() {
 // same reports whether two outcomes are the same to the process.
 func same(a, b Outcome) bool { return a.Action == b.Action && a.Errno == b.Errno }
 
+// maxNear bounds the entries that a decision points at.
+const maxNear = 64
+
 // explain notes the entries that name a refused call to no avail.
 func (p *Profile) explain(d *Decision, rules *callRules, c *Call) {
 	for _, list := range [...][]rule{rules.always, rules.when, rules.same} {
 		for i, r := range list {
+			if len(d.Dropped) == maxNear || len(d.Near) == maxNear || i == 4*maxNear {
+				return
+			}
 			if i > 0 && list[i-1].entry == r.entry && list[i-1].name == r.name {
 				continue // another rule of the same entry
 			}
 			if drop, ok := r.entry.dropped(c); ok {
 				drop.Name = r.name
 				d.Dropped = append(d.Dropped, drop)
-			} else if !d.names(r.entry) && !slices.Contains(d.Near, r.entry) {
-				d.Near = append(d.Near, r.entry)
+				continue
 			}
+			if d.Near == nil {
+				d.Near = make([]*Entry, 0, min(len(list)-i+len(rules.near), maxNear))
+			}
+			d.addNear(r.entry)
 		}
 	}
 	for _, e := range rules.near {
-		if !d.names(e) && !slices.Contains(d.Near, e) {
-			d.Near = append(d.Near, e)
-		}
+		d.addNear(e)
 	}
 }
 
-// names reports whether an entry is part of the answer.
-func (d *Decision) names(e *Entry) bool {
-	return e == d.Entry || slices.ContainsFunc(d.Whens, func(o Outcome) bool { return o.Entry == e })
+// addNear notes an entry that is not part of the answer.
+func (d *Decision) addNear(e *Entry) {
+	in := e == d.Entry || slices.Contains(d.Near, e) ||
+		slices.ContainsFunc(d.Whens[:min(len(d.Whens), maxNear)], func(o Outcome) bool { return o.Entry == e })
+	if !in && len(d.Near) < maxNear {
+		d.Near = append(d.Near, e)
+	}
 }
 
 // outcome returns the answer of a rule.

@@ -129,7 +129,7 @@ func (e *Entry) dropped(c *Call) (Dropped, bool) {
 	case e.Excludes.MinKernel != "" && kernelAt(e.Excludes.MinKernel, c.Kernel) == yes:
 		d.Gate, d.Why = KernelGate, "only for kernels older than "+e.Excludes.MinKernel+", this is "+c.Kernel
 	case allCaps(e.Includes.Caps, c) == no:
-		d.Gate, d.Why, d.Caps = CapGate, "needs "+strings.Join(e.Includes.Caps, " and "), e.Includes.Caps
+		d.Gate, d.Why, d.Caps = CapGate, e.caps, e.Includes.Caps
 	case anyCap(e.Excludes.Caps, c) == yes:
 		d.Gate, d.Why, d.Caps = CapGate, "only without "+strings.Join(e.Excludes.Caps, " and "), e.Excludes.Caps
 	default:

@@ -198,6 +198,15 @@ func (o *oracle) build(p *ociProfile, h host) filter {
 	a, _ := ParseAction(p.DefaultAction)
 	f.stub = a != Allow && a != Log && a != Trace
 	var names []string
+	count := 0
+	for _, e := range p.Syscalls {
+		if e.inForce(h) {
+			count += len(e.Names)
+		}
+	}
+	if count > 32 {
+		o.send("optimize")
+	}
 	for _, e := range p.Syscalls {
 		if !e.inForce(h) {
 			continue
@@ -438,12 +447,21 @@ func TestOracleRandom(t *testing.T) {
 	o := newOracle(t)
 	cache := map[string]bool{}
 	cases, failed, ambiguous := 0, 0, 0
-	for seed := range uint64(400) {
+	// A filter of libseccomp 2.5.4 that names a call which the architecture lacks
+	// may be without the instruction that loads the number: keep to those it has.
+	var names [2][]string
+	for i := range names {
+		names[i] = slices.DeleteFunc(slices.Clone(randomNames), func(name string) bool {
+			_, ok := SyscallNumber(hosts[i].arch, name)
+			return !ok
+		})
+	}
+	for seed := range uint64(500) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		i := r.IntN(2)
 		hh := hosts[i]
 		extra := [][]string{{"SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"}, {"SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"}}[i]
-		oci, p := o.both(fmt.Sprintf("random-%d.json", seed), randomProfile(r, extra), cache)
+		oci, p := o.both(fmt.Sprintf("random-%d.json", seed), randomProfile(r, names[i], extra), cache)
 		h := host{hh.arch, hh.goarch, randomCaps(r), [2]int{r.IntN(3) + 3, r.IntN(20)}}
 		f := o.build(oci, h)
 		if f.failed {
@@ -476,7 +494,7 @@ func TestOracleRandom(t *testing.T) {
 var randomNames = strings.Fields("read write open openat clone socket personality mkdir semop semget shmat accept accept4 bind sendto socketcall ipc prctl ioctl keyctl set_tls")
 
 // randomProfile returns a profile with few names, many of them several times.
-func randomProfile(r *rand.Rand, extra []string) string {
+func randomProfile(r *rand.Rand, known, extra []string) string {
 	pick := func(list ...string) string { return list[r.IntN(len(list))] }
 	actions := []string{"SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_LOG", "SCMP_ACT_TRAP", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL", "SCMP_ACT_TRACE"}
 	p := map[string]any{"defaultAction": pick(actions...)}
@@ -499,16 +517,18 @@ func randomProfile(r *rand.Rand, extra []string) string {
 		}
 		var names []string
 		for range 1 + r.IntN(3) {
-			names = append(names, pick(randomNames...))
+			names = append(names, pick(known...))
 		}
 		slices.Sort(names)
 		e["names"] = slices.Compact(names)
 		var args []any
 		for range r.IntN(4) {
-			args = append(args, map[string]any{
-				"index": r.IntN(3), "value": interesting[r.IntN(len(interesting))], "valueTwo": interesting[r.IntN(len(interesting))],
-				"op": pick("SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE", "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_MASKED_EQ"),
-			})
+			op := pick("SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE", "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_MASKED_EQ")
+			value := interesting[r.IntN(len(interesting))]
+			if op != "SCMP_CMP_EQ" {
+				value &= 1<<32 - 1 // see Decision.Ambiguous: beyond, libseccomp shares blocks between calls that differ
+			}
+			args = append(args, map[string]any{"index": r.IntN(3), "value": value, "valueTwo": interesting[r.IntN(len(interesting))], "op": op})
 		}
 		e["args"] = args
 		if r.IntN(4) == 0 {

@@ -43,8 +43,10 @@ type Profile struct {
 
 	Base string // baseProfileName of a SeccompProfile: its calls are allowed besides
 
-	node   *node // the object that holds the profile
-	tables [archCount]table
+	refused string // the first error that Parse reported
+	archs   []int  // indexes of Archs in arches
+	node    *node  // the object that holds the profile
+	tables  [archCount]table
 }
 
 // An ArchMap lists the architectures that the filter covers on a host of one.
@@ -52,6 +54,9 @@ type ArchMap struct {
 	Arch string   // SCMP_ARCH_* of the host
 	Sub  []string // SCMP_ARCH_* that the filter covers besides
 	At   rules.Location
+
+	host int   // index of Arch in arches, or -1
+	sub  []int // those of Sub
 }
 
 // An Entry is one element of syscalls: names and the answer to them.
@@ -69,7 +74,8 @@ type Entry struct {
 	NamesAt  rules.Location // the list of names, or the string of the old name
 	ActionAt rules.Location // the value of action
 
-	valid bool // the action is a known one: the entry takes part in decisions
+	caps  string // "needs " and the capabilities of Includes
+	valid bool   // the action is a known one: the entry takes part in decisions
 	node  *node
 }
 

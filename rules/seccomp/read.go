@@ -35,6 +35,9 @@ func Parse(file *rules.File) (*Profile, []rules.Diagnostic, error) {
 		return nil, nil, fmt.Errorf("%s: %w", file.Name, err)
 	}
 	p := r.profile(n, form)
+	if i := slices.IndexFunc(r.diagnostics, func(d rules.Diagnostic) bool { return d.Severity == rules.Error }); i >= 0 {
+		p.refused = r.diagnostics[i].At.String() + ": " + r.diagnostics[i].Message
+	}
 	return p, r.diagnostics, nil
 }
 
@@ -65,8 +68,14 @@ type reader struct {
 // at returns a place in the file.
 func (r *reader) at(s rules.Span) rules.Location { return rules.Location{File: r.file, Span: s} }
 
+// maxDiagnostics bounds what is said about a file.
+const maxDiagnostics = 1000
+
 // report adds a diagnostic.
 func (r *reader) report(s rules.Span, severity rules.Severity, code, format string, args ...any) {
+	if len(r.diagnostics) >= maxDiagnostics {
+		return
+	}
 	r.diagnostics = append(r.diagnostics, rules.Diagnostic{
 		At: r.at(s), Severity: severity, Code: code, Message: fmt.Sprintf(format, args...),
 	})
@@ -114,11 +123,19 @@ var (
 
 // keys reports the keys of an object that are given twice or not known.
 func (r *reader) keys(n *node, what string, form Form, known ...[]string) {
-	for i, m := range n.keys {
+	var seen map[string]bool
+	if len(n.keys) > 1 {
+		seen = make(map[string]bool, len(n.keys))
+	}
+	for _, m := range n.keys {
 		same := func(name string) bool { return strings.EqualFold(name, m.name) }
-		if slices.ContainsFunc(n.keys[:i], func(k member) bool { return same(k.name) }) {
-			r.report(m.at, rules.Warning, "duplicate-key", "%s has the key %q twice: the last one counts", what, m.name)
+		lower := strings.ToLower(m.name)
+		if seen[lower] {
+			r.report(m.at, rules.Warning, "duplicate-key", "%s has the key %.40q twice: the last one counts", what, m.name)
 			continue
+		}
+		if seen != nil {
+			seen[lower] = true
 		}
 		found := slices.ContainsFunc(known, func(names []string) bool { return slices.ContainsFunc(names, same) })
 		switch {
@@ -126,7 +143,7 @@ func (r *reader) keys(n *node, what string, form Form, known ...[]string) {
 		case form != Moby && slices.ContainsFunc(conditional, same):
 			r.report(m.at, rules.Warning, "ignored-key", "%q is read by Docker and Podman only: in %s it has no effect", m.name, article(form))
 		default:
-			r.report(m.at, rules.Warning, "unknown-key", "%s has no key %q: it has no effect", what, m.name)
+			r.report(m.at, rules.Warning, "unknown-key", "%s has no key %.40q: it has no effect", what, m.name)
 		}
 	}
 }
@@ -161,6 +178,7 @@ func (r *reader) profile(n *node, form Form) *Profile {
 		p.DefaultErrno = r.errno(e)
 	}
 	p.Archs = r.archs(n.get("architectures"))
+	p.archs = archIndexes(p.Archs)
 	p.Flags = r.flags(n.get("flags"))
 	if form == Moby {
 		if e := n.get("defaultErrno"); e != nil && e.value != "" {
@@ -200,6 +218,7 @@ func (r *reader) entry(i int, n *node, form Form) *Entry {
 		e.Comment = r.string(n.get("comment"))
 		e.Includes = r.filter(n.get("includes"), "includes")
 		e.Excludes = r.filter(n.get("excludes"), "excludes")
+		e.caps = "needs " + strings.Join(e.Includes.Caps, " and ")
 	}
 	if a := n.get("action"); a != nil && a.value != "" {
 		e.ActionAt = r.at(a.at)
@@ -331,6 +350,17 @@ func scmpIndex(name string) int {
 	return slices.IndexFunc(arches[:], func(a arch) bool { return a.scmp == short })
 }
 
+// archIndexes returns the indexes in arches of SCMP_ARCH_* names.
+func archIndexes(names []string) []int {
+	var list []int
+	for _, name := range names {
+		if i := scmpIndex(name); i >= 0 {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
 // archMap reads archMap.
 func (r *reader) archMap(n *node) []ArchMap {
 	var maps []ArchMap
@@ -340,10 +370,12 @@ func (r *reader) archMap(n *node) []ArchMap {
 			continue
 		}
 		r.keys(&m, "an element of archMap", Moby, archMapKeys)
-		a := ArchMap{At: r.at(m.at), Sub: r.archs(m.get("subArchitectures"))}
+		a := ArchMap{At: r.at(m.at), Sub: r.archs(m.get("subArchitectures")), host: -1}
+		a.sub = archIndexes(a.Sub)
 		if name := m.get("architecture"); name != nil {
 			a.Arch = r.string(name)
-			if scmpIndex(a.Arch) < 0 {
+			a.host = scmpIndex(a.Arch)
+			if a.host < 0 {
 				r.report(name.at, rules.Error, "unknown-architecture", "%.40q is not an architecture: no host has it, the element has no effect", a.Arch)
 			}
 		}

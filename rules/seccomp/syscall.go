@@ -78,12 +78,21 @@ func (n *numbering) name(nr uint32) string {
 	return n.high[nr]
 }
 
+// byArch has the numbering of each index of arches, or nil.
+var byArch = sync.OnceValue(func() *[archCount]*numbering {
+	var list [archCount]*numbering
+	for i, a := range arches {
+		list[i] = numberings()[a.column]
+	}
+	return &list
+})
+
 // tableOf returns the numbering of an index of arches, or nil.
 func tableOf(i int) *numbering {
-	if i < 0 || arches[i].column == "" {
+	if i < 0 {
 		return nil
 	}
-	return numberings()[arches[i].column]
+	return byArch()[i]
 }
 
 // SyscallName returns the name of a system call number on an architecture, as

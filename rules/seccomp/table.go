@@ -12,6 +12,7 @@ type table struct {
 	once  sync.Once
 	calls map[uint32]*callRules // by number, without bit 30 for x32
 	top   []top                 // newest number first
+	sure  uint32                // newest number of the entries that are always in force
 }
 
 // callRules are the rules for one system call.
@@ -27,6 +28,8 @@ type rule struct {
 	entry *Entry
 	name  int   // index in entry.Names
 	args  []Arg // all must hold
+	hard  bool  // see hardArgs
+	plain bool  // all comparisons are for equality or its opposite
 }
 
 // A top is the newest number that an entry names.
@@ -67,6 +70,9 @@ func (p *Profile) build(t *table, i int) {
 		}
 		if newest > 0 {
 			t.top = append(t.top, top{e, newest})
+			if e.Includes.IsZero() && e.Excludes.IsZero() {
+				t.sure = max(t.sure, newest)
+			}
 		}
 	}
 	slices.SortStableFunc(t.top, func(a, b top) int { return int(int64(b.nr) - int64(a.nr)) })
@@ -86,6 +92,14 @@ func (p *Profile) addRules(t *table, nr uint32, r rule, first *Arg, bits32 bool)
 		c = &callRules{}
 		t.calls[nr] = c
 	}
+	if len(r.entry.Args) == 0 && first == nil {
+		if p.isDefault(r.entry) {
+			c.same = append(c.same, r)
+		} else {
+			c.always = append(c.always, r)
+		}
+		return
+	}
 	sets := [][]Arg{slices.Clone(r.entry.Args)}
 	if sharedIndex(r.entry.Args) {
 		sets = nil
@@ -104,7 +118,11 @@ func (p *Profile) addRules(t *table, nr uint32, r rule, first *Arg, bits32 bool)
 				args[i].ValueTwo &= 1<<32 - 1
 			}
 		}
-		r.args = args
+		// A mask of no bits always matches, and libseccomp leaves it out.
+		r.args = slices.DeleteFunc(args, func(a Arg) bool { return a.Op == MaskedEQ && a.Value == 0 })
+		args = r.args
+		r.plain = !slices.ContainsFunc(args, func(a Arg) bool { return a.Op != EQ && a.Op != NE })
+		r.hard = hardArgs(args)
 		switch {
 		case p.isDefault(r.entry):
 			c.same = append(c.same, r)
@@ -114,6 +132,18 @@ func (p *Profile) addRules(t *table, nr uint32, r rule, first *Arg, bits32 bool)
 			c.when = append(c.when, r)
 		}
 	}
+}
+
+// hardArgs reports whether conditions are of a kind that libseccomp 2.5.4 is
+// known to get wrong at times when a call has other rules as well: ordering or
+// masks with values above 32 bits, or on several arguments at once.
+func hardArgs(args []Arg) bool {
+	for _, a := range args {
+		if a.Op != EQ && (a.Value>>32 != 0 || a.Op != NE && len(args) > 1) {
+			return true
+		}
+	}
+	return false
 }
 
 // isDefault reports whether an entry answers as the default action does.
@@ -147,9 +177,11 @@ func (p *Profile) addRelatives(t *table, n *numbering) {
 				if other == name || c == nil {
 					continue
 				}
-				for _, r := range slices.Concat(c.always, c.when) {
-					if r.entry.Names[r.name].Text == other && r.entry.Action.Permits() && !slices.Contains(near, r.entry) {
-						near = append(near, r.entry)
+				for _, list := range [...][]rule{c.always, c.when} {
+					for _, r := range list {
+						if r.entry.Names[r.name].Text == other && r.entry.Action.Permits() && !slices.Contains(near, r.entry) {
+							near = append(near, r.entry)
+						}
 					}
 				}
 			}

@@ -2,7 +2,7 @@
  * Builds filters with libseccomp as runc does and prints them.
  *
  * Reads lines: "init ACTION", "noarch" (take the native architecture out),
- * "arch NAME", "rule ACTION SYSCALL [INDEX OP A B]...", "newest ARCH SYSCALL...",
+ * "arch NAME", "optimize", "rule ACTION SYSCALL [INDEX OP A B]...", "newest ARCH SYSCALL...",
  * "known SYSCALL", "export". ACTION is the 32-bit answer; OP is libseccomp's
  * number.
  */
@@ -81,6 +81,8 @@ int main(void)
 			int rc = seccomp_arch_add(ctx, seccomp_arch_resolve_name(strtok(NULL, " ")));
 			if (rc && rc != -EEXIST)
 				return 1;
+		} else if (!strcmp(line, "optimize")) {
+			seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 		} else if (!strcmp(line, "rule")) {
 			rule();
 		} else if (!strcmp(line, "newest")) {
