@@ -121,15 +121,14 @@ func (p *Policy) profile(name string) *apparmor.Profile {
 	return policy.Profile(name)
 }
 
-// inDirectory looks for a profile in the profile directory. Only files whose
-// text holds the last part of the profile's name are parsed, as most systems
-// keep many and a log names few.
+// inDirectory looks for a profile in the profile directory. Only files that may
+// define it are parsed, as most systems keep many and a log names few.
 func (p *Policy) inDirectory(name string) *apparmor.Profile {
 	p.index()
 	parent, _, _ := strings.Cut(name, "//")
 	word := parent[strings.LastIndexByte(parent, '/')+1:]
 	for _, f := range p.dirFiles {
-		if !strings.Contains(f.text, word) {
+		if !mayDefine(f.text, word) {
 			continue
 		}
 		policy := p.byFile[f.name]
@@ -142,6 +141,33 @@ func (p *Policy) inDirectory(name string) *apparmor.Profile {
 		}
 	}
 	return nil
+}
+
+// mayDefine reports whether a policy's text may define a profile whose name ends
+// in word: whether a line that can be a profile's header holds it.
+func mayDefine(text, word string) bool {
+	for rest := text; ; {
+		i := strings.Index(rest, word)
+		if i < 0 {
+			return false
+		}
+		start := strings.LastIndexByte(rest[:i], '\n') + 1
+		end := len(rest)
+		if n := strings.IndexByte(rest[i:], '\n'); n >= 0 {
+			end = i + n
+		}
+		if isHeader(strings.TrimSpace(rest[start:end])) {
+			return true
+		}
+		rest = rest[end:]
+	}
+}
+
+// isHeader reports whether a line can be a profile's header: it says profile,
+// or opens a block that is no alternation of a path.
+func isHeader(line string) bool {
+	return strings.HasPrefix(line, "profile") || strings.HasSuffix(line, "{") ||
+		strings.Contains(line, " {") || strings.Contains(line, "\t{") || strings.Contains(line, "){")
 }
 
 // index reads the files of the directory, and of its subdirectory containers,

@@ -166,17 +166,7 @@ func answerWords(o seccomp.Outcome) string {
 	if o.Action != seccomp.Errno {
 		return o.Action.String()
 	}
-	switch o.Errno {
-	case 1:
-		return "errno 1 (EPERM)"
-	case 13:
-		return "errno 13 (EACCES)"
-	case 22:
-		return "errno 22 (EINVAL)"
-	case 38:
-		return "errno 38 (ENOSYS)"
-	}
-	return fmt.Sprintf("errno %d", o.Errno)
+	return fmt.Sprintf("errno %d (%s)", o.Errno, seccomp.ErrnoName(o.Errno))
 }
 
 func names(e *seccomp.Entry, syscall string) bool {
@@ -237,8 +227,8 @@ func (f *Finding) noteMissingArgs(record *parser.Seccomp, d seccomp.Decision) {
 	}
 }
 
-// seccompFixes proposes edits that make the profile allow the call, and keeps
-// those that are proved to.
+// seccompFixes proposes to answer ENOSYS where programs then fall back to another
+// call, and to allow the call.
 func (f *Finding) seccompFixes(profile *seccomp.Profile, call seccomp.Call, d seccomp.Decision) {
 	danger := syscallDangers[d.Syscall]
 	if danger.risk == rules.High {
@@ -254,6 +244,15 @@ func (f *Finding) seccompFixes(profile *seccomp.Profile, call seccomp.Call, d se
 		f.Notes = append(f.Notes, "Add the architecture to archMap or architectures only if the image really holds programs for it.")
 		return
 	}
+	if older, who, ok := seccomp.Fallback(d.Syscall); ok && d.Action == seccomp.Errno && seccomp.ErrnoName(d.Errno) != "ENOSYS" {
+		if edits, err := profile.AnswerENOSYS(d.Syscall); err == nil {
+			f.seccompFix(call, seccomp.Errno, rules.Fix{
+				Message: fmt.Sprintf("answer ENOSYS, on which %s falls back to %s", who, older),
+				Rule:    fmt.Sprintf("%q", d.Syscall),
+				Edits:   edits,
+			})
+		}
+	}
 	edits, err := profile.Allow(d.Syscall)
 	if err != nil {
 		return
@@ -268,25 +267,30 @@ func (f *Finding) seccompFixes(profile *seccomp.Profile, call seccomp.Call, d se
 	if d.Undecidable || f.Cause == ArgumentMismatch {
 		fix.Grants = d.Syscall + " with any arguments"
 	}
-	if proveSeccomp(&fix, call) {
-		f.Fixes = append(f.Fixes, fix)
+	f.seccompFix(call, seccomp.Allow, fix)
+	if relatives, why := seccomp.Relatives(d.Syscall); relatives != nil {
+		f.Notes = append(f.Notes, fmt.Sprintf("%s goes together with %s: %s.", d.Syscall, strings.Join(relatives, ", "), why))
 	}
 }
 
-// proveSeccomp reports whether the edited profile reads back and allows the
-// call, and writes down both.
-func proveSeccomp(fix *rules.Fix, call seccomp.Call) bool {
+// seccompFix adds a fix if the edited profile reads back and gives the call the
+// wanted answer, and writes down both.
+func (f *Finding) seccompFix(call seccomp.Call, want seccomp.Action, fix rules.Fix) {
 	changes, err := rules.Apply(fix.Edits)
 	if err != nil || len(changes) != 1 {
-		return false
+		return
 	}
 	edited, _, err := seccomp.Parse(rules.NewFile(changes[0].File.Name, changes[0].New))
 	if err != nil {
-		return false
+		return
 	}
-	if d := edited.Decide(call); d.Undecidable || d.Action != seccomp.Allow {
-		return false
+	if d := edited.Decide(call); d.Undecidable || d.Action != want {
+		return
 	}
-	fix.Proof = []string{"the edited profile reads back", "the call is now allowed"}
-	return true
+	answer := "the call is now allowed"
+	if want == seccomp.Errno {
+		answer = "the answer is now ENOSYS"
+	}
+	fix.Proof = []string{"the edited profile reads back", answer}
+	f.Fixes = append(f.Fixes, fix)
 }

@@ -82,19 +82,8 @@ func runCheck(cmd *cobra.Command, args []string, policy policyFlags, output outp
 		summary: report.CheckSummary{SchemaVersion: report.SchemaVersion},
 		stderr:  cmd.ErrOrStderr(),
 	}
-	switch output.format {
-	case "text":
-		opts, err := output.textOptions(cmd)
-		if err != nil {
-			return err
-		}
-		c.print = report.NewCheckText(out, opts)
-	case "json":
-		c.print = report.NewCheckJSON(out)
-	case "sarif":
-		c.print = func(report.CheckMessage) error { return nil }
-	default:
-		return usagef("--format %q is unknown; use text, json or sarif", output.format)
+	if err := c.choose(cmd, output, out); err != nil {
+		return err
 	}
 	for _, name := range args {
 		if err := cmd.Context().Err(); err != nil {
@@ -122,6 +111,23 @@ func runCheck(cmd *cobra.Command, args []string, policy policyFlags, output outp
 		return fmt.Errorf("%d files could not be read", n)
 	case c.summary.Refused > 0:
 		return errFound
+	}
+	return nil
+}
+
+// choose sets how messages are printed. SARIF is written at the end.
+func (c *checker) choose(cmd *cobra.Command, output outputFlags, out io.Writer) error {
+	switch output.format {
+	case "text":
+		opts, err := output.textOptions(cmd)
+		c.print = report.NewCheckText(out, opts)
+		return err
+	case "json":
+		c.print = report.NewCheckJSON(out)
+	case "sarif":
+		c.print = func(report.CheckMessage) error { return nil }
+	default:
+		return usagef("--format %q is unknown; use text, json or sarif", output.format)
 	}
 	return nil
 }
@@ -184,8 +190,18 @@ func policyFiles(dir string) ([]string, error) {
 	return names, nil
 }
 
-// file checks one policy file. JSON that is no seccomp profile is passed over
-// among the files of a directory.
+func (c *checker) passOver(why string) error {
+	fmt.Fprintf(c.stderr, "whydenied: %s; passed over\n", report.Escape(why))
+	return nil
+}
+
+// opensBlock finds a line that ends as the header of a profile does.
+var opensBlock = regexp.MustCompile(`(?m)^[^#\n]*\{[ \t]*(#.*)?\r?$`)
+
+func isError(d rules.Diagnostic) bool { return d.Severity == rules.Error }
+
+// file checks one policy file. What is listed in a directory and evidently no
+// policy, such as a log, is passed over.
 func (c *checker) file(name string, listed bool) error {
 	text, err := readPolicy(name)
 	if err != nil {
@@ -194,13 +210,15 @@ func (c *checker) file(name string, listed bool) error {
 	file := rules.NewFile(name, text)
 	if !isSeccomp(text) {
 		policy, diagnostics := c.loader.Load(file)
+		if listed && len(policy.Profiles) == 0 && !opensBlock.MatchString(text) && slices.ContainsFunc(diagnostics, isError) {
+			return c.passOver(name + ": no AppArmor policy")
+		}
 		return c.report(file, append(diagnostics, apparmor.Lint(policy)...))
 	}
 	profile, diagnostics, err := seccomp.Parse(file)
 	switch {
 	case err != nil && listed:
-		fmt.Fprintf(c.stderr, "whydenied: %s; passed over\n", report.Escape(err.Error()))
-		return nil
+		return c.passOver(err.Error())
 	case err != nil:
 		return c.report(file, []rules.Diagnostic{notSeccomp(file, err)})
 	}
@@ -259,7 +277,7 @@ func (c *checker) report(file *rules.File, diagnostics []rules.Diagnostic) error
 	refused := false
 	slices.SortStableFunc(diagnostics, func(a, b rules.Diagnostic) int { return order(file, a.At, b.At) })
 	for _, d := range diagnostics {
-		refused = refused || d.Severity == rules.Error
+		refused = refused || isError(d)
 		key := d.String()
 		if c.said[key] {
 			continue

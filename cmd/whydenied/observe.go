@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
+	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 // observeFlags are the flags of the observe command.
@@ -74,6 +76,9 @@ func (f *observeFlags) seccomp(w io.Writer) (*rules.File, []rules.Edit, error) {
 	profile, err := loadSeccomp(f.policy.seccomp, w)
 	if err != nil {
 		return nil, nil, err
+	}
+	if !f.logAction && slices.Contains(profile.Flags, seccomp.FlagLog) {
+		return profile.File, nil, nil
 	}
 	edits, err := profile.Observe(!f.logAction)
 	if err != nil {

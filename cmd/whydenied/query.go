@@ -361,20 +361,17 @@ func (q *query) parse(f queryFlags) ([]func() report.Answer, error) {
 	}), nil
 }
 
-// ask answers an AppArmor request. One that names where an execution is to lead
-// is refused if it leads elsewhere.
+// ask answers an AppArmor request. An execution that is asked for with the
+// profile it is to lead to is refused if it leads elsewhere; in a record of one,
+// which is of class file, that is the profile which the kernel did not find.
 func (q *query) ask(p *apparmor.Profile, req apparmor.Request, r *request) report.Answer {
 	answer := report.AskAccess(p, req, q.near)
 	x := answer.Access.Exec
-	if _, ok := req.(apparmor.FileRequest); !ok || x == nil || r.kind() != "exec" || r.Target == "" {
+	if r.Class != "exec" || r.Target == "" || x == nil || x.Profile == "" || x.Profile == r.Target {
 		return answer
 	}
-	switch x.Profile {
-	case r.Target, "":
-	default:
-		answer.Decision = "refused"
-		answer.Notes = append(answer.Notes, fmt.Sprintf("the execution is granted, but leads to %s, not to %s", x.Profile, r.Target))
-	}
+	answer.Decision = "refused"
+	answer.Notes = append(answer.Notes, fmt.Sprintf("the execution is granted, but leads to %s, not to %s", x.Profile, r.Target))
 	return answer
 }
 

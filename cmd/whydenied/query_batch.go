@@ -89,7 +89,7 @@ func (q *query) answer(line []byte) (report.Answer, error) {
 func decodeRequest(line []byte, r *request) error {
 	line = bytes.TrimSpace(line)
 	switch {
-	case line == nil || len(line) == 0:
+	case len(line) == 0:
 		return errors.New("the line is empty")
 	case len(line) > maxRequest:
 		return fmt.Errorf("the line is longer than %d bytes", maxRequest)

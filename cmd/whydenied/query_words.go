@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -35,7 +36,7 @@ func parseAccess(text string) (*request, error) {
 	}
 	shape, ok := shapes[verb]
 	if !ok {
-		return nil, fmt.Errorf("%q is no access; the words are %s", verb, strings.Join(verbs(), " "))
+		return nil, fmt.Errorf("%q is no access; the words are %s", verb, strings.Join(slices.Sorted(maps.Keys(shapes)), " "))
 	}
 	r := &request{Class: verb, Operation: shape.operation}
 	args, err = r.conditions(args, shape.conditions)
@@ -128,15 +129,6 @@ func readFile(r *request, args []string) error       { return fill(args, 2, &r.N
 func readName(r *request, args []string) error       { return fill(args, 1, &r.Name) }
 func readMask(r *request, args []string) error       { return fill(args, 1, &r.Mask) }
 func readCapability(r *request, args []string) error { return fill(args, 1, &r.CapName) }
-
-func verbs() []string {
-	var names []string
-	for name := range shapes {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
 
 // conditions takes the key=value words out of args.
 func (r *request) conditions(args []string, keys []string) (rest []string, err error) {

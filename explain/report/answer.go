@@ -99,7 +99,7 @@ func AskAccess(p *apparmor.Profile, req apparmor.Request, near bool) Answer {
 	for _, r := range d.Allow {
 		a.addRule(r, req, &d)
 	}
-	if near && missing != 0 {
+	if near && d.Unmatched != 0 { // what a deny rule takes away needs no other explanation
 		for _, n := range d.Near() {
 			a.addNear(n)
 		}
@@ -127,6 +127,8 @@ func (a *Answer) addRule(r apparmor.Rule, req apparmor.Request, d *apparmor.Deci
 		effect, note = "deny", "denies "+what+", without a record"
 	case isFile && file.Perms&d.Refused != 0, !isFile && d.Refused == asked:
 		note += ", but deny wins"
+	case !isFile && d.Unmatched == asked:
+		note = "speaks of it, but does not grant it"
 	}
 	rule := newRule(explain.Place{At: r.Location(), Via: r.Head().Via, Note: note})
 	a.Rules = append(a.Rules, AnswerRule{rule, effect})
@@ -134,7 +136,7 @@ func (a *Answer) addRule(r apparmor.Rule, req apparmor.Request, d *apparmor.Deci
 
 // addNear adds a near rule that is not among those that took part.
 func (a *Answer) addNear(n apparmor.Near) {
-	place := explain.Place{At: n.At, Note: "near: " + n.Detail}
+	place := explain.Place{At: n.At, Note: n.Detail}
 	if n.Rule != nil {
 		place.Via = n.Rule.Head().Via
 	}
@@ -261,7 +263,7 @@ func (a *Answer) addEntries(p *seccomp.Profile, d *seccomp.Decision, near bool) 
 		if !slices.ContainsFunc(e.Names, func(n seccomp.Name) bool { return n.Text == d.Syscall }) {
 			why = "names a related call"
 		}
-		a.Near = append(a.Near, NearRule{newRule(explain.Place{At: nameIn(e, d.Syscall), Note: "near: " + why}), why})
+		a.Near = append(a.Near, NearRule{newRule(explain.Place{At: nameIn(e, d.Syscall), Note: why}), why})
 	}
 }
 
@@ -357,11 +359,13 @@ func (p *page) answer(a *Answer) {
 	for _, r := range a.Rules {
 		shown = append(shown, r.Rule)
 	}
-	near := a.Near
 	if a.Call != nil {
-		near = slices.Concat(a.Dropped, a.Near)
+		for _, n := range a.Dropped {
+			shown = append(shown, n.Rule)
+		}
 	}
-	for _, n := range near[:min(len(near), maxNearShown)] {
+	for _, n := range a.Near[:min(len(a.Near), maxNearShown)] {
+		n.Note = "near: " + n.Note
 		shown = append(shown, n.Rule)
 	}
 	gutter := gutterOf(&Finding{Rules: shown})
@@ -402,6 +406,7 @@ func (a *Answer) access() []string {
 		said = append(said, "the kernel writes no record of this refusal")
 	case a.Complain:
 		said = append(said, "the profile complains: this is logged and permitted; enforced, it would be refused")
+	case a.Refused+a.Unmatched == "" && a.Logged == "":
 	case a.Decision == string(explain.Refused) && kinds > 1:
 		said = append(said, "the kernel logs it with a record that names "+a.Logged+" alone")
 	case a.Decision == string(explain.Refused):

@@ -69,6 +69,13 @@ func syntaxCases() []syntaxCase {
 	add(top(false, "bad-xattrs", "profile x { ^h xattrs=(a=b) { } }"))
 	add(top(false, "bad-glob", "/usr/{bin { }", "profile x /a[b { }"))
 
+	var targets strings.Builder
+	for i := range 13 {
+		fmt.Fprintf(&targets, "/%d px -> t%d,\n", i, i)
+	}
+	add(in(false, "too-many-targets", targets.String()))
+	add(in(true, "", strings.Replace(targets.String(), "t12", "t0", 1)))
+
 	// Preamble.
 	add(top(true, "", "@{A}=a b\nprofile x { /@{A} r, }", "@{A}=a\n@{A}+=b\nprofile x { /@{A} r, }", "@{A}=\"a b\" c\\ d\nprofile x { /@{A} r, }", "@{B}=1\n@{A}=@{B}/c\nprofile x { /@{A} r, }", "@{A}=@{B}\n@{B}=1\nprofile x { /@{A} r, }",
 		"$b=true\nprofile x { if $b { /a r, } }", "${b}=FALSE\nprofile x { if not ${b} { /a r, } else { /b r, } }", "@{A}=a \\\n b\nprofile x { }", "@A=b\nprofile x { }", "@{A}=\"\"\nprofile x { /a@{A} r, }",
@@ -123,7 +130,7 @@ func syntaxCases() []syntaxCase {
 	add(in(false, "bad-exec", "change_profile safe -> x,", "change_profile unsafe,"))
 	add(in(false, "bad-path", "change_profile foo -> x,"))
 	add(in(true, "", "set rlimit cpu <= 1s,", "set rlimit nofile <= 1024,", "set rlimit as <= 1G,", "set rlimit data <= 100KB,", "set rlimit nice <= -5,", "set rlimit rttime <= 10ms,", "set rlimit core <= infinity,", "set rlimit nproc <= 0,", "set rlimit cpu <= 2 min,"))
-	add(in(false, "bad-rlimit", "set rlimit nofile <= 1K,", "set rlimit nice <= 20,", "set rlimit cpu <= 1ms,", "set rlimit as <= 1T,", "set rlimit nproc <= -1,", "set rlimit cpu <= 1 foo,"))
+	add(in(false, "bad-rlimit", "set rlimit nofile <= 1K,", "set rlimit nice <= 20,", "set rlimit cpu <= 1ms,", "set rlimit as <= 1T,", "set rlimit rttime <= 0us,", "set rlimit cpu <= 99999999999999999999s,", "set rlimit nproc <= -1,", "set rlimit cpu <= 1 foo,"))
 	add(in(false, "unknown-rlimit", "set rlimit foo <= 1,"))
 	add(in(false, "syntax", "set rlimit cpu = 1,", "set foo,", "set rlimit cpu <= ,"))
 	add(in(false, "bad-qualifier", "audit set rlimit cpu <= 1s,"))
@@ -143,9 +150,9 @@ func syntaxCases() []syntaxCase {
 func TestSyntaxCases(t *testing.T) {
 	tool, missing := lookTool()
 	cases := syntaxCases()
-	include := []string{"/etc/apparmor.d", "testdata/include"}
+	include := []string{"testdata/include", "/etc/apparmor.d"}
 	if missing != nil {
-		include = include[1:]
+		include = include[:1]
 		cases = slices.DeleteFunc(cases, func(c syntaxCase) bool {
 			return strings.Contains(c.policy, "<tunables/") || strings.Contains(c.policy, "abi/3.0")
 		})

@@ -91,6 +91,7 @@ func (p *Profile) HasFlag(name string) bool {
 type Flag struct {
 	Name, Value string // error=EPERM has the value EPERM
 	At          rules.Location
+	Since       string // the first AppArmor version that has it; "" for 3.0
 }
 
 // An Xattr is one extended attribute that a program must carry for the profile
@@ -430,7 +431,8 @@ func (t Transition) String() string {
 }
 
 // A Pattern is an AppArmor glob as the source writes it, unquoted, and what it
-// becomes: one glob for each combination of variable values. Escapes that the
+// becomes: the glob with its variables resolved, those of several values to
+// alternations, and one more for each alias that applies to it. Escapes that the
 // glob matcher reads (\*, \[, \\) are still escapes in both.
 type Pattern struct {
 	Source   string

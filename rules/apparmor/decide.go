@@ -148,9 +148,10 @@ type Decision struct {
 	Unmatched Perms // granted by no rule
 	Audited   Perms // of Granted, those whose use is logged
 
-	// Permitted reports whether the access goes through: all of it is granted,
-	// or the profile complains and the refusal is not quiet. A quiet deny is
-	// enforced even in complain mode.
+	// Permitted reports whether the access goes through as far as the rules
+	// decide: all of it is granted, or the profile complains and the refusal is
+	// not quiet. A quiet deny is enforced even in complain mode. See Execution for
+	// what an execution needs besides.
 	Permitted bool
 	// Quiet reports that something is not granted and the kernel logs nothing:
 	// all of it falls to deny rules without audit. When only a part does, the
@@ -231,38 +232,6 @@ func wanted(req Request) Perms {
 		return r.Perms
 	case IOUringRequest:
 		return r.Perms
-	}
-	return Access
-}
-
-// rulePerms returns the permissions that a rule names, as Decide counts them.
-func rulePerms(r Rule) Perms {
-	switch r := r.(type) {
-	case *FileRule:
-		return filePerms(r)
-	case *LinkRule:
-		return Link
-	case *NetworkRule:
-		if r.Perms == 0 {
-			return NetworkPerms
-		}
-		return r.Perms
-	case *PtraceRule:
-		return r.Perms
-	case *SignalRule:
-		return r.Perms
-	case *UnixRule:
-		return r.Perms
-	case *DBusRule:
-		return r.Perms
-	case *UsernsRule:
-		return UsernsPerms
-	case *MqueueRule:
-		return r.Perms
-	case *IOUringRule:
-		return r.Perms
-	case *AllRule:
-		return ^Perms(0)
 	}
 	return Access
 }
@@ -372,10 +341,12 @@ type decider struct {
 	files   *automaton  // tags index entries
 	entries []fileEntry // see decide_file.go
 	lost    []*FileRule // see merged
-	others  []Rule      // all but file, link and change_profile rules
+
+	othersOnce sync.Once
+	others     []Rule // all but file, link and change_profile rules
 }
 
-// compile builds the decider when it is first needed.
+// compile builds the decider's part for files when it is first needed.
 func (p *Profile) compile() *decider {
 	p.decider.once.Do(func() {
 		d := &p.decider
@@ -391,9 +362,6 @@ func (p *Profile) compile() *decider {
 				d.addChangeProfile(i, r)
 			case *AllRule:
 				d.addAll(i, r)
-				d.others = append(d.others, r)
-			default:
-				d.others = append(d.others, r)
 			}
 		}
 		p.addImplied()
@@ -402,11 +370,26 @@ func (p *Profile) compile() *decider {
 	return &p.decider
 }
 
+// others returns the rules of all classes but files. They need no compiling, so
+// a request of theirs costs no more than they do.
+func (p *Profile) others() []Rule {
+	p.decider.othersOnce.Do(func() {
+		for _, r := range p.Rules {
+			switch r.(type) {
+			case *FileRule, *LinkRule, *ChangeProfileRule:
+			default:
+				p.decider.others = append(p.decider.others, r)
+			}
+		}
+	})
+	return p.decider.others
+}
+
 // decideOther decides the classes whose rules are few enough to ask in turn.
 func (p *Profile) decideOther(req Request, d *Decision) {
 	want := wanted(req)
 	var votes []vote
-	for _, r := range p.compile().others {
+	for _, r := range p.others() {
 		if _, ok := r.(*AllRule); ok {
 			votes = append(votes, voteOf(r, want))
 			continue

@@ -26,7 +26,7 @@ func (d *decider) addChangeProfile(i int, r *ChangeProfileRule) {
 	if r.Target != nil {
 		target = r.Target
 	}
-	program, profile := programOf(r).compile().expr, target.compile().expr
+	program, profile := programOf(r).expr(), target.expr()
 	if program == nil || profile == nil {
 		return
 	}

@@ -105,7 +105,11 @@ var familyTypes = []string{"stream", "dgram", "raw", "rdm", "seqpacket", "packet
 func answerNetwork(r Rule, req NetworkRequest) (Perms, []string) {
 	switch r := r.(type) {
 	case *NetworkRule:
-		return rulePerms(r), networkDiff(r, req)
+		perms := r.Perms
+		if perms == 0 {
+			perms = NetworkPerms
+		}
+		return perms, networkDiff(r, req)
 	case *UnixRule:
 		if req.Family == "unix" && !r.Deny {
 			return NetworkPerms, compareAll(field{"type", len(r.Type) == 0 || slices.Contains(r.Type, req.Type)})
@@ -164,8 +168,12 @@ func answerUnix(r Rule, req UnixRequest) (Perms, []string) {
 		return UnixPerms, compareAll(field{"type", r.Type == "" || r.Type == req.Type})
 	case *UnixRule:
 		perms := r.Perms
-		if r.PeerAddr != nil || r.PeerLabel != nil {
+		unnamed := req.Perms == Bind && req.Addr == "" // the kernel is to pick an address
+		if (r.PeerAddr != nil || r.PeerLabel != nil) && !unnamed {
 			perms &= unixPeer
+		}
+		if req.Perms == Bind && !unnamed && r.Addr != nil && r.Addr.Source == "auto" {
+			perms &^= Bind // of an address that looks picked, but is the task's choice
 		}
 		fields := []field{{"type", len(r.Type) == 0 || slices.Contains(r.Type, req.Type)}}
 		if req.Perms != Create { // the socket has no address yet

@@ -38,7 +38,7 @@ func (d *decider) add(e *expr, entry fileEntry) {
 	d.entries = append(d.entries, entry)
 }
 
-// merged returns the rules that a file rule is lost to, by their key.
+// merged returns the keys of the file rules that are lost to another rule.
 // apparmor_parser merges rules on the same text (file_comp() in parser_merge.c),
 // and of a change_profile rule it then compiles nothing but the change of
 // profile: with `change_profile -> /x,` a rule `/x r,` has no effect.
@@ -61,7 +61,7 @@ type mergeKey struct {
 }
 
 func (d *decider) addFile(i int, r *FileRule, merged map[mergeKey]bool) {
-	path := filePattern(r).compile().expr
+	path := filePattern(r).expr()
 	if path == nil { // apparmor_parser refuses the glob, so it matches nothing
 		return
 	}
@@ -81,7 +81,10 @@ func (d *decider) addFile(i int, r *FileRule, merged map[mergeKey]bool) {
 }
 
 func (d *decider) addLink(i int, r *LinkRule) {
-	link, target := r.Link.compile().expr, r.Target.compile().expr
+	link, target := r.Link.expr(), anyTarget
+	if r.Target != nil {
+		target = r.Target.expr()
+	}
 	if link == nil || target == nil {
 		return
 	}
@@ -94,7 +97,7 @@ func (d *decider) addAll(i int, r *AllRule) {
 	if r.Deny {
 		entry.exec = nil
 	}
-	d.addHalves(everyFile.compile().expr, anyTarget, entry, true)
+	d.addHalves(everyFile.expr(), anyTarget, entry, true)
 	d.addChangeProfile(i, &ChangeProfileRule{Header: r.Header})
 }
 
@@ -426,4 +429,4 @@ var everyFile = &Pattern{Source: "/{**,}", Expanded: []string{"/{**,}"}}
 
 // exact reports whether the rule's path is one that dominates in the choice of
 // an exec transition.
-func (r *FileRule) exact() bool { return filePattern(r).compile().expr.exact() }
+func (r *FileRule) exact() bool { return filePattern(r).expr().exact() }

@@ -68,6 +68,9 @@ func nearRule(r Rule, why NearReason, format string, args ...any) Near {
 func (p *Profile) nearFiles(req FileRequest, missing Perms) []Near {
 	var near, apart []Near
 	for _, rule := range p.Rules {
+		if link, ok := rule.(*LinkRule); ok && missing&Link != 0 && !link.Deny && link.Link.Match(req.Path) {
+			near = append(near, nearLink(link, req))
+		}
 		r, ok := rule.(*FileRule)
 		if !ok || r.Deny || r.Path == nil || r.Path.Err() != nil {
 			continue
@@ -90,6 +93,19 @@ func (p *Profile) nearFiles(req FileRequest, missing Perms) []Near {
 		return sharedStart(b.Rule.(*FileRule), req.Path) - sharedStart(a.Rule.(*FileRule), req.Path)
 	})
 	return append(near, apart[:min(len(apart), maxNear)]...)
+}
+
+// nearLink says why a link rule for the new name did not grant the link.
+func nearLink(r *LinkRule, req FileRequest) Near {
+	switch {
+	case !r.Target.Match(req.Target):
+		return nearRule(r, NearField, "the rule has another target")
+	case r.Owner && !req.Owner:
+		return nearRule(r, NearOwner, "the rule is for the owner of the target, and the task is not")
+	case r.Subset:
+		return nearRule(r, NearField, "the rule demands that the new name has no permission that the target has not")
+	}
+	return nearRule(r, NearDenied, "a deny rule forbids this pair of names")
 }
 
 // nearSamePath says why a rule whose path matches did not grant what is missing.
@@ -135,7 +151,7 @@ const maxDetour = 64
 // otherComponent reports whether a pattern would match the path with one of its
 // components replaced, and which. Paths of a single component are near nothing.
 func otherComponent(p *Pattern, path string) (part string, ok bool) {
-	auto := p.compile().auto
+	auto := p.automaton()
 	components := strings.SplitAfter(strings.TrimPrefix(path, "/"), "/")
 	if len(components) < 2 || path[0] != '/' {
 		return "", false

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +18,7 @@ import (
 
 // decisionProfiles is how many profiles the comparison with the compiled policy
 // makes; each is asked some 40 requests.
-const decisionProfiles = 600
+const decisionProfiles = 360
 
 // batch is how many profiles go into one call of apparmor_parser.
 const batch = 60
@@ -101,7 +103,7 @@ func (w policyWriter) rule() string {
 	deny := strings.Contains(q, "deny")
 	switch n := w.IntN(100); {
 	case n < 40:
-		return q + w.pick("", "", "owner ") + w.glob() + " " + w.perms(deny) + ","
+		return q + w.pick("", "", "owner ") + w.glob() + " " + w.perms() + ","
 	case n < 52:
 		if deny {
 			return q + w.glob() + " " + w.pick("x", "rx", "wx", "mx") + ","
@@ -124,12 +126,26 @@ func (w policyWriter) rule() string {
 		return w.mountRule(q)
 	case n < 95:
 		return w.pick("", "", "deny ") + "change_profile " + w.pick("", "", w.glob()+" ") + w.pick("", "-> "+w.target(), "-> "+w.target()) + ","
+	case n < 98:
+		return w.unixRule(q)
 	default:
 		return w.dbusRule(q)
 	}
 }
 
-func (w policyWriter) perms(deny bool) string {
+func (w policyWriter) unixRule(q string) string {
+	conds := w.pick("", "", "type=stream ", "type=dgram ") + w.pick("", "", "addr=@a ", "addr=@a* ", "addr=none ", "addr=auto ")
+	switch w.IntN(3) {
+	case 0:
+		return q + "unix " + w.pick("", "(create) ", "(bind, getattr) ", "(listen) ", "(send) ") + conds + ","
+	case 1:
+		return q + "unix " + w.pick("", "(send, receive) ", "(connect) ", "(accept) ") + conds +
+			w.pick("peer=(addr=@a)", "peer=(label=p?)", "peer=(addr=@[a-c]*, label=a)", "peer=(addr=none)") + ","
+	}
+	return q + "unix,"
+}
+
+func (w policyWriter) perms() string {
 	return w.pick("r", "w", "rw", "a", "ra", "k", "rk", "l", "rl", "rwl", "m", "mr", "rwlk", "rwmkl")
 }
 
@@ -196,15 +212,15 @@ func (w policyWriter) near(p *Profile) string {
 
 // sample walks a pattern at random to a name that it matches.
 func (w policyWriter) sample(p *Pattern) (string, bool) {
-	a := p.compile().auto
+	a := p.automaton()
 	s, name := a.start.Load(), ""
-	for range 12 {
-		if len(s.tags) > 0 && (w.chance(30) || len(name) > 10) {
+	for range 60 {
+		if len(s.tags) > 0 && (w.chance(30) || len(name) > 40) {
 			return name, true
 		}
 		var choices []byte
-		for _, c := range []byte("ab/c.x+*") {
-			if len(a.next(s, c).nodes) > 0 {
+		for _, c := range append([]byte("ab/c.x+*"), a.reps...) {
+			if c != 0 && len(a.next(s, c).nodes) > 0 {
 				choices = append(choices, c)
 			}
 		}
@@ -274,6 +290,37 @@ func TestDecideAsCompiled(t *testing.T) {
 		}
 	}
 	assert.Greater(t, total, 5000)
+}
+
+// TestDecideSystemProfiles compares decisions on the file rules of the profiles
+// that Debian ships, with all their abstractions.
+func TestDecideSystemProfiles(t *testing.T) {
+	parserTool(t)
+	w := policyWriter{rand.New(rand.NewPCG(20, 27))}
+	c := &comparison{t: t, w: w, asked: map[string]int{}}
+	for _, name := range []string{"sbin.klogd", "usr.sbin.traceroute", "usr.sbin.nscd", "lsb_release", "usr.bin.man", "php-fpm"} {
+		file := filepath.Join("/etc/apparmor.d", name)
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Logf("%s is not installed", name)
+			continue
+		}
+		policy, problems, err := (&Loader{}).LoadFile(file)
+		require.NoError(t, err)
+		for _, p := range problems {
+			require.NotEqual(t, rules.Error, p.Severity, "%s", p)
+		}
+		compiled, err := compile(t, string(text))
+		require.NoError(t, err)
+		for _, p := range policy.Profiles {
+			k := compiled[p.Name]
+			require.NotNil(t, k, p.Name)
+			for range 400 {
+				c.file(p, k, p.HasFlag("audit"))
+			}
+		}
+	}
+	t.Logf("%d requests, %d granted, %d of them executions", c.asked["file"], c.asked["granted file"], c.asked["exec"])
 }
 
 func loadText(t testing.TB, text string) *Policy {
@@ -358,6 +405,7 @@ func (c *comparison) profile(p *Profile, k *compiledProfile) {
 		c.mount(p, k)
 		c.dbus(p, k, audit)
 		c.changeProfile(p, k)
+		c.unix(p, k)
 	}
 }
 
@@ -514,4 +562,41 @@ func (c *comparison) changeProfile(p *Profile, k *compiledProfile) {
 	req := ChangeProfileRequest{Target: c.w.pick("a", "b", "/a/b", "p1", "unconfined", "&a"), OnExec: c.w.pick("", c.w.path())}
 	d := p.Decide(req)
 	c.same(p, "change_profile", req, verdict(k.changeProfile(req.Target, req.OnExec), false), verdict(d.Granted == Access, d.Quiet))
+}
+
+// unix asks about a socket as a kernel with unix mediation of version 7 does:
+// aa_unix_*_perm() in security/apparmor/af_unix.c of Ubuntu's kernels, whose
+// layout gen_policy_re() in af_unix.cc of apparmor_parser describes.
+func (c *comparison) unix(p *Profile, k *compiledProfile) {
+	w := c.w
+	bits := map[Perms]uint32{Create: 0x10, Bind: 0x20000, GetAttr: 0x8000, Listen: 0x40000, Send: 2, Receive: 4, Connect: 0x40, Accept: 0x10000}
+	order := []Perms{Create, Bind, GetAttr, Listen, Send, Receive, Connect, Accept}
+	req := UnixRequest{
+		Perms: order[w.IntN(len(order))], Type: w.pick("stream", "dgram"), Addr: w.pick("@a", "@ab", "@x", "none", "@01f2c"),
+		Label: w.pick("p1", "a"), PeerAddr: w.pick("@a", "@b", "none"), PeerLabel: w.pick("p1", "a", "unconfined"),
+	}
+	if req.Perms == Bind && w.chance(30) {
+		req.Addr = ""
+	}
+	addr := func(a string) string {
+		if a == "none" {
+			return "\x01"
+		}
+		return strings.Replace(a, "@", "\x00", 1)
+	}
+	key := string([]byte{14, 0, 1, 0, map[string]byte{"stream": 1, "dgram": 2}[req.Type], 0, 0})
+	if req.Perms != Create {
+		key += addr(req.Addr) + "\x00" + req.Label + "\x00"
+	}
+	switch req.Perms {
+	case Listen:
+		key += "\x02\x00\x05"
+	case Send, Receive, Connect, Accept:
+		key += "\x01" + addr(req.PeerAddr) + "\x00" + req.PeerLabel
+	}
+	// The quiet bits are not compared: apparmor_parser 3.0 inverts them in the unix
+	// rules that it makes of `deny network unix,`.
+	allow, _ := k.classPerms(key)
+	d := p.Decide(req)
+	c.same(p, "unix", req, verdict(allow&bits[req.Perms] != 0, false), verdict(d.Granted == req.Perms, false))
 }

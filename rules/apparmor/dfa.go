@@ -14,12 +14,6 @@ type byteSet [4]uint64
 
 var anyByte = byteSet{^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0)}
 
-// noNUL and noSlash are what ** and * repeat.
-var (
-	noNUL   = without(0)
-	noSlash = without(0, '/')
-)
-
 func oneByte(c byte) (s byteSet) { s.add(c); return s }
 
 func without(bytes ...byte) byteSet {
@@ -69,14 +63,6 @@ const (
 func set(s byteSet) *expr { return &expr{op: opSet, set: s} }
 
 func star(e *expr) *expr { return &expr{op: opStar, subs: []*expr{e}} }
-
-func text(s string) *expr {
-	e := &expr{}
-	for i := range len(s) {
-		e.subs = append(e.subs, set(oneByte(s[i])))
-	}
-	return e
-}
 
 // cat joins expressions; concatenations in it are flattened.
 func cat(parts ...*expr) *expr {

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-var generated = flag.Int("generated", 600, "how many generated policies to compare with apparmor_parser")
+var generated = flag.Int("generated", 400, "how many generated policies to compare with apparmor_parser")
 
 // TestGeneratedPolicies compares what we accept with what apparmor_parser
 // accepts, on policies made from a grammar.
@@ -34,10 +34,33 @@ func TestGeneratedPolicies(t *testing.T) {
 			continue // Blocks with deny came with 4.1; no rule may be in it to say so.
 		case strings.Contains(policy, "if ") && (strings.Contains(ours, "bad-glob") || strings.Contains(ours, "since 3.1")):
 			continue // 3.0 drops mount, dbus, signal, ptrace and unix rules in an if.
+		case want && strings.Contains(policy, "audit") && (strings.Contains(ours, "empty-mount") || strings.Contains(ours, "since 3.1")):
+			continue // 3.0 does not notice that an audited mount rule is empty.
 		}
 		if !assert.Equal(t, want, got, "policy %d:\n%s\napparmor_parser: %s\nwhydenied: %s", i, policy, oracle, ours) && t.Failed() && testing.Short() {
 			return
 		}
 	}
 	assert.Greater(t, both, *generated/4, "the generator must write policies that are accepted")
+}
+
+// TestGeneratedPositions loads thousands of generated policies, most of them
+// wrong somewhere: every position lies in the file, and every refusal says where.
+func TestGeneratedPositions(t *testing.T) {
+	for i := range 4000 {
+		g := generator{Rand: rand.New(rand.NewPCG(5, uint64(i))), errors: 5}
+		l := Loader{Include: []string{"testdata/include"}}
+		p, diags := l.Load(newFile(g.policy()))
+		for _, d := range diags {
+			inFile(t, d.At)
+			assert.NotEmpty(t, d.Message)
+			assert.NotEmpty(t, d.Code)
+		}
+		for _, prof := range p.Profiles {
+			for _, r := range prof.Rules {
+				inFile(t, r.Location())
+				assert.True(t, strings.HasSuffix(r.Location().Text(), ","), "%q", r.Location().Text())
+			}
+		}
+	}
 }

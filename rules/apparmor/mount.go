@@ -67,9 +67,12 @@ func mountIn30(m *MountRule) bool {
 			}
 		}
 	}
-	if m.Op == "remount" {
+	switch {
+	case m.Op == "remount" && len(m.Options) > 0 && must|may == 0:
+		return true
+	case m.Op == "remount":
 		must |= msRemount
-	} else if len(m.Options) == 0 {
+	case len(m.Options) == 0:
 		return true
 	}
 	return mountMatches(m, must, may, m.Source == nil)

@@ -319,6 +319,8 @@ func checkRlimit(kind, number, unit string) string {
 			return "too large"
 		case kind == "seconds" && n < (1e6+per-1)/per:
 			return "less than one second"
+		case n == 0:
+			return "less than one microsecond"
 		}
 	}
 	if n < 0 {

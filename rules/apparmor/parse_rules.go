@@ -17,14 +17,6 @@ type cond struct {
 	at     rules.Location
 }
 
-// text returns the source of the only value, or "".
-func (c cond) text() string {
-	if len(c.values) == 0 {
-		return ""
-	}
-	return c.values[0].Source
-}
-
 // conds reads conditions until something else comes.
 func (p *parser) conds() ([]cond, bool) {
 	var out []cond
@@ -166,7 +158,7 @@ func (p *parser) fields(conds []cond, class string, fields map[string]**Pattern)
 			p.errorf(c.at, "bad-condition", "unknown condition %q in a %s rule%s", c.name, class, closest(c.name, keys(fields)))
 		case c.in:
 			p.errorf(c.at, "bad-condition", "%s cannot be used with in", c.name)
-		case len(c.values) != 1:
+		case len(c.values) != 1 && class != "pivot_root": // which reads the first
 			p.errorf(c.at, "bad-condition", "%s takes one value", c.name)
 		case *field != nil:
 			p.errorf(c.at, "bad-condition", "%s can be given only once", c.name)

@@ -2,177 +2,12 @@ package apparmor
 
 import (
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/whydenied/whydenied/rules"
 )
-
-// Limits on what one Load reads. Real policy stays far below them; policy that
-// includes itself through a child profile, or is made to exhaust memory, meets
-// them.
-const (
-	maxFileSize     = 16 << 20 // bytes of one file
-	maxIncludeDepth = 50
-	maxIncludes     = 20_000    // include statements followed
-	maxRules        = 1_000_000 // rules of all profiles together
-	maxDiagnostics  = 10_000
-)
-
-// A Loader reads policy files and what they include. It reads and parses each
-// included file once, and serves one goroutine at a time.
-type Loader struct {
-	// Include is the search path of <magic> includes and abi files, as given to
-	// apparmor_parser with -b and -I; nil means /etc/apparmor.d.
-	Include []string
-	// Overlay replaces the text of files by name, so that an edit can be tried
-	// before it is written.
-	Overlay map[string]string
-
-	parsed map[string]*parsedFile
-}
-
-// A parsedFile is a file with its statements, and what was wrong with it.
-type parsedFile struct {
-	file  *rules.File
-	stmts []statement
-	diags []rules.Diagnostic
-	err   error    // the file cannot be read
-	dir   []string // the files of a directory
-}
-
-// LoadFile reads the named file and loads it. The error is of reading that file
-// alone; everything else is a diagnostic.
-func (l *Loader) LoadFile(name string) (*Policy, []rules.Diagnostic, error) {
-	text, err := l.read(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	p, diags := l.Load(rules.NewFile(name, text))
-	return p, diags, nil
-}
-
-// Load parses a policy file with all that it includes, and resolves variables,
-// conditionals and qualifier blocks. The policy holds everything that could be
-// read; apparmor_parser refuses the file if any diagnostic is an Error.
-func (l *Loader) Load(file *rules.File) (*Policy, []rules.Diagnostic) {
-	if text, ok := l.Overlay[file.Name]; ok && text != file.Text {
-		file = rules.NewFile(file.Name, text)
-	}
-	root := &parsedFile{file: file}
-	root.stmts, root.diags = parse(file)
-	r := &resolver{
-		loader:   l,
-		policy:   &Policy{},
-		symbols:  symbols{vars: map[string]*variable{}, bools: map[string]bool{}},
-		reported: map[problem]bool{},
-		names:    map[string]*Profile{},
-		seen:     map[*rules.File]bool{},
-	}
-	r.enter(root)
-	r.preamble(root.stmts, scope{included: map[string]bool{}})
-	r.profiles()
-	r.policy.Variables = r.symbols.values()
-	return r.policy, r.diags
-}
-
-// read returns the text of a file, from the overlay if it is there.
-func (l *Loader) read(name string) (string, error) {
-	if text, ok := l.Overlay[name]; ok {
-		return text, nil
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
-	if err != nil {
-		return "", err
-	}
-	if len(text) > maxFileSize {
-		return "", fmt.Errorf("%s: larger than %d MiB", name, maxFileSize>>20)
-	}
-	return string(text), nil
-}
-
-// open returns a file or directory as parsed before, or reads it.
-func (l *Loader) open(name string) *parsedFile {
-	if f := l.parsed[name]; f != nil {
-		return f
-	}
-	f := &parsedFile{}
-	if info, err := os.Stat(name); err == nil && info.IsDir() {
-		f.dir, f.err = l.list(name)
-	} else if text, err := l.read(name); err != nil {
-		f.err = err
-	} else {
-		f.file = rules.NewFile(name, text)
-		f.stmts, f.diags = parse(f.file)
-	}
-	if l.parsed == nil {
-		l.parsed = map[string]*parsedFile{}
-	}
-	l.parsed[name] = f
-	return f
-}
-
-// list returns the files of an include directory that the parser reads, sorted.
-func (l *Loader) list(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, e := range entries {
-		name := dir + "/" + e.Name()
-		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() && !ignoredFile(e.Name()) {
-			names = append(names, name)
-		}
-	}
-	for name := range l.Overlay {
-		if filepath.Dir(name) == filepath.Clean(dir) && !ignoredFile(filepath.Base(name)) && !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names, nil
-}
-
-// ignoredSuffixes mark backups and leftovers of package managers, which an
-// included directory may hold (_aa_is_blacklisted of libapparmor 3.0).
-var ignoredSuffixes = [...]string{".dpkg-new", ".dpkg-old", ".dpkg-dist", ".dpkg-bak", ".dpkg-remove",
-	".pacsave", ".pacnew", ".rpmnew", ".rpmsave", ".orig", ".rej", "~"}
-
-func ignoredFile(name string) bool {
-	if strings.HasPrefix(name, ".") || name == "README" {
-		return true
-	}
-	return slices.ContainsFunc(ignoredSuffixes[:], func(s string) bool { return strings.HasSuffix(name, s) })
-}
-
-// find returns the name under which an include or abi file is found: on the
-// search path for <magic>, else as it stands, relative to the working
-// directory.
-func (l *Loader) find(path string, magic bool) (string, *parsedFile) {
-	if !magic {
-		return path, l.open(path)
-	}
-	dirs := l.Include
-	if dirs == nil {
-		dirs = []string{"/etc/apparmor.d"}
-	}
-	for _, dir := range dirs {
-		name := strings.TrimSuffix(dir, "/") + "/" + path
-		if f := l.open(name); f.err == nil {
-			return name, f
-		}
-	}
-	return "", nil
-}
 
 // A scope is where statements stand: the includes that led there, the profile
 // and the blocks around.
@@ -182,6 +17,7 @@ type scope struct {
 	profile  *Profile        // nil in the preamble
 	quals    Qualifiers      // of the blocks around
 	inBlock  bool
+	dead     bool // in the branch of a conditional that is not taken
 }
 
 // A resolver turns statements into a policy.
@@ -194,6 +30,7 @@ type resolver struct {
 	reported map[problem]bool
 	names    map[string]*Profile // by full name
 	seen     map[*rules.File]bool
+	expanded int // bytes of patterns with their variables resolved
 	includes int
 	rules    int
 	full     bool // a limit was met
@@ -362,6 +199,7 @@ func (r *resolver) profile(s *profileStmt, outer scope) {
 	// Children are resolved after their parent, whose name they see in
 	// @{profile_name} as their own.
 	r.body(s.stmts, scope{via: outer.via, included: map[string]bool{}, profile: p})
+	r.checkTargets(p)
 }
 
 // name reads the name of a profile: NAME, :NS:NAME or :NS://NAME.
@@ -389,9 +227,6 @@ func (r *resolver) name(p *Profile, s *profileStmt) {
 		r.errorf(s.name.At, "bad-name", "a name that is not a path needs the keyword profile before it")
 	}
 	if p.Parent != nil {
-		if !s.keyword && !s.hat {
-			r.errorf(s.name.At, "bad-name", "a profile inside a profile needs the keyword profile before its name")
-		}
 		name = p.Parent.Name + "//" + name
 		if p.Namespace == "" {
 			p.Namespace = p.Parent.Namespace
@@ -431,6 +266,12 @@ func (r *resolver) body(stmts []statement, sc scope) {
 		case *ruleStmt:
 			r.rule(s.rule, sc)
 		case *profileStmt:
+			if !s.hat && !s.keyword {
+				r.errorf(s.name.At, "bad-name", "a profile inside a profile needs the keyword profile before its name")
+			}
+			if sc.dead {
+				continue
+			}
 			if sc.inBlock {
 				r.warnf(s.loc, "rule-dropped", "apparmor_parser drops this profile: blocks hold only file, link and change_profile rules")
 				continue
@@ -439,16 +280,51 @@ func (r *resolver) body(stmts []statement, sc scope) {
 		case *blockStmt:
 			r.block(s, sc)
 		case *ifStmt:
-			if r.test(s.cond) {
-				r.body(s.then, sc)
-			} else {
-				r.body(s.otherwise, sc)
-			}
+			r.conditional(s, sc)
 		case *abiStmt:
 			r.abi(s)
 		default:
 			r.errorf(s.at(), "late-preamble", "variables and aliases stand before the first profile, not inside one")
 		}
+	}
+}
+
+// maxTargets is how many names the exec rules of a profile can change to:
+// AA_EXEC_COUNT in apparmor_parser, less those it keeps for itself.
+const maxTargets = 12
+
+// checkTargets reports a profile whose rules name too many exec targets.
+func (r *resolver) checkTargets(p *Profile) {
+	type target struct {
+		mode ExecMode
+		name string
+	}
+	seen := map[target]bool{}
+	for _, rule := range p.Rules {
+		f, ok := rule.(*FileRule)
+		if !ok || f.Exec.Target == nil {
+			continue
+		}
+		seen[target{f.Exec.Mode, targetOf(f)}] = true
+		if len(seen) > maxTargets {
+			r.errorf(f.Exec.TargetAt, "too-many-targets", "the rules of profile %s name more than %d exec targets", p.Name, maxTargets)
+			return
+		}
+	}
+}
+
+// conditional resolves both branches of an if. Files included by the one that
+// is not taken count as included, and must exist, all the same.
+func (r *resolver) conditional(s *ifStmt, sc scope) {
+	taken := r.test(s.cond)
+	dead := sc
+	dead.dead = true
+	if taken {
+		r.body(s.then, sc)
+		r.body(s.otherwise, dead)
+	} else {
+		r.body(s.then, dead)
+		r.body(s.otherwise, sc)
 	}
 }
 
@@ -500,6 +376,9 @@ func (r *resolver) test(c ifCond) bool {
 
 // rule puts a rule into its profile.
 func (r *resolver) rule(rule Rule, sc scope) {
+	if sc.dead {
+		return
+	}
 	if r.rules++; r.rules > maxRules {
 		if !r.full {
 			r.full = true

@@ -104,6 +104,10 @@ func TestIncludeErrors(t *testing.T) {
 	assert.Equal(t, filepath.Join(dir, "bad")+":1:4", diags[0].At.String())
 	assert.Equal(t, []string{"/b r,"}, ruleTexts(p.Profiles[0]))
 
+	// The branch that is not taken is read all the same.
+	_, diags = l.Load(rules.NewFile("p", "$on=true\nprofile p {\n  if $on { } else { include <nope>\n  }\n}\n"))
+	assert.Contains(t, diagText(diags), "[include-not-found]")
+
 	_, _, err := l.LoadFile(filepath.Join(dir, "missing"))
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	_, _, err = l.LoadFile(dir)
@@ -172,6 +176,8 @@ func TestVariableBombs(t *testing.T) {
 		"profile x { /" + strings.Repeat("{a,", 30_000) + " r, }\n",
 		strings.Repeat("\"", 100_000), strings.Repeat("\\\"", 100_000), strings.Repeat("(", 100_000), strings.Repeat("profile x {\n", 1000) + strings.Repeat("}\n", 1000),
 		"profile x {" + strings.Repeat("/a q,\n", 50_000),
+		"@{A}=" + manyValues[:30_000] + "\nprofile x {\n" + strings.Repeat("/@{A} r,\n", 4000) + "}\n",
+		"profile x { include /dev/zero\n}\n",
 	}
 	for i, policy := range bombs {
 		l := Loader{Include: []string{"testdata/include"}}
@@ -230,6 +236,17 @@ profile p {
 		assert.Equal(t, "rule-dropped", d.Code)
 		assert.Equal(t, rules.Warning, d.Severity)
 	}
+}
+
+func TestFlags(t *testing.T) {
+	p := load(t, "profile p flags=(complain, attach_disconnected.path=/x kill.signal=term error=EPERM) { }").Profiles[0]
+	assert.True(t, p.HasFlag("complain"))
+	assert.False(t, p.HasFlag("audit"))
+	require.Len(t, p.Flags, 4)
+	assert.Equal(t, "", p.Flags[0].Since)
+	assert.Equal(t, "4.0", p.Flags[1].Since)
+	assert.Equal(t, "/x", p.Flags[1].Value)
+	assert.Equal(t, "error=EPERM", p.Flags[3].At.Text())
 }
 
 // TestRecovery checks that one bad rule hides no other, and that errors point

@@ -11,8 +11,9 @@ import (
 // Limits on the expansion of variables, which grows exponentially in policy made
 // to do so.
 const (
-	maxValues   = 10_000  // values of one variable
-	maxExpanded = 1 << 16 // bytes of one expanded pattern
+	maxValues   = 10_000   // values of one variable
+	maxExpanded = 1 << 16  // bytes of one expanded pattern
+	maxAll      = 16 << 20 // bytes of all expanded patterns of a policy
 )
 
 // symbols are the variables of a policy.
@@ -218,6 +219,9 @@ func (r *resolver) substitute(text string) (string, string) {
 			return "", problem
 		}
 		writeValues(&out, values, strings.HasSuffix(out.String(), "/"), strings.HasPrefix(suffix, "/"))
+		if r.expanded += out.Len(); r.expanded > maxAll {
+			return "", fmt.Sprintf("the variables of this policy expand to more than %d MiB", maxAll>>20)
+		}
 		if out.Len() > maxExpanded {
 			return "", fmt.Sprintf("longer than %d bytes with its variables expanded", maxExpanded)
 		}
@@ -254,7 +258,7 @@ func (r *resolver) checkGlob(p *Pattern, text string, kind textKind) bool {
 	if kind == addressText && text != "" {
 		text = text[1:] // the @
 	}
-	if strings.IndexAny(text, "\\[]{}") < 0 {
+	if !strings.ContainsAny(text, "\\[]{}") {
 		return true
 	}
 	if _, err := parseGlob(text, kind == addressText); err != nil {

@@ -1,0 +1,186 @@
+package apparmor
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/whydenied/whydenied/rules"
+)
+
+// Limits on what one Load reads. Real policy stays far below them; policy that
+// includes itself through a child profile, or is made to exhaust memory, meets
+// them.
+const (
+	maxFileSize     = 16 << 20 // bytes of one file
+	maxIncluded     = 64 << 20 // bytes of all included files of a Loader
+	maxIncludeDepth = 50
+	maxIncludes     = 20_000    // include statements followed
+	maxRules        = 1_000_000 // rules of all profiles together
+	maxDiagnostics  = 10_000
+)
+
+// A Loader reads policy files and what they include. It reads and parses each
+// included file once, and serves one goroutine at a time.
+type Loader struct {
+	// Include is the search path of <magic> includes and abi files, in order;
+	// nil means /etc/apparmor.d. apparmor_parser searches the directories of
+	// -I first, then that of -b.
+	Include []string
+	// Overlay replaces the text of files by name, so that an edit can be tried
+	// before it is written.
+	Overlay map[string]string
+
+	parsed   map[string]*parsedFile
+	included int // bytes of the parsed files
+}
+
+// A parsedFile is a file with its statements, and what was wrong with it.
+type parsedFile struct {
+	file  *rules.File
+	stmts []statement
+	diags []rules.Diagnostic
+	err   error    // the file cannot be read
+	dir   []string // the files of a directory
+}
+
+// LoadFile reads the named file and loads it. The error is of reading that file
+// alone; everything else is a diagnostic.
+func (l *Loader) LoadFile(name string) (*Policy, []rules.Diagnostic, error) {
+	text, err := l.read(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, diags := l.Load(rules.NewFile(name, text))
+	return p, diags, nil
+}
+
+// Load parses a policy file with all that it includes, and resolves variables,
+// conditionals and qualifier blocks. The policy holds everything that could be
+// read; apparmor_parser refuses the file if any diagnostic is an Error.
+func (l *Loader) Load(file *rules.File) (*Policy, []rules.Diagnostic) {
+	if text, ok := l.Overlay[file.Name]; ok && text != file.Text {
+		file = rules.NewFile(file.Name, text)
+	}
+	root := &parsedFile{file: file}
+	root.stmts, root.diags = parse(file)
+	r := &resolver{
+		loader:   l,
+		policy:   &Policy{},
+		symbols:  symbols{vars: map[string]*variable{}, bools: map[string]bool{}},
+		reported: map[problem]bool{},
+		names:    map[string]*Profile{},
+		seen:     map[*rules.File]bool{},
+	}
+	r.enter(root)
+	r.preamble(root.stmts, scope{included: map[string]bool{}})
+	r.profiles()
+	r.policy.Variables = r.symbols.values()
+	return r.policy, r.diags
+}
+
+// read returns the text of a file, from the overlay if it is there.
+func (l *Loader) read(name string) (string, error) {
+	if text, ok := l.Overlay[name]; ok {
+		return text, nil
+	}
+	// A pipe or a terminal would be waited for.
+	if info, err := os.Stat(name); err != nil {
+		return "", err
+	} else if !info.Mode().IsRegular() {
+		return "", fmt.Errorf("%s: not a regular file", name)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
+	if err != nil {
+		return "", err
+	}
+	if len(text) > maxFileSize {
+		return "", fmt.Errorf("%s: larger than %d MiB", name, maxFileSize>>20)
+	}
+	return string(text), nil
+}
+
+// open returns a file or directory as parsed before, or reads it.
+func (l *Loader) open(name string) *parsedFile {
+	if f := l.parsed[name]; f != nil {
+		return f
+	}
+	f := &parsedFile{}
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		f.dir, f.err = l.list(name)
+	} else if text, err := l.read(name); err != nil {
+		f.err = err
+	} else if l.included += len(text); l.included > maxIncluded {
+		f.err = fmt.Errorf("the included files are larger than %d MiB together", maxIncluded>>20)
+	} else {
+		f.file = rules.NewFile(name, text)
+		f.stmts, f.diags = parse(f.file)
+	}
+	if l.parsed == nil {
+		l.parsed = map[string]*parsedFile{}
+	}
+	l.parsed[name] = f
+	return f
+}
+
+// list returns the files of an include directory that the parser reads, sorted.
+func (l *Loader) list(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		name := dir + "/" + e.Name()
+		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() && !ignoredFile(e.Name()) {
+			names = append(names, name)
+		}
+	}
+	for name := range l.Overlay {
+		if filepath.Dir(name) == filepath.Clean(dir) && !ignoredFile(filepath.Base(name)) && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// ignoredSuffixes mark backups and leftovers of package managers, which an
+// included directory may hold (_aa_is_blacklisted of libapparmor 3.0).
+var ignoredSuffixes = [...]string{".dpkg-new", ".dpkg-old", ".dpkg-dist", ".dpkg-bak", ".dpkg-remove",
+	".pacsave", ".pacnew", ".rpmnew", ".rpmsave", ".orig", ".rej", "~"}
+
+func ignoredFile(name string) bool {
+	if strings.HasPrefix(name, ".") || name == "README" {
+		return true
+	}
+	return slices.ContainsFunc(ignoredSuffixes[:], func(s string) bool { return strings.HasSuffix(name, s) })
+}
+
+// find returns the name under which an include or abi file is found: on the
+// search path for <magic>, else as it stands, relative to the working
+// directory.
+func (l *Loader) find(path string, magic bool) (string, *parsedFile) {
+	if !magic {
+		return path, l.open(path)
+	}
+	dirs := l.Include
+	if dirs == nil {
+		dirs = []string{"/etc/apparmor.d"}
+	}
+	for _, dir := range dirs {
+		name := strings.TrimSuffix(dir, "/") + "/" + path
+		if f := l.open(name); f.err == nil {
+			return name, f
+		}
+	}
+	return "", nil
+}
