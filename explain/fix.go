@@ -28,11 +28,19 @@ func (f *Finding) fix(p *Policy, profile *apparmor.Profile, req apparmor.Request
 }
 
 // quietRule returns the deny rule that keeps the access refused and unlogged,
-// or "" if the language has none for it.
+// or "" if there is none. As deny beats allow, nothing of the profile matters
+// but the flag by which everything is logged.
 func (p *Policy) quietRule(profile *apparmor.Profile, req apparmor.Request) string {
+	if profile.HasFlag("audit") {
+		return ""
+	}
 	rule := "deny " + apparmor.RuleFor(withoutExecMode(req), "")
-	edited := p.edited(&rules.Fix{Edits: []rules.Edit{profile.Insert(rule)}}, profile)
-	if edited == nil || !edited.Decide(req).Quiet {
+	policy, diagnostics := p.loader.Load(rules.NewFile("deny", "profile p {\n  "+rule+"\n}\n"))
+	denying := policy.Profile("p")
+	if denying == nil || len(errorsOf(diagnostics)) > 0 {
+		return ""
+	}
+	if d := denying.Decide(req); !d.Quiet {
 		return ""
 	}
 	return rule
