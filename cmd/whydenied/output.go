@@ -38,6 +38,12 @@ func (f *outputFlags) printer(cmd *cobra.Command) (print func(report.Message) er
 	default:
 		return nil, nil, usagef("--format %q is unknown; use text or json", f.format)
 	}
+	opts, err := f.textOptions(cmd)
+	return report.NewText(out, opts), out.Flush, err
+}
+
+// textOptions returns how text is to look.
+func (f *outputFlags) textOptions(cmd *cobra.Command) (report.TextOptions, error) {
 	width, terminal := terminalWidth(cmd.OutOrStdout())
 	opts := report.TextOptions{Width: width}
 	if terminal { // elsewhere times are printed whole, and the same whenever it is run
@@ -50,9 +56,9 @@ func (f *outputFlags) printer(cmd *cobra.Command) (print func(report.Message) er
 		opts.Color = terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	case "never":
 	default:
-		return nil, nil, usagef("--color %q is unknown; use auto, always or never", f.color)
+		return opts, usagef("--color %q is unknown; use auto, always or never", f.color)
 	}
-	return report.NewText(out, opts), out.Flush, nil
+	return opts, nil
 }
 
 // terminalWidth returns the columns to print in, and whether w is a terminal.

@@ -395,22 +395,6 @@ func (f *outputFlags) answers(cmd *cobra.Command) (print func(report.Answer) err
 	return report.NewAnswerText(out, opts), out.Flush, err
 }
 
-// textOptions returns how text is to look.
-func (f *outputFlags) textOptions(cmd *cobra.Command) (report.TextOptions, error) {
-	width, terminal := terminalWidth(cmd.OutOrStdout())
-	opts := report.TextOptions{Width: width}
-	switch f.color {
-	case "always":
-		opts.Color = true
-	case "auto":
-		opts.Color = terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	case "never":
-	default:
-		return opts, usagef("--color %q is unknown; use auto, always or never", f.color)
-	}
-	return opts, nil
-}
-
 // isTerminal reports whether r is one, where waiting for a batch would look like
 // hanging.
 func isTerminal(r io.Reader) bool {
