@@ -191,7 +191,8 @@ func interpretedUID(s string) (int, bool) {
 	case "root":
 		return 0, true
 	case "unset":
-		return 1<<32 - 1, true
+		unset := uint32(1<<32 - 1)
+		return int(unset), true
 	}
 	if n, ok := strings.CutPrefix(s, "unknown("); ok {
 		v, ok := atoi(strings.TrimSuffix(n, ")"))

@@ -23,10 +23,16 @@ type Dedup struct {
 	exact generations[uint32]  // serial, time and content: the node
 	timed generations[tallies] // content and second
 	any   generations[tallies] // content
-	bare  bool                 // a record without a serial was seen
+	// early are the records seen until the first without a serial comes: only then
+	// do timed and any matter.
+	early []sighting
+	bare  bool // it came
 	seed  maphash.Seed
 	buf   []byte
 }
+
+// A sighting is a record with a serial: what it says and its second.
+type sighting struct{ content, second uint64 }
 
 // NewDedup returns an empty Dedup.
 func NewDedup() *Dedup { return &Dedup{seed: maphash.MakeSeed()} }
@@ -42,21 +48,38 @@ func (d *Dedup) Duplicate(x *Denial) bool {
 	if r.Serial != 0 && d.seenExactly(d.key(content, uint64(r.Serial), uint64(quarter)), d.node(r.Node)) {
 		return true
 	}
-	way := uint16(0) // 0: by a record with a serial, where each stands for one event
+	second := uint64(quarter / 1000)
+	if r.Serial != 0 && !d.bare && !r.Time.IsZero() {
+		if len(d.early) == 2*generation {
+			d.early = append(d.early[:0], d.early[generation:]...)
+		}
+		d.early = append(d.early, sighting{content, second})
+		return false
+	}
+	if !d.bare {
+		d.bare = true
+		for _, e := range d.early {
+			d.tally(e.content, e.second, 0)
+		}
+		d.early = nil
+	}
+	way := uint16(0) // of a record with a serial, where each stands for one event
 	if r.Serial == 0 {
 		way = uint16(d.key(maphash.String(d.seed, r.Origin.File), uint64(r.Origin.Transport))) | 1
-		d.bare = true
 	}
 	if r.Time.IsZero() {
 		return note(&d.any, content, way)
 	}
-	second := uint64(quarter / 1000)
-	if d.bare {
-		for _, near := range [...]uint64{second, second + 899, second + 1} {
-			key := d.key(content, near%900)
-			if t, ok := d.timed.get(key); ok && t.lacks(way) {
-				return note(&d.timed, key, way)
-			}
+	return d.tally(content, second, way)
+}
+
+// tally counts a record that has a time, and reports whether another one of the
+// same event was seen some other way.
+func (d *Dedup) tally(content, second uint64, way uint16) bool {
+	for _, near := range [...]uint64{second, second + 899, second + 1} {
+		key := d.key(content, near%900)
+		if t, ok := d.timed.get(key); ok && t.lacks(way) {
+			return note(&d.timed, key, way)
 		}
 	}
 	note(&d.timed, d.key(content, second), way)

@@ -25,7 +25,7 @@ func (s *scanner) mark(m mark) {
 		s.close()
 	}
 	for i := range s.open {
-		p := &s.open[i]
+		p := s.open[i]
 		if p.record.Serial == m.serial && m.end < p.end+Context && len(p.marks)-p.before < maxCompanions {
 			p.marks = append(p.marks, m)
 		}
@@ -37,11 +37,11 @@ func (s *scanner) mark(m mark) {
 // wait opens a pending denial on the line that triggered, with the lines of its
 // event that were already seen.
 func (s *scanner) wait(denial int, r Record) {
-	p := pending{denial: denial, record: r, start: s.start, end: s.end}
+	p := new(pending)
 	if n := len(s.pool); n > 0 {
-		p.marks = s.pool[n-1].marks[:0]
-		s.pool = s.pool[:n-1]
+		p, s.pool = s.pool[n-1], s.pool[:n-1]
 	}
+	*p = pending{denial: denial, record: r, start: s.start, end: s.end, marks: p.marks[:0]}
 	if r.Serial != 0 {
 		for i := s.seen - 1; i >= 0 && i >= s.seen-len(s.recent) && len(p.marks) < maxCompanions; i-- {
 			m := s.recent[i%len(s.recent)]
@@ -83,7 +83,7 @@ func (s *scanner) close() {
 // short forms print the SYSCALL record of the same process behind an AVC, and
 // behind that what has no process.
 func (s *scanner) following(records []Record) []Record {
-	r := &records[0]
+	r := records[0]
 	if r.Type != AVC {
 		return records
 	}
@@ -118,7 +118,6 @@ func (s *scanner) following(records []Record) []Record {
 		o := r.Origin
 		o.Line = 0
 		records = append(records, Record{Origin: o, Node: h.node, Type: h.typ, Time: h.time, Text: h.body})
-		r = &records[0]
 	}
 	return records
 }
@@ -126,7 +125,7 @@ func (s *scanner) following(records []Record) []Record {
 // companion reads the record at m if it is of the same event as r.
 func (s *scanner) companion(r *Record, m mark) (Record, bool) {
 	line := s.text(m.start, m.end)
-	if raw, ok := readRaw(line); ok {
+	if raw, ok := s.readRaw(line); ok {
 		if r.Origin.Transport != AuditLog || r.Origin.UserSpace || raw.serial != r.Serial ||
 			string(raw.node) != r.Node || !raw.time().Equal(r.Time) {
 			return Record{}, false

@@ -248,7 +248,10 @@ func scanInterpreted(text string) []Field {
 				break
 			}
 		}
-		value := strings.TrimRight(text[at:end], " '")
+		value := text[at:end]
+		if end == len(text) || !isUntrusted(key, "") {
+			value = strings.TrimRight(value, " '")
+		}
 		fields = append(fields, Field{key, value, at, at + len(value)})
 		i = end - 1
 	}

@@ -51,6 +51,12 @@ func parseLine(line string, z zone) (header, verdict) {
 
 // parseMessage reads the record of a message whose prefix says who sent it.
 func parseMessage(p prefix, z zone) (header, verdict) {
+	if rest, ok := strings.CutPrefix(p.rest, "message repeated "); ok {
+		// rsyslog's $RepeatedMsgReduction; how often is not counted.
+		if _, rest, ok = strings.Cut(rest, " times: ["); ok {
+			p.rest = strings.TrimLeft(strings.TrimSuffix(rest, "]"), " ")
+		}
+	}
 	h, ok := parseAudit(p.rest, z)
 	trusted := true
 	switch {
@@ -126,6 +132,9 @@ func parseAudit(s string, z zone) (header, bool) {
 	if rest, ok := strings.CutPrefix(s, "audit("); ok {
 		h.transport = RingBuffer
 		return parseStamp(h, rest, z)
+	}
+	if h.typ != "" && !strings.HasPrefix(s, "apparmor=") {
+		return header{}, false // a type= and neither a time nor a record
 	}
 	if h.typ == "" {
 		if name, rest, ok := strings.Cut(s, " "); ok && isTypeWord(name) {

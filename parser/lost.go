@@ -32,13 +32,13 @@ var notices = [...]struct {
 	n    int
 	kind lossKind
 }{
-	{"audit: audit_lost=", +1, auditLost},                               // audit_log_lost, kernel/audit.c
-	{"_printk_skb: ", +1, suppressed},                                   // printk's rate limit; kauditd_printk_skb since 4.10
-	{"audit: rate limit exceeded", 0, rateLimited},                      // auditctl -r
-	{"audit: backlog limit exceeded", 0, backlog},                       // auditctl -b
-	{"audit: kauditd hold queue overflow", 0, backlog},                  //
-	{"audit: kauditd retry queue overflow", 0, backlog},                 //
-	{"audit: out of memory in audit_", 0, backlog},                      //
+	{"audit: audit_lost=", +1, auditLost},          // audit_log_lost, kernel/audit.c
+	{"_printk_skb: ", +1, suppressed},              // printk's rate limit; kauditd_printk_skb since 4.10
+	{"audit: rate limit exceeded", 0, rateLimited}, // auditctl -r
+	{"audit: backlog limit exceeded", 0, backlog},  // auditctl -b
+	{"audit: kauditd hold queue overflow", 0, backlog},
+	{"audit: kauditd retry queue overflow", 0, backlog},
+	{"audit: out of memory in audit_", 0, backlog},
 	{"Suppressed ", +1, messages},                                       // journald, RateLimitBurst=
 	{"Missed ", +1, messages},                                           // journald: kernel messages overwritten before it read them
 	{"/dev/kmsg buffer overrun, some messages lost", 0, messages},       // journald
@@ -52,7 +52,7 @@ var notices = [...]struct {
 
 // lost looks for a notice of loss in a line.
 func (s *scanner) lost(line []byte, audit bool) {
-	if !audit && !holds(line, 'j', "ournal") && !holds(line, 'x', "sock lost") {
+	if !audit && !holds(line, 'j', "ournal") && !holds(line, 'x', "sock lost") && !holds(line, 'q', "ueue ") {
 		return
 	}
 	for i := range notices {
@@ -121,7 +121,7 @@ func lossKey(line []byte, at int) uint64 {
 			return maphash.Bytes(lossSeed, line[open:]) // [   18.157576]
 		}
 	}
-	if bytes.ContainsAny(head, "0123456789") {
+	if line[0] == '{' || bytes.ContainsAny(head, "0123456789") {
 		return maphash.Bytes(lossSeed, line)
 	}
 	return 0

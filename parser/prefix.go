@@ -156,7 +156,7 @@ func (p *prefix) cutBrackets(z zone) bool {
 	found := false
 	for strings.HasPrefix(p.rest, "[") {
 		end := strings.IndexByte(p.rest[:min(len(p.rest), 48)], ']')
-		if end < 0 || strings.Trim(p.rest[1:end], "0123456789.:+-<> ,TCMonTueWdhuFriSatSnJaFebMrApyulgSepOctNvDc") != "" {
+		if end < 0 || !isStamp(p.rest[1:end]) {
 			break
 		}
 		if t, err := time.ParseInLocation(time.ANSIC, p.rest[1:end], z.location()); err == nil {
@@ -169,16 +169,32 @@ func (p *prefix) cutBrackets(z zone) bool {
 	return found
 }
 
+// isStamp reports whether the text between brackets can be a time or a caller:
+// letters and digits, a digit at least, and what dmesg puts between them.
+func isStamp(s string) bool {
+	digits := 0
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case '0' <= c && c <= '9':
+			digits++
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', strings.IndexByte(" .:,+-<>", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return digits > 0
+}
+
 // parseSource reads the host, the facility and the tag that stand between time
 // and message, or without a time if there is a facility.
 func (p *prefix) parseSource(stamped bool) bool {
 	rest := p.rest
 	for range 4 {
-		word, after, ok := strings.Cut(rest[:min(len(rest), 300)], " ")
+		word, _, ok := strings.Cut(rest[:min(len(rest), 300)], " ")
 		if !ok || word == "" {
 			return false
 		}
-		after = strings.TrimLeft(rest[len(word):], " ")
+		after := strings.TrimLeft(rest[len(word):], " ")
 		bare := strings.Trim(word, "<>:")
 		if name, level, ok := strings.Cut(bare, "."); ok && facilityOf(name) >= 0 && isLevel(level) {
 			p.facility, rest, stamped = facilityOf(name), after, true

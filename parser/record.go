@@ -42,7 +42,7 @@ const (
 // An Origin says where a record was read.
 type Origin struct {
 	File      string // as named by the user; "-" for standard input
-	Line      int    // 1-based
+	Line      int    // 1-based; 0 for an event's companion records
 	Transport Transport
 	// UserSpace is set when the log itself says that a process and not the
 	// kernel wrote the line: a /dev/kmsg facility other than kern, a syslog tag

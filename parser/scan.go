@@ -24,9 +24,10 @@ type Block struct {
 	Location *time.Location
 }
 
-// Scan appends to dst the denials whose record starts on a line of b.Body, in
-// the order of those lines, and returns what else was seen. Origin.Line counts
-// from 1 at the first line of Body. It keeps no reference to b's bytes and may be
+// Scan appends to dst the AppArmor and SECCOMP records that start on a line of
+// b.Body, in the order of those lines, and returns what else was seen. Records of
+// every Mode are among them, Status too, and look-alikes (Origin.UserSpace).
+// Origin.Line counts from 1 at the first line of Body. It keeps no reference to b's bytes and may be
 // called from several goroutines at once. Memory and time are linear in the
 // block's size, whatever its bytes.
 func Scan(dst []Denial, b Block) ([]Denial, Stats) {
@@ -66,10 +67,18 @@ type scanner struct {
 
 	recent [1024]mark // lines with an audit serial, the newest at recent[seen-1]
 	seen   int
-	open   []pending // denials whose event may go on, oldest first
-	pool   []pending
-	around [3][]byte // see text
-	export int8      // whether the block holds journalctl -o export: 1, or -1 for no
+	open   []*pending // denials whose event may go on, oldest first
+	pool   []*pending // closed ones, to be used again
+	around [3][]byte  // see text
+	export int8       // whether the block holds journalctl -o export: 1, or -1 for no
+
+	// lastID is that of the last line with one: the records of an event stand
+	// together, and to compare is faster than to parse.
+	lastID struct {
+		text      []byte // "1795427169.844:13): "
+		sec, nsec int64
+		serial    uint32
+	}
 
 	start, end int // the line that triggered, or of the pending denial; see window
 }
@@ -116,7 +125,7 @@ func (s *scanner) line(line []byte, at int) {
 			s.stats.CRLF++
 		}
 	}
-	if raw, ok := readRaw(line); ok {
+	if raw, ok := s.readRaw(line); ok {
 		s.auditLine(line, &raw, at)
 		return
 	}
@@ -132,7 +141,7 @@ type raw struct {
 
 // readRaw splits "[node=NODE ]type=NAME msg=audit(TIME:SERIAL): BODY", which
 // most lines of most logs are, without looking at the body.
-func readRaw(line []byte) (r raw, ok bool) {
+func (s *scanner) readRaw(line []byte) (r raw, ok bool) {
 	if len(line) > 5 && string(line[:5]) == "node=" {
 		i := bytes.IndexByte(line, ' ')
 		if i < 0 {
@@ -152,12 +161,18 @@ func readRaw(line []byte) (r raw, ok bool) {
 	if len(line) < 10 || string(line[:10]) != "msg=audit(" {
 		return r, false
 	}
-	var n int
-	r.sec, r.nsec, r.serial, n = parseID(line[10:])
-	if n == 0 || len(line) < 12+n || line[10+n] != ':' || line[11+n] != ' ' {
-		return r, false
+	id := &s.lastID
+	if len(id.text) == 0 || !bytes.HasPrefix(line[10:], id.text) {
+		var n int
+		id.sec, id.nsec, id.serial, n = parseID(line[10:])
+		if n == 0 || len(line) < 12+n || line[10+n] != ':' || line[11+n] != ' ' {
+			id.text = nil
+			return r, false
+		}
+		id.text = line[10 : 12+n]
 	}
-	r.body = line[12+n:]
+	r.sec, r.nsec, r.serial = id.sec, id.nsec, id.serial
+	r.body = line[10+len(id.text):]
 	return r, true
 }
 
@@ -291,9 +306,6 @@ func (s *scanner) otherLine(line []byte, at int) {
 		return
 	}
 	audit := bytes.Index(line, needleAudit)
-	if s.part == body {
-		s.lost(line, audit >= 0)
-	}
 	if audit >= 0 {
 		if serial, ok := serialIn(line[audit:]); ok {
 			s.mark(mark{at, at + len(line), serial})
@@ -305,8 +317,12 @@ func (s *scanner) otherLine(line []byte, at int) {
 		if i := bytes.Index(line, needleAuditID); i >= 0 {
 			if serial, ok := auditID(line[i+len(needleAuditID):]); ok {
 				s.mark(mark{at, at + len(line), serial})
+				return
 			}
 		}
+	}
+	if s.part == body {
+		s.lost(line, audit >= 0)
 	}
 }
 
@@ -421,6 +437,9 @@ func parseDenial(h *header, o Origin) (x Denial, r Record, why string) {
 	var whole bool
 	if r.Fields, whole = r.scan(); !whole {
 		return x, r, "the record ends inside a quoted value"
+	}
+	if len(r.Fields) == 0 {
+		return x, r, "the record has no fields"
 	}
 	x.Time = r.Time
 	if r.Type == SECCOMP {

@@ -13,13 +13,14 @@ type run struct {
 }
 
 const (
-	maxNodes = 256     // hosts kept apart in one log
-	maxRuns  = 1 << 15 // runs kept of each
+	maxNodes = 64      // hosts kept apart in one log
+	maxRuns  = 1 << 13 // runs kept of each
 )
 
 // serialsOf is what is being collected of one node.
 type serialsOf struct {
 	runs    []run
+	merged  int    // how many runs were left when they were last merged
 	serial  uint32 // of the last line
 	latest  int64  // greatest time in the log so far
 	related bool   // the last event holds a denial, or began before the block
@@ -28,7 +29,7 @@ type serialsOf struct {
 
 // see notes a line of auditd's log.
 func (s *Serials) see(node []byte, serial uint32, sec int64, k kind) {
-	if k == daemonKind || serial == 0 {
+	if k == daemonKind || serial == 0 || s.truncated {
 		return
 	}
 	n := s.last
@@ -64,9 +65,7 @@ func (s *Serials) see(node []byte, serial uint32, sec int64, k kind) {
 		}
 	}
 	n.runs = append(n.runs, run{serial, serial, n.latest, n.latest})
-	if len(n.runs) >= 2*maxRuns {
-		s.bound(n)
-	}
+	s.bound(n)
 }
 
 // node returns what is collected of a node, or nil if there are too many.
@@ -92,31 +91,36 @@ func (s *Serials) finish() {
 	s.last, s.lastNode = nil, ""
 	for _, n := range s.nodes {
 		n.runs = slices.Clip(mergeRuns(n.runs))
-		n.started = false
+		n.merged, n.started = len(n.runs), false
 	}
 }
 
-// bound keeps the number of runs small.
+// bound merges the runs whenever they have doubled, and gives up counting when
+// too many are left: a log with that many holes is a selection of records, not a
+// log that lost some.
 func (s *Serials) bound(n *serialsOf) {
+	if len(n.runs) < 2*n.merged+256 {
+		return
+	}
 	n.runs = mergeRuns(n.runs)
-	if len(n.runs) > maxRuns {
-		// A log with that many holes is a selection of records, not a log that
-		// lost some.
-		n.runs, s.truncated = n.runs[:maxRuns], true
+	n.merged = len(n.runs)
+	if n.merged > maxRuns {
+		s.truncated, s.nodes, s.last, s.lastNode = true, nil, nil, ""
 	}
 }
 
 func (s *Serials) add(t *Serials) {
 	s.events += t.events
 	s.unrelated += t.unrelated
-	s.truncated = s.truncated || t.truncated
+	if t.truncated {
+		s.truncated, s.nodes = true, nil
+	}
 	for name, from := range t.nodes {
-		to := s.node(name)
-		if to == nil {
-			continue
+		if s.truncated {
+			break
 		}
-		to.runs = append(slices.Clip(to.runs), from.runs...)
-		if len(to.runs) > 64 {
+		if to := s.node(name); to != nil {
+			to.runs = append(to.runs, from.runs...)
 			s.bound(to)
 		}
 	}

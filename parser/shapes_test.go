@@ -121,6 +121,7 @@ var shapes = []struct {
 	{"journalctl short-iso audit", "2026-11-23T09:42:59+00:00 lab audit[234]: AVC %s\n", "lab", JournalAudit, inSecond},
 	{"journalctl with-unit audit", "Mon 2026-11-23 09:42:59 UTC lab nginx.service[234]: AVC %s\n", "lab", JournalAudit, inSecond},
 	{"journalctl short-monotonic audit", "[   40.392669] lab audit[234]: AVC %s\n", "lab", JournalAudit, untimed},
+	{"rsyslog repeated", "Nov 23 09:42:59 lab audit[234]: message repeated 3 times: [ AVC %s]\n", "lab", JournalAudit, inSecond},
 	{"journalctl cat audit", "AVC %s\n", "", Unknown, untimed},
 	{"bare", "%s\n", "", Unknown, untimed},
 	{"bare, indented", "    %s\n", "", Unknown, untimed},
@@ -215,7 +216,7 @@ func TestInterpreted(t *testing.T) {
 	}
 }
 
-// Printed by ausearch 3.0.9 from the records of TestInterpretedSeccomp's comments.
+// As ausearch 3.0.9 prints them; the comm ends in a space.
 func TestInterpretedSeccomp(t *testing.T) {
 	for body, want := range map[string]Seccomp{
 		`auid=root uid=root gid=root ses=1 subj=a//&b (enforce) pid=12 comm=a b  exe=/a b sig=SIG0 arch=i386 syscall=getpid compat=1 ip=0xf7f1 code=log `:                        {Arch: 0x40000003, SyscallName: "getpid", Compat: true, IP: 0xf7f1, Code: 0x7ffc0000},
@@ -227,7 +228,7 @@ func TestInterpretedSeccomp(t *testing.T) {
 		assert.Zero(t, stats.Unparsed)
 		assert.Equal(t, want, *denials[0].Seccomp)
 		s := denials[0].Subject
-		assert.Equal(t, Subject{PID: 12, Comm: "a b", Exe: "/a b", Label: "a//&b"}, s)
+		assert.Equal(t, Subject{PID: 12, Comm: "a b ", Exe: "/a b", Label: "a//&b"}, s)
 	}
 }
 

@@ -33,15 +33,14 @@ func cutTime(s string, z zone) (time.Time, string, bool) {
 	if t, rest, ok := cutRFC3164(s, z); ok {
 		return t, rest, true
 	}
-	word, rest, ok := strings.Cut(s[:min(len(s), 24)], " ")
+	word, _, ok := strings.Cut(s[:min(len(s), 24)], " ")
 	sec, frac, dot := strings.Cut(word, ".")
 	n, digits := atoi(sec)
 	if !ok || !dot || !digits || len(sec) < 9 || len(sec) > 11 {
 		return time.Time{}, s, false
 	}
-	rest = s[len(word)+1:]
 	nsec, _ := fraction(frac)
-	return time.Unix(n, nsec).UTC(), rest, true
+	return time.Unix(n, nsec).UTC(), s[len(word)+1:], true
 }
 
 // cutRFC3164 reads "Nov 23 09:42:59[.fraction] ". The year is the latest one
