@@ -277,9 +277,10 @@ func (f *Finding) unmatched(profile *apparmor.Profile, req apparmor.Request, d a
 	}
 	f.Cause = NoMatchingRule
 	f.Why = "no rule of the profile speaks of it"
-	near := d.Near()
-	for _, near := range near[:min(len(near), 2)] {
-		f.addPlace(nearPlace(near))
+	for _, near := range d.Near() {
+		if len(f.Rules) < 2 && !faraway(near, req) {
+			f.addPlace(nearPlace(near))
+		}
 	}
 	if len(f.Rules) == 0 {
 		f.addPlace(Place{At: profile.At, Via: profile.Via, Note: "no rule of this profile matches"})
@@ -366,6 +367,18 @@ func (f *Finding) users() string {
 		return ""
 	}
 	return fmt.Sprintf(" (fsuid=%d, ouid=%d)", *a.FSUID, *a.OUID)
+}
+
+// faraway reports whether a rule for another path shares not even the first
+// directory: that tells the reader nothing.
+func faraway(n apparmor.Near, req apparmor.Request) bool {
+	rule, ok := n.Rule.(*apparmor.FileRule)
+	file, isFile := req.(apparmor.FileRequest)
+	if !ok || !isFile || n.Why != apparmor.NearComponent {
+		return false
+	}
+	end := strings.IndexByte(strings.TrimPrefix(file.Path, "/"), '/') + 1
+	return end == 0 || !strings.HasPrefix(rule.Path.Source, file.Path[:end])
 }
 
 // nearPlace points at a rule that nearly matches and says why it does not.
