@@ -37,9 +37,11 @@ func (s *scanner) mark(m mark) {
 // wait opens a pending denial on the line that triggered, with the lines of its
 // event that were already seen.
 func (s *scanner) wait(denial int, r Record) {
-	p := new(pending)
+	var p *pending
 	if n := len(s.pool); n > 0 {
 		p, s.pool = s.pool[n-1], s.pool[:n-1]
+	} else {
+		p = new(pending)
 	}
 	*p = pending{denial: denial, record: r, start: s.start, end: s.end, marks: p.marks[:0]}
 	if r.Serial != 0 {
