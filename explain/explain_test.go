@@ -247,3 +247,20 @@ func TestMayDefine(t *testing.T) {
 		assert.Equal(t, want, mayDefine(text, "web"), text)
 	}
 }
+
+// TestNamedSyscall holds that a call that the log only names is the finding that
+// its number makes elsewhere.
+func TestNamedSyscall(t *testing.T) {
+	id := func(log string) string {
+		g := NewGroup(nil, Filter{})
+		for _, d := range denials(t, log) {
+			g.Add(d)
+		}
+		findings := g.Findings()
+		require.Len(t, findings, 1)
+		return findings[0].ID
+	}
+	raw := `type=SECCOMP msg=audit(1795427689.211:1270): auid=4294967295 uid=0 gid=0 ses=4294967295 subj=unconfined pid=3246 comm="aaop" exe="/x" sig=0 arch=c000003e syscall=170 compat=0 ip=0x401007 code=0x50000`
+	interpreted := `type=SECCOMP msg=audit(11/23/26 09:54:49.211:1270) : auid=unset uid=root gid=root ses=unset subj=unconfined pid=3246 comm=aaop exe=/x sig=SIG0 arch=x86_64 syscall=sethostname compat=0 ip=0x401007 code=errno`
+	assert.Equal(t, id(raw+"\n"), id(interpreted+"\n"))
+}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 const (
@@ -94,6 +95,7 @@ func (g *Group) Add(d parser.Denial) {
 		return
 	}
 	g.Denials[d.Mode]++
+	numberSyscall(&d)
 	if d.Mode == parser.Status || d.Mode == parser.Audited {
 		return
 	}
@@ -108,6 +110,19 @@ func (g *Group) Add(d parser.Denial) {
 		g.findings[string(g.key)] = f
 	}
 	f.fold(d)
+}
+
+// numberSyscall gives a system call that the log only names (ausearch -i) its
+// number, so that it is the same finding as in other logs.
+func numberSyscall(d *parser.Denial) {
+	if d.Seccomp == nil || d.Seccomp.SyscallName == "" {
+		return
+	}
+	if nr, ok := seccomp.SyscallNumber(seccomp.Arch(d.Seccomp.Arch), d.Seccomp.SyscallName); ok {
+		numbered := *d.Seccomp
+		numbered.Syscall, numbered.SyscallName = nr, ""
+		d.Seccomp = &numbered
+	}
 }
 
 // subject is what the inventory can tell a container by. A runtime that fails
@@ -208,6 +223,7 @@ func appendKey(key []byte, d *parser.Denial, c *container.Container) []byte {
 		add(d.Subject.Exe)
 		num(int64(s.Arch))
 		num(int64(s.Syscall))
+		add(s.SyscallName)
 		num(int64(s.Code))
 		return key
 	}

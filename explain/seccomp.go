@@ -54,6 +54,7 @@ func (p *Policy) call(f *Finding) seccomp.Call {
 	call := seccomp.Call{
 		Arch:    seccomp.Arch(record.Arch),
 		Syscall: record.Syscall,
+		Name:    record.SyscallName,
 		Args:    record.Args,
 		Caps:    f.Container.Caps,
 		Kernel:  p.Kernel,

@@ -81,7 +81,10 @@ func pairs(d *parser.Denial) parser.Pairs {
 	p := d.Pairs()
 	if s := d.Seccomp; s != nil {
 		arch := seccomp.Arch(s.Arch)
-		name, ok := seccomp.SyscallName(arch, s.Syscall)
+		name, ok := s.SyscallName, true
+		if name == "" {
+			name, ok = seccomp.SyscallName(arch, s.Syscall)
+		}
 		if !ok {
 			name = fmt.Sprintf("syscall_%d", s.Syscall)
 		}

@@ -112,7 +112,10 @@ func newFields(pairs parser.Pairs) Fields {
 
 func newSeccomp(s *parser.Seccomp) *Seccomp {
 	arch := seccomp.Arch(s.Arch)
-	name, _ := seccomp.SyscallName(arch, s.Syscall)
+	name := s.SyscallName
+	if name == "" {
+		name, _ = seccomp.SyscallName(arch, s.Syscall)
+	}
 	wire := &Seccomp{SyscallName: name, ArchName: arch.String(), Action: seccomp.Action(s.Code).String()}
 	if arch == seccomp.X86_64 && s.Syscall&(1<<30) != 0 {
 		wire.ArchName = "x32"
