@@ -49,9 +49,9 @@ the kernel's ring buffer. Findings saved with --format json are shown again.`,
 	f.output.add(flags)
 	flags.StringVar(&f.since, "since", "", "only denials from this `TIME` on: RFC 3339, a date, HH:MM, or an age such as 2h")
 	flags.StringVar(&f.until, "until", "", "only denials up to this `TIME`")
-	flags.StringArrayVar(&f.filter.Containers, "container", nil, "only this container: name or ID; repeatable")
-	flags.StringArrayVar(&f.filter.Profiles, "profile-name", nil, "only this AppArmor profile; repeatable")
-	flags.StringArrayVar(&f.filter.Comms, "comm", nil, "only processes of this name; repeatable")
+	flags.StringArrayVar(&f.filter.Containers, "container", nil, "only this container: `NAME` or ID; repeatable")
+	flags.StringArrayVar(&f.filter.Profiles, "profile-name", nil, "only this AppArmor profile: `NAME`, with its children; repeatable")
+	flags.StringArrayVar(&f.filter.Comms, "comm", nil, "only processes of this `NAME`; repeatable")
 	return cmd
 }
 

@@ -7,8 +7,8 @@ import (
 	"github.com/whydenied/whydenied/explain"
 )
 
-// addCauseTopics makes "whydenied help CAUSE" print the page of a cause. The
-// topics are not listed among the commands.
+// addCauseTopics makes "whydenied help CAUSE" print the page of a cause: to cobra
+// a command that does nothing is a help topic. They are not listed.
 func addCauseTopics(root *cobra.Command) {
 	for _, cause := range explain.Causes() {
 		page, _ := docs.Cause(string(cause))
@@ -16,8 +16,6 @@ func addCauseTopics(root *cobra.Command) {
 			Use:    string(cause),
 			Hidden: true,
 			Long:   page,
-			Args:   cobra.NoArgs,
-			RunE:   func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		})
 	}
 }

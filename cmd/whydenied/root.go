@@ -65,6 +65,7 @@ func newRoot() *cobra.Command {
 		Short: "Explain why AppArmor or seccomp refused something to a container",
 		Long: `whydenied reads the kernel's records of what AppArmor and seccomp refused,
 finds the rule responsible and its line, and proposes the smallest patch.
+"whydenied help CAUSE" has a page on each cause that a finding can name.
 
 Exit status: 0 nothing refused or found, 1 whydenied failed, 2 wrong usage,
 3 denials or problems found.`,
@@ -131,7 +132,7 @@ func (f *policyFlags) add(flags *pflag.FlagSet) {
 	flags.StringArrayVarP(&f.include, "include", "I", nil, "`DIR` to search for included files, before the profile directory; repeatable")
 	flags.StringVar(&f.seccomp, "seccomp", "", "seccomp profile `FILE`: Docker, OCI or Kubernetes JSON, or a SeccompProfile")
 	flags.StringArrayVar(&f.inventory, "inventory", nil, "`FILE` of containers: docker, podman or crictl inspect, OCI config.json, kubectl get pod -o json; repeatable")
-	flags.StringVar(&f.arch, "arch", "", "architecture of the host, such as amd64, where the log does not say")
-	flags.StringSliceVar(&f.caps, "caps", nil, "capabilities of the container, such as NET_ADMIN,SYS_TIME, where the inventory does not say")
+	flags.StringVar(&f.arch, "arch", "", "`ARCH` of the host, such as amd64, where the log does not say")
+	flags.StringSliceVar(&f.caps, "caps", nil, "`CAPS` of the container, such as NET_ADMIN,SYS_TIME, where the inventory does not say")
 	flags.StringVar(&f.kernel, "kernel", "", "`VERSION` of the host's kernel, such as 6.1, for seccomp entries that need one")
 }
