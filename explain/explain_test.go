@@ -91,7 +91,7 @@ func TestAppArmorCauses(t *testing.T) {
 		{"limit", `apparmor="DENIED" operation="setrlimit" profile="p" pid=7 comm="sh" rlimit=nofile value=900`,
 			"set rlimit nofile <= 512,", MissingPermission, Refused, "set rlimit nofile <= 512,", "set rlimit nofile <= 900,", ""},
 		{"process ID in the path", `apparmor="DENIED" operation="open" profile="p" name="/proc/812/stat" pid=7 comm="ps" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`,
-			"", NoMatchingRule, Refused, "profile p", "/proc/[0-9]*/stat r,", "deny /proc/812/stat r,"},
+			"", NoMatchingRule, Refused, "profile p", "/proc/[0-9]*/stat r,", "deny /proc/[0-9]*/stat r,"},
 		{"to unconfined", `apparmor="DENIED" operation="change_profile" profile="p" name="unconfined" pid=7 comm="x" target="unconfined"`,
 			"", NoMatchingRule, Refused, "profile p", "", ""},
 	} {

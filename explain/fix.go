@@ -35,6 +35,9 @@ func (p *Policy) quietRule(profile *apparmor.Profile, req apparmor.Request) stri
 		return ""
 	}
 	rule := "deny " + apparmor.RuleFor(withoutExecMode(req), "")
+	if file, ok := req.(apparmor.FileRequest); ok {
+		rule = anyPID(rule, file.Path, "/proc/[0-9]*")
+	}
 	policy, diagnostics := p.loader.Load(rules.NewFile("deny", "profile p {\n  "+rule+"\n}\n"))
 	denying := policy.Profile("p")
 	if denying == nil || len(errorsOf(diagnostics)) > 0 {
@@ -137,18 +140,23 @@ func fileRule(profile *apparmor.Profile, file apparmor.FileRequest) string {
 			file.Perms |= apparmor.Read
 		}
 	}
-	rule := apparmor.RuleFor(file, "ix")
-	pid, rest, ok := procPID(file.Path)
+	procDir := "/proc/[0-9]*"
+	if vars := profile.Policy.Variables; vars["PROC"] != nil && vars["pid"] != nil {
+		procDir = "@{PROC}/@{pid}"
+	}
+	return anyPID(apparmor.RuleFor(file, "ix"), file.Path, procDir)
+}
+
+// anyPID makes a rule for a path below /proc/PID name that of every process, as
+// the ID of this run's process says nothing about the next run's. procDir is
+// what stands for /proc/PID. Other rules, and those for PID 1, stay as they are.
+func anyPID(rule, path, procDir string) string {
+	pid, rest, ok := procPID(path)
 	if !ok || pid == "1" {
 		return rule
 	}
-	// The ID of this run's process says nothing about the next run's.
-	literal, general := apparmor.QuotePath("/proc/"+pid+rest), "/proc/[0-9]*"
-	if vars := profile.Policy.Variables; vars["PROC"] != nil && vars["pid"] != nil {
-		general = "@{PROC}/@{pid}"
-	}
-	quoted := strings.Replace(literal, "/proc/"+pid, general, 1)
-	return strings.Replace(rule, literal, quoted, 1)
+	literal := apparmor.QuotePath("/proc/" + pid + rest)
+	return strings.Replace(rule, literal, strings.Replace(literal, "/proc/"+pid, procDir, 1), 1)
 }
 
 // permsFix proposes to add permissions to a rule where it stands.
@@ -241,8 +249,12 @@ func (f *Finding) denyFixes(p *Policy, profile *apparmor.Profile, req apparmor.R
 	narrow := rules.Fix{Message: "make the deny rule leave out this path"}
 	wide := rules.Fix{Message: "take this out of the deny rule"}
 	for _, r := range d.Deny {
+		if via := r.Head().Via; len(via) > 0 {
+			f.Notes = append(f.Notes, fmt.Sprintf("The deny rule comes from %s, which other profiles share, and no rule of this profile can outweigh it: leave out the include at %s and copy what is needed of it.", r.Location().File.Name, via[0]))
+			return nil
+		}
 		rule, ok := r.(*apparmor.FileRule)
-		if !ok || !isFile {
+		if !ok || !isFile || rule.Path == nil {
 			edits, grants, ok := undeny(r, req)
 			if !ok {
 				return nil
