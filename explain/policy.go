@@ -1,9 +1,12 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/whydenied/whydenied/explain/container"
@@ -115,10 +118,29 @@ func (p *Policy) profile(name string) *apparmor.Profile {
 	}
 	policy := p.byFile[file.Name]
 	if policy == nil {
-		policy, _ = p.load(file)
+		policy = p.loadBuiltin(file)
 		p.byFile[file.Name] = policy
 	}
 	return policy.Profile(name)
+}
+
+// includeTunables is how the engines write the include of tunables/global.
+var includeTunables = regexp.MustCompile(`(?m)^#?include <tunables/global>`)
+
+// loadBuiltin reads the profile that a container engine generates. Where
+// tunables/global is missing it has @{PROC}=/proc/ in its place, as engines write
+// it on such a host (macroExists in github.com/moby/profiles/apparmor,
+// containerd's contrib/apparmor and containers/common's pkg/apparmor).
+func (p *Policy) loadBuiltin(file *rules.File) *apparmor.Policy {
+	policy, diagnostics := p.load(file)
+	if !slices.ContainsFunc(diagnostics, func(d rules.Diagnostic) bool { return strings.Contains(d.Message, "tunables/global") }) {
+		return policy
+	}
+	delete(p.problems, policy)
+	plain := rules.NewFile(file.Name, includeTunables.ReplaceAllLiteralString(file.Text, "@{PROC}=/proc/"))
+	plain.Builtin = file.Builtin
+	policy, _ = p.load(plain)
+	return policy
 }
 
 // inDirectory looks for a profile in the profile directory. Only files that may
@@ -232,7 +254,11 @@ func (p *Policy) containerSeccomp(c container.Container) (*seccomp.Profile, stri
 	if profile := p.seccompBy[source]; profile != nil {
 		return profile, profile.File.Name
 	}
-	file := rules.NewFile("seccomp profile of container "+c.Name, source)
+	name := c.SeccompFile
+	if name == "" {
+		name = "seccomp profile of container " + cmp.Or(c.Name, c.ID)
+	}
+	file := rules.NewFile(name, source)
 	if !strings.HasPrefix(strings.TrimSpace(source), "{") {
 		text, err := os.ReadFile(source)
 		if err != nil && p.seccomp != nil {

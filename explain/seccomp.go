@@ -26,7 +26,10 @@ func (p *Policy) explainSeccomp(f *Finding) {
 	}
 	f.Policy = name
 	call := p.call(f)
-	d := profile.Decide(call)
+	d := decidedBy(action, profile.Decide(call))
+	if c := f.Container; c.SeccompProfile != "" && p.seccomp != nil && profile != p.seccomp {
+		f.Notes = append(f.Notes, fmt.Sprintf("The profile is the container's own, from the inventory, and not %s.", p.seccomp.File.Name))
+	}
 	f.noteMissingArgs(record, d)
 	if !answers(d, action) {
 		f.disagree(profile, d, action)
@@ -69,6 +72,24 @@ func (p *Policy) call(f *Finding) seccomp.Call {
 	return call
 }
 
+// decidedBy settles a decision that hangs on unknown arguments if the kernel's
+// action is that of one entry alone: then its condition held.
+func decidedBy(action seccomp.Action, d seccomp.Decision) seccomp.Decision {
+	if !d.Undecidable || d.Action == action {
+		return d
+	}
+	var held []seccomp.Outcome
+	for _, w := range d.Whens {
+		if w.Action == action {
+			held = append(held, w)
+		}
+	}
+	if len(held) == 1 {
+		d.Outcome, d.Undecidable, d.Whens = held[0], false, nil
+	}
+	return d
+}
+
 // answers reports whether the decision can be the record's action.
 func answers(d seccomp.Decision, action seccomp.Action) bool {
 	if d.Action == action {
@@ -101,7 +122,7 @@ func (f *Finding) disagree(profile *seccomp.Profile, d seccomp.Decision, action 
 func seccompCause(call seccomp.Call, d seccomp.Decision) (Cause, string) {
 	answer := answerWords(d.Outcome)
 	if !d.ArchListed {
-		return ArchNotListed, fmt.Sprintf("the profile does not list the architecture %s, and the filter kills what it does not know", call.Arch)
+		return ArchNotListed, fmt.Sprintf("the profile does not list the architecture %s, and the filter kills what it does not know", archName(call))
 	}
 	if caps := onlyCaps(d); caps != "" {
 		return CapabilityGated, fmt.Sprintf("the profile allows %s only with %s, which the process does not hold, as it was refused", d.Syscall, caps)
@@ -120,6 +141,9 @@ func seccompCause(call seccomp.Call, d seccomp.Decision) (Cause, string) {
 			return KernelGated, fmt.Sprintf("an entry that allows %s is not in force: it %s", d.Syscall, dropped.Why)
 		}
 	}
+	if d.Entry != nil && d.When != "" {
+		return SyscallDenied, fmt.Sprintf("an entry names %s and answers %s when %s, as it did", d.Syscall, answer, d.When)
+	}
 	if d.Entry != nil {
 		return SyscallDenied, fmt.Sprintf("an entry names %s and answers %s", d.Syscall, answer)
 	}
@@ -132,6 +156,15 @@ func seccompCause(call seccomp.Call, d seccomp.Decision) (Cause, string) {
 		return SyscallNotListed, fmt.Sprintf("%s is newer than every system call the profile names, so runc answers ENOSYS", d.Syscall)
 	}
 	return SyscallNotListed, fmt.Sprintf("no entry of the profile names %s, and its default action is %s", d.Syscall, answer)
+}
+
+// archName names the architecture of a call as programs are built for it.
+func archName(call seccomp.Call) string {
+	const x32 = 1 << 30 // __X32_SYSCALL_BIT, arch/x86/include/uapi/asm/unistd.h
+	if call.Arch == seccomp.X86_64 && call.Syscall&x32 != 0 {
+		return "x32"
+	}
+	return call.Arch.String()
 }
 
 // onlyCaps returns the capabilities that the outcome of a call hangs on, if it

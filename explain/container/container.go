@@ -45,10 +45,11 @@ type Container struct {
 	// AppArmorProfile is the profile's name, or "unconfined".
 	AppArmorProfile string
 	// SeccompProfile is a path on the host, the profile's JSON text (Docker's, or
-	// OCI's with everything resolved), "unconfined", or "" for the engine's
+	// a whole OCI config.json, with everything resolved), "unconfined", or "" for the engine's
 	// default. A Kubernetes pod that does not say is "" too, although it is
 	// unconfined unless the kubelet runs with seccompDefault.
 	SeccompProfile string
+	SeccompFile    string   // the file that is the profile's text, if it is one: config.json
 	CapAdd         []string // as asked for: CAP_NET_ADMIN, ALL
 	CapDrop        []string
 	Caps           []string // bounding set, as CAP_..., resolved; nil if unknown
@@ -118,7 +119,7 @@ func (c *Container) merge(o Container) {
 		from string
 	}{
 		{&c.Name, o.Name}, {&c.Image, o.Image}, {&c.Runtime, o.Runtime}, {&c.Pod, o.Pod}, {&c.Namespace, o.Namespace}, {&c.Node, o.Node},
-		{&c.CgroupPath, o.CgroupPath}, {&c.AppArmorProfile, o.AppArmorProfile}, {&c.SeccompProfile, o.SeccompProfile},
+		{&c.CgroupPath, o.CgroupPath}, {&c.AppArmorProfile, o.AppArmorProfile}, {&c.SeccompProfile, o.SeccompProfile}, {&c.SeccompFile, o.SeccompFile},
 		{&c.EngineVersion, o.EngineVersion}, {&c.State, o.State},
 	} {
 		if *s.to == "" {

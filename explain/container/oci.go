@@ -27,14 +27,14 @@ func readOCI(name string, object []byte) (Container, error) {
 	}
 	c := Container{
 		ID: bundleID(name), Command: in.Process.Args, CgroupPath: in.Linux.CgroupsPath,
-		AppArmorProfile: in.Process.AppArmorProfile, SeccompProfile: string(in.Linux.Seccomp),
+		AppArmorProfile: in.Process.AppArmorProfile, SeccompProfile: string(object), SeccompFile: name,
 	}
 	id, runtime, ok := FromCgroup(in.Linux.CgroupsPath)
 	if ok && (c.ID == "" || c.ID == id) {
 		c.ID, c.Runtime = id, runtime
 	}
-	if c.SeccompProfile == "" || c.SeccompProfile == "null" {
-		c.SeccompProfile = "unconfined"
+	if len(in.Linux.Seccomp) == 0 || string(in.Linux.Seccomp) == "null" {
+		c.SeccompProfile, c.SeccompFile = "unconfined", ""
 	}
 	if in.Process.Capabilities != nil {
 		c.Caps = slices.Clone(in.Process.Capabilities.Bounding)

@@ -143,7 +143,7 @@ func readDocker(object []byte) (Container, error) {
 	if in.Path != "" {
 		c.Command = append([]string{in.Path}, in.Args...)
 	}
-	podman := in.State.OciVersion != "" || in.OCIRuntime != ""
+	podman := in.State.OciVersion != "" || in.OCIRuntime != "" || in.ImageName != ""
 	if podman {
 		c.Runtime, c.Image, c.Caps = "podman", in.ImageName, in.BoundingCaps
 	}

@@ -1,0 +1,28 @@
+# make test    what needs neither root nor anything but Go
+# make ci      everything that must pass before a change lands; see .ci/run
+# make e2e     real containers on this machine's kernel: root, runc, busybox, gcc;
+#              docs/e2e.md. REQUIRE_KERNEL=1 fails where it would skip.
+
+.PHONY: test ci e2e
+
+test:
+	go test ./...
+
+ci:
+	.ci/run
+
+# Debian 12's runc refuses the log flag of seccomp profiles. A newer one is
+# built once and kept; without it (no network, no libseccomp-dev) those
+# scenarios skip.
+RUNC_VERSION = v1.5.2
+CACHE = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/whydenied
+E2E_RUNC ?= $(CACHE)/runc-$(RUNC_VERSION)
+
+e2e:
+	@test -x "$(E2E_RUNC)" || $(MAKE) --no-print-directory "$(CACHE)/runc-$(RUNC_VERSION)" || echo "no runc that takes the log flag: going on without"
+	E2E_RUNC=$$(test -x "$(E2E_RUNC)" && echo "$(E2E_RUNC)") go test -tags e2e -count=1 $(E2E_FLAGS) ./testdata/e2e
+
+$(CACHE)/runc-$(RUNC_VERSION):
+	mkdir -p "$(CACHE)/bin"
+	CGO_ENABLED=1 GOBIN="$(CACHE)/bin" go install -tags seccomp github.com/opencontainers/runc@$(RUNC_VERSION)
+	mv "$(CACHE)/bin/runc" "$@"
