@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -40,7 +41,7 @@ func (p *Policy) explainAppArmor(f *Finding) {
 		}
 		return
 	}
-	f.Policy = source(profile)
+	f.Policy = p.source(profile)
 	p.noteProblems(f, profile)
 	f.noteRecord()
 	if cause, why := kernelReason(a); cause != "" {
@@ -58,13 +59,17 @@ func (p *Policy) explainAppArmor(f *Finding) {
 	p.decide(f, profile, req)
 }
 
-// source names where a profile was read.
-func source(profile *apparmor.Profile) string {
+// source names where a profile was read, and says of a built-in one if the
+// engine's version did not choose it.
+func (p *Policy) source(profile *apparmor.Profile) string {
 	file := profile.At.File
-	if file.Builtin != "" {
-		return file.Builtin
+	switch {
+	case file.Builtin == "":
+		return file.Name
+	case p.Engines[engineOf(profile.Name)] != "" || strings.HasPrefix(profile.Name, "containers-default-"):
+		return file.Builtin // whose version the profile's name tells
 	}
-	return file.Name
+	return file.Builtin + ", the newest known; the version in use is unknown"
 }
 
 // deciding returns the profile of the record that refuses the access, or nil if
@@ -109,6 +114,7 @@ func (f *Finding) noteRecord() {
 		f.Notes = append(f.Notes, "The record is of policy namespace "+a.Namespace+", which may hold another profile of this name.")
 	}
 	if parent, program, ok := strings.Cut(a.Profile, "//null-"); ok {
+		program = strings.ReplaceAll(program, "//null-", ", then ")
 		f.Notes = append(f.Notes, fmt.Sprintf("Logged while profile %s was learning: %s was executed without a rule. The fix is right if that execution gets ix.", parent, program))
 	}
 	if a.CapName == "dac_read_search" {
@@ -123,6 +129,10 @@ func (p *Policy) explainUnconfined(f *Finding) {
 	f.Cause, f.Why = kernelReason(a)
 	if f.Cause == "" {
 		f.Cause, f.Why = UndecidedOperation, "the task is unconfined: no profile of its own refused this"
+		if a.Operation == "userns_create" { // Ubuntu 23.10 and later
+			f.Why = "the host lets no unconfined program create a user namespace without privilege (kernel.apparmor_restrict_unprivileged_userns=1)"
+			f.Notes = append(f.Notes, "A program that needs one gets a profile of its own with the rule userns create,.")
+		}
 	}
 	f.Decision = Refused
 	if f.Cause != ProfileNotLoaded {
@@ -145,7 +155,7 @@ func (p *Policy) explainNotLoaded(f *Finding) {
 		f.Notes = append(f.Notes, fmt.Sprintf("No file here defines a profile %s. Look for a misspelt name in --security-opt apparmor=..., security_opt or appArmorProfile; on a cluster the profile must be loaded on the node that runs the pod.", name))
 		return
 	}
-	f.Policy = source(profile)
+	f.Policy = p.source(profile)
 	f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "defined here, but not loaded into the kernel when the container started"}}
 	if profile.At.File.Builtin == "" {
 		f.Fixes = []rules.Fix{{
@@ -171,6 +181,10 @@ func kernelReason(a *parser.AppArmor) (Cause, string) {
 		return ExecTransition, fmt.Sprintf("no_new_privs is set, so the process may not change to profile %s, which is no subset of its own", a.Target)
 	case info == "profile transition not found":
 		return ExecTransition, fmt.Sprintf("the rule sends %s to profile %s, which is not loaded", a.Name, a.Target)
+	case info == "link not subset of target":
+		return MissingPermission, fmt.Sprintf("the rules allow more to the link %s than to its target %s, and a link must not widen access", a.Name, a.Target)
+	case info == "hat not found":
+		return ProfileNotLoaded, fmt.Sprintf("profile %s has no hat %s", a.Profile, cmp.Or(a.Name, a.Target))
 	case info == "label not found" || info == "profile not found":
 		name := a.Name
 		if name == "" {
@@ -190,11 +204,27 @@ func (p *Policy) explainKernelReason(f *Finding, profile *apparmor.Profile) {
 		if strings.Contains(a.Info, "deleted") {
 			flag = "mediate_deleted"
 		}
+		if profile.HasFlag(flag) {
+			f.allowedBySource(profile, apparmor.Decision{})
+			f.Why = fmt.Sprintf("the profile's source has the flag %s, so the kernel applied another text, or another profile of a stack", flag)
+			f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "has " + flag}}
+			return
+		}
 		f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "flags has no " + flag}}
 		f.flagFix(p, profile, flag)
 	case ExecTransition:
 		p.explainTransition(f, profile)
+	case MissingPermission:
+		for _, path := range [...]string{a.Name, a.Target} {
+			for _, r := range naming(profile, apparmor.FileRequest{Path: path, Owner: true}) {
+				f.addPlace(Place{At: r.Location(), Via: r.Head().Via, Note: "is what " + path + " is allowed"})
+			}
+		}
 	case ProfileNotLoaded:
+		if a.Operation == "change_hat" {
+			f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "defines no such hat, or did not when it was loaded"}}
+			return
+		}
 		p.explainNotLoaded(f)
 	}
 }

@@ -26,6 +26,9 @@ type Policy struct {
 	Arch   seccomp.Arch
 	Caps   []string
 	Kernel string
+	// Engines are the versions of container engines by name, where they are
+	// known: they decide which built-in profiles hold.
+	Engines map[string]string
 
 	dir      string
 	loader   *apparmor.Loader // keeps what files include, which most share
@@ -112,7 +115,10 @@ func (p *Policy) profile(name string) *apparmor.Profile {
 	if profile := p.inDirectory(name); profile != nil {
 		return profile
 	}
-	file, ok := apparmor.Builtin(name)
+	file, ok := apparmor.BuiltinVersion(name, p.Engines[engineOf(name)])
+	if !ok {
+		file, ok = apparmor.Builtin(name)
+	}
 	if !ok {
 		return nil
 	}
@@ -237,7 +243,7 @@ func (p *Policy) seccompProfile(c container.Container, label string) (profile *s
 	if engine == "" {
 		return nil, "the record does not say which seccomp profile is in force; name it with --seccomp, or the containers with --inventory"
 	}
-	builtin, full, ok := seccomp.Builtin(engine, c.EngineVersion)
+	builtin, full, ok := seccomp.Builtin(engine, cmp.Or(c.EngineVersion, p.Engines[engine]))
 	if !ok {
 		return nil, "the default seccomp profile of " + engine + " is not known here; name it with --seccomp"
 	}

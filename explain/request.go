@@ -101,6 +101,8 @@ func request(d *parser.Denial) (apparmor.Request, bool) {
 		return mountRequest(a), true
 	case a.Operation == "pivotroot":
 		return apparmor.PivotRootRequest{NewRoot: a.Name, OldRoot: a.SrcName}, true
+	case a.Operation == "setrlimit" && a.Info == "cap_sys_resource": // of another process: aa_task_setrlimit
+		return apparmor.CapabilityRequest{Name: "sys_resource"}, true
 	case a.Operation == "setrlimit":
 		value, err := strconv.ParseUint(a.Value, 10, 64)
 		return apparmor.RlimitRequest{Name: a.RLimit, Value: value}, err == nil
@@ -123,6 +125,9 @@ func request(d *parser.Denial) (apparmor.Request, bool) {
 
 func fileRequest(a *parser.AppArmor, mask string) (apparmor.Request, bool) {
 	perms := filePerms(mask)
+	if a.Class != "" && a.Class != "file" {
+		return nil, false // of a class that policy has no rules for
+	}
 	r := apparmor.FileRequest{Path: a.Name, Perms: perms}
 	r.Owner, _ = owned(a)
 	if a.Operation == "link" {

@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// A Pair is one key of a JSON object and its value: a string or an int64, or
-// what a caller adds.
+// A Pair is one key of a JSON object and its value: a string, an int64, a uint64
+// that is greater, or what a caller adds.
 type Pair struct {
 	Key   string
 	Value any
@@ -69,6 +69,10 @@ func (d *Denial) Pairs() Pairs {
 		}
 		if n, ok := decimal(f.Value); ok && isNumber(f.Key) {
 			p = append(p, Pair{f.Key, n})
+			continue
+		}
+		if n, err := strconv.ParseUint(f.Value, 10, 64); err == nil && f.Key == "value" && strconv.FormatUint(n, 10) == f.Value {
+			p = append(p, Pair{f.Key, n}) // RLIM_INFINITY
 			continue
 		}
 		p = p.text(f.Key, f.Value)

@@ -154,6 +154,11 @@ func TestPairs(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, `{"type":"AVC","action":"<x>"}`, string(b))
 
+	denials, _ = scanString(t, `type=AVC msg=audit(0.000:0): apparmor="DENIED" operation="setrlimit" pid=1 rlimit=memlock value=18446744073709551615`+"\n")
+	b, err = json.Marshal(denials[0].Pairs())
+	require.NoError(t, err)
+	assert.Equal(t, `{"type":"AVC","apparmor":"DENIED","operation":"setrlimit","pid":1,"rlimit":"memlock","value":18446744073709551615}`, string(b))
+
 	denials, _ = scanString(t, `type=AVC msg=audit(0.000:0): apparmor="DENIED" operation="open" name=2F5CFF0A22 pid=1 comm=C3AF`+"\n")
 	b, err = json.Marshal(denials[0].Pairs())
 	require.NoError(t, err)

@@ -74,7 +74,7 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	if err != nil {
 		return err
 	}
-	inventory, err := f.policy.containers()
+	inventory, err := f.policy.containers(policy)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	if err != nil {
 		return err
 	}
-	if read.failed == len(inputs) {
+	if read.failed == len(inputs) && read.stats.Lines == 0 {
 		return errReported
 	}
 	findings := read.group.Findings()
@@ -112,8 +112,24 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	case len(findings) > 0:
 		return errFound
 	}
-	fmt.Fprintln(cmd.ErrOrStderr(), silence)
+	fmt.Fprintln(cmd.ErrOrStderr(), f.why(inventory))
 	return nil
+}
+
+// why says what no finding means.
+func (f *explainFlags) why(inventory *container.Inventory) string {
+	switch {
+	case len(f.filter.Containers) > 0 && inventory == nil:
+		return "whydenied: a log does not name containers: --container needs --inventory"
+	case f.filtered():
+		return "whydenied: no denial of these logs meets the filters"
+	}
+	return silence
+}
+
+// filtered reports whether the user wants only some of the denials.
+func (f *explainFlags) filtered() bool {
+	return f.since != "" || f.until != "" || len(f.filter.Containers)+len(f.filter.Profiles)+len(f.filter.Comms) > 0
 }
 
 // silence keeps an empty answer from being read as "nothing was refused".
@@ -232,7 +248,7 @@ func (f *explainFlags) config(inputs []source.Input) *report.Config {
 	if f.policy.seccomp != "" {
 		c.Policies = append(c.Policies, f.policy.seccomp)
 	}
-	if f.since != "" || f.until != "" || len(f.filter.Containers)+len(f.filter.Profiles)+len(f.filter.Comms) > 0 {
+	if f.filtered() {
 		c.Filters = &report.Filters{
 			Since: rfc3339(f.filter.Since), Until: rfc3339(f.filter.Until),
 			Container: f.filter.Containers, Profile: f.filter.Profiles, Comm: f.filter.Comms,
@@ -251,6 +267,11 @@ func rfc3339(t time.Time) string {
 // load reads the policy that the flags name. What cannot be read of a profile
 // is said to w, and the rest is used.
 func (f *policyFlags) load(w io.Writer) (*explain.Policy, error) {
+	if f.profileDir != systemProfiles {
+		if _, err := os.ReadDir(f.profileDir); err != nil {
+			return nil, fmt.Errorf("cannot read the profile directory: %w; --profile-dir names a copy of /etc/apparmor.d", err)
+		}
+	}
 	policy := explain.NewPolicy(f.profileDir, f.include)
 	if f.arch != "" {
 		arch, err := seccomp.ParseArch(f.arch)
@@ -283,21 +304,27 @@ func (f *policyFlags) load(w io.Writer) (*explain.Policy, error) {
 }
 
 // containers reads the inventory files; the inventory is nil if none is named.
-func (f *policyFlags) containers() (*container.Inventory, error) {
+// The versions of engines among them go to the policy.
+func (f *policyFlags) containers(policy *explain.Policy) (*container.Inventory, error) {
+	if len(f.inventory) == 0 {
+		return nil, nil
+	}
 	inventory := new(container.Inventory)
+	policy.Engines = map[string]string{}
 	for _, name := range f.inventory {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the inventory: %w", err)
+		}
+		if engine, ok := container.ReadEngine(text); ok {
+			policy.Engines[engine.Name] = engine.Version
+			continue
 		}
 		found, err := container.Read(name, text)
 		if err != nil {
 			return nil, err
 		}
 		inventory.Add(found...)
-	}
-	if len(f.inventory) == 0 {
-		return nil, nil
 	}
 	return inventory, nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -11,7 +10,6 @@ import (
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/parser/source"
-	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 func newParse() *cobra.Command {
@@ -40,10 +38,8 @@ func runParse(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	out := bufio.NewWriter(cmd.OutOrStdout())
-	encoder := json.NewEncoder(out)
-	encoder.SetEscapeHTML(false)
 	var stats parser.Stats
-	failed := 0
+	failed, tooLong := 0, 0
 	for batch, err := range source.Scan(cmd.Context(), inputs) {
 		var unreadable *source.Error
 		if errors.As(err, &unreadable) {
@@ -55,8 +51,13 @@ func runParse(cmd *cobra.Command, args []string) error {
 			return err
 		}
 		stats.Add(batch.Stats)
+		tooLong += batch.TooLong
 		for i := range batch.Denials {
-			if err := encoder.Encode(pairs(&batch.Denials[i])); err != nil {
+			line, err := pairs(&batch.Denials[i]).MarshalJSON()
+			if err != nil {
+				return err
+			}
+			if _, err := out.Write(report.EscapeJSON(append(line, '\n'))); err != nil {
 				return err
 			}
 		}
@@ -70,6 +71,9 @@ func runParse(cmd *cobra.Command, args []string) error {
 	if rest := stats.Unparsed - len(stats.Samples); rest > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: and %d more lines like these\n", rest)
 	}
+	if tooLong > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: %d lines passed over as too long\n", tooLong)
+	}
 	if failed > 0 {
 		return errReported
 	}
@@ -79,19 +83,15 @@ func runParse(cmd *cobra.Command, args []string) error {
 // pairs returns a denial's record with the names of what seccomp has numbers for.
 func pairs(d *parser.Denial) parser.Pairs {
 	p := d.Pairs()
-	if s := d.Seccomp; s != nil {
-		arch := seccomp.Arch(s.Arch)
-		name, ok := s.SyscallName, true
-		if name == "" {
-			name, ok = seccomp.SyscallName(arch, s.Syscall)
-		}
-		if !ok {
-			name = fmt.Sprintf("syscall_%d", s.Syscall)
+	if d.Seccomp != nil {
+		names := report.NewSeccomp(d.Seccomp)
+		if names.SyscallName == "" {
+			names.SyscallName = fmt.Sprintf("syscall_%d", d.Seccomp.Syscall)
 		}
 		p = append(p,
-			parser.Pair{Key: "syscall_name", Value: name},
-			parser.Pair{Key: "arch_name", Value: arch.String()},
-			parser.Pair{Key: "action", Value: seccomp.Action(s.Code).String()})
+			parser.Pair{Key: "syscall_name", Value: names.SyscallName},
+			parser.Pair{Key: "arch_name", Value: names.ArchName},
+			parser.Pair{Key: "action", Value: names.Action})
 	}
 	return p
 }

@@ -51,6 +51,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitFailed
 	case errors.Is(err, syscall.EPIPE): // the reader of stdout has seen enough
 		return exitClean
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(stderr, "whydenied: interrupted")
+		return exitFailed
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "whydenied: %v\n", err)
 		return exitUsage
@@ -134,7 +137,7 @@ func (f *policyFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.profileDir, "profile-dir", systemProfiles, "`DIR` of AppArmor profiles")
 	flags.StringArrayVarP(&f.include, "include", "I", nil, "`DIR` to search for included files, before the profile directory; repeatable")
 	flags.StringVar(&f.seccomp, "seccomp", "", "seccomp profile `FILE`: Docker, OCI or Kubernetes JSON, or a SeccompProfile")
-	flags.StringArrayVar(&f.inventory, "inventory", nil, "`FILE` of containers: docker, podman or crictl inspect, OCI config.json, runc state.json, kubectl get pod -o json; repeatable")
+	flags.StringArrayVar(&f.inventory, "inventory", nil, "`FILE` of containers: docker, podman or crictl inspect, OCI config.json, runc state.json, kubectl get pod -o json; or docker version -f json, which built-in profiles depend on; repeatable")
 	flags.StringVar(&f.arch, "arch", "", "`ARCH` of the host, such as amd64, where the log does not say")
 	flags.StringSliceVar(&f.caps, "caps", nil, "`CAPS` of the container, such as NET_ADMIN,SYS_TIME, where the inventory does not say")
 	flags.StringVar(&f.kernel, "kernel", "", "`VERSION` of the host's kernel, such as 6.1, for seccomp entries that need one")

@@ -73,14 +73,14 @@ func writeJSON(w io.Writer, value any) error {
 	}
 	safe := line.Bytes()
 	if !visibleASCII(safe[:len(safe)-1]) {
-		safe = asciiEscape(safe)
+		safe = EscapeJSON(safe)
 	}
 	_, err := w.Write(safe)
 	return err
 }
 
 // visibleASCII reports whether text is of visible ASCII alone, as most is, which is
-// faster to find out than what asciiEscape asks.
+// faster to find out than what EscapeJSON asks.
 func visibleASCII(text []byte) bool {
 	for _, c := range text {
 		if c < ' ' || c > '~' {

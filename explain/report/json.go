@@ -24,7 +24,7 @@ func NewJSON(w io.Writer) func(Message) error {
 		if err := e.Encode(m.utf8()); err != nil {
 			return err
 		}
-		_, err := w.Write(asciiEscape(line.Bytes()))
+		_, err := w.Write(EscapeJSON(line.Bytes()))
 		return err
 	}
 }
@@ -54,10 +54,10 @@ func (m Message) utf8() Message {
 	return m
 }
 
-// asciiEscape rewrites the characters of a JSON line that encoding/json leaves
-// raw and Escape would not print: they can only stand in strings, where \uXXXX
-// means the same.
-func asciiEscape(line []byte) []byte {
+// EscapeJSON rewrites the characters of a JSON line that encoding/json leaves raw
+// and Escape would not print: they can only stand in strings, where \uXXXX means
+// the same. The line ends with a newline, and may be returned itself.
+func EscapeJSON(line []byte) []byte {
 	end := len(line) - 1 // the newline
 	if !hostile(string(line[:end])) {
 		return line

@@ -35,7 +35,7 @@ func New(f explain.Finding) Finding {
 	}
 	wire.Denial = newFields(d.Pairs())
 	if d.Seccomp != nil {
-		wire.Seccomp = newSeccomp(d.Seccomp)
+		wire.Seccomp = NewSeccomp(d.Seccomp)
 	}
 	for _, p := range f.Rules {
 		if !p.At.IsZero() {
@@ -110,7 +110,8 @@ func newFields(pairs parser.Pairs) Fields {
 	return fields
 }
 
-func newSeccomp(s *parser.Seccomp) *Seccomp {
+// NewSeccomp returns the names of a SECCOMP record's numbers.
+func NewSeccomp(s *parser.Seccomp) *Seccomp {
 	arch := seccomp.Arch(s.Arch)
 	name := s.SyscallName
 	if name == "" {

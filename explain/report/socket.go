@@ -32,7 +32,7 @@ func socket(op string, d Fields) []string {
 	}
 	family := d.Get("family")
 	article := "a"
-	if strings.ContainsAny(family[:1], "aeio") { // "a unix socket"
+	if strings.ContainsAny(family[:1], "aeio") || strings.HasPrefix(family, "unk") { // "a unix socket"
 		article = "an"
 	}
 	what := append(strings.Fields(verb), article, quoted(family))

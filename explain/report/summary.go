@@ -36,9 +36,11 @@ func SummaryLine(s *Summary) string {
 	some(s.Audited, "%s permitted and audited")
 	some(s.Duplicates, "%s seen twice and counted once")
 	if s.Overlong > 0 {
-		fmt.Fprintf(&line, "; %s passed over for their length", count(s.Overlong, "line"))
+		fmt.Fprintf(&line, "; %s passed over as too long", count(s.Overlong, "line"))
 	}
-	some(s.NULBytes, "%s NUL bytes (a log that was not closed cleanly)")
+	if s.NULBytes > 0 {
+		fmt.Fprintf(&line, "; %s (a log that was not closed cleanly)", count(s.NULBytes, "NUL byte"))
+	}
 	if s.TornLines > 0 {
 		fmt.Fprintf(&line, "; %s cut off at the end of a file", count(s.TornLines, "line"))
 	}

@@ -61,7 +61,7 @@ func (p *page) finding(f *Finding, now time.Time) {
 			f.Container.Confidence+" confidence: "+strings.Join(f.Container.Evidence, "; "))...))
 	}
 	if len(f.Rules) > 0 && f.Rules[0].Builtin != "" {
-		p.wrap(2, 4, append(words(faint, "built in:"), prose(normal, f.Rules[0].Builtin)...))
+		p.wrap(2, 4, append(words(faint, "built in:"), prose(normal, f.Policy)...))
 	}
 	gutter := gutterOf(f)
 	for i := range f.Rules {
@@ -183,14 +183,49 @@ func (p *page) changes(f *Finding, x *Fix, gutter int) {
 				Escape(fileNamed(x, c.file)) + ":" + strconv.Itoa(c.line) + "\n")
 		}
 		at := firstDifference(c.text, c.other)
-		line := window(c.text, at, at+1, room).text
-		s := plus
-		if c.sign == '-' {
-			s = minus
+		lines := []string{window(c.text, at, at+1, room).text}
+		s := minus
+		if c.sign == '+' {
+			s = plus
+			if whole := broken(c.text, room); whole != nil && f.Seccomp == nil {
+				lines = whole
+			}
 		}
 		p.WriteString("  " + p.paint(faint, pad(c.line, gutter)) + " " +
-			p.paint(s, strings.TrimRight(string(c.sign)+" "+line, " ")) + "\n")
+			p.paint(s, strings.TrimRight(string(c.sign)+" "+lines[0], " ")) + "\n")
+		for _, line := range lines[1:] {
+			p.WriteString(strings.Repeat(" ", 2+gutter+3) + p.paint(s, line) + "\n")
+		}
 	}
+}
+
+// broken breaks a rule that is too long for the room at its spaces, where the
+// language lets it be broken too, so that it can be read and copied whole. It
+// returns nil for a line that fits, or that would take more than eight.
+func broken(rule string, room int) []string {
+	if len(rule) <= room || len(rule) > 8*room || strings.Contains(rule, `"`) { // a space in quotes is of a name
+		return nil
+	}
+	text := strings.ReplaceAll(rule, "\t", strings.Repeat(" ", tabStop))
+	body := strings.TrimLeft(text, " ")
+	indent := text[:len(text)-len(body)]
+	var lines []string
+	line := ""
+	for i, word := range strings.Split(body, " ") {
+		word = Escape(word)
+		switch {
+		case i == 0:
+			line = indent + word
+		case width(line)+1+width(word) <= room:
+			line += " " + word
+		default:
+			lines, line = append(lines, line), indent+"  "+word
+		}
+		if width(line) > room {
+			return nil
+		}
+	}
+	return append(lines, line)
 }
 
 // fileNamed undoes a diff's loss of the leading slash.

@@ -76,7 +76,7 @@ func corrupt(err error) error {
 	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
 		return fmt.Errorf("the zstd stream needs more than %d MiB of memory; run `zstd -dc --long=31 FILE | whydenied explain -`", maxWindow>>20)
 	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, gzip.ErrHeader), strings.HasPrefix(err.Error(), "flate:"),
-		errors.Is(err, zstd.ErrCRCMismatch), errors.Is(err, zstd.ErrMagicMismatch):
+		errors.Is(err, zstd.ErrCRCMismatch), errors.Is(err, zstd.ErrMagicMismatch), errors.Is(err, zstd.ErrUnknownDictionary):
 		return fmt.Errorf("the compressed data is damaged (%w); the lines before that were read", err)
 	}
 	return explain(err)

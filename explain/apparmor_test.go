@@ -1,0 +1,87 @@
+package explain
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A flag that the source has cannot be what is missing: another text is loaded.
+func TestPathFlagIsThere(t *testing.T) {
+	for _, c := range []struct{ flag, info string }{
+		{"attach_disconnected", "Failed name lookup - disconnected path"},
+		{"mediate_deleted", "Failed name lookup - deleted entry"},
+	} {
+		log := apparmorRecord(`apparmor="DENIED" operation="open" info="` + c.info + `" error=-13 profile="p" name="a/b" pid=7 comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`)
+		missing := explained(t, log, "profile p { }")
+		assert.Equal(t, DisconnectedPath, missing.Cause, c.flag)
+		require.Len(t, missing.Fixes, 1, c.flag)
+
+		there := explained(t, log, "profile p flags=("+c.flag+") { }")
+		assert.Equal(t, AllowedByProfile, there.Cause, c.flag)
+		assert.Equal(t, Granted, there.Decision, c.flag)
+		assert.Contains(t, there.Why, c.flag)
+		assert.Empty(t, there.Fixes, c.flag)
+	}
+}
+
+// The engines write @{PROC}=/proc/ into their profile where tunables/global is
+// missing, so it decides on a machine without AppArmor's files too.
+func TestBuiltinWithoutTunables(t *testing.T) {
+	for _, profile := range []string{"docker-default", "cri-containerd.apparmor.d", "containers-default-0.62.2", "crio-default"} {
+		policy := NewPolicy(filepath.Join(t.TempDir(), "none"), nil)
+		g := NewGroup(nil, Filter{})
+		for _, d := range denials(t, apparmorRecord(`apparmor="DENIED" operation="open" profile="`+profile+`" name="/proc/sys/kernel/core_pattern" pid=7 comm="sh" requested_mask="w" denied_mask="w" fsuid=0 ouid=0`)) {
+			g.Add(d)
+		}
+		finding := g.Findings()[0]
+		policy.Explain(finding)
+		assert.Equal(t, DenyRule, finding.Cause, profile)
+		assert.NotEmpty(t, finding.Policy, profile)
+		require.NotEmpty(t, finding.Rules, profile)
+		assert.Contains(t, finding.Rules[0].At.Text(), "deny @{PROC}/", profile)
+	}
+}
+
+// A class that policy has no rules for is not decided by file rules.
+func TestUnknownClass(t *testing.T) {
+	f := explained(t, apparmorRecord(`apparmor="DENIED" operation="module_load" class="module" profile="p" name="/m.ko" pid=7 comm="insmod" requested="load" denied="load"`), "profile p { }")
+	assert.Equal(t, UndecidedOperation, f.Cause)
+	assert.Empty(t, f.Fixes)
+}
+
+// Ubuntu refuses user namespaces to unconfined programs.
+func TestRestrictedUserNamespace(t *testing.T) {
+	f := explained(t, apparmorRecord(`apparmor="DENIED" operation="userns_create" class="namespace" info="User namespace creation restricted" error=-13 profile="unconfined" pid=7 comm="bwrap" requested="userns_create" denied="userns_create"`), "profile p { }")
+	assert.Contains(t, f.Why, "kernel.apparmor_restrict_unprivileged_userns")
+}
+
+// The kernel's own words decide what rules alone would answer wrongly.
+func TestKernelReasons(t *testing.T) {
+	f := explained(t, apparmorRecord(`apparmor="DENIED" operation="link" info="link not subset of target" error=-13 profile="p" name="/a/new" pid=7 comm="ln" requested_mask="xm" denied_mask="xm" fsuid=0 ouid=0 target="/b/old"`),
+		"profile p {\n  /a/* rmix,\n  /b/* r,\n}\n")
+	assert.Equal(t, MissingPermission, f.Cause)
+	assert.Contains(t, f.Why, "than to its target /b/old")
+	require.Len(t, f.Rules, 2)
+	assert.Equal(t, "/a/* rmix,", f.Rules[0].At.Text())
+	assert.Equal(t, "/b/* r,", f.Rules[1].At.Text())
+	assert.Empty(t, f.Fixes, "no rule for the new name alone can help")
+
+	f = explained(t, apparmorRecord(`apparmor="DENIED" operation="change_hat" info="hat not found" error=-2 profile="p" name="h" pid=7 comm="apache2"`),
+		"profile p {\n  hat other { }\n}\n")
+	assert.Equal(t, ProfileNotLoaded, f.Cause)
+	assert.Contains(t, f.Why, "profile p has no hat h")
+
+	f = explained(t, apparmorRecord(`apparmor="DENIED" operation="setrlimit" class="rlimits" info="cap_sys_resource" error=-13 profile="p" pid=7 comm="sh" rlimit=memlock value=18446744073709551615 peer="q"`), "profile p { }")
+	assert.Equal(t, NoMatchingRule, f.Cause)
+	require.NotEmpty(t, f.Fixes)
+	assert.Equal(t, "capability sys_resource,", f.Fixes[0].Rule)
+}
+
+func TestLearningNote(t *testing.T) {
+	f := explained(t, apparmorRecord(`apparmor="ALLOWED" operation="open" profile="p//null-/usr/bin/a//null-/usr/bin/b" name="/x" pid=7 comm="b" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`), "profile p flags=(complain) { }")
+	require.NotEmpty(t, f.Notes)
+	assert.Contains(t, f.Notes[0], "learning: /usr/bin/a, then /usr/bin/b was executed without a rule")
+}
