@@ -205,7 +205,7 @@ func (f *Finding) flagFix(p *Policy, profile *apparmor.Profile, flag string) {
 		fix.Risk, fix.Reason = rules.Low, ""
 	}
 	if edited := p.edited(&fix, profile); edited != nil && edited.HasFlag(flag) {
-		fix.Proof = []string{"the edited profile parses"}
+		fix.Proof = []string{p.parses(profile)}
 		f.Fixes = append(f.Fixes, fix)
 	}
 }
@@ -231,7 +231,7 @@ func (f *Finding) transitionFix(p *Policy, profile *apparmor.Profile, rule *appa
 		Reason:  "two programs share one set of rules",
 	}
 	if p.edited(&fix, profile) != nil {
-		fix.Proof = []string{"the edited profile parses"}
+		fix.Proof = []string{p.parses(profile)}
 		f.Fixes = append(f.Fixes, fix)
 	}
 	f.Notes = append(f.Notes, "If the target profile should be in force, load it before the container starts; under no_new_privs the kernel changes profile only to one that allows no more.")
@@ -342,8 +342,16 @@ func (p *Policy) prove(fix *rules.Fix, profile *apparmor.Profile, req apparmor.R
 	if d := edited.Decide(req); d.Refused|d.Unmatched != 0 {
 		return false
 	}
-	fix.Proof = []string{"the edited profile parses", "the access is now allowed"}
+	fix.Proof = []string{p.parses(profile), "the access is now allowed"}
 	return true
+}
+
+// parses says what edited found of a policy that it could load.
+func (p *Policy) parses(profile *apparmor.Profile) string {
+	if len(p.problems[profile.Policy]) > 0 {
+		return "the edited profile has no error that it did not have before"
+	}
+	return "the edited profile parses"
 }
 
 // edited loads the policy with the fix applied and returns the profile as it

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/whydenied/whydenied/explain/report"
 )
 
 // The exit codes, the same for every command.
@@ -54,11 +56,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(stderr, "whydenied: interrupted")
 		return exitFailed
-	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "whydenied: %v\n", err)
+	}
+	fmt.Fprintf(stderr, "whydenied: %s\n", report.Escape(err.Error()))
+	if errors.As(err, &usage) {
 		return exitUsage
 	}
-	fmt.Fprintf(stderr, "whydenied: %v\n", err)
 	return exitFailed
 }
 

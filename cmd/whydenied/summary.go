@@ -15,7 +15,7 @@ func (r *reading) summary(findings []*explain.Finding) *report.Summary {
 		Lines:      r.stats.Lines,
 		Records:    r.stats.Records - r.duplicates,
 		Duplicates: r.duplicates,
-		Denials:    counts[parser.Denied] + counts[parser.Killed],
+		Denials:    counts[parser.Denied] + counts[parser.Killed] + counts[parser.Hint] + counts[parser.Failed],
 		Findings:   len(findings),
 		Complain:   counts[parser.Allowed],
 		Audited:    counts[parser.Audited],

@@ -92,10 +92,12 @@ func unknownOperation(f *Finding) sentence {
 // seccompSentence words what the filter answered to a system call.
 func seccompSentence(f *Finding) (verdict, what []string) {
 	number := f.Denial.Get("syscall")
-	call := say("% (%", f.Seccomp.SyscallName, f.Seccomp.ArchName)
-	call = append(call, Escape(number)+")")
-	if f.Seccomp.SyscallName == "" {
+	call := append(say("% (%", f.Seccomp.SyscallName, f.Seccomp.ArchName), Escape(number)+")")
+	switch f.Seccomp.SyscallName {
+	case "":
 		call = say("syscall % (%)", number, f.Seccomp.ArchName)
+	case number: // ausearch -i has the name alone
+		call = say("% (%)", number, f.Seccomp.ArchName)
 	}
 	switch f.Seccomp.Action {
 	case "kill_process", "kill_thread":
