@@ -89,6 +89,13 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	if err != nil {
 		return err
 	}
+	if read.stats.Records == 0 {
+		for _, input := range inputs {
+			if isNoLog(input.Name) {
+				return fmt.Errorf("%s: not a log of a known format; name an audit.log, or what dmesg, journalctl, ausearch or a syslog daemon wrote", input.Name)
+			}
+		}
+	}
 	if read.failed == len(inputs) && read.stats.Lines == 0 {
 		return errReported
 	}
