@@ -345,9 +345,6 @@ func (p *Profile) execTarget(t Transition, path string) string {
 		return p.attached(parent, path)
 	}
 	target := t.Target.Source
-	if literal, ok := t.Target.Literal(); ok {
-		target = literal
-	}
 	name := strings.TrimPrefix(target, "&")
 	if t.Mode == ToChild {
 		name = p.Name + "//" + name

@@ -3,6 +3,7 @@ package apparmor
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -34,6 +35,9 @@ func Lint(p *Policy) []rules.Diagnostic {
 
 // maxPairs bounds how many pairs of rules of a profile are compared.
 const maxPairs = 50_000
+
+// maxParts is how many deny rules are shown that take a part of one rule.
+const maxParts = 3
 
 // fileRules returns the profile's file rules that allow, and those that deny.
 func (p *Profile) fileRules() (allow, deny []*FileRule) {
@@ -90,6 +94,7 @@ func lintShadowed(p *Profile) []rules.Diagnostic {
 			continue
 		}
 		var part []rules.Related
+		parts := 0
 		for _, d := range deny {
 			lost := withAppend(a.Perms) & withAppend(d.Perms)
 			if lost == 0 || a.Priority > d.Priority || !mayOverlap(filePattern(a), filePattern(d)) {
@@ -103,13 +108,19 @@ func lintShadowed(p *Profile) []rules.Diagnostic {
 			case !rel.HasBoth:
 			case rel.Complete && !rel.HasOnlyB && (a.Owner || !d.Owner):
 				out = append(out, shadowedWholly(a, d, lost))
-			case len(part) < 20:
+			default:
+				if parts++; parts > maxParts {
+					continue
+				}
 				part = append(part, rules.Related{At: d.At, Message: fmt.Sprintf("takes %s away, such as for %s", withoutAppend(lost), shown(rel.Both))})
 			}
 		}
-		if len(part) > 0 {
-			out = append(out, rules.Diagnostic{At: a.At, Severity: rules.Note, Code: "shadowed-in-part", Related: part,
-				Message: "deny rules take a part of what this rule grants away"})
+		if parts > 0 {
+			message := "deny rules take away a part of what this rule grants"
+			if parts > maxParts {
+				message = fmt.Sprintf("%d %s; the first %d of them are shown", parts, message, maxParts)
+			}
+			out = append(out, rules.Diagnostic{At: a.At, Severity: rules.Note, Code: "shadowed-in-part", Related: part, Message: message})
 		}
 	}
 	return out
@@ -161,11 +172,16 @@ func shown(name string) string {
 	return name
 }
 
+// priorityWord is what may stand before audit.
+var priorityWord = regexp.MustCompile(`^priority\s*=\s*[-+]?\d+\s*`)
+
 // logDeny has a silent deny rule write records.
 func logDeny(d *FileRule) rules.Fix {
-	at := d.At
+	at, text := d.At, d.At.Text()
+	n := len(priorityWord.FindString(text))
+	at.Span.Start += n
 	at.Span.End = at.Span.Start
-	return rules.Fix{Message: "log what this rule refuses, to see it", Rule: "audit " + d.At.Text(),
+	return rules.Fix{Message: "log what this rule refuses, to see it", Rule: text[:n] + "audit " + text[n:],
 		Edits: []rules.Edit{{At: at, New: "audit "}}, Reason: "it grants nothing"}
 }
 
@@ -439,7 +455,10 @@ func lintExecTargets(p *Profile) []rules.Diagnostic {
 		name := targetOf(f)
 		d := rules.Diagnostic{At: f.Exec.TargetAt, Code: "exec-target"}
 		switch {
-		case strings.HasPrefix(name, "&") || strings.HasPrefix(name, ":") || strings.ContainsAny(name, "*?[{"):
+		case strings.Contains(name, "@{"):
+			d.Severity = rules.Warning
+			d.Message = fmt.Sprintf("variables are not expanded here: the execution asks for a profile named %s", shown(name))
+		case strings.HasPrefix(name, "&") || strings.HasPrefix(name, ":"):
 			continue
 		case f.Exec.Mode == ToChild && p.Policy.Profile(root(p)+"//"+name) == nil && p.Policy.Profile(p.Name+"//"+name) == nil:
 			d.Severity = rules.Warning

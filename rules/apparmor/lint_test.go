@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -60,6 +59,7 @@ func TestLint(t *testing.T) {
 		{"deny takes a part", profile("  /data/** rw,\n  deny /data/secret/** w,\n"), []string{"3:3 shadowed-in-part"}},
 		{"deny of owner takes a part", profile("  /data/x rw,\n  deny owner /data/x w,\n"), []string{"3:3 shadowed-in-part"}},
 		{"deny of other paths", profile("  /data/** rw,\n  deny /dat/** w,\n  deny /data/** x,\n"), nil},
+		{"deny with a priority", profile("  priority=3 deny /data/** w,\n  priority = 2 /data/x rw,\n"), []string{"4:3 shadowed-rule"}},
 		{"higher priority", profile("  deny /data/** w,\n  priority=5 /data/x rw,\n"), nil},
 		{"capability", profile("  capability chown kill,\n  deny capability kill,\n"), []string{"3:3 shadowed-rule"}},
 		{"all capabilities", profile("  capability chown,\n  deny capability,\n"), []string{"3:3 shadowed-rule"}},
@@ -82,6 +82,7 @@ func TestLint(t *testing.T) {
 		{"child is there", profile("  /opt/x cx -> c,\n  profile c {\n  }\n"), nil},
 		{"other profile", profile("  /opt/x px -> q,\n"), []string{"3:16 exec-target"}},
 		{"with fallback", profile("  /opt/x pix -> q,\n"), nil},
+		{"variable as target", profile("  /opt/x px -> @{profile_name},\n"), []string{"3:16 exec-target"}},
 		{"exec conflict", profile("  /opt/*x ix,\n  /opt/y* px,\n"), []string{"4:3 exec-conflict"}},
 		{"container", abi + "profile docker-x {\n  file,\n}\n", []string{"2:1 attach-disconnected"}},
 		{"container by its rules", abi + "profile x {\n  file,\n  deny /sys/firmware/** rw,\n}\n", []string{"2:1 attach-disconnected", "3:3 shadowed-in-part"}},
@@ -138,16 +139,17 @@ func TestLintSystem(t *testing.T) {
 	t.Log(count, "diagnostics")
 }
 
-// TestLintLarge bounds the time on a profile of thousands of rules.
-func TestLintLarge(t *testing.T) {
+// BenchmarkLint lints a profile of thousands of rules.
+func BenchmarkLint(b *testing.B) {
 	var policy strings.Builder
 	policy.WriteString("profile p {\n")
 	for i := range 5000 {
 		fmt.Fprintf(&policy, "  /srv/%d/%d/*/file r,\n", i%70, i)
 	}
 	policy.WriteString("  deny /srv/7/** w,\n  /** r,\n}\n")
-	p := load(t, policy.String())
-	start := time.Now()
-	assert.NotEmpty(t, Lint(p))
-	assert.Less(t, time.Since(start), 10*time.Second)
+	p, diags := (&Loader{}).Load(newFile(policy.String()))
+	require.Empty(b, diagText(diags))
+	for b.Loop() {
+		require.NotEmpty(b, Lint(p))
+	}
 }

@@ -72,7 +72,7 @@ func (l *Loader) Load(file *rules.File) (*Policy, []rules.Diagnostic) {
 		policy:   &Policy{},
 		symbols:  symbols{vars: map[string]*variable{}, bools: map[string]bool{}},
 		reported: map[problem]bool{},
-		names:    map[string]*Profile{},
+		names:    map[scopedName]*Profile{},
 		seen:     map[*rules.File]bool{},
 	}
 	r.enter(root)

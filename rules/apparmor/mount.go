@@ -75,7 +75,7 @@ func mountIn30(m *MountRule) bool {
 	case len(m.Options) == 0:
 		return true
 	}
-	return mountMatches(m, must, may, m.Source == nil)
+	return mountMatches(m, must|may, may, m.Source == nil)
 }
 
 // mountIn4 reports whether AppArmor 3.1 and 4 accept a mount rule. Each

@@ -15,6 +15,10 @@ var keywords = wordSet(`network unix capability if else not defined change_profi
 	profile hat priority
 	send receive bind read write eavesdrop peer trace tracedby readby`)
 
+// ruleWords are the words that rules begin with.
+const ruleWords = `file link capability network mount remount umount pivot_root ptrace signal unix dbus
+	change_profile set userns mqueue io_uring all audit deny allow owner profile include`
+
 // ruleModes are the keywords that change how the rest of their rule is read.
 var ruleModes = map[string]mode{
 	"rlimit": modeRlimit, "network": modeNetwork, "change_profile": modeChangeProfile,
@@ -66,12 +70,17 @@ var capabilities = strings.Fields(`chown dac_override dac_read_search fowner fse
 // families are the address families of network rules, by name and number
 // (linux/socket.h).
 var families = map[string]int{
-	"unix": 1, "inet": 2, "ax25": 3, "ipx": 4, "appletalk": 5, "netrom": 6, "bridge": 7, "atmpvc": 8,
+	"unspec": 0, "unix": 1, "inet": 2, "ax25": 3, "ipx": 4, "appletalk": 5, "netrom": 6, "bridge": 7, "atmpvc": 8,
 	"x25": 9, "inet6": 10, "rose": 11, "netbeui": 12, "security": 13, "key": 14, "netlink": 16,
 	"packet": 17, "ash": 18, "econet": 19, "atmsvc": 20, "rds": 21, "sna": 22, "irda": 23, "pppox": 24,
 	"wanpipe": 25, "llc": 26, "ib": 27, "mpls": 28, "can": 29, "tipc": 30, "bluetooth": 31, "iucv": 32,
 	"rxrpc": 33, "isdn": 34, "phonet": 35, "ieee802154": 36, "caif": 37, "alg": 38, "nfc": 39,
 	"vsock": 40, "kcm": 41, "qipcrtr": 42, "smc": 43, "xdp": 44, "mctp": 45,
+}
+
+func isFamily(name string) bool {
+	_, ok := families[name]
+	return ok
 }
 
 // socketTypes are the types of network rules; the protocols stand for the type
@@ -84,11 +93,29 @@ var signals = wordSet(`hup int quit ill trap abrt bus fpe kill usr1 segv usr2 pi
 	cont stop stp tstp ttin ttou urg xcpu xfsz vtalrm prof winch io poll pwr sys emt exists`)
 
 func isSignal(name string) bool {
-	if n, ok := strings.CutPrefix(name, "rtmin+"); ok {
-		v, err := strconv.ParseUint(n, 10, 8)
-		return err == nil && v <= 32
+	_, ok := signalName(name)
+	return ok
+}
+
+// signalName returns the usual spelling of a signal. What follows rtmin+ is
+// read as strtoul(3) does, which the parser uses: letters after the number, and
+// a number that is missing, go unnoticed.
+func signalName(name string) (string, bool) {
+	text, ok := strings.CutPrefix(name, "rtmin+")
+	if !ok {
+		return name, signals[name]
 	}
-	return signals[name]
+	text = strings.TrimLeft(text, " \t\n\v\f\r")
+	text, negative := strings.CutPrefix(text, "-")
+	if !negative {
+		text = strings.TrimPrefix(text, "+")
+	}
+	digits := len(text) - len(strings.TrimLeft(text, "0123456789"))
+	n, err := strconv.ParseUint("0"+text[:digits], 10, 64)
+	if negative && err == nil {
+		n = -n
+	}
+	return "rtmin+" + strconv.FormatUint(n, 10), err == nil && n <= 32
 }
 
 // profileModes are the flags of which a profile has at most one.
@@ -167,14 +194,15 @@ func modeLen(word string) int {
 	return 0
 }
 
-// unescape removes quotes and resolves escapes, as the parser does before
-// globbing: \n, \t, \x41, \d65 and \101 become the byte, unless that byte means
+// unescape removes quotes, cuts at the first NUL byte, which ends a string in
+// the parser, and resolves escapes as the parser does before globbing: \n, \t, \x41, \d65 and \101 become the byte, unless that byte means
 // something in a glob; then, and where the escape is no such sequence, the
 // backslash stays for the glob to read.
 func unescape(s string) string {
 	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
 		s = s[1 : len(s)-1]
 	}
+	s, _, _ = strings.Cut(s, "\x00")
 	if strings.IndexByte(s, '\\') < 0 {
 		return s
 	}

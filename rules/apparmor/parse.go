@@ -105,6 +105,10 @@ func parse(file *rules.File) ([]statement, []rules.Diagnostic) {
 	p := parser{file: file, scan: scanner{text: file.Text}}
 	p.advance()
 	stmts := p.statements(false)
+	if i := strings.IndexByte(file.Text, 0); i >= 0 {
+		p.diags = append(p.diags, rules.Diagnostic{At: p.loc(i, i+1), Severity: rules.Warning, Code: "nul-byte",
+			Message: "this file holds a NUL byte: apparmor_parser reads a name only up to it"})
+	}
 	return stmts, p.diags
 }
 

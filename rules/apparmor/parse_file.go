@@ -32,6 +32,11 @@ func (p *parser) fileRules(start int, h Header) []Rule {
 	case tokID, tokVar:
 		p.filePath(r)
 		if p.tok.kind != tokMode {
+			if hint := closest(r.Path.Source, strings.Fields(ruleWords)); hint != "" {
+				p.errorf(r.PathAt, "syntax", "%q is neither a rule nor a path%s", r.Path.Source, hint)
+				p.failed = true
+				return nil
+			}
 			p.expected("permissions, such as r or rw")
 			return nil
 		}

@@ -156,9 +156,11 @@ func (p *parser) fields(conds []cond, class string, fields map[string]**Pattern)
 		switch {
 		case !ok:
 			p.errorf(c.at, "bad-condition", "unknown condition %q in a %s rule%s", c.name, class, closest(c.name, keys(fields)))
+		case class == "pivot_root": // takes in for =, and the first value of the last condition
+			*field = c.values[0]
 		case c.in:
 			p.errorf(c.at, "bad-condition", "%s cannot be used with in", c.name)
-		case len(c.values) != 1 && class != "pivot_root": // which reads the first
+		case len(c.values) != 1:
 			p.errorf(c.at, "bad-condition", "%s takes one value", c.name)
 		case *field != nil:
 			p.errorf(c.at, "bad-condition", "%s can be given only once", c.name)
@@ -222,7 +224,7 @@ func networkNames(words []string) (family, typ, protocol string, ok bool) {
 	}
 	if len(words) == 1 {
 		switch w := words[0]; {
-		case families[w] != 0:
+		case isFamily(w):
 			return w, "", "", true
 		case socketTypes[w]:
 			return "", w, "", true
@@ -233,7 +235,7 @@ func networkNames(words []string) (family, typ, protocol string, ok bool) {
 	}
 	family, typ = words[0], words[1]
 	switch {
-	case families[family] == 0:
+	case !isFamily(family):
 		return "", "", "", false
 	case socketTypes[typ]:
 		return family, typ, "", true
@@ -393,14 +395,15 @@ func (p *parser) signalRule(h Header) Rule {
 			continue
 		}
 		for _, v := range c.values {
-			if !isSignal(v.Source) {
+			name, ok := signalName(v.Source)
+			if !ok {
 				hint := closest(v.Source, keys(signals))
 				if lower := strings.TrimPrefix(strings.ToLower(v.Source), "sig"); isSignal(lower) {
 					hint = "; did you mean " + lower + "?"
 				}
 				p.errorf(v.At, "unknown-signal", "unknown signal %q%s", v.Source, hint)
 			}
-			r.Signals = append(r.Signals, v.Source)
+			r.Signals = append(r.Signals, name)
 		}
 	}
 	var none *Pattern

@@ -28,7 +28,7 @@ type resolver struct {
 	pending  []pendingProfile
 	diags    []rules.Diagnostic
 	reported map[problem]bool
-	names    map[string]*Profile // by full name
+	names    map[scopedName]*Profile
 	seen     map[*rules.File]bool
 	expanded int // bytes of patterns with their variables resolved
 	includes int
@@ -106,7 +106,7 @@ func (r *resolver) declare(s statement) {
 			r.errorf(s.loc, "variable", "%s", problem)
 		}
 	case *boolStmt:
-		if _, ok := r.symbols.bools[s.name]; ok {
+		if _, ok := r.symbols.bools[s.name]; ok || r.symbols.vars[s.name] != nil {
 			r.errorf(s.loc, "variable", "${%s} was assigned before", s.name)
 		}
 		r.symbols.bools[s.name] = s.value
@@ -120,7 +120,7 @@ func (r *resolver) declare(s statement) {
 // abi checks that the file of an abi rule exists.
 func (r *resolver) abi(s *abiStmt) {
 	builtin := s.magic && (s.path == "kernel" || s.path == "default")
-	if _, f := r.loader.find(s.path, s.magic); !builtin && (f == nil || f.err != nil || f.dir != nil) {
+	if _, f := r.loader.find(s.path, s.magic); !builtin && (f == nil || f.file == nil) {
 		r.errorf(s.loc, "abi-not-found", "cannot open the abi file %s", s.path)
 	}
 	if r.policy.ABI == nil {
@@ -183,16 +183,19 @@ func (r *resolver) profiles() {
 
 // profile resolves one profile, its rules and its children.
 func (r *resolver) profile(s *profileStmt, outer scope) {
+	if v := r.symbols.vars["profile_name"]; v != nil {
+		r.errorf(v.at, "variable", "@{profile_name} cannot be assigned: every profile has its own")
+	}
 	p := &Profile{Policy: r.policy, Parent: outer.profile, Hat: s.hat, Flags: s.flags,
 		At: s.loc, Body: s.body, Via: outer.via}
 	r.symbols.builtin = nil // @{profile_name} is not for names and attachments
 	r.name(p, s)
-	if other := r.names[p.FullName()]; other != nil {
+	if other := r.names[keyOf(p)]; other != nil {
 		r.report(rules.Diagnostic{At: s.name.At, Code: "duplicate-profile",
 			Message: fmt.Sprintf("profile %s is defined twice", p.FullName()),
 			Related: []rules.Related{{At: other.At, Message: "defined here first"}}})
 	}
-	r.names[p.FullName()] = p
+	r.names[keyOf(p)] = p
 	r.policy.Profiles = append(r.policy.Profiles, p)
 	r.attach(p, s)
 	r.symbols.enter(p)
@@ -202,29 +205,39 @@ func (r *resolver) profile(s *profileStmt, outer scope) {
 	r.checkTargets(p)
 }
 
+// keyOf tells profiles apart as apparmor_parser does, which takes a child a//b
+// of a and a profile a//b at the top level for two.
+func keyOf(p *Profile) scopedName { return scopedName{p.Parent, p.FullName()} }
+
+type scopedName struct {
+	parent *Profile
+	name   string
+}
+
 // name reads the name of a profile: NAME, :NS:NAME or :NS://NAME.
 func (r *resolver) name(p *Profile, s *profileStmt) {
 	raw := s.name.Source
-	name, problem := r.substitute(raw)
-	if problem != "" {
-		r.errorf(s.name.At, "variable", "%s", problem)
-		name = raw
-	}
+	text := raw
 	switch {
 	case strings.HasPrefix(raw, "&"):
 		r.errorf(s.name.At, "bad-name", "a profile name cannot begin with &")
 	case strings.HasPrefix(raw, ":"):
-		ns, rest, ok := strings.Cut(name[1:], ":")
+		ns, rest, ok := strings.Cut(raw[1:], ":")
 		rest = strings.TrimPrefix(rest, "//")
 		if !ok || ns == "" || rest == "" {
 			r.errorf(s.name.At, "bad-name", "expected :NAMESPACE:NAME, found %q", raw)
 			break
 		}
-		p.Namespace, name = ns, rest
+		p.Namespace, text = ns, rest // Variables in a namespace are plain text.
 	case raw == "":
 		r.errorf(s.name.At, "bad-name", "a profile needs a name")
 	case p.Parent == nil && !s.keyword && !s.hat && raw[0] != '/':
 		r.errorf(s.name.At, "bad-name", "a name that is not a path needs the keyword profile before it")
+	}
+	name, problem := r.substitute(text)
+	if problem != "" {
+		r.errorf(s.name.At, "variable", "%s", problem)
+		name = text
 	}
 	if p.Parent != nil {
 		name = p.Parent.Name + "//" + name
@@ -250,9 +263,7 @@ func (r *resolver) attach(p *Profile, s *profileStmt) {
 		p.Attachment = r.alias(&Pattern{Source: s.name.Source, Expanded: []string{cleanSlashes(local)}, At: s.name.At})
 	}
 	for _, x := range s.xattrs {
-		if x.Value != nil {
-			x.Value = r.expand(x.Value, labelText)
-		}
+		x.Value = plain(x.Value)
 		p.Xattrs = append(p.Xattrs, x)
 	}
 }
@@ -434,11 +445,12 @@ func (r *resolver) instantiate(rule Rule) Rule {
 	path := func(p **Pattern) { *p = r.expand(*p, pathText) }
 	entry := func(p **Pattern) { *p = r.alias(r.expand(*p, pathText)) }
 	label := func(p **Pattern) { *p = r.expand(*p, labelText) }
+	name := func(p **Pattern) { *p = plain(*p) }
 	switch rule := rule.(type) {
 	case *FileRule:
 		c := *rule
 		entry(&c.Path)
-		label(&c.Exec.Target)
+		name(&c.Exec.Target)
 		return &c
 	case *LinkRule:
 		c := *rule
@@ -463,7 +475,7 @@ func (r *resolver) instantiate(rule Rule) Rule {
 		c := *rule
 		path(&c.OldRoot)
 		path(&c.NewRoot)
-		label(&c.Target)
+		name(&c.Target)
 		return &c
 	case *PtraceRule:
 		c := *rule
@@ -475,7 +487,11 @@ func (r *resolver) instantiate(rule Rule) Rule {
 		return &c
 	case *UnixRule:
 		c := *rule
-		r.address(&c.Addr)
+		if c.Perms == Create { // at which a socket has no address
+			r.unread(&c.Addr)
+		} else {
+			r.address(&c.Addr)
+		}
 		r.address(&c.PeerAddr)
 		label(&c.Label)
 		label(&c.PeerLabel)
@@ -514,6 +530,15 @@ func (r *resolver) instantiate(rule Rule) Rule {
 	panic(fmt.Sprintf("apparmor: unknown rule %T", rule))
 }
 
+// plain returns text in which the parser expands no variables and checks no
+// globs: the name of a profile to change to, the value of an xattr.
+func plain(p *Pattern) *Pattern {
+	if p == nil {
+		return nil
+	}
+	return &Pattern{Source: p.Source, Expanded: []string{p.Source}, At: p.At}
+}
+
 // values expands variables in the values of mount conditions.
 func (r *resolver) values(conds []MountCond, at rules.Location) []MountCond {
 	out := slices.Clone(conds)
@@ -526,6 +551,18 @@ func (r *resolver) values(conds []MountCond, at rules.Location) []MountCond {
 		}
 	}
 	return out
+}
+
+// unread keeps text that does not end up in the compiled policy. The parser
+// looks its variables up all the same.
+func (r *resolver) unread(p **Pattern) {
+	if *p == nil {
+		return
+	}
+	if _, problem := r.substitute((*p).Source); problem != "" {
+		r.errorf((*p).At, "variable", "%s", problem)
+	}
+	*p = plain(*p)
 }
 
 // address expands the address of a unix socket: @ and a glob that may match

@@ -36,7 +36,10 @@ type variable struct {
 // assign records an assignment. It returns what is wrong with it, or "".
 func (s *symbols) assign(st *varStmt) string {
 	v := s.vars[st.name]
+	_, isBool := s.bools[st.name]
 	switch {
+	case isBool:
+		return fmt.Sprintf("${%s} is a boolean of this name", st.name)
 	case st.add && v == nil:
 		return fmt.Sprintf("@{%s} gets more values, but was not assigned before", st.name)
 	case !st.add && v != nil:
@@ -150,17 +153,20 @@ func (s *symbols) product(value string) ([]string, string) {
 }
 
 // cutVariable splits text around its first @{NAME} that no backslash escapes.
+// What is no name, as in @{a,b}, is an alternation after an @.
 func cutVariable(text string) (prefix, name, suffix string, ok bool) {
 	for i := 0; i < len(text); i++ {
 		switch {
 		case text[i] == '\\':
 			i++
 		case text[i] == '@' && strings.HasPrefix(text[i:], "@{"):
-			end := strings.IndexByte(text[i:], '}')
-			if end < 0 {
-				return text, "", "", false
+			end := i + len("@{")
+			for end < len(text) && isWord(text[end]) {
+				end++
 			}
-			return text[:i], text[i+2 : i+end], text[i+end+1:], true
+			if end < len(text) && text[end] == '}' {
+				return text[:i], text[i+2 : end], text[end+1:], true
+			}
 		}
 	}
 	return text, "", "", false
@@ -279,7 +285,7 @@ func (r *resolver) alias(p *Pattern) *Pattern {
 	}
 	expanded := slices.Clip(p.Expanded)
 	for _, a := range r.policy.Aliases {
-		if rest, ok := strings.CutPrefix(p.Expanded[0], a.From); ok {
+		if rest, ok := strings.CutPrefix(p.Expanded[0], a.From); ok && r.checkGlob(p, a.To+rest, pathText) {
 			expanded = append(expanded, a.To+rest)
 		}
 	}
