@@ -70,9 +70,12 @@ func acceptedAll(t testing.TB, tool string, policies []string) (bool, string) {
 	return acceptedFile(t, tool, args[len(args)-1], args[:len(args)-1]...)
 }
 
+// acceptedFile has every class of rules compiled, whatever the abi rule of the
+// policy and the running kernel say: apparmor_parser overlooks bad patterns in
+// rules of classes that it does not compile.
 func acceptedFile(t testing.TB, tool, name string, args ...string) (bool, string) {
 	t.Helper()
-	args = append([]string{"-Q", "-K", "-q", "--config-file", os.DevNull, "-M", features, "-b", "/etc/apparmor.d"}, args...)
+	args = append([]string{"-Q", "-K", "-q", "--config-file", os.DevNull, "-M", features, "--override-policy-abi", features, "-b", "/etc/apparmor.d"}, args...)
 	cmd := exec.Command(tool, append(args, name)...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
