@@ -264,3 +264,17 @@ func TestNamedSyscall(t *testing.T) {
 	interpreted := `type=SECCOMP msg=audit(11/23/26 09:54:49.211:1270) : auid=unset uid=root gid=root ses=unset subj=unconfined pid=3246 comm=aaop exe=/x sig=SIG0 arch=x86_64 syscall=sethostname compat=0 ip=0x401007 code=errno`
 	assert.Equal(t, id(raw+"\n"), id(interpreted+"\n"))
 }
+
+// TestLeftoversOfTheDirectory holds that a file that apparmor_parser passes over
+// does not answer for the profile.
+func TestLeftoversOfTheDirectory(t *testing.T) {
+	dir := t.TempDir()
+	for name, rule := range map[string]string{"a.dpkg-old": "/srv/a r,", "web": "/srv/a w,"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("abi <abi/3.0>,\nprofile p {\n  "+rule+"\n}\n"), 0o600))
+	}
+	g := NewGroup(nil, Filter{})
+	g.Add(denials(t, apparmorRecord(`apparmor="DENIED" operation="open" profile="p" name="/srv/a" pid=7 comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`))[0])
+	f := g.Findings()[0]
+	NewPolicy(dir, nil).Explain(f)
+	assert.Equal(t, filepath.Join(dir, "web"), f.Policy)
+}

@@ -210,7 +210,7 @@ func (p *Policy) index() {
 		entries, _ := os.ReadDir(dir)
 		for _, e := range entries {
 			name := filepath.Join(dir, e.Name())
-			if strings.HasPrefix(e.Name(), ".") || strings.HasSuffix(e.Name(), "~") || !isRegular(name) {
+			if apparmor.IgnoredFile(e.Name()) || !isRegular(name) {
 				continue
 			}
 			if text, err := os.ReadFile(name); err == nil {

@@ -160,14 +160,9 @@ func (c *checker) path(name string) error {
 
 func (c *checker) unreadable(err error) error {
 	c.summary.Unreadable++
-	fmt.Fprintf(c.stderr, "whydenied: %s\n", report.Escape(err.Error()))
+	complain(c.stderr, err)
 	return nil
 }
-
-// leftovers are the endings of files that apparmor_parser passes over in a
-// directory (_aa_is_blacklisted of libapparmor 3.0).
-var leftovers = []string{"~", ".dpkg-new", ".dpkg-old", ".dpkg-dist", ".dpkg-bak", ".dpkg-remove",
-	".pacsave", ".pacnew", ".rpmnew", ".rpmsave", ".orig", ".rej"}
 
 // policyFiles returns the files of a directory that apparmor_parser would read:
 // not those below it, such as abstractions.
@@ -179,8 +174,7 @@ func policyFiles(dir string) ([]string, error) {
 	var names []string
 	for _, e := range entries {
 		name := filepath.Join(dir, e.Name())
-		leftover := func(ending string) bool { return strings.HasSuffix(name, ending) }
-		if strings.HasPrefix(e.Name(), ".") || e.Name() == "README" || slices.ContainsFunc(leftovers, leftover) {
+		if apparmor.IgnoredFile(e.Name()) {
 			continue
 		}
 		if info, err := os.Stat(name); err == nil && !info.IsDir() {

@@ -90,10 +90,8 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 		return err
 	}
 	if read.stats.Records == 0 {
-		for _, input := range inputs {
-			if isNoLog(input.Name) {
-				return fmt.Errorf("%s: not a log of a known format; name an audit.log, or what dmesg, journalctl, ausearch or a syslog daemon wrote", input.Name)
-			}
+		if err := refuseNoLog(inputs); err != nil {
+			return err
 		}
 	}
 	if read.failed == len(inputs) && read.stats.Lines == 0 {
@@ -177,10 +175,9 @@ func readLogs(cmd *cobra.Command, inputs []source.Input, group *explain.Group) (
 	defer progress.clear()
 	seen := parser.NewDedup()
 	for batch, err := range source.Scan(cmd.Context(), inputs) {
-		var unreadable *source.Error
-		if errors.As(err, &unreadable) {
+		if isUnreadable(err) {
 			progress.clear()
-			fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: %s\n", report.Escape(err.Error()))
+			complain(cmd.ErrOrStderr(), err)
 			r.failed++
 			continue
 		}
@@ -202,6 +199,12 @@ func readLogs(cmd *cobra.Command, inputs []source.Input, group *explain.Group) (
 		progress.update(int(batch.Stats.Bytes), len(batch.Denials))
 	}
 	return r, nil
+}
+
+// isUnreadable reports whether an error is of one input, and others follow.
+func isUnreadable(err error) bool {
+	var unreadable *source.Error
+	return errors.As(err, &unreadable)
 }
 
 // replay prints findings that were saved as JSON, if that is what the one input

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -41,9 +40,8 @@ func runParse(cmd *cobra.Command, args []string) error {
 	var stats parser.Stats
 	failed, tooLong := 0, 0
 	for batch, err := range source.Scan(cmd.Context(), inputs) {
-		var unreadable *source.Error
-		if errors.As(err, &unreadable) {
-			fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: %s\n", report.Escape(err.Error()))
+		if isUnreadable(err) {
+			complain(cmd.ErrOrStderr(), err)
 			failed++
 			continue
 		}

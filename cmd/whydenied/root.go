@@ -57,11 +57,16 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintln(stderr, "whydenied: interrupted")
 		return exitFailed
 	}
-	fmt.Fprintf(stderr, "whydenied: %s\n", report.Escape(err.Error()))
+	complain(stderr, err)
 	if errors.As(err, &usage) {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// complain prints an error as one line.
+func complain(w io.Writer, err error) {
+	fmt.Fprintf(w, "whydenied: %s\n", report.Escape(err.Error()))
 }
 
 func newRoot() *cobra.Command {

@@ -243,7 +243,7 @@ func TestSystemPolicy(t *testing.T) {
 	loader := Loader{}
 	profiles, ruleCount := 0, 0
 	for _, name := range names {
-		if info, err := os.Stat(name); err != nil || info.IsDir() || ignoredFile(filepath.Base(name)) {
+		if info, err := os.Stat(name); err != nil || info.IsDir() || IgnoredFile(filepath.Base(name)) {
 			continue
 		}
 		p, diags, err := loader.LoadFile(name)

@@ -140,12 +140,12 @@ func (l *Loader) list(dir string) ([]string, error) {
 	var names []string
 	for _, e := range entries {
 		name := dir + "/" + e.Name()
-		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() && !ignoredFile(e.Name()) {
+		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() && !IgnoredFile(e.Name()) {
 			names = append(names, name)
 		}
 	}
 	for name := range l.Overlay {
-		if filepath.Dir(name) == filepath.Clean(dir) && !ignoredFile(filepath.Base(name)) && !slices.Contains(names, name) {
+		if filepath.Dir(name) == filepath.Clean(dir) && !IgnoredFile(filepath.Base(name)) && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
@@ -158,7 +158,9 @@ func (l *Loader) list(dir string) ([]string, error) {
 var ignoredSuffixes = [...]string{".dpkg-new", ".dpkg-old", ".dpkg-dist", ".dpkg-bak", ".dpkg-remove",
 	".pacsave", ".pacnew", ".rpmnew", ".rpmsave", ".orig", ".rej", "~"}
 
-func ignoredFile(name string) bool {
+// IgnoredFile reports whether apparmor_parser passes over a file of that name,
+// without its directory, when it reads a directory.
+func IgnoredFile(name string) bool {
 	if strings.HasPrefix(name, ".") || name == "README" {
 		return true
 	}
