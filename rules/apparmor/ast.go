@@ -65,7 +65,8 @@ type Profile struct {
 	Body       rules.Location   // between the braces
 	Via        []rules.Location // include lines through which the profile came, outermost first
 
-	decider decider // see decide.go
+	stmts   []statement // of the body, as parsed
+	decider decider     // see decide.go
 }
 
 // FullName returns the name with its namespace, if it has one: ":ns:a//b".

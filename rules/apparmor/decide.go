@@ -1,7 +1,9 @@
 package apparmor
 
 import (
+	"maps"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -337,37 +339,96 @@ func appendRule(list []Rule, r Rule) []Rule {
 
 // A decider is what a profile is compiled to when it is first asked.
 type decider struct {
-	once    sync.Once
-	files   *automaton  // tags index entries
-	entries []fileEntry // see decide_file.go
-	lost    []*FileRule // see merged
+	once   sync.Once
+	base   *Profile      // of Reuse, until the profile is compiled
+	layers []layer       // one, or one more for each Reuse
+	gone   map[Rule]bool // rules of the layers that the profile has not
+	lost   []*FileRule   // see merged
 
 	othersOnce sync.Once
 	others     []Rule // all but file, link and change_profile rules
 }
 
+// A layer is file rules compiled to an automaton, whose tags index the entries.
+type layer struct {
+	files   *automaton
+	entries []fileEntry // see decide_file.go
+}
+
+// Reuse lets the profile answer with what another text of the same profile has
+// compiled, so that a small edit of a large profile costs little. It must be
+// called before the first Decide, whose answers then name the rules that both
+// texts have where they stand in the other, and before those that are new.
+func (p *Profile) Reuse(other *Profile) { p.decider.base = other }
+
 // compile builds the decider's part for files when it is first needed.
 func (p *Profile) compile() *decider {
 	p.decider.once.Do(func() {
 		d := &p.decider
-		d.files = newAutomaton()
-		merged := p.merged()
-		for i, r := range p.Rules {
-			switch r := r.(type) {
-			case *FileRule:
-				d.addFile(i, r, merged)
-			case *LinkRule:
-				d.addLink(i, r)
-			case *ChangeProfileRule:
-				d.addChangeProfile(i, r)
-			case *AllRule:
-				d.addAll(i, r)
-			}
+		base := d.base
+		d.base = nil
+		if base != nil && p.compileFrom(base) {
+			return
 		}
-		p.addImplied()
-		d.files.freeze()
+		l, lost := p.layer(p.Rules)
+		p.addImplied(&l)
+		l.files.freeze()
+		d.layers, d.lost = []layer{l}, lost
 	})
 	return &p.decider
+}
+
+// compileFrom takes the layers of another text of the profile and adds one for
+// the rules that differ. It reports false where that is not sound: variables or
+// aliases differ, or a change_profile rule does, on which others depend.
+func (p *Profile) compileFrom(base *Profile) bool {
+	if !sameSurroundings(base, p) {
+		return false
+	}
+	removed, added := ChangedRules(base, p)
+	for _, list := range [][]Rule{removed, added} {
+		for _, r := range list {
+			if _, ok := r.(*ChangeProfileRule); ok {
+				return false
+			}
+		}
+	}
+	from := base.compile()
+	l, lost := p.layer(added)
+	l.files.freeze()
+	d := &p.decider
+	d.layers = append(slices.Clip(from.layers), l)
+	d.gone = maps.Clone(from.gone)
+	if d.gone == nil {
+		d.gone = map[Rule]bool{}
+	}
+	for _, r := range removed {
+		d.gone[r] = true
+	}
+	d.lost = append(slices.Clip(from.lost), lost...)
+	return true
+}
+
+// layer compiles file rules; its automaton is not frozen yet. lost are those
+// among them that apparmor_parser drops.
+func (p *Profile) layer(list []Rule) (l layer, lost []*FileRule) {
+	l.files = newAutomaton()
+	merged := p.merged()
+	for _, r := range list {
+		switch r := r.(type) {
+		case *FileRule:
+			if l.addFile(r, merged) {
+				lost = append(lost, r)
+			}
+		case *LinkRule:
+			l.addLink(r)
+		case *ChangeProfileRule:
+			l.addChangeProfile(r, r)
+		case *AllRule:
+			l.addAll(r)
+		}
+	}
+	return l, lost
 }
 
 // others returns the rules of all classes but files. They need no compiling, so

@@ -21,7 +21,8 @@ func programOf(r *ChangeProfileRule) *Pattern {
 // parser_regex.c makes of a change_profile rule: the target, the program, and
 // the pair of them. They share the automaton with file names, as in the kernel,
 // and what that entails: a deny rule counts for its program whatever the target.
-func (d *decider) addChangeProfile(i int, r *ChangeProfileRule) {
+// of is the rule that decisions name: r, or the all rule that holds it.
+func (l *layer) addChangeProfile(of Rule, r *ChangeProfileRule) {
 	target := anyProfile
 	if r.Target != nil {
 		target = r.Target
@@ -30,11 +31,11 @@ func (d *decider) addChangeProfile(i int, r *ChangeProfileRule) {
 	if program == nil || profile == nil {
 		return
 	}
-	entry := fileEntry{rule: i, vote: voteOf(r, 0)}
+	entry := fileEntry{vote: voteOf(of, 0)}
 	entry.vote.audit = true // without bits for quiet, a refusal is always logged
 	add := func(e *expr, perms Perms) {
 		entry.perms = perms
-		d.add(e, entry)
+		l.add(e, entry)
 	}
 	add(profile, Access|onExec)
 	add(program, onExec)

@@ -9,7 +9,6 @@ import (
 // denies. As in the kernel, the automaton matches file names, and the pairs of
 // a hard link joined by NUL.
 type fileEntry struct {
-	rule  int   // index in Profile.Rules, -1 for an implied rule
 	perms Perms // of a pair: Link, and subset as Lock
 	owner bool
 	exact bool // dominates in the choice of an exec transition
@@ -33,9 +32,9 @@ func filePerms(r *FileRule) Perms {
 	return perms
 }
 
-func (d *decider) add(e *expr, entry fileEntry) {
-	d.files.add(e, int32(len(d.entries)))
-	d.entries = append(d.entries, entry)
+func (l *layer) add(e *expr, entry fileEntry) {
+	l.files.add(e, int32(len(l.entries)))
+	l.entries = append(l.entries, entry)
 }
 
 // merged returns the keys of the file rules that are lost to another rule.
@@ -60,27 +59,28 @@ type mergeKey struct {
 	text string
 }
 
-func (d *decider) addFile(i int, r *FileRule, merged map[mergeKey]bool) {
+// addFile adds a file rule, and reports whether it is lost; see merged.
+func (l *layer) addFile(r *FileRule, merged map[mergeKey]bool) (lost bool) {
 	path := filePattern(r).expr()
 	if path == nil { // apparmor_parser refuses the glob, so it matches nothing
-		return
+		return false
 	}
-	entry := fileEntry{rule: i, perms: filePerms(r), owner: r.Owner, exact: path.exact(), vote: voteOf(r, 0)}
+	entry := fileEntry{perms: filePerms(r), owner: r.Owner, exact: path.exact(), vote: voteOf(r, 0)}
 	if r.Perms&Exec != 0 && !r.Deny {
 		entry.exec = &r.Exec
 	}
 	if r.Path != nil && merged[mergeKey{r.Deny, strings.Join(r.Path.Expanded, "\n")}] {
-		d.lost = append(d.lost, r)
 		entry.perms &= Link
 		if entry.perms != 0 {
-			d.addPair(path, anyTarget, entry, true)
+			l.addPair(path, anyTarget, entry, true)
 		}
-		return
+		return true
 	}
-	d.addHalves(path, anyTarget, entry, true)
+	l.addHalves(path, anyTarget, entry, true)
+	return false
 }
 
-func (d *decider) addLink(i int, r *LinkRule) {
+func (l *layer) addLink(r *LinkRule) {
 	link, target := r.Link.expr(), anyTarget
 	if r.Target != nil {
 		target = r.Target.expr()
@@ -88,51 +88,51 @@ func (d *decider) addLink(i int, r *LinkRule) {
 	if link == nil || target == nil {
 		return
 	}
-	entry := fileEntry{rule: i, perms: Link, owner: r.Owner, vote: voteOf(r, 0)}
-	d.addHalves(link, target, entry, r.Subset)
+	entry := fileEntry{perms: Link, owner: r.Owner, vote: voteOf(r, 0)}
+	l.addHalves(link, target, entry, r.Subset)
 }
 
-func (d *decider) addAll(i int, r *AllRule) {
-	entry := fileEntry{rule: i, perms: FilePerms, vote: voteOf(r, 0), exec: &Transition{Mode: Inherit}}
+func (l *layer) addAll(r *AllRule) {
+	entry := fileEntry{perms: FilePerms, vote: voteOf(r, 0), exec: &Transition{Mode: Inherit}}
 	if r.Deny {
 		entry.exec = nil
 	}
-	d.addHalves(everyFile.expr(), anyTarget, entry, true)
-	d.addChangeProfile(i, &ChangeProfileRule{Header: r.Header})
+	l.addHalves(everyFile.expr(), anyTarget, entry, true)
+	l.addChangeProfile(r, &ChangeProfileRule{Header: r.Header})
 }
 
 // addHalves adds the entry of the name, and for l that of the pair of link and
 // target. A deny rule does not take l from the name: both halves must match.
-func (d *decider) addHalves(name, target *expr, entry fileEntry, subset bool) {
+func (l *layer) addHalves(name, target *expr, entry fileEntry, subset bool) {
 	half := entry
 	if entry.vote.deny {
 		half.perms &^= Link
 	}
 	if half.perms != 0 {
-		d.add(name, half)
+		l.add(name, half)
 	}
 	if entry.perms&Link != 0 {
-		d.addPair(name, target, entry, subset)
+		l.addPair(name, target, entry, subset)
 	}
 }
 
 // addPair adds the entry of a pair of link and target. Its bit for subset is
 // that of lock, and apparmor_parser sets it for the owner of the target alone
 // (LINK_TO_LINK_SUBSET in immunix.h).
-func (d *decider) addPair(name, target *expr, entry fileEntry, subset bool) {
+func (l *layer) addPair(name, target *expr, entry fileEntry, subset bool) {
 	pair := cat(name, set(oneByte(0)), target)
 	entry.perms, entry.exec = Link, nil
-	d.add(pair, entry)
+	l.add(pair, entry)
 	if subset {
 		entry.perms, entry.owner = Lock, true
-		d.add(pair, entry)
+		l.add(pair, entry)
 	}
 }
 
 // addImplied adds the rules that apparmor_parser gives to profiles with hats and
 // to profiles that change profile, so that aa_change_hat(3) and
 // aa_change_profile(3) can reach the kernel.
-func (p *Profile) addImplied() {
+func (p *Profile) addImplied(l *layer) {
 	hats := p.Hat
 	for _, other := range p.siblingProfiles() {
 		hats = hats || other.Parent == p
@@ -143,7 +143,7 @@ func (p *Profile) addImplied() {
 	})
 	add := func(glob string, perms Perms) {
 		if e, err := parseGlob(glob, false); err == nil {
-			p.decider.add(e, fileEntry{rule: -1, perms: perms, owner: true})
+			l.add(e, fileEntry{perms: perms, owner: true})
 		}
 	}
 	if hats {
@@ -170,7 +170,7 @@ func (p *Profile) siblingProfiles() []*Profile {
 type fileAnswer struct {
 	votes    []vote
 	exec     *Transition
-	execRule int
+	execRule Rule
 	exact    bool
 	conflict bool // two transitions of equal standing: apparmor_parser refuses the profile
 }
@@ -179,9 +179,20 @@ type fileAnswer struct {
 func (p *Profile) ask(key string, owner bool) fileAnswer {
 	d := p.compile()
 	var a fileAnswer
-	for _, tag := range d.files.match(key) {
-		e := &d.entries[tag]
-		if e.owner && !owner {
+	for i := range d.layers {
+		d.collect(&a, &d.layers[i], d.layers[i].files.match(key), owner)
+	}
+	if p.HasFlag("default_allow") {
+		a.votes = append(a.votes, defaultAllow)
+	}
+	return a
+}
+
+// collect adds the votes of the entries of a layer that tags name.
+func (d *decider) collect(a *fileAnswer, l *layer, tags []int32, owner bool) {
+	for _, tag := range tags {
+		e := &l.entries[tag]
+		if e.owner && !owner || d.gone[e.vote.rule] {
 			continue
 		}
 		v := e.vote
@@ -191,10 +202,6 @@ func (p *Profile) ask(key string, owner bool) fileAnswer {
 			a.choose(e)
 		}
 	}
-	if p.HasFlag("default_allow") {
-		a.votes = append(a.votes, defaultAllow)
-	}
-	return a
 }
 
 // choose takes the transition of an entry if it is more specific than that
@@ -202,7 +209,7 @@ func (p *Profile) ask(key string, owner bool) fileAnswer {
 func (a *fileAnswer) choose(e *fileEntry) {
 	switch {
 	case a.exec == nil, e.exact && !a.exact:
-		a.exec, a.execRule, a.exact, a.conflict = e.exec, e.rule, e.exact, false
+		a.exec, a.execRule, a.exact, a.conflict = e.exec, e.vote.rule, e.exact, false
 	case e.exact == a.exact && !sameTransition(*a.exec, *e.exec):
 		a.conflict = true
 	}
@@ -309,7 +316,7 @@ type Execution struct {
 func (p *Profile) decideExec(r FileRequest, a fileAnswer, d *Decision) {
 	x := &Execution{Transition: *a.exec}
 	d.Exec = x
-	if rule, ok := p.Rules[a.execRule].(*FileRule); ok {
+	if rule, ok := a.execRule.(*FileRule); ok {
 		x.Rule = rule
 	}
 	if a.conflict {

@@ -54,9 +54,8 @@ type ownItem struct {
 
 // own returns the rules and includes that stand directly in the profile's body.
 func (p *Profile) own() []ownItem {
-	stmts, _ := parse(p.Body.File)
 	var items []ownItem
-	for _, s := range p.bodyOf(stmts) {
+	for _, s := range p.stmts {
 		switch s := s.(type) {
 		case *ruleStmt:
 			items = append(items, ownItem{s.rule.Location().Span, reflect.TypeOf(s.rule)})
@@ -65,26 +64,6 @@ func (p *Profile) own() []ownItem {
 		}
 	}
 	return items
-}
-
-// bodyOf finds the statements of the profile in its file.
-func (p *Profile) bodyOf(stmts []statement) []statement {
-	for _, s := range stmts {
-		switch s := s.(type) {
-		case *profileStmt:
-			if s.body.Span == p.Body.Span {
-				return s.stmts
-			}
-			if s.body.Span.Start <= p.Body.Span.Start && p.Body.Span.End <= s.body.Span.End {
-				return p.bodyOf(s.stmts)
-			}
-		case *ifStmt:
-			if found := p.bodyOf(append(s.then[:len(s.then):len(s.then)], s.otherwise...)); found != nil {
-				return found
-			}
-		}
-	}
-	return nil
 }
 
 // kindOfText returns the kind of the rule that a text holds.

@@ -132,6 +132,7 @@ type pair struct {
 
 func compare(a, b *automaton) Relation {
 	alphabet := jointAlphabet(a, b)
+	alphabet = alphabet[:len(alphabet)-1] // names hold no NUL
 	queue := []pair{{a: a.start.Load(), b: b.start.Load(), from: -1}}
 	seen := map[[2]string]bool{}
 	visit := func(p pair) {
@@ -190,16 +191,20 @@ func spell(queue []pair, i int) string {
 	return string(out)
 }
 
-// jointAlphabet returns one byte for each set of bytes that neither automaton
-// tells apart, those that read best first, and never NUL: no name holds one.
-func jointAlphabet(a, b *automaton) []byte {
+// jointAlphabet returns one byte for each set of bytes that no automaton tells
+// apart, those that read best first. NUL comes last, on its own: no name holds
+// one, but it stands between two.
+func jointAlphabet(autos ...*automaton) []byte {
 	const nicest = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-_.+:@/"
 	var alphabet []byte
-	seen := map[[2]uint8]bool{}
+	seen := map[string]bool{}
+	class := make([]byte, len(autos))
 	try := func(c byte) {
-		class := [2]uint8{a.classes[c], b.classes[c]}
-		if !seen[class] {
-			seen[class] = true
+		for i, a := range autos {
+			class[i] = a.classes[c]
+		}
+		if !seen[string(class)] {
+			seen[string(class)] = true
 			alphabet = append(alphabet, c)
 		}
 	}
@@ -209,5 +214,5 @@ func jointAlphabet(a, b *automaton) []byte {
 	for c := 1; c < 256; c++ {
 		try(byte(c))
 	}
-	return alphabet
+	return append(alphabet, 0)
 }

@@ -187,7 +187,7 @@ func (r *resolver) profile(s *profileStmt, outer scope) {
 		r.errorf(v.at, "variable", "@{profile_name} cannot be assigned: every profile has its own")
 	}
 	p := &Profile{Policy: r.policy, Parent: outer.profile, Hat: s.hat, Flags: s.flags,
-		At: s.loc, Body: s.body, Via: outer.via}
+		At: s.loc, Body: s.body, Via: outer.via, stmts: s.stmts}
 	r.symbols.builtin = nil // @{profile_name} is not for names and attachments
 	r.name(p, s)
 	if other := r.names[keyOf(p)]; other != nil {

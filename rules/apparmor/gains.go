@@ -1,0 +1,384 @@
+package apparmor
+
+import (
+	"slices"
+	"strings"
+)
+
+// A Gain is a set of accesses that one text of a profile grants and another does
+// not: what a change of the profile gives away.
+type Gain struct {
+	// Rule grants them, or is the deny rule that no longer refuses them; nil if
+	// it is one that apparmor_parser adds itself.
+	Rule    Rule
+	Perms   Perms   // what is gained, on some of them at least
+	Owner   bool    // by the owner of the file alone
+	Others  bool    // by everybody but the owner of the file, who had it
+	Example Request // a shortest of them, with Perms
+	Single  bool    // the example is all there is
+	// Exec is how a program that could be executed before is executed now, such
+	// as "ix in place of Px"; Perms is Exec then. It is "" for other gains.
+	Exec string
+}
+
+// maxGainWork bounds one comparison, in visits of a state by a byte. Rules as
+// people write them need some thousand.
+const maxGainWork = 1 << 22
+
+// Gains returns what one text of a profile grants beyond another, less the
+// accesses that are wanted. It compares the compiled texts, not samples: every
+// access that only the second grants is in one of the gains. Where the rules
+// that differ are too many or too wide for that, complete is false, and there
+// may be more gains than those returned.
+func Gains(before, after *Profile, wanted ...Request) (gains []Gain, complete bool) {
+	if before.HasFlag("unconfined") {
+		return nil, true
+	}
+	if after.HasFlag("unconfined") || after.HasFlag("default_allow") && !before.HasFlag("default_allow") {
+		return nil, false
+	}
+	removed, added := before.Rules, after.Rules
+	if sameSurroundings(before, after) {
+		removed, added = ChangedRules(before, after)
+	}
+	files, complete := fileGains(before, after, removed, added, wanted)
+	others, all := classGains(before, after, removed, added, wanted)
+	return append(files, others...), complete && all
+}
+
+// A gainWalk goes through the automata of two profiles at once, breadth first,
+// wherever a rule that only one of them has can still match.
+type gainWalk struct {
+	autos  []*automaton // that of the rules that differ, then those of the layers
+	alpha  []byte
+	delta  layer
+	wanted map[int32]Request // by tag of the delta's automaton
+	sides  [2]gainSide       // before, after
+
+	queue []gainStep
+	seen  map[string]bool
+	gains []Gain
+}
+
+// A gainSide is one of the two profiles.
+type gainSide struct {
+	profile *Profile
+	layers  []int // index in autos of the automaton of each layer
+}
+
+// A gainStep is the states after some bytes. Keys with a NUL are pairs: of link
+// and target, or of program and profile.
+type gainStep struct {
+	states []*state
+	from   int // index of the step before
+	c      byte
+	pair   bool
+	half   [2]Perms // of a pair: what each side grants on its first name
+}
+
+func fileGains(before, after *Profile, removed, added []Rule, wanted []Request) ([]Gain, bool) {
+	w := &gainWalk{seen: map[string]bool{}, wanted: map[int32]Request{}}
+	differing := slices.Concat(removed, added)
+	if !slices.ContainsFunc(differing, isFileRule) {
+		return nil, true
+	}
+	w.delta, _ = after.layer(differing)
+	after.addImplied(&w.delta)
+	for _, req := range wanted {
+		if key := keyOfRequest(req); key != "" {
+			tag := int32(len(w.delta.entries))
+			w.wanted[tag] = req
+			w.delta.add(literalExpr(key), fileEntry{})
+		}
+	}
+	w.delta.files.freeze()
+	w.autos = []*automaton{w.delta.files}
+	for i, p := range []*Profile{before, after} {
+		w.sides[i].profile = p
+		for _, l := range p.compile().layers {
+			w.sides[i].layers = append(w.sides[i].layers, w.index(l.files))
+		}
+	}
+	w.alpha = jointAlphabet(w.autos...)
+	complete := w.walk()
+	return w.gains, complete
+}
+
+func isFileRule(r Rule) bool {
+	switch r.(type) {
+	case *FileRule, *LinkRule, *ChangeProfileRule, *AllRule:
+		return true
+	}
+	return false
+}
+
+// keyOfRequest is what the automaton of a profile is asked for a request.
+func keyOfRequest(req Request) string {
+	switch r := req.(type) {
+	case FileRequest:
+		if r.Target != "" && r.Perms == Link {
+			return r.Path + "\x00" + r.Target
+		}
+		return r.Path
+	case ChangeProfileRequest:
+		if r.OnExec != "" {
+			return r.OnExec + "\x00" + profileKey(r)
+		}
+		return profileKey(r)
+	}
+	return ""
+}
+
+func literalExpr(s string) *expr {
+	e := &expr{}
+	for i := range len(s) {
+		e.subs = append(e.subs, set(oneByte(s[i])))
+	}
+	return e
+}
+
+// index returns the place of an automaton in autos. Texts that share a layer
+// share its state too.
+func (w *gainWalk) index(a *automaton) int {
+	if i := slices.Index(w.autos, a); i >= 0 {
+		return i
+	}
+	w.autos = append(w.autos, a)
+	return len(w.autos) - 1
+}
+
+// walk visits every state that the differing rules reach, and reports whether
+// it got to the end.
+func (w *gainWalk) walk() bool {
+	first := gainStep{from: -1}
+	for _, a := range w.autos {
+		first.states = append(first.states, a.start.Load())
+	}
+	w.visit(first)
+	work := 0
+	for i := 0; i < len(w.queue); i++ {
+		step := w.queue[i]
+		granted := w.look(i)
+		if work += len(w.alpha) * len(w.autos); work > maxGainWork {
+			return false
+		}
+		for _, c := range w.alpha {
+			next := step
+			next.from, next.c = i, c
+			if c == 0 {
+				if step.pair || granted[1] == 0 {
+					continue // NUL stands between two names, once
+				}
+				next.pair, next.half = true, granted
+			}
+			next.states = make([]*state, len(w.autos))
+			for k, a := range w.autos {
+				next.states[k] = a.next(step.states[k], c)
+			}
+			w.visit(next)
+		}
+	}
+	return true
+}
+
+// visit queues a step where the differing rules still can match, once.
+func (w *gainWalk) visit(s gainStep) {
+	if len(s.states[0].nodes) == 0 {
+		return
+	}
+	key := make([]byte, 0, 64)
+	for _, state := range s.states {
+		key = append(append(key, nodesKey(state.nodes)...), 0xff, 0xff, 0xff, 0xff)
+	}
+	key = append(key, byte(s.half[0]), byte(s.half[1]), byte(s.half[0]>>24), byte(s.half[1]>>24))
+	if s.pair {
+		key = append(key, 1)
+	}
+	if !w.seen[string(key)] {
+		w.seen[string(key)] = true
+		w.queue = append(w.queue, s)
+	}
+}
+
+// look compares what the two sides grant at a step, and returns the permissions
+// of each by which a pair can follow.
+func (w *gainWalk) look(i int) (pairs [2]Perms) {
+	step := &w.queue[i]
+	var byOwner, byOthers [2]fileAnswer
+	var own, other [2]Perms
+	for k := range w.sides {
+		byOwner[k], byOthers[k] = w.answer(k, step, true), w.answer(k, step, false)
+		own[k], other[k] = count(byOwner[k].votes).allow, count(byOthers[k].votes).allow
+		pairs[k] = (own[k] | other[k]) & (Link | onExec)
+	}
+	if step.pair {
+		w.gainPair(i, own, other)
+		return pairs
+	}
+	const kinds = FilePerms&^Link | Access
+	gainOwn, gainOther := own[1]&^own[0]&kinds, other[1]&^other[0]&kinds
+	for _, tag := range step.states[0].tags {
+		if req, ok := w.wanted[tag]; ok {
+			perms, owner := wantedPerms(req)
+			gainOwn &^= perms
+			if !owner {
+				gainOther &^= perms
+			}
+		}
+	}
+	w.gain(i, gainOwn&gainOther, true, true)
+	w.gain(i, gainOwn&^gainOther, true, false)
+	w.gain(i, gainOther&^gainOwn, false, true)
+	for _, a := range [][2]fileAnswer{byOwner, byOthers} {
+		if own[0]&own[1]&Exec != 0 && a[0].exec != nil && a[1].exec != nil && !sameTransition(*a[0].exec, *a[1].exec) {
+			w.gainExec(i, *a[0].exec, *a[1].exec, a[1].execRule)
+			break
+		}
+	}
+	return pairs
+}
+
+// wantedPerms returns the permissions that a wanted request asks for, with those
+// that its rule cannot but grant, and whether it is the owner's.
+func wantedPerms(req Request) (Perms, bool) {
+	r, ok := req.(FileRequest)
+	if !ok {
+		return Access | onExec, false
+	}
+	perms := r.Perms
+	if perms&Write != 0 {
+		perms |= Append
+	}
+	if perms&Exec != 0 {
+		perms |= Mmap // of ix
+	}
+	return perms, r.Owner
+}
+
+// answer is Profile.ask at a step.
+func (w *gainWalk) answer(side int, step *gainStep, owner bool) fileAnswer {
+	var a fileAnswer
+	s := &w.sides[side]
+	d := s.profile.compile()
+	for i := range d.layers {
+		d.collect(&a, &d.layers[i], step.states[s.layers[i]].tags, owner)
+	}
+	if s.profile.HasFlag("default_allow") {
+		a.votes = append(a.votes, defaultAllow)
+	}
+	return a
+}
+
+// gainPair notes a link that became possible, or a change of profile at the
+// execution of a program. A pair that must be a subset (see addPair) is less
+// than one that need not.
+func (w *gainWalk) gainPair(i int, own, other [2]Perms) {
+	step := &w.queue[i]
+	level := func(perms, half Perms) int {
+		switch {
+		case perms&half&Link == 0:
+			return 0
+		case perms&Lock != 0:
+			return 1
+		}
+		return 2
+	}
+	for _, tag := range step.states[0].tags {
+		if _, ok := w.wanted[tag]; ok {
+			return
+		}
+	}
+	gained := func(p [2]Perms) bool { return level(p[1], step.half[1]) > level(p[0], step.half[0]) }
+	if gained(own) || gained(other) {
+		w.gain(i, Link, gained(own), gained(other))
+	}
+	if own[1]&step.half[1]&onExec != 0 && own[0]&step.half[0]&onExec == 0 {
+		w.gain(i, onExec, true, true)
+	}
+}
+
+// gain adds permissions to the gain of the rule that is responsible.
+func (w *gainWalk) gain(i int, perms Perms, owner, others bool) {
+	if perms == 0 {
+		return
+	}
+	rule := w.responsible(&w.queue[i], perms, owner)
+	k := slices.IndexFunc(w.gains, func(g Gain) bool {
+		return g.Rule == rule && g.Owner == (owner && !others) && g.Others == (others && !owner) && g.Exec == ""
+	})
+	if k < 0 {
+		k = len(w.gains)
+		w.gains = append(w.gains, Gain{Rule: rule, Owner: owner && !others, Others: others && !owner,
+			Example: exampleOf(spellStep(w.queue, i), perms, owner), Single: isSingle(rule)})
+	}
+	w.gains[k].Perms |= perms
+}
+
+// gainExec notes a program that is executed in another way.
+func (w *gainWalk) gainExec(i int, from, to Transition, rule Rule) {
+	text := to.words() + " in place of " + from.words()
+	if slices.ContainsFunc(w.gains, func(g Gain) bool { return g.Rule == rule && g.Exec == text }) {
+		return
+	}
+	w.gains = append(w.gains, Gain{Rule: rule, Perms: Exec, Exec: text,
+		Example: exampleOf(spellStep(w.queue, i), Exec, true), Single: isSingle(rule)})
+}
+
+// words is the transition with its target.
+func (t Transition) words() string {
+	if t.Target == nil {
+		return t.String()
+	}
+	return t.String() + " -> " + t.Target.Source
+}
+
+// responsible returns the new rule that grants a permission here, else the deny
+// rule that has gone.
+func (w *gainWalk) responsible(step *gainStep, perms Perms, owner bool) Rule {
+	var gone Rule
+	for _, tag := range step.states[0].tags {
+		e := &w.delta.entries[tag]
+		switch {
+		case e.vote.rule == nil || e.perms&perms == 0 || e.owner && !owner:
+		case !e.vote.deny && slices.Contains(w.sides[1].profile.Rules, e.vote.rule):
+			return e.vote.rule
+		case e.vote.deny && gone == nil:
+			gone = e.vote.rule
+		}
+	}
+	return gone
+}
+
+// isSingle reports whether a file rule names one file.
+func isSingle(r Rule) bool {
+	f, ok := r.(*FileRule)
+	if !ok || f.Path == nil {
+		return false
+	}
+	_, literal := f.Path.Literal()
+	return literal
+}
+
+// exampleOf is the request of a key of the automaton.
+func exampleOf(key string, perms Perms, owner bool) Request {
+	first, second, pair := strings.Cut(key, "\x00")
+	switch {
+	case perms&onExec != 0:
+		return ChangeProfileRequest{Target: second, OnExec: first}
+	case perms&Access != 0:
+		return ChangeProfileRequest{Target: first}
+	case pair:
+		return FileRequest{Path: first, Target: second, Perms: Link, Owner: owner}
+	}
+	return FileRequest{Path: first, Perms: perms, Owner: owner}
+}
+
+// spellStep returns the bytes on the way to a step.
+func spellStep(queue []gainStep, i int) string {
+	var out []byte
+	for ; queue[i].from >= 0; i = queue[i].from {
+		out = append(out, queue[i].c)
+	}
+	slices.Reverse(out)
+	return string(out)
+}

@@ -1,0 +1,417 @@
+package apparmor
+
+import (
+	"maps"
+	"math/bits"
+	"reflect"
+	"slices"
+	"strconv"
+)
+
+// maxCells bounds the requests that one rule of a class other than files is
+// compared on.
+const maxCells = 1 << 16
+
+// classGains compares two profiles in the classes other than files. The space
+// of the requests that a differing rule matches falls into cells in which no
+// rule of either profile tells two requests apart; one request of each is asked.
+func classGains(before, after *Profile, removed, added []Rule, wanted []Request) (gains []Gain, complete bool) {
+	complete = true
+	c := celler{rules: slices.Concat(before.others(), after.others()), wanted: wanted}
+	for _, r := range slices.Concat(removed, added) {
+		if isFileRule(r) {
+			if _, all := r.(*AllRule); all {
+				complete = false
+			}
+			continue
+		}
+		gain := Gain{Rule: r}
+		c.left = maxCells
+		for _, req := range c.cells(r) {
+			new := after.Decide(req).Granted &^ before.Decide(req).Granted
+			if new == 0 || c.isWanted(req) {
+				continue
+			}
+			if gain.Perms |= new; gain.Example == nil {
+				gain.Example = req
+			}
+		}
+		if gain.Perms != 0 {
+			gains = append(gains, gain)
+		}
+		complete = complete && c.left > 0
+	}
+	return gains, complete
+}
+
+// A celler makes one request for each cell of the requests that a rule matches.
+type celler struct {
+	rules  []Rule // by which requests are told apart
+	wanted []Request
+	left   int // of maxCells
+}
+
+// isWanted reports whether a request, of one permission where its class has
+// several, is part of a wanted one.
+func (c *celler) isWanted(req Request) bool {
+	return slices.ContainsFunc(c.wanted, func(w Request) bool {
+		if sameSocket(req, w) || sameSocket(w, req) {
+			return true
+		}
+		if _, ok := req.(NetworkRequest); !ok && wanted(req)&^wanted(w) != 0 {
+			return false
+		}
+		return reflect.DeepEqual(withoutPerms(req), withoutPerms(w))
+	})
+}
+
+// sameSocket reports whether two requests are for unix sockets of one type: of
+// kernels that tell their addresses apart, and of those that do not.
+func sameSocket(a, b Request) bool {
+	n, ok1 := a.(NetworkRequest)
+	u, ok2 := b.(UnixRequest)
+	return ok1 && ok2 && n.Family == "unix" && n.Type == u.Type
+}
+
+// withoutPerms takes what else a request says in a form that can be compared.
+func withoutPerms(req Request) Request {
+	switch r := req.(type) {
+	case NetworkRequest:
+		r.Perms = 0 // which kernels before AppArmor 4 do not tell apart
+		return r
+	case MountRequest:
+		flags := flagsOf(append([]string{r.Op}, r.Flags...), mountFlags)
+		if r.Op != "umount" {
+			r.Op = "mount"
+		}
+		r.Flags = []string{strconv.FormatUint(uint64(flags), 16)}
+		return r
+	case PtraceRequest:
+		r.Perms = 0
+		return r
+	case SignalRequest:
+		r.Perms = 0
+		return r
+	case UnixRequest:
+		if r.Perms == Create { // rules look no further; see answerUnix
+			r.Addr, r.Label = "", ""
+		}
+		if r.Perms&unixPeer == 0 {
+			r.PeerAddr, r.PeerLabel = "", ""
+		}
+		r.Perms = 0
+		return r
+	case DBusRequest:
+		r.Perms = 0
+		return r
+	case MqueueRequest:
+		r.Perms = 0
+		return r
+	case IOUringRequest:
+		r.Perms = 0
+		return r
+	}
+	return req
+}
+
+// cells returns the requests for a rule.
+func (c *celler) cells(r Rule) (cells []Request) {
+	add := func(req Request) { cells = append(cells, req) }
+	switch r := r.(type) {
+	case *CapabilityRule:
+		for _, name := range orAll(r.Names, capabilities) {
+			add(CapabilityRequest{name})
+		}
+	case *NetworkRule:
+		c.network(r, add)
+	case *UnixRule:
+		c.unix(r.Type, r.Perms, r, add)
+		for _, typ := range orAll(r.Type, slices.Sorted(maps.Keys(socketTypes))) {
+			add(NetworkRequest{Family: "unix", Type: typ})
+		}
+	case *MountRule:
+		c.mounts(r, add)
+	case *PivotRootRule:
+		c.product(func(v []string) { add(PivotRootRequest{NewRoot: v[0], OldRoot: v[1]}) },
+			names(c, r.NewRoot, func(r *PivotRootRule) *Pattern { return r.NewRoot }, func(w PivotRootRequest) string { return w.NewRoot }),
+			names(c, r.OldRoot, func(r *PivotRootRule) *Pattern { return r.OldRoot }, func(w PivotRootRequest) string { return w.OldRoot }))
+	case *PtraceRule:
+		c.product(func(v []string) {
+			each(r.Perms, func(p Perms) { add(PtraceRequest{p, v[0]}) })
+		}, names(c, r.Peer, func(r *PtraceRule) *Pattern { return r.Peer }, func(w PtraceRequest) string { return w.Peer }))
+	case *SignalRule:
+		c.product(func(v []string) {
+			each(r.Perms, func(p Perms) { add(SignalRequest{p, v[1], v[0]}) })
+		}, names(c, r.Peer, func(r *SignalRule) *Pattern { return r.Peer }, func(w SignalRequest) string { return w.Peer }),
+			orAll(r.Signals, append(slices.Sorted(maps.Keys(signals)), "exists")))
+	case *DBusRule:
+		c.dbus(r, add)
+	case *RlimitRule:
+		if value, ok := rlimitValue(r); ok {
+			add(RlimitRequest{rlimitName(r.Name), value})
+		}
+		add(RlimitRequest{rlimitName(r.Name), ^uint64(0)})
+	case *UsernsRule:
+		add(UsernsRequest{})
+	case *MqueueRule:
+		c.product(func(v []string) {
+			each(r.Perms, func(p Perms) { add(MqueueRequest{p, v[0], v[1], v[2]}) })
+		}, orAll(oneOf(r.Type), []string{"posix", "sysv"}),
+			names(c, r.Name, func(r *MqueueRule) *Pattern { return r.Name }, func(w MqueueRequest) string { return w.Name }),
+			names(c, r.Label, func(r *MqueueRule) *Pattern { return r.Label }, func(w MqueueRequest) string { return w.Label }))
+	case *IOUringRule:
+		c.product(func(v []string) {
+			each(r.Perms, func(p Perms) { add(IOUringRequest{p, v[0]}) })
+		}, names(c, r.Label, func(r *IOUringRule) *Pattern { return r.Label }, func(w IOUringRequest) string { return w.Label }))
+	}
+	return cells
+}
+
+// orAll returns a list of words, or all words if it is empty, which rules mean
+// by that.
+func orAll(words, all []string) []string {
+	if len(words) == 0 {
+		return all
+	}
+	return words
+}
+
+// oneOf is the list of a rule's word, which means all where there is none.
+func oneOf(word string) []string {
+	if word == "" {
+		return nil
+	}
+	return []string{word}
+}
+
+// each calls with every permission of a set in turn.
+func each(perms Perms, with func(Perms)) {
+	for ; perms != 0; perms &= perms - 1 {
+		with(1 << bits.TrailingZeros32(uint32(perms)))
+	}
+}
+
+// product calls with every combination of the values, as far as the bound goes.
+func (c *celler) product(with func(values []string), dimensions ...[]string) {
+	values := make([]string, len(dimensions))
+	var choose func(int)
+	choose = func(i int) {
+		if i == len(dimensions) {
+			if c.left--; c.left > 0 {
+				with(values)
+			}
+			return
+		}
+		for _, v := range dimensions[i] {
+			if values[i] = v; c.left > 0 {
+				choose(i + 1)
+			}
+		}
+	}
+	choose(0)
+}
+
+func (c *celler) network(r *NetworkRule, add func(Request)) {
+	families, types := orAll(oneOf(r.Family), slices.Sorted(maps.Keys(families))), orAll(oneOf(r.Type), slices.Sorted(maps.Keys(socketTypes)))
+	ips, ports, perms := []string{""}, []string{""}, []Perms{0}
+	for _, other := range c.rules {
+		if o, ok := other.(*NetworkRule); ok {
+			ips = append(ips, o.Local.IP, o.Peer.IP)
+			ports = append(ports, o.Local.Port, o.Peer.Port)
+			if o.Perms != 0 {
+				perms = nil
+				each(NetworkPerms, func(p Perms) { perms = append(perms, p) })
+			}
+		}
+	}
+	slices.Sort(ips)
+	slices.Sort(ports)
+	ips, ports = slices.Compact(ips), slices.Compact(ports)
+	c.product(func(v []string) {
+		for _, p := range perms {
+			add(NetworkRequest{Family: v[0], Type: v[1], Perms: p, IP: v[2], Port: v[3], PeerIP: v[4], PeerPort: v[5]})
+		}
+	}, families, types, ips, ports, ips, ports)
+	if r.Family == "" || r.Family == "unix" {
+		c.unix(oneOf(r.Type), UnixPerms, &UnixRule{}, add)
+	}
+}
+
+func (c *celler) unix(types []string, perms Perms, r *UnixRule, add func(Request)) {
+	own := func(p *Pattern, names []string) []string {
+		if p == nil {
+			return append(names, "none", "")
+		}
+		if p.Source == "none" || p.Source == "auto" {
+			return []string{"none", "", "@00000"}
+		}
+		return names
+	}
+	c.product(func(v []string) {
+		each(perms, func(p Perms) { add(UnixRequest{p, v[0], v[1], v[2], v[3], v[4]}) })
+	}, orAll(types, []string{"stream", "dgram", "seqpacket"}),
+		own(r.Addr, names(c, r.Addr, func(r *UnixRule) *Pattern { return r.Addr }, func(w UnixRequest) string { return w.Addr })),
+		names(c, r.Label, func(r *UnixRule) *Pattern { return r.Label }, func(w UnixRequest) string { return w.Label }),
+		own(r.PeerAddr, names(c, r.PeerAddr, func(r *UnixRule) *Pattern { return r.PeerAddr }, func(w UnixRequest) string { return w.PeerAddr })),
+		names(c, r.PeerLabel, func(r *UnixRule) *Pattern { return r.PeerLabel }, func(w UnixRequest) string { return w.PeerLabel }))
+}
+
+func (c *celler) dbus(r *DBusRule, add func(Request)) {
+	name, rules := r.PeerName, func(r *DBusRule) *Pattern { return r.PeerName }
+	if r.Perms == Bind {
+		name, rules = r.Name, func(r *DBusRule) *Pattern { return r.Name }
+	}
+	c.product(func(v []string) {
+		each(r.Perms, func(p Perms) { add(DBusRequest{p, v[0], v[1], v[2], v[3], v[4], v[5]}) })
+	}, names(c, r.Bus, func(r *DBusRule) *Pattern { return r.Bus }, func(w DBusRequest) string { return w.Bus }),
+		names(c, r.Path, func(r *DBusRule) *Pattern { return r.Path }, func(w DBusRequest) string { return w.Path }),
+		names(c, r.Interface, func(r *DBusRule) *Pattern { return r.Interface }, func(w DBusRequest) string { return w.Interface }),
+		names(c, r.Member, func(r *DBusRule) *Pattern { return r.Member }, func(w DBusRequest) string { return w.Member }),
+		names(c, name, rules, func(w DBusRequest) string { return w.Name }),
+		names(c, r.PeerLabel, func(r *DBusRule) *Pattern { return r.PeerLabel }, func(w DBusRequest) string { return w.PeerLabel }))
+}
+
+// mounts makes the requests for each form of a mount rule and each choice of the
+// flags that the form leaves open.
+func (c *celler) mounts(r *MountRule, add func(Request)) {
+	target := func(r *MountRule) *Pattern {
+		if r.Target == nil {
+			return r.Source
+		}
+		return r.Target
+	}
+	targetOf := func(w MountRequest) string { return w.Target }
+	if r.Op == "umount" {
+		for _, point := range names(c, target(r), target, targetOf) {
+			add(MountRequest{Op: "umount", Target: point})
+		}
+		return
+	}
+	var fstypes []*Pattern
+	for _, other := range c.rules {
+		if m, ok := other.(*MountRule); ok {
+			for _, cond := range m.Fstype {
+				for _, glob := range cond.Values {
+					fstypes = append(fstypes, &Pattern{Source: glob, Expanded: []string{glob}})
+				}
+			}
+		}
+	}
+	for _, f := range mountForms(r) {
+		open := f.may &^ f.must
+		if f.anyFlags || bits.OnesCount32(open) > 8 {
+			c.left = 0 // too wide to compare
+			continue
+		}
+		own := &Pattern{Source: "fstype", Expanded: f.fstypes}
+		if f.fstypes == nil {
+			own = nil
+		}
+		c.product(func(v []string) {
+			for subset := uint32(0); ; subset = (subset - open) & open {
+				add(MountRequest{Op: "mount", Target: v[0], Source: v[1], Fstype: v[2], Flags: flagWords(f.must | subset)})
+				if subset == open {
+					break
+				}
+			}
+		}, names(c, f.target, target, targetOf),
+			names(c, f.source, func(r *MountRule) *Pattern { return r.Source }, func(w MountRequest) string { return w.Source }),
+			representatives(own, fstypes, wantedNames(c, func(w MountRequest) string { return w.Fstype })))
+	}
+}
+
+// flagWords returns the words of mount flags as the kernel logs them.
+func flagWords(flags uint32) []string {
+	var words []string
+	for _, w := range []string{"ro", "nosuid", "nodev", "noexec", "sync", "remount", "mand", "dirsync", "nosymfollow",
+		"noatime", "nodiratime", "move", "silent", "acl", "relatime", "iversion", "strictatime", "lazytime", "nouser"} {
+		if flags&mountFlags[w] != 0 {
+			words = append(words, w)
+		}
+	}
+	for _, w := range []string{"bind", "unbindable", "private", "slave", "shared"} {
+		switch {
+		case flags&mountFlags[w] == 0:
+		case flags&msRec != 0:
+			words = append(words, "r"+w)
+		default:
+			words = append(words, w)
+		}
+	}
+	return words
+}
+
+// names returns one name for each cell of what a rule's pattern matches: cells
+// are told apart by the same pattern of all rules and by what is wanted.
+func names[R Rule, Q Request](c *celler, own *Pattern, of func(R) *Pattern, in func(Q) string) []string {
+	var others []*Pattern
+	for _, r := range c.rules {
+		if r, ok := r.(R); ok {
+			if p := of(r); p != nil {
+				others = append(others, p)
+			}
+		}
+	}
+	return representatives(own, others, wantedNames(c, in))
+}
+
+func wantedNames[Q Request](c *celler, in func(Q) string) []string {
+	var names []string
+	for _, w := range c.wanted {
+		if w, ok := w.(Q); ok {
+			names = append(names, in(w))
+		}
+	}
+	return names
+}
+
+// representatives returns a shortest string for each set of the patterns that
+// some string matched by own matches; the wanted strings stand for themselves.
+func representatives(own *Pattern, others []*Pattern, wanted []string) []string {
+	if own == nil {
+		own = anyProfile
+	}
+	if own.expr() == nil {
+		return nil
+	}
+	a := newAutomaton()
+	a.add(own.expr(), 0)
+	for i, p := range others {
+		if e := p.expr(); e != nil {
+			a.add(e, int32(i+1))
+		}
+	}
+	for i, s := range wanted {
+		a.add(literalExpr(s), int32(len(others)+i+1))
+	}
+	a.freeze()
+	alphabet := jointAlphabet(a)
+	type step struct {
+		s    *state
+		name string
+	}
+	queue := []step{{a.start.Load(), ""}}
+	seen := map[string]bool{nodesKey(queue[0].s.nodes): true}
+	found := map[string]int{}
+	var names []string
+	for i := 0; i < len(queue) && i < maxCells; i++ {
+		at := queue[i]
+		if len(at.s.tags) > 0 && at.s.tags[0] == 0 {
+			key := nodesKey(at.s.tags)
+			if k, ok := found[key]; !ok {
+				found[key] = len(names)
+				names = append(names, at.name)
+			} else if names[k] == "" {
+				names[k] = at.name // an empty name tells the reader little
+			}
+		}
+		for _, c := range alphabet[:len(alphabet)-1] {
+			next := a.next(at.s, c)
+			if key := nodesKey(next.nodes); len(next.nodes) > 0 && !seen[key] {
+				seen[key] = true
+				queue = append(queue, step{next, at.name + string([]byte{c})})
+			}
+		}
+	}
+	return names
+}
