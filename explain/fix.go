@@ -13,11 +13,11 @@ import (
 // and keeps those that are proved to.
 func (f *Finding) fix(p *Policy, profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision) {
 	if profile.At.File.Builtin != "" {
-		f.Notes = append(f.Notes, "The profile is built into the runtime: write the changed profile to a file under a name of its own, load it, and give the container --security-opt apparmor=NAME (Compose: security_opt; Kubernetes: appArmorProfile type Localhost).")
+		f.Notes = append(f.Notes, "The profile is built into the runtime: `whydenied patch` writes the changed profile to a file under a name of its own, and says how the container is given that.")
 	}
-	danger := requestDanger(req)
-	for _, candidate := range f.candidates(p, profile, req, d) {
-		candidate.Risk, candidate.Reason = danger.risk, danger.reason
+	candidates, notes := p.candidates(profile, req, d, f.Denial.Subject.PID)
+	f.Notes = append(f.Notes, notes...)
+	for _, candidate := range candidates {
 		if p.prove(&candidate, profile, req) {
 			f.Fixes = append(f.Fixes, candidate)
 		}
@@ -36,7 +36,9 @@ func (p *Policy) quietRule(profile *apparmor.Profile, req apparmor.Request) stri
 	}
 	rule := "deny " + apparmor.RuleFor(withoutExecMode(req), "")
 	if file, ok := req.(apparmor.FileRequest); ok {
-		rule = anyPID(rule, file.Path, "/proc/[0-9]*")
+		if k := kindOf(file.Path, 0, nil); k.only {
+			rule = strings.Replace(rule, apparmor.QuotePath(file.Path), k.glob, 1)
+		}
 	}
 	policy, diagnostics := p.loader.Load(rules.NewFile("deny", "profile p {\n  "+rule+"\n}\n"))
 	denying := policy.Profile("p")
@@ -59,24 +61,25 @@ func withoutExecMode(req apparmor.Request) apparmor.Request {
 	return req
 }
 
-// candidates returns fixes that have yet to be proved, narrowest first.
-func (f *Finding) candidates(p *Policy, profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision) []rules.Fix {
+// candidates returns fixes that have yet to be proved, narrowest first, and what
+// the reader should know where there is none. pid is the process that was refused.
+func (p *Policy) candidates(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision, pid int) (fixes []rules.Fix, notes []string) {
 	if d.Refused != 0 {
-		return f.denyFixes(p, profile, req, d)
+		return p.denyFixes(profile, req, d)
 	}
-	if r, ok := req.(apparmor.RlimitRequest); ok {
-		return rlimitFixes(profile, r)
-	}
-	file, ok := req.(apparmor.FileRequest)
-	if !ok {
-		if target, ok := req.(apparmor.ChangeProfileRequest); ok && target.Target == "unconfined" {
-			f.Notes = append(f.Notes, "No fix is proposed that leads to unconfined. Let the process change to a profile of its own instead.")
-			return nil
+	switch r := req.(type) {
+	case apparmor.RlimitRequest:
+		return p.rlimitFixes(profile, r), nil
+	case apparmor.FileRequest:
+		r.Perms = d.Unmatched
+		return p.fileFixes(profile, r, pid), nil
+	case apparmor.ChangeProfileRequest:
+		if r.Target == "unconfined" {
+			return nil, []string{"No fix is proposed that leads to unconfined. Let the process change to a profile of its own instead."}
 		}
-		return []rules.Fix{insertFix(profile, apparmor.RuleFor(req, ""), "add a rule for "+subjectOf(req)+" alone")}
 	}
-	file.Perms = d.Unmatched
-	return fileFixes(profile, file)
+	own := p.insertFix(profile, apparmor.RuleFor(req, ""), "add a rule for "+subjectOf(req)+" alone")
+	return append([]rules.Fix{own}, p.abstractionFixes(profile, req)...), nil
 }
 
 // subjectOf names what a rule for a request would be about.
@@ -99,68 +102,92 @@ func subjectOf(req apparmor.Request) string {
 }
 
 // fileFixes proposes to grant missing file permissions: on the rule that names
-// exactly this path, else by a rule for it alone, else on a rule that names it
-// among others.
-func fileFixes(profile *apparmor.Profile, file apparmor.FileRequest) []rules.Fix {
-	var exact, wider []rules.Fix
+// exactly this path, else by a rule for it alone, else by one for names of its
+// kind, on a rule that names it among others, or by an abstraction.
+func (p *Policy) fileFixes(profile *apparmor.Profile, file apparmor.FileRequest, pid int) []rules.Fix {
+	var wider []rules.Fix
 	for _, r := range naming(profile, file) {
 		rule, ok := r.(*apparmor.FileRule)
 		if !ok || rule.Path == nil || rule.Owner && !file.Owner {
 			continue
 		}
-		fix, ok := permsFix(rule, file.Perms)
+		fix, ok := p.permsFix(profile, rule, file.Perms)
 		if !ok {
 			continue
 		}
 		if _, literal := rule.Path.Literal(); literal {
-			exact = append(exact, fix)
-		} else {
-			fix.Grants = file.Perms.String() + " on everything that " + rule.Path.Source + " names"
-			wider = append(wider, fix)
+			return append([]rules.Fix{fix}, p.execFixes(profile, file)...)
 		}
+		wider = append(wider, fix)
 	}
-	own := insertFix(profile, fileRule(profile, file), "add a rule for this path alone")
-	if pid, rest, ok := procPID(file.Path); ok && pid != "1" {
-		own.Message = "add a rule for this path of any process"
-		own.Grants = fmt.Sprintf("%s on /proc/PID%s of every process ID", file.Perms, rest)
+	own, kind := p.pathFixes(profile, file, pid)
+	return slices.Concat(own, p.execFixes(profile, file), kind, wider, p.abstractionFixes(profile, file))
+}
+
+// pathFixes proposes rules for a path, and for names of its kind. Where the next
+// run is sure to have another name, only or first those.
+func (p *Policy) pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, pid int) (own, kind []rules.Fix) {
+	add := func(fixes []rules.Fix, glob, message string) []rules.Fix {
+		rule := strings.Replace(fileRule(profile, file, "ix"), apparmor.QuotePath(file.Path), glob, 1)
+		if file.Owner {
+			fixes = append(fixes, p.insertFix(profile, "owner "+rule, message+", for the owner of the file"))
+		}
+		return append(fixes, p.insertFix(profile, rule, message))
 	}
-	if len(exact) > 0 {
-		return exact[:1]
+	k := kindOf(file.Path, pid, profile.Policy.Variables)
+	switch {
+	case k.glob == "":
+		return add(nil, spell(profile, file.Path), "add a rule for this path alone"), nil
+	case k.only:
+		return add(nil, k.glob, "add a rule for this path of any process"), nil
+	case k.first:
+		own = add(nil, k.glob, "add a rule for names like this, as it holds "+k.why)
+		return add(own, spell(profile, file.Path), "add a rule for this path alone"), nil
 	}
-	return append([]rules.Fix{own}, wider...)
+	return add(nil, spell(profile, file.Path), "add a rule for this path alone"),
+		add(nil, k.glob, "add a rule for names like this, as it holds "+k.why)
 }
 
 // fileRule returns the narrowest rule for missing file permissions. A program
-// that is executed keeps the profile (ix) and must be readable then.
-func fileRule(profile *apparmor.Profile, file apparmor.FileRequest) string {
-	if file.Perms&apparmor.Exec != 0 {
+// that is executed must be readable where it keeps the profile.
+func fileRule(profile *apparmor.Profile, file apparmor.FileRequest, exec string) string {
+	if file.Perms&apparmor.Exec != 0 && exec == "ix" {
 		read := file
 		read.Perms = apparmor.Read
 		if profile.Decide(read).Unmatched != 0 {
 			file.Perms |= apparmor.Read
 		}
 	}
-	procDir := "/proc/[0-9]*"
-	if vars := profile.Policy.Variables; vars["PROC"] != nil && vars["pid"] != nil {
-		procDir = "@{PROC}/@{pid}"
-	}
-	return anyPID(apparmor.RuleFor(file, "ix"), file.Path, procDir)
+	return apparmor.RuleFor(file, exec)
 }
 
-// anyPID makes a rule for a path below /proc/PID name that of every process, as
-// the ID of this run's process says nothing about the next run's. procDir is
-// what stands for /proc/PID. Other rules, and those for PID 1, stay as they are.
-func anyPID(rule, path, procDir string) string {
-	pid, rest, ok := procPID(path)
-	if !ok || pid == "1" {
-		return rule
+// execFixes proposes to execute a program under a profile of its own, where the
+// policy has one: a child of this profile, or one that attaches to the program.
+func (p *Policy) execFixes(profile *apparmor.Profile, file apparmor.FileRequest) []rules.Fix {
+	if file.Perms != apparmor.Exec {
+		return nil
 	}
-	literal := apparmor.QuotePath("/proc/" + pid + rest)
-	return strings.Replace(rule, literal, strings.Replace(literal, "/proc/"+pid, procDir, 1), 1)
+	var fixes []rules.Fix
+	for _, other := range profile.Policy.Profiles {
+		if other.Hat || other == profile || other.Attachment == nil || !other.Attachment.Match(file.Path) {
+			continue
+		}
+		switch other.Parent {
+		case profile:
+			fixes = append(fixes, p.insertFix(profile, fileRule(profile, file, "Cx"), "run it under its child profile "+other.Name))
+		case nil:
+			fixes = append(fixes, p.insertFix(profile, fileRule(profile, file, "Px"), "run it under its own profile "+other.Name+", which must be loaded"))
+		}
+	}
+	return fixes
 }
 
-// permsFix proposes to add permissions to a rule where it stands.
-func permsFix(rule *apparmor.FileRule, perms apparmor.Perms) (rules.Fix, bool) {
+// permsFix proposes to add permissions to a rule where it stands. A profile with
+// a local/ include keeps its own text, and gets a rule there.
+func (p *Policy) permsFix(profile *apparmor.Profile, rule *apparmor.FileRule, perms apparmor.Perms) (rules.Fix, bool) {
+	if local := profile.Local(); local != nil && rule.At.File != local {
+		return rules.Fix{}, false
+	}
 	if perms&apparmor.Exec != 0 {
 		if perms != apparmor.Exec {
 			return rules.Fix{}, false
@@ -173,12 +200,12 @@ func permsFix(rule *apparmor.FileRule, perms apparmor.Perms) (rules.Fix, bool) {
 }
 
 // insertFix proposes a new rule.
-func insertFix(profile *apparmor.Profile, rule, message string) rules.Fix {
+func (p *Policy) insertFix(profile *apparmor.Profile, rule, message string) rules.Fix {
 	return rules.Fix{Message: message, Rule: rule, Edits: []rules.Edit{profile.Insert(rule)}}
 }
 
 // rlimitFixes proposes to raise the limit that the profile sets, or to set it.
-func rlimitFixes(profile *apparmor.Profile, r apparmor.RlimitRequest) []rules.Fix {
+func (p *Policy) rlimitFixes(profile *apparmor.Profile, r apparmor.RlimitRequest) []rules.Fix {
 	text := apparmor.RuleFor(r, "")
 	for _, rule := range profile.Rules {
 		limit, ok := rule.(*apparmor.RlimitRule)
@@ -186,7 +213,7 @@ func rlimitFixes(profile *apparmor.Profile, r apparmor.RlimitRequest) []rules.Fi
 			return []rules.Fix{{Message: "raise the limit to what was asked for", Rule: text, Edits: []rules.Edit{{At: limit.At, New: text}}}}
 		}
 	}
-	return []rules.Fix{insertFix(profile, text, "set the limit to what was asked for")}
+	return []rules.Fix{p.insertFix(profile, text, "set the limit to what was asked for")}
 }
 
 // flagFix proposes to add a flag to the profile. It is not proved against the
@@ -204,7 +231,7 @@ func (f *Finding) flagFix(p *Policy, profile *apparmor.Profile, flag string) {
 		fix.Grants = "whatever the rules say of the deleted file's old path"
 		fix.Risk, fix.Reason = rules.Low, ""
 	}
-	if edited := p.edited(&fix, profile); edited != nil && edited.HasFlag(flag) {
+	if edited := p.edited(fix.Edits, profile); edited != nil && edited.HasFlag(flag) {
 		fix.Proof = []string{p.parses(profile)}
 		f.Fixes = append(f.Fixes, fix)
 	}
@@ -230,7 +257,7 @@ func (f *Finding) transitionFix(p *Policy, profile *apparmor.Profile, rule *appa
 		Risk:    rules.Medium,
 		Reason:  "two programs share one set of rules",
 	}
-	if p.edited(&fix, profile) != nil {
+	if p.edited(fix.Edits, profile) != nil {
 		fix.Proof = []string{p.parses(profile)}
 		f.Fixes = append(f.Fixes, fix)
 	}
@@ -240,7 +267,7 @@ func (f *Finding) transitionFix(p *Policy, profile *apparmor.Profile, rule *appa
 // denyFixes proposes to narrow the deny rules that refuse the access so that
 // they leave it out, and then to drop it from all that they name. Where no rule
 // allows the access either, a rule for it is added.
-func (f *Finding) denyFixes(p *Policy, profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision) []rules.Fix {
+func (p *Policy) denyFixes(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision) (fixes []rules.Fix, notes []string) {
 	file, isFile := req.(apparmor.FileRequest)
 	perms := d.Refused
 	if perms&apparmor.Exec != 0 {
@@ -250,16 +277,15 @@ func (f *Finding) denyFixes(p *Policy, profile *apparmor.Profile, req apparmor.R
 	wide := rules.Fix{Message: "take this out of the deny rule"}
 	for _, r := range d.Deny {
 		if via := r.Head().Via; len(via) > 0 {
-			f.Notes = append(f.Notes, fmt.Sprintf("The deny rule comes from %s, which other profiles share, and no rule of this profile can outweigh it: leave out the include at %s and copy what is needed of it.", r.Location().File.Name, via[0]))
-			return nil
+			return nil, []string{fmt.Sprintf("The deny rule comes from %s, which other profiles share, and no rule of this profile can outweigh it: leave out the include at %s and copy what is needed of it.", r.Location().File.Name, via[0])}
 		}
 		rule, ok := r.(*apparmor.FileRule)
 		if !ok || !isFile || rule.Path == nil {
-			edits, grants, ok := undeny(r, req)
+			edits, ok := undeny(r)
 			if !ok {
-				return nil
+				return nil, nil
 			}
-			wide.Edits, wide.Grants = append(wide.Edits, edits...), grants
+			wide.Edits = append(wide.Edits, edits...)
 			narrow.Edits = nil
 			continue
 		}
@@ -269,21 +295,19 @@ func (f *Finding) denyFixes(p *Policy, profile *apparmor.Profile, req apparmor.R
 		}
 		edits, text, widened := dropPerms(rule, perms)
 		if !widened {
-			return nil
+			return nil, nil
 		}
 		wide.Edits, wide.Rule = append(wide.Edits, edits...), text
-		wide.Grants = "what other rules allow of " + (perms & rule.Perms).String() + " on everything that " + rule.Path.Source + " names"
 	}
 	if slices.Equal(narrow.Edits, wide.Edits) { // the rules name this path alone
-		narrow.Edits, wide.Grants = nil, ""
+		narrow.Edits = nil
 	}
-	var fixes []rules.Fix
 	for _, fix := range []rules.Fix{narrow, wide} {
 		if len(fix.Edits) > 0 {
 			fixes = append(fixes, p.allowToo(fix, profile, req))
 		}
 	}
-	return fixes
+	return fixes, nil
 }
 
 // dropPerms takes permissions out of a deny rule, or the rule out of the file.
@@ -295,25 +319,16 @@ func dropPerms(rule *apparmor.FileRule, perms apparmor.Perms) ([]rules.Edit, str
 	return []rules.Edit{edit}, "", ok
 }
 
-// undeny takes a capability out of a deny rule, or the whole rule of another
-// class out of the file, and says what else that opens.
-func undeny(r apparmor.Rule, req apparmor.Request) (edits []rules.Edit, grants string, ok bool) {
+// undeny takes a whole deny rule out of the file.
+func undeny(r apparmor.Rule) ([]rules.Edit, bool) {
 	edit, ok := apparmor.RemoveRule(r)
-	if !ok {
-		return nil, "", false
-	}
-	capability, isCap := req.(apparmor.CapabilityRequest)
-	rule, isCapRule := r.(*apparmor.CapabilityRule)
-	if isCap && isCapRule && len(rule.Names) == 1 && rule.Names[0] == capability.Name {
-		return []rules.Edit{edit}, "", true
-	}
-	return []rules.Edit{edit}, "what other rules allow of everything that `" + r.Location().Text() + "` names", true
+	return []rules.Edit{edit}, ok
 }
 
 // allowToo adds to a fix of deny rules a rule that allows the access, if
 // without the deny nothing does.
 func (p *Policy) allowToo(fix rules.Fix, profile *apparmor.Profile, req apparmor.Request) rules.Fix {
-	edited := p.edited(&fix, profile)
+	edited := p.edited(fix.Edits, profile)
 	if edited == nil {
 		return fix
 	}
@@ -324,58 +339,13 @@ func (p *Policy) allowToo(fix rules.Fix, profile *apparmor.Profile, req apparmor
 	rule := apparmor.RuleFor(req, "ix")
 	if file, ok := req.(apparmor.FileRequest); ok {
 		file.Perms = d.Unmatched
-		rule = fileRule(profile, file)
+		rule = fileRule(profile, file, "ix")
+		if file.Owner {
+			rule = "owner " + rule
+		}
 	}
 	fix.Edits = append(fix.Edits, profile.Insert(rule))
 	fix.Message += " and allow it"
 	fix.Rule = strings.TrimPrefix(fix.Rule+"\n"+rule, "\n")
 	return fix
-}
-
-// prove reports whether the edited profile parses and grants the request, and
-// writes down both.
-func (p *Policy) prove(fix *rules.Fix, profile *apparmor.Profile, req apparmor.Request) bool {
-	edited := p.edited(fix, profile)
-	if edited == nil {
-		return false
-	}
-	if d := edited.Decide(req); d.Refused|d.Unmatched != 0 {
-		return false
-	}
-	fix.Proof = []string{p.parses(profile), "the access is now allowed"}
-	return true
-}
-
-// parses says what edited found of a policy that it could load.
-func (p *Policy) parses(profile *apparmor.Profile) string {
-	if len(p.problems[profile.Policy]) > 0 {
-		return "the edited profile has no error that it did not have before"
-	}
-	return "the edited profile parses"
-}
-
-// edited loads the policy with the fix applied and returns the profile as it
-// then is, or nil if the edits cannot be applied or make an error.
-func (p *Policy) edited(fix *rules.Fix, profile *apparmor.Profile) *apparmor.Profile {
-	changes, err := rules.Apply(fix.Edits)
-	if err != nil {
-		return nil
-	}
-	root := profile.Policy.Files[0]
-	text, loader := root.Text, p.loader
-	for _, c := range changes {
-		if c.File == root {
-			text = c.New
-			continue
-		}
-		if loader == p.loader {
-			loader = &apparmor.Loader{Include: p.loader.Include, Overlay: map[string]string{}}
-		}
-		loader.Overlay[c.File.Name] = c.New
-	}
-	policy, diagnostics := loader.Load(rules.NewFile(root.Name, text))
-	if len(errorsOf(diagnostics)) > len(p.problems[profile.Policy]) {
-		return nil
-	}
-	return policy.Profile(profile.FullName())
 }

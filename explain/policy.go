@@ -38,6 +38,8 @@ type Policy struct {
 	indexed  bool
 	problems map[*apparmor.Policy][]rules.Diagnostic
 
+	abstractions []*abstraction // of dir; nil until they are read
+
 	seccomp   *seccomp.Profile
 	seccompBy map[string]*seccomp.Profile // from the inventory, by file name or text
 }

@@ -189,3 +189,59 @@ func requestDanger(r apparmor.Request) danger {
 	}
 	return danger{}
 }
+
+// worst returns the greatest danger of what a fix grants: the requests, and what
+// comes with them.
+func worst(requests []apparmor.Request, gains []apparmor.Gain, after *apparmor.Profile) danger {
+	var most danger
+	add := func(d danger) {
+		if d.risk > most.risk {
+			most = d
+		}
+	}
+	for _, req := range requests {
+		add(requestDanger(req))
+		if file, ok := req.(apparmor.FileRequest); ok {
+			add(writtenAndExecuted(file, after))
+		}
+	}
+	for _, g := range gains {
+		add(requestDanger(g.Example))
+		if file, ok := g.Rule.(*apparmor.FileRule); ok && !g.Single {
+			add(globDanger(file, g.Perms))
+		}
+	}
+	return most
+}
+
+// globDanger returns the danger of permissions on everything that a file rule
+// names.
+func globDanger(rule *apparmor.FileRule, perms apparmor.Perms) danger {
+	path := rule.Path
+	if path == nil {
+		path = pattern("/**")
+	}
+	var most danger
+	for _, d := range pathDangers {
+		if perms&d.perms == 0 || d.risk <= most.risk {
+			continue
+		}
+		if _, ok := apparmor.Overlaps(pathPatterns()[d.glob], path); ok {
+			most = danger{d.risk, "among the files is what " + d.glob + " names: " + d.reason}
+		}
+	}
+	return most
+}
+
+// writtenAndExecuted is the danger of a file that can be written and then run:
+// whoever gets in can keep a program there.
+func writtenAndExecuted(file apparmor.FileRequest, after *apparmor.Profile) danger {
+	if file.Perms&(apparmor.Write|apparmor.Append|apparmor.Exec) == 0 {
+		return danger{}
+	}
+	file.Perms = apparmor.Write | apparmor.Exec
+	if d := after.Decide(file); d.Refused|d.Unmatched == 0 {
+		return danger{rules.Medium, "the file can then be written and executed"}
+	}
+	return danger{}
+}

@@ -66,6 +66,7 @@ type Profile struct {
 	Via        []rules.Location // include lines through which the profile came, outermost first
 
 	stmts   []statement // of the body, as parsed
+	local   *rules.File // see Local
 	decider decider     // see decide.go
 }
 

@@ -205,6 +205,21 @@ func formsOf(r *MountRule, fstypes []string, must, may uint32) []mountForm {
 	return nil
 }
 
+// looksAt returns what the kernel looks at of a mount of some flags.
+func looksAt(flags uint32, source, fstype string) (string, string, uint32) {
+	switch kindOf(flags) {
+	case remount:
+		return "", "", flags
+	case changeType:
+		return "", "", flags & msMakeFlags
+	case bindMount:
+		return source, "", flags & msBindFlags
+	case moveMount:
+		return source, "", msMove
+	}
+	return source, fstype, flags
+}
+
 // mountDiff compares a mount rule, as match_mnt() in security/apparmor/mount.c
 // does, and returns how its nearest form differs.
 func mountDiff(r *MountRule, req MountRequest) []string {
@@ -221,19 +236,7 @@ func mountDiff(r *MountRule, req MountRequest) []string {
 	if r.Op == "umount" {
 		return []string{"operation"}
 	}
-	flags := flagsOf(req.Flags, mountFlags) | flagsOf([]string{req.Op}, mountFlags)
-	source, fstype := req.Source, req.Fstype
-	switch kindOf(flags) {
-	case remount:
-		source, fstype = "", ""
-	case changeType:
-		source, fstype = "", ""
-		flags &= msMakeFlags
-	case bindMount:
-		flags, fstype = flags&msBindFlags, ""
-	case moveMount:
-		flags, fstype = msMove, ""
-	}
+	source, fstype, flags := looksAt(flagsOf(append([]string{req.Op}, req.Flags...), mountFlags), req.Source, req.Fstype)
 	best := []string{"operation"}
 	for i, f := range mountForms(r) {
 		diff := compareAll(

@@ -151,11 +151,17 @@ const maxDetour = 64
 // otherComponent reports whether a pattern would match the path with one of its
 // components replaced, and which. Paths of a single component are near nothing.
 func otherComponent(p *Pattern, path string) (part string, ok bool) {
-	auto := p.automaton()
 	components := strings.SplitAfter(strings.TrimPrefix(path, "/"), "/")
-	if len(components) < 2 || path[0] != '/' {
+	if len(components) < 2 || path[0] != '/' || p.expr() == nil {
 		return "", false
 	}
+	if p.matcher.exact {
+		return otherInLiteral(p.matcher.prefix, path)
+	}
+	if !nearPrefix(p.matcher.prefix, path) {
+		return "", false
+	}
+	auto := p.automaton()
 	s := auto.walk(auto.start.Load(), "/")
 	rest := path[1:]
 	for _, c := range components {
@@ -172,6 +178,43 @@ func otherComponent(p *Pattern, path string) (part string, ok bool) {
 		s = auto.walk(s, c)
 	}
 	return "", false
+}
+
+// otherInLiteral is otherComponent for a pattern that matches one name.
+func otherInLiteral(name, path string) (part string, ok bool) {
+	a, b := strings.Split(name, "/"), strings.Split(path, "/")
+	if len(a) != len(b) {
+		return "", false
+	}
+	found := false
+	for i := range b {
+		if a[i] == b[i] {
+			continue
+		}
+		if found || a[i] == "" || b[i] == "" {
+			return "", false
+		}
+		part, found = b[i], true
+	}
+	return part, found
+}
+
+// nearPrefix reports whether a path can begin with a prefix when one component
+// of it is replaced: it must agree with the prefix again behind that component.
+func nearPrefix(prefix, path string) bool {
+	n := 0
+	for n < len(prefix) && n < len(path) && prefix[n] == path[n] {
+		n++
+	}
+	if n == len(prefix) || n == len(path) {
+		return true
+	}
+	i, j := strings.IndexByte(prefix[n:], '/'), strings.IndexByte(path[n:], '/')
+	if i < 0 || j < 0 {
+		return true
+	}
+	rest, tail := prefix[n+i:], path[n+j:]
+	return strings.HasPrefix(tail, rest) || strings.HasPrefix(rest, tail)
 }
 
 // anyComponent returns the states after one or more bytes that are not a slash.

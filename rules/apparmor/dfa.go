@@ -123,6 +123,25 @@ func (e *expr) literal() (string, bool) {
 	return "", false
 }
 
+// prefix returns what all strings that match begin with, and whether there is
+// but that one.
+func (e *expr) prefix() (prefix string, exact bool) {
+	if s, ok := e.literal(); ok {
+		return s, true
+	}
+	if e.op != opCat {
+		return "", false
+	}
+	for _, sub := range e.subs {
+		s, ok := sub.literal()
+		if !ok {
+			break
+		}
+		prefix += s
+	}
+	return prefix, false
+}
+
 // key appends a canonical form of the expression, equal for equal expressions.
 func (e *expr) key(to []byte) []byte {
 	to = append(to, byte(e.op))

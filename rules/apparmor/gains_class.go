@@ -83,6 +83,7 @@ func withoutPerms(req Request) Request {
 		flags := flagsOf(append([]string{r.Op}, r.Flags...), mountFlags)
 		if r.Op != "umount" {
 			r.Op = "mount"
+			r.Source, r.Fstype, flags = looksAt(flags, r.Source, r.Fstype)
 		}
 		r.Flags = []string{strconv.FormatUint(uint64(flags), 16)}
 		return r

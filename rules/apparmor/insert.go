@@ -9,13 +9,23 @@ import (
 	"github.com/whydenied/whydenied/rules"
 )
 
-// Insert returns the edit that adds a rule, such as "/etc/hosts r,", to the
-// profile's own body: after the last rule of its kind that stands there, else
-// after the last rule, else after the last include, else before the closing
-// brace; indented and with line endings as its neighbours. The body is that of the file where the profile
-// stands, never that of an included file, nor of a block or a conditional.
+// Local returns the file of the profile's own include <local/NAME>, which
+// packages keep for what the administrator of a system adds, or nil if it has
+// none or the file is not there.
+func (p *Profile) Local() *rules.File { return p.local }
+
+// Insert returns the edit that adds a rule, such as "/etc/hosts r,", or an
+// include: at the end of the profile's local file if it has one, else to its own
+// body: after the file rule that shares most of its directories, else the last
+// rule of its kind, else after the last rule, else after the last include, else before
+// the closing brace; indented and with line endings as its neighbours. The body
+// is that of the file where the profile stands, never that of another included
+// file, nor of a block or a conditional.
 func (p *Profile) Insert(rule string) rules.Edit {
 	rule = strings.TrimSpace(rule)
+	if p.local != nil {
+		return insertLast(p.local, rule)
+	}
 	file, body := p.Body.File, p.Body.Span
 	if anchor, ok := p.anchor(rule); ok {
 		return insertAfter(file, body, anchor, rule)
@@ -23,22 +33,44 @@ func (p *Profile) Insert(rule string) rules.Edit {
 	return insertFirst(file, body, rule)
 }
 
+// insertLast adds a rule at the end of a file of rules.
+func insertLast(file *rules.File, rule string) rules.Edit {
+	text := strings.TrimRight(file.Text, " \t\r\n")
+	if text == "" {
+		return insertion(file, len(file.Text), rule+"\n")
+	}
+	last := strings.LastIndexByte(text, '\n') + 1
+	end := len(text)
+	if i := strings.IndexByte(file.Text[end:], '\n'); i >= 0 {
+		return insertion(file, end+i+1, indentOf(text, last)+rule+lineEnding(file.Text, last))
+	}
+	return insertion(file, len(file.Text), "\n"+indentOf(text, last)+rule+"\n")
+}
+
 // anchor returns the statement of the body after which a new rule goes: the
-// last rule of its kind, else the last rule, else the last include.
+// last rule of its kind, else the last rule, else the last include. A file rule
+// goes after the last of those that share most of its directories.
 func (p *Profile) anchor(rule string) (rules.Span, bool) {
-	kind := kindOfText(rule)
-	var include, last, kin rules.Span
+	kind, path := kindOfText(rule)
+	var include, last, kin, like rules.Span
+	shared := len("/")
 	for _, item := range p.own() {
 		switch item.kind {
 		case nil:
 			include = item.span
 		case kind:
 			kin, last = item.span, item.span
+			if n := sharedDirectories(item.path, path); n > shared || n == shared && like.End > 0 {
+				shared, like = n, item.span
+			}
 		default:
 			last = item.span
 		}
 	}
-	for _, s := range []rules.Span{kin, last, include} {
+	if kind == nil { // an include goes to its like
+		kin = include
+	}
+	for _, s := range []rules.Span{like, kin, last, include} {
 		if s.End > 0 {
 			return s, true
 		}
@@ -46,10 +78,21 @@ func (p *Profile) anchor(rule string) (rules.Span, bool) {
 	return rules.Span{}, false
 }
 
+// sharedDirectories returns the length of the directories that two paths begin
+// with alike, with their last slash.
+func sharedDirectories(a, b string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return strings.LastIndexByte(a[:n], '/') + 1
+}
+
 // An ownItem is a statement that stands directly in the body of a profile.
 type ownItem struct {
 	span rules.Span
 	kind reflect.Type // of the rule; nil for an include
+	path string       // of a file rule, as written
 }
 
 // own returns the rules and includes that stand directly in the profile's body.
@@ -58,25 +101,34 @@ func (p *Profile) own() []ownItem {
 	for _, s := range p.stmts {
 		switch s := s.(type) {
 		case *ruleStmt:
-			items = append(items, ownItem{s.rule.Location().Span, reflect.TypeOf(s.rule)})
+			items = append(items, ownItem{s.rule.Location().Span, reflect.TypeOf(s.rule), pathAsWritten(s.rule)})
 		case *includeStmt:
-			items = append(items, ownItem{s.loc.Span, nil})
+			items = append(items, ownItem{span: s.loc.Span})
 		}
 	}
 	return items
 }
 
-// kindOfText returns the kind of the rule that a text holds.
-func kindOfText(text string) reflect.Type {
+// pathAsWritten is the path of a file rule, or "".
+func pathAsWritten(r Rule) string {
+	if f, ok := r.(*FileRule); ok && f.Path != nil {
+		return f.Path.Source
+	}
+	return ""
+}
+
+// kindOfText returns the kind of the rule that a text holds, nil if it is an
+// include, and the path of a file rule.
+func kindOfText(text string) (kind reflect.Type, path string) {
 	stmts, _ := parse(rules.NewFile("", "profile x {\n"+text+"\n}\n"))
 	if len(stmts) == 1 {
 		if p, ok := stmts[0].(*profileStmt); ok && len(p.stmts) > 0 {
 			if r, ok := p.stmts[0].(*ruleStmt); ok {
-				return reflect.TypeOf(r.rule)
+				return reflect.TypeOf(r.rule), pathAsWritten(r.rule)
 			}
 		}
 	}
-	return nil
+	return nil, ""
 }
 
 // insertAfter adds a rule on a line of its own below a statement of the body,

@@ -3,6 +3,7 @@ package apparmor
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,6 +46,21 @@ type parsedFile struct {
 	diags []rules.Diagnostic
 	err   error    // the file cannot be read
 	dir   []string // the files of a directory
+}
+
+// With returns a loader that reads the texts of overlay in place of those files,
+// and keeps what this one has parsed of all others.
+func (l *Loader) With(overlay map[string]string) *Loader {
+	other := &Loader{Include: l.Include, Overlay: maps.Clone(l.Overlay), parsed: maps.Clone(l.parsed), included: l.included}
+	if other.Overlay == nil {
+		other.Overlay = map[string]string{}
+	}
+	for name, text := range overlay {
+		other.Overlay[name] = text
+		delete(other.parsed, name)
+		delete(other.parsed, filepath.Dir(name)) // a listing, which may lack it
+	}
+	return other
 }
 
 // LoadFile reads the named file and loads it. The error is of reading that file

@@ -3,6 +3,7 @@ package apparmor
 import (
 	"encoding/binary"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -11,6 +12,8 @@ import (
 type matcher struct {
 	parsed, built sync.Once
 	expression    *expr
+	prefix        string // what every match begins with
+	exact         bool   // nothing else matches
 	auto          *automaton
 	err           error
 }
@@ -19,7 +22,11 @@ type matcher struct {
 // apparmor_parser refuses: it matches nothing.
 func (p *Pattern) expr() *expr {
 	m := &p.matcher
-	m.parsed.Do(func() { m.expression, m.err = parseGlobs(p.Expanded, false) })
+	m.parsed.Do(func() {
+		if m.expression, m.err = parseGlobs(p.Expanded, false); m.err == nil {
+			m.prefix, m.exact = m.expression.prefix()
+		}
+	})
 	return m.expression
 }
 
@@ -63,6 +70,12 @@ func (p *Pattern) Err() error {
 func (p *Pattern) Match(name string) bool {
 	if p == nil {
 		return true
+	}
+	if p.expr() == nil || !strings.HasPrefix(name, p.matcher.prefix) {
+		return false
+	}
+	if p.matcher.exact {
+		return name == p.matcher.prefix
 	}
 	return len(p.automaton().match(name)) > 0
 }

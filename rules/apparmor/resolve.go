@@ -145,6 +145,9 @@ func (r *resolver) include(s *includeStmt, sc scope, resolve func([]statement, s
 		}
 		return
 	}
+	if p := sc.profile; p != nil && p.local == nil && len(sc.via) == len(p.Via) && s.magic && strings.HasPrefix(s.path, "local/") {
+		p.local = f.file
+	}
 	sc.via = append(slices.Clip(sc.via), s.loc)
 	names := f.dir
 	if f.dir == nil && f.file != nil {

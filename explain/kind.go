@@ -1,0 +1,174 @@
+package explain
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/whydenied/whydenied/rules/apparmor"
+)
+
+// A kind is the names that a path stands for, where it holds something that the
+// next run will have another of.
+type kind struct {
+	glob  string // as a rule has it; "" if the path stands for itself
+	why   string // what it holds: "a process ID"
+	only  bool   // the path itself is of no use in a rule
+	first bool   // the next run is sure to have another name
+}
+
+// variable is a part of a path's component that changes from run to run.
+type variable struct {
+	part  *regexp.Regexp // its first group is replaced
+	glob  string         // "" for as many ? as the part is long
+	why   string
+	first bool
+}
+
+// The variables, by the tools that make the names: mktemp(1), Python's tempfile,
+// UUIDs of RFC 9562 and the IDs of container engines. The others are as likely
+// to stay as to change.
+var variables = []variable{
+	{regexp.MustCompile(`^tmp\.([A-Za-z0-9]{10})$`), "", "a name of mktemp", true},
+	{regexp.MustCompile(`^tmp([a-z0-9_]{8})$`), "", "a name of a temporary file", true},
+	{regexp.MustCompile(`\b([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\b`), "", "a UUID", true},
+	{regexp.MustCompile(`\b([0-9a-f]{64})\b`), "[0-9a-f]*", "a container ID", true},
+	{regexp.MustCompile(`[.-]([A-Za-z0-9]*[A-Z][A-Za-z0-9]*[0-9a-z][A-Za-z0-9]*)$`), "", "what looks like a random name", false},
+	{regexp.MustCompile(`[a-z.-]([0-9]+(?:\.[0-9]+)+)(?:$|[.-])`), "[0-9]*", "a version", false},
+}
+
+// kindOf returns the kind of a path. pid is the process that was refused, 0 if it
+// is unknown, and vars are the variables of its policy.
+func kindOf(path string, pid int, vars map[string][]string) kind {
+	if id, rest, ok := procPID(path); ok {
+		return procKind(id, rest, vars)
+	}
+	start := 0
+	for component := range strings.SplitAfterSeq(path, "/") {
+		name := strings.TrimSuffix(component, "/")
+		if k := componentKind(path, start, name, pid); k.glob != "" {
+			return k
+		}
+		start += len(component)
+	}
+	return homeKind(path, vars)
+}
+
+// procKind is the kind of /proc/PID/...: every process's, as the ID says nothing
+// about the next run. PID 1 is the first of its namespace and stays.
+func procKind(id, rest string, vars map[string][]string) kind {
+	if id == "1" {
+		return kind{}
+	}
+	proc, thread := "/proc/[0-9]*", "[0-9]*"
+	if vars["PROC"] != nil && vars["pid"] != nil {
+		proc, thread = "@{PROC}/@{pid}", "@{pid}"
+	}
+	if tail, ok := strings.CutPrefix(rest, "/task/"); ok {
+		if n := digits(tail); n > 0 && (n == len(tail) || tail[n] == '/') {
+			proc, rest = proc+"/task/"+thread, tail[n:]
+		}
+	}
+	return kind{glob: quoteAround("", proc, rest), why: "a process ID", only: true}
+}
+
+func digits(s string) int {
+	n := 0
+	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
+		n++
+	}
+	return n
+}
+
+// componentKind finds a variable in one component of a path, at start.
+func componentKind(path string, start int, name string, pid int) kind {
+	replace := func(from, to int, glob string) string {
+		return quoteAround(path[:start+from], glob, path[start+to:])
+	}
+	if before := path[:start]; (before == "/run/user/" || before == "/var/run/user/") && name != "" && digits(name) == len(name) {
+		return kind{glob: replace(0, len(name), "[0-9]*"), why: "a user ID"}
+	}
+	if own := strconv.Itoa(pid); pid > 9 {
+		if i := strings.Index(name, own); i >= 0 && digits(name[i:]) == len(own) && (i == 0 || digits(name[i-1:i]) == 0) {
+			return kind{glob: replace(i, i+len(own), "[0-9]*"), why: "the ID of the process", first: true}
+		}
+	}
+	for _, v := range variables {
+		m := v.part.FindStringSubmatchIndex(name)
+		if m == nil || m[3]-m[2] < 3 {
+			continue
+		}
+		glob := v.glob
+		if glob == "" {
+			glob = strings.Repeat("?", m[3]-m[2])
+		}
+		return kind{glob: replace(m[2], m[3], glob), why: v.why, first: v.first}
+	}
+	return kind{}
+}
+
+// homeKind is the kind of a path in somebody's home directory.
+func homeKind(path string, vars map[string][]string) kind {
+	for _, glob := range vars["HOME"] {
+		glob = strings.TrimSuffix(glob, "/")
+		for end := range len(path) {
+			if path[end] == '/' && end > 0 && pattern(glob).Match(path[:end]) {
+				return kind{glob: quoteAround("", "@{HOME}", path[end:]), why: "a home directory"}
+			}
+		}
+	}
+	return kind{}
+}
+
+// quoteAround returns a path expression of a glob between two names that stand
+// for themselves.
+func quoteAround(before, glob, after string) string {
+	quote := false
+	literal := func(name string) string {
+		if name == "" {
+			return ""
+		}
+		text := apparmor.QuotePath(name)
+		if inner, ok := strings.CutPrefix(text, `"`); ok {
+			quote = true
+			return strings.TrimSuffix(inner, `"`)
+		}
+		return text
+	}
+	text := literal(before) + glob + literal(after)
+	if quote {
+		return `"` + text + `"`
+	}
+	return text
+}
+
+// spell returns the path expression for one path, with the variable for its
+// first part that the profile's own rules use, if its value is that part alone.
+func spell(profile *apparmor.Profile, path string) string {
+	name, value := "", ""
+	for v, values := range profile.Policy.Variables {
+		if len(values) != 1 || strings.ContainsAny(values[0], `*?[]{}\`) {
+			continue
+		}
+		dir := strings.TrimSuffix(values[0], "/")
+		longer := len(dir) > len(value) || len(dir) == len(value) && v < name
+		if strings.HasPrefix(dir, "/") && longer && strings.HasPrefix(path, dir+"/") && uses(profile, v) {
+			name, value = v, dir
+		}
+	}
+	if name == "" {
+		return apparmor.QuotePath(path)
+	}
+	return quoteAround("", "@{"+name+"}", path[len(value):])
+}
+
+// uses reports whether a file rule in the profile's own text spells a variable.
+func uses(profile *apparmor.Profile, variable string) bool {
+	for _, r := range profile.Rules {
+		file, ok := r.(*apparmor.FileRule)
+		if ok && file.Path != nil && len(file.Via) == 0 && strings.HasPrefix(file.Path.Source, "@{"+variable+"}") {
+			return true
+		}
+	}
+	return false
+}

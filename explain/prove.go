@@ -1,0 +1,177 @@
+package explain
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
+)
+
+// prove reports whether a fix does what it says and no more, and writes down
+// what was proved: the edited profile parses, grants the requests, and grants
+// nothing else but what Grants then says; and no edit of it can be left out.
+func (p *Policy) prove(fix *rules.Fix, profile *apparmor.Profile, requests ...apparmor.Request) bool {
+	edited := p.edited(fix.Edits, profile)
+	if edited == nil || !grantsAll(edited, requests) || conflicts(profile, edited) {
+		return false
+	}
+	gains, complete := apparmor.Gains(profile, edited, requests...)
+	if !complete {
+		return false
+	}
+	for i := range fix.Edits {
+		fewer := slices.Delete(slices.Clone(fix.Edits), i, i+1)
+		if len(fewer) == 0 {
+			break // the profile as it is, which refuses
+		}
+		if without := p.edited(fewer, profile); without != nil && grantsAll(without, requests) {
+			return false
+		}
+	}
+	fix.Grants = gainsWords(gains)
+	fix.Proof = []string{p.parses(profile), "the access is now allowed"}
+	if len(gains) == 0 {
+		fix.Proof = append(fix.Proof, "nothing else is")
+	}
+	d := worst(requests, gains, edited)
+	fix.Risk, fix.Reason = d.risk, d.reason
+	return true
+}
+
+// grantsAll reports whether a profile grants every request.
+func grantsAll(profile *apparmor.Profile, requests []apparmor.Request) bool {
+	for _, req := range requests {
+		if d := profile.Decide(req); d.Refused|d.Unmatched != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// conflicts reports whether an edit gave a program two exec transitions of equal
+// standing, for which apparmor_parser refuses a profile.
+func conflicts(before, after *apparmor.Profile) bool {
+	_, added := apparmor.ChangedRules(before, after)
+	if !slices.ContainsFunc(added, func(r apparmor.Rule) bool {
+		file, ok := r.(*apparmor.FileRule)
+		return ok && file.Perms&apparmor.Exec != 0
+	}) {
+		return false
+	}
+	return len(after.ExecConflicts()) > len(before.ExecConflicts())
+}
+
+// parses says what edited found of a policy that it could load.
+func (p *Policy) parses(profile *apparmor.Profile) string {
+	if len(p.problems[profile.Policy]) > 0 {
+		return "the edited profile has no error that it did not have before"
+	}
+	return "the edited profile parses"
+}
+
+// edited loads the policy with edits applied and returns the profile as it then
+// is, or nil if the edits cannot be applied or make an error.
+func (p *Policy) edited(edits []rules.Edit, profile *apparmor.Profile) *apparmor.Profile {
+	changes, err := rules.Apply(edits)
+	if err != nil {
+		return nil
+	}
+	policy, diagnostics := p.reload(profile.Policy, changes)
+	if len(errorsOf(diagnostics)) > len(p.problems[profile.Policy]) {
+		return nil
+	}
+	edited := policy.Profile(profile.FullName())
+	if edited != nil {
+		edited.Reuse(profile)
+	}
+	return edited
+}
+
+// reload loads a policy with some of its files changed.
+func (p *Policy) reload(policy *apparmor.Policy, changes []rules.Change) (*apparmor.Policy, []rules.Diagnostic) {
+	root := policy.Files[0]
+	text, overlay := root.Text, map[string]string{}
+	for _, c := range changes {
+		if c.File == root {
+			text = c.New
+		} else {
+			overlay[c.File.Name] = c.New
+		}
+	}
+	loader := p.loader
+	if len(overlay) > 0 {
+		loader = loader.With(overlay)
+	}
+	return loader.Load(rules.NewFile(root.Name, text))
+}
+
+// gainsWords says what a fix grants beyond the denied access, or "" for nothing.
+func gainsWords(gains []apparmor.Gain) string {
+	const most = 3
+	var words []string
+	for _, g := range gains {
+		words = append(words, gainWords(g))
+	}
+	if n := len(words) - most; n > 0 {
+		words = append(words[:most], fmt.Sprintf("and what %d more rules name", n))
+	}
+	return strings.Join(words, "; ")
+}
+
+// gainWords says what one gain is: exactly one thing, or what its rule names.
+func gainWords(g apparmor.Gain) string {
+	whose := ""
+	switch {
+	case g.Owner:
+		whose = " where it is the process's own"
+	case g.Others:
+		whose = " where it belongs to another user"
+	}
+	switch req := g.Example.(type) {
+	case apparmor.FileRequest:
+		return fileGainWords(g, req, whose)
+	case apparmor.ChangeProfileRequest:
+		if req.OnExec != "" {
+			return "a change to profile " + req.Target + " with the execution of a program"
+		}
+		return "a change to profile " + req.Target
+	}
+	return "everything else that `" + ruleText(g.Rule) + "` names, such as `" + apparmor.RuleFor(g.Example, "ix") + "`"
+}
+
+func fileGainWords(g apparmor.Gain, req apparmor.FileRequest, whose string) string {
+	perms := g.Perms
+	if perms&apparmor.Write != 0 {
+		perms &^= apparmor.Append // which w includes
+	}
+	what := perms.String()
+	if g.Exec != "" {
+		what = "execution by " + g.Exec
+	}
+	switch {
+	case req.Target != "":
+		return "links such as " + req.Path + " to " + req.Target
+	case g.Single:
+		return what + " on " + req.Path + whose
+	}
+	named := "what a rule that AppArmor adds itself names"
+	if file, ok := g.Rule.(*apparmor.FileRule); ok {
+		named = "every file"
+		if file.Path != nil {
+			named = "everything that " + file.Path.Source + " names"
+		}
+		if file.Deny {
+			named = "everything that the deny rule for " + file.Path.Source + " named and others allow"
+		}
+	}
+	return what + " on " + named + whose + ", such as " + req.Path
+}
+
+func ruleText(r apparmor.Rule) string {
+	if r == nil {
+		return "a rule that AppArmor adds itself"
+	}
+	return strings.Join(strings.Fields(r.Location().Text()), " ")
+}
