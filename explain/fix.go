@@ -231,7 +231,7 @@ func (f *Finding) flagFix(p *Policy, profile *apparmor.Profile, flag string) {
 		fix.Grants = "whatever the rules say of the deleted file's old path"
 		fix.Risk, fix.Reason = rules.Low, ""
 	}
-	if edited := p.edited(fix.Edits, profile); edited != nil && edited.HasFlag(flag) {
+	if edited, _ := p.edited(fix.Edits, profile); edited != nil && edited.HasFlag(flag) {
 		fix.Proof = []string{p.parses(profile)}
 		f.Fixes = append(f.Fixes, fix)
 	}
@@ -257,7 +257,7 @@ func (f *Finding) transitionFix(p *Policy, profile *apparmor.Profile, rule *appa
 		Risk:    rules.Medium,
 		Reason:  "two programs share one set of rules",
 	}
-	if p.edited(fix.Edits, profile) != nil {
+	if edited, _ := p.edited(fix.Edits, profile); edited != nil {
 		fix.Proof = []string{p.parses(profile)}
 		f.Fixes = append(f.Fixes, fix)
 	}
@@ -328,7 +328,7 @@ func undeny(r apparmor.Rule) ([]rules.Edit, bool) {
 // allowToo adds to a fix of deny rules a rule that allows the access, if
 // without the deny nothing does.
 func (p *Policy) allowToo(fix rules.Fix, profile *apparmor.Profile, req apparmor.Request) rules.Fix {
-	edited := p.edited(fix.Edits, profile)
+	edited, _ := p.edited(fix.Edits, profile)
 	if edited == nil {
 		return fix
 	}

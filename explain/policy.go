@@ -29,6 +29,11 @@ type Policy struct {
 	// Engines are the versions of container engines by name, where they are
 	// known: they decide which built-in profiles hold.
 	Engines map[string]string
+	// Compile, if it is set, starts to compile the text of a policy file with
+	// apparmor_parser, with the text of some included files in place of theirs, by
+	// name. wait returns why it is refused, or nil. wait itself is nil where that
+	// cannot be told.
+	Compile func(name, text string, included map[string]string) (wait func() error)
 
 	dir      string
 	loader   *apparmor.Loader // keeps what files include, which most share

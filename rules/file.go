@@ -19,6 +19,8 @@ type File struct {
 	// Builtin says where a file that is not on disk comes from, such as
 	// "docker-default of moby/profiles v0.2.1"; it is empty for real files.
 	Builtin string
+	// Absent says that the file is not there yet: a change creates it.
+	Absent bool
 
 	lines []int // byte offset of the start of each line
 }

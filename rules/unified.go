@@ -8,12 +8,17 @@ import (
 
 // Unified returns the changes as one unified diff with three lines of context,
 // in the form that git apply and patch -p1 accept: names get the prefixes a/
-// and b/, and a leading slash of a name is dropped.
+// and b/, and a leading slash of a name is dropped. A file that is not there yet
+// is created.
 func Unified(changes []Change) string {
 	var out strings.Builder
 	for _, c := range changes {
 		name := strings.TrimPrefix(c.File.Name, "/")
-		out.WriteString(udiff.Unified("a/"+name, "b/"+name, c.File.Text, c.New))
+		old := "a/" + name
+		if c.File.Absent {
+			old = "/dev/null"
+		}
+		out.WriteString(udiff.Unified(old, "b/"+name, c.File.Text, c.New))
 	}
 	return out.String()
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
@@ -19,12 +20,27 @@ import (
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
-// explainFlags are the flags of the explain command.
-type explainFlags struct {
+// inputFlags are the flags of the commands that explain logs: where policy is
+// read, and which denials are wanted.
+type inputFlags struct {
 	policy       policyFlags
-	output       outputFlags
 	since, until string
 	filter       explain.Filter
+}
+
+func (f *inputFlags) add(flags *pflag.FlagSet) {
+	f.policy.add(flags)
+	flags.StringVar(&f.since, "since", "", "only denials from this `TIME` on: RFC 3339, a date, HH:MM, or an age such as 2h")
+	flags.StringVar(&f.until, "until", "", "only denials up to this `TIME`")
+	flags.StringArrayVar(&f.filter.Containers, "container", nil, "only this container: `NAME` or ID; repeatable")
+	flags.StringArrayVar(&f.filter.Profiles, "profile-name", nil, "only this AppArmor profile: `NAME`, with its children; repeatable")
+	flags.StringArrayVar(&f.filter.Comms, "comm", nil, "only processes of this `NAME`; repeatable")
+}
+
+// explainFlags are the flags of the explain command.
+type explainFlags struct {
+	inputFlags
+	output outputFlags
 }
 
 func newExplain() *cobra.Command {
@@ -45,13 +61,8 @@ the kernel's ring buffer. Findings saved with --format json are shown again.`,
 		},
 	}
 	flags := cmd.Flags()
-	f.policy.add(flags)
+	f.inputFlags.add(flags)
 	f.output.add(flags)
-	flags.StringVar(&f.since, "since", "", "only denials from this `TIME` on: RFC 3339, a date, HH:MM, or an age such as 2h")
-	flags.StringVar(&f.until, "until", "", "only denials up to this `TIME`")
-	flags.StringArrayVar(&f.filter.Containers, "container", nil, "only this container: `NAME` or ID; repeatable")
-	flags.StringArrayVar(&f.filter.Profiles, "profile-name", nil, "only this AppArmor profile: `NAME`, with its children; repeatable")
-	flags.StringArrayVar(&f.filter.Comms, "comm", nil, "only processes of this `NAME`; repeatable")
 	return cmd
 }
 
@@ -60,46 +71,26 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	if f.filter.Since, err = parseTime(f.since, now); err != nil {
-		return usagef("--since: %v", err)
-	}
-	if f.filter.Until, err = parseTime(f.until, now); err != nil {
-		return usagef("--until: %v", err)
+	if err := f.parse(); err != nil {
+		return err
 	}
 	if saved, err := replay(cmd, args, print); saved || err != nil {
 		return errors.Join(err, flush())
 	}
-	policy, err := f.policy.load(cmd.ErrOrStderr())
+	in, err := f.open(cmd, args)
 	if err != nil {
 		return err
 	}
-	inventory, err := f.policy.containers(policy)
+	if err := print(report.Message{Config: f.config(in.logs)}); err != nil {
+		return err
+	}
+	read, err := in.read(cmd)
 	if err != nil {
 		return err
-	}
-	inputs, err := logs(cmd, args)
-	if err != nil {
-		return err
-	}
-	if err := print(report.Message{Config: f.config(inputs)}); err != nil {
-		return err
-	}
-	read, err := readLogs(cmd, inputs, explain.NewGroup(inventory, f.filter))
-	if err != nil {
-		return err
-	}
-	if read.stats.Records == 0 {
-		if err := refuseNoLog(inputs); err != nil {
-			return err
-		}
-	}
-	if read.failed == len(inputs) && read.stats.Lines == 0 {
-		return errReported
 	}
 	findings := read.group.Findings()
 	for _, finding := range findings {
-		policy.Explain(finding)
+		in.policy.Explain(finding)
 		m := report.New(*finding)
 		if err := print(report.Message{Finding: &m}); err != nil {
 			return err
@@ -111,18 +102,75 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	if err := flush(); err != nil {
 		return err
 	}
+	return f.verdict(cmd, in, read, len(findings))
+}
+
+// parse reads the times of the filter.
+func (f *inputFlags) parse() (err error) {
+	now := time.Now()
+	if f.filter.Since, err = parseTime(f.since, now); err != nil {
+		return usagef("--since: %v", err)
+	}
+	if f.filter.Until, err = parseTime(f.until, now); err != nil {
+		return usagef("--until: %v", err)
+	}
+	return nil
+}
+
+// An input is what is needed to explain logs.
+type input struct {
+	policy    *explain.Policy
+	inventory *container.Inventory // nil if none is named
+	logs      []source.Input
+	filter    explain.Filter
+}
+
+// open reads the policy and the inventory that the flags name, and finds the logs.
+func (f *inputFlags) open(cmd *cobra.Command, args []string) (in input, err error) {
+	in.filter = f.filter
+	if in.policy, err = f.policy.load(cmd.ErrOrStderr()); err != nil {
+		return in, err
+	}
+	if in.inventory, err = f.policy.containers(in.policy); err != nil {
+		return in, err
+	}
+	in.logs, err = logs(cmd, args)
+	return in, err
+}
+
+// read folds the denials of the logs. It fails if none of them can be read, or
+// if what was read is plainly no log.
+func (in *input) read(cmd *cobra.Command) (*reading, error) {
+	read, err := readLogs(cmd, in.logs, explain.NewGroup(in.inventory, in.filter))
+	if err != nil {
+		return nil, err
+	}
+	if read.stats.Records == 0 {
+		if err := refuseNoLog(in.logs); err != nil {
+			return nil, err
+		}
+	}
+	if read.failed == len(in.logs) && read.stats.Lines == 0 {
+		return nil, errReported
+	}
+	return read, nil
+}
+
+// verdict returns the error that stands for the exit status, and says what it
+// means that nothing was found.
+func (f *inputFlags) verdict(cmd *cobra.Command, in input, read *reading, findings int) error {
 	switch {
 	case read.failed > 0:
 		return errReported
-	case len(findings) > 0:
+	case findings > 0:
 		return errFound
 	}
-	fmt.Fprintln(cmd.ErrOrStderr(), f.why(inventory))
+	fmt.Fprintln(cmd.ErrOrStderr(), f.why(in.inventory))
 	return nil
 }
 
 // why says what no finding means.
-func (f *explainFlags) why(inventory *container.Inventory) string {
+func (f *inputFlags) why(inventory *container.Inventory) string {
 	switch {
 	case len(f.filter.Containers) > 0 && inventory == nil:
 		return "whydenied: a log does not name containers: --container needs --inventory"
@@ -133,7 +181,7 @@ func (f *explainFlags) why(inventory *container.Inventory) string {
 }
 
 // filtered reports whether the user wants only some of the denials.
-func (f *explainFlags) filtered() bool {
+func (f *inputFlags) filtered() bool {
 	return f.since != "" || f.until != "" || len(f.filter.Containers)+len(f.filter.Profiles)+len(f.filter.Comms) > 0
 }
 
@@ -244,7 +292,7 @@ func replay(cmd *cobra.Command, args []string, print func(report.Message) error)
 }
 
 // config says what is read and how.
-func (f *explainFlags) config(inputs []source.Input) *report.Config {
+func (f *inputFlags) config(inputs []source.Input) *report.Config {
 	c := &report.Config{
 		SchemaVersion: report.SchemaVersion,
 		Tool:          "whydenied",
@@ -283,6 +331,9 @@ func (f *policyFlags) load(w io.Writer) (*explain.Policy, error) {
 		}
 	}
 	policy := explain.NewPolicy(f.profileDir, f.include)
+	if c := findCompiler(append(append([]string{}, f.include...), f.profileDir)); c != nil {
+		policy.Compile = c.start
+	}
 	if f.arch != "" {
 		arch, err := seccomp.ParseArch(f.arch)
 		if err != nil {

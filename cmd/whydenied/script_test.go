@@ -9,10 +9,17 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestMain lets scripts run the program as a command of its own.
+// TestMain lets scripts run the program as a command of its own. What it prints
+// must not depend on whether this machine has apparmor_parser; TestCompiler asks
+// for it.
 func TestMain(m *testing.M) {
+	systemCompiler = compilerPlaces
+	compilerPlaces = nil
 	testscript.Main(m, map[string]func(){"whydenied": main})
 }
+
+// systemCompiler is where TestCompiler looks for apparmor_parser.
+var systemCompiler []string
 
 // TestScripts runs the command line end to end.
 func TestScripts(t *testing.T) {

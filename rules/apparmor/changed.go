@@ -72,3 +72,17 @@ func attachmentText(p *Profile) string {
 	}
 	return p.Attachment.Source
 }
+
+// Without returns the profile less one rule and with others in its place, to ask
+// what that rule is needed for.
+func (p *Profile) Without(drop Rule, restore ...Rule) *Profile {
+	other := &Profile{Name: p.Name, Namespace: p.Namespace, Attachment: p.Attachment, Flags: p.Flags, Parent: p.Parent,
+		Hat: p.Hat, Policy: p.Policy, At: p.At, Body: p.Body, Via: p.Via}
+	i := slices.Index(p.Rules, drop)
+	if i < 0 {
+		i = len(p.Rules)
+	}
+	other.Rules = slices.Concat(p.Rules[:i], restore, p.Rules[min(i+1, len(p.Rules)):])
+	other.Reuse(p)
+	return other
+}

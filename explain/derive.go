@@ -1,0 +1,107 @@
+package explain
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
+)
+
+// derivedName is the name of the profile that is made of a built-in one: after
+// the container, if its name is plain.
+func derivedName(base, container string) string {
+	plain := container != "" && len(container) <= 64
+	for _, r := range container {
+		plain = plain && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
+	}
+	if !plain {
+		container = "custom"
+	}
+	return base + "-" + container
+}
+
+// derive returns a built-in policy under another name, as a file that is not
+// there yet: below containers in the profile directory, if that is there. Where
+// the profile names itself as a peer, it names the new one.
+func (p *Policy) derive(policy *apparmor.Policy, name string) *apparmor.Policy {
+	root, profile := policy.Files[0], policy.Profiles[0]
+	edits := []rules.Edit{}
+	rename := func(at rules.Location) {
+		if i := strings.Index(at.Text(), profile.Name); i >= 0 {
+			at.Span.Start += i
+			at.Span.End = at.Span.Start + len(profile.Name)
+			edits = append(edits, rules.Edit{At: at, New: name})
+		}
+	}
+	rename(profile.At)
+	for _, r := range profile.Rules {
+		for _, peer := range peersOf(r) {
+			if peer != nil && peer.Source == profile.Name && peer.At.File == root {
+				rename(peer.At)
+			}
+		}
+	}
+	text := root.Text
+	if changes, err := rules.Apply(edits); err == nil && len(changes) == 1 {
+		text = changes[0].New
+	}
+	dir := filepath.Join(p.dir, "containers")
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		dir = p.dir
+	}
+	derived, _ := p.load(rules.NewFile(filepath.Join(dir, name), text))
+	return derived
+}
+
+// peersOf returns the patterns of a rule for labels of others.
+func peersOf(r apparmor.Rule) []*apparmor.Pattern {
+	switch r := r.(type) {
+	case *apparmor.PtraceRule:
+		return []*apparmor.Pattern{r.Peer}
+	case *apparmor.SignalRule:
+		return []*apparmor.Pattern{r.Peer}
+	case *apparmor.UnixRule:
+		return []*apparmor.Pattern{r.Label, r.PeerLabel}
+	}
+	return nil
+}
+
+// ownPeer is a request as it will be once the profile has another name: what was
+// a peer under the same profile will be one under the new.
+func ownPeer(req apparmor.Request, profile *apparmor.Profile, name string) apparmor.Request {
+	if profile.FullName() == name {
+		return req
+	}
+	own := func(peer *string) {
+		if *peer == profile.FullName() {
+			*peer = name
+		}
+	}
+	switch r := req.(type) {
+	case apparmor.PtraceRequest:
+		own(&r.Peer)
+		return r
+	case apparmor.SignalRequest:
+		own(&r.Peer)
+		return r
+	case apparmor.UnixRequest:
+		own(&r.PeerLabel)
+		return r
+	}
+	return req
+}
+
+// usage says how a container is given the profile that a draft makes.
+func (d *draft) usage() []string {
+	if d.derived == "" {
+		return nil
+	}
+	name := d.derived
+	return []string{
+		"docker run --security-opt apparmor=" + name + " ...",
+		"Compose: security_opt: [\"apparmor=" + name + "\"]",
+		"Kubernetes 1.30 and later: securityContext.appArmorProfile: {type: Localhost, localhostProfile: " + name + "}",
+	}
+}

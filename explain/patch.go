@@ -1,0 +1,343 @@
+package explain
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
+)
+
+// A Patch is one change of policy files by which the accesses of many findings
+// are allowed: of each the first fix that fits with the others.
+type Patch struct {
+	Changes  []rules.Change // by the name of the file
+	Remedies []Remedy       // in the order of the findings
+	Left     []Unfixed      // findings that the changes do not remedy
+	Steps    []string       // what to do once the files are changed, in order
+}
+
+// A Remedy is the fix of a finding as it is part of a patch. Its edits are in
+// the patch.
+type Remedy struct {
+	Finding *Finding
+	Fix     rules.Fix
+	File    string // that is changed
+}
+
+// An Unfixed finding has no fix in a patch, for a reason.
+type Unfixed struct {
+	Finding *Finding
+	Reason  string
+}
+
+// maxRounds bounds how often fixes that touch the same text are made anew.
+const maxRounds = 200
+
+// Patch makes the changes that remedy the findings, and proves them together:
+// the changed files parse (and apparmor_parser compiles them, if Compile is
+// set), every access is granted, what else is granted is told, and no rule that
+// is added can be left out.
+func (p *Policy) Patch(findings []*Finding) *Patch {
+	b := &patcher{p: p, patch: &Patch{}, findings: findings, remedies: map[*Finding]Remedy{}}
+	for _, f := range findings {
+		b.take(f)
+	}
+	for _, d := range b.drafts {
+		b.write(d)
+	}
+	b.seccomp()
+	for _, f := range findings {
+		if r, ok := b.remedies[f]; ok {
+			b.patch.Remedies = append(b.patch.Remedies, r)
+		}
+	}
+	slices.SortStableFunc(b.patch.Changes, func(x, y rules.Change) int { return strings.Compare(x.File.Name, y.File.Name) })
+	return b.patch
+}
+
+// A patcher collects what the findings want and turns it into changes.
+type patcher struct {
+	p        *Policy
+	patch    *Patch
+	findings []*Finding
+	drafts   []*draft
+	calls    []*Finding // of seccomp
+	remedies map[*Finding]Remedy
+}
+
+// A draft is one AppArmor policy as it is being changed.
+type draft struct {
+	of            *apparmor.Policy // under which the accesses were refused
+	before, after *apparmor.Policy
+	loader        *apparmor.Loader // which reads the files that are changed as they are after
+	problems      int              // errors that the policy had before
+	wants         []*want
+	derived       string // name of the profile that is made of a built-in one
+}
+
+// A want is one access that a patch is to grant, of one or more findings.
+type want struct {
+	findings []*Finding
+	profile  string // full name
+	requests []apparmor.Request
+	pid      int
+	glob     string       // a path expression that grants all requests, with why
+	why      string       // what the names that glob stands for have in common
+	edits    []rules.Edit // of a cause that no rule decides: a flag, a transition
+	fix      *rules.Fix   // that grants it, once there is one
+	tried    int          // candidates that do not
+}
+
+// take notes what a finding wants, or why nothing is done about it.
+func (b *patcher) take(f *Finding) {
+	record := &f.Denial.Event.Records[f.Denial.Record]
+	if f.Denial.Seccomp != nil {
+		b.calls = append(b.calls, f)
+		return
+	}
+	profile := b.p.deciding(&f.Denial)
+	cause, _ := kernelReason(f.Denial.AppArmor)
+	req, ok := request(&f.Denial)
+	switch {
+	case record.Origin.UserSpace && record.Type != parser.USERAVC, profile == nil, f.Denial.AppArmor.Profile == "unconfined", cause == "" && !ok:
+		b.p.Explain(f)
+		if len(f.Fixes) > 0 { // a profile to load
+			b.remedies[f] = Remedy{Finding: f, Fix: f.Fixes[0]}
+			b.step(f.Fixes[0].Message)
+			return
+		}
+		b.leave(f, f.Why)
+		return
+	case cause != "":
+		b.p.Explain(f)
+		if len(f.Fixes) == 0 || len(f.Fixes[0].Edits) == 0 {
+			b.leave(f, f.Why)
+			return
+		}
+		d, name := b.draft(profile, f)
+		fix := f.Fixes[0]
+		d.wants = append(d.wants, &want{findings: []*Finding{f}, profile: name, edits: fix.Edits, fix: &fix})
+		return
+	}
+	if decision := profile.Decide(req); decision.Refused|decision.Unmatched == 0 {
+		b.p.Explain(f)
+		b.leave(f, f.Why)
+		return
+	}
+	d, name := b.draft(profile, f)
+	d.add(f, name, ownPeer(req, profile, name))
+}
+
+func (b *patcher) leave(f *Finding, reason string) {
+	b.patch.Left = append(b.patch.Left, Unfixed{f, reason})
+}
+
+// step notes something to do, once.
+func (b *patcher) step(text string) {
+	if !slices.Contains(b.patch.Steps, text) {
+		b.patch.Steps = append(b.patch.Steps, text)
+	}
+}
+
+// draft returns the draft of the policy of a profile and the name that the
+// profile has in it. A built-in profile is drafted as a file of its own.
+func (b *patcher) draft(profile *apparmor.Profile, f *Finding) (*draft, string) {
+	policy := profile.Policy
+	i := slices.IndexFunc(b.drafts, func(d *draft) bool { return d.of == policy })
+	if i < 0 {
+		d := &draft{of: policy, before: policy, loader: b.p.loader, problems: len(b.p.problems[policy])}
+		if policy.Files[0].Builtin != "" {
+			d.derived = derivedName(policy.Profiles[0].Name, b.container(f.Denial.Subject.Label))
+			d.before = b.p.derive(policy, d.derived)
+		}
+		d.after = d.before
+		i = len(b.drafts)
+		b.drafts = append(b.drafts, d)
+	}
+	d := b.drafts[i]
+	if d.derived == "" {
+		return d, profile.FullName()
+	}
+	return d, strings.Replace(profile.FullName(), policy.Profiles[0].Name, d.derived, 1)
+}
+
+// container returns the name of the only container that has findings under an
+// AppArmor label, or "".
+func (b *patcher) container(label string) string {
+	name := ""
+	for i, f := range b.findings {
+		if f.Denial.Subject.Label != label {
+			continue
+		}
+		if i > 0 && name != "" && name != f.Container.Name {
+			return ""
+		}
+		name = f.Container.Name
+	}
+	return name
+}
+
+// add notes an access. Accesses to one path are one want: they are granted by
+// one rule.
+func (d *draft) add(f *Finding, profile string, req apparmor.Request) {
+	file, isFile := req.(apparmor.FileRequest)
+	for _, w := range d.wants {
+		if w.profile != profile || len(w.requests) != 1 {
+			continue
+		}
+		have, ok := w.requests[0].(apparmor.FileRequest)
+		if isFile && ok && have.Path == file.Path && have.Target == file.Target {
+			have.Perms |= file.Perms
+			have.Owner = have.Owner && file.Owner
+			w.requests[0] = have
+			w.findings = append(w.findings, f)
+			return
+		}
+	}
+	d.wants = append(d.wants, &want{findings: []*Finding{f}, profile: profile, requests: []apparmor.Request{req}, pid: f.Denial.Subject.PID})
+}
+
+// write changes a policy until it grants all that is wanted of it, and proves it.
+func (b *patcher) write(d *draft) {
+	d.generalise()
+	for range maxRounds {
+		if !b.round(d) {
+			break
+		}
+	}
+	b.prune(d)
+	b.finish(d)
+}
+
+// A proposal is a candidate for a want.
+type proposal struct {
+	want *want
+	fix  rules.Fix
+}
+
+// round proposes a fix for each open want, and applies those that do not touch
+// the same text. It reports whether that changed anything.
+func (b *patcher) round(d *draft) bool {
+	var proposals []proposal
+	for _, w := range d.wants {
+		if fix, ok := b.propose(d, w); ok {
+			proposals = append(proposals, proposal{w, fix})
+		}
+	}
+	slices.SortStableFunc(proposals, func(x, y proposal) int { return strings.Compare(x.fix.Rule, y.fix.Rule) })
+	var edits []rules.Edit
+	accepted := proposals[:0]
+	for _, x := range proposals {
+		if merged, conflicts := rules.Merge(edits, x.fix.Edits); len(conflicts) == 0 {
+			edits = merged
+			accepted = append(accepted, x)
+		}
+	}
+	for len(accepted) > 0 {
+		next, good := b.try(d, accepted)
+		if next != nil && len(good) == len(accepted) {
+			d.after, d.loader = next.policy, next.loader
+			for _, x := range accepted {
+				x.want.edits, x.want.fix = nil, &x.fix
+			}
+			return true
+		}
+		if len(good) == len(accepted) { // each is right, but not all together
+			good = good[:len(good)/2]
+		}
+		accepted = good
+	}
+	return len(proposals) > 0
+}
+
+// loaded is a policy as changed, with the loader that read it.
+type loaded struct {
+	policy *apparmor.Policy
+	loader *apparmor.Loader
+}
+
+// try applies proposals together, and returns the policy, nil if it has errors,
+// and those that hold in it. The others are not proposed again.
+func (b *patcher) try(d *draft, proposals []proposal) (*loaded, []proposal) {
+	var edits []rules.Edit
+	for _, x := range proposals {
+		edits, _ = rules.Merge(edits, x.fix.Edits)
+	}
+	next := d.load(edits)
+	var good []proposal
+	for _, x := range proposals {
+		alone := next
+		if alone == nil { // one of them is at fault
+			alone = d.load(x.fix.Edits)
+		}
+		if alone != nil && grantsAll(alone.policy.Profile(x.want.profile), x.want.requests) {
+			good = append(good, x)
+			continue
+		}
+		x.want.tried++
+		x.want.edits = nil
+	}
+	return next, good
+}
+
+// load returns the policy of a draft with edits applied, or nil if that makes an
+// error.
+func (d *draft) load(edits []rules.Edit) *loaded {
+	changes, err := rules.Apply(edits)
+	if err != nil {
+		return nil
+	}
+	policy, diagnostics, loader := reload(d.loader, d.after, changes)
+	if len(errorsOf(diagnostics)) > d.problems {
+		return nil
+	}
+	for _, profile := range policy.Profiles {
+		if before := d.before.Profile(profile.FullName()); before != nil {
+			profile.Reuse(before)
+			if conflicts(before, profile) {
+				return nil
+			}
+		}
+	}
+	return &loaded{policy, loader}
+}
+
+// propose returns the next candidate for a want, if it is open and has one.
+func (b *patcher) propose(d *draft, w *want) (rules.Fix, bool) {
+	if w.edits != nil {
+		fix := *w.fix
+		fix.Edits = w.edits
+		return fix, true
+	}
+	profile := d.after.Profile(w.profile)
+	if len(w.requests) == 0 || profile == nil || grantsAll(profile, w.requests) {
+		return rules.Fix{}, false
+	}
+	if w.glob != "" {
+		if w.tried > 0 {
+			return rules.Fix{}, false
+		}
+		return b.p.globFix(profile, w), true
+	}
+	candidates, _ := b.p.candidates(profile, w.requests[0], profile.Decide(w.requests[0]), w.pid)
+	if w.tried >= len(candidates) {
+		return rules.Fix{}, false
+	}
+	return candidates[w.tried], true
+}
+
+// globFix is the rule for names that several denials have in common.
+func (p *Policy) globFix(profile *apparmor.Profile, w *want) rules.Fix {
+	file := w.requests[0].(apparmor.FileRequest)
+	rule := strings.Replace(apparmor.RuleFor(file, "ix"), apparmor.QuotePath(file.Path), w.glob, 1)
+	if file.Owner {
+		rule = "owner " + rule
+	}
+	return p.insertFix(profile, rule, fmt.Sprintf("add a rule for %s", w.why))
+}
+
+// seccomp is to come
+func (b *patcher) seccomp() {}

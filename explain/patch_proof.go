@@ -1,0 +1,284 @@
+package explain
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
+)
+
+// prune takes out of a draft the rules that it added and that turned out not to
+// be needed, as another covers what they are for.
+func (b *patcher) prune(d *draft) {
+	for _, profile := range d.after.Profiles {
+		before := d.before.Profile(profile.FullName())
+		if before == nil {
+			continue
+		}
+		removed, added := apparmor.ChangedRules(before, profile)
+		for _, r := range added {
+			if r.Head().Deny || d.needs(profile, r, replacedBy(r, removed)) {
+				continue
+			}
+			edit, ok := apparmor.RemoveRule(withoutVia(r, profile))
+			if !ok {
+				continue
+			}
+			if next := d.load([]rules.Edit{edit}); next != nil {
+				d.after, d.loader = next.policy, next.loader
+				b.prune(d) // the places of the others have changed
+				return
+			}
+		}
+	}
+}
+
+// needs reports whether some wanted access is refused without an added rule,
+// with the rules that it replaced in its place.
+func (d *draft) needs(profile *apparmor.Profile, added apparmor.Rule, replaced []apparmor.Rule) bool {
+	var without *apparmor.Profile
+	for _, w := range d.wants {
+		if w.profile != profile.FullName() {
+			continue
+		}
+		if w.edits != nil || len(w.requests) == 0 {
+			return true // no rule decides it
+		}
+		for _, req := range w.requests {
+			decision := profile.Decide(req)
+			if !slices.Contains(decision.Allow, added) {
+				continue
+			}
+			if len(decision.Allow) == 1 {
+				return true
+			}
+			if without == nil {
+				without = profile.Without(added, replaced...)
+			}
+			if !grantsAll(without, []apparmor.Request{req}) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// replacedBy returns the removed rules for the path of an added one.
+func replacedBy(added apparmor.Rule, removed []apparmor.Rule) (replaced []apparmor.Rule) {
+	file, ok := added.(*apparmor.FileRule)
+	for _, r := range removed {
+		other, isFile := r.(*apparmor.FileRule)
+		if ok && isFile && file.Path != nil && other.Path != nil && file.Path.Source == other.Path.Source && file.Deny == other.Deny {
+			replaced = append(replaced, r)
+		}
+	}
+	return replaced
+}
+
+// withoutVia returns a rule of the profile's local file as if it stood in the
+// profile: that file is the administrator's to change.
+func withoutVia(r apparmor.Rule, profile *apparmor.Profile) apparmor.Rule {
+	file, ok := r.(*apparmor.FileRule)
+	if !ok || profile.Local() == nil || r.Location().File != profile.Local() {
+		return r
+	}
+	own := *file
+	own.Via = nil
+	return &own
+}
+
+// finish proves a draft as a whole and takes it into the patch, with a remedy for
+// each finding that it fixes.
+func (b *patcher) finish(d *draft) {
+	verdict := b.p.compile(d.before, d.after, d.loader)
+	changes := d.changes()
+	gains, complete := d.gains()
+	compiled, refusal := verdict()
+	if refusal != nil {
+		for _, w := range d.wants {
+			for _, f := range w.findings {
+				b.leave(f, "apparmor_parser refuses the changed policy: "+refusal.Error())
+			}
+		}
+		return
+	}
+	proof := []string{"the changed policy parses"}
+	if d.problems > 0 {
+		proof = []string{"the changed policy has no error that it did not have before"}
+	}
+	proof = append(proof, compiled...)
+	fixed := false
+	for _, w := range d.wants {
+		if w.fix == nil && !grantsAll(d.after.Profile(w.profile), w.requests) || w.fix == nil && w.requests == nil {
+			for _, f := range w.findings {
+				b.leave(f, b.noFix(d, w))
+			}
+			continue
+		}
+		fixed = true
+		r := d.remedy(w, gains, complete, proof, changes)
+		for _, f := range w.findings {
+			r.Finding = f
+			b.remedies[f] = r
+		}
+	}
+	if !fixed {
+		return
+	}
+	b.patch.Changes = append(b.patch.Changes, changes...)
+	b.step("apparmor_parser -r -W " + d.after.Files[0].Name)
+	for _, text := range d.usage() {
+		b.step(text)
+	}
+}
+
+// noFix says why a want has no fix.
+func (b *patcher) noFix(d *draft, w *want) string {
+	if profile := d.after.Profile(w.profile); profile != nil && len(w.requests) > 0 {
+		if _, notes := b.p.candidates(profile, w.requests[0], profile.Decide(w.requests[0]), w.pid); len(notes) > 0 {
+			return notes[0]
+		}
+	}
+	return "no change of the profile that grants it could be proved"
+}
+
+// changes returns the files that a draft changes.
+func (d *draft) changes() []rules.Change {
+	var changes []rules.Change
+	for _, file := range d.after.Files {
+		i := slices.IndexFunc(d.before.Files, func(f *rules.File) bool { return f.Name == file.Name })
+		switch {
+		case file == d.after.Files[0] && d.derived != "":
+			absent := rules.NewFile(file.Name, "")
+			absent.Absent = true
+			changes = append(changes, rules.Change{File: absent, New: file.Text})
+		case i >= 0 && d.before.Files[i].Text != file.Text:
+			changes = append(changes, rules.Change{File: d.before.Files[i], New: file.Text})
+		}
+	}
+	return changes
+}
+
+// gains returns what the draft grants beyond what is wanted of it.
+func (d *draft) gains() (gains []apparmor.Gain, complete bool) {
+	complete = true
+	for _, profile := range d.after.Profiles {
+		before := d.before.Profile(profile.FullName())
+		if before == nil {
+			continue
+		}
+		var wanted []apparmor.Request
+		for _, w := range d.wants {
+			if w.profile == profile.FullName() {
+				wanted = append(wanted, w.requests...)
+			}
+		}
+		found, all := apparmor.Gains(before, profile, wanted...)
+		gains, complete = append(gains, found...), complete && all
+	}
+	return gains, complete
+}
+
+// remedy is the fix of a want, with what is proved of it in the whole.
+func (d *draft) remedy(w *want, gains []apparmor.Gain, complete bool, proof []string, changes []rules.Change) Remedy {
+	fix := rules.Fix{Message: "granted by the rule for another finding"}
+	if w.fix != nil {
+		fix = *w.fix
+		fix.Edits = nil
+	}
+	r := Remedy{Fix: fix}
+	if len(changes) > 0 {
+		r.File = changes[len(changes)-1].File.Name
+	}
+	if len(w.requests) == 0 {
+		return r // its risk and proof were told when it was proposed
+	}
+	profile := d.after.Profile(w.profile)
+	var own []apparmor.Gain
+	for _, g := range gains {
+		for _, req := range w.requests {
+			decision := profile.Decide(req)
+			if g.Rule != nil && (slices.Contains(decision.Allow, g.Rule) || g.Rule.Head().Deny) {
+				own = append(own, g)
+				break
+			}
+		}
+	}
+	danger := worst(w.requests, own, profile)
+	r.Fix.Risk, r.Fix.Reason = danger.risk, danger.reason
+	r.Fix.Grants = gainsWords(own)
+	r.Fix.Proof = append(slices.Clip(proof), "the access is now allowed")
+	switch {
+	case !complete:
+		r.Fix.Proof = append(r.Fix.Proof, "what else is allowed was not compared in full")
+	case len(own) == 0:
+		r.Fix.Proof = append(r.Fix.Proof, "nothing else is")
+	}
+	return r
+}
+
+// generalise puts wants together whose paths differ by a number, where at least
+// minLike of this run do: the next run will have other numbers.
+func (d *draft) generalise() {
+	const minLike = 5
+	groups := map[string][]*want{}
+	for _, w := range d.wants {
+		if len(w.requests) != 1 || w.edits != nil {
+			continue
+		}
+		file, ok := w.requests[0].(apparmor.FileRequest)
+		profile := d.after.Profile(w.profile)
+		if !ok || file.Target != "" || profile == nil || profile.Decide(file).Refused != 0 {
+			continue
+		}
+		glob, ok := numbered(file.Path)
+		if _, _, proc := procPID(file.Path); !ok || proc || slices.ContainsFunc(naming(profile, file), isLiteral) {
+			continue
+		}
+		key := fmt.Sprintf("%s\x00%d\x00%v\x00%s", w.profile, file.Perms, file.Owner, glob)
+		groups[key] = append(groups[key], w)
+	}
+	for key, group := range groups {
+		if len(group) < minLike {
+			continue
+		}
+		glob := key[strings.LastIndexByte(key, 0)+1:]
+		joined := *group[0]
+		joined.glob = glob
+		joined.why = fmt.Sprintf("names that differ by a number, %d of which were refused", len(group))
+		for _, w := range group[1:] {
+			joined.requests = append(joined.requests, w.requests...)
+			joined.findings = append(joined.findings, w.findings...)
+		}
+		d.wants = slices.DeleteFunc(d.wants, func(w *want) bool { return slices.Contains(group, w) })
+		d.wants = append(d.wants, &joined)
+	}
+}
+
+// isLiteral reports whether a rule names one file.
+func isLiteral(r apparmor.Rule) bool {
+	file, ok := r.(*apparmor.FileRule)
+	if !ok {
+		return false
+	}
+	_, literal := file.Path.Literal()
+	return literal
+}
+
+// numbered returns the path expression for the names that differ from this one
+// in the last number of its last component alone.
+func numbered(path string) (glob string, ok bool) {
+	name := path[strings.LastIndexByte(path, '/')+1:]
+	end := strings.LastIndexAny(name, "0123456789") + 1
+	if end == 0 {
+		return "", false
+	}
+	start := end
+	for start > 0 && name[start-1] >= '0' && name[start-1] <= '9' {
+		start--
+	}
+	dir := path[:len(path)-len(name)]
+	return quoteAround(dir+name[:start], "[0-9]*", name[end:]), true
+}

@@ -1,0 +1,129 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/rules"
+)
+
+// A Patch is explain.Patch as JSON: what to change so that the findings' accesses
+// are allowed.
+type Patch struct {
+	Diff  string        `json:"diff"`  // unified, with the names that patch -p1 wants
+	Files []PatchedFile `json:"files"` // as they are afterwards
+	Fixed []PatchFix    `json:"fixed"`
+	Left  []PatchLeft   `json:"left"`
+	Steps []string      `json:"steps"` // what to do once the files are changed
+}
+
+// A PatchedFile is a file as the patch leaves it.
+type PatchedFile struct {
+	File string `json:"file"`
+	New  bool   `json:"new,omitempty"` // the patch creates it
+	Text string `json:"text"`
+}
+
+// A PatchFix is a finding with the fix that is part of the patch.
+type PatchFix struct {
+	ID          string `json:"id"`
+	Message     string `json:"message"`
+	File        string `json:"file,omitempty"`
+	Fix         Fix    `json:"fix"`
+	Investigate string `json:"investigate,omitempty"`
+}
+
+// A PatchLeft is a finding that the patch does not fix.
+type PatchLeft struct {
+	ID      string `json:"id"`
+	Message string `json:"message"`
+	Reason  string `json:"reason"`
+}
+
+// NewPatch returns the JSON form of a patch. As in a Finding, what cannot be seen
+// or is not UTF-8 is escaped, but for the texts of files and their diff: those
+// are as they will be in the files, less wrong UTF-8.
+func NewPatch(p *explain.Patch) *Patch {
+	wire := &Patch{Diff: rules.Unified(p.Changes), Files: []PatchedFile{}, Fixed: []PatchFix{}, Left: []PatchLeft{}, Steps: []string{}}
+	for _, c := range p.Changes {
+		wire.Files = append(wire.Files, PatchedFile{File: text(c.File.Name), New: c.File.Absent, Text: c.New})
+	}
+	for _, r := range p.Remedies {
+		f := New(*r.Finding)
+		wire.Fixed = append(wire.Fixed, PatchFix{ID: f.ID, Message: f.Message, File: text(r.File), Fix: newFix(r.Fix, nil), Investigate: f.Investigate})
+	}
+	for _, l := range p.Left {
+		f := New(*l.Finding)
+		wire.Left = append(wire.Left, PatchLeft{ID: f.ID, Message: f.Message, Reason: text(l.Reason)})
+	}
+	for _, s := range p.Steps {
+		wire.Steps = append(wire.Steps, text(s))
+	}
+	return wire
+}
+
+// WriteJSON writes the patch as one line of JSON.
+func (p *Patch) WriteJSON(w io.Writer) error {
+	var line bytes.Buffer
+	e := json.NewEncoder(&line)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(p); err != nil {
+		return err
+	}
+	_, err := w.Write(EscapeJSON(line.Bytes()))
+	return err
+}
+
+// WriteDiff writes the patch as a unified diff below comments that say what it
+// fixes and why that is safe, which git apply and patch pass over.
+func (p *Patch) WriteDiff(w io.Writer) error {
+	var out strings.Builder
+	p.writeComments(&out)
+	out.WriteString(p.Diff)
+	_, err := io.WriteString(w, out.String())
+	return err
+}
+
+func (p *Patch) writeComments(out *strings.Builder) {
+	comment := func(format string, args ...any) {
+		fmt.Fprintf(out, "# %s\n", Escape(fmt.Sprintf(format, args...)))
+	}
+	comment("whydenied patch: %s fixed, %d left", count(len(p.Fixed), "finding"), len(p.Left))
+	for i, f := range p.Fixed {
+		comment("")
+		comment("%d  %s", i+1, f.Message)
+		comment("   %s; risk: %s%s", f.Fix.Message, f.Fix.Risk, because(f.Fix.Reason))
+		if f.Fix.Grants != "" {
+			comment("   also grants: %s", f.Fix.Grants)
+		}
+		if f.Fix.Risk == rules.High.String() {
+			comment("   investigate first: find out why the process asks for it; the policy may be doing its work")
+		}
+		if len(f.Fix.Proof) > 0 {
+			comment("   proved: %s", strings.Join(f.Fix.Proof, ", "))
+		}
+	}
+	for _, l := range p.Left {
+		comment("")
+		comment("left  %s", l.Message)
+		comment("      %s", l.Reason)
+	}
+	if len(p.Steps) > 0 {
+		comment("")
+		comment("then:")
+	}
+	for _, s := range p.Steps {
+		comment("  %s", s)
+	}
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ", as " + reason
+}
