@@ -129,6 +129,9 @@ func (p *Policy) fileFixes(profile *apparmor.Profile, file apparmor.FileRequest,
 func (p *Policy) pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, pid int) (own, kind []rules.Fix) {
 	add := func(fixes []rules.Fix, glob, message string) []rules.Fix {
 		rule := strings.Replace(fileRule(profile, file, "ix"), apparmor.QuotePath(file.Path), glob, 1)
+		if link, ok := strings.CutPrefix(rule, "link "); ok {
+			return append(fixes, p.linkFixes(profile, link, file.Owner, message)...)
+		}
 		if file.Owner {
 			fixes = append(fixes, p.insertFix(profile, "owner "+rule, message+", for the owner of the file"))
 		}
@@ -146,6 +149,18 @@ func (p *Policy) pathFixes(profile *apparmor.Profile, file apparmor.FileRequest,
 	}
 	return add(nil, spell(profile, file.Path), "add a rule for this path alone"),
 		add(nil, k.glob, "add a rule for names like this, as it holds "+k.why)
+}
+
+// linkFixes proposes a rule for one pair of names: first with subset, by which the
+// new name may grant nothing that the target does not.
+func (p *Policy) linkFixes(profile *apparmor.Profile, pair string, owner bool, message string) (fixes []rules.Fix) {
+	for _, rule := range []string{"link subset " + pair, "link " + pair} {
+		if owner {
+			fixes = append(fixes, p.insertFix(profile, "owner "+rule, message+", for the owner of the file"))
+		}
+		fixes = append(fixes, p.insertFix(profile, rule, message))
+	}
+	return fixes
 }
 
 // fileRule returns the narrowest rule for missing file permissions. A program

@@ -127,8 +127,41 @@ func (b *patcher) take(f *Finding) {
 		b.leave(f, f.Why)
 		return
 	}
+	if other := b.spared(f); other != "" {
+		b.leave(f, fmt.Sprintf("not needed: the kernel asks for it only where the profile refuses %s, which the patch allows", other))
+		return
+	}
 	d, name := b.draft(profile, f)
 	d.add(f, name, ownPeer(req, profile, name))
+}
+
+// sparedBy lists capabilities that the kernel asks for only as long as another
+// is refused, or whose refusal does no harm while the other is granted:
+// generic_permission() in fs/namei.c, check_syslog_permissions() in
+// kernel/printk, bpf_capable(), perfmon_capable() and
+// checkpoint_restore_ns_capable() in linux/capability.h, Linux 6.12.
+var sparedBy = map[string][]string{
+	"dac_read_search": {"dac_override"},
+	"sys_admin":       {"syslog", "bpf", "perfmon", "checkpoint_restore"},
+}
+
+// spared returns the capability that makes a refused one unnecessary: one that
+// was refused to the same task in the same event.
+func (b *patcher) spared(f *Finding) string {
+	for _, other := range b.findings {
+		a := other.Denial.AppArmor
+		if a == nil || a.Profile != f.Denial.AppArmor.Profile || !slices.Contains(sparedBy[f.Denial.AppArmor.CapName], a.CapName) {
+			continue
+		}
+		together := slices.ContainsFunc(f.Serials, func(serial uint32) bool { return slices.Contains(other.Serials, serial) })
+		if len(f.Serials)+len(other.Serials) == 0 { // a log without serials
+			together = f.First.Equal(other.First) && f.Denial.Subject.PID == other.Denial.Subject.PID
+		}
+		if together {
+			return a.CapName
+		}
+	}
+	return ""
 }
 
 func (b *patcher) leave(f *Finding, reason string) {
@@ -228,14 +261,10 @@ func (b *patcher) round(d *draft) bool {
 		}
 	}
 	slices.SortStableFunc(proposals, func(x, y proposal) int { return strings.Compare(x.fix.Rule, y.fix.Rule) })
-	var edits []rules.Edit
-	accepted := proposals[:0]
-	for _, x := range proposals {
-		if merged, conflicts := rules.Merge(edits, x.fix.Edits); len(conflicts) == 0 {
-			edits = merged
-			accepted = append(accepted, x)
-		}
-	}
+	_, conflicts := merge(proposals)
+	accepted := slices.DeleteFunc(slices.Clone(proposals), func(x proposal) bool {
+		return slices.ContainsFunc(conflicts, func(c rules.Conflict) bool { return slices.Contains(x.fix.Edits, c.Dropped) })
+	})
 	for len(accepted) > 0 {
 		next, good := b.try(d, accepted)
 		if next != nil && len(good) == len(accepted) {
@@ -253,6 +282,15 @@ func (b *patcher) round(d *draft) bool {
 	return len(proposals) > 0
 }
 
+// merge joins the edits of proposals.
+func merge(proposals []proposal) ([]rules.Edit, []rules.Conflict) {
+	sets := make([][]rules.Edit, len(proposals))
+	for i, x := range proposals {
+		sets[i] = x.fix.Edits
+	}
+	return rules.Merge(sets...)
+}
+
 // loaded is a policy as changed, with the loader that read it.
 type loaded struct {
 	policy *apparmor.Policy
@@ -262,10 +300,7 @@ type loaded struct {
 // try applies proposals together, and returns the policy, nil if it has errors,
 // and those that hold in it. The others are not proposed again.
 func (b *patcher) try(d *draft, proposals []proposal) (*loaded, []proposal) {
-	var edits []rules.Edit
-	for _, x := range proposals {
-		edits, _ = rules.Merge(edits, x.fix.Edits)
-	}
+	edits, _ := merge(proposals)
 	next := d.load(edits)
 	var good []proposal
 	for _, x := range proposals {

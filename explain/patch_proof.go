@@ -195,15 +195,13 @@ func (d *draft) remedy(w *want, gains []apparmor.Gain, complete bool, proof []st
 	if len(w.requests) == 0 {
 		return r // its risk and proof were told when it was proposed
 	}
-	profile := d.after.Profile(w.profile)
+	before, profile := d.before.Profile(w.profile), d.after.Profile(w.profile)
 	var own []apparmor.Gain
 	for _, g := range gains {
-		for _, req := range w.requests {
-			decision := profile.Decide(req)
-			if g.Rule != nil && (slices.Contains(decision.Allow, g.Rule) || g.Rule.Head().Deny) {
-				own = append(own, g)
-				break
-			}
+		if slices.ContainsFunc(w.requests, func(req apparmor.Request) bool {
+			return slices.Contains(profile.Decide(req).Allow, g.Rule) || slices.Contains(before.Decide(req).Deny, g.Rule)
+		}) {
+			own = append(own, g)
 		}
 	}
 	danger := worst(w.requests, own, profile)

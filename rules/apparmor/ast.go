@@ -8,6 +8,7 @@ package apparmor
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/whydenied/whydenied/rules"
 )
@@ -65,9 +66,11 @@ type Profile struct {
 	Body       rules.Location   // between the braces
 	Via        []rules.Location // include lines through which the profile came, outermost first
 
-	stmts   []statement // of the body, as parsed
-	local   *rules.File // see Local
-	decider decider     // see decide.go
+	stmts     []statement // of the body, as parsed
+	itemsOnce sync.Once
+	items     []ownItem   // see own
+	local     *rules.File // see Local
+	decider   decider     // see decide.go
 }
 
 // FullName returns the name with its namespace, if it has one: ":ns:a//b".

@@ -74,6 +74,7 @@ type gainStep struct {
 	c      byte
 	pair   bool
 	half   [2]Perms // of a pair: what each side grants on its first name
+	double bool     // two slashes in a row: a label, as no path has them
 }
 
 func fileGains(before, after *Profile, removed, added []Rule, wanted []Request) ([]Gain, bool) {
@@ -165,6 +166,7 @@ func (w *gainWalk) walk() bool {
 		for _, c := range w.alpha {
 			next := step
 			next.from, next.c = i, c
+			next.double = step.double || c == '/' && step.c == '/' && step.from >= 0
 			if c == 0 {
 				if step.pair || granted[1] == 0 {
 					continue // NUL stands between two names, once
@@ -192,7 +194,13 @@ func (w *gainWalk) visit(s gainStep) {
 	}
 	key = append(key, byte(s.half[0]), byte(s.half[1]), byte(s.half[0]>>24), byte(s.half[1]>>24))
 	if s.pair {
-		key = append(key, 1)
+		key = append(key, 'p')
+	}
+	if s.double {
+		key = append(key, 'd')
+	}
+	if s.c == '/' { // which the next slash would double
+		key = append(key, '/')
 	}
 	if !w.seen[string(key)] {
 		w.seen[string(key)] = true
@@ -212,10 +220,15 @@ func (w *gainWalk) look(i int) (pairs [2]Perms) {
 		pairs[k] = (own[k] | other[k]) & (Link | onExec)
 	}
 	if step.pair {
-		w.gainPair(i, own, other)
+		if !step.double || pairs[1]&onExec != 0 {
+			w.gainPair(i, own, other)
+		}
 		return pairs
 	}
-	const kinds = FilePerms&^Link | Access
+	kinds := FilePerms&^Link | Access
+	if step.double {
+		kinds = Access
+	}
 	gainOwn, gainOther := own[1]&^own[0]&kinds, other[1]&^other[0]&kinds
 	for _, tag := range step.states[0].tags {
 		if req, ok := w.wanted[tag]; ok {

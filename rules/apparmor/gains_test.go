@@ -144,6 +144,9 @@ func TestGainsAreDecisions(t *testing.T) {
 		}
 		for range 60 {
 			req := w.anyRequest(after)
+			if file, ok := req.(FileRequest); ok && strings.Contains(file.Path, "//") {
+				continue // which no path holds
+			}
 			a, b := plain.Decide(req), before.Decide(req)
 			assert.Equal(t, a.Granted, after.Decide(req).Granted, "%+v\n%s\n%s", req, source(before), source(after))
 			if a.Granted&^b.Granted == 0 || !complete {

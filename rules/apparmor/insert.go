@@ -97,16 +97,17 @@ type ownItem struct {
 
 // own returns the rules and includes that stand directly in the profile's body.
 func (p *Profile) own() []ownItem {
-	var items []ownItem
-	for _, s := range p.stmts {
-		switch s := s.(type) {
-		case *ruleStmt:
-			items = append(items, ownItem{s.rule.Location().Span, reflect.TypeOf(s.rule), pathAsWritten(s.rule)})
-		case *includeStmt:
-			items = append(items, ownItem{span: s.loc.Span})
+	p.itemsOnce.Do(func() {
+		for _, s := range p.stmts {
+			switch s := s.(type) {
+			case *ruleStmt:
+				p.items = append(p.items, ownItem{s.rule.Location().Span, reflect.TypeOf(s.rule), pathAsWritten(s.rule)})
+			case *includeStmt:
+				p.items = append(p.items, ownItem{span: s.loc.Span})
+			}
 		}
-	}
-	return items
+	})
+	return p.items
 }
 
 // pathAsWritten is the path of a file rule, or "".

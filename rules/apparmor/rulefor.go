@@ -73,6 +73,9 @@ func mountRuleFor(r MountRequest) string {
 		word = "remount"
 		options = slices.DeleteFunc(options, func(flag string) bool { return flag == "remount" })
 	}
+	if r.Op == "mount" && len(options) == 0 {
+		options = []string{"rw"} // without options a rule covers them all
+	}
 	option := ""
 	if len(options) > 0 {
 		option = "options=(" + strings.Join(options, ", ") + ")"

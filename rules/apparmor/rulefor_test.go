@@ -31,7 +31,7 @@ func TestRuleFor(t *testing.T) {
 		{FileRequest{Path: "/new", Perms: Link, Target: "/old"}, "link /new -> /old,", FileRequest{Path: "/new", Perms: Link, Target: "/other"}},
 		{CapabilityRequest{"net_admin"}, "capability net_admin,", CapabilityRequest{"net_raw"}},
 		{NetworkRequest{Family: "inet", Type: "stream"}, "network inet stream,", NetworkRequest{Family: "inet", Type: "dgram"}},
-		{MountRequest{Op: "mount", Source: "none", Target: "/mnt/", Fstype: "tmpfs"}, "mount fstype=tmpfs none -> /mnt/,",
+		{MountRequest{Op: "mount", Source: "none", Target: "/mnt/", Fstype: "tmpfs"}, "mount fstype=tmpfs options=(rw) none -> /mnt/,",
 			MountRequest{Op: "mount", Source: "none", Target: "/srv/", Fstype: "tmpfs"}},
 		{MountRequest{Op: "bind", Source: "/a/", Target: "/b/", Flags: []string{"rw", "bind"}}, "mount options=(rw, bind) /a/ -> /b/,",
 			MountRequest{Op: "bind", Source: "/c/", Target: "/b/", Flags: []string{"rw", "bind"}}},
