@@ -92,16 +92,3 @@ func ownPeer(req apparmor.Request, profile *apparmor.Profile, name string) appar
 	}
 	return req
 }
-
-// usage says how a container is given the profile that a draft makes.
-func (d *draft) usage() []string {
-	if d.derived == "" {
-		return nil
-	}
-	name := d.derived
-	return []string{
-		"docker run --security-opt apparmor=" + name + " ...",
-		"Compose: security_opt: [\"apparmor=" + name + "\"]",
-		"Kubernetes 1.30 and later: securityContext.appArmorProfile: {type: Localhost, localhostProfile: " + name + "}",
-	}
-}

@@ -63,6 +63,9 @@ func procKind(id, rest string, vars map[string][]string) kind {
 	proc, thread := "/proc/[0-9]*", "[0-9]*"
 	if vars["PROC"] != nil && vars["pid"] != nil {
 		proc, thread = "@{PROC}/@{pid}", "@{pid}"
+		if vars["tid"] != nil {
+			thread = "@{tid}"
+		}
 	}
 	if tail, ok := strings.CutPrefix(rest, "/task/"); ok {
 		if n := digits(tail); n > 0 && (n == len(tail) || tail[n] == '/') {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
@@ -16,7 +17,18 @@ type Patch struct {
 	Changes  []rules.Change // by the name of the file
 	Remedies []Remedy       // in the order of the findings
 	Left     []Unfixed      // findings that the changes do not remedy
+	Profiles []Patched      // the profiles that are changed or made
 	Steps    []string       // what to do once the files are changed, in order
+}
+
+// A Patched is a profile that a patch changes, or makes of a built-in one.
+type Patched struct {
+	Seccomp bool   // a seccomp profile; otherwise AppArmor
+	Name    string // of the AppArmor profile; "" for seccomp, which goes by its file
+	File    string
+	Derived bool // made of a built-in profile: the containers have yet to be given it
+	// Containers are those of the findings, as far as they are known, each once.
+	Containers []container.Container
 }
 
 // A Remedy is the fix of a finding as it is part of a patch. Its edits are in

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
@@ -109,28 +110,56 @@ func (b *patcher) finish(d *draft) {
 		proof = []string{"the changed policy has no error that it did not have before"}
 	}
 	proof = append(proof, compiled...)
-	fixed := false
+	var fixed []*Finding
 	for _, w := range d.wants {
-		if w.fix == nil && !grantsAll(d.after.Profile(w.profile), w.requests) || w.fix == nil && w.requests == nil {
+		if w.fix == nil && (w.requests == nil || !grantsAll(d.after.Profile(w.profile), w.requests)) {
 			for _, f := range w.findings {
 				b.leave(f, b.noFix(d, w))
 			}
 			continue
 		}
-		fixed = true
 		r := d.remedy(w, gains, complete, proof, changes)
 		for _, f := range w.findings {
 			r.Finding = f
 			b.remedies[f] = r
 		}
+		fixed = append(fixed, w.findings...)
 	}
-	if !fixed {
+	if len(fixed) == 0 {
 		return
 	}
 	b.patch.Changes = append(b.patch.Changes, changes...)
-	b.step("apparmor_parser -r -W " + d.after.Files[0].Name)
-	for _, text := range d.usage() {
-		b.step(text)
+	b.patched(d, fixed)
+}
+
+// patched notes the profiles of a draft that are changed, and what to do to have
+// them in force.
+func (b *patcher) patched(d *draft, fixed []*Finding) {
+	file := d.after.Files[0].Name
+	b.step("apparmor_parser -r -W " + file)
+	if d.derived != "" {
+		b.step("give the container the new profile: docker run --security-opt apparmor=" + d.derived +
+			", Compose security_opt: [\"apparmor=" + d.derived + "\"], Kubernetes 1.30 or later securityContext.appArmorProfile: {type: Localhost, localhostProfile: " + d.derived + "}")
+	}
+	for _, w := range d.wants {
+		i := slices.IndexFunc(b.patch.Profiles, func(p Patched) bool { return p.Name == w.profile && p.File == file })
+		if i < 0 {
+			i = len(b.patch.Profiles)
+			b.patch.Profiles = append(b.patch.Profiles, Patched{Name: w.profile, File: file, Derived: d.derived != ""})
+		}
+		for _, f := range w.findings {
+			if slices.Contains(fixed, f) {
+				b.patch.Profiles[i].addContainer(f.Container)
+			}
+		}
+	}
+}
+
+// addContainer adds a known container once.
+func (p *Patched) addContainer(c container.Container) {
+	known := slices.ContainsFunc(p.Containers, func(o container.Container) bool { return o.ID == c.ID && o.Name == c.Name })
+	if c.Confidence != container.Unknown && !known {
+		p.Containers = append(p.Containers, c)
 	}
 }
 

@@ -53,6 +53,7 @@ type gainWalk struct {
 	alpha  []byte
 	delta  layer
 	wanted map[int32]Request // by tag of the delta's automaton
+	at     Request           // the wanted one that the step in hand is, if it is one
 	sides  [2]gainSide       // before, after
 
 	queue []gainStep
@@ -232,6 +233,7 @@ func (w *gainWalk) look(i int) (pairs [2]Perms) {
 	gainOwn, gainOther := own[1]&^own[0]&kinds, other[1]&^other[0]&kinds
 	for _, tag := range step.states[0].tags {
 		if req, ok := w.wanted[tag]; ok {
+			w.at = req
 			perms, owner := wantedPerms(req)
 			gainOwn &^= perms
 			if !owner {
@@ -239,6 +241,7 @@ func (w *gainWalk) look(i int) (pairs [2]Perms) {
 			}
 		}
 	}
+	defer func() { w.at = nil }()
 	w.gain(i, gainOwn&gainOther, true, true)
 	w.gain(i, gainOwn&^gainOther, true, false)
 	w.gain(i, gainOther&^gainOwn, false, true)
@@ -316,13 +319,15 @@ func (w *gainWalk) gain(i int, perms Perms, owner, others bool) {
 		return
 	}
 	rule := w.responsible(&w.queue[i], perms, owner)
+	single := isSingle(rule) || w.at != nil // a wanted name is told from all others
+	example := exampleOf(spellStep(w.queue, i), perms, owner)
 	k := slices.IndexFunc(w.gains, func(g Gain) bool {
-		return g.Rule == rule && g.Owner == (owner && !others) && g.Others == (others && !owner) && g.Exec == ""
+		return g.Rule == rule && g.Owner == (owner && !others) && g.Others == (others && !owner) && g.Exec == "" &&
+			(w.at == nil && g.Single == isSingle(rule) || g.Single && g.Example == example)
 	})
 	if k < 0 {
 		k = len(w.gains)
-		w.gains = append(w.gains, Gain{Rule: rule, Owner: owner && !others, Others: others && !owner,
-			Example: exampleOf(spellStep(w.queue, i), perms, owner), Single: isSingle(rule)})
+		w.gains = append(w.gains, Gain{Rule: rule, Owner: owner && !others, Others: others && !owner, Example: example, Single: single})
 	}
 	w.gains[k].Perms |= perms
 }

@@ -19,10 +19,14 @@ func classGains(before, after *Profile, removed, added []Rule, wanted []Request)
 	complete = true
 	c := celler{rules: slices.Concat(before.others(), after.others()), wanted: wanted}
 	for _, r := range slices.Concat(removed, added) {
-		if isFileRule(r) {
-			if _, all := r.(*AllRule); all {
-				complete = false
-			}
+		isAdded := slices.Contains(added, r)
+		switch _, all := r.(*AllRule); {
+		case r.Head().Deny == isAdded: // neither an allow rule less nor a deny rule more gives anything
+			continue
+		case all:
+			complete = false
+			continue
+		case isFileRule(r):
 			continue
 		}
 		gain := Gain{Rule: r}
