@@ -214,8 +214,12 @@ func (p *Policy) permsFix(profile *apparmor.Profile, rule *apparmor.FileRule, pe
 	return rules.Fix{Message: fmt.Sprintf("add %s to this rule", perms), Rule: text, Edits: []rules.Edit{edit}}, ok
 }
 
-// insertFix proposes a new rule.
+// insertFix proposes a new rule. A text that is not one rule, as a name in it was
+// made to end the rule early, makes a fix without edits, which proves nothing.
 func (p *Policy) insertFix(profile *apparmor.Profile, rule, message string) rules.Fix {
+	if !apparmor.IsRule(rule) {
+		return rules.Fix{}
+	}
 	return rules.Fix{Message: message, Rule: rule, Edits: []rules.Edit{profile.Insert(rule)}}
 }
 
@@ -358,6 +362,9 @@ func (p *Policy) allowToo(fix rules.Fix, profile *apparmor.Profile, req apparmor
 		if file.Owner {
 			rule = "owner " + rule
 		}
+	}
+	if !apparmor.IsRule(rule) {
+		return rules.Fix{}
 	}
 	fix.Edits = append(fix.Edits, profile.Insert(rule))
 	fix.Message += " and allow it"

@@ -2,6 +2,7 @@ package apparmor
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -121,15 +122,32 @@ func pathAsWritten(r Rule) string {
 // kindOfText returns the kind of the rule that a text holds, nil if it is an
 // include, and the path of a file rule.
 func kindOfText(text string) (kind reflect.Type, path string) {
-	stmts, _ := parse(rules.NewFile("", "profile x {\n"+text+"\n}\n"))
-	if len(stmts) == 1 {
-		if p, ok := stmts[0].(*profileStmt); ok && len(p.stmts) > 0 {
-			if r, ok := p.stmts[0].(*ruleStmt); ok {
-				return reflect.TypeOf(r.rule), pathAsWritten(r.rule)
-			}
-		}
+	if r, ok := oneStatement(text).(*ruleStmt); ok {
+		return reflect.TypeOf(r.rule), pathAsWritten(r.rule)
 	}
 	return nil, ""
+}
+
+// IsRule reports whether a text is one rule or include and nothing else. What is
+// made of names from a log must be, before it goes into a profile.
+func IsRule(text string) bool {
+	switch oneStatement(text).(type) {
+	case *ruleStmt, *includeStmt:
+		return true
+	}
+	return false
+}
+
+// oneStatement returns the only statement of a text, or nil.
+func oneStatement(text string) statement {
+	stmts, problems := parse(rules.NewFile("", "profile x {\n"+text+"\n}\n"))
+	if len(stmts) != 1 || slices.ContainsFunc(problems, func(d rules.Diagnostic) bool { return d.Severity == rules.Error }) {
+		return nil
+	}
+	if p, ok := stmts[0].(*profileStmt); ok && len(p.stmts) == 1 {
+		return p.stmts[0]
+	}
+	return nil
 }
 
 // insertAfter adds a rule on a line of its own below a statement of the body,

@@ -83,7 +83,7 @@ func mountRuleFor(r MountRequest) string {
 	if r.Op == "remount" {
 		return joinWords(word, option, QuotePath(r.Target)) + ","
 	}
-	return joinWords(word, condition("fstype=", r.Fstype), option, quoteIf(r.Source), "->", QuotePath(r.Target)) + ","
+	return joinWords(word, condition("fstype=", quoteIf(r.Fstype)), option, quoteIf(r.Source), "->", QuotePath(r.Target)) + ","
 }
 
 func unixRuleFor(r UnixRequest) string {

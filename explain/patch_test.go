@@ -1,0 +1,213 @@
+package explain
+
+import (
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
+)
+
+// patched returns the patch for a log, with profile p of the given text and the
+// files of a profile directory.
+func patched(t testing.TB, log, profile string, files map[string]string) *Patch {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		name = filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o700))
+		require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
+	}
+	file := filepath.Join(dir, "p")
+	require.NoError(t, os.WriteFile(file, []byte(profile), 0o600))
+	policy := NewPolicy(dir, nil)
+	_, err := policy.AddProfile(file)
+	require.NoError(t, err)
+	group := NewGroup(nil, Filter{})
+	for _, d := range denials(t, log) {
+		group.Add(d)
+	}
+	return policy.Patch(group.Findings())
+}
+
+// opened is the record of a refused open.
+func opened(serial int, name, mask string, ouid int) string {
+	return fmt.Sprintf(`type=AVC msg=audit(1795427169.844:%d): apparmor="DENIED" operation="open" profile="p" name=%s pid=4242 comm="app" requested_mask="%[3]s" denied_mask="%[3]s" fsuid=0 ouid=%[4]d`+"\n",
+		serial, strings.ToUpper(hex.EncodeToString([]byte(name))), mask, ouid)
+}
+
+func TestPatch(t *testing.T) {
+	capable := func(serial int, name string, number int) string {
+		return fmt.Sprintf(`type=AVC msg=audit(1795427169.844:%d): apparmor="DENIED" operation="capable" profile="p" pid=7 comm="app" capability=%d  capname="%s"`+"\n", serial, number, name)
+	}
+	numbers := ""
+	for i := range 5 {
+		numbers += opened(i+1, fmt.Sprintf("/srv/cache/%d.tmp", i*7), "w", 0)
+	}
+	for _, c := range []struct {
+		name, log, before, after string
+		left                     int
+	}{
+		{"one path, two masks", opened(1, "/srv/a", "r", 0) + opened(2, "/srv/a", "w", 0), "", "  owner /srv/a rw,\n", 0},
+		{"one path, two owners", opened(1, "/srv/a", "r", 0) + opened(2, "/srv/a", "w", 5), "", "  /srv/a rw,\n", 0},
+		{"sorted, beside its like", opened(1, "/srv/c", "r", 0) + opened(2, "/srv/b", "r", 0), "  /etc/x r,\n  /srv/a r,\n  /var/x r,\n",
+			"  /etc/x r,\n  /srv/a r,\n  owner /srv/b r,\n  owner /srv/c r,\n  /var/x r,\n", 0},
+		{"one rule, two permissions", opened(1, "/srv/a", "w", 0) + opened(2, "/srv/a", "k", 0), "  /srv/a r, # why\n", "  /srv/a rwk, # why\n", 0},
+		{"two paths of one deny rule", opened(1, "/srv/a", "w", 0) + opened(2, "/srv/b", "w", 0), "  /srv/** rw,\n  deny /srv/? w,\n", "", 0},
+		{"a process ID", opened(1, "/proc/77/stat", "r", 0), "", "  owner /proc/[0-9]*/stat r,\n", 0},
+		{"the process's own ID", opened(1, "/run/app.4242.sock", "w", 0), "", "  owner /run/app.[0-9]*.sock w,\n", 0},
+		{"a temporary file", opened(1, "/tmp/tmp.0aZ3bYx9Qk", "w", 0), "", "  owner /tmp/tmp.?????????? w,\n", 0},
+		{"numbers", numbers, "", "  owner /srv/cache/[0-9]*.tmp w,\n", 0},
+		{"a variable of the profile's", opened(1, "/opt/app/x y", "r", 5), "  @{APP}/bin r,\n", "  @{APP}/bin r,\n  \"@{APP}/x y\" r,\n", 0},
+		{"a capability that another spares", capable(1, "dac_read_search", 2) + capable(1, "dac_override", 1), "", "  capability dac_override,\n", 1},
+		{"two capabilities", capable(1, "dac_read_search", 2) + capable(2, "dac_override", 1), "", "  capability dac_override,\n  capability dac_read_search,\n", 0},
+		{"nothing for a profile that allows it", opened(1, "/srv/a", "r", 0), "  /srv/* r,\n", "  /srv/* r,\n", 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			const head = "@{APP}=/opt/app\nprofile p {\n"
+			patch := patched(t, c.log, head+c.before+"}\n", nil)
+			assert.Len(t, patch.Left, c.left, "%+v", patch.Left)
+			got := head + c.before + "}\n"
+			if len(patch.Changes) > 0 {
+				require.Len(t, patch.Changes, 1)
+				got = patch.Changes[0].New
+			}
+			if c.after != "" {
+				assert.Equal(t, head+c.after+"}\n", got)
+			}
+			for _, r := range patch.Remedies {
+				assert.Contains(t, r.Fix.Proof, "the access is now allowed")
+			}
+		})
+	}
+}
+
+// TestPatchLocal holds that a profile with a local include is left as it is, and
+// gets its rules there.
+func TestPatchLocal(t *testing.T) {
+	const profile = "profile p {\n  /srv/a r,\n  include if exists <local/p>\n}\n"
+	patch := patched(t, opened(1, "/srv/a", "w", 0)+opened(2, "/srv/b", "r", 0), profile, map[string]string{"local/p": "# Site-specific additions\n"})
+	require.Len(t, patch.Changes, 1)
+	assert.Equal(t, "p", filepath.Base(patch.Changes[0].File.Name))
+	assert.Equal(t, "local", filepath.Base(filepath.Dir(patch.Changes[0].File.Name)))
+	assert.Equal(t, "# Site-specific additions\nowner /srv/a w,\nowner /srv/b r,\n", patch.Changes[0].New)
+}
+
+// TestPatchDerived holds that a built-in profile comes out as a file of its own,
+// in which it names itself.
+func TestPatchDerived(t *testing.T) {
+	log := strings.ReplaceAll(opened(1, "/proc/kcore", "r", 0), `profile="p"`, `profile="docker-default"`)
+	patch := patched(t, log, "profile p {\n}\n", nil)
+	require.Len(t, patch.Changes, 1, "%+v", patch.Left)
+	c := patch.Changes[0]
+	assert.True(t, c.File.Absent)
+	assert.Empty(t, c.File.Text)
+	assert.Contains(t, c.New, `profile "docker-default-custom"`)
+	assert.Contains(t, c.New, `peer="docker-default-custom"`)
+	assert.NotContains(t, c.New, `peer="docker-default"`)
+	require.Len(t, patch.Profiles, 1)
+	assert.True(t, patch.Profiles[0].Derived)
+	assert.Equal(t, "high", patch.Remedies[0].Fix.Risk.String())
+}
+
+// attacks are names that try to end their rule and begin another, or to stand for
+// more than themselves.
+var attacks = []string{
+	"/x r,\n  capability sys_admin,", "/x\" rw, /** rwlkix, \"", "/x} profile q { /** rw,", "/*", "/**", "/{a,b}", "/[a-z]", "/[^a]", "/a?",
+	"/@{HOME}/x", "/@{PROC}", "/a\\", "/a\\x2a", "/a\\*", "/# no comment", "/a #include <x>", "/,", "/a,b", "/a=b", "/a -> /b", "/(a)",
+	"/\x1b[31mred", "/\xff\xfe", "/é", "/a\tb", "/a\rb", "/\u202etxt", "/ ", "/a//b", "/'", "/`id`", "/$x", "/%s", "/!", "/|+.^$", "/" + strings.Repeat("a*", 2047),
+}
+
+// checkExact patches a profile for one name and holds that the profile then
+// grants that name and nothing else, or is not changed.
+func checkExact(t testing.TB, name string) (fixed bool) {
+	const profile = "profile p {\n  /bin/true r,\n}\n"
+	patch := patched(t, opened(1, name, "w", 5), profile, nil)
+	if len(patch.Changes) == 0 {
+		require.NotEmpty(t, patch.Left, "%q", name)
+		assert.NotEmpty(t, patch.Left[0].Reason)
+		return false
+	}
+	load := func(text string) *apparmor.Profile {
+		policy, problems := new(apparmor.Loader).Load(fileOf(text))
+		require.Empty(t, errorsOf(problems), "%q\n%s", name, text)
+		return policy.Profile("p")
+	}
+	before, after := load(profile), load(patch.Changes[0].New)
+	require.Len(t, after.Rules, len(before.Rules)+1, "%q\n%s", name, patch.Changes[0].New)
+	want := apparmor.FileRequest{Path: name, Perms: apparmor.Write}
+	assert.True(t, grantsAll(after, []apparmor.Request{want}), "%q\n%s", name, patch.Changes[0].New)
+	gains, complete := apparmor.Gains(before, after, want)
+	assert.True(t, complete)
+	assert.Empty(t, gains, "%q\n%s", name, patch.Changes[0].New)
+	return true
+}
+
+func TestPatchNamesAreExact(t *testing.T) {
+	for _, name := range attacks {
+		assert.True(t, checkExact(t, name) || strings.Contains(name, "//"), "%q has no fix", name)
+	}
+	r := rand.New(rand.NewPCG(5, 2))
+	const nasty = "\n\t \"'\\*?[]{}^,@#()=!<>-:a/é\x01\x7f\xff"
+	for range 300 {
+		name := []byte("/")
+		for range 1 + r.IntN(12) {
+			if r.IntN(3) == 0 {
+				name = append(name, byte(1+r.IntN(255)))
+			} else {
+				name = append(name, nasty[r.IntN(len(nasty))])
+			}
+		}
+		checkExact(t, string(name))
+	}
+}
+
+func FuzzPatchName(f *testing.F) {
+	for _, name := range attacks {
+		f.Add(strings.TrimPrefix(name, "/"))
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		if strings.Contains(name, "\x00") || len(name) > 4096 {
+			return
+		}
+		// What the next run will have another of is fixed by a glob.
+		if kindOf("/"+name, 4242, nil).glob != "" {
+			return
+		}
+		checkExact(t, "/"+name)
+	})
+}
+
+// TestPatchHostileWords holds that other fields of a record make one rule, or
+// none.
+func TestPatchHostileWords(t *testing.T) {
+	hostile := strings.ToUpper(hex.EncodeToString([]byte("x),\n  capability sys_admin,\n  mount fstype=(y")))
+	for _, body := range []string{
+		`operation="mount" profile="p" name="/mnt/" pid=7 comm="m" fstype=` + hostile + ` srcname="none"`,
+		`operation="mount" profile="p" name="/mnt/" pid=7 comm="m" fstype="tmpfs" srcname=` + hostile,
+		`operation="mount" profile="p" name=` + hostile + ` pid=7 comm="m" fstype="tmpfs" srcname="none"`,
+		`operation="signal" profile="p" pid=7 comm="m" requested_mask="send" denied_mask="send" signal=term peer=` + hostile,
+		`operation="ptrace" profile="p" pid=7 comm="m" requested_mask="read" denied_mask="read" peer=` + hostile,
+		`operation="change_profile" profile="p" name=` + hostile + ` pid=7 comm="m" target=` + hostile,
+		`operation="connect" profile="p" pid=7 comm="m" family="unix" sock_type="stream" protocol=0 requested_mask="connect" denied_mask="connect" addr=none peer_addr="@x),\n capability," peer="y"`,
+	} {
+		patch := patched(t, apparmorRecord(`apparmor="DENIED" `+body), "abi <abi/4.0>,\nprofile p {\n}\n", map[string]string{"abi/4.0": "x"})
+		for _, c := range patch.Changes {
+			policy, problems := new(apparmor.Loader).Load(fileOf(strings.TrimPrefix(c.New, "abi <abi/4.0>,\n")))
+			require.Empty(t, errorsOf(problems), c.New)
+			require.Len(t, policy.Profile("p").Rules, 1, c.New)
+			_, isCap := policy.Profile("p").Rules[0].(*apparmor.CapabilityRule)
+			assert.False(t, isCap, c.New)
+		}
+	}
+}
+
+func fileOf(text string) *rules.File { return rules.NewFile("p", text) }
