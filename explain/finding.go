@@ -11,6 +11,7 @@ import (
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
 // A Finding is one distinct denial, however often it was logged, with what is
@@ -31,6 +32,8 @@ type Finding struct {
 	Fixes    []rules.Fix
 	Quiet    string   // a rule that keeps it refused and out of the log; "" if none applies
 	Notes    []string // what else the reader should know, a sentence each
+
+	profile *apparmor.Profile // that the fixes change; nil for other findings
 
 	// Investigate is set when granting the access would be dangerous: the reason
 	// to look at the process before any diff. It is "" otherwise.

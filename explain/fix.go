@@ -15,6 +15,7 @@ func (f *Finding) fix(p *Policy, profile *apparmor.Profile, req apparmor.Request
 	if profile.At.File.Builtin != "" {
 		f.Notes = append(f.Notes, "The profile is built into the runtime: `whydenied patch` writes the changed profile to a file under a name of its own, and says how the container is given that.")
 	}
+	f.profile = profile
 	candidates, notes := p.candidates(profile, req, d, f.Denial.Subject.PID)
 	f.Notes = append(f.Notes, notes...)
 	for _, candidate := range candidates {
@@ -137,18 +138,22 @@ func (p *Policy) pathFixes(profile *apparmor.Profile, file apparmor.FileRequest,
 		}
 		return append(fixes, p.insertFix(profile, rule, message))
 	}
+	what := "add a rule"
+	if file.Perms&apparmor.Exec != 0 {
+		what = "let it run under this profile (ix): add a rule"
+	}
 	k := kindOf(file.Path, pid, profile.Policy.Variables)
 	switch {
 	case k.glob == "":
-		return add(nil, spell(profile, file.Path), "add a rule for this path alone"), nil
+		return add(nil, spell(profile, file.Path), what+" for this path alone"), nil
 	case k.only:
-		return add(nil, k.glob, "add a rule for this path of any process"), nil
+		return add(nil, k.glob, what+" for this path of any process"), nil
 	case k.first:
-		own = add(nil, k.glob, "add a rule for names like this, as it holds "+k.why)
-		return add(own, spell(profile, file.Path), "add a rule for this path alone"), nil
+		own = add(nil, k.glob, what+" for names like this, as it holds "+k.why)
+		return add(own, spell(profile, file.Path), what+" for this path alone"), nil
 	}
-	return add(nil, spell(profile, file.Path), "add a rule for this path alone"),
-		add(nil, k.glob, "add a rule for names like this, as it holds "+k.why)
+	return add(nil, spell(profile, file.Path), what+" for this path alone"),
+		add(nil, k.glob, what+" for names like this, as it holds "+k.why)
 }
 
 // linkFixes proposes a rule for one pair of names: first with subset, by which the
@@ -189,9 +194,9 @@ func (p *Policy) execFixes(profile *apparmor.Profile, file apparmor.FileRequest)
 		}
 		switch other.Parent {
 		case profile:
-			fixes = append(fixes, p.insertFix(profile, fileRule(profile, file, "Cx"), "run it under its child profile "+other.Name))
+			fixes = append(fixes, p.insertFix(profile, fileRule(profile, file, "Cx"), "run it under the child profile that is there for it (Cx): "+other.Name))
 		case nil:
-			fixes = append(fixes, p.insertFix(profile, fileRule(profile, file, "Px"), "run it under its own profile "+other.Name+", which must be loaded"))
+			fixes = append(fixes, p.insertFix(profile, fileRule(profile, file, "Px"), "run it under a profile of its own (Px): "+other.Name+", which must be loaded"))
 		}
 	}
 	return fixes
@@ -250,7 +255,7 @@ func (f *Finding) flagFix(p *Policy, profile *apparmor.Profile, flag string) {
 		fix.Grants = "whatever the rules say of the deleted file's old path"
 		fix.Risk, fix.Reason = rules.Low, ""
 	}
-	if edited, _ := p.edited(fix.Edits, profile); edited != nil && edited.HasFlag(flag) {
+	if edited := p.edited(fix.Edits, profile); edited != nil && edited.HasFlag(flag) {
 		fix.Proof = []string{p.parses(profile)}
 		f.Fixes = append(f.Fixes, fix)
 	}
@@ -276,7 +281,7 @@ func (f *Finding) transitionFix(p *Policy, profile *apparmor.Profile, rule *appa
 		Risk:    rules.Medium,
 		Reason:  "two programs share one set of rules",
 	}
-	if edited, _ := p.edited(fix.Edits, profile); edited != nil {
+	if edited := p.edited(fix.Edits, profile); edited != nil {
 		fix.Proof = []string{p.parses(profile)}
 		f.Fixes = append(f.Fixes, fix)
 	}
@@ -347,7 +352,7 @@ func undeny(r apparmor.Rule) ([]rules.Edit, bool) {
 // allowToo adds to a fix of deny rules a rule that allows the access, if
 // without the deny nothing does.
 func (p *Policy) allowToo(fix rules.Fix, profile *apparmor.Profile, req apparmor.Request) rules.Fix {
-	edited, _ := p.edited(fix.Edits, profile)
+	edited := p.edited(fix.Edits, profile)
 	if edited == nil {
 		return fix
 	}

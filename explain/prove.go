@@ -13,11 +13,10 @@ import (
 // what was proved: the edited profile parses, grants the requests, and grants
 // nothing else but what Grants then says; and no edit of it can be left out.
 func (p *Policy) prove(fix *rules.Fix, profile *apparmor.Profile, requests ...apparmor.Request) bool {
-	edited, loader := p.edited(fix.Edits, profile)
+	edited := p.edited(fix.Edits, profile)
 	if edited == nil || !grantsAll(edited, requests) || conflicts(profile, edited) {
 		return false
 	}
-	verdict := p.compile(profile.Policy, edited.Policy, loader)
 	gains, complete := apparmor.Gains(profile, edited, requests...)
 	if !complete {
 		return false
@@ -27,53 +26,18 @@ func (p *Policy) prove(fix *rules.Fix, profile *apparmor.Profile, requests ...ap
 		if len(fewer) == 0 {
 			break // the profile as it is, which refuses
 		}
-		if without, _ := p.edited(fewer, profile); without != nil && grantsAll(without, requests) {
+		if without := p.edited(fewer, profile); without != nil && grantsAll(without, requests) {
 			return false
 		}
 	}
-	compiled, refusal := verdict()
-	if refusal != nil {
-		return false
-	}
 	fix.Grants = gainsWords(gains)
-	fix.Proof = append([]string{p.parses(profile)}, compiled...)
-	fix.Proof = append(fix.Proof, "the access is now allowed")
+	fix.Proof = []string{p.parses(profile), "the access is now allowed"}
 	if len(gains) == 0 {
 		fix.Proof = append(fix.Proof, "nothing else is")
 	}
 	d := worst(requests, gains, edited)
 	fix.Risk, fix.Reason = d.risk, d.reason
 	return true
-}
-
-// compile starts to compile a changed policy. verdict waits for what
-// apparmor_parser says: proof holds a line if it takes the policy, and refusal
-// says why it does not, although it took the policy before. Both are nil where
-// it cannot judge, as for rules that are newer than it may be.
-func (p *Policy) compile(before, after *apparmor.Policy, loader *apparmor.Loader) (verdict func() (proof []string, refusal error)) {
-	unknown := func() ([]string, error) { return nil, nil }
-	if p.Compile == nil {
-		return unknown
-	}
-	wait := p.Compile(after.Files[0].Name, after.Files[0].Text, loader.Overlay)
-	if wait == nil {
-		return unknown
-	}
-	return func() ([]string, error) {
-		refusal := wait()
-		if refusal == nil {
-			return []string{"apparmor_parser compiles it"}, nil
-		}
-		for _, profile := range after.Profiles {
-			if slices.ContainsFunc(profile.Rules, func(r apparmor.Rule) bool { return r.Head().Since != "" }) {
-				return nil, nil
-			}
-		}
-		if wait = p.Compile(before.Files[0].Name, before.Files[0].Text, nil); wait == nil || wait() != nil {
-			return nil, nil
-		}
-		return nil, refusal
-	}
 }
 
 // grantsAll reports whether a profile grants every request.
@@ -108,22 +72,21 @@ func (p *Policy) parses(profile *apparmor.Profile) string {
 }
 
 // edited loads the policy with edits applied and returns the profile as it then
-// is, with the loader that has the edits, or nil if they cannot be applied or
-// make an error.
-func (p *Policy) edited(edits []rules.Edit, profile *apparmor.Profile) (*apparmor.Profile, *apparmor.Loader) {
+// is, or nil if they cannot be applied or make an error.
+func (p *Policy) edited(edits []rules.Edit, profile *apparmor.Profile) *apparmor.Profile {
 	changes, err := rules.Apply(edits)
 	if err != nil {
-		return nil, nil
+		return nil
 	}
-	policy, diagnostics, loader := reload(p.loader, profile.Policy, changes)
+	policy, diagnostics, _ := reload(p.loader, profile.Policy, changes)
 	if len(errorsOf(diagnostics)) > len(p.problems[profile.Policy]) {
-		return nil, nil
+		return nil
 	}
 	edited := policy.Profile(profile.FullName())
 	if edited != nil {
 		edited.Reuse(profile)
 	}
-	return edited, loader
+	return edited
 }
 
 // reload loads a policy with some of its files changed, and returns the loader

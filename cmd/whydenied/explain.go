@@ -91,6 +91,9 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	findings := read.group.Findings()
 	for _, finding := range findings {
 		in.policy.Explain(finding)
+	}
+	in.policy.Check(findings)
+	for _, finding := range findings {
 		m := report.New(*finding)
 		if err := print(report.Message{Finding: &m}); err != nil {
 			return err

@@ -1,0 +1,137 @@
+package explain
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
+)
+
+// compiledProof is what a fix says of apparmor_parser's verdict.
+const (
+	ruleProof   = "apparmor_parser takes the rule"
+	policyProof = "apparmor_parser compiles it"
+)
+
+// Check asks apparmor_parser, if Compile is set, about the rules of all fixes of
+// the findings, in one run for each policy. A fix with a rule that it refuses
+// is dropped. Whole policies are compiled by Patch; here that would take longer
+// than all the rest.
+func (p *Policy) Check(findings []*Finding) {
+	if p.Compile == nil {
+		return
+	}
+	byPolicy := map[*apparmor.Policy][]*rules.Fix{}
+	var order []*apparmor.Policy
+	for _, f := range findings {
+		for i := range f.Fixes {
+			if f.profile == nil || f.Fixes[i].Rule == "" {
+				continue
+			}
+			policy := f.profile.Policy
+			if byPolicy[policy] == nil {
+				order = append(order, policy)
+			}
+			byPolicy[policy] = append(byPolicy[policy], &f.Fixes[i])
+		}
+	}
+	refused := map[*rules.Fix]bool{}
+	for _, policy := range order {
+		p.checkRules(policy, byPolicy[policy], refused)
+	}
+	for _, f := range findings {
+		kept := f.Fixes[:0]
+		for i := range f.Fixes {
+			if !refused[&f.Fixes[i]] {
+				kept = append(kept, f.Fixes[i])
+			}
+		}
+		f.Fixes = kept
+	}
+}
+
+// checkRules compiles the rules of fixes together and, if they are refused, each
+// alone.
+func (p *Policy) checkRules(policy *apparmor.Policy, fixes []*rules.Fix, refused map[*rules.Fix]bool) {
+	if wait := p.Compile("rules", rulesText(policy, fixes), nil); wait == nil {
+		return
+	} else if wait() == nil {
+		for _, fix := range fixes {
+			fix.Proof = slices.Insert(fix.Proof, 1, ruleProof)
+		}
+		return
+	}
+	if wait := p.Compile("rules", rulesText(policy, nil), nil); wait == nil || wait() != nil {
+		return // it cannot judge here
+	}
+	for _, fix := range fixes {
+		wait := p.Compile("rules", rulesText(policy, []*rules.Fix{fix}), nil)
+		switch {
+		case wait == nil:
+		case wait() == nil:
+			fix.Proof = slices.Insert(fix.Proof, 1, ruleProof)
+		case !newer(fix.Rule):
+			refused[fix] = true
+		}
+	}
+}
+
+// rulesText is a policy of one profile for each fix, with the variables and the
+// abi of the policy that they are for.
+func rulesText(policy *apparmor.Policy, fixes []*rules.Fix) string {
+	var body strings.Builder
+	for i, fix := range fixes {
+		fmt.Fprintf(&body, "profile p%d {\n%s\n}\n", i, fix.Rule)
+	}
+	body.WriteString("profile empty {\n}\n")
+	var head strings.Builder
+	if policy.ABI != nil {
+		head.WriteString(policy.ABI.At.Text() + "\n")
+	}
+	for name, values := range policy.Variables {
+		if strings.Contains(body.String(), "@{"+name+"}") && len(values) > 0 {
+			fmt.Fprintf(&head, "@{%s}=\"%s\"\n", name, strings.Join(values, `" "`))
+		}
+	}
+	return head.String() + body.String()
+}
+
+// newer reports whether a rule is of an AppArmor that the one installed may be
+// older than.
+func newer(rule string) bool {
+	policy, _ := new(apparmor.Loader).Load(rules.NewFile("rule", "profile p {\n"+rule+"\n}\n"))
+	profile := policy.Profile("p")
+	return profile != nil && slices.ContainsFunc(profile.Rules, func(r apparmor.Rule) bool { return r.Head().Since != "" })
+}
+
+// compile starts to compile a changed policy. verdict waits for what
+// apparmor_parser says: proof holds a line if it takes the policy, and refusal
+// says why it does not, although it took the policy before. Both are nil where
+// it cannot judge, as for rules that are newer than it may be.
+func (p *Policy) compile(before, after *apparmor.Policy, loader *apparmor.Loader) (verdict func() (proof []string, refusal error)) {
+	unknown := func() ([]string, error) { return nil, nil }
+	if p.Compile == nil {
+		return unknown
+	}
+	wait := p.Compile(after.Files[0].Name, after.Files[0].Text, loader.Overlay)
+	if wait == nil {
+		return unknown
+	}
+	return func() ([]string, error) {
+		refusal := wait()
+		if refusal == nil {
+			return []string{policyProof}, nil
+		}
+		for _, profile := range after.Profiles {
+			if slices.ContainsFunc(profile.Rules, func(r apparmor.Rule) bool { return r.Head().Since != "" }) {
+				return nil, nil
+			}
+		}
+		if wait = p.Compile(before.Files[0].Name, before.Files[0].Text, nil); wait == nil || wait() != nil {
+			return nil, nil
+		}
+		return nil, refusal
+	}
+}
