@@ -87,6 +87,7 @@ type draft struct {
 	loader        *apparmor.Loader // which reads the files that are changed as they are after
 	problems      int              // errors that the policy had before
 	wants         []*want
+	files         map[fileKey]*want
 	derived       string // name of the profile that is made of a built-in one
 }
 
@@ -193,7 +194,7 @@ func (b *patcher) draft(profile *apparmor.Profile, f *Finding) (*draft, string) 
 	policy := profile.Policy
 	i := slices.IndexFunc(b.drafts, func(d *draft) bool { return d.of == policy })
 	if i < 0 {
-		d := &draft{of: policy, before: policy, loader: b.p.loader, problems: len(b.p.problems[policy])}
+		d := &draft{of: policy, before: policy, loader: b.p.loader, problems: len(b.p.problems[policy]), files: map[fileKey]*want{}}
 		if policy.Files[0].Builtin != "" {
 			d.derived = derivedName(policy.Profiles[0].Name, b.container(f.Denial.Subject.Label))
 			d.before = b.p.derive(policy, d.derived)
@@ -225,24 +226,26 @@ func (b *patcher) container(label string) string {
 	return name
 }
 
-// add notes an access. Accesses to one path are one want: they are granted by
-// one rule.
+// A fileKey is what accesses have in common that one rule can grant.
+type fileKey struct{ profile, path, target string }
+
+// add notes an access. Accesses to one path are one want.
 func (d *draft) add(f *Finding, profile string, req apparmor.Request) {
 	file, isFile := req.(apparmor.FileRequest)
-	for _, w := range d.wants {
-		if w.profile != profile || len(w.requests) != 1 {
-			continue
-		}
-		have, ok := w.requests[0].(apparmor.FileRequest)
-		if isFile && ok && have.Path == file.Path && have.Target == file.Target {
-			have.Perms |= file.Perms
-			have.Owner = have.Owner && file.Owner
-			w.requests[0] = have
-			w.findings = append(w.findings, f)
-			return
-		}
+	key := fileKey{profile, file.Path, file.Target}
+	if w := d.files[key]; isFile && w != nil {
+		have := w.requests[0].(apparmor.FileRequest)
+		have.Perms |= file.Perms
+		have.Owner = have.Owner && file.Owner
+		w.requests[0] = have
+		w.findings = append(w.findings, f)
+		return
 	}
-	d.wants = append(d.wants, &want{findings: []*Finding{f}, profile: profile, requests: []apparmor.Request{req}, pid: f.Denial.Subject.PID})
+	w := &want{findings: []*Finding{f}, profile: profile, requests: []apparmor.Request{req}, pid: f.Denial.Subject.PID}
+	d.wants = append(d.wants, w)
+	if isFile {
+		d.files[key] = w
+	}
 }
 
 // write changes a policy until it grants all that is wanted of it, and proves it.
@@ -277,6 +280,10 @@ func (b *patcher) round(d *draft) bool {
 	accepted := slices.DeleteFunc(slices.Clone(proposals), func(x proposal) bool {
 		return slices.ContainsFunc(conflicts, func(c rules.Conflict) bool { return slices.Contains(x.fix.Edits, c.Dropped) })
 	})
+	if len(accepted) == 0 && len(proposals) > 0 { // its own edits touch each other
+		proposals[0].want.tried++
+		proposals[0].want.edits = nil
+	}
 	for len(accepted) > 0 {
 		next, good := b.try(d, accepted)
 		if next != nil && len(good) == len(accepted) {

@@ -112,7 +112,7 @@ func (b *patcher) finish(d *draft) {
 	proof = append(proof, compiled...)
 	var fixed []*Finding
 	for _, w := range d.wants {
-		if w.fix == nil && (w.requests == nil || !grantsAll(d.after.Profile(w.profile), w.requests)) {
+		if w.requests == nil && w.fix == nil || !grantsAll(d.after.Profile(w.profile), w.requests) {
 			for _, f := range w.findings {
 				b.leave(f, b.noFix(d, w))
 			}
