@@ -212,7 +212,7 @@ func TestFilter(t *testing.T) {
 		{Filter{Since: d.Time.Add(1)}, false},
 		{Filter{Until: d.Time.Add(-1)}, false},
 	} {
-		g := NewGroup(inventory, c.filter)
+		g := NewGroup(inventory.Find, c.filter)
 		g.Add(d)
 		assert.Equal(t, c.want, len(g.Findings()) == 1, "%+v", c.filter)
 	}

@@ -28,6 +28,8 @@ type Filter struct {
 	Containers   []string  // name, ID or a prefix of the ID
 	Profiles     []string  // AppArmor profile: the name, or the parent of a//b
 	Comms        []string
+	// Keep, if it is set, selects besides: by the process and its container.
+	Keep func(container.Subject, container.Container) bool
 }
 
 // match reports whether the filter selects a denial of a container.
@@ -41,6 +43,9 @@ func (f Filter) match(d *parser.Denial, c *container.Container) bool {
 		return false
 	}
 	if len(f.Profiles) > 0 && !slices.ContainsFunc(f.Profiles, func(name string) bool { return matchLabel(name, d.Subject.Label) }) {
+		return false
+	}
+	if f.Keep != nil && !f.Keep(subject(d), *c) {
 		return false
 	}
 	return len(f.Containers) == 0 || slices.ContainsFunc(f.Containers, func(name string) bool {
@@ -62,8 +67,9 @@ func matchLabel(name, label string) bool {
 // under the same profile in the same container is one, whatever the process ID
 // and however often. The result does not depend on the order of Add.
 type Group struct {
-	Inventory *container.Inventory // nil if there is none
-	Filter    Filter
+	// Find says which container a process belongs to; nil if nothing can.
+	Find   func(container.Subject) container.Container
+	Filter Filter
 
 	// Denials counts what Add folded, by mode; Dropped counts denials of
 	// distinct accesses beyond the 20,000 that are kept.
@@ -74,42 +80,46 @@ type Group struct {
 	key      []byte
 }
 
-// NewGroup returns an empty group. The inventory may be nil.
-func NewGroup(inventory *container.Inventory, filter Filter) *Group {
+// NewGroup returns an empty group. find may be nil.
+func NewGroup(find func(container.Subject) container.Container, filter Filter) *Group {
 	return &Group{
-		Inventory: inventory,
-		Filter:    filter,
-		Denials:   map[parser.Mode]int{},
-		findings:  map[string]*Finding{},
+		Find:     find,
+		Filter:   filter,
+		Denials:  map[parser.Mode]int{},
+		findings: map[string]*Finding{},
 	}
 }
 
-// Add folds one denial. Records about policy rather than an access (STATUS) and
-// permitted accesses that a rule asked to audit (AUDIT) are only counted.
-func (g *Group) Add(d parser.Denial) {
+// Add folds one denial, and returns its finding and whether that is new. Records
+// about policy rather than an access (STATUS) and permitted accesses that a rule
+// asked to audit (AUDIT) are only counted: for these, for what the filter leaves
+// out and for what is dropped the finding is nil.
+func (g *Group) Add(d parser.Denial) (f *Finding, isNew bool) {
 	var c container.Container
-	if g.Inventory != nil {
-		c = g.Inventory.Find(subject(&d))
+	if g.Find != nil {
+		c = g.Find(subject(&d))
 	}
 	if !g.Filter.match(&d, &c) {
-		return
+		return nil, false
 	}
 	g.Denials[d.Mode]++
 	numberSyscall(&d)
 	if d.Mode == parser.Status || d.Mode == parser.Audited {
-		return
+		return nil, false
 	}
 	g.key = appendKey(g.key[:0], &d, &c)
-	f := g.findings[string(g.key)]
+	f = g.findings[string(g.key)]
 	if f == nil {
 		if len(g.findings) >= maxFindings {
 			g.Dropped++
-			return
+			return nil, false
 		}
+		isNew = true
 		f = &Finding{ID: id(g.key), Denial: d, Container: c, First: d.Time, Last: d.Time}
 		g.findings[string(g.key)] = f
 	}
 	f.fold(d)
+	return f, isNew
 }
 
 // numberSyscall gives a system call that the log only names (ausearch -i) its

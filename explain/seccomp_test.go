@@ -23,7 +23,11 @@ func seccompFinding(t *testing.T, label string, arch uint32, syscall int, code u
 		_, err := policy.AddSeccomp(name)
 		require.NoError(t, err)
 	}
-	g := NewGroup(inventory, Filter{})
+	var find func(container.Subject) container.Container
+	if inventory != nil {
+		find = inventory.Find
+	}
+	g := NewGroup(find, Filter{})
 	for _, d := range denials(t, fmt.Sprintf("type=SECCOMP msg=audit(1795427689.211:1270): auid=4294967295 uid=0 gid=0 ses=4294967295 subj=%s pid=3246 comm=\"x\" exe=\"/x\" sig=0 arch=%x syscall=%d compat=0 ip=0x401007 code=0x%x\n", label, arch, syscall, code)) {
 		g.Add(d)
 	}

@@ -144,7 +144,11 @@ func (f *inputFlags) open(cmd *cobra.Command, args []string) (in input, err erro
 // read folds the denials of the logs. It fails if none of them can be read, or
 // if what was read is plainly no log.
 func (in *input) read(cmd *cobra.Command) (*reading, error) {
-	read, err := readLogs(cmd, in.logs, explain.NewGroup(in.inventory, in.filter))
+	var find func(container.Subject) container.Container
+	if in.inventory != nil {
+		find = in.inventory.Find
+	}
+	read, err := readLogs(cmd, in.logs, explain.NewGroup(find, in.filter))
 	if err != nil {
 		return nil, err
 	}
