@@ -58,7 +58,7 @@ func openBPF() (feed, error) {
 	if err := f.open(offsets); err != nil {
 		f.close()
 		if errors.Is(err, os.ErrPermission) {
-			err = fmt.Errorf("%w; it needs CAP_BPF and CAP_PERFMON", err)
+			err = errors.New("not permitted: it needs CAP_BPF and CAP_PERFMON")
 		}
 		return nil, err
 	}

@@ -35,8 +35,8 @@ type connectorFeed struct {
 	buffer []byte
 }
 
-// openConnector starts to listen. It needs CAP_NET_ADMIN in the initial user
-// namespace, and the initial PID and network namespaces.
+// openConnector starts to listen. It needs the initial PID and network namespaces
+// and, before Linux 6.6, CAP_NET_ADMIN.
 func openConnector() (feed, error) {
 	socket, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_CONNECTOR)
 	if err != nil {
@@ -46,7 +46,7 @@ func openConnector() (feed, error) {
 	if err := f.open(); err != nil {
 		unix.Close(socket)
 		if errors.Is(err, os.ErrPermission) {
-			err = fmt.Errorf("%w; it needs CAP_NET_ADMIN", err)
+			err = fmt.Errorf("%w; before Linux 6.6 it needs CAP_NET_ADMIN", err)
 		}
 		return nil, err
 	}
@@ -62,7 +62,11 @@ func (f *connectorFeed) open() error {
 	if unix.SetsockoptInt(f.socket, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
 		_ = unix.SetsockoptInt(f.socket, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
 	}
-	if err := f.send(cnListen); err != nil {
+	err := f.send(cnListen)
+	switch {
+	case err == unix.ECONNREFUSED:
+		return errors.New("nobody answers: the process connector is only in the initial network namespace, of kernels with CONFIG_PROC_EVENTS")
+	case err != nil:
 		return fmt.Errorf("cannot listen to the process connector: %w", err)
 	}
 	// The kernel answers with an event that has the error in it.

@@ -27,7 +27,8 @@ func canTrack() error {
 
 // waitFor waits until a file has something to read, or a time has passed.
 func waitFor(fd int, most time.Duration) {
-	_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(most.Milliseconds()))
+	timeout := unix.NsecToTimespec(most.Nanoseconds())
+	_, _ = unix.Ppoll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, &timeout, nil)
 }
 
 // listProcesses returns the PIDs that there are.

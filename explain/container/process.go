@@ -316,6 +316,13 @@ func (ps *processes) read(r reading, told bool) (p *process, changed bool) {
 		ps.add(p)
 		return p, true
 	}
+	if p.parent != nil { // most have their parent's: keep it once
+		for _, c := range p.parent.changes {
+			if c.member.equal(r.member) {
+				r.member = c.member
+			}
+		}
+	}
 	n := len(p.changes)
 	switch {
 	case n > 0 && p.changes[n-1].member.equal(r.member):

@@ -61,7 +61,8 @@ const (
 //     exact. Linux 5.8 with BTF; CAP_BPF and CAP_PERFMON to start.
 //   - connector: the process connector (linux/cn_proc.h) tells each fork, exec
 //     and exit; cgroups are read from /proc at once, and inherited by what ends
-//     sooner. CAP_NET_ADMIN to start, in the initial network namespace.
+//     sooner. The initial network namespace; before Linux 6.6 CAP_NET_ADMIN to
+//     start.
 //   - proc: /proc/PID/cgroup when a record asks. It knows only what still runs.
 //
 // An inventory, which may be nil, completes what is found; it must not change
@@ -152,13 +153,17 @@ func (t *Tracker) Close() error {
 // looks up new containers before they are gone.
 func (t *Tracker) follow() {
 	defer close(t.done)
+	tier, _ := t.Tier()
 	fd, again := t.feed.fd(), false
 	for t.ctx.Err() == nil {
 		wait := 100 * time.Millisecond // so that the end of the context is noticed
 		if again {
-			wait = time.Millisecond
+			wait = 250 * time.Microsecond
 		}
 		waitFor(fd, wait)
+		if tier == TierBPF {
+			time.Sleep(2 * time.Millisecond) // nothing needs to be read in haste: take more at once
+		}
 		t.mu.Lock()
 		t.unread, t.starting = append(t.unread, t.starting...), nil
 		t.drain()
@@ -274,7 +279,7 @@ func (t *Tracker) took(r reading) {
 	}
 	// runc exec has its child join the container's cgroup between its start and
 	// its program, which can end at once.
-	if _, in := t.cache.identify(r.member); !in && !p.told && p.exec == 0 && isStarting(r.comm) {
+	if _, in := t.cache.identify(r.member); !in && !p.told && p.exec == 0 && isStarting(r.comm) && r.at-p.start < time.Second {
 		t.starting = append(t.starting, r.pid)
 	}
 }

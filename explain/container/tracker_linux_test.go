@@ -328,8 +328,9 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
-// connectorMessages are as Linux 6.18 on x86-64 sent them for a shell that ran
-// /bin/true: fork, exec and exit, and one of a thread.
+// connectorMessages are what a process with a thread makes, in the form of
+// linux/cn_proc.h and linux/connector.h on a little-endian machine: fork, exec and
+// exit.
 func connectorMessages(t testing.TB) []byte {
 	one := func(body string) string {
 		return "4c000000" + "0300" + "0000" + "00000000" + "00000000" + // nlmsghdr
