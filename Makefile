@@ -1,7 +1,7 @@
 # make test    what needs neither root nor anything but Go
 # make ci      everything that must pass before a change lands; see .ci/run
-# make e2e     real containers on this machine's kernel: root, runc, busybox, gcc;
-#              docs/e2e.md. REQUIRE_KERNEL=1 fails where it would skip.
+# make e2e     real containers on this machine's kernel: root, runc, busybox, gcc,
+#              docker.io; docs/e2e.md. REQUIRE_KERNEL=1 fails where it would skip.
 
 .PHONY: test ci e2e
 
@@ -20,7 +20,7 @@ E2E_RUNC ?= $(CACHE)/runc-$(RUNC_VERSION)
 
 e2e:
 	@test -x "$(E2E_RUNC)" || $(MAKE) --no-print-directory "$(CACHE)/runc-$(RUNC_VERSION)" || echo "no runc that takes the log flag: going on without"
-	E2E_RUNC=$$(test -x "$(E2E_RUNC)" && echo "$(E2E_RUNC)") go test -tags e2e -count=1 $(E2E_FLAGS) ./testdata/e2e
+	E2E_RUNC=$$(test -x "$(E2E_RUNC)" && echo "$(E2E_RUNC)") go test -tags e2e -count=1 $(E2E_FLAGS) ./testdata/e2e ./explain/container
 
 $(CACHE)/runc-$(RUNC_VERSION):
 	mkdir -p "$(CACHE)/bin"

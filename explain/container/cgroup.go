@@ -2,6 +2,7 @@ package container
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -12,25 +13,63 @@ import (
 // if it could be one: ctr's /NAMESPACE/ID outside the well-known namespaces.
 // The runtime is "" where the path does not tell (Kubernetes with cgroupfs).
 func FromCgroup(path string) (id, runtime string, ok bool) {
-	if len(path) > 4096 { // PATH_MAX
-		return "", "", false
-	}
 	if m := procCgroup.FindStringSubmatch(path); m != nil {
 		path = m[1]
 	}
 	if parts := strings.Split(path, ":"); len(parts) == 3 && !strings.Contains(parts[1]+parts[2], "/") {
 		return fromSegment(parts[0], parts[1]+"-"+parts[2]+".scope")
 	}
-	segments := strings.Split(strings.Trim(path, "/"), "/")
-	for i := len(segments) - 1; i >= 0; i-- {
-		if id, runtime, ok := fromSegment(strings.Join(segments[:i], "/"), segments[i]); ok {
-			return id, runtime, true
-		}
+	if named := containersIn(path); len(named) > 0 {
+		return named[0].id, named[0].runtime, true
 	}
 	return "", "", false
 }
 
 var procCgroup = regexp.MustCompile(`^\d+:[^:/]*:(/.*?)\n?$`)
+
+// named is a container that a cgroup path names.
+type named struct{ id, runtime string }
+
+// containersIn returns the containers of a cgroup path, the innermost first: a
+// container that runs in another is in a cgroup below it.
+func containersIn(path string) []named {
+	if len(path) > 4096 { // PATH_MAX
+		return nil
+	}
+	var all []named
+	segments := strings.Split(strings.Trim(path, "/"), "/")
+	for i := len(segments) - 1; i >= 0; i-- {
+		id, runtime, ok := fromSegment(strings.Join(segments[:i], "/"), segments[i])
+		if ok && (len(all) == 0 || all[len(all)-1].id != id) {
+			all = append(all, named{id, runtime})
+		}
+	}
+	return all
+}
+
+// A cgroup is one line of /proc/PID/cgroup (cgroups(7)).
+type cgroup struct {
+	hierarchy int    // 0 is cgroup v2
+	path      string // from the hierarchy's root
+}
+
+// parseCgroups reads /proc/PID/cgroup of a host with cgroup v1, v2 or both. Lines
+// that it does not understand are left out.
+func parseCgroups(text string) []cgroup {
+	var all []cgroup
+	for line := range strings.Lines(text) {
+		number, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
+		_, path, ok := strings.Cut(rest, ":") // controllers have no colon, paths may
+		hierarchy, err := strconv.Atoi(number)
+		if err != nil || hierarchy < 0 || !ok || !strings.HasPrefix(path, "/") {
+			continue
+		}
+		// The kernel says so of v2 (proc_cgroup_show of kernel/cgroup/cgroup.c).
+		path = strings.TrimSuffix(path, " (deleted)")
+		all = append(all, cgroup{hierarchy, path})
+	}
+	return all
+}
 
 // A shape is one way in which a runtime names the cgroup of a container.
 type shape struct {
@@ -48,7 +87,7 @@ var shapes = []shape{
 
 	// systemd's cgroup driver; the plain forms are the cgroupfs driver's.
 	{nil, regexp.MustCompile(`^docker-([0-9a-f]{64})\.scope$`), "docker"},
-	{nil, regexp.MustCompile(`^libpod-([0-9a-f]{64})(?:\.scope)?$`), "podman"},
+	{nil, regexp.MustCompile(`^libpod-(?:payload-)?([0-9a-f]{64})(?:\.scope)?$`), "podman"},
 	{nil, regexp.MustCompile(`^crio-([0-9a-f]{64})(?:\.scope)?$`), "cri-o"},
 	{nil, regexp.MustCompile(`^cri-containerd-([0-9a-f]{64})\.scope$`), "containerd"},
 	{nil, regexp.MustCompile(`^nerdctl-(.+)\.scope$`), "containerd"},

@@ -1,6 +1,9 @@
 // Package container says which container a process belongs to, with the
-// evidence for it. It reads metadata that engines print or leave on disk; it
-// asks no engine, and never guesses: no evidence means unknown.
+// evidence for it, and never guesses: no evidence means unknown.
+//
+// An Inventory answers from saved metadata, for logs of another time or host.
+// A Tracker follows the processes and containers of this host while they live,
+// so that it can answer for those that have ended.
 package container
 
 import (
@@ -34,6 +37,7 @@ type Container struct {
 	Pod       string // Kubernetes pod name
 	Namespace string // Kubernetes namespace of the pod
 	Node      string // Kubernetes node
+	Parent    string // ID of the container that this one runs in, as with kind and Docker in Docker
 
 	Evidence   []string // sentences; none if the container is unknown
 	Confidence Confidence
@@ -56,7 +60,7 @@ type Container struct {
 	Privileged     bool
 	EngineVersion  string
 
-	Created  time.Time
+	Created  time.Time // or, if nothing else says, when a Tracker saw it start
 	Started  time.Time // the last time
 	Finished time.Time // zero if it never did, or runs again
 	State    string    // as the engine spells it: running, exited, CONTAINER_EXITED
@@ -118,7 +122,7 @@ func (c *Container) merge(o Container) {
 		to   *string
 		from string
 	}{
-		{&c.Name, o.Name}, {&c.Image, o.Image}, {&c.Runtime, o.Runtime}, {&c.Pod, o.Pod}, {&c.Namespace, o.Namespace}, {&c.Node, o.Node},
+		{&c.Name, o.Name}, {&c.Image, o.Image}, {&c.Runtime, o.Runtime}, {&c.Pod, o.Pod}, {&c.Namespace, o.Namespace}, {&c.Node, o.Node}, {&c.Parent, o.Parent},
 		{&c.CgroupPath, o.CgroupPath}, {&c.AppArmorProfile, o.AppArmorProfile}, {&c.SeccompProfile, o.SeccompProfile}, {&c.SeccompFile, o.SeccompFile},
 		{&c.EngineVersion, o.EngineVersion}, {&c.State, o.State},
 	} {

@@ -139,6 +139,12 @@ func TestFromCgroup(t *testing.T) {
 		{"/machine.slice/libpod-" + hex + ".scope", hex, "podman"},
 		{"/machine.slice/libpod-" + hex + ".scope/container", hex, "podman"},
 		{"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + hex + ".scope/container", hex, "podman"},
+		{"/system.slice/web.service/libpod-payload-" + hex, hex, "podman"}, // Quadlet
+		{"/libpod_parent/" + outer + "/libpod-" + hex, hex, "podman"},
+		{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod0b3c.slice/crio-" + hex + ".scope/container", hex, "cri-o"},
+		{"/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-besteffort.slice/kubelet-kubepods-besteffort-pod0b3c.slice/cri-containerd-" + hex + ".scope", hex, "containerd"},
+		{"/lxc.payload.default_c1/docker/" + hex + "/init.scope", hex, "docker"},
+		{"/buildkit/abcdefghijklmnopqrstuvwxy", "abcdefghijklmnopqrstuvwxy", "buildkit"},
 		{"/machine.slice/machine-libpod_pod_" + outer + ".slice/libpod-" + hex + ".scope", hex, "podman"},
 		{"/lxc.payload.c1", "c1", "lxc"},
 		{"/lxc.payload.c1/system.slice/ssh.service", "c1", "lxc"},
@@ -161,6 +167,8 @@ func TestFromCgroup(t *testing.T) {
 		// The monitor is not the container, though it is in what encloses it.
 		{"/docker/" + outer + "/kubepods.slice/crio-conmon-" + hex + ".scope", outer, "docker"},
 
+		{"/system.slice/web.service/supervisor", "", ""}, // conmon of Quadlet
+		{"/system.slice/system-getty.slice/getty@tty1.service", "", ""},
 		{"/", "", ""},
 		{"", "", ""},
 		{"/init.scope", "", ""},

@@ -1,0 +1,314 @@
+package container
+
+import (
+	"context"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Bounds of what is kept of containers, dead ones included, by last use.
+const (
+	maxContainers = 512
+	maxText       = 64 << 20 // bytes of config.json, which is kept whole
+	maxBundles    = 4096
+)
+
+// askAgain is how long what was not found stays so.
+const askAgain = time.Second
+
+// A cache has the metadata of this host's containers: what is on disk, and what
+// engines answer. It can be used by several goroutines.
+type cache struct {
+	disk    disk
+	inspect func(ctx context.Context, socket, id string) (Container, error)
+
+	mu      sync.Mutex
+	live    bool // a container that is not known yet has just been made
+	entries map[key]*entry
+	uses    int
+	text    int // bytes
+	// By cgroup, for paths of no known shape: whole, and the last part alone.
+	byPath, byName map[string]bundle
+	byID           map[string]bundle
+	bundled        []string // keys of both, oldest first
+	scanned        time.Time
+	shaped         map[string][]named // containersIn of paths
+}
+
+// knowsAll says whether all containers that there are have been seen, and those
+// to come will be when they start.
+func (k *cache) knowsAll(all bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.live = all
+}
+
+// A key is a container and the user whose engine runs it, 0 for the system's.
+type key struct {
+	id  string
+	uid int
+}
+
+type entry struct {
+	mu       sync.Mutex // held while metadata are looked up
+	c        Container
+	found    bool
+	complete bool // nothing more is to be had
+	read     time.Time
+	asked    time.Time
+	patience time.Duration
+	used     int // under the cache's lock, as is size
+	size     int
+}
+
+func newCache() *cache {
+	return &cache{inspect: inspect, entries: map[key]*entry{}, byPath: map[string]bundle{}, byName: map[string]bundle{}, byID: map[string]bundle{}, shaped: map[string][]named{}}
+}
+
+// An identity is the container that a process's cgroups name.
+type identity struct {
+	key
+	runtime string
+	inner   named  // the innermost container, if it runs in that of the key
+	path    string // the cgroup that names it
+	bundle  bundle // if known
+}
+
+// userSlice is where systemd has what a user runs, rootless containers included.
+var userSlice = regexp.MustCompile(`^/user\.slice/user-(\d{1,10})\.slice/`)
+
+func ownerOf(path string) int {
+	if m := userSlice.FindStringSubmatch(path); m != nil {
+		uid, _ := strconv.Atoi(m[1])
+		return uid
+	}
+	return 0
+}
+
+// identify tells the container of a membership, without asking anything: by the
+// shape of its paths, else by the bundles that are known. In a nested path the
+// outermost container is the host's; what runs in it is not known here but by
+// ID, and could have any.
+func (k *cache) identify(m *membership) (identity, bool) {
+	if m == nil {
+		return identity{}, false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, c := range m.cgroups {
+		all := k.containersIn(c.path)
+		if len(all) == 0 {
+			continue
+		}
+		outer := all[len(all)-1]
+		id := identity{key: key{outer.id, ownerOf(c.path)}, runtime: outer.runtime, path: c.path}
+		if len(all) > 1 {
+			id.inner = all[0]
+		}
+		if id.uid == 0 {
+			id.bundle = k.byID[id.id]
+		}
+		return id, true
+	}
+	for _, c := range m.cgroups {
+		if b, ok := k.byCgroup(c.path); ok {
+			return identity{key: key{id: b.id}, runtime: b.runtime, path: c.path, bundle: b}, true
+		}
+	}
+	return identity{}, false
+}
+
+// containersIn is the function of that name with a memory of the answers.
+func (k *cache) containersIn(path string) []named {
+	all, known := k.shaped[path]
+	if !known {
+		if len(k.shaped) >= maxBundles {
+			clear(k.shaped)
+		}
+		all = containersIn(path)
+		k.shaped[path] = all
+	}
+	return all
+}
+
+// byCgroup looks for the bundle of a cgroup or of one above it, the topmost.
+func (k *cache) byCgroup(name string) (b bundle, ok bool) {
+	if len(k.byPath)+len(k.byName) == 0 {
+		return b, false
+	}
+	for dir := name; len(dir) > 1; dir = path.Dir(dir) {
+		if found, is := k.byPath[dir]; is {
+			b, ok = found, true
+		} else if found, is := k.byName[path.Base(dir)]; is {
+			b, ok = found, true
+		}
+	}
+	return b, ok
+}
+
+// add notes a bundle, so that its cgroups are known.
+func (k *cache) add(b bundle) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.bundled = append(k.bundled, b.id)
+	k.byID[b.id] = b
+	put := func(to map[string]bundle, name string) {
+		if _, known := to[name]; !known {
+			k.bundled = append(k.bundled, name)
+		}
+		to[name] = b
+	}
+	for _, name := range b.cgroups {
+		if strings.HasPrefix(name, "/") && len(name) > 1 {
+			put(k.byPath, path.Clean(name))
+		}
+	}
+	// Without a cgroupsPath, runc takes the ID below its own cgroup, or makes a
+	// scope of it; a relative one is below its own cgroup.
+	switch {
+	case len(b.cgroups) == 0:
+		put(k.byName, b.id)
+		put(k.byName, "runc-"+b.id+".scope")
+		put(k.byName, "crun-"+b.id+".scope")
+	case strings.Count(b.cgroups[0], ":") == 2:
+		part := strings.Split(b.cgroups[0], ":")
+		put(k.byName, part[1]+"-"+part[2]+".scope")
+	case !strings.HasPrefix(b.cgroups[0], "/"):
+		put(k.byName, path.Base(b.cgroups[0]))
+	}
+	for len(k.bundled) > maxBundles {
+		delete(k.byPath, k.bundled[0])
+		delete(k.byName, k.bundled[0])
+		delete(k.byID, k.bundled[0])
+		k.bundled = k.bundled[1:]
+	}
+}
+
+// scan looks for bundles on disk, at most once in a while.
+func (k *cache) scan(now time.Time) {
+	k.mu.Lock()
+	if now.Sub(k.scanned) < askAgain {
+		k.mu.Unlock()
+		return
+	}
+	k.scanned = now
+	k.mu.Unlock()
+	for _, b := range k.disk.bundles() {
+		k.add(b)
+	}
+}
+
+// container returns the metadata of a container, and looks them up if they are
+// not known: on disk, then with ask from its engine, which can take seconds.
+func (k *cache) container(ctx context.Context, id identity, ask bool) Container {
+	if id.inner.id != "" {
+		return Container{ID: id.inner.id, Runtime: id.inner.runtime, Parent: id.id, CgroupPath: id.path}
+	}
+	e := k.entry(id.key)
+	e.mu.Lock()
+	if now := time.Now(); !e.complete && now.Sub(e.read) >= askAgain {
+		e.read = now
+		k.read(e, id)
+	}
+	if ask && !e.complete && time.Since(e.asked) >= e.patience {
+		k.ask(ctx, e, id)
+		// One that does not answer is asked ever more rarely.
+		e.asked, e.patience = time.Now(), min(max(2*e.patience, askAgain), time.Minute)
+	}
+	c := e.c
+	e.mu.Unlock()
+	k.weigh(id.key, e, len(c.SeccompProfile))
+	if c.CgroupPath == "" {
+		c.CgroupPath = id.path
+	}
+	return c
+}
+
+// read completes an entry from disk. What has been found stays when it is gone
+// from there.
+func (k *cache) read(e *entry, id identity) {
+	c, found := k.disk.read(id.id, id.uid, id.bundle.dir)
+	c.merge(e.c)
+	if c.Runtime == "" || c.Runtime == "runc" && id.runtime != "" {
+		c.Runtime = id.runtime
+	}
+	e.c, e.found = c, e.found || found
+	e.complete = e.found && (c.Name != "" || len(sockets(id.uid, c.Runtime)) == 0)
+}
+
+// ask completes an entry from the engine.
+func (k *cache) ask(ctx context.Context, e *entry, id identity) {
+	for _, socket := range sockets(id.uid, e.c.Runtime) {
+		if c, err := k.inspect(ctx, socket, id.id); err == nil {
+			e.c.merge(c)
+			e.found, e.complete = true, true
+			return
+		}
+	}
+}
+
+func (k *cache) entry(id key) *entry {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	e := k.entries[id]
+	if e == nil {
+		e = &entry{}
+		if k.live {
+			e.c.Created = time.Now()
+		}
+		k.entries[id] = e
+	}
+	k.uses++
+	e.used = k.uses
+	return e
+}
+
+// weigh keeps the cache within its bounds.
+func (k *cache) weigh(id key, e *entry, size int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.entries[id] != e {
+		return // thrown out meanwhile
+	}
+	k.text += size - e.size
+	e.size = size
+	for len(k.entries) > maxContainers || k.text > maxText && len(k.entries) > 1 {
+		var oldest key
+		used := k.uses + 1
+		for id, e := range k.entries {
+			if e.used < used {
+				oldest, used = id, e.used
+			}
+		}
+		k.text -= k.entries[oldest].size
+		delete(k.entries, oldest)
+		k.live = false // that one may come again
+	}
+}
+
+// all returns what is known of every container, in no order.
+func (k *cache) all() []Container {
+	k.mu.Lock()
+	entries := make([]*entry, 0, len(k.entries))
+	for _, e := range k.entries {
+		entries = append(entries, e)
+	}
+	k.mu.Unlock()
+	var found []Container
+	for _, e := range entries {
+		if !e.mu.TryLock() {
+			continue // it is being looked up, and is of a process that is known
+		}
+		if e.found {
+			found = append(found, e.c)
+		}
+		e.mu.Unlock()
+	}
+	slices.SortFunc(found, func(a, b Container) int { return strings.Compare(a.ID, b.ID) })
+	return found
+}

@@ -1,0 +1,307 @@
+package container
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// maxFile bounds what is read of one file: a config.json has tens of kilobytes.
+const maxFile = 1 << 20
+
+// readFile reads a regular file of bounded size. What is there may be made by
+// any user.
+func readFile(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file", name)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(text) > maxFile {
+		err = fmt.Errorf("%s is longer than %d bytes", name, maxFile)
+	}
+	return text, err
+}
+
+// safeID reports whether an ID can stand in a path: it comes from the name of a
+// cgroup, which containers that manage cgroups choose.
+var safeID = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,254}$`).MatchString
+
+// A disk is where runtimes leave their metadata. The root is "" but in tests.
+type disk struct{ root string }
+
+// Where runtimes keep OCI bundles, which hold what applies resolved: first the
+// engines' own, then the states of the low-level runtimes, which know the bundle
+// and the first process, then what knows names. * is a namespace, ID the
+// container's.
+var (
+	systemFiles = []string{
+		"/run/containerd/io.containerd.runtime.v2.task/*/ID/config.json",
+		"/run/docker/containerd/daemon/io.containerd.runtime.v2.task/*/ID/config.json",
+		"/run/k3s/containerd/io.containerd.runtime.v2.task/*/ID/config.json",
+		"/var/lib/containers/storage/overlay-containers/ID/userdata/config.json",
+		"/run/containers/storage/overlay-containers/ID/userdata/config.json",
+		"/var/lib/docker/containers/ID/config.v2.json",
+		"/run/runc/ID/state.json",
+		"/run/docker/runtime-runc/*/ID/state.json",
+		"/run/containerd/runc/*/ID/state.json",
+	}
+	// HOME and RUN are the user's home and runtime directories.
+	userFiles = []string{
+		"RUN/docker/containerd/daemon/io.containerd.runtime.v2.task/*/ID/config.json",
+		"RUN/containerd/io.containerd.runtime.v2.task/*/ID/config.json",
+		"HOME/.local/share/containers/storage/overlay-containers/ID/userdata/config.json",
+		"RUN/containers/overlay-containers/ID/userdata/config.json",
+		"HOME/.local/share/docker/containers/ID/config.v2.json",
+		"RUN/runc/ID/state.json",
+		"RUN/docker/runtime-runc/*/ID/state.json",
+	}
+	systemNames = []string{"/var/lib/containers/storage/overlay-containers/containers.json", "/var/lib/containers/storage/overlay-containers/volatile-containers.json"}
+	userNames   = []string{"HOME/.local/share/containers/storage/overlay-containers/containers.json"}
+)
+
+// places returns the paths of templates for a container of a user; uid 0 is the
+// system's.
+func (d disk) places(templates []string, uid int, id string) []string {
+	home := ""
+	if uid != 0 {
+		u, err := user.LookupId(strconv.Itoa(uid))
+		if err != nil || !filepath.IsAbs(u.HomeDir) {
+			return nil
+		}
+		home = u.HomeDir
+	}
+	var found []string
+	for _, template := range templates {
+		name := strings.NewReplacer("HOME", home, "RUN", fmt.Sprintf("/run/user/%d", uid), "/ID/", "/"+id+"/").Replace(template)
+		before, after, ok := strings.Cut(name, "*")
+		if !ok {
+			found = append(found, d.root+name)
+			continue
+		}
+		namespaces, _ := os.ReadDir(d.root + before)
+		for _, ns := range namespaces {
+			found = append(found, d.root+before+ns.Name()+after)
+		}
+	}
+	return found
+}
+
+// read returns what is on disk of a container: all fields that are known. The
+// bundle is its folder, if something told.
+func (d disk) read(id string, uid int, bundle string) (c Container, found bool) {
+	c.ID = id
+	if !safeID(id) {
+		return c, false
+	}
+	files, names := systemFiles, systemNames
+	if uid != 0 {
+		files, names = userFiles, userNames
+	}
+	places := d.places(files, uid, id)
+	if bundle != "" {
+		places = append([]string{filepath.Join(bundle, "config.json")}, places...)
+	}
+	for _, name := range places {
+		more, label, ok := d.readOne(name, id)
+		if !ok {
+			continue
+		}
+		c.merge(more)
+		found = true
+		if bundle == "" && label != "" && c.SeccompProfile == "" {
+			bundle = label
+			if more, _, ok := d.readOne(filepath.Join(bundle, "config.json"), id); ok {
+				more.merge(c)
+				c = more
+			}
+		}
+	}
+	if found && c.Name == "" {
+		for _, name := range d.places(names, uid, id) {
+			c.merge(d.podmanName(name, id))
+		}
+	}
+	return c, found
+}
+
+// readOne reads one file of metadata and the bundle that it points to.
+func (d disk) readOne(name, id string) (c Container, bundle string, ok bool) {
+	text, err := readFile(name)
+	if err != nil {
+		return Container{}, "", false
+	}
+	containers, err := Read(strings.TrimPrefix(name, d.root), text)
+	if err != nil || len(containers) != 1 || containers[0].ID != "" && containers[0].ID != id {
+		return Container{}, "", false
+	}
+	if c = containers[0]; filepath.Base(name) == "state.json" {
+		bundle = bundleLabel(text)
+	}
+	c.ID = id
+	return c, bundle, true
+}
+
+// bundleLabel returns the folder that runc's state.json names.
+func bundleLabel(text []byte) string {
+	var in struct{ Config struct{ Labels []string } }
+	if json.Unmarshal(text, &in) != nil {
+		return ""
+	}
+	for _, label := range in.Config.Labels {
+		if bundle, ok := strings.CutPrefix(label, "bundle="); ok && filepath.IsAbs(bundle) {
+			return bundle
+		}
+	}
+	return ""
+}
+
+// podmanName reads the names of containers/storage, which are in no bundle.
+func (d disk) podmanName(file, id string) Container {
+	text, err := readFile(file)
+	if err != nil {
+		return Container{}
+	}
+	var in []struct {
+		ID, Metadata string
+		Names        []string
+	}
+	if json.Unmarshal(text, &in) != nil {
+		return Container{}
+	}
+	for _, c := range in {
+		if c.ID != id {
+			continue
+		}
+		var metadata struct {
+			Name  string
+			Image string `json:"image-name"`
+		}
+		_ = json.Unmarshal([]byte(c.Metadata), &metadata) // its absence is no error
+		if metadata.Name == "" && len(c.Names) > 0 {
+			metadata.Name = c.Names[0]
+		}
+		return Container{Name: metadata.Name, Image: metadata.Image}
+	}
+	return Container{}
+}
+
+// A bundle is a container that a low-level runtime was told to make, or has the
+// state of.
+type bundle struct {
+	id, dir string
+	runtime string   // the low-level one
+	cgroups []string // where it is, as cgroupsPath or from a hierarchy's root
+}
+
+// bundles lists the containers whose cgroups have no shape to know them by:
+// those of plain runc, and those of ctr in namespaces of its own.
+func (d disk) bundles() []bundle {
+	var all []bundle
+	states, _ := filepath.Glob(d.root + "/run/runc/*/state.json")
+	for _, name := range states {
+		text, err := readFile(name)
+		if err != nil {
+			continue
+		}
+		var in struct {
+			ID          string
+			CgroupPaths map[string]string `json:"cgroup_paths"`
+		}
+		if json.Unmarshal(text, &in) != nil || !safeID(in.ID) {
+			continue
+		}
+		b := bundle{id: in.ID, dir: bundleLabel(text), runtime: "runc"}
+		for controller, mounted := range in.CgroupPaths {
+			b.cgroups = append(b.cgroups, fromMount(controller, mounted))
+		}
+		all = append(all, b)
+	}
+	configs, _ := filepath.Glob(d.root + "/run/containerd/io.containerd.runtime.v2.task/*/*/config.json")
+	for _, name := range configs {
+		dir := filepath.Dir(name)
+		if id := filepath.Base(dir); !isHex(id, 64) && safeID(id) {
+			all = append(all, d.located(bundle{id: id, dir: dir, runtime: "containerd"}))
+		}
+	}
+	return all
+}
+
+// located reads where the container of a bundle is to be.
+func (d disk) located(b bundle) bundle {
+	if c, _, ok := d.readOne(filepath.Join(b.dir, "config.json"), b.id); ok && c.CgroupPath != "" {
+		b.cgroups = []string{c.CgroupPath}
+	}
+	return b
+}
+
+// fromMount makes a path from the hierarchy's root of one that includes where it
+// is mounted: /sys/fs/cgroup/CONTROLLERS/x with cgroup v1, /sys/fs/cgroup/x or
+// /sys/fs/cgroup/unified/x with v2.
+func fromMount(controller, mounted string) string {
+	rest := strings.TrimPrefix(mounted, "/sys/fs/cgroup")
+	if first, below, ok := strings.Cut(strings.TrimPrefix(rest, "/"), "/"); ok && (controller != "" || first == "unified") {
+		rest = "/" + below
+	}
+	return path.Clean(rest)
+}
+
+// invocation reads the command line of a low-level runtime (runc, crun, youki:
+// they take the same) that makes a container: its ID and the folder of its
+// bundle, which is the working directory if it does not say.
+func invocation(args []string, cwd string) (b bundle, ok bool) {
+	if len(args) < 3 {
+		return b, false
+	}
+	b.id, b.dir, b.runtime = args[len(args)-1], cwd, filepath.Base(args[0])
+	command := false
+	for i, arg := range args[1 : len(args)-1] {
+		name, value, joined := strings.Cut(arg, "=")
+		switch {
+		case arg == "create" || arg == "run" || arg == "restore":
+			command = true
+		case strings.TrimLeft(name, "-") != "bundle" && name != "-b":
+		case joined:
+			b.dir = value
+		case i+2 == len(args)-1:
+			return b, false // the last is the folder
+		default:
+			b.dir = args[i+2]
+		}
+	}
+	if !filepath.IsAbs(b.dir) {
+		b.dir = filepath.Join(cwd, b.dir)
+	}
+	return b, command && safeID(b.id) && filepath.IsAbs(b.dir)
+}
+
+// isRuntime reports whether a program is a low-level runtime by its name.
+func isRuntime(comm string) bool {
+	switch comm {
+	case "runc", "crun", "youki", "docker-runc", "buildkit-runc":
+		return true
+	}
+	return false
+}
+
+// isStarting reports whether a program is a low-level runtime that makes itself
+// a container's process. The names are those of runc's and youki's stages; crun
+// has but its own.
+func isStarting(comm string) bool {
+	return strings.HasPrefix(comm, "runc:[") || strings.HasPrefix(comm, "youki:[") || comm == "crun"
+}

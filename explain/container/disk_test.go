@@ -1,0 +1,183 @@
+package container
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// place copies fixtures to where runtimes have them.
+func place(t *testing.T, files map[string]string) disk {
+	t.Helper()
+	d := disk{root: t.TempDir()}
+	for to, from := range files {
+		text := []byte(from)
+		if strings.HasPrefix(from, "testdata/") {
+			var err error
+			text, err = os.ReadFile(from)
+			require.NoError(t, err)
+		}
+		name := d.root + to
+		require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o755))
+		require.NoError(t, os.WriteFile(name, text, 0o600))
+	}
+	return d
+}
+
+func TestDiskDocker(t *testing.T) {
+	const id = "c4719afa76fa448b5eca99e6736885846501d17956f2fcb2de5c916d723f3a87"
+	const bundle = "/run/containerd/io.containerd.runtime.v2.task/moby/" + id + "/config.json"
+	d := place(t, map[string]string{
+		bundle: "testdata/bundle/io.containerd.runtime.v2.task/moby/" + id + "/config.json",
+		"/var/lib/docker/containers/" + id + "/config.v2.json":       "testdata/docker/containers/" + id + "/config.v2.json",
+		"/run/docker/runtime-runc/moby/" + id + "/state.json":        `{"id":"` + id + `","init_process_pid":77,"created":"2026-03-05T07:00:00Z","config":{}}`,
+		"/run/containerd/io.containerd.runtime.v2.task/moby/x":       "no folder",
+		"/run/containerd/io.containerd.runtime.v2.task/moby/y/z.txt": "of another",
+	})
+	c, found := d.read(id, 0, "")
+	require.True(t, found)
+	assert.Equal(t, id, c.ID)
+	assert.Equal(t, "docker", c.Runtime)
+	assert.NotEmpty(t, c.Name, "from config.v2.json")
+	assert.NotEmpty(t, c.Image)
+	assert.Equal(t, bundle, c.SeccompFile, "what is resolved goes first")
+	assert.Contains(t, c.SeccompProfile, `"seccomp"`)
+	assert.NotEmpty(t, c.Caps)
+	assert.Equal(t, 4242, c.PID)
+	_, found = d.read(strings.Repeat("0", 64), 0, "")
+	assert.False(t, found)
+	_, found = d.read(id, 1000, "")
+	assert.False(t, found, "it is not that user's")
+}
+
+func TestDiskKubernetesAndPodman(t *testing.T) {
+	const pod = "f463b892db274bcfd31ee534f86b31939b6e160c7ac02bbc41d768c0ce543d65"
+	const podman = "5e1ecee06a7fc06f305ae5c12acfe7a7f67b8ece7af76932ed3afab00c3c6921"
+	d := place(t, map[string]string{
+		"/run/k3s/containerd/io.containerd.runtime.v2.task/k8s.io/" + pod + "/config.json":                    "testdata/bundle/io.containerd.runtime.v2.task/k8s.io/" + pod + "/config.json",
+		"/var/lib/containers/storage/overlay-containers/" + podman + "/userdata/config.json":                  "testdata/bundle/overlay-containers/" + podman + "/userdata/config.json",
+		"/var/lib/containers/storage/overlay-containers/containers.json":                                      `[{"id":"x"},{"id":"` + podman + `","names":["web"],"metadata":"{\"image-name\":\"docker.io/library/nginx:1\",\"name\":\"web\"}"}]`,
+		"/var/lib/containers/storage/overlay-containers/" + strings.Repeat("1", 64) + "/userdata/config.json": `{"ociVersion":"1","linux":{}}`,
+	})
+	c, found := d.read(pod, 0, "")
+	require.True(t, found)
+	assert.Equal(t, "containerd", c.Runtime)
+	assert.NotEmpty(t, c.Pod)
+	assert.NotEmpty(t, c.Namespace)
+	assert.NotEmpty(t, c.Image)
+	c, found = d.read(podman, 0, "")
+	require.True(t, found)
+	assert.Equal(t, "podman", c.Runtime)
+	assert.Equal(t, "web", c.Name)
+	assert.Equal(t, "docker.io/library/nginx:1", c.Image)
+	c, found = d.read(strings.Repeat("1", 64), 0, "")
+	require.True(t, found)
+	assert.Empty(t, c.Name)
+	assert.Equal(t, "unconfined", c.SeccompProfile)
+}
+
+// Names and files are made by others.
+func TestDiskHostile(t *testing.T) {
+	d := place(t, map[string]string{
+		"/run/runc/a/state.json":     `{"id":"b","init_process_pid":1,"config":{}}`,
+		"/run/runc/torn/state.json":  `{"id":`,
+		"/run/runc/long/state.json":  `{"id":"long","init_process_pid":1,"config":{}}` + strings.Repeat(" ", maxFile),
+		"/run/secret/state.json":     `{"id":"../secret","init_process_pid":1,"config":{}}`,
+		"/run/runc/dir/state.json/x": "",
+	})
+	for _, id := range []string{"a", "torn", "long", "../secret", "..", ".", "", "*", "a/b", "dir", strings.Repeat("a", 300), "-x", "a\x00"} {
+		_, found := d.read(id, 0, "")
+		assert.False(t, found, "%q", id)
+	}
+	_, found := d.read("a", 4_000_000_000, "")
+	assert.False(t, found)
+	for _, b := range d.bundles() {
+		assert.NotContains(t, b.id, "/")
+	}
+}
+
+func TestBundles(t *testing.T) {
+	d := place(t, map[string]string{
+		"/run/runc/lab7/state.json": "testdata/runc-state.json",
+		"/run/containerd/io.containerd.runtime.v2.task/eco/eco7/config.json":                             `{"ociVersion":"1","process":{},"linux":{"cgroupsPath":"/eco/eco7"}}`,
+		"/run/containerd/io.containerd.runtime.v2.task/moby/" + strings.Repeat("a", 64) + "/config.json": `{"ociVersion":"1","linux":{}}`,
+	})
+	k := newCache()
+	k.disk = d
+	for _, b := range d.bundles() {
+		k.add(b)
+	}
+	for path, want := range map[string]string{
+		"/lab7": "lab7", "/lab7/below": "lab7", "/eco/eco7": "eco7", "/eco": "", "/": "", "/x/eco7": "", "/lab7x": "",
+	} {
+		id, _ := k.identify(in(path))
+		assert.Equal(t, want, id.id, path)
+	}
+	id, _ := k.identify(in("/eco/eco7"))
+	c := k.container(t.Context(), id, true)
+	assert.Equal(t, "eco7", c.ID)
+	assert.Equal(t, "containerd", c.Runtime)
+	assert.Equal(t, "unconfined", c.SeccompProfile)
+}
+
+func TestCacheByCgroup(t *testing.T) {
+	k := newCache()
+	k.add(bundle{id: "plain"})
+	k.add(bundle{id: "relative", cgroups: []string{"lab/relative-1"}})
+	k.add(bundle{id: "systemd", cgroups: []string{"system.slice:lab:systemd"}})
+	k.add(bundle{id: "own", cgroups: []string{"/team/own/"}})
+	for path, want := range map[string]string{
+		"/plain": "plain", "/user.slice/session-1.scope/plain": "plain", "/system.slice/runc-plain.scope": "plain",
+		"/x/lab/relative-1": "relative", "/system.slice/lab-systemd.scope": "systemd", "/team/own": "own", "/team": "",
+		// Whoever can make cgroups in a container can name them like another.
+		"/plain/own": "plain", "/team/own/plain": "own",
+	} {
+		id, _ := k.identify(in(path))
+		assert.Equal(t, want, id.id, path)
+	}
+	for range 2 * maxBundles {
+		k.add(bundle{id: strings.Repeat("a", 8) + string(rune('a'+len(k.bundled)%26)), cgroups: []string{"/a/b"}})
+	}
+	assert.LessOrEqual(t, len(k.bundled), maxBundles)
+}
+
+func TestInvocation(t *testing.T) {
+	for _, test := range []struct{ line, id, dir string }{
+		{"runc run web", "web", "/cwd"},
+		{"runc --root /r --log l create --bundle /b --pid-file p web", "web", "/b"},
+		{"/usr/bin/runc run -d -b=/b web", "web", "/b"},
+		{"runc run --bundle=rel web", "web", "/cwd/rel"},
+		{"crun --systemd-cgroup create --bundle /b -f c.json web", "web", "/b"},
+		{"runc run --bundle web", "", ""}, // no ID
+		{"runc exec web sh", "", ""},
+		{"runc init", "", ""},
+		{"runc create", "", ""},
+		{"runc", "", ""},
+		{"runc run ../x", "", ""},
+	} {
+		b, ok := invocation(strings.Fields(test.line), "/cwd")
+		if assert.Equal(t, test.id != "", ok, test.line) && ok {
+			assert.Equal(t, test.id, b.id, test.line)
+			assert.Equal(t, test.dir, b.dir, test.line)
+		}
+	}
+	_, ok := invocation(strings.Fields("runc run web"), "")
+	assert.False(t, ok, "the bundle is not known")
+}
+
+func TestFromMount(t *testing.T) {
+	for _, test := range [][3]string{
+		{"cpu", "/sys/fs/cgroup/cpu/docker/a", "/docker/a"},
+		{"cpu", "/sys/fs/cgroup/cpu,cpuacct/a", "/a"},
+		{"", "/sys/fs/cgroup/lab7", "/lab7"},
+		{"", "/sys/fs/cgroup/unified/lab7", "/lab7"},
+		{"", "/sys/fs/cgroup/system.slice/a.scope", "/system.slice/a.scope"},
+		{"cpu", "/sys/fs/cgroup/cpu", "/cpu"},
+	} {
+		assert.Equal(t, test[2], fromMount(test[0], test[1]), test)
+	}
+}

@@ -1,0 +1,143 @@
+package container
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// initialPIDNamespace is PROC_PID_INIT_INO of the kernel's linux/proc_ns.h.
+const initialPIDNamespace = "pid:[4026531836]"
+
+// canTrack says if PIDs here are those of log records.
+func canTrack() error {
+	namespace, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil {
+		return fmt.Errorf("cannot tell the PID namespace: %w; mount /proc", err)
+	}
+	if namespace != initialPIDNamespace {
+		return fmt.Errorf("this is %s, not the host's PID namespace, whose IDs log records have; run it on the host, or in a container with --pid=host", namespace)
+	}
+	return nil
+}
+
+// waitFor waits until a file has something to read, or a time has passed.
+func waitFor(fd int, most time.Duration) {
+	timeout := unix.NsecToTimespec(most.Nanoseconds())
+	_, _ = unix.Ppoll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, &timeout, nil)
+}
+
+// listProcesses returns the PIDs that there are.
+func listProcesses() []int {
+	proc, err := os.Open("/proc")
+	if err != nil {
+		return nil
+	}
+	defer proc.Close()
+	names, _ := proc.Readdirnames(-1)
+	var pids []int
+	for _, name := range names {
+		if pid, err := strconv.Atoi(name); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// readProcess reads a process that lives. All comes from one open directory,
+// which stays that of the same process when its PID is another's.
+func readProcess(pid int) (r reading, ok bool) {
+	dir, err := unix.Open("/proc/"+strconv.Itoa(pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return r, false
+	}
+	defer unix.Close(dir)
+	r = reading{pid: pid, at: sinceBoot(time.Now())}
+	cgroups, err := readAt(dir, "cgroup")
+	if err != nil {
+		return r, false
+	}
+	// After the cgroups: of a process that is ending those of cgroup v1 are "/"
+	// (proc_cgroup_show of kernel/cgroup/cgroup.c), and its flags say so.
+	stat, err := readAt(dir, "stat")
+	if err != nil {
+		return r, false
+	}
+	comm, start, ending, ok := parseStat(string(stat))
+	if !ok || ending {
+		return r, false
+	}
+	r.comm, r.start = comm, start
+	r.member = newMembership(parseCgroups(string(cgroups)))
+	return r, len(r.member.cgroups) > 0
+}
+
+func readAt(dir int, name string) ([]byte, error) {
+	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	var text []byte
+	for chunk := make([]byte, 4096); ; {
+		n, err := unix.Read(fd, chunk)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 || len(text) > 1<<16 {
+			return text, nil
+		}
+		text = append(text, chunk[:n]...)
+	}
+}
+
+// parseStat reads /proc/PID/stat (proc_pid_stat(5)): the name of the program, the
+// start, and whether the process is ending (PF_EXITING of linux/sched.h). The
+// name may have anything in it, brackets too.
+func parseStat(text string) (comm string, start time.Duration, ending, ok bool) {
+	open, closed := strings.IndexByte(text, '('), strings.LastIndexByte(text, ')')
+	if open < 0 || closed < open {
+		return "", 0, false, false
+	}
+	fields := strings.Fields(text[closed+1:]) // from the third on
+	if len(fields) < 20 {
+		return "", 0, false, false
+	}
+	flags, err := strconv.ParseUint(fields[6], 10, 64)
+	ticks, err2 := strconv.ParseInt(fields[19], 10, 64)
+	if err != nil || err2 != nil {
+		return "", 0, false, false
+	}
+	const exiting = 0x4
+	return text[open+1 : closed], time.Duration(ticks) * clockTick, flags&exiting != 0, true
+}
+
+// readCommand reads the command line and working directory of a process of root
+// or of our own user.
+func readCommand(pid int) (args []string, cwd string, ok bool) {
+	dir := "/proc/" + strconv.Itoa(pid)
+	var owner unix.Stat_t
+	if err := unix.Stat(dir, &owner); err != nil || owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
+		return nil, "", false
+	}
+	text, err := os.ReadFile(dir + "/cmdline")
+	if err != nil || len(text) == 0 {
+		return nil, "", false
+	}
+	cwd, _ = os.Readlink(dir + "/cwd") // without it, only absolute paths help
+	return strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00"), cwd, true
+}
+
+// sinceBoot converts a time of the wall clock as it goes now.
+func sinceBoot(t time.Time) time.Duration {
+	var boot unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) // cannot fail with this clock
+	return time.Duration(boot.Nano()) - time.Since(t.Round(0))
+}

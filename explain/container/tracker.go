@@ -1,0 +1,562 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A Tracker says which containers the processes of this host belong to, those
+// that have ended included. It may be used by several goroutines.
+//
+// It knows a process by its PID and its start, and a container by its cgroup;
+// what Watch says of tiers decides how much of that it sees. Its memory is
+// bounded: it forgets processes two minutes after their end, or before if
+// there are many, and containers by last use.
+type Tracker struct {
+	inventory *Inventory // what the caller knows; may be nil
+	cache     *cache
+	ctx       context.Context // ends with the tracker
+	stop      context.CancelFunc
+	done      chan struct{} // closed when nothing follows events any more
+	asking    chan struct{} // bounds questions to engines at one time
+
+	mu        sync.Mutex
+	feed      feed // nil if there are no events
+	tier, why string
+	until     time.Duration // when events ended, since boot
+	lost      int
+	last      time.Duration // of the last event, since boot
+	processes processes
+	unread    []int            // PIDs whose cgroups are to be read
+	starting  []int            // PIDs whose cgroups are to be read again and again
+	fresh     map[key]identity // containers to look up
+}
+
+// A feed is where events come from: eBPF or the process connector. Drain hands
+// over all that the kernel has told so far, without waiting, and says if some of
+// it was lost; fd can be polled for more.
+type feed interface {
+	drain(apply func(event)) (lost bool, err error)
+	fd() int
+	close()
+}
+
+// Tiers of a Tracker.
+const (
+	TierBPF       = "ebpf"
+	TierConnector = "connector"
+	TierProc      = "proc"
+)
+
+// Watch starts to track the processes and containers of this host, until the
+// context ends or Close. It takes the best tier that this host and the caller's
+// privileges allow:
+//
+//   - ebpf: raw tracepoints tell each fork, exec and exit, and each move to
+//     another cgroup with its path, before the process goes on. The answers are
+//     exact. Linux 5.8 with BTF; CAP_BPF and CAP_PERFMON to start.
+//   - connector: the process connector (linux/cn_proc.h) tells each fork, exec
+//     and exit; cgroups are read from /proc at once, and inherited by what ends
+//     sooner. The initial network namespace; before Linux 6.6 CAP_NET_ADMIN to
+//     start.
+//   - proc: /proc/PID/cgroup when a record asks. It knows only what still runs.
+//
+// An inventory, which may be nil, completes what is found; it must not change
+// any more. To read metadata the caller needs access to the runtimes' folders
+// and sockets while it runs: as root no capability, except CAP_DAC_READ_SEARCH
+// for rootless containers and CAP_SYS_PTRACE for runtimes that are started with
+// a relative bundle.
+//
+// It fails outside of the initial PID namespace, as log records have PIDs of
+// that one, and on other systems than Linux.
+func Watch(ctx context.Context, inventory *Inventory) (*Tracker, error) {
+	return watch(ctx, inventory, TierBPF)
+}
+
+// watch is Watch with the best tier to try.
+func watch(ctx context.Context, inventory *Inventory, best string) (*Tracker, error) {
+	if err := canTrack(); err != nil {
+		return nil, err
+	}
+	t := &Tracker{inventory: inventory, cache: newCache(), done: make(chan struct{}), asking: make(chan struct{}, 8)}
+	t.ctx, t.stop = context.WithCancel(ctx)
+	t.open(best)
+	t.cache.scan(time.Now())
+	t.mu.Lock()
+	t.scan()
+	if t.feed == nil {
+		t.processes = processes{} // nothing would tell when they end
+	}
+	all := len(t.fresh) < maxContainers
+	t.mu.Unlock()
+	t.prefetch()
+	t.cache.knowsAll(t.feed != nil && all)
+	if t.feed == nil {
+		close(t.done)
+		return t, nil
+	}
+	go t.follow()
+	return t, nil
+}
+
+// open opens the best feed that can be had.
+func (t *Tracker) open(best string) {
+	t.tier = TierProc
+	var reasons error
+	for _, try := range []struct {
+		tier string
+		open func() (feed, error)
+	}{{TierBPF, openBPF}, {TierConnector, openConnector}} {
+		if best == TierProc || best == TierConnector && try.tier == TierBPF {
+			continue
+		}
+		opened, err := try.open()
+		if err == nil {
+			t.feed, t.tier = opened, try.tier
+			break
+		}
+		reasons = errors.Join(reasons, fmt.Errorf("%s: %w", try.tier, err))
+	}
+	if reasons != nil {
+		t.why = reasons.Error()
+	}
+}
+
+// Tier returns the tier in use, TierBPF, TierConnector or TierProc, and, one a
+// line, why no better one is.
+func (t *Tracker) Tier() (tier, why string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.tier, t.why
+}
+
+// Lost returns how many times events were lost, as they came faster than they
+// were read. Processes of that moment may be unknown; what lives is read again.
+func (t *Tracker) Lost() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.lost
+}
+
+// Close stops tracking. Find then answers from what was known.
+func (t *Tracker) Close() error {
+	t.stop()
+	<-t.done
+	return nil
+}
+
+// follow reads events as they come, so that the kernel need not drop any, and
+// looks up new containers before they are gone.
+func (t *Tracker) follow() {
+	defer close(t.done)
+	tier, _ := t.Tier()
+	fd, again := t.feed.fd(), false
+	for t.ctx.Err() == nil {
+		wait := 100 * time.Millisecond // so that the end of the context is noticed
+		if again {
+			wait = 250 * time.Microsecond
+		}
+		waitFor(fd, wait)
+		if tier == TierBPF {
+			time.Sleep(2 * time.Millisecond) // nothing needs to be read in haste: take more at once
+		}
+		t.mu.Lock()
+		t.unread, t.starting = append(t.unread, t.starting...), nil
+		t.drain()
+		again = len(t.starting) > 0
+		ended := t.feed == nil
+		t.mu.Unlock()
+		t.prefetch()
+		if ended {
+			return
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.drain()
+	t.unfeed(sinceBoot(time.Now()))
+}
+
+// unfeed ends the events; what was known until then stays.
+func (t *Tracker) unfeed(until time.Duration) {
+	if t.feed != nil {
+		t.feed.close()
+		t.feed, t.until = nil, until
+	}
+}
+
+// drain takes in what the kernel has told so far. What it tells of a process
+// comes before what the process then does, so that after it all is known that
+// can be of a process in a record that has been read.
+func (t *Tracker) drain() {
+	if t.feed == nil {
+		return
+	}
+	t.pull()
+	// A PID can be another's by the time that it is read: a reading holds if no
+	// later event says so.
+	for rounds := 0; len(t.unread) > 0 && rounds < 8; rounds++ {
+		slices.Sort(t.unread)
+		pids := slices.Compact(t.unread)
+		t.unread = nil
+		var readings []reading
+		for _, pid := range pids {
+			if p := t.processes.newest(pid); p == nil || p.gone || p.ended > 0 {
+				continue
+			}
+			if r, ok := readProcess(pid); ok {
+				readings = append(readings, r)
+			}
+		}
+		t.pull()
+		for _, r := range readings {
+			if r.is(t.processes.newest(r.pid)) {
+				t.took(r)
+			}
+		}
+	}
+}
+
+// pull applies the events that there are.
+func (t *Tracker) pull() {
+	if t.feed == nil {
+		return
+	}
+	before := t.last
+	lost, err := t.feed.drain(t.apply)
+	if err != nil {
+		t.unfeed(before)
+		t.tier, t.why = TierProc, fmt.Sprintf("%s: %v", t.tier, err)
+		return
+	}
+	if lost {
+		t.lost++
+		t.resync(before)
+	}
+}
+
+// apply takes in one event.
+func (t *Tracker) apply(e event) {
+	t.last = max(t.last, e.at)
+	switch e.kind {
+	case forked:
+		if p := t.processes.fork(e); len(p.changes) == 0 {
+			t.unread = append(t.unread, e.pid)
+		}
+	case executed:
+		p := t.processes.newest(e.pid)
+		if p == nil || p.gone {
+			return
+		}
+		p.exec = e.at
+		switch {
+		case !p.told:
+			t.unread = append(t.unread, e.pid)
+		case isRuntime(e.comm):
+			t.invoked(p, p.cgroupsAt(e.at))
+		}
+	case exited:
+		t.processes.exit(e.pid, e.at, e.exact)
+	case moved:
+		if p := t.processes.move(e); p != nil {
+			t.noticed(p.cgroupsAt(e.at))
+		}
+	}
+}
+
+// took takes in what was read of a process.
+func (t *Tracker) took(r reading) {
+	p, changed := t.processes.read(r, t.tier == TierBPF)
+	if changed {
+		t.noticed(r.member)
+	}
+	if isRuntime(r.comm) {
+		t.invoked(p, r.member)
+	}
+	// runc exec has its child join the container's cgroup between its start and
+	// its program, which can end at once.
+	if _, in := t.cache.identify(r.member); !in && !p.told && p.exec == 0 && isStarting(r.comm) && r.at-p.start < time.Second {
+		t.starting = append(t.starting, r.pid)
+	}
+}
+
+// noticed has the container of a membership looked up.
+func (t *Tracker) noticed(m *membership) {
+	id, ok := t.cache.identify(m)
+	switch {
+	case !ok:
+	case len(t.fresh) < maxContainers:
+		if t.fresh == nil {
+			t.fresh = map[key]identity{}
+		}
+		t.fresh[id.key] = id
+	default:
+		t.cache.knowsAll(false) // more are looked up when Find asks
+	}
+}
+
+// invoked notes the container that a low-level runtime makes, unless it runs in
+// a container itself: what that says is of no weight here.
+func (t *Tracker) invoked(p *process, m *membership) {
+	if _, inside := t.cache.identify(m); inside {
+		return
+	}
+	args, cwd, ok := readCommand(p.pid)
+	if !ok {
+		return
+	}
+	if b, ok := invocation(args, cwd); ok {
+		t.cache.add(t.cache.disk.located(b))
+	}
+}
+
+// scan reads all processes that there are.
+func (t *Tracker) scan() (seen map[int]bool) {
+	seen = map[int]bool{}
+	for _, pid := range listProcesses() {
+		if r, ok := readProcess(pid); ok {
+			t.took(r)
+			seen[pid] = true
+		}
+	}
+	return seen
+}
+
+// resync makes good for events that were lost after a time: who is not there any
+// more ended then, as far as is known.
+func (t *Tracker) resync(after time.Duration) {
+	var alive []*process
+	for pid := range t.processes.byPID {
+		if p := t.processes.newest(pid); !p.gone && p.ended == 0 {
+			alive = append(alive, p)
+		}
+	}
+	seen := t.scan()
+	for _, p := range alive {
+		if t.processes.newest(p.pid) != p || !seen[p.pid] {
+			t.processes.end(p, after)
+			p.ended = after
+		}
+	}
+}
+
+// prefetch looks up the metadata of containers that are new: those of a container
+// that ends at once are gone when its records are read. Engines answer when they
+// have started the container, so that nothing waits for them.
+func (t *Tracker) prefetch() {
+	t.mu.Lock()
+	fresh := t.fresh
+	t.fresh = nil
+	t.mu.Unlock()
+	for _, id := range fresh {
+		t.cache.container(t.ctx, id, false)
+		select {
+		case t.asking <- struct{}{}:
+			go func() {
+				t.cache.container(t.ctx, id, true)
+				<-t.asking
+			}()
+		default: // Find asks
+		}
+	}
+}
+
+// Find returns the container of a process, with Evidence and Confidence: High if
+// the kernel told its cgroup at that time, Medium if it was concluded from its
+// parent's or read a little later. Without a PID, or where the process was not
+// seen, it answers as Inventory.Find does. A process on the host itself, and one
+// whose PID can have been another's at the time, have nothing but Evidence.
+//
+// It reads what the kernel has told so far and waits for nothing else, but for
+// the engine of a container that is asked for the first time, 2 s at most.
+func (t *Tracker) Find(s Subject) Container {
+	if s.CgroupPath != "" {
+		if c, ok := t.known(newMembership([]cgroup{{0, s.CgroupPath}}), High, "its cgroup is "+s.CgroupPath); ok {
+			return c
+		}
+	}
+	if s.PID <= 0 {
+		return t.offline(s, "")
+	}
+	l := t.locate(s.PID, s.Time)
+	switch {
+	case l.ambiguous:
+		return unknown(l.evidence)
+	case l.member == nil:
+		return t.offline(s, l.evidence)
+	}
+	if c, ok := t.known(l.member, l.confidence, l.evidence); ok {
+		return c
+	}
+	if t.inventory != nil {
+		if c, ok := t.inventory.byPID(s); ok {
+			return c
+		}
+	}
+	return unknown(l.evidence + ", which is no container's")
+}
+
+// Follow marks a process: it and the children that it has from now on, and
+// theirs, are then Followed. It does nothing for one that is not known, and in
+// TierProc.
+func (t *Tracker) Follow(pid int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.drain()
+	if p := t.processes.newest(pid); p != nil && !p.gone {
+		p.followed = true
+	}
+}
+
+// Followed reports whether a process is known to be one that Follow marked, or
+// to come from one.
+func (t *Tracker) Followed(s Subject) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.drain()
+	uses := t.processes.uses(s.PID, window(s.Time))
+	return len(uses) > 0 && !slices.ContainsFunc(uses, func(p *process) bool { return !p.followed })
+}
+
+// window returns when, since boot, something with that time in its record was.
+func window(at time.Time) span {
+	if at.IsZero() {
+		return span{0, sinceBoot(time.Now())}
+	}
+	from := sinceBoot(at)
+	return span{from, from + recordSlack}
+}
+
+// known returns the container of a membership.
+func (t *Tracker) known(m *membership, confidence Confidence, evidence string) (Container, bool) {
+	id, ok := t.cache.identify(m)
+	if !ok {
+		t.cache.scan(time.Now())
+		if id, ok = t.cache.identify(m); !ok {
+			return Container{}, false
+		}
+	}
+	c := t.cache.container(t.ctx, id, true)
+	if t.inventory != nil {
+		if known := t.inventory.byID(c.ID); known != nil {
+			c.merge(*known)
+		}
+	}
+	if c.Parent != "" {
+		evidence += ", in container " + shortID(c.Parent)
+	}
+	return c.with(confidence, evidence), true
+}
+
+// offline answers from metadata alone.
+func (t *Tracker) offline(s Subject, evidence string) Container {
+	var all Inventory
+	if t.inventory != nil {
+		all.Add(t.inventory.Containers...)
+	}
+	all.Add(t.cache.all()...)
+	c := all.Find(s)
+	if evidence != "" {
+		c.Evidence = append([]string{evidence}, c.Evidence...)
+	}
+	return c
+}
+
+// A location is where a process was, if that is known.
+type location struct {
+	member     *membership
+	confidence Confidence
+	evidence   string
+	ambiguous  bool
+}
+
+// locate tells the cgroups of the process that had a PID at a time.
+func (t *Tracker) locate(pid int, at time.Time) location {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.drain()
+	when := window(at)
+	uses := t.processes.uses(pid, when)
+	if len(uses) == 0 || t.feed == nil && when.to > t.until {
+		return t.late(pid, when)
+	}
+	return t.choose(uses, when)
+}
+
+// choose tells the cgroups of one of several processes, if it makes no difference
+// which of them it was. Of a process that was being moved into a container it
+// takes the container.
+func (t *Tracker) choose(uses []*process, when span) location {
+	pid := uses[0].pid
+	var l location
+	var found identity
+	contained, outside, own := false, false, true
+	for _, p := range uses {
+		members := p.cgroupsWithin(when)
+		outside = outside || len(members) == 0
+		own = own && (p.told || len(p.changes) > 0 && p.changes[0].at <= when.to)
+		for _, m := range members {
+			id, in := t.cache.identify(m)
+			switch {
+			case !in:
+				outside = true
+				if l.member == nil {
+					l.member = m
+				}
+				continue
+			case contained && (id.key != found.key || id.inner != found.inner):
+				return location{ambiguous: true, evidence: fmt.Sprintf("process %d was in two containers within %v of the record", pid, recordSlack)}
+			}
+			l.member, found, contained = m, id, true
+		}
+	}
+	switch {
+	case len(uses) > 1 && contained && outside:
+		return location{ambiguous: true, evidence: fmt.Sprintf("the ID %d was that of two processes within %v of the record, one of them in container %s", pid, recordSlack, shortID(found.id))}
+	case l.member == nil:
+		l.evidence = fmt.Sprintf("process %d ended before its cgroup could be read", pid)
+		return l
+	}
+	path := l.member.path()
+	if contained {
+		path = found.path
+	}
+	switch {
+	case contained && outside:
+		l.confidence = Medium
+		l.evidence = fmt.Sprintf("process %d was moved to cgroup %s about then", pid, path)
+	case !own:
+		l.confidence = Medium
+		l.evidence = fmt.Sprintf("the cgroup of the parent of process %d was %s", pid, path)
+	default:
+		l.confidence = High
+		l.evidence = fmt.Sprintf("the cgroup of process %d was %s", pid, path)
+	}
+	return l
+}
+
+// late reads a process that no event told of, after the record. It had the PID
+// at the time if it started before.
+func (t *Tracker) late(pid int, when span) location {
+	r, ok := readProcess(pid)
+	switch {
+	case !ok:
+		return location{evidence: fmt.Sprintf("process %d had ended before it was seen", pid)}
+	case r.start > when.to:
+		return location{evidence: fmt.Sprintf("process %d of the record had ended; another has its ID now", pid)}
+	case when.from > 0 && r.start+clockTick > when.from:
+		return location{evidence: fmt.Sprintf("process %d started about when the record was made; its ID may have been another's", pid)}
+	case t.feed != nil:
+		// Its start was missed; from now on it is known.
+		t.took(r)
+	}
+	l := location{member: r.member, confidence: High, evidence: fmt.Sprintf("the cgroup of process %d is %s (read from /proc after the record)", pid, r.member.path())}
+	if when.from == 0 {
+		l.confidence = Medium // the ID may have been another's
+	}
+	return l
+}
