@@ -3,6 +3,11 @@ package source
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -12,6 +17,8 @@ type Start struct {
 	Since time.Time // with the records from this time on; zero for none of the past
 	Last  int       // with this many of the newest lines; not with Since
 }
+
+func (s Start) past() bool { return s.Last > 0 || !s.Since.IsZero() }
 
 // A Live is an opened source of records as they come, which Follow reads. All
 // that needs privilege was done when it was opened, but for Needs.
@@ -41,10 +48,61 @@ type stream interface {
 	close()
 }
 
-// Open opens a file to be followed, which need not exist yet.
+// Open opens a source of live records by the name that --source has: "kmsg" is the
+// kernel's ring buffer, "journal" the journal, and anything else a file to be
+// followed, which need not exist yet.
 func Open(name string, from Start) (*Live, error) {
 	if from.Last < 0 || from.Last > 0 && !from.Since.IsZero() {
 		return nil, errors.New("begin either at a time or with the last lines")
 	}
+	switch name {
+	case "kmsg", kmsgPath:
+		return openRing(from)
+	case "journal":
+		return openJournal(from)
+	}
 	return openFile(name, from)
+}
+
+// auditdPID is where auditd says that it runs (auditd(8)). A process in a
+// container can take auditd's name, but not write here.
+var auditdPID = "/run/auditd.pid"
+
+// auditd returns the process ID of the audit daemon, 0 if it does not run.
+func auditd() int {
+	text, err := os.ReadFile(auditdPID)
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || pid <= 0 {
+		return 0
+	}
+	comm, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "comm"))
+	if err != nil || string(comm) != "auditd\n" {
+		return 0
+	}
+	return pid
+}
+
+// watchAuditd says when auditd is started, which ran under some process ID or 0
+// when the source was opened: the kernel then no longer prints
+// records to its ring buffer (kauditd_hold_skb of kernel/audit.c), and the
+// journal has only what journald reads of the audit netlink itself.
+func watchAuditd(ctx context.Context, in *intake, ran int) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		pid := auditd()
+		if pid != 0 && ran == 0 {
+			in.notice(Notice{Kind: Lost, Text: fmt.Sprintf("auditd (process %d) was started, and the kernel sends it what it printed to the ring buffer before: "+
+				"records are missing here from now on; follow %s instead", pid, AuditLog)})
+		}
+		ran = pid
+	}
 }
