@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -48,20 +49,65 @@ type stream interface {
 	close()
 }
 
-// Open opens a source of live records by the name that --source has: "kmsg" is the
-// kernel's ring buffer, "journal" the journal, and anything else a file to be
-// followed, which need not exist yet.
+// Open opens a source of live records by the name that --source has: "audit" is
+// the audit netlink, "kmsg" the kernel's ring buffer, "journal" the journal, and
+// anything else a file to be followed, which need not exist yet. The empty name
+// chooses the best that can be opened: the audit netlink, else auditd's log if
+// auditd runs, else the journal, else the ring buffer. The error says what is
+// missing, by the name of the capability if it is privilege.
 func Open(name string, from Start) (*Live, error) {
 	if from.Last < 0 || from.Last > 0 && !from.Since.IsZero() {
 		return nil, errors.New("begin either at a time or with the last lines")
 	}
 	switch name {
+	case "":
+		return choose(from)
+	case "audit":
+		return openAudit(from)
 	case "kmsg", kmsgPath:
 		return openRing(from)
 	case "journal":
 		return openJournal(from)
 	}
 	return openFile(name, from)
+}
+
+// choose opens the best source there is.
+func choose(from Start) (*Live, error) {
+	if runtime.GOOS != "linux" {
+		return nil, errors.New("AppArmor and seccomp are parts of Linux, and this is " + runtime.GOOS + ": name a log that is copied here, such as by --source FILE")
+	}
+	return firstOf(from, openAudit, openAuditLog, openJournal, openRing)
+}
+
+// firstOf opens the first source that can be opened.
+func firstOf(from Start, open ...func(Start) (*Live, error)) (*Live, error) {
+	var passed []string
+	for _, try := range open {
+		l, err := try(from)
+		if err == nil {
+			l.Passed = passed
+			return l, nil
+		}
+		passed = append(passed, err.Error())
+	}
+	return nil, errors.New("no source of live records can be read:\n  " + strings.Join(passed, "\n  "))
+}
+
+// openAuditLog opens auditd's log if auditd runs.
+func openAuditLog(from Start) (*Live, error) {
+	pid := auditd()
+	if pid == 0 {
+		return nil, fmt.Errorf("%s: auditd does not run", AuditLog)
+	}
+	if _, err := os.Stat(AuditLog); err != nil {
+		return nil, fmt.Errorf("%s: %w", AuditLog, explain(err))
+	}
+	l, err := openFile(AuditLog, from)
+	if err == nil {
+		l.Taken = fmt.Sprintf("%s, which auditd (process %d) writes", AuditLog, pid)
+	}
+	return l, err
 }
 
 // auditdPID is where auditd says that it runs (auditd(8)). A process in a

@@ -53,3 +53,18 @@ func TestFollowRingFromTheLast(t *testing.T) {
 	w.sees(3, 4, 5)
 	assert.Empty(t, w.notices)
 }
+
+// With the audit netlink comes what the kernel says that it dropped, and not the
+// records once more. A process cannot say it in its place.
+func TestLostOfTheNetlink(t *testing.T) {
+	r, say := fakeRing(t)
+	r.wanted = tellsLost
+	w := watch(t, &Live{Name: "audit", stream: r})
+	say(1, printed(1))
+	say(90, "audit: audit_lost=41 audit_rate_limit=0 audit_backlog_limit=64")
+	w.until("what was lost", func() bool { return w.stats.Lost.AuditLost == 41 })
+	assert.Empty(t, w.names)
+	assert.Empty(t, w.notices)
+	assert.False(t, tellsLost([]byte("12,1,1,-;audit: audit_lost=5 audit_rate_limit=0")), "facility 1")
+	assert.False(t, tellsLost([]byte("5,1,1,-;x: audit: audit_lost=5")))
+}

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -44,4 +45,21 @@ func TestAuditdThatIsStarted(t *testing.T) {
 	})
 	write(cmd.Process.Pid)
 	w.notice(Lost, fmt.Sprintf("auditd (process %d) was started", cmd.Process.Pid))
+}
+
+func TestFirstOf(t *testing.T) {
+	failing := func(why string) func(Start) (*Live, error) {
+		return func(Start) (*Live, error) { return nil, errors.New(why) }
+	}
+	l, err := firstOf(Start{}, failing("audit netlink: no"), failing("journal: no"), func(Start) (*Live, error) { return &Live{Name: "kmsg"}, nil })
+	require.NoError(t, err)
+	assert.Equal(t, "kmsg", l.Name)
+	assert.Equal(t, []string{"audit netlink: no", "journal: no"}, l.Passed)
+	_, err = firstOf(Start{}, failing("audit netlink: no"), failing("journal: no"))
+	assert.EqualError(t, err, "no source of live records can be read:\n  audit netlink: no\n  journal: no")
+}
+
+func TestAuditNetlinkHasNoPast(t *testing.T) {
+	_, err := Open("audit", Start{Last: 5})
+	assert.ErrorContains(t, err, "it has no past")
 }

@@ -4,4 +4,6 @@ package source
 
 import "errors"
 
+func openAudit(Start) (*Live, error) { return nil, errors.New("audit netlink: only Linux has it") }
+
 func openRing(Start) (*Live, error) { return nil, errors.New(kmsgPath + ": only Linux has it") }
