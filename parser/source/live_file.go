@@ -57,6 +57,7 @@ type tail struct {
 	buf   []byte
 	said  string    // what is wrong with path, as the user knows
 	gone  time.Time // since when there is nothing at path
+	tries int       // looks since a rotation whose files are not found
 
 	unread []string // predecessors that could not be read, and why
 }
@@ -353,15 +354,18 @@ func (t *tail) open(in *intake) {
 		return
 	}
 	between, known := t.between()
+	if !known && t.tries < maxTries {
+		t.tries++ // a rotation may be under way
+		f.Close()
+		return
+	}
+	t.tries = 0
 	before := len(t.files)
-	for _, name := range between {
-		old, err := openRegular(name)
-		if err == nil {
-			if err = t.add(old, whole); err != nil {
-				old.Close()
-			}
+	for _, old := range between {
+		if err := t.add(old, whole); err != nil {
+			old.Close()
+			known = false
 		}
-		known = known && err == nil
 	}
 	if err := t.add(f, whole); err != nil {
 		f.Close()
@@ -379,18 +383,38 @@ func (t *tail) open(in *intake) {
 	}
 }
 
-// between returns the names of the files that took the path after the newest
-// that is followed, and were rotated away too. It is false if that cannot be
-// known, as the newest is not there.
-func (t *tail) between() ([]string, bool) {
+// maxTries is how many looks the newest file that is followed may be nowhere
+// while something else is at the path.
+const maxTries = 10
+
+// between opens the files that took the path after the newest that is followed,
+// and were rotated away too, the oldest first. It is false if that cannot be
+// known: the newest is not there, or names change. From the newest to the oldest, as they are
+// shifted the other way while it looks, none is passed over.
+func (t *tail) between() ([]*os.File, bool) {
 	if len(t.files) == 0 {
 		return nil, true
 	}
+	var found []*os.File
 	names := t.siblings()
-	for i, name := range slices.Backward(names) {
-		if info, err := os.Stat(name); err == nil && os.SameFile(info, t.files[len(t.files)-1].info) {
-			return names[i+1:], true
+	for _, name := range slices.Backward(names) {
+		f, err := openRegular(name)
+		if err != nil {
+			continue
 		}
+		info, err := f.Stat()
+		if err == nil && os.SameFile(info, t.files[len(t.files)-1].info) {
+			f.Close()
+			if !slices.Equal(names, t.siblings()) {
+				break // a name may have been missed as it changed
+			}
+			slices.Reverse(found)
+			return found, true
+		}
+		found = append(found, f)
+	}
+	for _, f := range found {
+		f.Close()
 	}
 	return nil, false
 }
