@@ -20,7 +20,7 @@ E2E_RUNC ?= $(CACHE)/runc-$(RUNC_VERSION)
 
 e2e:
 	@test -x "$(E2E_RUNC)" || $(MAKE) --no-print-directory "$(CACHE)/runc-$(RUNC_VERSION)" || echo "no runc that takes the log flag: going on without"
-	E2E_RUNC=$$(test -x "$(E2E_RUNC)" && echo "$(E2E_RUNC)") go test -tags e2e -count=1 $(E2E_FLAGS) ./testdata/e2e ./explain/container
+	E2E_RUNC=$$(test -x "$(E2E_RUNC)" && echo "$(E2E_RUNC)") go test -tags e2e -count=1 -p 1 $(E2E_FLAGS) ./testdata/e2e ./parser/source ./explain/container
 
 $(CACHE)/runc-$(RUNC_VERSION):
 	mkdir -p "$(CACHE)/bin"

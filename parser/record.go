@@ -33,7 +33,7 @@ type Transport uint8
 
 // The transports.
 const (
-	AuditLog     Transport = iota // auditd's log, its dispatcher, ausearch
+	AuditLog     Transport = iota // auditd's log, its dispatcher, ausearch; the audit netlink
 	RingBuffer                    // dmesg, /dev/kmsg, syslog and journald lines of the kernel
 	JournalAudit                  // journald's own audit socket: "audit[PID]: AVC ..."
 	Unknown                       // a bare record

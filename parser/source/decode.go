@@ -93,14 +93,14 @@ var magics = []struct{ magic, problem string }{
 	{"\xfe\xff", "UTF-16 text; run `iconv -f UTF-16 -t UTF-8 %s | whydenied explain -`"},
 	{"PK\x03\x04", "a zip archive; unpack it and name the log in it"},
 	{"\x1f\x8b", "compressed twice; run `gzip -dc %s | gzip -dc | whydenied explain -`"},
-	{"\x7fELF", binary},
-	{"MZ\x90", binary},
-	{"%PDF-", binary},
-	{"\x89PNG", binary},
-	{"SQLite format 3\x00", binary},
+	{"\x7fELF", looksBinary},
+	{"MZ\x90", looksBinary},
+	{"%PDF-", looksBinary},
+	{"\x89PNG", looksBinary},
+	{"SQLite format 3\x00", looksBinary},
 }
 
-const binary = "looks like a binary file, not a log; name a text log such as /var/log/audit/audit.log"
+const looksBinary = "looks like a binary file, not a log; name a text log such as /var/log/audit/audit.log"
 
 // notLog returns an error if the first bytes of a stream are no log text. A few
 // control characters and NUL bytes are no reason: a crash leaves runs of NUL
@@ -134,7 +134,7 @@ func notLog(name string, head []byte) error {
 		}
 	}
 	if junk > 16 && junk > text/8 {
-		return errors.New(binary)
+		return errors.New(looksBinary)
 	}
 	return nil
 }

@@ -13,7 +13,8 @@ import (
 type Batch struct {
 	Denials []parser.Denial // with line numbers of the whole input
 	Stats   parser.Stats
-	TooLong int // lines, in Stats.Lines too, that were skipped as they exceed MaxLine
+	TooLong int      // lines, in Stats.Lines too, that were skipped as they exceed MaxLine
+	Notices []Notice // what happened to the source meanwhile; of Follow only
 }
 
 // MaxLine is the longest line that is sure to be read, in bytes; a longer one is

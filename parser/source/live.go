@@ -1,0 +1,154 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Start says where in a log to begin. The zero Start is now: only what comes
+// from here on.
+type Start struct {
+	Since time.Time // with the records from this time on; zero for none of the past
+	Last  int       // with this many of the newest lines; not with Since
+}
+
+func (s Start) past() bool { return s.Last > 0 || !s.Since.IsZero() }
+
+// A Live is an opened source of records as they come, which Follow reads. All
+// that needs privilege was done when it was opened, but for Needs.
+type Live struct {
+	Name   string       // audit, kmsg, journal, or the file's name
+	Taken  string       // which it is, for people
+	Passed []string     // why better ones were passed over, one sentence each
+	Needs  []Capability // what the source needs later on, if it needs it now; see DropCapabilities
+
+	from   Start
+	stream stream
+	// hold is how long a line waits for the rest of its event. The kernel writes
+	// the records of an event within microseconds, but those of events on other
+	// CPUs come between them, so that neither the next serial nor an EOE record
+	// tells that an event is whole.
+	hold time.Duration
+}
+
+// Close closes a Live that is not followed.
+func (l *Live) Close() { l.stream.close() }
+
+// A stream is what each kind of source is to Follow.
+type stream interface {
+	// run gives what comes to in, until ctx ends or the source does. The error
+	// says why the source ended, and is nil if ctx did.
+	run(ctx context.Context, in *intake) error
+	close()
+}
+
+// Open opens a source of live records by the name that --source has: "audit" is
+// the audit netlink, "kmsg" the kernel's ring buffer, "journal" the journal, and
+// anything else a file to be followed, which need not exist yet. The empty name
+// chooses the best that can be opened: the audit netlink, else auditd's log if
+// auditd runs, else the journal, else the ring buffer. The error says what is
+// missing, by the name of the capability if it is privilege.
+func Open(name string, from Start) (*Live, error) {
+	if from.Last < 0 || from.Last > 0 && !from.Since.IsZero() {
+		return nil, errors.New("begin either at a time or with the last lines")
+	}
+	switch name {
+	case "":
+		return choose(from)
+	case "audit":
+		return openAudit(from)
+	case "kmsg", kmsgPath:
+		return openRing(from)
+	case "journal":
+		return openJournal(from)
+	}
+	return openFile(name, from)
+}
+
+// choose opens the best source there is.
+func choose(from Start) (*Live, error) {
+	if runtime.GOOS != "linux" {
+		return nil, errors.New("AppArmor and seccomp are parts of Linux, and this is " + runtime.GOOS + ": name a log that is copied here, such as by --source FILE")
+	}
+	return firstOf(from, openAudit, openAuditLog, openJournal, openRing)
+}
+
+// firstOf opens the first source that can be opened.
+func firstOf(from Start, open ...func(Start) (*Live, error)) (*Live, error) {
+	var passed []string
+	for _, try := range open {
+		l, err := try(from)
+		if err == nil {
+			l.Passed = passed
+			return l, nil
+		}
+		passed = append(passed, err.Error())
+	}
+	return nil, errors.New("no source of live records can be read:\n  " + strings.Join(passed, "\n  "))
+}
+
+// openAuditLog opens auditd's log if auditd runs.
+func openAuditLog(from Start) (*Live, error) {
+	pid := auditd()
+	if pid == 0 {
+		return nil, fmt.Errorf("%s: auditd does not run", AuditLog)
+	}
+	if _, err := os.Stat(AuditLog); err != nil {
+		return nil, fmt.Errorf("%s: %w", AuditLog, explain(err))
+	}
+	l, err := openFile(AuditLog, from)
+	if err == nil {
+		l.Taken = fmt.Sprintf("%s, which auditd (process %d) writes", AuditLog, pid)
+	}
+	return l, err
+}
+
+// auditdPID is where auditd says that it runs (auditd(8)). A process in a
+// container can take auditd's name, but not write here.
+var auditdPID = "/run/auditd.pid"
+
+// auditd returns the process ID of the audit daemon, 0 if it does not run.
+func auditd() int {
+	text, err := os.ReadFile(auditdPID)
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || pid <= 0 {
+		return 0
+	}
+	comm, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "comm"))
+	if err != nil || string(comm) != "auditd\n" {
+		return 0
+	}
+	return pid
+}
+
+// watchAuditd says when auditd is started, which ran under some process ID or 0
+// when the source was opened: the kernel then no longer prints
+// records to its ring buffer (kauditd_hold_skb of kernel/audit.c), and the
+// journal has only what journald reads of the audit netlink itself.
+func watchAuditd(ctx context.Context, in *intake, ran int) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		pid := auditd()
+		if pid != 0 && ran == 0 {
+			in.notice(Notice{Kind: Lost, Text: fmt.Sprintf("auditd (process %d) was started, and the kernel sends it what it printed to the ring buffer before: "+
+				"records are missing here from now on; follow %s instead", pid, AuditLog)})
+		}
+		ran = pid
+	}
+}

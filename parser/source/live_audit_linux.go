@@ -1,0 +1,247 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// receiveBuffer is what the kernel may keep for us, in bytes of its own
+// bookkeeping: some 2300 for a record, so that this is about a third of a second
+// of 40,000 records/s. Beyond rmem_max it takes CAP_NET_ADMIN.
+const receiveBuffer = 32 << 20
+
+// openAudit joins the multicast group of the audit netlink (AUDIT_NLGRP_READLOG,
+// Linux 3.16), which has all that auditd gets, whether or not it runs.
+func openAudit(from Start) (*Live, error) {
+	if from.past() {
+		return nil, errors.New("audit netlink: it has no past; begin now, or follow audit.log or the journal")
+	}
+	n, err := openNetlink(receiveBuffer)
+	if err != nil {
+		return nil, fmt.Errorf("audit netlink: %w", err)
+	}
+	if r, err := openRing(Start{}); err == nil {
+		n.ring = r.stream.(*ring)
+		n.ring.wanted = tellsLost
+	}
+	return &Live{Name: "audit", Taken: "the audit netlink", stream: n, hold: 2 * time.Millisecond}, nil
+}
+
+// tellsLost reports whether a record of the ring buffer is the kernel's count of
+// the events that it dropped before they had a serial (audit_log_lost of
+// kernel/audit.c).
+func tellsLost(record []byte) bool {
+	priority, _, _ := bytes.Cut(record, []byte(","))
+	n, err := strconv.Atoi(string(priority))
+	return err == nil && n < 8 && bytes.Contains(record, []byte(";audit: audit_lost="))
+}
+
+// netlink is a socket of the audit netlink. go-libaudit's client neither lets
+// its buffer grow nor can be woken up.
+type netlink struct {
+	file *os.File
+	size int   // of its buffer, as granted
+	ring *ring // nil if it cannot be read
+
+	gaps      gaps
+	overflows int // times that the buffer was full since the last notice
+}
+
+func openNetlink(buffer int) (*netlink, error) {
+	if elsewhere() {
+		return nil, errors.New("this process is in a network namespace of its own, where the kernel sends no records; run it in the host's")
+	}
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_AUDIT)
+	if err != nil {
+		return nil, fmt.Errorf("%w; the kernel is built without auditing", err)
+	}
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, buffer) != nil {
+		// Then as much as net.core.rmem_max allows.
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, buffer)
+	}
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1 << (unix.AUDIT_NLGRP_READLOG - 1)})
+	}
+	if err != nil {
+		unix.Close(fd)
+		if errors.Is(err, unix.EPERM) {
+			return nil, fmt.Errorf("%w; %s in the initial user namespace is needed: run as root, outside a container", err, AuditRead)
+		}
+		return nil, err
+	}
+	size, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
+	return &netlink{file: os.NewFile(uintptr(fd), "audit netlink"), size: size}, nil
+}
+
+// elsewhere reports whether this process is known to be in another network
+// namespace than the first process, which sees the records of the whole kernel
+// (kauditd_send_multicast_skb of kernel/audit.c: init_net).
+func elsewhere() bool {
+	first, err := os.Readlink("/proc/1/ns/net")
+	if err != nil {
+		return false
+	}
+	ours, err := os.Readlink("/proc/self/ns/net")
+	return err == nil && ours != first
+}
+
+func (n *netlink) close() {
+	n.file.Close()
+	if n.ring != nil {
+		n.ring.close()
+	}
+}
+
+func (n *netlink) run(ctx context.Context, in *intake) error {
+	ctx, stop := context.WithCancel(ctx)
+	if n.ring != nil {
+		ended := make(chan struct{})
+		defer func() { <-ended }()
+		go func() {
+			n.ring.read(ctx, in) // without it, the records still come
+			close(ended)
+		}()
+	}
+	defer stop()
+	context.AfterFunc(ctx, func() { n.file.SetReadDeadline(time.Unix(1, 0)) })
+	raw, err := n.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	r := netlinkReader{netlink: n, in: in, buf: make([]byte, 64<<10)}
+	for ctx.Err() == nil {
+		n.file.SetReadDeadline(time.Now().Add(patience / 4))
+		if ctx.Err() != nil {
+			break
+		}
+		err := raw.Read(r.drain)
+		if r.err != nil {
+			return r.err
+		}
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+		n.tell(in, time.Now().Add(-patience))
+	}
+	raw.Control(func(fd uintptr) { r.drain(fd) }) // what came before the end
+	n.tell(in, time.Now())
+	return nil
+}
+
+// tell says what was lost up to a time.
+func (n *netlink) tell(in *intake, before time.Time) {
+	lost := n.gaps.expire(before)
+	switch {
+	case lost > 0 && n.overflows > 0:
+		in.notice(Notice{Lost, lost, fmt.Sprintf("audit netlink: %s missing: the receive buffer of %d KiB was full %s", events(lost), n.size>>10, times(n.overflows))})
+		n.overflows = 0
+	case lost > 0:
+		in.notice(Notice{Lost, lost, fmt.Sprintf("audit netlink: %s missing that the kernel numbered and did not send: its rate limit (auditctl -r), or want of memory", events(lost))})
+	case n.overflows > 0 && len(n.gaps.holes) == 0:
+		in.notice(Notice{Lost, 0, fmt.Sprintf("audit netlink: the receive buffer of %d KiB was full %s: records are missing, how many shows with the next one", n.size>>10, times(n.overflows))})
+		n.overflows = 0
+	}
+}
+
+func events(n int) string {
+	if n == 1 {
+		return "1 event is"
+	}
+	return fmt.Sprintf("%d events are", n)
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// netlinkReader takes the messages off the socket and gives them on as lines of
+// auditd's log.
+type netlinkReader struct {
+	*netlink
+	in   *intake
+	buf  []byte
+	text []byte
+	err  error
+}
+
+// drain reads until there is nothing more, as syscall.RawConn has it.
+func (r *netlinkReader) drain(fd uintptr) (done bool) {
+	defer r.give()
+	for range 4096 {
+		size, from, err := unix.Recvfrom(int(fd), r.buf, 0)
+		switch {
+		case errors.Is(err, unix.EAGAIN):
+			return len(r.text) > 0
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.ENOBUFS):
+			r.overflows++
+			continue
+		case err != nil:
+			r.err = err
+			return true
+		}
+		// Other processes with CAP_NET_ADMIN can send to the socket too.
+		if addr, ok := from.(*unix.SockaddrNetlink); ok && addr.Pid == 0 {
+			r.message(r.buf[:size])
+		}
+	}
+	return true
+}
+
+// message takes one message: a header (netlink(7)), whose length is not right
+// before Linux 4.13, and "audit(TIME:SERIAL): BODY".
+func (r *netlinkReader) message(m []byte) {
+	if len(m) < unix.NLMSG_HDRLEN {
+		return
+	}
+	kind := binary.NativeEndian.Uint16(m[4:])
+	body := bytes.TrimRight(m[unix.NLMSG_HDRLEN:], "\x00\n")
+	serial, ok := serialOf(body)
+	if !ok {
+		return // an answer to a command
+	}
+	r.gaps.see(serial, time.Now())
+	// A process with CAP_AUDIT_WRITE, as Docker's containers have it, can send a
+	// message of several lines that would look like others' records.
+	for i, c := range body {
+		if c == '\n' || c == '\r' {
+			body[i] = ' '
+		}
+	}
+	r.text = append(r.text, "type="...)
+	r.text = strconv.AppendUint(r.text, uint64(kind), 10)
+	r.text = append(r.text, " msg="...)
+	r.text = append(r.text, body...)
+	r.text = append(r.text, '\n')
+	if len(r.text) >= 64<<10 {
+		r.give()
+	}
+}
+
+func (r *netlinkReader) give() {
+	r.in.lines(r.text)
+	r.text = r.text[:0]
+}
+
+// serialOf reads the serial of "audit(TIME:SERIAL): ".
+func serialOf(body []byte) (uint32, bool) {
+	end := bytes.IndexByte(body[:min(len(body), 48)], ')')
+	if end < 0 || !bytes.HasPrefix(body, []byte("audit(")) {
+		return 0, false
+	}
+	colon := bytes.LastIndexByte(body[:end], ':')
+	n, err := strconv.ParseUint(string(body[colon+1:end]), 10, 32)
+	return uint32(n), err == nil && colon > 0
+}

@@ -1,0 +1,519 @@
+//go:build e2e
+
+package source
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/elastic/go-libaudit/v2"
+	"github.com/elastic/go-libaudit/v2/auparse"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/whydenied/whydenied/parser"
+)
+
+// TestMain is also the program whose system calls are logged: with LOGGED_CALLS
+// set, and a pause between calls in LOGGED_PAUSE.
+func TestMain(m *testing.M) {
+	if n, err := strconv.Atoi(os.Getenv("LOGGED_CALLS")); err == nil {
+		pause, _ := time.ParseDuration(os.Getenv("LOGGED_PAUSE"))
+		callLogged(n, pause)
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// callLogged makes n calls of getppid under a filter that logs them.
+func callLogged(n int, pause time.Duration) {
+	runtime.LockOSThread()
+	const returnLog, returnAllow = 0x7ffc0000, 0x7fff0000 // SECCOMP_RET_*
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // seccomp_data.nr
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_GETPPID, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: returnLog},
+		{Code: unix.BPF_RET | unix.BPF_K, K: returnAllow},
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		panic(err)
+	}
+	if err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0); err != nil {
+		panic(err)
+	}
+	for range n {
+		unix.RawSyscall(unix.SYS_GETPPID, 0, 0, 0)
+		if pause > 0 {
+			time.Sleep(pause)
+		}
+	}
+}
+
+// logged starts a program that makes n logged calls.
+func logged(t testing.TB, n int, pause time.Duration) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), fmt.Sprint("LOGGED_CALLS=", n), fmt.Sprint("LOGGED_PAUSE=", pause))
+	cmd.Stderr = os.Stderr
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	return cmd
+}
+
+// missing skips a test for want of something, or fails it if nothing may be
+// wanting.
+func missing(t testing.TB, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("REQUIRE_KERNEL") == "1" {
+		require.FailNow(t, "missing: "+fmt.Sprintf(format, args...))
+	}
+	t.Skipf("missing: "+format, args...)
+}
+
+func openLive(t testing.TB, name string, from Start) *Live {
+	l, err := Open(name, from)
+	if err != nil {
+		missing(t, "permission to read live records: %v", err)
+	}
+	return l
+}
+
+// of counts the denials of a process.
+func (w *watched) of(pid int) int {
+	n := 0
+	for _, x := range w.denials {
+		if x.Subject.PID == pid {
+			n++
+		}
+	}
+	return n
+}
+
+func (w *watched) lost() int {
+	n := 0
+	for _, notice := range w.notices {
+		if notice.Kind == Lost {
+			n += notice.Count
+		}
+	}
+	return n
+}
+
+func TestAuditNetlink(t *testing.T) {
+	l := openLive(t, "audit", Start{})
+	w := watch(t, l)
+	cmd := logged(t, 3, 0)
+	pid := cmd.Process.Pid
+	w.until("three records", func() bool { return w.of(pid) >= 3 })
+	require.NoError(t, cmd.Wait())
+	w.end()
+	assert.Equal(t, 3, w.of(pid))
+	assert.Zero(t, w.lost())
+	for _, x := range w.denials {
+		if x.Subject.PID == pid {
+			require.NotNil(t, x.Seccomp)
+			assert.EqualValues(t, unix.SYS_GETPPID, x.Seccomp.Syscall)
+			assert.EqualValues(t, 0x7ffc0000, x.Seccomp.Code)
+			assert.NotZero(t, x.Event.Records[0].Serial)
+			assert.WithinDuration(t, time.Now(), x.Time, time.Minute)
+		}
+	}
+	assert.ErrorIs(t, w.err, context.Canceled)
+}
+
+// While nothing comes, the end of the context ends it at once.
+func TestAuditNetlinkEnds(t *testing.T) {
+	for _, name := range []string{"audit", "kmsg"} {
+		w := watch(t, openLive(t, name, Start{}))
+		time.Sleep(20 * time.Millisecond)
+		began := time.Now()
+		w.end()
+		assert.Less(t, time.Since(began), 200*time.Millisecond, name)
+	}
+}
+
+var serialInLine = regexp.MustCompile(`(?m)^type=\d+ msg=audit\([0-9.]+:(\d+)\): `)
+
+// serials runs the netlink and returns the serials that it gave until the
+// context ended, and how many events it said were lost.
+func serials(ctx context.Context, n *netlink) (seen map[int]bool, lost int) {
+	in := newIntake(ctx)
+	go func() { in.end(n.run(ctx, in)) }()
+	seen = map[int]bool{}
+	f := follower{in: in}
+	for ended := false; !ended; {
+		select {
+		case <-in.ended:
+			ended = true
+		case <-time.After(5 * time.Millisecond):
+		}
+		var b Batch
+		text, end, _ := f.take(time.Now(), true, &b)
+		for _, m := range serialInLine.FindAllSubmatch(text[:end], -1) {
+			serial, _ := strconv.Atoi(string(m[1]))
+			seen[serial] = true
+		}
+		for _, notice := range b.Notices {
+			lost += notice.Count
+		}
+	}
+	n.close()
+	return seen, lost
+}
+
+// With a receive buffer for a few records most of a flood is lost, and how much
+// is told exactly: what a reader with a large buffer saw meanwhile is the truth.
+func TestAuditNetlinkLossIsExact(t *testing.T) {
+	small, err := openNetlink(1)
+	if err != nil {
+		missing(t, "permission to read the audit netlink: %v", err)
+	}
+	large, err := openNetlink(receiveBuffer)
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var all map[int]bool
+	done := make(chan struct{})
+	go func() {
+		all, _ = serials(ctx, large)
+		close(done)
+	}()
+	go func() {
+		defer stop()
+		for range 3 { // the loss of each shows by the first records of the next
+			cmd := logged(t, 5000, 0)
+			cmd.Wait()
+			time.Sleep(patience + time.Second)
+		}
+		logged(t, 1, 0).Wait()
+		time.Sleep(patience + time.Second)
+	}()
+	seen, lost := serials(ctx, small)
+	<-done
+	first, last := 1<<62, 0
+	for serial := range seen {
+		first, last = min(first, serial), max(last, serial)
+	}
+	missed := 0
+	for serial := range all {
+		if serial >= first && serial <= last && !seen[serial] {
+			missed++
+		}
+	}
+	t.Logf("receive buffer of %d bytes: %d events seen, %d missed, %d told", small.size, len(seen), missed, lost)
+	assert.Equal(t, missed, lost)
+	assert.Greater(t, lost, 1000)
+}
+
+// Docker's containers can send audit messages, and must not forge others' records
+// by a line end.
+func TestAuditMessageOfSeveralLines(t *testing.T) {
+	w := watch(t, openLive(t, "audit", Start{}))
+	client, err := libaudit.NewAuditClient(nil)
+	require.NoError(t, err)
+	defer client.Close()
+	forged := `op=x` + "\n" + strings.ReplaceAll(avc(1), "/line/1", "/forged") + "\r" + avc(2)
+	_, err = client.Netlink.Send(syscall.NetlinkMessage{
+		Header: syscall.NlMsghdr{Type: uint16(auparse.AUDIT_USER), Flags: syscall.NLM_F_REQUEST},
+		Data:   append([]byte(forged), 0),
+	})
+	if err != nil {
+		missing(t, "permission to write an audit message (CAP_AUDIT_WRITE): %v", err)
+	}
+	pid := logged(t, 1, 0).Process.Pid
+	w.until("the record after it", func() bool { return w.of(pid) == 1 })
+	for _, x := range w.denials {
+		assert.Nil(t, x.AppArmor, "%+v", x)
+	}
+	assert.Positive(t, w.stats.Lines)
+}
+
+// What the ring buffer overwrites before it is read is counted.
+func TestRingOverrun(t *testing.T) {
+	l := openLive(t, "kmsg", Start{})
+	const setting = "/proc/sys/kernel/printk_devkmsg"
+	old, err := os.ReadFile(setting)
+	require.NoError(t, err)
+	if os.WriteFile(setting, []byte("on\n"), 0) != nil {
+		missing(t, "permission to write %s", setting)
+	}
+	t.Cleanup(func() { os.WriteFile(setting, old, 0) })
+	kmsg, err := os.OpenFile(kmsgPath, os.O_WRONLY, 0)
+	if err != nil {
+		missing(t, "permission to write the ring buffer: %v", err)
+	}
+	defer kmsg.Close()
+	say := func(i int) {
+		_, err := fmt.Fprintf(kmsg, "<15>whydenied-e2e: message %d %s\n", i, strings.Repeat("x", 900))
+		require.NoError(t, err)
+	}
+	// One is read before the others overwrite it.
+	const sizeBuffer = 10 // SYSLOG_ACTION_SIZE_BUFFER, syslog(2)
+	size, err := unix.Klogctl(sizeBuffer, nil)
+	require.NoError(t, err)
+	messages := 2 * size / 900
+	say(0)
+	r := l.stream.(*ring)
+	in := newIntake(t.Context())
+	_, err = r.one(in)
+	require.NoError(t, err)
+	first := r.next
+	for i := range messages {
+		say(i + 1)
+	}
+	seen := 0
+	for i := -1; i < messages; seen++ {
+		record, err := r.one(in)
+		require.NoError(t, err)
+		if _, after, ok := bytes.Cut(record, []byte("whydenied-e2e: message ")); ok {
+			number, _, _ := bytes.Cut(after, []byte(" "))
+			i, _ = strconv.Atoi(string(number))
+		}
+	}
+	lost := 0
+	for _, n := range in.notices {
+		lost += n.Count
+	}
+	t.Logf("%d messages seen, %d lost", seen, lost)
+	assert.Positive(t, lost)
+	assert.EqualValues(t, r.next-first, seen+lost)
+	assert.GreaterOrEqual(t, seen+lost, messages)
+}
+
+// The kernel prints records to the ring buffer while no auditd runs.
+func TestRing(t *testing.T) {
+	if pid := auditd(); pid != 0 {
+		missing(t, "a kernel without auditd, which runs as process %d", pid)
+	}
+	w := watch(t, openLive(t, "kmsg", Start{}))
+	pid := logged(t, 100, 200*time.Millisecond).Process.Pid // as printk limits the rate
+	w.until("a record", func() bool { return w.of(pid) > 0 })
+	for _, x := range w.denials {
+		assert.Equal(t, parser.RingBuffer, x.Event.Records[0].Origin.Transport)
+		assert.False(t, x.Event.Records[0].Origin.UserSpace)
+	}
+}
+
+// startAuditd runs an auditd that rotates its log at each megabyte, until the
+// test ends.
+func startAuditd(t *testing.T) (log string) {
+	if pid := auditd(); pid != 0 {
+		missing(t, "a kernel without auditd, which runs as process %d", pid)
+	}
+	daemon, err := exec.LookPath("auditd")
+	if err != nil {
+		missing(t, "auditd (Debian's auditd)")
+	}
+	dir := t.TempDir()
+	log = filepath.Join(dir, "audit.log")
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "plugins"), 0o750))
+	config := fmt.Sprintf("local_events = yes\nlog_file = %s\nlog_format = RAW\nflush = NONE\nmax_log_file = 1\nnum_logs = 50\nmax_log_file_action = ROTATE\nplugin_dir = %s/plugins\nspace_left = 2\nadmin_space_left = 1\n", log, dir)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "auditd.conf"), []byte(config), 0o640))
+	control, err := libaudit.NewAuditClient(nil)
+	require.NoError(t, err)
+	status, err := control.GetStatus()
+	if err != nil {
+		missing(t, "permission to control auditing (CAP_AUDIT_CONTROL): %v", err)
+	}
+	cmd := exec.Command(daemon, "-n", "-c", dir)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+		// It turned auditing on.
+		assert.NoError(t, control.SetEnabled(status.Enabled != 0, libaudit.WaitForReply))
+		control.Close()
+	})
+	for range 1000 {
+		if _, err := os.Stat(log); err == nil && auditd() == cmd.Process.Pid {
+			return log
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	missing(t, "an auditd that starts")
+	return ""
+}
+
+// auditd is started while its log and the ring buffer are followed, and rotates:
+// its log has every record once, the audit netlink has them beside it, and the
+// ring buffer's reader hears that it will have no more.
+func TestAuditdRotates(t *testing.T) {
+	ring := watch(t, openLive(t, "kmsg", Start{}))
+	netlink := watch(t, openLive(t, "audit", Start{}))
+	log := startAuditd(t)
+	file := watch(t, openLive(t, log, Start{}))
+	const calls = 20_000
+	pid := logged(t, calls, 0).Process.Pid
+	file.until("all", func() bool { return len(file.denials) >= calls && file.of(pid) == calls })
+	netlink.until("all", func() bool { return len(netlink.denials) >= calls && netlink.of(pid) == calls })
+	ring.notice(Lost, "was started")
+	file.end()
+	netlink.end()
+	rotated, err := filepath.Glob(log + ".*")
+	require.NoError(t, err)
+	t.Logf("%d records through %d rotations", file.of(pid), len(rotated))
+	assert.Greater(t, len(rotated), 3)
+	assert.Zero(t, netlink.lost())
+	assert.Zero(t, file.lost())
+	serials := map[uint32]bool{}
+	for _, x := range file.denials {
+		if x.Subject.PID == pid {
+			serials[x.Event.Records[0].Serial] = true
+		}
+	}
+	assert.Len(t, serials, calls)
+}
+
+// After the source is open, it works without any capability.
+func TestDropCapabilities(t *testing.T) {
+	openLive(t, "audit", Start{}).Close()
+	program := filepath.Join(t.TempDir(), "drop")
+	build := exec.Command("go", "build", "-o", program, "./testdata/drop")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	cmd := exec.Command(program)
+	cmd.Stderr = os.Stderr
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { cmd.Process.Kill() })
+	stop := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(100 * time.Millisecond):
+				logged(t, 1, 0).Wait()
+			}
+		}
+	}()
+	var text bytes.Buffer
+	_, err = text.ReadFrom(stdout)
+	close(stop)
+	require.NoError(t, err)
+	require.NoError(t, cmd.Wait())
+	t.Logf("\n%s", &text)
+	ours := string(regexp.MustCompile(`(?m)^CapEff:\t(.*)$`).FindSubmatch(must(os.ReadFile("/proc/self/status")))[1])
+	threads, child, again, denial := 0, "", "", ""
+	for line := range strings.Lines(text.String()) {
+		what, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch what {
+		case "thread":
+			threads++
+			assert.Equal(t, "0000000000080000 0000000000080000", rest, "CAP_SYS_PTRACE alone")
+		case "child":
+			child = rest
+		case "again":
+			again = rest
+		case "denial":
+			denial = rest
+		}
+	}
+	assert.Greater(t, threads, 12)
+	assert.Equal(t, ours+" "+ours, child, "a program that root starts has its own")
+	assert.Contains(t, again, "CAP_AUDIT_READ in the initial user namespace is needed")
+	assert.Equal(t, "exe", denial)
+}
+
+func must(text []byte, err error) []byte {
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+// The audit netlink is the best, but for the past.
+func TestChoice(t *testing.T) {
+	l := openLive(t, "", Start{})
+	l.Close()
+	assert.Equal(t, "audit", l.Name)
+	assert.Empty(t, l.Passed)
+	l = openLive(t, "", Start{Last: 1})
+	l.Close()
+	assert.NotEqual(t, "audit", l.Name)
+	assert.Contains(t, l.Passed[0], "audit netlink: it has no past")
+}
+
+// From the record to the yielded denial, at 100 records/s.
+func TestAuditNetlinkLatency(t *testing.T) {
+	l := openLive(t, "audit", Start{})
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	const calls = 300
+	pid := logged(t, calls, 10*time.Millisecond).Process.Pid
+	var latencies []time.Duration
+	for batch, err := range Follow(ctx, l) {
+		now := time.Now()
+		if errors.Is(err, context.Canceled) {
+			break
+		}
+		require.NoError(t, err)
+		for _, x := range batch.Denials {
+			if x.Subject.PID == pid {
+				latencies = append(latencies, now.Sub(x.Time)) // whose stamp is cut to a millisecond
+			}
+		}
+		if len(latencies) >= calls-50 { // the first ones may have been before the socket
+			stop()
+		}
+	}
+	slices.Sort(latencies)
+	median := latencies[len(latencies)/2]
+	t.Logf("median %v, 99%% %v, most %v of %d", median, latencies[len(latencies)*99/100], latencies[len(latencies)-1], len(latencies))
+	assert.Less(t, median, 10*time.Millisecond)
+}
+
+// Real records, made by two programs as fast as a filter can log, are read and
+// parsed without loss.
+func BenchmarkAuditNetlink(b *testing.B) {
+	const calls = 100_000
+	var lost int
+	var spent time.Duration
+	for b.Loop() {
+		l := openLive(b, "audit", Start{})
+		began := time.Now()
+		ours := map[int]bool{}
+		for range 2 {
+			ours[logged(b, calls/2, 0).Process.Pid] = true
+		}
+		ctx, stop := context.WithTimeout(b.Context(), time.Minute)
+		seen := 0
+		for batch := range Follow(ctx, l) {
+			for _, x := range batch.Denials {
+				if ours[x.Subject.PID] {
+					seen++
+				}
+			}
+			for _, n := range batch.Notices {
+				lost += max(n.Count, 1)
+			}
+			if seen == calls || lost > 0 {
+				break
+			}
+		}
+		stop()
+		spent += time.Since(began)
+	}
+	b.ReportMetric(calls*float64(b.N)/spent.Seconds(), "records/s")
+	b.ReportMetric(float64(lost), "lost")
+}

@@ -1,0 +1,65 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// As soon as auditd runs, what the kernel printed before is missing elsewhere.
+func TestAuditdThatIsStarted(t *testing.T) {
+	dir := t.TempDir()
+	old := auditdPID
+	auditdPID = filepath.Join(dir, "auditd.pid")
+	t.Cleanup(func() { auditdPID = old })
+	assert.Zero(t, auditd())
+	sleep, err := exec.LookPath("sleep")
+	require.NoError(t, err)
+	program, err := os.ReadFile(sleep)
+	require.NoError(t, err)
+	daemon := filepath.Join(dir, "auditd")
+	require.NoError(t, os.WriteFile(daemon, program, 0o700))
+
+	w := watch(t, &Live{Name: "kmsg", stream: &scripted{script: func(ctx context.Context, in *intake) error {
+		watchAuditd(ctx, in, 0)
+		return nil
+	}}})
+	t.Cleanup(w.end) // before the daemon goes
+	write := func(pid int) {
+		require.NoError(t, os.WriteFile(auditdPID, fmt.Appendln(nil, pid), 0o600))
+	}
+	write(os.Getpid())
+	assert.Zero(t, auditd(), "another process has its number")
+	cmd := exec.Command(daemon, "60")
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	write(cmd.Process.Pid)
+	w.notice(Lost, fmt.Sprintf("auditd (process %d) was started", cmd.Process.Pid))
+}
+
+func TestFirstOf(t *testing.T) {
+	failing := func(why string) func(Start) (*Live, error) {
+		return func(Start) (*Live, error) { return nil, errors.New(why) }
+	}
+	l, err := firstOf(Start{}, failing("audit netlink: no"), failing("journal: no"), func(Start) (*Live, error) { return &Live{Name: "kmsg"}, nil })
+	require.NoError(t, err)
+	assert.Equal(t, "kmsg", l.Name)
+	assert.Equal(t, []string{"audit netlink: no", "journal: no"}, l.Passed)
+	_, err = firstOf(Start{}, failing("audit netlink: no"), failing("journal: no"))
+	assert.EqualError(t, err, "no source of live records can be read:\n  audit netlink: no\n  journal: no")
+}
+
+func TestAuditNetlinkHasNoPast(t *testing.T) {
+	_, err := Open("audit", Start{Last: 5})
+	assert.ErrorContains(t, err, "it has no past")
+}

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package source
+
+import "errors"
+
+func openAudit(Start) (*Live, error) { return nil, errors.New("audit netlink: only Linux has it") }
+
+func openRing(Start) (*Live, error) { return nil, errors.New(kmsgPath + ": only Linux has it") }

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package source
+
+// DropCapabilities does nothing where there are no capabilities.
+func DropCapabilities(keep ...Capability) error { return nil }
