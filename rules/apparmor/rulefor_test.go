@@ -124,7 +124,7 @@ func TestAmend(t *testing.T) {
 	require.True(t, ok)
 	assert.Equal(t, "audit deny /srv/* r,\n  audit deny /srv/{[^a/]*,a{,[^b/]*},ab?*} w,", text)
 	apply(p, edits...)
-	for _, path := range []string{"/srv/a/b", "/other", "/srv/a*", "/srv/"} {
+	for _, path := range []string{"/srv/a/b", "/other", "/srv/"} {
 		_, _, ok = fileRule(p).NarrowDeny(path, Write)
 		assert.False(t, ok, path)
 	}
