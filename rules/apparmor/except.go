@@ -23,7 +23,11 @@ const (
 // pattern's derivative (Brzozowski, Derivatives of Regular Expressions, 1964).
 // Branches in one directory share a glob while that stays short. Variables
 // before the branches stay as the pattern writes them.
-func except(r *resolver, p *Pattern, kind textKind, name string) (globs []string, ok bool) {
+//
+// Names hold no NUL, so it does not count what a class makes of it, unless noNUL
+// asks that none matches it: the pair of a hard link is looked up with NUL
+// between, and there k means that the new name may do no more than the target.
+func except(r *resolver, p *Pattern, kind textKind, name string, noNUL bool) (globs []string, ok bool) {
 	whole := p.expr()
 	if whole == nil || len(name) > maxExcept || strings.IndexByte(name, 0) >= 0 {
 		return nil, false
@@ -33,7 +37,7 @@ func except(r *resolver, p *Pattern, kind textKind, name string) (globs []string
 		return nil, false
 	}
 	for _, start := range []variableStart{variableStartOf(r, p, kind, name), {}} {
-		globs, ok = writeBranches(branches, name, start)
+		globs, ok = writeBranches(branches, name, start, noNUL)
 		if ok && provesExcept(r, globs, kind, whole, name) {
 			return globs, true
 		}
@@ -79,13 +83,13 @@ func branchesOf(e *expr, name string) ([]branch, bool) {
 
 // writeBranches writes branches as globs: those in one directory together, as
 // long as the glob stays short.
-func writeBranches(branches []branch, name string, start variableStart) (globs []string, ok bool) {
+func writeBranches(branches []branch, name string, start variableStart, noNUL bool) (globs []string, ok bool) {
 	total := 0
 	for len(branches) > 0 {
-		text, ok := writeGroup(branches[:1], name, start)
+		text, ok := writeGroup(branches[:1], name, start, noNUL)
 		n := 1
 		for ok && n < len(branches) && directory(name, branches[n]) == directory(name, branches[0]) {
-			longer, fits := writeGroup(branches[:n+1], name, start)
+			longer, fits := writeGroup(branches[:n+1], name, start, noNUL)
 			if !fits || len(longer) > maxExceptGlob {
 				break
 			}
@@ -106,7 +110,7 @@ func directory(name string, b branch) int { return strings.LastIndexByte(name[:b
 
 // writeGroup writes branches as one glob: what they have in common at their
 // start and end, and an alternation between.
-func writeGroup(branches []branch, name string, start variableStart) (string, bool) {
+func writeGroup(branches []branch, name string, start variableStart, noNUL bool) (string, bool) {
 	from := branches[0].at
 	var choices []*expr
 	for _, b := range branches {
@@ -123,7 +127,7 @@ func writeGroup(branches []branch, name string, start variableStart) (string, bo
 		}
 		choices = flattened(choices)
 	}
-	var w globWriter
+	w := globWriter{noNUL: noNUL}
 	if start.text != "" && from >= start.length {
 		w.out.WriteString(start.text)
 		w.slash = strings.HasSuffix(start.text, "/")

@@ -1,8 +1,6 @@
 package apparmor
 
-import (
-	"strings"
-)
+import "strings"
 
 func (s byteSet) and(t byteSet) byteSet {
 	return byteSet{s[0] & t[0], s[1] & t[1], s[2] & t[2], s[3] & t[3]}
@@ -14,10 +12,11 @@ func (s byteSet) without(c byte) byteSet {
 }
 
 // A globWriter writes an expression as a glob that parseGlob reads as the same
-// names. NUL does not count: no name holds it.
+// names. NUL does not count unless noNUL is set: no name holds it.
 type globWriter struct {
 	out   strings.Builder
 	slash bool // a slash stands before, from which * asks for one more byte
+	noNUL bool // a class matches no NUL where the set does not
 	bad   bool // something cannot be written
 }
 
@@ -137,6 +136,9 @@ func (w *globWriter) oneByte(e *expr) string {
 		return escaped(in)
 	case len(in) < len(out):
 		return "[" + classText(in) + "]"
+	}
+	if w.noNUL && !e.set.has(0) {
+		return "[^" + classText(out) + `\000]`
 	}
 	return "[^" + classText(out) + "]"
 }

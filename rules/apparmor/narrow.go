@@ -18,11 +18,11 @@ type Narrowed struct {
 }
 
 // maxNarrowed is how many bytes the rules that replace one may take.
-const maxNarrowed = maxExcept
+const maxNarrowed = 2500
 
 // NarrowDeny returns what makes a deny rule of the profile leave out some
 // permissions of a request, and refuse all else that it did. perms counts for
-// files alone; the other classes leave out those of the request. A fields of the
+// files alone; the other classes leave out those of the request. A field of the
 // request that is empty is unknown, and left out whatever it is.
 //
 // It reports false for a rule that came through an include or does not refuse
@@ -102,7 +102,7 @@ func (p *Profile) narrowFile(r *FileRule, req FileRequest, perms Perms) (n Narro
 		return n, ok
 	}
 	res := p.resolver(true)
-	globs, ok := except(res, r.Path, pathText, req.Path)
+	globs, ok := except(res, r.Path, pathText, req.Path, taken&Lock != 0)
 	if !ok {
 		return n, false
 	}
@@ -156,7 +156,7 @@ func readAsFiles(r *FileRule, texts, globs []string, taken Perms) bool {
 // otherLinks returns the rules that refuse links of the request's new name to
 // all files but its target.
 func otherLinks(res *resolver, r *FileRule, req FileRequest) ([]string, bool) {
-	globs, ok := except(res, &Pattern{Source: "/**", Expanded: []string{"/**"}}, pathText, req.Target)
+	globs, ok := except(res, &Pattern{Source: "/**", Expanded: []string{"/**"}}, pathText, req.Target, false)
 	start := r.PathAt.Span.Start
 	if r.Leading {
 		start = r.PermsAt.Span.Start
@@ -232,7 +232,7 @@ func narrowCapability(r *CapabilityRule, req Request) (texts []string, note stri
 	names := r.Names
 	if len(names) == 0 {
 		names = capabilities
-		note = "The rule covered every capability; now it lists those known so far, and a kernel that adds one is not refused it."
+		note = "The rule covered every capability; now those known so far are listed, and one that a newer kernel adds is not refused."
 	}
 	left := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == capability.Name })
 	if len(left) == len(names) {
@@ -298,7 +298,7 @@ func (p *Profile) narrowPaths(r Rule, req Request) (texts []string, ok bool) {
 		if _, literal := c.pattern.Literal(); literal {
 			continue
 		}
-		globs, ok := except(res, c.pattern, c.kind, c.value)
+		globs, ok := except(res, c.pattern, c.kind, c.value, false)
 		if !ok {
 			return nil, false
 		}
@@ -306,7 +306,10 @@ func (p *Profile) narrowPaths(r Rule, req Request) (texts []string, ok bool) {
 			texts = append(texts, amended(r.Location(), []rules.Edit{{At: c.pattern.At, New: quoted(g)}}))
 		}
 	}
-	return texts, true
+	// A change_profile rule without a program also refuses every change at an
+	// execution, which would go with it.
+	_, change := r.(*ChangeProfileRule)
+	return texts, !change || len(texts) > 0
 }
 
 // placesOf returns the patterns that decide on a request of one kind.

@@ -33,6 +33,18 @@ func (c *ruleCondition) text() string {
 	return ""
 }
 
+// name returns what a message calls the condition.
+func (c *ruleCondition) name() string {
+	name := strings.TrimSuffix(c.key, "=")
+	switch {
+	case name == "set":
+		return "signal"
+	case c.peer:
+		return "peer " + name
+	}
+	return name
+}
+
 func (c *ruleCondition) list(values []string) string {
 	if c.together {
 		return "(" + strings.Join(values, " ") + ")"
@@ -66,7 +78,7 @@ func (c *ruleCondition) without(res *resolver) ([]string, bool) {
 	if name, ok := glob.Literal(); ok {
 		return nil, name == c.value
 	}
-	globs, ok := except(res, glob, c.kind, c.value)
+	globs, ok := except(res, glob, c.kind, c.value, false)
 	for i, g := range globs {
 		if strings.ContainsRune(g, ',') && quoted(g) == g {
 			g = `"` + g + `"`
@@ -127,9 +139,8 @@ func (p *Profile) narrowConditions(r Rule, req Request) (texts []string, note st
 		if cond.ignored {
 			continue
 		}
-		name := strings.TrimSuffix(cond.key, "=")
 		if cond.value == "" {
-			notes = append(notes, "The request does not say its "+name+": it is left out for every one.")
+			notes = append(notes, "The request does not say its "+cond.name()+": it is left out for every one.")
 			continue
 		}
 		others, ok := cond.without(res)
@@ -137,7 +148,7 @@ func (p *Profile) narrowConditions(r Rule, req Request) (texts []string, note st
 			return nil, "", false
 		}
 		if cond.known != nil && cond.listed == nil {
-			notes = append(notes, "The rule covered every "+name+"; now it lists those known so far.")
+			notes = append(notes, "The rule covered every "+cond.name()+"; now those known so far are listed.")
 		}
 		for _, text := range others {
 			texts = append(texts, start+c.write(c.perms&c.asked, i, text))
@@ -281,7 +292,7 @@ func (p *Profile) sameElsewhere(r Rule, texts []string, req Request) bool {
 func refuses(r Rule, req Request) bool {
 	if link, ok := r.(*LinkRule); ok {
 		file, ok := req.(FileRequest)
-		return ok && link.Link.Match(file.Path) && link.Target.Match(file.Target)
+		return ok && file.Perms&Link != 0 && link.Link.Match(file.Path) && link.Target.Match(file.Target)
 	}
 	perms, diff := answer(r, req)
 	return len(diff) == 0 && perms&wanted(req) != 0
