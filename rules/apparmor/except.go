@@ -64,7 +64,7 @@ func branchesOf(e *expr, name string) ([]branch, bool) {
 		}
 	}
 	for i := range len(name) {
-		if size(e) > maxExceptSize {
+		if size(e) > maxExceptSize || len(branches) > maxExcept/4 {
 			return nil, false
 		}
 		other := startingIn(e, without(name[i]))
@@ -394,8 +394,12 @@ func endsAs(long, short *expr) bool {
 	})
 }
 
-// maxAbsorb bounds the choices that are compared with each other.
-const maxAbsorb = 6
+// Limits on the comparing of choices, which only makes globs shorter: how many,
+// and pairs of states per comparison.
+const (
+	maxAbsorb      = 6
+	maxAbsorbPairs = 200
+)
 
 // flattened returns the choices of an alternation with those of alternations
 // among them, the empty one first, without those that another one covers.
@@ -443,9 +447,7 @@ func absorbed(choices []*expr) []*expr {
 			if i == j || dropped[i] || dropped[j] {
 				continue
 			}
-			if r := compare(automata[j], automata[i]); r.Complete && !r.HasOnlyB {
-				dropped[i] = true
-			}
+			dropped[i] = coversSoon(automata[j], automata[i])
 		}
 	}
 	var kept []*expr
@@ -455,4 +457,25 @@ func absorbed(choices []*expr) []*expr {
 		}
 	}
 	return kept
+}
+
+// coversSoon reports whether a matches all that b does, if few states tell.
+func coversSoon(a, b *automaton) bool {
+	alphabet := jointAlphabet(a, b)
+	queue := [][2]*state{{a.start.Load(), b.start.Load()}}
+	seen := map[[2]*state]bool{queue[0]: true}
+	for i := 0; i < len(queue); i++ {
+		inA, inB := queue[i][0], queue[i][1]
+		if len(inB.tags) > 0 && len(inA.tags) == 0 || len(queue) > maxAbsorbPairs {
+			return false
+		}
+		for _, c := range alphabet {
+			next := [2]*state{a.next(inA, c), b.next(inB, c)}
+			if len(next[1].nodes) > 0 && !seen[next] {
+				seen[next] = true
+				queue = append(queue, next)
+			}
+		}
+	}
+	return true
 }

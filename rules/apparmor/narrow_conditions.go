@@ -202,9 +202,11 @@ func listOf(value string) []string {
 	return []string{value}
 }
 
-// allSignals returns the names of all signals that a rule can list.
+// allSignals returns the names of all signals as the kernel has them: sig_names.h
+// of security/apparmor, where tstp is stp and poll is io.
 func allSignals() []string {
 	names := slices.Sorted(maps.Keys(signals))
+	names = slices.DeleteFunc(names, func(name string) bool { return name == "tstp" || name == "poll" })
 	for n := range 33 {
 		names = append(names, "rtmin+"+strconv.Itoa(n))
 	}
