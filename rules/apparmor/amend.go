@@ -71,8 +71,8 @@ func (t Transition) OrInherit() string {
 	return t.String()
 }
 
-// NarrowDeny is Profile.NarrowDeny for a rule without variables of a policy
-// without aliases.
+// NarrowDeny is Profile.NarrowDeny where the profile is not at hand: variables
+// come out as their values, and aliases are not looked at.
 func (r *FileRule) NarrowDeny(path string, perms Perms) (edits []rules.Edit, text string, ok bool) {
 	n, ok := (&Profile{}).NarrowDeny(r, FileRequest{Path: path, Perms: perms}, perms)
 	return n.Edits, n.Text, ok

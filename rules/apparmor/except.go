@@ -9,7 +9,7 @@ import (
 // ones are no improvement to a profile.
 const (
 	maxExcept     = 2000 // bytes of all of them together
-	maxExceptGlob = 100  // bytes up to which one glob takes more branches
+	maxExceptGlob = 80   // bytes up to which one glob takes more branches: a line of a terminal
 	maxExceptSize = 4096 // nodes of an expression on the way
 )
 

@@ -37,7 +37,8 @@ func TestNarrowDenyFiles(t *testing.T) {
 	}{
 		{"deny /usr/sbin/** mrwklx,", "/usr/sbin/nginx", Exec | Read | Mmap, []string{
 			"deny /usr/sbin/** wkl,",
-			"deny /usr/sbin/{[^n/]**,n{,[^g]**},ng{,[^i]**},ngi{,[^n]**},ngin{,[^x]**},nginx{?,/}**} mrx,",
+			"deny /usr/sbin/{[^n/]**,n{,[^g]**},ng{,[^i]**},ngi{,[^n]**},ngin{,[^x]**}} mrx,",
+			"deny /usr/sbin/nginx{?,/}** mrx,",
 		}},
 		{"deny @{PROC}/* w,", "/proc/foo", Write, []string{
 			"deny @{PROC}/{[^f/]*,f{,[^o/]*},fo{,[^o/]*},foo?*} w,",
@@ -45,20 +46,23 @@ func TestNarrowDenyFiles(t *testing.T) {
 		{"deny @{PROC}/sys/[^k]** w,", "/proc/sys/net/ipv4/ip_forward", Write, []string{
 			"deny @{PROC}/sys/{[^kn]**,n{,[^e]**},ne{,[^t]**},net{,?**}} w,",
 			"deny @{PROC}/sys/net/{,[^i]**,i{,[^p]**},ip{,[^v]**},ipv{,[^4]**},ipv4{,?**}} w,",
-			"deny @{PROC}/sys/net/ipv4/{,[^i]**,i{,[^p]**},ip{,[^_]**},ip_{,[^f]**},ip_f{,[^o]**},ip_fo{,[^r]**}} w,",
-			"deny @{PROC}/sys/net/ipv4/ip_for{,[^w]**,w{,[^a]**},wa{,[^r]**},war{,[^d]**},ward{?,/}**} w,",
+			"deny @{PROC}/sys/net/ipv4/{,[^i]**,i{,[^p]**},ip{,[^_]**},ip_{,[^f]**},ip_f{,[^o]**}} w,",
+			"deny @{PROC}/sys/net/ipv4/ip_fo{,[^r]**,r{,[^w]**},rw{,[^a]**},rwa{,[^r]**}} w,",
+			"deny @{PROC}/sys/net/ipv4/ip_forwar{,[^d]**,d{?,/}**} w,",
 		}},
 		{"deny @{PROC}/{[^1-9],[^1-9][^0-9],[^1-9s][^0-9y][^0-9s],[^1-9][^0-9][^0-9][^0-9/]*}/** w,", "/proc/irq/4/smp_affinity", Write, []string{
 			"deny @{PROC}/{[^1-9i],[^1-9i][^0-9],[^1-9is][^0-9y][^0-9s],[^1-9i][^0-9][^0-9][^0-9/]*}/** w,",
-			"deny @{PROC}/i{,[^0-9r],[^0-9ry][^0-9s],[^0-9r][^0-9][^0-9/]*,r{,[^0-9qs],[^0-9q][^0-9/]*},rq[^0-9/]*}/** w,",
+			"deny @{PROC}/i{,[^0-9r],[^0-9ry][^0-9s],[^0-9r][^0-9][^0-9/]*}/** w,",
+			"deny @{PROC}/ir{,[^0-9qs],[^0-9q][^0-9/]*,q[^0-9/]*}/** w,",
 			"deny @{PROC}/irq/{[^4/]**,4{,?**}} w,",
-			"deny @{PROC}/irq/4/{,[^s]**,s{,[^m]**},sm{,[^p]**},smp{,[^_]**},smp_{,[^a]**},smp_a{,[^f]**}} w,",
-			"deny @{PROC}/irq/4/smp_af{,[^f]**,f{,[^i]**},fi{,[^n]**},fin{,[^i]**},fini{,[^t]**},finit{,[^y]**}} w,",
-			"deny @{PROC}/irq/4/smp_affinity{?,/}** w,",
+			"deny @{PROC}/irq/4/{,[^s]**,s{,[^m]**},sm{,[^p]**},smp{,[^_]**},smp_{,[^a]**}} w,",
+			"deny @{PROC}/irq/4/smp_a{,[^f]**,f{,[^f]**},ff{,[^i]**},ffi{,[^n]**},ffin{,[^i]**}} w,",
+			"deny @{PROC}/irq/4/smp_affini{,[^t]**,t{,[^y]**},ty{?,/}**} w,",
 		}},
 		{"deny /sys/[^f]*/** wklx,", "/sys/kernel/mm/ksm/run", Write, []string{
 			"deny /sys/[^f]*/** klx,",
-			"deny /sys/{[^fk]*,k{,[^e/]*},ke{,[^r/]*},ker{,[^n/]*},kern{,[^e/]*},kerne{,[^l/]*},kernel?*}/** w,",
+			"deny /sys/{[^fk]*,k{,[^e/]*},ke{,[^r/]*},ker{,[^n/]*},kern{,[^e/]*}}/** w,",
+			"deny /sys/kerne{,[^l/]*,l?*}/** w,",
 			"deny /sys/kernel/{[^m/]**,m{,[^m]**},mm{,?**}} w,",
 			"deny /sys/kernel/mm/{,[^k]**,k{,[^s]**},ks{,[^m]**},ksm{,?**}} w,",
 			"deny /sys/kernel/mm/ksm/{,[^r]**,r{,[^u]**},ru{,[^n]**},run{?,/}**} w,",
