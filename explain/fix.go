@@ -292,61 +292,53 @@ func (f *Finding) transitionFix(p *Policy, profile *apparmor.Profile, rule *appa
 // they leave it out, and then to drop it from all that they name. Where no rule
 // allows the access either, a rule for it is added.
 func (p *Policy) denyFixes(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision) (fixes []rules.Fix, notes []string) {
-	file, isFile := req.(apparmor.FileRequest)
 	perms := d.Refused
-	if perms&apparmor.Exec != 0 {
+	if _, isFile := req.(apparmor.FileRequest); isFile && perms&apparmor.Exec != 0 {
 		perms |= apparmor.Read | apparmor.Mmap // without which a program cannot run
 	}
-	narrow := rules.Fix{Message: "make the deny rule leave out this path"}
+	narrow := &rules.Fix{Message: "make the deny rule leave out this alone"}
 	wide := rules.Fix{Message: "take this out of the deny rule"}
 	for _, r := range d.Deny {
 		if via := r.Head().Via; len(via) > 0 {
 			return nil, []string{fmt.Sprintf("The deny rule comes from %s, which other profiles share, and no rule of this profile can outweigh it: leave out the include at %s and copy what is needed of it.", r.Location().File.Name, via[0])}
 		}
-		rule, ok := r.(*apparmor.FileRule)
-		if !ok || !isFile || rule.Path == nil {
-			edits, ok := undeny(r)
-			if !ok {
-				return nil, nil
+		narrowed, ok := profile.NarrowDeny(r, req, perms)
+		if !ok {
+			narrow = nil
+		}
+		if narrow != nil {
+			narrow.Edits = append(narrow.Edits, narrowed.Edits...)
+			narrow.Rule = strings.TrimPrefix(narrow.Rule+"\n"+narrowed.Text, "\n")
+			if narrowed.Note != "" {
+				notes = append(notes, narrowed.Note)
 			}
-			wide.Edits = append(wide.Edits, edits...)
-			narrow.Edits = nil
-			continue
 		}
-		edits, text, narrowed := rule.NarrowDeny(file.Path, perms)
-		if narrowed {
-			narrow.Edits, narrow.Rule = append(narrow.Edits, edits...), text
-		}
-		edits, text, widened := dropPerms(rule, perms)
-		if !widened {
+		edits, text, ok := dropPerms(r, perms)
+		if !ok {
 			return nil, nil
 		}
-		wide.Edits, wide.Rule = append(wide.Edits, edits...), text
+		wide.Edits, wide.Rule = append(wide.Edits, edits...), strings.TrimPrefix(wide.Rule+"\n"+text, "\n")
 	}
-	if slices.Equal(narrow.Edits, wide.Edits) { // the rules name this path alone
-		narrow.Edits = nil
+	if narrow != nil && narrow.Rule == "" {
+		narrow.Message = "remove the deny rule, which names nothing else"
 	}
-	for _, fix := range []rules.Fix{narrow, wide} {
-		if len(fix.Edits) > 0 {
-			fixes = append(fixes, p.allowToo(fix, profile, req))
-		}
+	if narrow != nil {
+		fixes = append(fixes, p.allowToo(*narrow, profile, req))
 	}
-	return fixes, nil
+	if narrow == nil || !slices.Equal(narrow.Edits, wide.Edits) {
+		fixes = append(fixes, p.allowToo(wide, profile, req))
+	}
+	return fixes, notes
 }
 
-// dropPerms takes permissions out of a deny rule, or the rule out of the file.
-func dropPerms(rule *apparmor.FileRule, perms apparmor.Perms) ([]rules.Edit, string, bool) {
-	if rule.Perms&^perms != 0 {
-		return rule.SetPerms(rule.WithoutPerms(perms))
+// dropPerms takes permissions out of a deny rule for files, or the whole rule out
+// of the file.
+func dropPerms(r apparmor.Rule, perms apparmor.Perms) ([]rules.Edit, string, bool) {
+	if file, ok := r.(*apparmor.FileRule); ok && file.Path != nil && file.Perms&^perms != 0 {
+		return file.SetPerms(file.WithoutPerms(perms))
 	}
-	edit, ok := apparmor.RemoveRule(rule)
-	return []rules.Edit{edit}, "", ok
-}
-
-// undeny takes a whole deny rule out of the file.
-func undeny(r apparmor.Rule) ([]rules.Edit, bool) {
 	edit, ok := apparmor.RemoveRule(r)
-	return []rules.Edit{edit}, ok
+	return []rules.Edit{edit}, "", ok
 }
 
 // allowToo adds to a fix of deny rules a rule that allows the access, if

@@ -2,6 +2,7 @@ package apparmor
 
 import (
 	"strings"
+	"unicode"
 
 	"github.com/whydenied/whydenied/rules"
 )
@@ -44,7 +45,7 @@ func (r *FileRule) SetPerms(word string) (edits []rules.Edit, text string, ok bo
 // the letters of some.
 func (r *FileRule) WithoutPerms(perms Perms) string {
 	return strings.Map(func(letter rune) rune {
-		if i := strings.IndexRune(fileLetters, letter); i >= 0 && perms&(1<<i) != 0 {
+		if i := strings.IndexRune(fileLetters, unicode.ToLower(letter)); i >= 0 && perms&(1<<i) != 0 {
 			return -1
 		}
 		return letter
@@ -68,77 +69,6 @@ func (r *FileRule) ChangeExec(mode string) (edits []rules.Edit, text string, ok 
 func (t Transition) OrInherit() string {
 	t.Fallback = Inherit
 	return t.String()
-}
-
-// NarrowDeny returns the edits that make a deny rule leave out some permissions
-// on one path and refuse all else that it did, and the text that stands in its
-// place. It reports false for a rule that came through an include, and for
-// globs that cannot be written without one of their names.
-func (r *FileRule) NarrowDeny(path string, perms Perms) (edits []rules.Edit, text string, ok bool) {
-	if !r.Deny || len(r.Via) > 0 || r.Path == nil {
-		return nil, "", false
-	}
-	left := r.WithoutPerms(perms)
-	if _, literal := r.Path.Literal(); literal {
-		if left == "" {
-			edit, ok := RemoveRule(r)
-			return []rules.Edit{edit}, "", ok
-		}
-		return r.SetPerms(left)
-	}
-	glob, ok := except(r.Path.Source, path)
-	if !ok {
-		return nil, "", false
-	}
-	path = `"` + glob + `"`
-	if !strings.ContainsAny(glob, " \t") {
-		path = glob
-	}
-	head := amended(r.At, []rules.Edit{{At: r.PathAt, New: path}, {At: r.PermsAt, New: (r.Perms & perms).String()}})
-	if left == "" {
-		return []rules.Edit{{At: r.At, New: head}}, head, true
-	}
-	rest := amended(r.At, []rules.Edit{{At: r.PermsAt, New: left}})
-	text = rest + "\n" + indentation(r.At) + head
-	return []rules.Edit{{At: r.At, New: text}}, text, true
-}
-
-// except returns a glob that names what "prefix**" or "prefix*" names but for
-// one path, and reports false for any other glob. It spells the path letter by
-// letter: what differs at the first, at the second, and so on, what ends too
-// early, and what goes on.
-func except(glob, path string) (string, bool) {
-	const special = "*?[]{}^\\\"@,- \t\n"
-	prefix, ok := strings.CutSuffix(glob, "**")
-	tail, slash := "**", ""
-	if !ok {
-		prefix, ok = strings.CutSuffix(glob, "*")
-		tail, slash = "*", "/"
-	}
-	name, under := strings.CutPrefix(path, prefix)
-	if !ok || !under || name == "" || strings.ContainsAny(prefix, special) || strings.ContainsAny(name, "*?[]{}^\\\"@, \t\n") || slash == "/" && strings.Contains(name, "/") {
-		return "", false
-	}
-	var out strings.Builder
-	out.WriteString(prefix + "{")
-	for i := range len(name) {
-		class := name[i : i+1]
-		if class == "-" {
-			class = `\-`
-		}
-		other := "[^" + class + slash + "]" + tail
-		if i == 0 {
-			out.WriteString(other)
-		} else {
-			out.WriteString("," + name[:i] + "{," + other + "}")
-		}
-	}
-	longer := "," + name + "?" + tail
-	if slash == "" {
-		longer = "," + name + "{?,/}**"
-	}
-	out.WriteString(longer + "}")
-	return out.String(), true
 }
 
 // indentation returns the white space before a location on its line, or "" if

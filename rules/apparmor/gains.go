@@ -131,14 +131,6 @@ func keyOfRequest(req Request) string {
 	return ""
 }
 
-func literalExpr(s string) *expr {
-	e := &expr{}
-	for i := range len(s) {
-		e.subs = append(e.subs, set(oneByte(s[i])))
-	}
-	return e
-}
-
 // index returns the place of an automaton in autos. Texts that share a layer
 // share its state too.
 func (w *gainWalk) index(a *automaton) int {

@@ -115,17 +115,20 @@ func TestAmend(t *testing.T) {
 	apply(p, edits...)
 
 	p = loadProfile(t, "profile p { audit deny /srv/a rwklx, # why\n}")
-	edits, _, ok = fileRule(p).NarrowDeny("/srv/a", Write|Exec)
+	narrow := func(path string, perms Perms) (Narrowed, bool) {
+		return p.NarrowDeny(fileRule(p), FileRequest{Path: path, Perms: perms}, perms)
+	}
+	n, ok := narrow("/srv/a", Write|Exec)
 	require.True(t, ok)
-	assert.Equal(t, "profile p { audit deny /srv/a rkl, # why\n}", apply(p, edits...))
+	assert.Equal(t, "profile p { audit deny /srv/a rkl, # why\n}", apply(p, n.Edits...))
 
 	p = loadProfile(t, "profile p {\n  audit deny /srv/* rw, # why\n}")
-	edits, text, ok = fileRule(p).NarrowDeny("/srv/ab", Write)
+	n, ok = narrow("/srv/ab", Write)
 	require.True(t, ok)
-	assert.Equal(t, "audit deny /srv/* r,\n  audit deny /srv/{[^a/]*,a{,[^b/]*},ab?*} w,", text)
-	apply(p, edits...)
-	for _, path := range []string{"/srv/a/b", "/other", "/srv/a*", "/srv/"} {
-		_, _, ok = fileRule(p).NarrowDeny(path, Write)
+	assert.Equal(t, "audit deny /srv/* r,\n  audit deny /srv/{[^a/]*,a{,[^b/]*},ab?*} w,", n.Text)
+	apply(p, n.Edits...)
+	for _, path := range []string{"/srv/a/b", "/other", "/srv/"} {
+		_, ok = narrow(path, Write)
 		assert.False(t, ok, path)
 	}
 }

@@ -1,0 +1,227 @@
+package apparmor
+
+import "strings"
+
+func (s byteSet) and(t byteSet) byteSet {
+	return byteSet{s[0] & t[0], s[1] & t[1], s[2] & t[2], s[3] & t[3]}
+}
+
+func (s byteSet) without(c byte) byteSet {
+	s[c>>6] &^= 1 << (c & 63)
+	return s
+}
+
+// A globWriter writes an expression as a glob that parseGlob reads as the same
+// names. NUL does not count unless noNUL is set: no name holds it.
+type globWriter struct {
+	out   strings.Builder
+	slash bool // a slash stands before, from which * asks for one more byte
+	noNUL bool // a class matches no NUL where the set does not
+	bad   bool // something cannot be written
+}
+
+// sequence writes parts one after the other; last says that the glob ends there.
+func (w *globWriter) sequence(items []*expr, last bool) {
+	items = joinStars(items)
+	// edge reports whether a star before item i reads as after a slash.
+	edge := func(i int) bool {
+		if i == len(items) {
+			return last
+		}
+		next, _ := items[i].literal()
+		return next == "/"
+	}
+	for i := 0; i < len(items); i++ {
+		e := items[i]
+		text, literal := e.literal()
+		switch {
+		case literal && text == "/":
+			w.writeSlash()
+		case literal:
+			for i+1 < len(items) {
+				next, ok := items[i+1].literal()
+				if !ok || next == "/" {
+					break
+				}
+				text += next
+				i++
+			}
+			w.write(escaped(text))
+		case e.op == opStar && w.slash && edge(i+1):
+			w.write("{," + w.star(e) + "}")
+		case e.op == opStar:
+			w.write(w.star(e))
+		case e.op == opAlt:
+			w.alternation(e.subs)
+		case w.slash && w.oneByte(e) == "?" && i+1 < len(items) && items[i+1].op == opStar && edge(i+2):
+			i++
+			w.write(w.star(items[i]))
+		default:
+			w.write(w.oneByte(e))
+		}
+	}
+}
+
+func (w *globWriter) write(text string) {
+	w.out.WriteString(text)
+	w.slash = false
+}
+
+// writeSlash writes a slash; after another one as a class, lest the two be
+// joined.
+func (w *globWriter) writeSlash() {
+	if w.slash {
+		w.write("[/]")
+		return
+	}
+	w.write("/")
+	w.slash = true
+}
+
+func (w *globWriter) alternation(choices []*expr) {
+	w.write("{")
+	for i, c := range choices {
+		if i > 0 {
+			w.write(",")
+		}
+		w.sequence(itemsOf(c), false)
+	}
+	w.write("}")
+}
+
+// joinStars makes two stars in a row one, as the text ** would.
+func joinStars(items []*expr) []*expr {
+	var out []*expr
+	for _, e := range items {
+		if n := len(out); n > 0 && e.op == opStar && out[n-1].op == opStar {
+			a, b := out[n-1].subs[0].set.without(0), e.subs[0].set.without(0)
+			if a.and(b) == b {
+				continue
+			}
+			if a.and(b) == a {
+				out[n-1] = e
+				continue
+			}
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+func (w *globWriter) star(e *expr) string {
+	switch e.subs[0].set.without(0) {
+	case without(0, '/'):
+		return "*"
+	case without(0):
+		return "**"
+	}
+	w.bad = true
+	return ""
+}
+
+// oneByte writes a set of bytes: as ?, or as a class of those in it or of those
+// not in it, whichever are fewer.
+func (w *globWriter) oneByte(e *expr) string {
+	if e.op != opSet {
+		w.bad = true
+		return ""
+	}
+	in, out := members(e.set), members(e.set.complement())
+	switch {
+	case len(out) == 0:
+		return "{?,/}"
+	case out == "/":
+		return "?"
+	case len(in) == 1:
+		return escaped(in)
+	case len(in) < len(out):
+		return "[" + classText(in) + "]"
+	}
+	if w.noNUL && !e.set.has(0) {
+		return "[^" + classText(out) + `\000]`
+	}
+	return "[^" + classText(out) + "]"
+}
+
+// members returns the bytes of a set but NUL, in an order in which a class can
+// hold them: - first, as elsewhere it makes a range, / last, as people write it,
+// and ^ not at the start.
+func members(s byteSet) string {
+	var first, middle, end []byte
+	for c := 1; c < 256; c++ {
+		switch b := byte(c); {
+		case !s.has(b):
+		case b == '-':
+			first = append(first, b)
+		case b == '/' || b == '^':
+			end = append(end, b)
+		default:
+			middle = append(middle, b)
+		}
+	}
+	return string(first) + string(middle) + string(end)
+}
+
+// classText writes the bytes of a class, runs of letters, digits and of what is
+// no ASCII as ranges.
+func classText(bytes string) string {
+	var out strings.Builder
+	for i := 0; i < len(bytes); {
+		n := 1
+		for i+n < len(bytes) && bytes[i+n] == bytes[i]+byte(n) && kindOfByte(bytes[i]) != 0 && kindOfByte(bytes[i+n]) == kindOfByte(bytes[i]) {
+			n++
+		}
+		if n < 3 {
+			out.WriteString(classByte(bytes[i]))
+			i++
+			continue
+		}
+		out.WriteString(classByte(bytes[i]) + "-" + classByte(bytes[i+n-1]))
+		i += n
+	}
+	return out.String()
+}
+
+func kindOfByte(c byte) int {
+	switch {
+	case isDigit(c):
+		return 1
+	case 'a' <= c && c <= 'z':
+		return 2
+	case 'A' <= c && c <= 'Z':
+		return 3
+	case c >= 0x7f:
+		return 4
+	case c < ' ':
+		return 5
+	}
+	return 0
+}
+
+// classByte writes one byte of a class. A comma stands for itself there, and a
+// backslash before it would be taken for another byte of the class.
+func classByte(c byte) string {
+	switch {
+	case c == '-' || c == ',' || c == '^':
+		return string(rune(c))
+	case c == ']':
+		return `\]`
+	}
+	return escaped(string([]byte{c}))
+}
+
+// escaped is QuotePath without the quotes.
+func escaped(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.Trim(QuotePath(text), `"`)
+}
+
+// quoted puts a glob into quotes if it needs them.
+func quoted(glob string) string {
+	if strings.ContainsAny(glob, " !#=()") || strings.Contains(glob, `\,`) {
+		return `"` + glob + `"`
+	}
+	return glob
+}
