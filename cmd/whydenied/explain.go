@@ -32,9 +32,14 @@ func (f *inputFlags) add(flags *pflag.FlagSet) {
 	f.policy.add(flags)
 	flags.StringVar(&f.since, "since", "", "only denials from this `TIME` on: RFC 3339, a date, HH:MM, or an age such as 2h")
 	flags.StringVar(&f.until, "until", "", "only denials up to this `TIME`")
-	flags.StringArrayVar(&f.filter.Containers, "container", nil, "only this container: `NAME` or ID; repeatable")
-	flags.StringArrayVar(&f.filter.Profiles, "profile-name", nil, "only this AppArmor profile: `NAME`, with its children; repeatable")
-	flags.StringArrayVar(&f.filter.Comms, "comm", nil, "only processes of this `NAME`; repeatable")
+	addFilter(flags, &f.filter)
+}
+
+// addFilter adds the flags that select denials by whose they are.
+func addFilter(flags *pflag.FlagSet, filter *explain.Filter) {
+	flags.StringArrayVar(&filter.Containers, "container", nil, "only this container: `NAME` or ID; repeatable")
+	flags.StringArrayVar(&filter.Profiles, "profile-name", nil, "only this AppArmor profile: `NAME`, with its children; repeatable")
+	flags.StringArrayVar(&filter.Comms, "comm", nil, "only processes of this `NAME`; repeatable")
 }
 
 // explainFlags are the flags of the explain command.

@@ -22,8 +22,11 @@ type outputFlags struct {
 	color  string
 }
 
-func (f *outputFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.format, "format", "text", "`FORMAT` of the answer: text or json")
+func (f *outputFlags) add(flags *pflag.FlagSet) { f.addFormats(flags, "text or json") }
+
+// addFormats is add where there are other formats.
+func (f *outputFlags) addFormats(flags *pflag.FlagSet, formats string) {
+	flags.StringVar(&f.format, "format", "text", "`FORMAT` of the answer: "+formats)
 	flags.StringVar(&f.color, "color", "auto", "`WHEN` to colour text: auto, always or never")
 }
 

@@ -29,6 +29,11 @@ var errFound = errors.New("found")
 // said already.
 var errReported = errors.New("failed")
 
+// An exitStatus makes a command exit with the status of another program.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
 // A usageError is a mistake in the command line.
 type usageError struct{ error }
 
@@ -44,9 +49,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	var usage usageError
+	var status exitStatus
 	switch {
 	case err == nil:
 		return exitClean
+	case errors.As(err, &status):
+		return int(status)
 	case errors.Is(err, errFound):
 		return exitFound
 	case errors.Is(err, errReported):
@@ -91,7 +99,7 @@ Exit status: 0 nothing refused or found, 1 whydenied failed, 2 wrong usage,
 		return usagef("%v; see %s --help", err, cmd.CommandPath())
 	})
 	root.SetVersionTemplate("whydenied {{.Version}}\n")
-	root.AddCommand(newExplain(), newParse(), newCheck(), newQuery(), newObserve(), newPatch())
+	root.AddCommand(newExplain(), newParse(), newCheck(), newQuery(), newObserve(), newPatch(), newWatch(), newRun())
 	addCauseTopics(root)
 	return root
 }

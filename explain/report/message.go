@@ -17,14 +17,34 @@ import (
 
 // SchemaVersion is the version of the JSON form: its first number changes when
 // a key changes its meaning or goes away, its second when one is added.
-const SchemaVersion = "1.0.0"
+const SchemaVersion = "1.1.0"
 
 // A Message is one line of the JSON form. Exactly one of its fields is set. A
-// report is a Config, any number of Findings, and a Summary.
+// report is a Config, any number of Findings, and a Summary; while denials are
+// watched, Repeats and Notices come between.
 type Message struct {
 	Config  *Config  `json:"config,omitempty"`
 	Finding *Finding `json:"finding,omitempty"`
+	Repeat  *Repeat  `json:"repeat,omitempty"`
+	Notice  *Notice  `json:"notice,omitempty"`
+	Patch   *Patch   `json:"patch,omitempty"` // at the end of a run
 	Summary *Summary `json:"summary,omitempty"`
+}
+
+// A Repeat says how often a finding that was printed has been seen by now.
+type Repeat struct {
+	ID      string `json:"id"`
+	Message string `json:"message"` // of the finding
+	Count   int    `json:"count"`   // in all
+	First   string `json:"first,omitempty"`
+	Last    string `json:"last,omitempty"`
+}
+
+// A Notice is something that happened to the source of what is watched.
+type Notice struct {
+	Kind  string `json:"kind"`            // lost, rotated, waiting, resumed
+	Count int    `json:"count,omitempty"` // of what is lost, if it is known
+	Text  string `json:"text"`
 }
 
 // A Config says what was read and how, before anything was found.

@@ -19,7 +19,8 @@ type TextOptions struct {
 }
 
 // NewText returns a function that writes each message to w as text: nothing for
-// a Config, a block for a Finding, a line for a Summary. Calls must not overlap.
+// a Config, a block for a Finding, a line for a Repeat, a Notice and a Summary.
+// Calls must not overlap.
 func NewText(w io.Writer, o TextOptions) func(Message) error {
 	if o.Width < 40 {
 		o.Width = 80
@@ -30,6 +31,10 @@ func NewText(w io.Writer, o TextOptions) func(Message) error {
 		switch {
 		case m.Finding != nil:
 			p.finding(m.Finding, o.Now)
+		case m.Repeat != nil:
+			p.repeat(m.Repeat, o.Now)
+		case m.Notice != nil:
+			p.wrap(0, 4, append(words(mild, m.Notice.Kind+":"), prose(normal, m.Notice.Text)...))
 		case m.Summary != nil:
 			p.summary(m.Summary)
 		default:
@@ -82,6 +87,12 @@ func (p *page) finding(f *Finding, now time.Time) {
 	for _, note := range f.Notes {
 		p.wrap(2, 4, append(words(faint, "note:"), prose(normal, note)...))
 	}
+}
+
+// repeat writes how often a finding has been seen by now.
+func (p *page) repeat(r *Repeat, now time.Time) {
+	line := append(words(strong, "×"+thousands(r.Count)), prose(normal, r.Message)...)
+	p.wrap(0, 4, append(line, word{text: timespan(r.First, r.Last, now), style: faint, gap: 2}))
 }
 
 // headline writes the sentence, how often, and when.

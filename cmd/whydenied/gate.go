@@ -1,0 +1,148 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/rules"
+)
+
+// A gate says whether findings make a run fail.
+type gate struct {
+	on    string          // any, new, risk=high or never
+	known map[string]bool // IDs in the baseline
+	file  string          // of the baseline
+}
+
+// newGate returns the gate of --fail-on and --baseline.
+func newGate(on, baseline string) (*gate, error) {
+	g := &gate{on: on, file: baseline}
+	if on == "" {
+		g.on = "any"
+		if baseline != "" {
+			g.on = "new"
+		}
+	}
+	switch g.on {
+	case "any", "risk=high", "never":
+	case "new":
+		if baseline == "" {
+			return nil, usagef("--fail-on new needs --baseline FILE")
+		}
+	default:
+		return nil, usagef("--fail-on %q is unknown; use any, new, risk=high or never", on)
+	}
+	if baseline == "" {
+		return g, nil
+	}
+	var err error
+	g.known, err = readBaseline(baseline)
+	return g, err
+}
+
+// known is a line of a baseline: a finding that was there before. Only the ID
+// counts; the message is for people.
+type known struct {
+	ID      string `json:"id"`
+	Message string `json:"message"`
+}
+
+func readBaseline(name string) (map[string]bool, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the baseline: %w; --write-baseline makes one", err)
+	}
+	defer file.Close()
+	ids := map[string]bool{}
+	lines := bufio.NewScanner(file)
+	for n := 1; lines.Scan(); n++ {
+		if strings.TrimSpace(lines.Text()) == "" {
+			continue
+		}
+		var k known
+		if err := json.Unmarshal(lines.Bytes(), &k); err != nil || k.ID == "" {
+			return nil, fmt.Errorf("%s:%d: not a line of a baseline, which --write-baseline writes", name, n)
+		}
+		ids[k.ID] = true
+	}
+	return ids, lines.Err()
+}
+
+// trips reports whether a finding makes the run fail.
+func (g *gate) trips(f *explain.Finding) bool {
+	switch g.on {
+	case "never":
+		return false
+	case "new":
+		return !g.known[f.ID]
+	case "risk=high":
+		return !g.known[f.ID] && (f.Investigate != "" || len(f.Fixes) > 0 && f.Fixes[0].Risk == rules.High)
+	}
+	return true
+}
+
+// verdict says how many findings trip the gate, and returns errFound if any does.
+func (g *gate) verdict(w io.Writer, findings []*explain.Finding) error {
+	tripped := 0
+	for _, f := range findings {
+		if g.trips(f) {
+			tripped++
+		}
+	}
+	if len(findings) > 0 {
+		fmt.Fprintf(w, "whydenied: --fail-on %s: %d of %d findings fail the run\n", g.on, tripped, len(findings))
+	}
+	if tripped > 0 {
+		return errFound
+	}
+	return nil
+}
+
+// keep writes what --write-baseline and --patch-dir ask for.
+func (f *runFlags) keep(findings []*explain.Finding, patch *report.Patch) error {
+	if f.writeBaseline != "" {
+		if err := writeBaseline(f.writeBaseline, findings); err != nil {
+			return err
+		}
+	}
+	if f.patchDir == "" || len(patch.Files) == 0 {
+		return nil
+	}
+	var diff strings.Builder
+	if err := patch.WriteDiff(&diff); err != nil {
+		return err
+	}
+	files := map[string]string{"whydenied.patch": diff.String()}
+	for _, file := range patch.Files {
+		files[strings.TrimPrefix(filepath.Clean("/"+file.File), "/")] = file.Text
+	}
+	for name, text := range files {
+		name = filepath.Join(f.patchDir, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeBaseline(name string, findings []*explain.Finding) error {
+	var lines []byte
+	for _, f := range findings {
+		line, err := json.Marshal(known{f.ID, report.New(*f).Message})
+		if err != nil {
+			return err
+		}
+		lines = append(lines, report.EscapeJSON(append(line, '\n'))...)
+	}
+	return os.WriteFile(name, lines, 0o644)
+}

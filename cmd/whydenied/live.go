@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/parser/source"
+)
+
+// liveFlags are the flags of the commands that explain denials as they come.
+type liveFlags struct {
+	policy policyFlags
+	filter explain.Filter
+	source string
+}
+
+func (f *liveFlags) add(flags *pflag.FlagSet) {
+	f.policy.add(flags)
+	addFilter(flags, &f.filter)
+	flags.StringVar(&f.source, "source", "", "read `SOURCE`: audit (the kernel's audit netlink), kmsg, journal, or a file that is followed; by default the best that can be opened")
+}
+
+// A session explains denials as they come. Its methods may be called by several
+// goroutines.
+type session struct {
+	live    *source.Live
+	tracker *container.Tracker // nil where processes cannot be followed
+	policy  *explain.Policy
+	stderr  io.Writer
+	print   func(report.Message) error // and flush
+	json    bool
+
+	mu      sync.Mutex
+	reading reading
+	seen    *parser.Dedup
+	told    map[*explain.Finding]int // how often each finding was when it was printed last
+	lost    int
+	at      time.Time // of the last denial that was taken
+	err     error     // of printing
+}
+
+// open opens the source and what tells containers apart, and says which were
+// taken.
+func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(report.Message) error) (*session, error) {
+	stderr := cmd.ErrOrStderr()
+	policy, err := f.policy.load(stderr)
+	if err != nil {
+		return nil, err
+	}
+	policy.Compile = nil // it takes longer than everything else, and patch asks it
+	inventory, err := f.policy.containers(policy)
+	if err != nil {
+		return nil, err
+	}
+	live, err := source.Open(f.source, from)
+	if err != nil {
+		return nil, err
+	}
+	for _, why := range live.Passed {
+		complain(stderr, errors.New(why))
+	}
+	s := &session{live: live, policy: policy, stderr: stderr, print: print, seen: parser.NewDedup(), told: map[*explain.Finding]int{}}
+	find := inventory.Find
+	if s.tracker, err = container.Watch(cmd.Context(), inventory); err != nil {
+		complain(stderr, fmt.Errorf("processes are not followed: %w", err))
+	} else {
+		find = s.tracker.Find
+	}
+	s.reading.group = explain.NewGroup(find, f.filter)
+	fmt.Fprintf(stderr, "whydenied: reading %s; %s\n", report.Escape(live.Taken), report.Escape(s.tier()))
+	return s, nil
+}
+
+// tier says how containers are told apart.
+func (s *session) tier() string {
+	if s.tracker == nil {
+		return "containers are known from the inventory alone"
+	}
+	tier, why := s.tracker.Tier()
+	if why != "" {
+		why = " (" + why + ")"
+	}
+	return "processes are followed by " + tier + why
+}
+
+// close ends what open started.
+func (s *session) close() {
+	if s.tracker != nil {
+		s.tracker.Close()
+	}
+}
+
+// dropPrivileges gives up what reading on does not need.
+func (s *session) dropPrivileges() {
+	keep := append([]source.Capability{source.DACReadSearch, source.SysPtrace}, s.live.Needs...)
+	if err := source.DropCapabilities(keep...); err != nil {
+		complain(s.stderr, fmt.Errorf("capabilities that are not needed are kept: %w", err))
+	}
+}
+
+// follow explains what comes until ctx ends or the source does.
+func (s *session) follow(ctx context.Context) error {
+	for batch, err := range source.Follow(ctx, s.live) {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		s.take(batch)
+		err := s.err
+		s.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take folds a batch, and prints each finding when it is new.
+func (s *session) take(batch source.Batch) {
+	s.reading.stats.Add(batch.Stats)
+	s.reading.tooLong += batch.TooLong
+	for _, n := range batch.Notices {
+		s.notice(n)
+	}
+	for _, d := range batch.Denials {
+		if s.seen.Duplicate(&d) {
+			s.reading.duplicates++
+			continue
+		}
+		f, isNew := s.reading.group.Add(d)
+		if f == nil {
+			continue
+		}
+		s.at = time.Now()
+		if isNew {
+			s.policy.Explain(f)
+			s.told[f] = f.Count
+			m := report.New(*f)
+			s.say(report.Message{Finding: &m})
+		}
+	}
+}
+
+func (s *session) notice(n source.Notice) {
+	if n.Kind == source.Lost {
+		s.lost += n.Count
+	}
+	s.say(report.Message{Notice: &report.Notice{Kind: n.Kind.String(), Count: n.Count, Text: n.Text}})
+}
+
+func (s *session) say(m report.Message) {
+	if err := s.print(m); err != nil && s.err == nil {
+		s.err = err
+	}
+}
+
+// repeat prints how often the findings were seen that were seen again since.
+func (s *session) repeat() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.reading.group.Findings() {
+		if f.Count == s.told[f] {
+			continue
+		}
+		s.told[f] = f.Count
+		m := report.New(*f)
+		s.say(report.Message{Repeat: &report.Repeat{ID: m.ID, Message: m.Message, Count: m.Count, First: m.First, Last: m.Last}})
+	}
+}
+
+// findings returns what was found so far.
+func (s *session) findings() []*explain.Finding {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reading.group.Findings()
+}
+
+// quiet reports whether no denial came for a while.
+func (s *session) quiet(d time.Duration, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return now.Sub(s.at) >= d
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/parser/source"
+)
+
+// runFlags are the flags of the run command.
+type runFlags struct {
+	liveFlags
+	output        outputFlags
+	all           bool
+	baseline      string
+	writeBaseline string
+	failOn        string
+	patchDir      string
+}
+
+func newRun() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run [flags] -- COMMAND [ARGS]...",
+		Short: "Run a command, explain what is refused meanwhile, and gate on it",
+		Long: `run starts a command, such as a test suite, and explains what AppArmor and seccomp
+refuse to its processes and to the containers that start while it runs. When it
+has ended and the log is quiet, run prints one merged patch for all findings.
+
+Signals go to the command, and its exit status is passed on if it is not 0. If it
+is 0, run exits with 3 when the gate of --fail-on trips: on any finding, on those
+that are not in the baseline (new, the default with --baseline), on those whose
+fix has a high risk (risk=high), or never.
+
+On GitHub Actions every finding is an annotation too.`,
+		Example: `  sudo whydenied run -- docker compose up --abort-on-container-exit
+  sudo whydenied run --baseline denials.jsonl --patch-dir suggestions -- go test ./...`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("name the command to run: whydenied run [flags] -- COMMAND [ARGS]...")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return runRun(cmd, args, f) },
+	}
+	flags := cmd.Flags()
+	flags.SetInterspersed(false)
+	f.liveFlags.add(flags)
+	f.output.addFormats(flags, "text, json, junit or markdown")
+	flags.BoolVar(&f.all, "all", false, "explain what is refused to any process of this host meanwhile")
+	flags.StringVar(&f.baseline, "baseline", "", "`FILE` of findings that are known and do not fail the run")
+	flags.StringVar(&f.writeBaseline, "write-baseline", "", "write the findings to `FILE`, for --baseline")
+	flags.StringVar(&f.failOn, "fail-on", "", "`WHICH` findings make the run fail: any, new, risk=high or never")
+	flags.StringVar(&f.patchDir, "patch-dir", "", "write the merged patch and the changed files below `DIR`")
+	return cmd
+}
+
+// settle is how long the log must be quiet after the command has ended, and at
+// most that long it is waited for.
+const (
+	settle    = 500 * time.Millisecond
+	settleMax = 5 * time.Second
+)
+
+func runRun(cmd *cobra.Command, args []string, f runFlags) error {
+	gate, err := newGate(f.failOn, f.baseline)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	print, finish, err := f.printer(cmd, out)
+	if err != nil {
+		return err
+	}
+	s, err := f.open(cmd, source.Start{}, func(m report.Message) error {
+		if err := print(m); err != nil {
+			return err
+		}
+		return out.Flush()
+	})
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	s.narrow(f.all)
+	ctx, stop := context.WithCancel(context.WithoutCancel(cmd.Context())) // signals are the command's
+	defer stop()
+	var background sync.WaitGroup
+	var followed error
+	background.Go(func() { followed = s.follow(ctx) })
+	status, err := s.runCommand(cmd, args)
+	if err != nil {
+		return err
+	}
+	s.dropPrivileges()
+	s.settle()
+	stop()
+	background.Wait()
+	if err := s.end(followed); err != nil && !errors.Is(err, errFound) {
+		return err
+	}
+	findings := s.findings()
+	patch := report.NewPatch(s.policy.Patch(findings))
+	if err := errors.Join(finish(findings, patch), out.Flush()); err != nil {
+		return err
+	}
+	if err := f.keep(findings, patch); err != nil {
+		return err
+	}
+	if status != 0 {
+		return exitStatus(status)
+	}
+	return gate.verdict(cmd.ErrOrStderr(), findings)
+}
+
+// narrow has only the denials explained that the command and the containers that
+// start from now on cause.
+func (s *session) narrow(all bool) {
+	if all {
+		return
+	}
+	if s.tracker == nil {
+		fmt.Fprintln(s.stderr, "whydenied: which processes are the command's cannot be told here; everything that is refused on this host is explained")
+		return
+	}
+	if tier, _ := s.tracker.Tier(); tier == container.TierProc {
+		fmt.Fprintln(s.stderr, "whydenied: which processes are the command's cannot be told without eBPF or the process connector; everything that is refused on this host is explained")
+		return
+	}
+	started := time.Now()
+	s.tracker.Follow(os.Getpid()) // and what it starts from now on
+	s.reading.group.Filter.Keep = func(subject container.Subject, c container.Container) bool {
+		return s.tracker.Followed(subject) || c.Confidence != container.Unknown && !c.Created.Before(started)
+	}
+}
+
+// runCommand runs the command with this program's own streams, passes signals on
+// to it, and returns its exit status: 128 and the signal if it was killed by one.
+func (s *session) runCommand(cmd *cobra.Command, args []string) (int, error) {
+	command := exec.Command(args[0], args[1:]...)
+	command.Stdin, command.Stdout, command.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	if err := command.Start(); err != nil {
+		return 0, fmt.Errorf("cannot run the command: %w", err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- command.Wait() }()
+	for {
+		select {
+		case sig := <-signals:
+			command.Process.Signal(sig)
+		case err := <-done:
+			return statusOf(command, err)
+		}
+	}
+}
+
+// statusOf is the exit status of a command that has ended, as a shell has it.
+func statusOf(command *exec.Cmd, err error) (int, error) {
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return 0, err
+	}
+	if ws, ok := command.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return 128 + int(ws.Signal()), nil
+	}
+	return command.ProcessState.ExitCode(), nil
+}
+
+// settle waits until the log is quiet.
+func (s *session) settle() {
+	s.mu.Lock()
+	s.at = time.Now()
+	s.mu.Unlock()
+	for end := time.Now().Add(settleMax); time.Now().Before(end) && !s.quiet(settle, time.Now()); {
+		time.Sleep(settle / 10)
+	}
+}

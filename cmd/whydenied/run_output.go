@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/report"
+)
+
+// printer returns a function that prints a message while the command runs, and
+// one that prints what is due at the end. Formats that hold all findings at once
+// print nothing until then.
+func (f *runFlags) printer(cmd *cobra.Command, out *bufio.Writer) (print func(report.Message) error, finish func([]*explain.Finding, *report.Patch) error, err error) {
+	atEnd := func(report.Message) error { return nil }
+	switch f.output.format {
+	case "text":
+		opts, err := f.output.textOptions(cmd)
+		return report.NewText(out, opts), func(findings []*explain.Finding, patch *report.Patch) error {
+			f.annotate(out, findings)
+			if len(patch.Files) == 0 {
+				return nil
+			}
+			fmt.Fprintln(out)
+			return patch.WriteDiff(out)
+		}, err
+	case "json":
+		return report.NewJSON(out), func(_ []*explain.Finding, patch *report.Patch) error {
+			return report.NewJSON(out)(report.Message{Patch: patch})
+		}, nil
+	case "junit":
+		return atEnd, func(findings []*explain.Finding, _ *report.Patch) error {
+			return report.WriteJUnit(out, wire(findings))
+		}, nil
+	case "markdown":
+		return atEnd, func(findings []*explain.Finding, patch *report.Patch) error {
+			return report.WriteMarkdown(out, wire(findings), patch)
+		}, nil
+	}
+	return nil, nil, usagef("--format %q is unknown; use text, json, junit or markdown", f.output.format)
+}
+
+func wire(findings []*explain.Finding) []report.Finding {
+	out := make([]report.Finding, len(findings))
+	for i, f := range findings {
+		out[i] = report.New(*f)
+	}
+	return out
+}
+
+// annotate writes findings as annotations of a workflow run, where one runs:
+// the workflow commands of GitHub Actions.
+func (f *runFlags) annotate(out *bufio.Writer, findings []*explain.Finding) {
+	if os.Getenv("GITHUB_ACTIONS") != "true" {
+		return
+	}
+	escape := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace
+	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C").Replace
+	for _, m := range wire(findings) {
+		where := "title=" + property("whydenied: "+m.Cause)
+		if len(m.Rules) > 0 && m.Rules[0].Builtin == "" {
+			where += fmt.Sprintf(",file=%s,line=%d", property(m.Rules[0].File), m.Rules[0].Line)
+		}
+		fmt.Fprintf(out, "::error %s::%s\n", where, escape(m.Message+": "+m.Why))
+	}
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/parser/source"
+)
+
+// watchFlags are the flags of the watch command.
+type watchFlags struct {
+	liveFlags
+	output outputFlags
+	since  string
+	last   int
+	every  time.Duration
+}
+
+func newWatch() *cobra.Command {
+	var f watchFlags
+	cmd := &cobra.Command{
+		Use:   "watch",
+		Short: "Explain denials as they come, until interrupted",
+		Long: `watch explains what AppArmor and seccomp refuse on this host from now on. A
+denial is explained when it is seen first; when it comes again it is counted, and
+the count printed now and then. It reads the kernel's audit netlink beside auditd
+if it may, else auditd's log, the journal, or the kernel's ring buffer, and says
+which and why. Records that the kernel dropped are counted and said.
+
+Containers are told by following the processes of the host, so that one that has
+ended is still known. After its sources are open it gives up the capabilities that
+it no longer needs.`,
+		Example: `  sudo whydenied watch --profile-dir /etc/apparmor.d --container web-1
+  whydenied watch --source /var/log/audit/audit.log --last 1000 --format json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runWatch(cmd, f) },
+	}
+	flags := cmd.Flags()
+	f.liveFlags.add(flags)
+	f.output.add(flags)
+	flags.StringVar(&f.since, "since", "", "begin with the denials from this `TIME` on, where the source keeps them")
+	flags.IntVar(&f.last, "last", 0, "begin with the last `N` lines, where the source keeps them")
+	flags.DurationVar(&f.every, "every", 10*time.Second, "how often repeated findings are counted out")
+	return cmd
+}
+
+func runWatch(cmd *cobra.Command, f watchFlags) error {
+	if f.every <= 0 {
+		return usagef("--every must be more than nothing, such as 10s")
+	}
+	since, err := parseTime(f.since, time.Now())
+	if err != nil {
+		return usagef("--since: %v", err)
+	}
+	print, flush, err := f.output.printer(cmd)
+	if err != nil {
+		return err
+	}
+	status := newStatus(cmd.ErrOrStderr())
+	s, err := f.open(cmd, source.Start{Since: since, Last: f.last}, func(m report.Message) error {
+		status.clear()
+		if err := print(m); err != nil {
+			return err
+		}
+		return flush()
+	})
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	s.dropPrivileges()
+	var background sync.WaitGroup
+	ctx, stop := context.WithCancel(cmd.Context())
+	background.Go(func() { s.beat(ctx, f.every, status) })
+	err = s.follow(ctx)
+	stop()
+	background.Wait()
+	status.clear()
+	return s.end(err)
+}
+
+// beat prints counts and the status line until ctx ends.
+func (s *session) beat(ctx context.Context, every time.Duration, status *status) {
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	repeat := time.NewTicker(every)
+	defer repeat.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-repeat.C:
+			s.repeat()
+		case <-second.C:
+			s.mu.Lock()
+			denials := 0
+			for _, n := range s.reading.group.Denials {
+				denials += n
+			}
+			status.show(s.live.Name, denials, len(s.told), s.lost)
+			s.mu.Unlock()
+		}
+	}
+}
+
+// end prints the last counts and the summary. err is that of following.
+func (s *session) end(err error) error {
+	s.repeat()
+	findings := s.findings()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.say(report.Message{Summary: s.reading.summary(findings)})
+	if err == nil {
+		err = s.err
+	}
+	if err == nil && len(findings) > 0 {
+		return errFound
+	}
+	return err
+}
+
+// A status is a line on a terminal that says how a watch goes; it is silent
+// everywhere else.
+type status struct {
+	w     io.Writer // nil if there is no terminal
+	mu    sync.Mutex
+	shown bool
+	last  int // denials when it was shown last
+}
+
+func newStatus(w io.Writer) *status {
+	s := &status{}
+	if _, terminal := terminalWidth(w); terminal {
+		s.w = w
+	}
+	return s
+}
+
+// show prints the line. It is called once a second.
+func (s *status) show(source string, denials, findings, lost int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.w == nil {
+		return
+	}
+	fmt.Fprintf(s.w, "\r\x1b[K%s: %d denials/s, %d distinct, %d lost", report.Escape(source), denials-s.last, findings, lost)
+	s.last, s.shown = denials, true
+}
+
+// clear removes the line.
+func (s *status) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.shown {
+		fmt.Fprint(s.w, "\r\x1b[K")
+		s.shown = false
+	}
+}
