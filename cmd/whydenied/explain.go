@@ -149,11 +149,7 @@ func (f *inputFlags) open(cmd *cobra.Command, args []string) (in input, err erro
 // read folds the denials of the logs. It fails if none of them can be read, or
 // if what was read is plainly no log.
 func (in *input) read(cmd *cobra.Command) (*reading, error) {
-	var find func(container.Subject) container.Container
-	if in.inventory != nil {
-		find = in.inventory.Find
-	}
-	read, err := readLogs(cmd, in.logs, explain.NewGroup(find, in.filter))
+	read, err := readLogs(cmd, in.logs, explain.NewGroup(findIn(in.inventory), in.filter))
 	if err != nil {
 		return nil, err
 	}
@@ -166,6 +162,14 @@ func (in *input) read(cmd *cobra.Command) (*reading, error) {
 		return nil, errReported
 	}
 	return read, nil
+}
+
+// findIn returns what finds a container in an inventory, nil if there is none.
+func findIn(inventory *container.Inventory) func(container.Subject) container.Container {
+	if inventory == nil {
+		return nil
+	}
+	return inventory.Find
 }
 
 // verdict returns the error that stands for the exit status, and says what it

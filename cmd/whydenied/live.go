@@ -63,22 +63,23 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 	if err != nil {
 		return nil, err
 	}
-	live, err := source.Open(f.source, from)
-	if err != nil {
-		return nil, err
-	}
-	for _, why := range live.Passed {
-		complain(stderr, errors.New(why))
-	}
-	s := &session{live: live, policy: policy, stderr: stderr, print: print, seen: parser.NewDedup(), told: map[*explain.Finding]int{}}
-	find := inventory.Find
+	s := &session{policy: policy, stderr: stderr, print: print, seen: parser.NewDedup(), told: map[*explain.Finding]int{}}
+	// Processes first: what the first records are about must be known by then.
+	find := findIn(inventory)
 	if s.tracker, err = container.Watch(cmd.Context(), inventory); err != nil {
 		complain(stderr, fmt.Errorf("processes are not followed: %w", err))
 	} else {
 		find = s.tracker.Find
 	}
+	if s.live, err = source.Open(f.source, from); err != nil {
+		s.close()
+		return nil, err
+	}
+	for _, why := range s.live.Passed {
+		complain(stderr, errors.New(why))
+	}
 	s.reading.group = explain.NewGroup(find, f.filter)
-	fmt.Fprintf(stderr, "whydenied: reading %s; %s\n", report.Escape(live.Taken), report.Escape(s.tier()))
+	fmt.Fprintf(stderr, "whydenied: reading %s; %s\n", report.Escape(s.live.Taken), report.Escape(s.tier()))
 	return s, nil
 }
 
