@@ -34,7 +34,8 @@ const maxGainWork = 1 << 17
 
 // Gains returns the calls that a profile answers otherwise than another, less
 // those that are wanted and refused no more than before. It splits what a filter
-// can see, on every architecture that either covers, into cells on which both
+// can see, on hosts of the architectures that the profiles name (of all, if they
+// name none) and for all that is covered there, into cells on which both
 // profiles are constant: system call numbers, the arguments by the conditions of
 // both, capabilities and kernels by the entries that ask for them; and decides
 // one call of each. So every call that is answered otherwise is in one of the
@@ -42,15 +43,17 @@ const maxGainWork = 1 << 17
 // (Decision.Ambiguous), complete is false, and there may be more.
 func Gains(before, after *Profile, wanted ...Want) (gains []Gain, complete bool) {
 	w := &gainWalk{before: before, after: after, wanted: wanted, left: maxGainWork, complete: true, kept: map[kept]bool{}}
+	hosts := append(before.hosts(), after.hosts()...)
 	for i := range arches {
 		n := tableOf(i)
 		if n == nil {
 			continue
 		}
 		own := arches[i].audit
-		w.arch(i, n, own)
-		if host := own.host(); host != own {
-			w.arch(i, n, host)
+		for _, host := range slices.Compact([]Arch{own, own.host()}) {
+			if len(hosts) == 0 || slices.Contains(hosts, host) {
+				w.arch(i, n, host)
+			}
 		}
 	}
 	for k := range w.gains {
@@ -58,6 +61,22 @@ func Gains(before, after *Profile, wanted ...Want) (gains []Gain, complete bool)
 		g.Every = !slices.ContainsFunc(g.Archs, func(arch string) bool { return w.kept[kept{g.Syscall, arch, g.Before}] })
 	}
 	return w.gains, w.complete
+}
+
+// hosts returns the architectures of hosts that a profile is made for: those of
+// archMap, or those that run programs of the listed architectures. They are none
+// if it names none, and so is made for all.
+func (p *Profile) hosts() []Arch {
+	var hosts []Arch
+	for _, m := range p.ArchMap {
+		if m.host >= 0 {
+			hosts = append(hosts, arches[m.host].audit)
+		}
+	}
+	for _, i := range p.archs {
+		hosts = append(hosts, arches[i].audit.host())
+	}
+	return hosts
 }
 
 // A gainWalk compares two profiles.

@@ -71,9 +71,6 @@ func TestGains(t *testing.T) {
 	socket := func(v int, op string) string {
 		return fmt.Sprintf(`{"names":["socket"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":%d,"op":"SCMP_CMP_%s"}]}`, v, op)
 	}
-	only := func(gains []string) []string { // those on x86-64, as every host covers its own
-		return slices.DeleteFunc(gains, func(s string) bool { return !strings.Contains(s, "x86_64") })
-	}
 	alg := Want{Name: "socket", Args: []Arg{{Op: EQ, Value: 38}}}
 	for _, c := range []struct {
 		name          string
@@ -96,7 +93,7 @@ func TestGains(t *testing.T) {
 	} {
 		gains, complete := Gains(parse(t, "before", onX86+c.before+"]}"), parse(t, "after", onX86+c.after+"]}"), c.wanted...)
 		assert.True(t, complete, c.name)
-		got := only(summary(gains))
+		got := summary(gains)
 		require.Len(t, got, len(c.want), "%s: %v", c.name, got)
 		for i := range got {
 			assert.True(t, strings.HasPrefix(got[i], c.want[i]), "%s: %s, want %s", c.name, got[i], c.want[i])
@@ -167,6 +164,9 @@ func TestGainsAgainstDecisions(t *testing.T) {
 		}
 		for range 2000 {
 			arch := []Arch{X86_64, I386, AARCH64, ARM}[r.IntN(4)]
+			if !slices.Contains(before.hosts(), arch.host()) {
+				continue // not what the profiles are made for
+			}
 			nr, ok := SyscallNumber(arch, names[r.IntN(len(names))])
 			if !ok {
 				continue
