@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -117,6 +118,46 @@ func init() {
 			syscallDangers[name] = d.danger
 		}
 	}
+}
+
+// argumentDangers are system calls with one argument that makes them more
+// dangerous, or less, than the call is as a whole. Each bit of a mask is as
+// dangerous; otherwise it is the value.
+var argumentDangers = []struct {
+	names       string
+	index       int
+	mask, value uint64
+	danger
+}{
+	{"socket socketpair", 0, 0, 38, danger{rules.High, "the kernel's crypto sockets are rarely needed and often attacked"}},
+	{"socket socketpair", 0, 0, 40, danger{rules.Medium, "it talks to the host or to virtual machines past the network"}},
+	{"socket", 0, 0, 17, danger{rules.Medium, "raw sockets read and forge traffic"}},
+	{"clone", 0, 0x7e020000, 0, danger{rules.High, "with namespace flags it is unshare, and much of the kernel becomes reachable"}},
+	{"personality", 0, 0x440000, 0, danger{rules.Medium, "it turns off address randomisation, or makes memory executable"}},
+	{"ioctl", 1, 0, 0x5412, danger{rules.High, "it types into the terminal"}},
+}
+
+// callDanger returns how dangerous it is to allow a system call: with its
+// arguments, or with all if they are nil.
+func callDanger(name string, args []uint64) danger {
+	most := syscallDangers[name]
+	for _, d := range argumentDangers {
+		if !slices.Contains(strings.Fields(d.names), name) {
+			continue
+		}
+		switch {
+		case args == nil: // one of many
+			if d.risk = min(d.risk, rules.Medium); d.risk > most.risk {
+				most = danger{d.risk, "among all that it does: " + d.reason}
+			}
+		case d.index >= len(args):
+		case d.mask != 0 && args[d.index]&d.mask == 0:
+			most = danger{} // it is what every program does
+		case d.mask != 0, uint32(args[d.index]) == uint32(d.value):
+			return d.danger
+		}
+	}
+	return most
 }
 
 // pathPatterns compiles the globs of the tables once.

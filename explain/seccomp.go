@@ -47,7 +47,7 @@ func (p *Policy) explainSeccomp(f *Finding) {
 		f.Decision = Granted
 		return
 	}
-	f.seccompFixes(profile, call, d)
+	f.fixSeccomp(profile, call, d)
 }
 
 // call returns the system call of a finding with what is known about its
@@ -261,70 +261,24 @@ func (f *Finding) noteMissingArgs(record *parser.Seccomp, d seccomp.Decision) {
 	}
 }
 
-// seccompFixes proposes to answer ENOSYS where programs then fall back to another
-// call, and to allow the call.
-func (f *Finding) seccompFixes(profile *seccomp.Profile, call seccomp.Call, d seccomp.Decision) {
-	danger := syscallDangers[d.Syscall]
-	if danger.risk == rules.High {
+// fixSeccomp proposes fixes of a refused call, and says what to think of first.
+func (f *Finding) fixSeccomp(profile *seccomp.Profile, call seccomp.Call, d seccomp.Decision) {
+	if danger := syscallDangers[d.Syscall]; danger.risk == rules.High {
 		f.Investigate = fmt.Sprintf("%s: %s. Find out why the program calls it before allowing it.", d.Syscall, danger.reason)
 	}
 	if profile.File.Builtin != "" {
 		f.Notes = append(f.Notes, "The profile is built into the runtime: write the changed profile to a file and give it to the container with --security-opt seccomp=FILE (Compose: security_opt; Kubernetes: seccompProfile type Localhost).")
 	}
-	if f.Cause == CapabilityGated {
+	switch f.Cause {
+	case CapabilityGated:
 		f.Notes = append(f.Notes, "Granting the capability instead is the bigger step: it opens more than this call.")
-	}
-	if f.Cause == ArchNotListed {
+	case KernelGated:
+		f.Notes = append(f.Notes, "A kernel that the entry asks for needs no change of the profile.")
+	case ArchNotListed:
 		f.Notes = append(f.Notes, "Add the architecture to archMap or architectures only if the image really holds programs for it.")
-		return
 	}
-	if older, who, ok := seccomp.Fallback(d.Syscall); ok && d.Action == seccomp.Errno && seccomp.ErrnoName(d.Errno) != "ENOSYS" {
-		if edits, err := profile.AnswerENOSYS(d.Syscall); err == nil {
-			f.seccompFix(call, seccomp.Errno, rules.Fix{
-				Message: fmt.Sprintf("answer ENOSYS, on which %s falls back to %s", who, older),
-				Rule:    fmt.Sprintf("%q", d.Syscall),
-				Edits:   edits,
-			})
-		}
-	}
-	edits, err := profile.Allow(d.Syscall)
-	if err != nil {
-		return
-	}
-	fix := rules.Fix{
-		Message: "allow " + d.Syscall,
-		Rule:    fmt.Sprintf("%q", d.Syscall),
-		Edits:   edits,
-		Risk:    danger.risk,
-		Reason:  danger.reason,
-	}
-	if d.Undecidable || f.Cause == ArgumentMismatch {
-		fix.Grants = d.Syscall + " with any arguments"
-	}
-	f.seccompFix(call, seccomp.Allow, fix)
-	if relatives, why := seccomp.Relatives(d.Syscall); relatives != nil {
+	f.Fixes = append(f.Fixes, seccompFixes(profile, call, d)...)
+	if relatives, why := seccomp.Relatives(d.Syscall); relatives != nil && d.ArchListed && len(f.Fixes) > 0 {
 		f.Notes = append(f.Notes, fmt.Sprintf("%s goes together with %s: %s.", d.Syscall, strings.Join(relatives, ", "), why))
 	}
-}
-
-// seccompFix adds a fix if the edited profile reads back and gives the call the
-// wanted answer, and writes down both.
-func (f *Finding) seccompFix(call seccomp.Call, want seccomp.Action, fix rules.Fix) {
-	changes, err := rules.Apply(fix.Edits)
-	if err != nil || len(changes) != 1 {
-		return
-	}
-	edited, _, err := seccomp.Parse(rules.NewFile(changes[0].File.Name, changes[0].New))
-	if err != nil {
-		return
-	}
-	if d := edited.Decide(call); d.Undecidable || d.Action != want {
-		return
-	}
-	answer := "the call is now allowed"
-	if want == seccomp.Errno {
-		answer = "the answer is now ENOSYS"
-	}
-	fix.Proof = []string{"the edited profile reads back", answer}
-	f.Fixes = append(f.Fixes, fix)
 }

@@ -70,7 +70,7 @@ func TestSeccompCauses(t *testing.T) {
 		{"denied", "lab", amd64, mkdir, kill, denyList, nil, SyscallDenied, Refused, true},
 		{"arguments unknown", "lab", amd64, socket, errno, allowList, nil, UndecidableArguments, Undecidable, true},
 		{"capability", "lab", amd64, unshare, errno, "", noCaps, CapabilityGated, Refused, true},
-		{"architecture", "lab", i386, mkdir, threadKill, allowList, nil, ArchNotListed, Refused, false},
+		{"architecture", "lab", i386, mkdir, threadKill, allowList, nil, ArchNotListed, Refused, true},
 		{"a condition that held", "lab", amd64, 135, kill, `{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86_64"],"syscalls":[{"names":["personality"],"action":"SCMP_ACT_KILL_PROCESS","args":[{"index":0,"value":8,"op":"SCMP_CMP_EQ"}]}]}`, nil, SyscallDenied, Refused, true},
 		{"x32", "lab", amd64, 1<<30 | mkdir, threadKill, allowList, nil, ArchNotListed, Refused, false},
 		{"logged only", "lab", amd64, mkdir, log, allowList, nil, LoggedOnly, Refused, false},

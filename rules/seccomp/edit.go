@@ -1,6 +1,7 @@
 package seccomp
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -50,51 +51,147 @@ func (p *Profile) Allow(name string) ([]rules.Edit, error) {
 }
 
 // AllowWhen returns the edits that make the profile allow a system call when
-// all conditions hold, as a new entry. It fails as Allow does, and if two
-// conditions are on the same argument, as those would mean "one of them".
+// all conditions hold, as a new entry; in a profile that allows by default, as
+// an entry that refuses the call when they do not. It fails as Allow does, and if
+// two conditions are on the same argument, as those would mean "one of them".
 func (p *Profile) AllowWhen(name string, args ...Arg) ([]rules.Edit, error) {
 	if err := p.checkEdit(name); err != nil {
 		return nil, err
 	}
-	if p.Default == Allow {
-		return nil, fmt.Errorf("the profile allows by default: an entry cannot allow %s in some cases, remove it from those that refuse it", name)
-	}
 	if len(args) == 0 || sharedIndex(args) {
 		return nil, fmt.Errorf("an entry that allows %s under conditions needs one on each of its arguments: two on the same one mean that either is enough", name)
 	}
-	always := func(e *Entry) bool { return len(e.Args) == 0 && e.Includes.IsZero() && e.Excludes.IsZero() }
+	if p.Default == Allow {
+		return p.refuseUnless(name, args)
+	}
 	for _, e := range p.Entries {
-		if e.has(name) && e.Action == Allow && always(e) {
+		if e.has(name) && e.Action == Allow && e.always() {
 			return nil, fmt.Errorf("the profile allows %s already, whatever its arguments", name)
 		}
 	}
+	entry := entryText{name: name, action: Allow, args: args}
+	if swapped(name, S390X) && p.Form == Moby {
+		entry.notOn = []string{"s390", "s390x"}
+	}
 	against := func(e *Entry) bool { return e.Action != Allow && len(e.Args) == 0 }
-	return p.drop(name, against, p.render(entryText{name: name, action: Allow, args: args})), nil
+	return p.drop(name, against, p.render(entry)), nil
+}
+
+// refuseUnless returns the edits that make an entry which refuses a call do so
+// only when a condition does not hold.
+func (p *Profile) refuseUnless(name string, args []Arg) ([]rules.Edit, error) {
+	var refuses *Entry
+	for _, e := range p.Entries {
+		switch {
+		case !e.has(name) || e.Action == Allow:
+		case refuses != nil || !e.always() || len(args) > 1 || args[0].Op != EQ:
+			return nil, fmt.Errorf("the profile allows by default and refuses %s in more than one way: an entry cannot allow it in some cases, remove it from those that refuse it", name)
+		default:
+			refuses = e
+		}
+	}
+	if refuses == nil {
+		return nil, fmt.Errorf("the profile allows %s already", name)
+	}
+	entry := entryText{name: name, action: refuses.Action, errno: dataOf(refuses.Action, refuses.Errno), args: slices.Clone(args)}
+	entry.args[0].Op = NE
+	return p.drop(name, func(e *Entry) bool { return e == refuses }, p.render(entry)), nil
+}
+
+// always reports whether an entry has no conditions at all.
+func (e *Entry) always() bool {
+	return len(e.Args) == 0 && e.Includes.IsZero() && e.Excludes.IsZero()
 }
 
 // AnswerENOSYS returns the edits that make the profile answer a system call
-// with ENOSYS, on which C libraries fall back to an older call. It fails if it
-// does so already.
+// with ENOSYS, on which C libraries fall back to an older call. Entries that allow
+// it with some capabilities stay. It fails if it does so already.
 func (p *Profile) AnswerENOSYS(name string) ([]rules.Edit, error) {
 	if err := p.checkEdit(name); err != nil {
 		return nil, err
 	}
-	nosys := func(e *Entry) bool { return e.Action == Errno && e.Errno == enosys && len(e.Args) == 0 }
-	against := func(e *Entry) bool {
-		return !nosys(e) && (len(e.Args) == 0 || p.Default == Errno && p.DefaultErrno == enosys)
-	}
 	has := func(f func(*Entry) bool) bool {
 		return slices.ContainsFunc(p.Entries, func(e *Entry) bool { return e.has(name) && f(e) })
 	}
+	nosys := func(e *Entry) bool { return e.Action == Errno && e.Errno == enosys && len(e.Args) == 0 }
+	byDefault := p.Default == Errno && p.DefaultErrno == enosys
+	against := func(e *Entry) bool {
+		gated := e.Action == Allow && len(e.Args) == 0 && !e.always() // wins as the first, where it is in force
+		return !nosys(e) && !gated && (len(e.Args) == 0 || byDefault)
+	}
 	add := p.render(entryText{name: name, action: Errno, errno: enosys})
-	always := func(e *Entry) bool { return nosys(e) && e.Includes.IsZero() && e.Excludes.IsZero() }
-	if p.Default == Errno && p.DefaultErrno == enosys || has(always) {
+	if byDefault || has(func(e *Entry) bool { return nosys(e) && e.always() }) {
 		add = ""
 	}
 	if add == "" && !has(against) {
 		return nil, fmt.Errorf("the profile answers %s with ENOSYS already", name)
 	}
 	return p.drop(name, against, add), nil
+}
+
+// Cover returns the edits that make the filter cover the architecture of a call
+// on its host: it goes into the host's element of archMap, or into
+// architectures. It fails if the filter covers it already, or if the profile has
+// no place for it.
+func (p *Profile) Cover(c Call) ([]rules.Edit, error) {
+	if p.refused != "" {
+		return nil, fmt.Errorf("the profile has to be mended first: %s", p.refused)
+	}
+	i, _, _ := p.locate(&c)
+	if i < 0 || p.covers(i, c.Host) {
+		return nil, fmt.Errorf("there is no architecture to add for %s", c.Arch)
+	}
+	name, host := "SCMP_ARCH_"+arches[i].scmp, c.Host.SCMP()
+	for _, m := range p.ArchMap {
+		if m.Arch != host {
+			continue
+		}
+		for _, item := range p.node.get("archMap").items {
+			sub := item.get("subArchitectures")
+			if item.at == m.At.Span && takesNames(sub) {
+				return []rules.Edit{p.insertItem(sub, len(sub.items), name)}, nil
+			}
+		}
+		return nil, fmt.Errorf("%s: write the subArchitectures as a list first", m.At)
+	}
+	list := p.node.get("architectures")
+	switch {
+	case takesNames(list):
+		return []rules.Edit{p.insertItem(list, len(list.items), name)}, nil
+	case list == nil && len(p.ArchMap) == 0 && !p.DefaultAt.IsZero():
+		return []rules.Edit{p.addKey("architectures", fmt.Sprintf("[%q, %q]", host, name))}, nil
+	}
+	return nil, fmt.Errorf("%s: the profile has no list of architectures for a host of %s", p.At, c.Host)
+}
+
+// Edited returns the profile that edits of its text make, read again. It fails if
+// they touch the same text, or if what they make is no profile that runtimes take.
+func (p *Profile) Edited(edits []rules.Edit) (*Profile, error) {
+	changes, err := rules.Apply(edits)
+	if err != nil {
+		return nil, err
+	}
+	if len(changes) != 1 || changes[0].File != p.File {
+		return nil, fmt.Errorf("the edits are not of %s alone", p.File.Name)
+	}
+	edited, _, err := Parse(rules.NewFile(p.File.Name, changes[0].New))
+	if err == nil && edited.refused != "" {
+		err = errors.New(edited.refused)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return edited, nil
+}
+
+// Derive returns a built-in profile as a file of a name, to be edited and given
+// to containers in its place.
+func (p *Profile) Derive(name string) *Profile {
+	derived, _, err := Parse(rules.NewFile(name, p.File.Text))
+	if err != nil {
+		panic("seccomp: " + p.File.Name + " does not read back: " + err.Error()) // the text was read before
+	}
+	return derived
 }
 
 // Remove returns the edit that takes a name out of an entry, or the whole entry

@@ -13,6 +13,7 @@ type entryText struct {
 	action Action
 	errno  int // 0 for none
 	args   []Arg
+	notOn  []string // architectures of hosts, as excludes.arches has them
 }
 
 // A style is how a profile writes its entries.
@@ -92,6 +93,10 @@ func (p *Profile) render(e entryText) string {
 			args = append(args, "{"+strings.Join(append(f, key("op", `"`+a.Op.SCMP()+`"`)), s.comma)+"}")
 		}
 		fields = append(fields, key("args", "["+strings.Join(args, s.comma)+"]"))
+	}
+	if len(e.notOn) > 0 {
+		arches := `["` + strings.Join(e.notOn, `"`+s.comma+`"`) + `"]`
+		fields = append(fields, key("excludes", "{"+key("arches", arches)+"}"))
 	}
 	if s.newline == "" {
 		return "{" + strings.Join(fields, s.comma) + "}"

@@ -1,0 +1,253 @@
+package explain
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/seccomp"
+)
+
+// A callFix makes the fixes of one refused call.
+type callFix struct {
+	profile *seccomp.Profile
+	call    seccomp.Call
+	d       seccomp.Decision // of the profile to the call
+	fixes   []rules.Fix
+}
+
+// seccompFixes returns the ways to make a profile allow a call that it refuses,
+// or to answer ENOSYS where programs then fall back to another call, which comes
+// first; then the narrowest entry. Each is proved; profile can be one that other
+// fixes have been applied to, and the edits are of its text.
+func seccompFixes(profile *seccomp.Profile, call seccomp.Call, d seccomp.Decision) []rules.Fix {
+	if call.Name == "" {
+		call.Name = d.Syscall
+	}
+	c := &callFix{profile: profile, call: call, d: d}
+	if !d.ArchListed {
+		c.cover()
+		return c.fixes
+	}
+	c.enosys()
+	c.allowWhen()
+	c.allow()
+	return c.fixes
+}
+
+// enosys proposes to answer ENOSYS.
+func (c *callFix) enosys() {
+	older, who, ok := seccomp.Fallback(c.d.Syscall)
+	if !ok || c.d.Action.Permits() || c.d.Action == seccomp.Errno && seccomp.ErrnoName(c.d.Errno) == "ENOSYS" {
+		return
+	}
+	if edits, err := c.profile.AnswerENOSYS(c.d.Syscall); err == nil {
+		c.prove(seccomp.Errno, rules.Fix{
+			Message: fmt.Sprintf("answer ENOSYS, on which %s falls back to %s", who, older),
+			Rule:    fmt.Sprintf("%q", c.d.Syscall),
+			Edits:   edits,
+		}, seccomp.Want{Name: c.d.Syscall})
+	}
+}
+
+// allowWhen proposes to allow the call with its own arguments alone, as far as
+// those choose what it does.
+func (c *callFix) allowWhen() {
+	conditions, why, _ := c.profile.Conditions(c.call)
+	if len(conditions) == 0 {
+		return
+	}
+	edits, err := c.profile.AllowWhen(c.d.Syscall, conditions...)
+	if err != nil {
+		return
+	}
+	var words []string
+	for _, a := range conditions {
+		words = append(words, a.String())
+	}
+	danger := callDanger(c.d.Syscall, c.call.Args)
+	c.prove(seccomp.Allow, rules.Fix{
+		Message: fmt.Sprintf("allow %s alone: %s", seccomp.CallText(c.d.Syscall, c.call.Args), why),
+		Rule:    fmt.Sprintf("%q when %s", c.d.Syscall, strings.Join(words, " and ")),
+		Edits:   edits,
+		Risk:    danger.risk,
+		Reason:  danger.reason,
+	}, seccomp.Want{Name: c.d.Syscall, Args: conditions})
+}
+
+// allow proposes to allow the call whatever its arguments.
+func (c *callFix) allow() {
+	edits, err := c.profile.Allow(c.d.Syscall)
+	if err != nil {
+		return
+	}
+	danger := callDanger(c.d.Syscall, nil)
+	if own := callDanger(c.d.Syscall, c.call.Args); own.risk > danger.risk {
+		danger = own
+	}
+	c.prove(seccomp.Allow, rules.Fix{
+		Message: "allow " + c.d.Syscall + c.whatever(),
+		Rule:    fmt.Sprintf("%q", c.d.Syscall),
+		Edits:   edits,
+		Risk:    danger.risk,
+		Reason:  danger.reason,
+	}, c.wanted()...)
+}
+
+// wanted is what allowing the whole call is to give: of a call that its arguments
+// tell apart those of the record, or, if they are not known, nothing for certain.
+func (c *callFix) wanted() []seccomp.Want {
+	conditions, _, known := c.profile.Conditions(c.call)
+	if !known {
+		return nil
+	}
+	return []seccomp.Want{{Name: c.d.Syscall, Args: conditions}}
+}
+
+// whatever says that a fix does not look at arguments which choose what the call
+// does.
+func (c *callFix) whatever() string {
+	switch conditions, _, known := c.profile.Conditions(c.call); {
+	case !known:
+		return " whatever its arguments, which the record does not say"
+	case len(conditions) > 0:
+		return " whatever its arguments"
+	}
+	return ""
+}
+
+// cover proposes to have the filter cover the architecture of the call, and to
+// allow the call if the profile does not. It does not for x32, which no
+// distribution builds programs for.
+func (c *callFix) cover() {
+	arch := archName(c.call)
+	edits, err := c.profile.Cover(c.call)
+	if err != nil || arch == "x32" {
+		return
+	}
+	message := "cover programs for " + arch
+	if covered, err := c.profile.Edited(edits); err == nil && !covered.Decide(c.call).Action.Permits() {
+		more, err := c.profile.Allow(c.d.Syscall)
+		if err != nil {
+			return
+		}
+		edits = append(edits, more...)
+		message += " and allow " + c.d.Syscall
+	}
+	danger := callDanger(c.d.Syscall, nil)
+	if danger.risk < rules.Medium {
+		danger.risk, danger.reason = rules.Medium, "every entry of the profile is then open to programs for "+arch+", whose way into the kernel is tried less"
+	}
+	c.prove(seccomp.Allow, rules.Fix{
+		Message: message,
+		Rule:    fmt.Sprintf("%q", c.call.Arch.SCMP()),
+		Edits:   edits,
+		Risk:    danger.risk,
+		Reason:  danger.reason,
+	}, c.wanted()...)
+}
+
+// prove adds a fix if the edited profile reads back, gives the call the wanted
+// answer, and refuses nothing that was allowed; it leaves out the edits that this
+// does not need, and writes down what was proved and what else is allowed.
+func (c *callFix) prove(want seccomp.Action, fix rules.Fix, wanted ...seccomp.Want) {
+	edited := c.answered(fix.Edits, want)
+	if edited == nil {
+		return
+	}
+	for i := 0; i < len(fix.Edits) && len(fix.Edits) > 1; {
+		fewer := slices.Delete(slices.Clone(fix.Edits), i, i+1)
+		if without := c.answered(fewer, want); without != nil {
+			fix.Edits, edited = fewer, without
+			continue
+		}
+		i++
+	}
+	gains, complete := seccomp.Gains(c.profile, edited, wanted...)
+	if !complete || slices.ContainsFunc(gains, seccomp.Gain.Refuses) {
+		return
+	}
+	answer := "the call is now allowed"
+	if want == seccomp.Errno {
+		answer = "the answer is now ENOSYS"
+	}
+	fix.Proof = []string{"the edited profile reads back", answer}
+	permitted, answered := callGains(gains)
+	fix.Grants = permitted
+	if len(gains) == 0 {
+		answered = []string{"no other call is answered otherwise"}
+	}
+	fix.Proof = append(append(fix.Proof, answered...), "no edit can be left out")
+	c.fixes = append(c.fixes, fix)
+}
+
+// answered returns the profile that edits make if it is sure to give the call an
+// answer: to permit it, or ENOSYS for Errno. It returns nil otherwise.
+func (c *callFix) answered(edits []rules.Edit, want seccomp.Action) *seccomp.Profile {
+	edited, err := c.profile.Edited(edits)
+	if err != nil {
+		return nil
+	}
+	d := edited.Decide(c.call)
+	if d.Undecidable || d.Ambiguous || d.Action != want || want == seccomp.Errno && seccomp.ErrnoName(d.Errno) != "ENOSYS" {
+		return nil
+	}
+	return edited
+}
+
+// maxGains bounds the calls that a fix names.
+const maxGains = 3
+
+// callGains says which calls are allowed besides, and which are answered
+// otherwise though they are refused still.
+func callGains(gains []seccomp.Gain) (permitted string, answers []string) {
+	var allows []string
+	counts := map[string]int{}
+	for _, g := range gains {
+		if !g.Permits() {
+			change := fmt.Sprintf("%s in place of %s", answerWords(g.After), answerWords(g.Before))
+			if counts[change]++; counts[change] == 1 {
+				answers = append(answers, seccomp.CallText(g.Syscall, g.Example.Args)+" answers "+change)
+			}
+			continue
+		}
+		allows = append(allows, gainText(g))
+	}
+	for i, text := range answers {
+		name, change, _ := strings.Cut(text, " answers ")
+		if n := counts[change]; n > 1 {
+			answers[i] = fmt.Sprintf("%s and %d more answer %s", name, n-1, change)
+		}
+	}
+	return joined(allows), answers
+}
+
+// gainText says which calls one gain is.
+func gainText(g seccomp.Gain) string {
+	text := seccomp.CallText(g.Syscall, g.Example.Args)
+	switch {
+	case text == g.Syscall && g.Every:
+	case text == g.Syscall:
+		text += " in more cases"
+	case g.Every:
+		text = g.Syscall + " with all arguments that were refused, such as " + text
+	default:
+		text = g.Syscall + " with more arguments, such as " + text
+	}
+	switch x86 := slices.Contains(g.Archs, "x86_64"); {
+	case len(g.Archs) == 1 && !x86:
+		text += " on " + g.Archs[0]
+	case !x86:
+		text += " on " + g.Archs[0] + " and others"
+	}
+	return text
+}
+
+// joined lists texts, and how many more there are than are told.
+func joined(texts []string) string {
+	if n := len(texts) - maxGains; n > 0 {
+		texts = append(texts[:maxGains:maxGains], fmt.Sprintf("and %d more calls", n))
+	}
+	return strings.Join(texts, "; ")
+}

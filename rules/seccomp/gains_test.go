@@ -1,0 +1,257 @@
+package seccomp
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/rules"
+)
+
+// Of every combination of truths that a value of eight bits has, cells has a
+// value.
+func TestCells(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 2000 {
+		var conditions []Arg
+		for range r.IntN(6) {
+			conditions = append(conditions, Arg{Op: Op(1 + r.IntN(7)), Value: r.Uint64N(256), ValueTwo: r.Uint64N(256)})
+		}
+		truths := func(v uint64) string {
+			var s strings.Builder
+			for _, c := range conditions {
+				fmt.Fprint(&s, c.holds(v))
+			}
+			return s.String()
+		}
+		want := map[string]bool{}
+		for v := range uint64(256) {
+			want[truths(v)] = true
+		}
+		values, ok := cells(conditions, 8, 1000)
+		require.True(t, ok)
+		got := map[string]bool{}
+		for _, v := range values {
+			got[truths(v)] = true
+		}
+		require.Equal(t, want, got, "%v: %v", conditions, values)
+	}
+	_, ok := cells([]Arg{{Op: EQ, Value: 1}, {Op: EQ, Value: 2}}, 64, 1)
+	assert.False(t, ok)
+}
+
+// summary is what gains say, in short.
+func summary(gains []Gain) []string {
+	var lines []string
+	for _, g := range gains {
+		every := ""
+		if g.Every {
+			every = " every"
+		}
+		lines = append(lines, fmt.Sprintf("%s%s: %s to %s on %s", CallText(g.Syscall, g.Example.Args), every, outcomeText(g.Before), outcomeText(g.After), strings.Join(g.Archs, " ")))
+	}
+	return lines
+}
+
+func outcomeText(o Outcome) string {
+	if o.Action == Errno {
+		return ErrnoName(o.Errno)
+	}
+	return o.Action.String()
+}
+
+func TestGains(t *testing.T) {
+	const onX86 = `{"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64"],"syscalls":[`
+	read := `{"names":["read","openat2"],"action":"SCMP_ACT_ALLOW"}`
+	socket := func(v int, op string) string {
+		return fmt.Sprintf(`{"names":["socket"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":%d,"op":"SCMP_CMP_%s"}]}`, v, op)
+	}
+	alg := Want{Name: "socket", Args: []Arg{{Op: EQ, Value: 38}}}
+	for _, c := range []struct {
+		name          string
+		before, after string
+		wanted        []Want
+		want          []string
+	}{
+		{"nothing", read, read, nil, nil},
+		{"written otherwise", read, `{"names":["openat2"],"action":"SCMP_ACT_ALLOW"},{"names":["read"],"action":"SCMP_ACT_ALLOW"}`, nil, nil},
+		{"what is wanted", read, read + `,{"names":["mkdir"],"action":"SCMP_ACT_ALLOW"}`, []Want{{Name: "mkdir"}}, nil},
+		{"more", read, read + `,{"names":["mkdir"],"action":"SCMP_ACT_ALLOW"}`, nil, []string{"mkdir every: EPERM to allow"}},
+		{"one family", read, read + "," + socket(38, "EQ"), []Want{alg}, nil},
+		{"all families for one", read, read + `,{"names":["socket"],"action":"SCMP_ACT_ALLOW"}`, []Want{alg}, []string{"socket(AF_VSOCK) every: EPERM to allow"}},
+		{"some families more", read + "," + socket(38, "LT"), read + "," + socket(41, "LT"), []Want{alg}, []string{"socket(AF_VSOCK): EPERM to allow"}},
+		{"the one that was left out", read + "," + socket(38, "NE"), read + `,{"names":["socket"],"action":"SCMP_ACT_ALLOW"}`, []Want{alg}, nil},
+		{"a capability less", read + `,{"names":["mkdir"],"action":"SCMP_ACT_ALLOW","includes":{"caps":["CAP_SYS_ADMIN"]}}`, read + `,{"names":["mkdir"],"action":"SCMP_ACT_ALLOW"}`, nil, []string{"mkdir every: EPERM to allow"}},
+		{"a newer name moves the stub", `{"names":["read","clone3"],"action":"SCMP_ACT_ALLOW"}`, read + `,{"names":["clone3"],"action":"SCMP_ACT_ALLOW"}`, []Want{{Name: "openat2"}},
+			[]string{"close_range every: ENOSYS to EPERM"}},
+		{"a refusal", read + `,{"names":["mkdir"],"action":"SCMP_ACT_ALLOW"}`, read, []Want{{Name: "mkdir"}}, []string{"mkdir every: allow to EPERM"}},
+	} {
+		gains, complete := Gains(parse(t, "before", onX86+c.before+"]}"), parse(t, "after", onX86+c.after+"]}"), c.wanted...)
+		assert.True(t, complete, c.name)
+		got := summary(gains)
+		require.Len(t, got, len(c.want), "%s: %v", c.name, got)
+		for i := range got {
+			assert.True(t, strings.HasPrefix(got[i], c.want[i]), "%s: %s, want %s", c.name, got[i], c.want[i])
+		}
+	}
+}
+
+// randomChange returns two random profiles that differ by an entry or two.
+func randomChange(r *rand.Rand) (before, after string) {
+	before = randomProfileText(r, 1+r.IntN(8))
+	after = before
+	for range 1 + r.IntN(2) {
+		entry := randomEntry(r)
+		after = strings.TrimSuffix(after, "]}") + "," + entry + "]}"
+	}
+	if r.IntN(2) == 0 {
+		before, after = after, before
+	}
+	return before, after
+}
+
+func randomProfileText(r *rand.Rand, entries int) string {
+	var list []string
+	for range entries {
+		list = append(list, randomEntry(r))
+	}
+	archs := []string{`"SCMP_ARCH_X86_64"`, `"SCMP_ARCH_X86_64","SCMP_ARCH_X86","SCMP_ARCH_X32"`, `"SCMP_ARCH_AARCH64","SCMP_ARCH_ARM"`}[r.IntN(3)]
+	return `{"defaultAction":"` + []string{"SCMP_ACT_ERRNO", "SCMP_ACT_ALLOW", "SCMP_ACT_KILL"}[r.IntN(3)] + `","architectures":[` + archs + `],"syscalls":[` + strings.Join(list, ",") + "]}"
+}
+
+func randomEntry(r *rand.Rand) string {
+	pick := func(list ...string) string { return list[r.IntN(len(list))] }
+	names := pick("read", "clone", "socket", "personality", "semop", "accept", "clone3", "openat2", "ioctl")
+	text := `{"names":["` + names + `"],"action":"` + pick("SCMP_ACT_ALLOW", "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_LOG", "SCMP_ACT_TRAP") + `"`
+	if r.IntN(2) == 0 {
+		text += fmt.Sprintf(`,"args":[{"index":%d,"value":%d,"valueTwo":%d,"op":"SCMP_CMP_%s"}]`, r.IntN(2), r.IntN(64), r.IntN(64), pick("EQ", "NE", "LT", "LE", "GE", "GT", "MASKED_EQ"))
+	}
+	switch r.IntN(6) {
+	case 0:
+		text += `,"includes":{"caps":["` + pick("CAP_SYS_ADMIN", "CAP_BPF") + `"]}`
+	case 1:
+		text += `,"excludes":{"caps":["CAP_SYS_ADMIN"],"arches":["` + pick("amd64", "arm64") + `"]}`
+	case 2:
+		text += `,"includes":{"minKernel":"` + pick("4.8", "5.10") + `"}`
+	}
+	return text + "}"
+}
+
+// Every call that two profiles answer otherwise is in a gain, and every gain has
+// an example that they do.
+func TestGainsAgainstDecisions(t *testing.T) {
+	names := strings.Fields("read clone socket personality semop accept clone3 openat2 ioctl socketcall ipc close_range mseal mkdir")
+	cases, differ, unclear := 0, 0, 0
+	for seed := range uint64(60) {
+		r := rand.New(rand.NewPCG(seed, 11))
+		first, second := randomChange(r)
+		before, after := parse(t, "before", first), parse(t, "after", second)
+		gains, complete := Gains(before, after)
+		if !complete {
+			unclear++
+		}
+		for _, g := range gains {
+			c := g.Example
+			c.Name = ""
+			assert.Equal(t, g.Before, plain(before.Decide(c).Outcome), "%s\n%s\n%s", g.Syscall, first, second)
+			assert.Equal(t, g.After, plain(after.Decide(c).Outcome), "%s\n%s\n%s", g.Syscall, first, second)
+			assert.NotEqual(t, g.Before, g.After)
+		}
+		for range 2000 {
+			arch := []Arch{X86_64, I386, AARCH64, ARM}[r.IntN(4)]
+			if !slices.Contains(before.hosts(), arch.host()) {
+				continue // not what the profiles are made for
+			}
+			nr, ok := SyscallNumber(arch, names[r.IntN(len(names))])
+			if !ok {
+				continue
+			}
+			c := Call{Arch: arch, Syscall: nr, Caps: []string{}, Kernel: []string{"4.4", "4.8", "5.4", "6.1"}[r.IntN(4)]}
+			for _, name := range []string{"CAP_SYS_ADMIN", "CAP_BPF"} {
+				if r.IntN(2) == 0 {
+					c.Caps = append(c.Caps, name)
+				}
+			}
+			c.Args = []uint64{r.Uint64N(70), r.Uint64N(70), 0, 0, 0, 0}
+			b, a := before.Decide(c), after.Decide(c)
+			cases++
+			if same(b.Outcome, a.Outcome) || b.Ambiguous || a.Ambiguous {
+				continue
+			}
+			differ++
+			name := syscallLabel(arch, nr)
+			found := slices.ContainsFunc(gains, func(g Gain) bool {
+				return g.Syscall == name && slices.Contains(g.Archs, arches[arch.index(nr)].name) && same(g.Before, b.Outcome) && same(g.After, a.Outcome)
+			})
+			require.True(t, found, "%s%v on %s, caps %v, kernel %s: %s to %s is in no gain\n%s\n%s\n%v", name, c.Args[:2], arch, c.Caps, c.Kernel,
+				outcomeText(b.Outcome), outcomeText(a.Outcome), first, second, summary(gains))
+		}
+	}
+	t.Logf("%d cases, %d of them answered otherwise; %d of 60 changes not defined by libseccomp", cases, differ, unclear)
+	require.Greater(t, differ, 500)
+}
+
+// The narrowest entry for each call that Docker's default refuses allows that
+// call and no other.
+func TestConditionsOnDefault(t *testing.T) {
+	p, _, ok := Builtin("docker", "29.4.4")
+	require.True(t, ok)
+	for _, c := range []struct {
+		name  string
+		args  []uint64
+		gains []string
+	}{
+		{"socket", []uint64{38, 5, 0, 0}, nil},
+		{"socket", []uint64{40, 1, 0, 0}, nil},
+		{"personality", []uint64{0x40000, 0, 0, 0}, nil},
+		{"clone", []uint64{0x10000011, 0, 0, 0}, nil},
+		{"unshare", []uint64{0x20000, 0, 0, 0}, nil},
+		{"keyctl", []uint64{1<<32 | 11, 0, 0, 0}, nil},
+		{"setns", []uint64{3, 0x40000000, 0, 0}, nil},
+		{"bpf", []uint64{5, 0, 0, 0}, nil},
+	} {
+		call := Call{Arch: X86_64, Name: c.name, Args: c.args, Caps: []string{}, Kernel: "6.1"}
+		require.Equal(t, Errno, p.Decide(call).Action, c.name)
+		conditions, _, known := p.Conditions(call)
+		require.True(t, known)
+		edits, err := p.AllowWhen(c.name, conditions...)
+		require.NoError(t, err)
+		after := applyEdits(t, edits)
+		assert.Equal(t, Allow, after.Decide(call).Action, c.name)
+		gains, complete := Gains(p, after, Want{c.name, conditions})
+		assert.True(t, complete)
+		assert.Equal(t, c.gains, summary(gains), c.name)
+	}
+}
+
+func TestGainsBounds(t *testing.T) {
+	var entries []string
+	for i := range 4 {
+		for v := range 60 {
+			entries = append(entries, fmt.Sprintf(`{"names":["prctl"],"action":"SCMP_ACT_ALLOW","args":[{"index":%d,"value":%d,"op":"SCMP_CMP_EQ"}]}`, i, v))
+		}
+	}
+	text := `{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[` + strings.Join(entries, ",")
+	before, _, err := Parse(rules.NewFile("before", text+"]}"))
+	require.NoError(t, err)
+	after, _, err := Parse(rules.NewFile("after", text+`,{"names":["prctl"],"action":"SCMP_ACT_ALLOW"}]}`))
+	require.NoError(t, err)
+	_, complete := Gains(before, after)
+	assert.False(t, complete)
+}
+
+func BenchmarkGains(b *testing.B) {
+	p, _, _ := Builtin("docker", "29.4.4")
+	edits, err := p.Allow("mount")
+	require.NoError(b, err)
+	after, err := p.Edited(edits)
+	require.NoError(b, err)
+	for b.Loop() {
+		Gains(p, after)
+	}
+}
