@@ -392,6 +392,3 @@ func (p *Policy) globFix(profile *apparmor.Profile, w *want) rules.Fix {
 	}
 	return p.insertFix(profile, rule, fmt.Sprintf("add a rule for %s", w.why))
 }
-
-// seccomp is to come
-func (b *patcher) seccomp() {}

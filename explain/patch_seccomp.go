@@ -1,0 +1,129 @@
+package explain
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/seccomp"
+)
+
+// A sheet is one seccomp profile as it is being changed.
+type sheet struct {
+	of            *seccomp.Profile // by which the calls were refused
+	before, after *seccomp.Profile
+	derived       bool // the file is not there yet
+	fixes         map[string]rules.Fix
+	fixed         []*Finding
+}
+
+// seccomp changes seccomp profiles, one call after the other: each fix is made
+// for the profile as the fixes before have left it, so that names come out
+// sorted and no two touch the same text.
+func (b *patcher) seccomp() {
+	var sheets []*sheet
+	for _, f := range b.calls {
+		profile, name := b.p.seccompProfile(f.Container, f.Denial.Subject.Label)
+		if reason := notForPatch(f, profile, name); reason != "" {
+			b.leave(f, reason)
+			continue
+		}
+		i := slices.IndexFunc(sheets, func(s *sheet) bool { return s.of == profile })
+		if i < 0 {
+			i = len(sheets)
+			sheets = append(sheets, b.sheet(profile, f))
+		}
+		b.allow(sheets[i], f)
+	}
+	for _, s := range sheets {
+		b.finishSheet(s)
+	}
+}
+
+// notForPatch returns why nothing is to be changed for a finding, or "".
+func notForPatch(f *Finding, profile *seccomp.Profile, name string) string {
+	record := &f.Denial.Event.Records[f.Denial.Record]
+	switch {
+	case record.Origin.UserSpace && record.Type != parser.USERAVC:
+		return "a process wrote this line into the log, not the kernel: nothing says that it happened"
+	case seccomp.Action(f.Denial.Seccomp.Code) == seccomp.Log:
+		return "nothing was refused: the filter's answer is SCMP_ACT_LOG, and the call ran"
+	case profile == nil:
+		return name
+	case profile.Form == seccomp.OCI:
+		return "the profile is what the runtime made of another, in " + name + ", and will be made anew: name the one that it is made of with --seccomp"
+	}
+	return ""
+}
+
+// sheet begins to change a profile. One that is built in, or that is known only
+// by its text, becomes a file of its own.
+func (b *patcher) sheet(profile *seccomp.Profile, f *Finding) *sheet {
+	s := &sheet{of: profile, before: profile, after: profile, fixes: map[string]rules.Fix{}}
+	inline := strings.HasPrefix(strings.TrimSpace(f.Container.SeccompProfile), "{")
+	if profile.File.Builtin == "" && !inline {
+		return s
+	}
+	engine := cmp.Or(f.Container.Runtime, engineOf(f.Denial.Subject.Label), "profile")
+	s.before = profile.Derive(derivedName("seccomp-"+engine, b.container(f.Denial.Subject.Label)) + ".json")
+	s.after, s.derived = s.before, true
+	return s
+}
+
+// allow makes the first fix for a call part of a sheet.
+func (b *patcher) allow(s *sheet, f *Finding) {
+	call := b.p.call(f)
+	action := seccomp.Action(f.Denial.Seccomp.Code)
+	d := decidedBy(action, s.after.Decide(call))
+	key := fmt.Sprint(call.Arch, d.Syscall, call.Args)
+	fix, known := s.fixes[key]
+	if !known && !answers(d, action) {
+		b.p.Explain(f)
+		if s.after == s.before || !d.Action.Permits() {
+			b.leave(f, f.Why)
+			return
+		}
+		fix, known = rules.Fix{Message: "allowed by the fix of another finding", Proof: []string{"the call is now allowed"}}, true
+	}
+	if !known {
+		fixes := seccompFixes(s.after, call, d)
+		if len(fixes) == 0 {
+			b.leave(f, "no change of the profile that allows it could be proved")
+			return
+		}
+		edited, err := s.after.Edited(fixes[0].Edits)
+		if err != nil {
+			b.leave(f, err.Error())
+			return
+		}
+		s.after, fix = edited, fixes[0]
+		fix.Edits = nil
+		s.fixes[key] = fix
+	}
+	s.fixed = append(s.fixed, f)
+	b.remedies[f] = Remedy{Finding: f, Fix: fix, File: s.before.File.Name}
+}
+
+// finishSheet takes a changed profile into the patch.
+func (b *patcher) finishSheet(s *sheet) {
+	if s.after == s.before {
+		return
+	}
+	change := rules.Change{File: s.before.File, New: s.after.File.Text}
+	if s.derived {
+		change.File = rules.NewFile(s.before.File.Name, "")
+		change.File.Absent = true
+	}
+	b.patch.Changes = append(b.patch.Changes, change)
+	name := s.before.File.Name
+	b.step("start the container anew with the changed profile: docker run --security-opt seccomp=" + name +
+		", Compose security_opt: [\"seccomp=" + name + "\"], Kubernetes securityContext.seccompProfile: {type: Localhost, localhostProfile: a path below /var/lib/kubelet/seccomp}")
+	patched := Patched{Seccomp: true, File: name, Derived: s.derived}
+	for _, f := range s.fixed {
+		patched.addContainer(f.Container)
+	}
+	b.patch.Profiles = append(b.patch.Profiles, patched)
+}
