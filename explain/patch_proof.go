@@ -243,6 +243,7 @@ func (d *draft) remedy(w *want, gains []apparmor.Gain, complete bool, proof []st
 	case len(own) == 0:
 		r.Fix.Proof = append(r.Fix.Proof, "nothing else is")
 	}
+	r.Fix.Proof = append(r.Fix.Proof, "no edit can be left out") // see prune
 	return r
 }
 

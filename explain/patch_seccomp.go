@@ -77,15 +77,15 @@ func (b *patcher) sheet(profile *seccomp.Profile, f *Finding) *sheet {
 func (b *patcher) allow(s *sheet, f *Finding) {
 	call := b.p.call(f)
 	action := seccomp.Action(f.Denial.Seccomp.Code)
+	if !answers(decidedBy(action, s.before.Decide(call)), action) { // another filter is in force
+		b.p.Explain(f)
+		b.leave(f, f.Why)
+		return
+	}
 	d := decidedBy(action, s.after.Decide(call))
 	key := fmt.Sprint(call.Arch, d.Syscall, call.Args)
 	fix, known := s.fixes[key]
-	if !known && !answers(d, action) {
-		b.p.Explain(f)
-		if s.after == s.before || !d.Action.Permits() {
-			b.leave(f, f.Why)
-			return
-		}
+	if !known && d.Action.Permits() {
 		fix, known = rules.Fix{Message: "allowed by the fix of another finding", Proof: []string{"the call is now allowed"}}, true
 	}
 	if !known {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
+	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 // patched returns the patch for a log, with profile p of the given text and the
@@ -116,6 +117,29 @@ func TestPatchDerived(t *testing.T) {
 	require.Len(t, patch.Profiles, 1)
 	assert.True(t, patch.Profiles[0].Derived)
 	assert.Equal(t, "high", patch.Remedies[0].Fix.Risk.String())
+}
+
+// TestPatchSeccomp holds that the calls of several findings go into one profile in
+// their places, a built-in one as a file of its own.
+func TestPatchSeccomp(t *testing.T) {
+	log := ""
+	for i, nr := range []int{425, 165, 83, 425} { // io_uring_setup, mount, mkdir, io_uring_setup
+		log += fmt.Sprintf("type=SECCOMP msg=audit(1795427172.956:%d): auid=0 uid=0 gid=0 ses=1 subj=%s pid=77 comm=\"app%d\" exe=\"/bin/app\" sig=0 arch=c000003e syscall=%d compat=0 ip=0x7f code=0x50000\n", i+1, "docker-default", i, nr)
+	}
+	patch := patched(t, log, "profile p {\n}\n", nil)
+	require.Len(t, patch.Left, 1, "mkdir is allowed by the profile")
+	require.Len(t, patch.Remedies, 3)
+	require.Len(t, patch.Changes, 1)
+	assert.True(t, patch.Changes[0].File.Absent)
+	assert.Equal(t, "seccomp-docker-custom.json", patch.Changes[0].File.Name)
+	profile, _, err := seccomp.Parse(fileOf(patch.Changes[0].New))
+	require.NoError(t, err)
+	for name, nr := range map[string]uint32{"mount": 165, "io_uring_setup": 425} {
+		d := profile.Decide(seccomp.Call{Arch: seccomp.X86_64, Syscall: nr, Host: seccomp.X86_64})
+		assert.Equal(t, seccomp.Allow, d.Action, name)
+	}
+	require.Len(t, patch.Profiles, 1)
+	assert.True(t, patch.Profiles[0].Seccomp && patch.Profiles[0].Derived)
 }
 
 // attacks are names that try to end their rule and begin another, or to stand for

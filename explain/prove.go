@@ -35,6 +35,7 @@ func (p *Policy) prove(fix *rules.Fix, profile *apparmor.Profile, requests ...ap
 	if len(gains) == 0 {
 		fix.Proof = append(fix.Proof, "nothing else is")
 	}
+	fix.Proof = append(fix.Proof, "no edit can be left out")
 	d := worst(requests, gains, edited)
 	fix.Risk, fix.Reason = d.risk, d.reason
 	return true

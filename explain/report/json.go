@@ -119,7 +119,7 @@ func Read(r io.Reader) iter.Seq2[Message, error] {
 // check reports a message of another schema, or of no known kind.
 func (m Message) check() error {
 	if m.Config == nil && m.Finding == nil && m.Repeat == nil && m.Notice == nil && m.Patch == nil && m.Summary == nil {
-		return errors.New("neither config, finding, repeat, notice nor summary; pass the lines that --format json wrote")
+		return errors.New("neither config, finding nor summary; pass the lines that --format json wrote")
 	}
 	if m.Config == nil {
 		return nil
