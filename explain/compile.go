@@ -59,7 +59,7 @@ func (p *Policy) checkRules(policy *apparmor.Policy, fixes []*rules.Fix, refused
 		return
 	} else if wait() == nil {
 		for _, fix := range fixes {
-			fix.Proof = slices.Insert(fix.Proof, 1, ruleProof)
+			fix.Proof = slices.Insert(slices.Clone(fix.Proof), 1, ruleProof) // the proof may be that of other findings too
 		}
 		return
 	}
@@ -71,7 +71,7 @@ func (p *Policy) checkRules(policy *apparmor.Policy, fixes []*rules.Fix, refused
 		switch {
 		case wait == nil:
 		case wait() == nil:
-			fix.Proof = slices.Insert(fix.Proof, 1, ruleProof)
+			fix.Proof = slices.Insert(slices.Clone(fix.Proof), 1, ruleProof) // the proof may be that of other findings too
 		case !newer(fix.Rule):
 			refused[fix] = true
 		}
@@ -82,8 +82,12 @@ func (p *Policy) checkRules(policy *apparmor.Policy, fixes []*rules.Fix, refused
 // abi of the policy that they are for.
 func rulesText(policy *apparmor.Policy, fixes []*rules.Fix) string {
 	var body strings.Builder
-	for i, fix := range fixes {
-		fmt.Fprintf(&body, "profile p%d {\n%s\n}\n", i, fix.Rule)
+	written := map[string]bool{}
+	for _, fix := range fixes {
+		if !written[fix.Rule] {
+			fmt.Fprintf(&body, "profile p%d {\n%s\n}\n", len(written), fix.Rule)
+			written[fix.Rule] = true
+		}
 	}
 	body.WriteString("profile empty {\n}\n")
 	var head strings.Builder

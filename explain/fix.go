@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/whydenied/whydenied/rules"
@@ -16,16 +17,43 @@ func (f *Finding) fix(p *Policy, profile *apparmor.Profile, req apparmor.Request
 		f.Notes = append(f.Notes, "The profile is built into the runtime: `whydenied patch` writes the changed profile to a file under a name of its own, and says how the container is given that.")
 	}
 	f.profile = profile
-	candidates, notes := p.candidates(profile, req, d, f.Denial.Subject.PID)
-	f.Notes = append(f.Notes, notes...)
+	r := p.remediesOf(profile, req, d, f.Denial.Subject.PID)
+	f.Fixes = slices.Clone(r.fixes)
+	f.Notes = append(f.Notes, r.notes...)
+	f.Quiet = r.quiet
+}
+
+// remedies are the proved fixes of an access, what the reader should know of
+// them, and the rule that keeps it refused and quiet.
+type remedies struct {
+	fixes []rules.Fix
+	notes []string
+	quiet string
+}
+
+// remediesOf returns the remedies of an access. They are proved once, however
+// many programs and containers were refused it.
+func (p *Policy) remediesOf(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision, pid int) remedies {
+	key := fmt.Sprintf("%p %#v", profile, req)
+	if file, ok := req.(apparmor.FileRequest); ok && strings.Contains(file.Path, strconv.Itoa(pid)) {
+		key = fmt.Sprint(key, pid) // which the kind of the path depends on
+	}
+	if r, ok := p.proved[key]; ok {
+		return r
+	}
+	var r remedies
+	var candidates []rules.Fix
+	candidates, r.notes = p.candidates(profile, req, d, pid)
 	for _, candidate := range candidates {
 		if p.prove(&candidate, profile, req) {
-			f.Fixes = append(f.Fixes, candidate)
+			r.fixes = append(r.fixes, candidate)
 		}
 	}
 	if d.Refused == 0 {
-		f.Quiet = p.quietRule(profile, req)
+		r.quiet = p.quietRule(profile, req)
 	}
+	p.proved[key] = r
+	return r
 }
 
 // quietRule returns the deny rule that keeps the access refused and unlogged,

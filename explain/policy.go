@@ -43,7 +43,9 @@ type Policy struct {
 	indexed  bool
 	problems map[*apparmor.Policy][]rules.Diagnostic
 
-	abstractions []*abstraction // of dir; nil until they are read
+	abstractions []*abstraction         // of dir; nil until they are read
+	proved       map[string]remedies    // by profile and access; see remediesOf
+	provedCalls  map[string][]rules.Fix // by seccomp profile and call
 
 	seccomp   *seccomp.Profile
 	seccompBy map[string]*seccomp.Profile // from the inventory, by file name or text
@@ -62,6 +64,9 @@ func NewPolicy(dir string, include []string) *Policy {
 		byFile:    map[string]*apparmor.Policy{},
 		problems:  map[*apparmor.Policy][]rules.Diagnostic{},
 		seccompBy: map[string]*seccomp.Profile{},
+
+		proved:      map[string]remedies{},
+		provedCalls: map[string][]rules.Fix{},
 	}
 }
 

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/whydenied/whydenied/parser"
@@ -47,7 +48,7 @@ func (p *Policy) explainSeccomp(f *Finding) {
 		f.Decision = Granted
 		return
 	}
-	f.fixSeccomp(profile, call, d)
+	p.fixSeccomp(f, profile, call, d)
 }
 
 // call returns the system call of a finding with what is known about its
@@ -262,12 +263,12 @@ func (f *Finding) noteMissingArgs(record *parser.Seccomp, d seccomp.Decision) {
 }
 
 // fixSeccomp proposes fixes of a refused call, and says what to think of first.
-func (f *Finding) fixSeccomp(profile *seccomp.Profile, call seccomp.Call, d seccomp.Decision) {
+func (p *Policy) fixSeccomp(f *Finding, profile *seccomp.Profile, call seccomp.Call, d seccomp.Decision) {
 	if danger := syscallDangers[d.Syscall]; danger.risk == rules.High {
 		f.Investigate = fmt.Sprintf("%s: %s. Find out why the program calls it before allowing it.", d.Syscall, danger.reason)
 	}
 	if profile.File.Builtin != "" {
-		f.Notes = append(f.Notes, "The profile is built into the runtime: write the changed profile to a file and give it to the container with --security-opt seccomp=FILE (Compose: security_opt; Kubernetes: seccompProfile type Localhost).")
+		f.Notes = append(f.Notes, "The profile is built into the runtime: `whydenied patch` writes the changed profile to a file, and says how the container is given that.")
 	}
 	switch f.Cause {
 	case CapabilityGated:
@@ -277,7 +278,13 @@ func (f *Finding) fixSeccomp(profile *seccomp.Profile, call seccomp.Call, d secc
 	case ArchNotListed:
 		f.Notes = append(f.Notes, "Add the architecture to archMap or architectures only if the image really holds programs for it.")
 	}
-	f.Fixes = append(f.Fixes, seccompFixes(profile, call, d)...)
+	key := fmt.Sprintf("%p %#v %v", profile, call, d.Action)
+	fixes, ok := p.provedCalls[key]
+	if !ok { // proved once, however many programs were refused the call
+		fixes = seccompFixes(profile, call, d)
+		p.provedCalls[key] = fixes
+	}
+	f.Fixes = slices.Clone(fixes)
 	if relatives, why := seccomp.Relatives(d.Syscall); relatives != nil && d.ArchListed && len(f.Fixes) > 0 {
 		f.Notes = append(f.Notes, fmt.Sprintf("%s goes together with %s: %s.", d.Syscall, strings.Join(relatives, ", "), why))
 	}
