@@ -2,14 +2,12 @@
 
 # fixtures makes the files that the workloads touch anew.
 fixtures() {
-	umount -l /srv/lab/mnt 2>/dev/null
 	rm -rf /srv/lab /srv/volume
 	mkdir -p /srv/lab/d /srv/lab/mnt /srv/volume /srv/labbin
 	cd /srv/lab || return
-	for f in r w rw a c k l s t u deadbeef 'name with space' 'quo"te' $'t\tab' $'new\nline' 'gl*b' '{a,b}' '@{HOME}'; do echo "$f" >"$f"; done
-	chmod 666 ./[a-z]*
-	chmod 755 d mnt
-	echo o >o
+	umask 0
+	for f in r w rw a c k l o s t u deadbeef 'name with space' 'quo"te' $'t\tab' $'new\nline' 'gl*b' '{a,b}' '@{HOME}'; do echo "$f" >"$f"; done
+	umask 022
 	chown 1000:1000 o
 	[ -e /srv/labbin/tool ] || cp /usr/local/bin/aaop /srv/labbin/tool
 	cd /
@@ -67,5 +65,4 @@ cleanup() {
 	[ -z "$DOCKER" ] || docker rm -f lab >/dev/null 2>&1
 	! [ -d /run/runc/lab ] || runc delete -f lab
 	echo -n normal >/sys/module/apparmor/parameters/audit
-	rm -f /run/netns/lab
 }

@@ -93,7 +93,7 @@ func (l *loop) run() {
 
 func (l *loop) patchUntilItPasses(log string) {
 	l.Outcome = "not fixed"
-	for l.Rounds < maxRounds {
+	for l.Rounds < max(maxRounds, l.scenario.rounds) {
 		round := fmt.Sprintf("round-%d", l.Rounds+1)
 		if !l.patch(round, log) {
 			l.problem("round %d: no fix is proposed", l.Rounds+1)
