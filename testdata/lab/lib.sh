@@ -24,16 +24,16 @@ drun() {
 # serves ARG... starts a container with the arguments of docker run, asks it for a
 # page over HTTP and stops it.
 serves() {
-	local i ip status=1
+	local ip status=1 end=$((SECONDS + 30))
 	docker run -d --name lab ${SECCOMP:+--security-opt "seccomp=$SECCOMP"} "$@" >/dev/null || return
 	ip=$(docker inspect -f '{{.NetworkSettings.IPAddress}}' lab)
-	for i in $(seq 60); do
-		busybox wget -q -O /dev/null "http://$ip/" 2>/dev/null && status=0 && break
+	while [ $SECONDS -lt $end ]; do
+		timeout 3 busybox wget -q -O /dev/null "http://$ip/" 2>/dev/null && status=0 && break
 		[ "$(docker inspect -f '{{.State.Running}}' lab)" = true ] || break
 		sleep 0.3
 	done
 	docker logs lab 2>&1 | tail -n 5
-	timeout 30 docker stop -t 5 lab >/dev/null || status=1
+	timeout 20 docker stop -t 5 lab >/dev/null || status=1
 	return $status
 }
 
@@ -44,7 +44,8 @@ bundle() {
 	shift
 	rm -rf /run/bundle
 	mkdir -p /run/bundle/rootfs/{bin,etc,proc,dev,tmp}
-	cp /usr/bin/busybox /run/bundle/rootfs/bin
+	cp /usr/bin/busybox /run/bundle/rootfs/bin/busybox
+	cp /usr/bin/busybox /run/bundle/rootfs/bin/true
 	echo root >/run/bundle/rootfs/etc/shadow
 	args=$(printf ',"%s"' "$@")
 	cat >/run/bundle/config.json <<-JSON
