@@ -1,0 +1,158 @@
+//go:build e2e && linux && amd64
+
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	labSmoke    = flag.Bool("lab.smoke", false, "only the lab's scenarios that are marked smoke")
+	labOnly     = flag.String("lab.only", "", "only the lab's scenarios whose name matches this regular expression")
+	labResults  = flag.String("lab.results", "", "keep what the lab's scenarios left in this folder")
+	labEvidence = flag.String("lab.evidence", "", "write the table of the lab's results to this file")
+)
+
+// What testdata/lab/loop says of the guest and of a scenario.
+type (
+	labGuest    map[string]string
+	labScenario struct {
+		Name, Title, Outcome string
+		Rounds, Probes       int
+		Problems, Beyond     []string
+		Compared             bool
+		Seconds              float64
+	}
+)
+
+// The closed loop on a kernel that has AppArmor: every scenario of
+// testdata/lab/scenarios, in one boot of the lab's guest, with the real binary.
+func TestLab(t *testing.T) {
+	kernel := os.Getenv("KERNEL")
+	if kernel == "" {
+		kernel = "6.1"
+	}
+	results := *labResults
+	if results == "" {
+		results = t.TempDir()
+	}
+	began := time.Now()
+	bootLab(t, kernel, results)
+	guest, scenarios := readLabResults(t, filepath.Join(results, "results.jsonl"))
+	require.NotEmpty(t, scenarios)
+	for _, s := range scenarios {
+		t.Run(s.Name, func(t *testing.T) {
+			assert.Empty(t, s.Problems)
+		})
+	}
+	table := labTable(guest, scenarios)
+	fmt.Printf("%s\n%d scenarios in %s\n", table, len(scenarios), time.Since(began).Round(time.Second))
+	if *labEvidence != "" {
+		writeEvidence(t, *labEvidence, kernel, guest, table)
+	}
+}
+
+// bootLab builds what runs in the guest, boots it and waits for its results.
+func bootLab(t *testing.T, kernel, results string) {
+	lab, err := filepath.Abs("../lab")
+	require.NoError(t, err)
+	cache, err := os.UserCacheDir()
+	require.NoError(t, err)
+	if _, err := os.Stat(filepath.Join(cache, "whydenied/lab", kernel, "built")); err != nil {
+		missing(t, "the lab's guest with kernel %s: make lab KERNEL=%s builds it", kernel, kernel)
+	}
+	in := t.TempDir()
+	bin := filepath.Join(in, "bin")
+	goBuild(t, filepath.Join(bin, "whydenied"), "../../cmd/whydenied")
+	goBuild(t, filepath.Join(bin, "loop"), "../lab/loop")
+	command(t, filepath.Join(lab, "tools/build.sh"), bin)
+	command(t, "cp", "-r", filepath.Join(lab, "scenarios"), filepath.Join(lab, "lib.sh"), in)
+	run := fmt.Sprintf("#!/bin/sh\ncp bin/* /usr/local/bin\nexec loop -smoke=%t -only '%s' -kernel %s scenarios /results\n", *labSmoke, *labOnly, kernel)
+	require.NoError(t, os.WriteFile(filepath.Join(in, "run"), []byte(run), 0o755))
+
+	boot := exec.Command(filepath.Join(lab, "boot.sh"), in, results)
+	boot.Env = append(os.Environ(), "KERNEL="+kernel)
+	if out, err := boot.CombinedOutput(); err != nil {
+		output, _ := os.ReadFile(filepath.Join(results, "output"))
+		console, _ := os.ReadFile(filepath.Join(results, "console"))
+		require.NoError(t, err, "%s\n%s\n%s", out, output, console)
+	}
+}
+
+func goBuild(t *testing.T, file, pkg string) {
+	t.Helper()
+	cmd := exec.Command("go", "build", "-trimpath", "-o", file, pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
+func command(t *testing.T, name string, args ...string) {
+	t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
+func readLabResults(t *testing.T, file string) (guest labGuest, scenarios []labScenario) {
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	lines.Buffer(nil, len(text)+1)
+	require.True(t, lines.Scan())
+	require.NoError(t, json.Unmarshal(lines.Bytes(), &guest))
+	for lines.Scan() {
+		var s labScenario
+		require.NoError(t, json.Unmarshal(lines.Bytes(), &s))
+		scenarios = append(scenarios, s)
+	}
+	return guest, scenarios
+}
+
+// labTable is the table of docs/evidence.md.
+func labTable(guest labGuest, scenarios []labScenario) string {
+	var b strings.Builder
+	b.WriteString("| scenario | what | rounds | outcome | beyond need |\n|---|---|---|---|---|\n")
+	for _, s := range scenarios {
+		beyond := "-"
+		if s.Compared {
+			beyond = fmt.Sprintf("%d of %d", len(s.Beyond), s.Probes)
+		}
+		outcome := s.Outcome
+		if len(s.Problems) > 0 {
+			outcome += ": " + strings.ReplaceAll(s.Problems[0], "|", `\|`)
+		}
+		fmt.Fprintf(&b, "| %s | %s | %d | %s | %s |\n", s.Name, strings.ReplaceAll(s.Title, "|", `\|`), s.Rounds, outcome, beyond)
+	}
+	return b.String()
+}
+
+func writeEvidence(t *testing.T, file, kernel string, guest labGuest, table string) {
+	var b strings.Builder
+	fmt.Fprintf(&b, `# The closed loop on a real kernel
+
+    sudo make lab-evidence KERNEL=%s
+
+%s. In one boot of the lab's guest (docs/lab.md): Linux %s, AppArmor %s, auditd %s, docker %s, runc %s; %s.
+
+**rounds** is how many times %s changed the policy before the workload passed. **beyond need** is how many of the
+accesses asked about the patched policy grants and the scenario's known good one does not; "-" where there is
+none to compare with. **silent** is what the kernel does not log; **explained** is what no change of the policy should
+remedy.
+
+%s`, kernel, time.Now().UTC().Format(time.DateOnly), guest["kernel"], guest["apparmor_parser"], guest["auditd"], guest["docker"],
+		guest["runc"], guest["whydenied"], "`patch --write`", table)
+	require.NoError(t, os.WriteFile(file, []byte(b.String()), 0o644))
+}

@@ -1,0 +1,112 @@
+// Command loop runs the scenarios of the lab inside its guest, one after the
+// other: it loads a profile, runs a workload that the profile refuses, has
+// whydenied explain the log and patch the profile, loads that and runs the
+// workload again, until it passes or maxRounds patches did not help. The programs
+// it calls are the real ones: whydenied, apparmor_parser, auditd, docker and runc.
+//
+//	loop [-smoke] [-only REGEXP] [-kernel 6.1] SCENARIOS RESULTS
+//
+// RESULTS gets results.jsonl, a line on the guest and one on each scenario, and
+// for each scenario a folder with every version of its policy, every log and what
+// was said about it.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+func main() {
+	smoke := flag.Bool("smoke", false, "only the scenarios marked smoke")
+	only := flag.String("only", "", "only the scenarios whose name matches this regular expression")
+	kernel := flag.String("kernel", "6.1", "leave out the scenarios of other kernels than this")
+	flag.Parse()
+	if flag.NArg() != 2 {
+		fmt.Fprintln(os.Stderr, "usage: loop [-smoke] [-only REGEXP] [-kernel VERSION] SCENARIOS RESULTS")
+		os.Exit(2)
+	}
+	if err := run(flag.Arg(0), flag.Arg(1), *kernel, *smoke, *only); err != nil {
+		fmt.Fprintln(os.Stderr, "loop:", err)
+		os.Exit(1)
+	}
+}
+
+func run(scenarios, results, kernel string, smoke bool, only string) error {
+	match, err := regexp.Compile(only)
+	if err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
+	files, err := filepath.Glob(filepath.Join(scenarios, "*.txtar"))
+	if err != nil {
+		return err
+	}
+	out, err := os.Create(filepath.Join(results, "results.jsonl"))
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	lines := json.NewEncoder(out)
+	if err := lines.Encode(guest()); err != nil {
+		return err
+	}
+	for _, file := range files {
+		s, err := readScenario(file)
+		if err != nil {
+			return err
+		}
+		if !match.MatchString(s.name) || smoke && !s.smoke || s.kernel != "" && s.kernel != kernel {
+			continue
+		}
+		if s.docker && !dockerRuns() {
+			if err := startDocker(); err != nil {
+				return err
+			}
+		}
+		began := time.Now()
+		l, err := newLoop(s, filepath.Join(results, s.name))
+		if err != nil {
+			return err
+		}
+		l.run()
+		l.result.Seconds = time.Since(began).Seconds()
+		fmt.Printf("%s: %s %s\n", s.name, l.result.Outcome, strings.Join(l.result.Problems, "; "))
+		if err := lines.Encode(l.result); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// guest says what the scenarios run on.
+func guest() map[string]string {
+	versions := map[string]string{}
+	for name, command := range map[string]string{
+		"kernel":          "uname -r",
+		"apparmor_parser": "apparmor_parser --version | grep -o '[0-9][0-9.]*[0-9]' | head -n 1",
+		"auditd":          "dpkg-query -W -f '${Version}' auditd",
+		"docker":          "dpkg-query -W -f '${Version}' docker.io",
+		"runc":            "runc --version | sed -n 's/runc version //p'",
+		"whydenied":       "whydenied --version",
+	} {
+		out, _ := exec.Command("sh", "-c", command).Output()
+		versions[name] = strings.TrimSpace(string(out))
+	}
+	return versions
+}
+
+func dockerRuns() bool { return exec.Command("docker", "version").Run() == nil }
+
+func startDocker() error {
+	cmd := exec.Command("bash", "-c", ". /lab/docker")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("dockerd does not start: %w\n%s", err, out)
+	}
+	return nil
+}
