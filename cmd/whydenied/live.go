@@ -39,7 +39,6 @@ type session struct {
 	policy  *explain.Policy
 	stderr  io.Writer
 	print   func(report.Message) error // and flush
-	json    bool
 
 	mu      sync.Mutex
 	reading reading
