@@ -27,6 +27,8 @@ type Patched struct {
 	Name    string // of the AppArmor profile; "" for seccomp, which goes by its file
 	File    string
 	Derived bool // made of a built-in profile: the containers have yet to be given it
+	// Profile is the AppArmor profile as changed; nil for seccomp.
+	Profile *apparmor.Profile
 	// Containers are those of the findings, as far as they are known, each once.
 	Containers []container.Container
 }
@@ -37,6 +39,9 @@ type Remedy struct {
 	Finding *Finding
 	Fix     rules.Fix
 	File    string // that is changed
+	// Rules are where the rules that grant the access stand in the changed files;
+	// none if that is not a matter of rules.
+	Rules []rules.Location
 }
 
 // An Unfixed finding has no fix in a patch, for a reason.

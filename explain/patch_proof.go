@@ -145,7 +145,7 @@ func (b *patcher) patched(d *draft, fixed []*Finding) {
 		i := slices.IndexFunc(b.patch.Profiles, func(p Patched) bool { return p.Name == w.profile && p.File == file })
 		if i < 0 {
 			i = len(b.patch.Profiles)
-			b.patch.Profiles = append(b.patch.Profiles, Patched{Name: w.profile, File: file, Derived: d.derived != ""})
+			b.patch.Profiles = append(b.patch.Profiles, Patched{Name: w.profile, File: file, Derived: d.derived != "", Profile: d.after.Profile(w.profile)})
 		}
 		for _, f := range w.findings {
 			if slices.Contains(fixed, f) {
@@ -225,6 +225,9 @@ func (d *draft) remedy(w *want, gains []apparmor.Gain, complete bool, proof []st
 		return r // its risk and proof were told when it was proposed
 	}
 	before, profile := d.before.Profile(w.profile), d.after.Profile(w.profile)
+	if r.Rules = grantedBy(profile, w.requests, changes); len(r.Rules) > 0 {
+		r.File = r.Rules[0].File.Name
+	}
 	var own []apparmor.Gain
 	for _, g := range gains {
 		if slices.ContainsFunc(w.requests, func(req apparmor.Request) bool {
@@ -245,6 +248,21 @@ func (d *draft) remedy(w *want, gains []apparmor.Gain, complete bool, proof []st
 	}
 	r.Fix.Proof = append(r.Fix.Proof, "no edit can be left out") // see prune
 	return r
+}
+
+// grantedBy returns where the rules that grant requests stand in changed files,
+// each once.
+func grantedBy(profile *apparmor.Profile, requests []apparmor.Request, changes []rules.Change) (places []rules.Location) {
+	for _, req := range requests {
+		for _, r := range profile.Decide(req).Allow {
+			at := r.Location()
+			changed := at.File != nil && slices.ContainsFunc(changes, func(c rules.Change) bool { return c.File.Name == at.File.Name })
+			if changed && !slices.Contains(places, at) {
+				places = append(places, at)
+			}
+		}
+	}
+	return places
 }
 
 // generalise puts wants together whose paths differ by a number, where at least

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,6 +74,24 @@ func TestMergeAndApply(t *testing.T) {
 
 // TestUnified holds that git apply and patch -p1 take the diffs and make of the
 // files what Apply made.
+// manyChanges writes a file of 3,000 lines to a directory and returns 500 changes
+// of it as one.
+func manyChanges(t *testing.T, dir string) Change {
+	var text strings.Builder
+	for i := range 3000 {
+		fmt.Fprintf(&text, "  /srv/%d r,\n", i)
+	}
+	f := NewFile("many", text.String())
+	require.NoError(t, os.WriteFile(filepath.Join(dir, f.Name), []byte(f.Text), 0o600))
+	var edits []Edit
+	for i := 1; i < 3000; i += 6 {
+		edits = append(edits, insert(f, f.LineStart(i), fmt.Sprintf("  /new/%d w,\n", i)))
+	}
+	changes, err := Apply(edits)
+	require.NoError(t, err)
+	return changes[0]
+}
+
 func TestUnified(t *testing.T) {
 	for _, tool := range [][]string{{"git", "apply"}, {"patch", "-p1", "-s", "-i"}} {
 		t.Run(tool[0], func(t *testing.T) {
@@ -95,6 +114,9 @@ func TestUnified(t *testing.T) {
 				edit(files[2], "/c r,", "/c rw,"),
 			})
 			require.NoError(t, err)
+			absent := NewFile("etc/apparmor.d/containers/new", "")
+			absent.Absent = true
+			changes = append(changes, Change{absent, "profile new {\n}\n"}, manyChanges(t, dir))
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "p.diff"), []byte(Unified(changes)), 0o600))
 			cmd := exec.Command(tool[0], append(tool[1:], "p.diff")...)
 			cmd.Dir = dir

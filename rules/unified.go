@@ -18,7 +18,11 @@ func Unified(changes []Change) string {
 		if c.File.Absent {
 			old = "/dev/null"
 		}
-		out.WriteString(udiff.Unified(old, "b/"+name, c.File.Text, c.New))
+		diff, err := udiff.ToUnified(old, "b/"+name, c.File.Text, lineEdits(c.File.Text, c.New), udiff.DefaultContextLines)
+		if err != nil { // edits that overlap, which lineEdits never makes
+			diff = udiff.Unified(old, "b/"+name, c.File.Text, c.New)
+		}
+		out.WriteString(diff)
 	}
 	return out.String()
 }

@@ -50,7 +50,10 @@ func create(c Change) error {
 		return err
 	}
 	_, err = f.WriteString(c.New)
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err != nil {
+		os.Remove(f.Name()) // half a profile is none
+	}
+	return err
 }
 
 // keep writes a backup under the first free name.

@@ -3,12 +3,19 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
 )
+
+// patchFormats are the values of --format.
+var patchFormats = []string{"diff", "files", "json", "sarif", "compose", "kubernetes", "spo"}
 
 // patchFlags are the flags of the patch command.
 type patchFlags struct {
@@ -30,6 +37,10 @@ accept the output. With --write it changes the files instead.
 A profile that a runtime generates and keeps nowhere on disk comes out as a new
 file under a name of its own, with the words that give it to a container.
 
+The other formats are the changed files whole, what gives the containers their
+profiles in a Compose override or a patch of a Kubernetes pod template, resources
+of the Security Profiles Operator, and JSON and SARIF for other programs.
+
 A fix whose risk is high is part of the diff too, and says "investigate first":
 such a denial is more often the policy doing its work.`,
 		Example: `  whydenied patch /var/log/audit/audit.log --profile ./web.apparmor | patch -p1
@@ -38,14 +49,20 @@ such a denial is more often the policy doing its work.`,
 	}
 	flags := cmd.Flags()
 	f.inputFlags.add(flags)
-	flags.StringVar(&f.format, "format", "diff", "`FORMAT` of the answer: diff, or json")
+	flags.StringVar(&f.format, "format", "diff", "`FORMAT` of the answer: "+oneOf(patchFormats))
 	flags.BoolVar(&f.write, "write", false, "change the files; each is kept as FILE.orig beside it")
 	return cmd
 }
 
+// oneOf lists words: "a, b or c".
+func oneOf(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
 func runPatch(cmd *cobra.Command, args []string, f patchFlags) error {
-	if f.format != "diff" && f.format != "json" {
-		return usagef("--format %q is unknown; use diff or json", f.format)
+	if !slices.Contains(patchFormats, f.format) {
+		return usagef("--format %q is unknown; use %s", f.format, oneOf(patchFormats))
 	}
 	if err := f.parse(); err != nil {
 		return err
@@ -60,14 +77,9 @@ func runPatch(cmd *cobra.Command, args []string, f patchFlags) error {
 	}
 	findings := read.group.Findings()
 	patch := in.policy.Patch(findings)
-	wire := report.NewPatch(patch)
 	out := bufio.NewWriter(cmd.OutOrStdout())
-	print := wire.WriteDiff
-	if f.format == "json" {
-		print = wire.WriteJSON
-	}
-	if len(findings) > 0 || f.format == "json" {
-		if err := print(out); err != nil {
+	if len(findings) > 0 || f.format == "json" || f.format == "sarif" { // which are whole documents
+		if err := f.print(cmd, out, patch); err != nil {
 			return err
 		}
 	}
@@ -80,6 +92,29 @@ func runPatch(cmd *cobra.Command, args []string, f patchFlags) error {
 		}
 	}
 	return f.verdict(cmd, in, read, len(findings))
+}
+
+// print writes a patch in the chosen format.
+func (f *patchFlags) print(cmd *cobra.Command, out io.Writer, patch *explain.Patch) error {
+	switch f.format {
+	case "json":
+		return report.NewPatch(patch).WriteJSON(out)
+	case "files":
+		return report.NewPatch(patch).WriteFiles(out)
+	case "compose":
+		return report.WriteCompose(out, patch)
+	case "kubernetes":
+		return report.WriteKubernetes(out, patch)
+	case "spo":
+		limits, err := report.WriteSPO(out, patch)
+		for _, limit := range limits {
+			fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: %s\n", report.Escape(limit))
+		}
+		return err
+	case "sarif":
+		return report.WriteSARIF(out, version(), report.PatchDiagnostics(patch), true)
+	}
+	return report.NewPatch(patch).WriteDiff(out)
 }
 
 // write changes the files of a patch and says so.

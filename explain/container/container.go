@@ -38,6 +38,7 @@ type Container struct {
 	Namespace string // Kubernetes namespace of the pod
 	Node      string // Kubernetes node
 	Parent    string // ID of the container that this one runs in, as with kind and Docker in Docker
+	Service   string // of the Compose file that it was started from
 
 	Evidence   []string // sentences; none if the container is unknown
 	Confidence Confidence
@@ -122,7 +123,8 @@ func (c *Container) merge(o Container) {
 		to   *string
 		from string
 	}{
-		{&c.Name, o.Name}, {&c.Image, o.Image}, {&c.Runtime, o.Runtime}, {&c.Pod, o.Pod}, {&c.Namespace, o.Namespace}, {&c.Node, o.Node}, {&c.Parent, o.Parent},
+		{&c.Name, o.Name}, {&c.Image, o.Image}, {&c.Runtime, o.Runtime}, {&c.Pod, o.Pod}, {&c.Namespace, o.Namespace}, {&c.Node, o.Node},
+		{&c.Parent, o.Parent}, {&c.Service, o.Service},
 		{&c.CgroupPath, o.CgroupPath}, {&c.AppArmorProfile, o.AppArmorProfile}, {&c.SeccompProfile, o.SeccompProfile}, {&c.SeccompFile, o.SeccompFile},
 		{&c.EngineVersion, o.EngineVersion}, {&c.State, o.State},
 	} {

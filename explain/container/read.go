@@ -139,6 +139,7 @@ func readDocker(object []byte) (Container, error) {
 		Created: in.Created.Time, Started: in.State.StartedAt.Time, Finished: in.State.FinishedAt.Time,
 		State: in.State.Status, ExitCode: in.State.ExitCode,
 		Pod: in.Config.Labels["io.kubernetes.pod.name"], Namespace: in.Config.Labels["io.kubernetes.pod.namespace"],
+		Service: in.Config.Labels["com.docker.compose.service"],
 	}
 	if in.Path != "" {
 		c.Command = append([]string{in.Path}, in.Args...)

@@ -81,6 +81,15 @@ func TestReadDocker(t *testing.T) {
 	assert.Len(t, debug.Caps, 41)
 }
 
+func TestReadComposeService(t *testing.T) {
+	c, err := Read("f", []byte(`[{"Id":"a","Name":"/shop-web-1","State":{"Pid":1},"Config":{"Labels":{"com.docker.compose.service":"web"}}}]`))
+	require.NoError(t, err)
+	assert.Equal(t, "web", c[0].Service)
+	other := Container{ID: "a"}
+	other.merge(c[0])
+	assert.Equal(t, "web", other.Service)
+}
+
 func TestReadSaysWhatItTakes(t *testing.T) {
 	tests := map[string]struct{ text, want string }{
 		"empty":          {"", "f: empty; give saved output of `docker inspect`"},

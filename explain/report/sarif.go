@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/whydenied/whydenied/rules"
 )
@@ -87,12 +88,15 @@ type (
 	sarifArtifact struct {
 		URI string `json:"uri"`
 	}
-	// A sarifRegion counts lines and columns from 1; its end is exclusive.
+	// A sarifRegion counts lines and columns from 1; its end is exclusive. One of
+	// bytes has ByteOffset and ByteLength instead.
 	sarifRegion struct {
-		StartLine   int `json:"startLine"`
-		StartColumn int `json:"startColumn"`
-		EndLine     int `json:"endLine"`
-		EndColumn   int `json:"endColumn"`
+		StartLine   int  `json:"startLine,omitempty"`
+		StartColumn int  `json:"startColumn,omitempty"`
+		EndLine     int  `json:"endLine,omitempty"`
+		EndColumn   int  `json:"endColumn,omitempty"`
+		ByteOffset  *int `json:"byteOffset,omitempty"`
+		ByteLength  *int `json:"byteLength,omitempty"`
 	}
 	sarifFix struct {
 		Description     sarifMessage          `json:"description"`
@@ -104,7 +108,11 @@ type (
 	}
 	sarifReplacement struct {
 		DeletedRegion   sarifRegion   `json:"deletedRegion"`
-		InsertedContent *sarifMessage `json:"insertedContent,omitempty"`
+		InsertedContent *sarifContent `json:"insertedContent,omitempty"`
+	}
+	sarifContent struct {
+		Text   string `json:"text,omitempty"`
+		Binary []byte `json:"binary,omitempty"` // base64
 	}
 )
 
@@ -140,14 +148,26 @@ func newSARIFFix(message string, edits []rules.Edit) sarifFix {
 		if i == 0 || edits[i-1].At.File != e.At.File {
 			fix.ArtifactChanges = append(fix.ArtifactChanges, sarifArtifactChange{ArtifactLocation: at.ArtifactLocation})
 		}
-		replacement := sarifReplacement{DeletedRegion: at.Region}
-		if e.New != "" {
-			replacement.InsertedContent = &sarifMessage{Text: text(e.New)}
-		}
 		change := &fix.ArtifactChanges[len(fix.ArtifactChanges)-1]
-		change.Replacements = append(change.Replacements, replacement)
+		change.Replacements = append(change.Replacements, newSARIFReplacement(e, at.Region))
 	}
 	return fix
+}
+
+// newSARIFReplacement returns an edit. One whose text is not UTF-8 is a
+// replacement of bytes (section 3.57.2), as no text of JSON could be exact.
+func newSARIFReplacement(e rules.Edit, region sarifRegion) sarifReplacement {
+	switch {
+	case e.New == "":
+		return sarifReplacement{DeletedRegion: region}
+	case !utf8.ValidString(e.New):
+		offset, length := e.At.Span.Start, e.At.Span.End-e.At.Span.Start
+		return sarifReplacement{
+			DeletedRegion:   sarifRegion{ByteOffset: &offset, ByteLength: &length},
+			InsertedContent: &sarifContent{Binary: []byte(e.New)},
+		}
+	}
+	return sarifReplacement{DeletedRegion: region, InsertedContent: &sarifContent{Text: e.New}}
 }
 
 // newSARIFMessage returns a plain text message. Brackets that would make a link

@@ -52,10 +52,11 @@ var sarifSchema = map[string]string{
 	"location":         "id physicalLocation:physicalLocation message:message",
 	"physicalLocation": "artifactLocation!:artifactLocation region:region",
 	"artifactLocation": "uri",
-	"region":           "startLine startColumn endLine endColumn",
+	"region":           "startLine startColumn endLine endColumn byteOffset byteLength",
 	"fix":              "description:message artifactChanges!:artifactChange",
 	"artifactChange":   "artifactLocation!:artifactLocation replacements!:replacement",
-	"replacement":      "deletedRegion!:region insertedContent:message",
+	"replacement":      "deletedRegion!:region insertedContent:content",
+	"content":          "text binary",
 }
 
 func checkSARIF(t *testing.T, kind, path string, value any) {
@@ -88,6 +89,10 @@ func checkSARIF(t *testing.T, kind, path string, value any) {
 	case "result":
 		assert.Contains(t, []any{"none", "note", "warning", "error"}, object["level"], path)
 	case "region":
+		if _, ok := object["byteOffset"]; ok {
+			assert.NotContains(t, object, "startLine", path)
+			break
+		}
 		line, column := object["startLine"].(float64), object["startColumn"].(float64)
 		assert.GreaterOrEqual(t, line, 1.0, path)
 		assert.GreaterOrEqual(t, column, 1.0, path)
@@ -127,13 +132,16 @@ func TestSARIF(t *testing.T) {
 
 	first := run.Results[0]
 	assert.Equal(t, `"/ü r," \x1b\[31m see \[here\](https://x.example)`, first.Message.Text, "no link, no control character")
-	assert.Equal(t, sarifRegion{2, 2, 2, 7}, first.Locations[0].PhysicalLocation.Region, "columns count characters")
+	assert.Equal(t, sarifRegion{StartLine: 2, StartColumn: 2, EndLine: 2, EndColumn: 7}, first.Locations[0].PhysicalLocation.Region, "columns count characters")
 	assert.Equal(t, "file:///etc/apparmor.d/we%20b%25%1B%5D0;x%FF", first.Locations[0].PhysicalLocation.ArtifactLocation.URI)
 	require.Len(t, first.RelatedLocations, 1)
 	require.Len(t, first.Fixes, 1, "a fix without edits, or whose edits clash, is no SARIF fix")
 	changes := first.Fixes[0].ArtifactChanges
 	require.Len(t, changes, 2)
-	assert.Equal(t, []sarifReplacement{{sarifRegion{2, 2, 2, 7}, nil}, {sarifRegion{3, 3, 3, 3}, &sarifMessage{"audit "}}}, changes[0].Replacements)
+	assert.Equal(t, []sarifReplacement{
+		{DeletedRegion: sarifRegion{StartLine: 2, StartColumn: 2, EndLine: 2, EndColumn: 7}},
+		{sarifRegion{StartLine: 3, StartColumn: 3, EndLine: 3, EndColumn: 3}, &sarifContent{Text: "audit "}},
+	}, changes[0].Replacements)
 	assert.Equal(t, "./abstractions/ba:se", fileURI("./abstractions/ba:se"))
 	assert.Equal(t, "abstractions/ba:se", changes[1].ArtifactLocation.URI)
 	assert.Equal(t, "# \u202e\n", changes[1].Replacements[0].InsertedContent.Text, "what a fix inserts is exact")

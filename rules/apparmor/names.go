@@ -67,6 +67,10 @@ var capabilities = strings.Fields(`chown dac_override dac_read_search fowner fse
 	sys_time sys_tty_config mknod lease audit_write audit_control setfcap mac_override mac_admin
 	syslog wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore`)
 
+// Capabilities returns the names of all capabilities, as the bare rule
+// `capability,` grants them, without cap_.
+func Capabilities() []string { return slices.Clone(capabilities) }
+
 // families are the address families of network rules, by name and number
 // (linux/socket.h).
 var families = map[string]int{

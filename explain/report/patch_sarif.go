@@ -1,0 +1,178 @@
+package report
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/rules"
+)
+
+// PatchDiagnostics returns a patch as diagnostics, for WriteSARIF: one for each
+// finding, and with those that are fixed the part of the changes that does it.
+// All parts together, each once, are the changes. What is fixed comes first, in
+// the order of the parts; a file that is new is whole part of one finding.
+func PatchDiagnostics(p *explain.Patch) []rules.Diagnostic {
+	parts := patchParts(p)
+	given := make([]bool, len(parts))
+	type fixed struct {
+		first int
+		rules.Diagnostic
+	}
+	var list []fixed
+	for i, r := range p.Remedies {
+		f := fixed{first: len(parts), Diagnostic: findingDiagnostic(r.Finding, "")}
+		fix := r.Fix
+		fix.Edits = nil
+		for j, part := range parts {
+			if slices.Contains(part.remedies, i) {
+				f.first = min(f.first, j)
+				fix.Edits = append(fix.Edits, part.edit)
+				given[j] = true
+			}
+		}
+		if fix.Reason != "" {
+			fix.Message += "; risk: " + fix.Risk.String() + because(fix.Reason)
+		}
+		f.Fixes = []rules.Fix{fix}
+		if f.At.IsZero() && len(fix.Edits) > 0 {
+			f.At = fix.Edits[0].At
+		}
+		list = append(list, f)
+	}
+	slices.SortStableFunc(list, func(a, b fixed) int { return a.first - b.first })
+	var diagnostics []rules.Diagnostic
+	for _, f := range list {
+		diagnostics = append(diagnostics, f.Diagnostic)
+	}
+	for _, l := range p.Left {
+		diagnostics = append(diagnostics, findingDiagnostic(l.Finding, l.Reason))
+	}
+	return diagnostics
+}
+
+// findingDiagnostic says what a finding is, and why it is left if it is.
+func findingDiagnostic(f *explain.Finding, left string) rules.Diagnostic {
+	wire := New(*f)
+	d := rules.Diagnostic{Severity: rules.Warning, Code: wire.Cause, Message: wire.Message}
+	if d.Code == "" { // a patch names no causes
+		d.Code = "apparmor-denial"
+		if f.Denial.Seccomp != nil {
+			d.Code = "seccomp-denial"
+		}
+	}
+	if wire.Why != "" && wire.Why != left {
+		d.Message += ": " + wire.Why
+	}
+	if left != "" {
+		d.Message += "; not fixed: " + left
+	}
+	for _, place := range f.Rules {
+		if !place.At.IsZero() && place.At.File.Builtin == "" {
+			d.At = place.At
+			break
+		}
+	}
+	return d
+}
+
+// A patchPart is a piece of a change: whole lines, of which the new ones hold
+// rules of the remedies.
+type patchPart struct {
+	edit     rules.Edit
+	from, to int // the new lines' bytes in the changed text
+	remedies []int
+}
+
+// patchParts cuts the changes of a patch into parts in the order of the new
+// texts.
+func patchParts(p *explain.Patch) []patchPart {
+	var parts []patchPart
+	for _, c := range p.Changes {
+		own := changeParts(p, c)
+		for i := range own {
+			own[i].remedies = remediesOf(p, c, own[i])
+		}
+		// What holds no rule of a finding (a flag, a narrowed deny) is there for
+		// those that no part of the file is for, else for the first.
+		var rest []int
+		for i, r := range p.Remedies {
+			if r.File == c.File.Name && !slices.ContainsFunc(own, func(part patchPart) bool { return slices.Contains(part.remedies, i) }) {
+				rest = append(rest, i)
+			}
+		}
+		if len(rest) == 0 {
+			rest = []int{max(slices.IndexFunc(p.Remedies, func(r explain.Remedy) bool { return r.File == c.File.Name }), 0)}
+		}
+		for i := range own {
+			if len(own[i].remedies) == 0 {
+				own[i].remedies = rest[:1]
+			}
+		}
+		parts = append(parts, own...)
+	}
+	return parts
+}
+
+// remediesOf returns the remedies that have a rule in a part.
+func remediesOf(p *explain.Patch, c rules.Change, part patchPart) (remedies []int) {
+	for i, r := range p.Remedies {
+		if slices.ContainsFunc(r.Rules, func(at rules.Location) bool {
+			return at.File.Name == c.File.Name && at.Span.Start < part.to && part.from < at.Span.End
+		}) {
+			remedies = append(remedies, i)
+		}
+	}
+	if c.File.Absent && len(remedies) > 1 {
+		remedies = remedies[:1]
+	}
+	return remedies
+}
+
+// changeParts cuts one change. Lines that are inserted together are cut where a
+// rule of another finding begins.
+func changeParts(p *explain.Patch, c rules.Change) []patchPart {
+	var parts []patchPart
+	shift := 0 // of the new text against the old
+	for _, e := range c.LineEdits() {
+		span := e.At.Span
+		from := span.Start + shift
+		shift += len(e.New) - (span.End - span.Start)
+		to := from + len(e.New)
+		last := from
+		if span.Start == span.End && !c.File.Absent {
+			for _, cut := range cuts(p, c, from, to) {
+				parts = append(parts, patchPart{edit: rules.Edit{At: e.At, New: c.New[last:cut]}, from: last, to: cut})
+				last = cut
+			}
+		}
+		parts = append(parts, patchPart{edit: rules.Edit{At: e.At, New: c.New[last:to]}, from: last, to: to})
+	}
+	return parts
+}
+
+// cuts returns where the text that is inserted at from up to to can be cut: at
+// the lines where rules begin, but never between two rules of one finding.
+func cuts(p *explain.Patch, c rules.Change, from, to int) (places []int) {
+	type span struct{ first, last int }
+	var joined []span
+	for _, r := range p.Remedies {
+		own := span{to, from}
+		for _, at := range r.Rules {
+			if at.File.Name != c.File.Name || at.Span.Start < from || at.Span.Start >= to {
+				continue
+			}
+			line := strings.LastIndexByte(c.New[:at.Span.Start], '\n') + 1
+			own.first, own.last = min(own.first, line), max(own.last, line)
+			places = append(places, line)
+		}
+		if own.first < own.last {
+			joined = append(joined, own)
+		}
+	}
+	slices.Sort(places)
+	places = slices.Compact(places)
+	return slices.DeleteFunc(places, func(place int) bool {
+		return place <= from || slices.ContainsFunc(joined, func(s span) bool { return s.first < place && place <= s.last })
+	})
+}

@@ -1,0 +1,223 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/seccomp"
+)
+
+// WriteSPO writes the changed profiles as resources of the Security Profiles
+// Operator, one YAML document each: AppArmorProfile (v1alpha1, its spec.abstract)
+// and SeccompProfile (v1beta1). What a resource cannot express, or grants beyond
+// the profile, is a comment in its document, and is returned as a line each. The
+// fields are those of api/ in the operator's repository, and what it makes of an
+// AppArmorProfile is that of its crd2armor template.
+func WriteSPO(w io.Writer, p *explain.Patch) (limits []string, err error) {
+	var out strings.Builder
+	NewPatch(p).writeComments(&out)
+	for _, profile := range p.Profiles {
+		var r resource
+		if profile.Seccomp {
+			r = seccompResource(p, profile)
+		} else if profile.Profile != nil && profile.Profile.Parent == nil {
+			r = apparmorResource(profile)
+		} else {
+			r = resource{limits: []string{"a child profile or hat cannot be expressed"}}
+		}
+		out.WriteString("---\n")
+		name := profile.Name
+		if profile.Seccomp {
+			name = profile.File
+		}
+		yamlComment(&out, "", "of %s", name)
+		for _, note := range r.notes {
+			yamlComment(&out, "", "%s", note)
+		}
+		for _, limit := range r.limits {
+			yamlComment(&out, "", "! %s", limit)
+			limits = append(limits, name+": "+limit)
+		}
+		out.WriteString(r.yaml)
+	}
+	_, err = io.WriteString(w, out.String())
+	return limits, err
+}
+
+// A resource is a document without its comments; yaml is "" if there can be none.
+type resource struct {
+	yaml   string
+	notes  []string // how to use it
+	limits []string // where it differs from the profile
+}
+
+// resourceHead begins a document.
+func resourceHead(version, kind, name string) string {
+	return "apiVersion: security-profiles-operator.x-k8s.io/" + version + "\nkind: " + kind + "\nmetadata:\n  name: " + yamlString(name) + "\nspec:\n"
+}
+
+// resourceName makes a name as Kubernetes wants it (RFC 1123 label) of another.
+func resourceName(name string) string {
+	label := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			return r
+		case r >= 'A' && r <= 'Z':
+			return r + 'a' - 'A'
+		}
+		return '-'
+	}, name)
+	label = strings.Trim(label, "-")
+	label = strings.TrimRight(label[:min(len(label), 63)], "-")
+	if label == "" {
+		return "profile"
+	}
+	return label
+}
+
+// yamlList writes a list of strings below a key; nothing for an empty one.
+func yamlList(out *strings.Builder, indent, key string, list []string) {
+	if len(list) == 0 {
+		return
+	}
+	out.WriteString(indent + key + ":\n")
+	for _, s := range list {
+		out.WriteString(indent + "- " + yamlString(s) + "\n")
+	}
+}
+
+// seccompResource is a seccomp profile as a SeccompProfile.
+func seccompResource(p *explain.Patch, of explain.Patched) (r resource) {
+	i := slices.IndexFunc(p.Changes, func(c rules.Change) bool { return c.File.Name == of.File })
+	if i < 0 {
+		r.limits = append(r.limits, "its text is not part of the changes")
+		return r
+	}
+	profile, _, err := seccomp.Parse(rules.NewFile(of.File, p.Changes[i].New))
+	if err != nil {
+		r.limits = append(r.limits, "it cannot be read: "+err.Error())
+		return r
+	}
+	if profile.Form == seccomp.SPO {
+		r.notes = append(r.notes, "It is a SeccompProfile already: kubectl apply -f "+of.File+" once it is changed.")
+		return r
+	}
+	base := path.Base(filepath.ToSlash(of.File))
+	name := resourceName(strings.TrimSuffix(base, ".json"))
+	r.notes = append(r.notes, "For a pod in its namespace: seccompProfile: {type: Localhost, localhostProfile: operator/NAMESPACE/"+name+".json}")
+	var out strings.Builder
+	out.WriteString(resourceHead("v1beta1", "SeccompProfile", name))
+	out.WriteString("  defaultAction: " + profile.Default.SCMP() + "\n")
+	if profile.Default == seccomp.Errno && profile.DefaultErrno != 1 {
+		r.limits = append(r.limits, fmt.Sprintf("defaultErrnoRet %s cannot be expressed: what is not listed answers EPERM", seccomp.ErrnoName(profile.DefaultErrno)))
+	}
+	yamlList(&out, "  ", "architectures", r.architectures(profile))
+	yamlList(&out, "  ", "flags", profile.Flags)
+	entries := ""
+	for _, e := range profile.Entries {
+		if r.applies(e, of) {
+			entries += spoEntry(e)
+		}
+	}
+	if entries != "" {
+		out.WriteString("  syscalls:\n" + entries)
+	}
+	r.yaml = out.String()
+	return r
+}
+
+// architectures returns the list of a profile, or of its archMap the first host's
+// with those that it covers besides.
+func (r *resource) architectures(p *seccomp.Profile) []string {
+	if len(p.ArchMap) == 0 {
+		return p.Archs
+	}
+	first := p.ArchMap[0]
+	r.limits = append(r.limits, "archMap cannot be expressed: the architectures are those of a host of "+first.Arch)
+	return append([]string{first.Arch}, first.Sub...)
+}
+
+// applies reports whether an entry is in force for the containers, which the
+// resource cannot make it depend on.
+func (r *resource) applies(e *seccomp.Entry, of explain.Patched) bool {
+	if e.Includes.IsZero() && e.Excludes.IsZero() {
+		return true
+	}
+	has := func(name string) bool { // all containers have it, as far as is known
+		for _, c := range of.Containers {
+			if !slices.Contains(c.Caps, name) {
+				return false
+			}
+		}
+		return len(of.Containers) > 0
+	}
+	applies := !slices.ContainsFunc(e.Excludes.Caps, has)
+	for _, name := range e.Includes.Caps {
+		applies = applies && has(name)
+	}
+	const host = "amd64" // as architectures has it, the first of every archMap in use
+	if list := e.Includes.Arches; len(list) > 0 && !slices.Contains(list, host) || slices.Contains(e.Excludes.Arches, host) {
+		applies = false
+	}
+	var names []string
+	for _, n := range e.Names {
+		names = append(names, n.Text)
+	}
+	what := "left out"
+	if applies {
+		what = "in force always"
+	}
+	r.limits = append(r.limits, fmt.Sprintf("the conditions of an entry cannot be expressed, it is %s: %s (%s)", what, strings.Join(names, ", "), conditions(e)))
+	return applies
+}
+
+// conditions are includes and excludes in words.
+func conditions(e *seccomp.Entry) string {
+	var words []string
+	add := func(word string, list []string) {
+		if len(list) > 0 {
+			words = append(words, word+" "+strings.Join(list, ", "))
+		}
+	}
+	for _, f := range []struct {
+		word string
+		seccomp.Filter
+	}{{"with", e.Includes}, {"without", e.Excludes}} {
+		add(f.word, f.Caps)
+		add(f.word+" architecture", f.Arches)
+		if f.MinKernel != "" {
+			add(f.word+" kernel", []string{f.MinKernel + " or newer"})
+		}
+	}
+	return strings.Join(words, "; ")
+}
+
+// spoEntry writes an element of syscalls. errnoRet is a string in v1beta1.
+func spoEntry(e *seccomp.Entry) string {
+	var out strings.Builder
+	out.WriteString("  - action: " + e.Action.SCMP() + "\n")
+	var names []string
+	for _, n := range e.Names {
+		names = append(names, n.Text)
+	}
+	yamlList(&out, "    ", "names", names)
+	if (e.Action == seccomp.Errno || e.Action == seccomp.Trace) && e.Errno != 1 {
+		fmt.Fprintf(&out, "    errnoRet: \"%d\"\n", e.Errno)
+	}
+	for i, a := range e.Args {
+		if i == 0 {
+			out.WriteString("    args:\n")
+		}
+		fmt.Fprintf(&out, "    - index: %d\n      op: %s\n      value: %d\n", a.Index, a.Op.SCMP(), a.Value)
+		if a.Op == seccomp.MaskedEQ {
+			fmt.Fprintf(&out, "      valueTwo: %d\n", a.ValueTwo)
+		}
+	}
+	return out.String()
+}
