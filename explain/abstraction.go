@@ -34,7 +34,7 @@ func (p *Policy) abstractionFixes(profile *apparmor.Profile, req apparmor.Reques
 		return nil
 	}
 	include := "include <abstractions/" + best.name + ">"
-	return []rules.Fix{p.insertFix(profile, include, fmt.Sprintf("include the abstraction %s, %d rules for that purpose", best.name, len(best.profile.Rules)))}
+	return []rules.Fix{insertFix(profile, include, fmt.Sprintf("include the abstraction %s, %d rules for that purpose", best.name, len(best.profile.Rules)))}
 }
 
 // systemAbstractions loads the abstractions of the profile directory, once.

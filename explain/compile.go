@@ -9,7 +9,7 @@ import (
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
-// compiledProof is what a fix says of apparmor_parser's verdict.
+// What a fix says of apparmor_parser's verdict.
 const (
 	ruleProof   = "apparmor_parser takes the rule"
 	policyProof = "apparmor_parser compiles it"
@@ -59,7 +59,7 @@ func (p *Policy) checkRules(policy *apparmor.Policy, fixes []*rules.Fix, refused
 		return
 	} else if wait() == nil {
 		for _, fix := range fixes {
-			fix.Proof = slices.Insert(slices.Clone(fix.Proof), 1, ruleProof) // the proof may be that of other findings too
+			proveRule(fix)
 		}
 		return
 	}
@@ -71,11 +71,17 @@ func (p *Policy) checkRules(policy *apparmor.Policy, fixes []*rules.Fix, refused
 		switch {
 		case wait == nil:
 		case wait() == nil:
-			fix.Proof = slices.Insert(slices.Clone(fix.Proof), 1, ruleProof) // the proof may be that of other findings too
+			proveRule(fix)
 		case !newer(fix.Rule):
 			refused[fix] = true
 		}
 	}
+}
+
+// proveRule adds to the proof of a fix, which other findings may share, that
+// apparmor_parser takes its rule.
+func proveRule(fix *rules.Fix) {
+	fix.Proof = slices.Insert(slices.Clone(fix.Proof), 1, ruleProof)
 }
 
 // rulesText is a policy of one profile for each fix, with the variables and the
@@ -106,8 +112,17 @@ func rulesText(policy *apparmor.Policy, fixes []*rules.Fix) string {
 // older than.
 func newer(rule string) bool {
 	policy, _ := new(apparmor.Loader).Load(rules.NewFile("rule", "profile p {\n"+rule+"\n}\n"))
-	profile := policy.Profile("p")
-	return profile != nil && slices.ContainsFunc(profile.Rules, func(r apparmor.Rule) bool { return r.Head().Since != "" })
+	return hasNewer(policy)
+}
+
+// hasNewer reports whether a policy has such a rule.
+func hasNewer(policy *apparmor.Policy) bool {
+	for _, profile := range policy.Profiles {
+		if slices.ContainsFunc(profile.Rules, func(r apparmor.Rule) bool { return r.Head().Since != "" }) {
+			return true
+		}
+	}
+	return false
 }
 
 // compile starts to compile a changed policy. verdict waits for what
@@ -128,10 +143,8 @@ func (p *Policy) compile(before, after *apparmor.Policy, loader *apparmor.Loader
 		if refusal == nil {
 			return []string{policyProof}, nil
 		}
-		for _, profile := range after.Profiles {
-			if slices.ContainsFunc(profile.Rules, func(r apparmor.Rule) bool { return r.Head().Since != "" }) {
-				return nil, nil
-			}
+		if hasNewer(after) {
+			return nil, nil
 		}
 		if wait = p.Compile(before.Files[0].Name, before.Files[0].Text, nil); wait == nil || wait() != nil {
 			return nil, nil

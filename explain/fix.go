@@ -98,7 +98,7 @@ func (p *Policy) candidates(profile *apparmor.Profile, req apparmor.Request, d a
 	}
 	switch r := req.(type) {
 	case apparmor.RlimitRequest:
-		return p.rlimitFixes(profile, r), nil
+		return rlimitFixes(profile, r), nil
 	case apparmor.FileRequest:
 		r.Perms = d.Unmatched
 		return p.fileFixes(profile, r, pid), nil
@@ -107,7 +107,7 @@ func (p *Policy) candidates(profile *apparmor.Profile, req apparmor.Request, d a
 			return nil, []string{"No fix is proposed that leads to unconfined. Let the process change to a profile of its own instead."}
 		}
 	}
-	own := p.insertFix(profile, apparmor.RuleFor(req, ""), "add a rule for "+subjectOf(req)+" alone")
+	own := insertFix(profile, apparmor.RuleFor(req, ""), "add a rule for "+subjectOf(req)+" alone")
 	return append([]rules.Fix{own}, p.abstractionFixes(profile, req)...), nil
 }
 
@@ -140,31 +140,31 @@ func (p *Policy) fileFixes(profile *apparmor.Profile, file apparmor.FileRequest,
 		if !ok || rule.Path == nil || rule.Owner && !file.Owner {
 			continue
 		}
-		fix, ok := p.permsFix(profile, rule, file.Perms)
+		fix, ok := permsFix(profile, rule, file.Perms)
 		if !ok {
 			continue
 		}
 		if _, literal := rule.Path.Literal(); literal {
-			return append([]rules.Fix{fix}, p.execFixes(profile, file)...)
+			return append([]rules.Fix{fix}, execFixes(profile, file)...)
 		}
 		wider = append(wider, fix)
 	}
-	own, kind := p.pathFixes(profile, file, pid)
-	return slices.Concat(own, p.execFixes(profile, file), kind, wider, p.abstractionFixes(profile, file))
+	own, kind := pathFixes(profile, file, pid)
+	return slices.Concat(own, execFixes(profile, file), kind, wider, p.abstractionFixes(profile, file))
 }
 
 // pathFixes proposes rules for a path, and for names of its kind. Where the next
 // run is sure to have another name, only or first those.
-func (p *Policy) pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, pid int) (own, kind []rules.Fix) {
+func pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, pid int) (own, kind []rules.Fix) {
 	add := func(fixes []rules.Fix, glob, message string) []rules.Fix {
 		rule := strings.Replace(fileRule(profile, file, "ix"), apparmor.QuotePath(file.Path), glob, 1)
 		if link, ok := strings.CutPrefix(rule, "link "); ok {
-			return append(fixes, p.linkFixes(profile, link, file.Owner, message)...)
+			return append(fixes, linkFixes(profile, link, file.Owner, message)...)
 		}
 		if file.Owner {
-			fixes = append(fixes, p.insertFix(profile, "owner "+rule, message+", for the owner of the file"))
+			fixes = append(fixes, insertFix(profile, "owner "+rule, message+", for the owner of the file"))
 		}
-		return append(fixes, p.insertFix(profile, rule, message))
+		return append(fixes, insertFix(profile, rule, message))
 	}
 	what := "add a rule"
 	if file.Perms&apparmor.Exec != 0 {
@@ -186,12 +186,12 @@ func (p *Policy) pathFixes(profile *apparmor.Profile, file apparmor.FileRequest,
 
 // linkFixes proposes a rule for one pair of names: first with subset, by which the
 // new name may grant nothing that the target does not.
-func (p *Policy) linkFixes(profile *apparmor.Profile, pair string, owner bool, message string) (fixes []rules.Fix) {
+func linkFixes(profile *apparmor.Profile, pair string, owner bool, message string) (fixes []rules.Fix) {
 	for _, rule := range []string{"link subset " + pair, "link " + pair} {
 		if owner {
-			fixes = append(fixes, p.insertFix(profile, "owner "+rule, message+", for the owner of the file"))
+			fixes = append(fixes, insertFix(profile, "owner "+rule, message+", for the owner of the file"))
 		}
-		fixes = append(fixes, p.insertFix(profile, rule, message))
+		fixes = append(fixes, insertFix(profile, rule, message))
 	}
 	return fixes
 }
@@ -211,7 +211,7 @@ func fileRule(profile *apparmor.Profile, file apparmor.FileRequest, exec string)
 
 // execFixes proposes to execute a program under a profile of its own, where the
 // policy has one: a child of this profile, or one that attaches to the program.
-func (p *Policy) execFixes(profile *apparmor.Profile, file apparmor.FileRequest) []rules.Fix {
+func execFixes(profile *apparmor.Profile, file apparmor.FileRequest) []rules.Fix {
 	if file.Perms != apparmor.Exec {
 		return nil
 	}
@@ -222,9 +222,9 @@ func (p *Policy) execFixes(profile *apparmor.Profile, file apparmor.FileRequest)
 		}
 		switch other.Parent {
 		case profile:
-			fixes = append(fixes, p.insertFix(profile, fileRule(profile, file, "Cx"), "run it under the child profile that is there for it (Cx): "+other.Name))
+			fixes = append(fixes, insertFix(profile, fileRule(profile, file, "Cx"), "run it under the child profile that is there for it (Cx): "+other.Name))
 		case nil:
-			fixes = append(fixes, p.insertFix(profile, fileRule(profile, file, "Px"), "run it under a profile of its own (Px): "+other.Name+", which must be loaded"))
+			fixes = append(fixes, insertFix(profile, fileRule(profile, file, "Px"), "run it under a profile of its own (Px): "+other.Name+", which must be loaded"))
 		}
 	}
 	return fixes
@@ -232,7 +232,7 @@ func (p *Policy) execFixes(profile *apparmor.Profile, file apparmor.FileRequest)
 
 // permsFix proposes to add permissions to a rule where it stands. A profile with
 // a local/ include keeps its own text, and gets a rule there.
-func (p *Policy) permsFix(profile *apparmor.Profile, rule *apparmor.FileRule, perms apparmor.Perms) (rules.Fix, bool) {
+func permsFix(profile *apparmor.Profile, rule *apparmor.FileRule, perms apparmor.Perms) (rules.Fix, bool) {
 	if local := profile.Local(); local != nil && rule.At.File != local {
 		return rules.Fix{}, false
 	}
@@ -249,7 +249,7 @@ func (p *Policy) permsFix(profile *apparmor.Profile, rule *apparmor.FileRule, pe
 
 // insertFix proposes a new rule. A text that is not one rule, as a name in it was
 // made to end the rule early, makes a fix without edits, which proves nothing.
-func (p *Policy) insertFix(profile *apparmor.Profile, rule, message string) rules.Fix {
+func insertFix(profile *apparmor.Profile, rule, message string) rules.Fix {
 	if !apparmor.IsRule(rule) {
 		return rules.Fix{}
 	}
@@ -257,7 +257,7 @@ func (p *Policy) insertFix(profile *apparmor.Profile, rule, message string) rule
 }
 
 // rlimitFixes proposes to raise the limit that the profile sets, or to set it.
-func (p *Policy) rlimitFixes(profile *apparmor.Profile, r apparmor.RlimitRequest) []rules.Fix {
+func rlimitFixes(profile *apparmor.Profile, r apparmor.RlimitRequest) []rules.Fix {
 	text := apparmor.RuleFor(r, "")
 	for _, rule := range profile.Rules {
 		limit, ok := rule.(*apparmor.RlimitRule)
@@ -265,7 +265,7 @@ func (p *Policy) rlimitFixes(profile *apparmor.Profile, r apparmor.RlimitRequest
 			return []rules.Fix{{Message: "raise the limit to what was asked for", Rule: text, Edits: []rules.Edit{{At: limit.At, New: text}}}}
 		}
 	}
-	return []rules.Fix{p.insertFix(profile, text, "set the limit to what was asked for")}
+	return []rules.Fix{insertFix(profile, text, "set the limit to what was asked for")}
 }
 
 // flagFix proposes to add a flag to the profile. It is not proved against the

@@ -219,11 +219,11 @@ func (b *patcher) draft(profile *apparmor.Profile, f *Finding) (*draft, string) 
 // AppArmor label, or "".
 func (b *patcher) container(label string) string {
 	name := ""
-	for i, f := range b.findings {
+	for _, f := range b.findings {
 		if f.Denial.Subject.Label != label {
 			continue
 		}
-		if i > 0 && name != "" && name != f.Container.Name {
+		if name != "" && name != f.Container.Name {
 			return ""
 		}
 		name = f.Container.Name
@@ -379,7 +379,7 @@ func (b *patcher) propose(d *draft, w *want) (rules.Fix, bool) {
 		if w.tried > 0 {
 			return rules.Fix{}, false
 		}
-		return b.p.globFix(profile, w), true
+		return globFix(profile, w), true
 	}
 	candidates, _ := b.p.candidates(profile, w.requests[0], profile.Decide(w.requests[0]), w.pid)
 	if w.tried >= len(candidates) {
@@ -389,11 +389,11 @@ func (b *patcher) propose(d *draft, w *want) (rules.Fix, bool) {
 }
 
 // globFix is the rule for names that several denials have in common.
-func (p *Policy) globFix(profile *apparmor.Profile, w *want) rules.Fix {
+func globFix(profile *apparmor.Profile, w *want) rules.Fix {
 	file := w.requests[0].(apparmor.FileRequest)
 	rule := strings.Replace(apparmor.RuleFor(file, "ix"), apparmor.QuotePath(file.Path), w.glob, 1)
 	if file.Owner {
 		rule = "owner " + rule
 	}
-	return p.insertFix(profile, rule, fmt.Sprintf("add a rule for %s", w.why))
+	return insertFix(profile, rule, fmt.Sprintf("add a rule for %s", w.why))
 }
