@@ -7,7 +7,7 @@
 #              is built. REQUIRE_KERNEL=1 fails where it would skip.
 # make lab-smoke, make lab-evidence
 #              the closed loop alone: a part of its scenarios; all, with the table
-#              written to docs/evidence.md.
+#              written to docs/evidence.md (docs/evidence-6.12.md).
 
 .PHONY: test ci e2e lab lab-smoke lab-evidence
 
@@ -29,7 +29,7 @@ e2e:
 	E2E_RUNC=$$(test -x "$(E2E_RUNC)" && echo "$(E2E_RUNC)") KERNEL=$(KERNEL) go test -tags e2e -count=1 -timeout 2h -p 1 $(E2E_FLAGS) ./testdata/e2e ./parser/source ./explain/container
 
 KERNEL = 6.1
-LAB = REQUIRE_KERNEL=1 KERNEL=$(KERNEL) go test -tags e2e -count=1 -timeout 2h -run TestLab ./testdata/e2e
+LAB = REQUIRE_KERNEL=1 KERNEL=$(KERNEL) go test -tags e2e -count=1 -timeout 2h -v -run TestLab ./testdata/e2e
 
 lab:
 	KERNEL=$(KERNEL) testdata/lab/build.sh
@@ -38,7 +38,7 @@ lab-smoke: lab
 	$(LAB) -lab.smoke
 
 lab-evidence: lab
-	$(LAB) -lab.evidence "$(CURDIR)/docs/evidence.md"
+	$(LAB) -lab.evidence "$(CURDIR)/docs/evidence$(if $(filter-out 6.1,$(KERNEL)),-$(KERNEL)).md"
 
 $(CACHE)/runc-$(RUNC_VERSION):
 	mkdir -p "$(CACHE)/bin"

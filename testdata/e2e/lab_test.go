@@ -124,6 +124,14 @@ func readLabResults(t *testing.T, file string) (guest labGuest, scenarios []labS
 // labTable is the table of docs/evidence.md.
 func labTable(guest labGuest, scenarios []labScenario) string {
 	var b strings.Builder
+	outcomes := map[string]int{}
+	problems := 0
+	for _, s := range scenarios {
+		outcomes[s.Outcome]++
+		problems += min(len(s.Problems), 1)
+	}
+	fmt.Fprintf(&b, "%d scenarios: %d fixed, %d not fixed, %d silent, %d explained; %d are not as they should be.\n\n", len(scenarios),
+		outcomes["fixed"], outcomes["not fixed"], outcomes["silent"], outcomes["explained"], problems)
 	b.WriteString("| scenario | what | rounds | outcome | beyond need |\n|---|---|---|---|---|\n")
 	for _, s := range scenarios {
 		beyond := "-"

@@ -9,7 +9,7 @@
 # and qemu.log in OUT say why).
 #
 #	KERNEL=6.1 or 6.12        which guest
-#	LIMIT=SECONDS             after which the guest is killed (1800)
+#	LIMIT=SECONDS             after which the guest is killed (7200)
 #	KEEP=1                    keep what the guest writes to its disk (build.sh)
 #
 # The processor is emulated (TCG): /dev/kvm, where there is one, is not always one
@@ -29,7 +29,7 @@ truncate -s 256M "$tmp/out"
 rm -f "$out/status"
 
 # A plain old processor model is faster to emulate than a new one with AVX.
-timeout -s KILL "${LIMIT:-1800}" qemu-system-x86_64 -machine q35 -accel tcg,thread=multi,tb-size=512 -cpu Nehalem -smp 2 -m 2048 \
+timeout -s KILL "${LIMIT:-7200}" qemu-system-x86_64 -machine q35 -accel tcg,thread=multi,tb-size=512 -cpu Nehalem -smp 2 -m 2048 \
 	-nodefaults -no-reboot -display none -monitor none -serial "file:$out/console" \
 	-kernel "$lab/vmlinuz" -initrd "$lab/initrd.gz" \
 	-append "console=ttyS0 loglevel=4 panic=-1 apparmor=1 security=apparmor audit=1 audit_backlog_limit=8192 net.ifnames=0" \

@@ -19,7 +19,7 @@ case $KERNEL in
 esac
 lab=${XDG_CACHE_HOME:-$HOME/.cache}/whydenied/lab/$KERNEL
 
-inputs=$(cat build.sh boot.sh guest/* | sha256sum)
+inputs=$(cat build.sh guest/{initrd,provision,nginx-image} | sha256sum)
 [ "$(cat "$lab/built" 2>/dev/null)" != "$inputs" ] || exit 0
 rm -rf "$lab"
 mkdir -p "$lab"

@@ -72,7 +72,7 @@ func (l *loop) run() {
 	findings := l.explain("round-0", log)
 	l.expect(findings)
 	if l.observe {
-		log, findings = l.observed()
+		log, findings = l.observed("observed-0")
 	}
 	switch {
 	case l.policy == "" || len(findings) == 0:
@@ -105,9 +105,13 @@ func (l *loop) patchUntilItPasses(log string) {
 			l.Outcome = "fixed"
 			break
 		}
-		l.explain(round, log)
+		if findings := l.explain(round, log); len(findings) == 0 && l.observe {
+			log, _ = l.observed(fmt.Sprintf("observed-%d", l.Rounds))
+		}
 	}
-	if l.Rounds > l.scenario.rounds {
+	if l.Outcome != "fixed" {
+		l.problem("not fixed in %d rounds", l.Rounds)
+	} else if l.Rounds > l.scenario.rounds {
 		l.problem("%d rounds where %d should do", l.Rounds, l.scenario.rounds)
 	}
 }
@@ -230,22 +234,22 @@ func (f finding) has(want map[string]any) bool {
 
 // observed runs the workload under the policy that whydenied observe makes of the
 // scenario's, and explains what is logged by the scenario's own.
-func (l *loop) observed() (log string, findings []finding) {
+func (l *loop) observed(round string) (log string, findings []finding) {
 	args := l.policyFlags("observe", "--format", "profile")
 	if l.seccomp {
 		args = append(args, "--log-action") // Debian's runc refuses the log flag
 	}
-	text, err := l.command("observe", "whydenied", args...)
+	text, err := l.command(round+".observe", "whydenied", args...)
 	if err != nil {
-		l.problem("observe exits with %d", exitStatus(err))
+		l.problem("%s: observe exits with %d", round, exitStatus(err))
 	}
-	loud := l.file("observed")
+	loud := l.file(round + ".policy")
 	if err := os.WriteFile(loud, text, 0o644); err != nil {
 		l.problem("%v", err)
 	}
-	log, _ = l.workload("observed", loud)
-	if findings = l.explain("observed", log); len(findings) == 0 {
-		l.problem("observe shows nothing")
+	log, _ = l.workload(round, loud)
+	if findings = l.explain(round, log); len(findings) == 0 {
+		l.problem("%s: observe shows nothing", round)
 	}
 	return log, findings
 }
