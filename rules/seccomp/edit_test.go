@@ -61,6 +61,7 @@ var formats = map[string]string{
 	"flow.yaml":        "kind: SeccompProfile\nspec:\n  defaultAction: SCMP_ACT_ERRNO\n  syscalls:\n    - names: [close, 'read']\n      action: SCMP_ACT_ALLOW\n",
 	"quoted.yaml":      "kind: SeccompProfile\nspec:\n  syscalls:\n    - action: \"SCMP_ACT_ALLOW\"\n      names:\n        - \"close\"\n        - \"read\"\n  defaultAction: \"SCMP_ACT_ERRNO\"",
 	"bare.yaml":        "kind: SeccompProfile\nspec:\n  defaultAction: SCMP_ACT_ERRNO\n",
+	"crlf.yaml":        "kind: SeccompProfile\r\nspec: # here\r\n  defaultAction: SCMP_ACT_ERRNO # [\"\r\n  syscalls:\r\n  - action: SCMP_ACT_ALLOW\r\n    names: # all\r\n    - close\r\n    - read # ]\r\n",
 	"resource.json":    `{"kind":"SeccompProfile","spec":{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"action":"SCMP_ACT_ALLOW","names":["read"]}]}}`,
 }
 
@@ -178,6 +179,7 @@ func TestInsertKeepsStyle(t *testing.T) {
 		"no-list.json":     {"read", "{\n  \"defaultAction\": \"SCMP_ACT_ERRNO\",\n  \"syscalls\": [{"},
 		"empty-names.json": {"read", `"names":["read"]`},
 		"block.yaml":       {"mkdirat", "    - close # why\n    - mkdirat\n    # more\n    - read\n"},
+		"crlf.yaml":        {"mkdir", "    - close\r\n    - mkdir\r\n    - read # ]\r\n"},
 		"flow.yaml":        {"mkdir", "names: [close, mkdir, 'read']"},
 		"quoted.yaml":      {"mkdir", "        - \"close\"\n        - \"mkdir\"\n        - \"read\"\n"},
 		"bare.yaml":        {"mkdir", "  syscalls:\n  - action: SCMP_ACT_ALLOW\n    names:\n    - mkdir\n"},

@@ -546,3 +546,68 @@ func randomProfile(r *rand.Rand, known, extra []string) string {
 	text, _ := json.Marshal(p)
 	return string(text)
 }
+
+// Conditional entries added to Docker's default are applied by libseccomp as they
+// are proposed: what is gained is the call, and no other.
+func TestOracleConditions(t *testing.T) {
+	o := newOracle(t)
+	cache := map[string]bool{}
+	text, err := os.ReadFile("builtin/moby-v0.2.4.json")
+	require.NoError(t, err)
+	cases, gained := 0, 0
+	for _, c := range []struct {
+		name string
+		args []uint64
+	}{
+		{"socket", []uint64{38, 5, 0, 0}}, {"socket", []uint64{40, 1, 0, 0}}, {"personality", []uint64{0x40000, 0, 0, 0}},
+		{"clone", []uint64{0x10000011, 0, 0, 0}}, {"clone", []uint64{0x7e020011, 0, 0, 0}}, {"unshare", []uint64{0x20000, 0, 0, 0}},
+		{"setns", []uint64{3, 0x40000000, 0, 0}}, {"keyctl", []uint64{1<<32 | 11, 0, 0, 0}}, {"bpf", []uint64{5, 0, 0, 0}},
+	} {
+		oci, before := o.both("before", string(text), cache)
+		call := Call{Arch: X86_64, Name: c.name, Args: c.args}
+		conditions, _, known := before.Conditions(call)
+		require.True(t, known)
+		edits, err := before.AllowWhen(c.name, conditions...)
+		require.NoError(t, err)
+		edited, err := before.Edited(edits)
+		require.NoError(t, err)
+		changed, after := o.both("after", edited.File.Text, cache)
+		gains, complete := Gains(before, after, Want{c.name, conditions})
+		require.True(t, complete)
+		require.Empty(t, gains, c.name)
+		for _, hh := range hosts[:3] {
+			h := host{hh.arch, hh.goarch, nil, [2]int{6, 1}}
+			f, g := o.build(oci, h), o.build(changed, h)
+			require.False(t, g.failed, c.name)
+			for _, arch := range archsOn(hh.arch) {
+				nr, ok := SyscallNumber(arch, c.name)
+				if !ok {
+					continue
+				}
+				r := rand.New(rand.NewPCG(9, uint64(nr)))
+				for i := range 400 {
+					args := randomArgs(r)
+					if i%2 == 0 {
+						for _, a := range conditions {
+							args[a.Index] = c.args[a.Index]
+						}
+					}
+					compare(t, &g, after, h, arch, nr, args)
+					cases++
+					if f.run(t, arch, nr, args) != g.run(t, arch, nr, args) {
+						gained++
+						for _, a := range conditions {
+							v := args[a.Index]
+							if arches[arch.index(nr)].bits32 {
+								v &= low32 // which is all that the filter looks at
+							}
+							require.True(t, narrowed(a, arch.index(nr)).holds(v), "%s %s %#x", c.name, arch, args)
+						}
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d cases, %d of them allowed by the entry that was added", cases, gained)
+	require.Greater(t, gained, 1000)
+}

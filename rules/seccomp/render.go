@@ -177,14 +177,22 @@ func (p *Profile) newSyscalls(list *node, text string) rules.Edit {
 	if list != nil {
 		return p.edit(list.at, block)
 	}
-	return p.insert(p.lineEnd(p.DefaultAt.Span.End), p.newline()+indent+"syscalls:"+block)
+	return p.afterDefault(p.lineEnd(p.DefaultAt.Span.End), p.newline()+indent+"syscalls:"+block)
+}
+
+// afterDefault puts text at an offset on the line of the default action, as a
+// replacement of the action by itself and what follows: two edits that each add a
+// key are then a conflict, and not a key given twice.
+func (p *Profile) afterDefault(at int, text string) rules.Edit {
+	s := rules.Span{Start: p.DefaultAt.Span.Start, End: at}
+	return p.edit(s, p.File.Text[s.Start:s.End]+text)
 }
 
 // addKey adds a key to the profile after its default action.
 func (p *Profile) addKey(key, value string) rules.Edit {
 	at := p.DefaultAt.Span.End
 	if !p.node.flow {
-		return p.insert(p.lineEnd(at), p.newline()+p.indent(p.node.at.Start)+key+": "+value)
+		return p.afterDefault(p.lineEnd(at), p.newline()+p.indent(p.node.at.Start)+key+": "+value)
 	}
 	src := p.File.Text
 	separator, colon := ", ", ": "
@@ -199,5 +207,5 @@ func (p *Profile) addKey(key, value string) rules.Edit {
 		}
 		separator = "," + strings.TrimLeft(src[before:m.at.Start], ",")
 	}
-	return p.insert(at, separator+`"`+key+`"`+colon+value)
+	return p.afterDefault(at, separator+`"`+key+`"`+colon+value)
 }

@@ -28,7 +28,9 @@ func readYAML(file *rules.File) (first *node, count int, err error) {
 			first, count, err = nil, 0, fmt.Errorf("%s: not a SeccompProfile in YAML: the text is malformed", file.Name)
 		}
 	}()
-	parsed, err := parser.ParseBytes([]byte(file.Text), 0)
+	// Lines and columns are the same without carriage returns, which the parser
+	// counts as lines of their own after a comment (goccy/go-yaml v1.19.2).
+	parsed, err := parser.ParseBytes([]byte(strings.ReplaceAll(file.Text, "\r\n", "\n")), 0)
 	if err != nil {
 		message, _, _ := strings.Cut(err.Error(), "\n")
 		return nil, 0, fmt.Errorf("%s: not a SeccompProfile in YAML: %s", file.Name, message)
