@@ -34,6 +34,9 @@ func (p *Policy) explainSeccomp(f *Finding) {
 	f.noteMissingArgs(record, d)
 	if !answers(d, action) {
 		f.disagree(profile, d, action)
+		if foretold(d, action) {
+			p.fixSeccomp(f, profile, call, d)
+		}
 		return
 	}
 	f.Decision = Refused
@@ -104,6 +107,12 @@ func answers(d seccomp.Decision, action seccomp.Action) bool {
 	return false
 }
 
+// foretold reports whether a call that was only logged is one that the profile
+// refuses: what `whydenied observe --log-action` made of it was in force.
+func foretold(d seccomp.Decision, action seccomp.Action) bool {
+	return action == seccomp.Log && !d.Undecidable && !d.Action.Permits()
+}
+
 // disagree says that the profile is not the one that the kernel applied: its
 // answer is another than the record's.
 func (f *Finding) disagree(profile *seccomp.Profile, d seccomp.Decision, action seccomp.Action) {
@@ -116,6 +125,10 @@ func (f *Finding) disagree(profile *seccomp.Profile, d seccomp.Decision, action 
 		f.Why = fmt.Sprintf("this profile answers %s to %s, but the kernel's answer was %s: another filter is in force", d.Action, d.Syscall, action)
 	}
 	f.Rules = seccompPlaces(profile, d)
+	if foretold(d, action) {
+		f.Why += fmt.Sprintf("; this profile would answer %s to %s", answerWords(d.Outcome), d.Syscall)
+		return
+	}
 	f.Notes = append(f.Notes, "Name the profile that the container was started with by --seccomp, or the container by --inventory; a program can also install filters of its own.")
 }
 
