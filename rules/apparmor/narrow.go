@@ -210,7 +210,7 @@ func readRule(text string) Rule {
 // resolver returns what resolves globs as rules of the profile hold them, with
 // the aliases that apply to file rules if asked to.
 func (p *Profile) resolver(aliases bool) *resolver {
-	r := &resolver{policy: &Policy{}, symbols: symbols{vars: map[string]*variable{}}, reported: map[problem]bool{}}
+	r := &resolver{globs: map[globKey]bool{}, policy: &Policy{}, symbols: symbols{vars: map[string]*variable{}}, reported: map[problem]bool{}}
 	if p.Policy != nil {
 		for name, values := range p.Policy.Variables {
 			r.symbols.vars[name] = &variable{expanded: values}

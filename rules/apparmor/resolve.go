@@ -23,6 +23,7 @@ type scope struct {
 // A resolver turns statements into a policy.
 type resolver struct {
 	loader   *Loader
+	globs    map[globKey]bool // that are known to be well formed
 	policy   *Policy
 	symbols  symbols
 	pending  []pendingProfile
