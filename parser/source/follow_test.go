@@ -67,7 +67,7 @@ func (w *watched) end() {
 	w.stop()
 	select {
 	case <-w.ended:
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		w.t.Error("Follow does not end")
 	}
 }
@@ -75,7 +75,7 @@ func (w *watched) end() {
 // until waits until something holds.
 func (w *watched) until(what string, holds func() bool) {
 	w.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(time.Millisecond) {
 		w.mu.Lock()
 		held := holds()
 		w.mu.Unlock()
