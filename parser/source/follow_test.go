@@ -67,7 +67,7 @@ func (w *watched) end() {
 	w.stop()
 	select {
 	case <-w.ended:
-	case <-time.After(time.Minute):
+	case <-time.After(5 * time.Second):
 		w.t.Error("Follow does not end")
 	}
 }
