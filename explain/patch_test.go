@@ -52,6 +52,7 @@ func TestPatch(t *testing.T) {
 	call := func(serial, number int) string {
 		return fmt.Sprintf(`type=SYSCALL msg=audit(1795427169.844:%d): arch=c000003e syscall=%d success=no exit=-13 a0=0 a1=0 a2=0 a3=0 items=0 ppid=6 pid=7 uid=0 comm="app" exe="/bin/app"`+"\n", serial, number)
 	}
+	linked := strings.NewReplacer(`"open"`, `"link"`, "\n", " target=\"/srv/t\"\n").Replace(opened(1, "/srv/n", "wacd", 0))
 	numbers := ""
 	for i := range 5 {
 		numbers += opened(i+1, fmt.Sprintf("/srv/cache/%d.tmp", i*7), "w", 0)
@@ -74,6 +75,7 @@ func TestPatch(t *testing.T) {
 		{"to append", opened(1, "/srv/a", "a", 0), "", "  owner /srv/a w,\n", 0},
 		{"to append to what can be read", opened(1, "/srv/a", "a", 0), "  /srv/a r,\n", "  /srv/a rw,\n", 0},
 		{"to append, refused by a deny rule", opened(1, "/srv/a", "a", 0), "  /srv/* rw,\n  deny /srv/a w,\n", "  /srv/* rw,\n", 0},
+		{"a link that is allowed more than its target", linked, "  /srv/n rwl,\n  /srv/t r,\n", "  /srv/n rwl,\n  /srv/t rw,\n", 0},
 		{"a file without a name", opened(1, "/srv/#131097", "rw", 0), "", "  owner \"/srv/#[0-9]*\" rw,\n", 0},
 		{"a variable of the profile's", opened(1, "/opt/app/x y", "r", 5), "  @{APP}/bin r,\n", "  @{APP}/bin r,\n  \"@{APP}/x y\" r,\n", 0},
 		{"a capability that another spares", capable(1, "dac_read_search", 2) + capable(1, "dac_override", 1), "", "  capability dac_override,\n", 1},

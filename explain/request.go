@@ -130,8 +130,13 @@ func fileRequest(a *parser.AppArmor, mask string) (apparmor.Request, bool) {
 	}
 	r := apparmor.FileRequest{Path: a.Name, Perms: perms}
 	r.Owner, _ = owned(a)
-	if a.Operation == "link" {
+	switch {
+	case a.Operation == "link" && perms&apparmor.Link != 0:
 		r.Target = a.Target
+	case a.Operation == "link" && a.Target != "":
+		// The new name may be all that the rules let it be only if the target may, too:
+		// profile_path_link() in security/apparmor/file.c logs what that lacks.
+		r.Path = a.Target
 	}
 	return r, perms != 0 && a.Name != ""
 }

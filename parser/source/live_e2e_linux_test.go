@@ -367,6 +367,7 @@ func startAuditd(t *testing.T) (log string) {
 // its log has every record once, the audit netlink has them beside it, and the
 // ring buffer's reader hears that it will have no more.
 func TestAuditdRotates(t *testing.T) {
+	measures(t)
 	ring := watch(t, openLive(t, "kmsg", Start{}))
 	netlink := watch(t, openLive(t, "audit", Start{}))
 	log := startAuditd(t)

@@ -259,7 +259,9 @@ func rlimitName(name string) string {
 }
 
 // rlimitValue returns the limit of a rule in the unit of setrlimit(2): bytes,
-// seconds of cpu, microseconds of rttime, 20 less the nice value, or a number.
+// seconds of cpu, microseconds of rttime, or a number. For nice, setrlimit takes 20
+// less the nice value; what apparmor_parser (3.0.8) compiles is 20 more, and the
+// kernel compares the two.
 func rlimitValue(r *RlimitRule) (uint64, bool) {
 	if r.Value == "infinity" {
 		return ^uint64(0), true
@@ -272,7 +274,7 @@ func rlimitValue(r *RlimitRule) (uint64, bool) {
 	unit := strings.TrimSpace(r.Value[end:])
 	switch kind := rlimitKinds[r.Name]; {
 	case kind == "nice":
-		return uint64(20 - n), n >= -20 && n <= 20
+		return uint64(20 + n), n >= -20 && n < 20
 	case n < 0:
 		return 0, false
 	case kind == "bytes" && unit != "":

@@ -54,7 +54,7 @@ func rlimitText(r RlimitRequest) string {
 	case r.Value == ^uint64(0):
 		return "infinity"
 	case rlimitKinds[r.Name] == "nice":
-		return strconv.FormatInt(20-int64(r.Value), 10)
+		return strconv.FormatInt(int64(r.Value)-20, 10)
 	}
 	return strconv.FormatUint(r.Value, 10)
 }
