@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,18 +24,20 @@ type liveFlags struct {
 	policy policyFlags
 	filter explain.Filter
 	source string
+	silent bool
 }
 
 func (f *liveFlags) add(flags *pflag.FlagSet) {
 	f.policy.add(flags)
 	addFilter(flags, &f.filter)
 	flags.StringVar(&f.source, "source", "", "read `SOURCE`: audit (the kernel's audit netlink), kmsg, journal, or a file that is followed; by default the best that can be opened")
+	flags.BoolVar(&f.silent, "silent", false, "see also what leaves no record, by tracing system calls; it slows this host down, see docs/trace.md")
 }
 
 // A session explains denials as they come. Its methods may be called by several
 // goroutines.
 type session struct {
-	live    *source.Live
+	lives   []*source.Live
 	tracker *container.Tracker // nil where processes cannot be followed
 	policy  *explain.Policy
 	stderr  io.Writer
@@ -70,16 +73,40 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 	} else {
 		find = s.tracker.Find
 	}
-	if s.live, err = source.Open(f.source, from); err != nil {
+	if err := s.openSources(f, from); err != nil {
 		s.close()
 		return nil, err
 	}
-	for _, why := range s.live.Passed {
-		complain(stderr, errors.New(why))
-	}
 	s.reading.group = explain.NewGroup(find, f.filter)
-	fmt.Fprintf(stderr, "whydenied: reading %s; %s\n", report.Escape(s.live.Taken), report.Escape(s.tier()))
+	var taken []string
+	for _, l := range s.lives {
+		taken = append(taken, l.Taken)
+	}
+	fmt.Fprintf(stderr, "whydenied: reading %s; %s\n", report.Escape(strings.Join(taken, ", and ")), report.Escape(s.tier()))
 	return s, nil
+}
+
+// openSources opens the source of records, and with --silent the tracing of
+// system calls.
+func (s *session) openSources(f *liveFlags, from source.Start) error {
+	l, err := source.Open(f.source, from)
+	if err != nil {
+		return err
+	}
+	s.lives = []*source.Live{l}
+	for _, why := range l.Passed {
+		complain(s.stderr, errors.New(why))
+	}
+	if !f.silent {
+		return nil
+	}
+	t, err := source.Open("trace", source.Start{})
+	if err != nil {
+		l.Close()
+		return fmt.Errorf("--silent: %w", err)
+	}
+	s.lives = append(s.lives, t)
+	return nil
 }
 
 // tier says how containers are told apart.
@@ -94,7 +121,7 @@ func (s *session) tier() string {
 	return "processes are followed by " + tier + why
 }
 
-// close ends what open started.
+// close ends the following of processes; that of the sources closes them.
 func (s *session) close() {
 	if s.tracker != nil {
 		s.tracker.Close()
@@ -103,16 +130,36 @@ func (s *session) close() {
 
 // dropPrivileges gives up what reading on does not need.
 func (s *session) dropPrivileges() {
-	keep := append([]source.Capability{source.DACReadSearch, source.SysPtrace}, s.live.Needs...)
+	keep := []source.Capability{source.DACReadSearch, source.SysPtrace}
+	for _, l := range s.lives {
+		keep = append(keep, l.Needs...)
+	}
 	if err := source.DropCapabilities(keep...); err != nil {
 		complain(s.stderr, fmt.Errorf("capabilities that are not needed are kept: %w", err))
 	}
 }
 
-// follow explains what comes until ctx ends or the source does.
+// follow explains what comes until ctx ends or one of the sources does.
 func (s *session) follow(ctx context.Context) error {
-	for batch, err := range source.Follow(ctx, s.live) {
-		if ctx.Err() != nil {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var wait sync.WaitGroup
+	errs := make([]error, len(s.lives))
+	for i, l := range s.lives {
+		wait.Go(func() {
+			defer stop()
+			errs[i] = s.followOne(ctx, l)
+		})
+	}
+	wait.Wait()
+	return errors.Join(errs...)
+}
+
+// followOne explains what comes of one source until ctx ends or it does. What came
+// before the end of ctx is explained, too.
+func (s *session) followOne(ctx context.Context, l *source.Live) error {
+	for batch, err := range source.Follow(ctx, l) {
+		if err != nil && ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {

@@ -20,6 +20,7 @@ type watchFlags struct {
 	since  string
 	last   int
 	every  time.Duration
+	time   time.Duration // how long; 0 is until interrupted
 }
 
 func newWatch() *cobra.Command {
@@ -77,6 +78,9 @@ func runWatch(cmd *cobra.Command, f watchFlags) error {
 	s.dropPrivileges()
 	var background sync.WaitGroup
 	ctx, stop := context.WithCancel(cmd.Context())
+	if f.time > 0 {
+		ctx, stop = context.WithTimeout(cmd.Context(), f.time)
+	}
 	background.Go(func() { s.beat(ctx, f.every, status) })
 	err = s.follow(ctx)
 	stop()
@@ -103,7 +107,7 @@ func (s *session) beat(ctx context.Context, every time.Duration, status *status)
 			for _, n := range s.reading.group.Denials {
 				denials += n
 			}
-			status.show(s.live.Name, denials, len(s.told), s.lost)
+			status.show(s.lives[0].Name, denials, len(s.told), s.lost)
 			s.mu.Unlock()
 		}
 	}

@@ -7,3 +7,5 @@ import "errors"
 func openAudit(Start) (*Live, error) { return nil, errors.New("audit netlink: only Linux has it") }
 
 func openRing(Start) (*Live, error) { return nil, errors.New(kmsgPath + ": only Linux has it") }
+
+func openTrace(Start) (*Live, error) { return nil, errors.New("trace: only Linux can be traced") }
