@@ -2,7 +2,7 @@ package source
 
 import (
 	"encoding/binary"
-	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -144,8 +144,9 @@ func (c tracedCall) denial(r registers, at time.Time) (parser.Denial, bool) {
 	if c.compat {
 		call.Arch, places, mask = r.layout.compat.arch, r.compat, 1<<32-1
 	}
-	for _, offset := range places {
-		call.Args = append(call.Args, word(offset)&mask)
+	call.Args = make([]uint64, len(places))
+	for i, offset := range places {
+		call.Args[i] = word(offset) & mask
 	}
 	if c.trap {
 		call.Code, call.Signal = returnTrap, 31
@@ -166,26 +167,28 @@ func (c tracedCall) denial(r registers, at time.Time) (parser.Denial, bool) {
 // fields words a call as the audit system would, in one record: what SECCOMP and
 // SYSCALL records have, and all six arguments.
 func (c tracedCall) fields(call *parser.Seccomp) []parser.Field {
-	compat := 0
+	decimal := strconv.Itoa
+	hex := func(n uint64) string { return strconv.FormatUint(n, 16) }
+	compat := "0"
 	if c.compat {
-		compat = 1
+		compat = "1"
 	}
-	fields := []parser.Field{
-		{Key: "uid", Value: fmt.Sprint(c.uid)},
-		{Key: "pid", Value: fmt.Sprint(c.pid)},
-		{Key: "comm", Value: c.comm},
-		{Key: "sig", Value: fmt.Sprint(call.Signal)},
-		{Key: "arch", Value: fmt.Sprintf("%x", call.Arch)},
-		{Key: "syscall", Value: fmt.Sprint(call.Syscall)},
-		{Key: "compat", Value: fmt.Sprint(compat)},
-		{Key: "ip", Value: fmt.Sprintf("0x%x", call.IP)},
-		{Key: "code", Value: fmt.Sprintf("0x%x", call.Code)},
-	}
+	fields := append(make([]parser.Field, 0, 16),
+		parser.Field{Key: "uid", Value: decimal(c.uid)},
+		parser.Field{Key: "pid", Value: decimal(c.pid)},
+		parser.Field{Key: "comm", Value: c.comm},
+		parser.Field{Key: "sig", Value: decimal(call.Signal)},
+		parser.Field{Key: "arch", Value: hex(uint64(call.Arch))},
+		parser.Field{Key: "syscall", Value: decimal(int(call.Syscall))},
+		parser.Field{Key: "compat", Value: compat},
+		parser.Field{Key: "ip", Value: "0x" + hex(call.IP)},
+		parser.Field{Key: "code", Value: "0x" + hex(uint64(call.Code))},
+	)
 	if !c.trap {
-		fields = append(fields, parser.Field{Key: "exit", Value: fmt.Sprint(-call.Errno)})
+		fields = append(fields, parser.Field{Key: "exit", Value: decimal(-call.Errno)})
 	}
-	for i, a := range call.Args {
-		fields = append(fields, parser.Field{Key: fmt.Sprint("a", i), Value: fmt.Sprintf("%x", a)})
+	for i, key := range [...]string{"a0", "a1", "a2", "a3", "a4", "a5"} {
+		fields = append(fields, parser.Field{Key: key, Value: hex(call.Args[i])})
 	}
 	return fields
 }

@@ -39,8 +39,8 @@ type trace struct {
 	told                counts
 }
 
-// traceRing holds some 4,000 calls until they are read.
-const traceRing = 1 << 20
+// traceRing holds some 9,000 calls until they are read.
+const traceRing = 2 << 20
 
 // openTrace loads and attaches the programs. sys_enter comes first: a call whose
 // sys_exit is seen for a task that is known has had its sys_enter seen, too.
@@ -110,45 +110,50 @@ func (t *trace) close() {
 }
 
 func (t *trace) run(ctx context.Context, in *intake) error {
-	defer context.AfterFunc(ctx, func() { t.reader.SetDeadline(time.Unix(1, 0)) })()
+	defer context.AfterFunc(ctx, func() { t.reader.Flush() })()
 	for ctx.Err() == nil {
 		t.reader.SetDeadline(time.Now().Add(patience))
-		if ctx.Err() != nil {
-			break
-		}
-		if err := t.round(in); err != nil {
+		if _, err := t.round(in); err != nil {
 			return err
 		}
 	}
 	// What came before the end is told, and counted.
 	t.exit.Close()
 	t.reader.SetDeadline(time.Unix(1, 0))
-	return t.round(in)
+	for more := true; more; {
+		var err error
+		if more, err = t.round(in); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// round waits for calls, and hands over those that there are.
-func (t *trace) round(in *intake) error {
+// round waits for calls, and hands over those that there are, but not all at once
+// of very many: then there are more.
+func (t *trace) round(in *intake) (more bool, err error) {
 	var denials []parser.Denial
-	for len(denials) < maxDenials/4 {
+	for range maxDenials / 4 {
 		err := t.reader.ReadInto(&t.record)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
+		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ringbuf.ErrFlushed) {
+			more = false
 			break
 		}
 		if err != nil {
-			return fmt.Errorf("cannot read the ring buffer: %w", err)
+			return false, fmt.Errorf("cannot read the ring buffer: %w", err)
 		}
 		if c, ok := decodeCall(t.record.RawSample); ok {
 			if d, ok := c.denial(t.regs, wallClock(c.at)); ok {
 				denials = append(denials, d)
 			}
 		}
-		if t.record.Remaining == 0 {
+		if more = t.record.Remaining > 0; !more {
 			break
 		}
 	}
 	now, err := t.count()
 	if err != nil {
-		return err
+		return false, err
 	}
 	// A call whose sys_enter was not seen for another reason would be taken for
 	// one that was answered.
@@ -165,7 +170,7 @@ func (t *trace) round(in *intake) error {
 	}
 	t.told = now
 	in.traced(denials)
-	return nil
+	return more, nil
 }
 
 // counts are what the programs and the kernel count.
