@@ -26,7 +26,7 @@ type sheet struct {
 func (b *patcher) seccomp() {
 	var sheets []*sheet
 	for _, f := range b.calls {
-		profile, name := b.p.seccompProfile(f.Container, f.Denial.Subject.Label)
+		profile, name := b.p.seccompProfile(f)
 		if reason := notForPatch(f, profile, name); reason != "" {
 			b.leave(f, reason)
 			continue

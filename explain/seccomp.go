@@ -19,7 +19,7 @@ func (p *Policy) explainSeccomp(f *Finding) {
 		f.Cause, f.Why = LoggedOnly, "the filter's answer is SCMP_ACT_LOG: the call was logged and ran"
 	}
 	f.noteTraced(record)
-	profile, name := p.seccompProfile(f.Container, f.Denial.Subject.Label)
+	profile, name := p.seccompProfile(f)
 	if profile == nil {
 		f.Decision = Undecidable
 		if f.Cause == "" {

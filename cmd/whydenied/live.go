@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -59,6 +60,10 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 	policy, err := f.policy.load(stderr)
 	if err != nil {
 		return nil, err
+	}
+	if policy.Kernel == "" {
+		release, _ := os.ReadFile("/proc/sys/kernel/osrelease") // without it, entries that want a kernel are undecided
+		policy.Kernel = strings.TrimSpace(string(release))
 	}
 	policy.Compile = nil // it takes longer than everything else, and patch asks it
 	inventory, err := f.policy.containers(policy)
