@@ -4,10 +4,15 @@ package source
 
 import (
 	"bufio"
+	"context"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -184,4 +189,40 @@ func TestTraceLossIsExact(t *testing.T) {
 		t.Logf("%d refusals: %d told, %d lost; notices %v", 8*count, w.of(cmd.Process.Pid), w.lost(), w.notices)
 		assert.Equal(t, 8*count, w.of(cmd.Process.Pid)+w.lost())
 	}
+}
+
+var busy = flag.Duration("trace.busy", 5*time.Second, "how long TestTraceBusy builds")
+
+// Of programs that are built over and over, under a filter that refuses nothing
+// which they do, and beside that without one, nothing is told.
+func TestTraceBusy(t *testing.T) {
+	program := calls(t)
+	w := watch(t, openLive(t, "trace", Start{}))
+	end := time.Now().Add(*busy)
+	var builders sync.WaitGroup
+	var builds, filtered atomic.Int64
+	for _, prefix := range [][]string{nil, {program, "under"}} {
+		builders.Go(func() {
+			for time.Now().Before(end) {
+				ctx, stop := context.WithDeadline(t.Context(), end)
+				args := append(slices.Clone(prefix), "go", "build", "-a", "-o", filepath.Join(t.TempDir(), "built"), "../../cmd/whydenied")
+				out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
+				if ctx.Err() == nil {
+					assert.NoError(t, err, "%s", out)
+				}
+				stop()
+				builds.Add(1)
+				if prefix != nil {
+					filtered.Add(1)
+				}
+			}
+		})
+	}
+	builders.Wait()
+	w.end()
+	t.Logf("%d builds, of which %d under a filter, the last two cut short, in %v", builds.Load(), filtered.Load(), *busy)
+	for _, x := range w.denials {
+		t.Errorf("told: %s[%d] %v", x.Subject.Comm, x.Subject.PID, x.Event.Records[0].Fields)
+	}
+	assert.Empty(t, w.notices)
 }

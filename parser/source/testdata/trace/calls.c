@@ -2,6 +2,7 @@
  * that fail for reasons of their own.
  *
  *   calls MODE [COUNT]
+ *   calls under PROGRAM [ARG]...   runs a program under the filter
  *
  * The filter: mkdir fails with EPERM (x86-64 and i386), rmdir raises SIGSYS,
  * mknod answers 0, link fails with ENOSYS for want of a tracer, symlink is a
@@ -431,6 +432,8 @@ int main(int argc, char **argv)
 	if (!strcmp(mode, "notify"))
 		return notify(count), 0;
 	filter(0);
+	if (!strcmp(mode, "under") && argc > 2)
+		return execvp(argv[2], argv + 2);
 	if (!strcmp(mode, "args"))
 		args();
 	else if (!strcmp(mode, "answers"))
