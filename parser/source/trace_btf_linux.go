@@ -36,9 +36,9 @@ func memberOf(t btf.Type, name string) (offset int, member btf.Type, ok bool) {
 	case *btf.Union:
 		members = t.Members
 	case *btf.Array:
-		i, err := strconv.Atoi(name)
+		i, err := strconv.ParseUint(name, 10, 16)
 		size, sizeErr := btf.Sizeof(t.Type)
-		return i * size, t.Type, err == nil && sizeErr == nil && i < int(t.Nelems)
+		return int(i) * size, t.Type, err == nil && sizeErr == nil && i < uint64(t.Nelems)
 	}
 	for _, m := range members {
 		if m.Name == name {

@@ -44,7 +44,7 @@ func (p *Profile) answersOf(which func(*Entry) bool) map[string]bool {
 		}
 		errno := dataOf(e.Action, e.Errno)
 		for _, n := range e.Names {
-			all[fmt.Sprint(n.Text, e.Action, errno, distinct(e.Args))] = true
+			all[fmt.Sprintf("%s %v %d %v", n.Text, e.Action, errno, distinct(e.Args))] = true
 		}
 	}
 	return all
