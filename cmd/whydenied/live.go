@@ -32,7 +32,7 @@ func (f *liveFlags) add(flags *pflag.FlagSet) {
 	f.policy.add(flags)
 	addFilter(flags, &f.filter)
 	flags.StringVar(&f.source, "source", "", "read `SOURCE`: audit (the kernel's audit netlink), kmsg, journal, or a file that is followed; by default the best that can be opened")
-	flags.BoolVar(&f.silent, "silent", false, "see also what leaves no record, by tracing system calls; it slows this host down, see docs/trace.md")
+	flags.BoolVar(&f.silent, "silent", false, "see also what leaves no record: trace system calls, which slows this host down, and have AppArmor log quiet denials until the end; see docs/trace.md")
 }
 
 // A session explains denials as they come. Its methods may be called by several
@@ -40,6 +40,8 @@ func (f *liveFlags) add(flags *pflag.FlagSet) {
 type session struct {
 	lives   []*source.Live
 	tracker *container.Tracker // nil where processes cannot be followed
+	silent  bool
+	undo    func() // of noquiet
 	policy  *explain.Policy
 	stderr  io.Writer
 	print   func(report.Message) error // and flush
@@ -70,7 +72,7 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 	if err != nil {
 		return nil, err
 	}
-	s := &session{policy: policy, stderr: stderr, print: print, seen: parser.NewDedup(), told: map[*explain.Finding]int{}}
+	s := &session{silent: f.silent, undo: func() {}, policy: policy, stderr: stderr, print: print, seen: parser.NewDedup(), told: map[*explain.Finding]int{}}
 	// Processes first: what the first records are about must be known by then.
 	find := findIn(inventory)
 	if s.tracker, err = container.Watch(cmd.Context(), inventory); err != nil {
@@ -81,6 +83,9 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 	if err := s.openSources(f, from); err != nil {
 		s.close()
 		return nil, err
+	}
+	if f.silent {
+		s.undo = noquiet(cmd.Context(), stderr)
 	}
 	s.reading.group = explain.NewGroup(find, f.filter)
 	var taken []string
@@ -126,8 +131,10 @@ func (s *session) tier() string {
 	return "processes are followed by " + tier + why
 }
 
-// close ends the following of processes; that of the sources closes them.
+// close ends the following of processes, and puts back what --silent changed; that
+// of the sources closes them.
 func (s *session) close() {
+	s.undo()
 	if s.tracker != nil {
 		s.tracker.Close()
 	}
@@ -136,6 +143,9 @@ func (s *session) close() {
 // dropPrivileges gives up what reading on does not need.
 func (s *session) dropPrivileges() {
 	keep := []source.Capability{source.DACReadSearch, source.SysPtrace}
+	if s.silent {
+		keep = append(keep, source.MACAdmin) // undo needs it
+	}
 	for _, l := range s.lives {
 		keep = append(keep, l.Needs...)
 	}
