@@ -6,11 +6,13 @@ import (
 	"bufio"
 	"context"
 	"flag"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -225,4 +227,33 @@ func TestTraceBusy(t *testing.T) {
 		t.Errorf("told: %s[%d] %v", x.Subject.Comm, x.Subject.PID, x.Event.Records[0].Fields)
 	}
 	assert.Empty(t, w.notices)
+}
+
+// What tracing costs a system call: a program makes a million of the cheapest ones,
+// in turns without and with tracing, with a filter and without one. The best of
+// each counts. -benchtime 5x is five turns.
+func BenchmarkTrace(b *testing.B) {
+	program := calls(b)
+	for name, mode := range map[string]string{"unconfined": "bare", "filtered": "loop"} {
+		b.Run(name, func(b *testing.B) {
+			run := func() float64 {
+				out, err := exec.Command(program, mode, "1000000").Output()
+				require.NoError(b, err)
+				ns, err := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
+				require.NoError(b, err)
+				return ns
+			}
+			without, with := math.Inf(1), math.Inf(1)
+			for range b.N {
+				without = min(without, run())
+				w := watch(b, openLive(b, "trace", Start{}))
+				with = min(with, run())
+				w.end()
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(without, "ns/call-without")
+			b.ReportMetric(with, "ns/call-with")
+			b.ReportMetric(with/without, "ratio")
+		})
+	}
 }
