@@ -283,7 +283,7 @@ func (f *Finding) noteTraced(record *parser.Seccomp) {
 // noteMissingArgs says which arguments the event's SYSCALL record supplied.
 func (f *Finding) noteMissingArgs(record *parser.Seccomp, d seccomp.Decision) {
 	if d.Undecidable && record.Args == nil && onlyCaps(d) == "" {
-		f.Notes = append(f.Notes, "A SECCOMP record has no arguments, and the filter answers before auditing of the call starts; strace -f of the program shows them.")
+		f.Notes = append(f.Notes, "A SECCOMP record has no arguments, and the filter answers before auditing of the call starts; strace -f of the program shows them, and so does whydenied trace while it happens.")
 	}
 	if d.Ambiguous {
 		f.Notes = append(f.Notes, "Entries on different arguments disagree; which one libseccomp asks first is not defined.")
