@@ -47,6 +47,7 @@ it no longer needs.`,
 	f.output.add(flags)
 	flags.StringVar(&f.since, "since", "", "begin with the denials from this `TIME` on, where the source keeps them")
 	flags.IntVar(&f.last, "last", 0, "begin with the last `N` lines, where the source keeps them")
+	flags.DurationVar(&f.time, "for", 0, "how long; until interrupted if it is not given")
 	flags.DurationVar(&f.every, "every", 10*time.Second, "how often repeated findings are counted out")
 	return cmd
 }
