@@ -31,7 +31,7 @@ type liveFlags struct {
 func (f *liveFlags) add(flags *pflag.FlagSet) {
 	f.policy.add(flags)
 	addFilter(flags, &f.filter)
-	flags.StringVar(&f.source, "source", "", "read `SOURCE`: audit (the kernel's audit netlink), kmsg, journal, or a file that is followed; by default the best that can be opened")
+	flags.StringVar(&f.source, "source", "", "read `SOURCE`: audit (the kernel's audit netlink), kmsg, journal, trace (see the command), or a file that is followed; by default the best that can be opened")
 	flags.BoolVar(&f.silent, "silent", false, "see also what leaves no record: trace system calls, which slows this host down, and have AppArmor log quiet denials until the end; see docs/trace.md")
 }
 
@@ -99,6 +99,9 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 // openSources opens the source of records, and with --silent the tracing of
 // system calls.
 func (s *session) openSources(f *liveFlags, from source.Start) error {
+	if f.silent && f.source == "trace" {
+		return usagef("--silent traces besides another source; leave out --source trace")
+	}
 	l, err := source.Open(f.source, from)
 	if err != nil {
 		return err

@@ -96,7 +96,7 @@ func (t *trace) answered(o offsets) asm.Instructions {
 		asm.LoadMem(asm.R8, asm.R6, int16(o.compat), asm.Word),
 		asm.And.Imm(asm.R8, o.compatBits),
 		asm.JEq.Imm(asm.R8, 0, "wide"),
-		// arm64 before 5.16 leaves the upper half of a 32-bit program's empty.
+		// Older kernels of arm64 leave the upper half of a 32-bit program's empty.
 		asm.LSh.Imm(asm.R9, 32),
 		asm.ArSh.Imm(asm.R9, 32),
 		asm.LoadMem(asm.R1, asm.R6, int16(o.pending), asm.DWord).WithSymbol("wide"),

@@ -75,10 +75,9 @@ func (t *trace) open() (err error) {
 	if t.counts, err = ebpf.NewMap(&ebpf.MapSpec{Name: "whydenied_count", Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: numCounts}); err != nil {
 		return fmt.Errorf("cannot create counters: %w", err)
 	}
-	word := &btf.Int{Name: "unsigned int", Size: 4}
 	if t.tasks, err = ebpf.NewMap(&ebpf.MapSpec{
 		Name: "whydenied_tasks", Type: ebpf.TaskStorage, KeySize: 4, ValueSize: 4, Flags: unix.BPF_F_NO_PREALLOC,
-		Key: &btf.Int{Name: "int", Size: 4, Encoding: btf.Signed}, Value: word,
+		Key: &btf.Int{Name: "int", Size: 4, Encoding: btf.Signed}, Value: &btf.Int{Name: "unsigned int", Size: 4},
 	}); err != nil {
 		return fmt.Errorf("cannot create a storage in tasks (Linux 5.13): %w", err)
 	}
