@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +20,7 @@ import (
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/parser/source"
+	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 // liveFlags are the flags of the commands that explain denials as they come.
@@ -50,6 +53,7 @@ type session struct {
 	reading reading
 	seen    *parser.Dedup
 	told    map[*explain.Finding]int // how often each finding was when it was printed last
+	falls   map[string]int           // calls that fell back on others, see fallsBack
 	lost    int
 	at      time.Time // of the last denial that was taken
 	err     error     // of printing
@@ -72,7 +76,7 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 	if err != nil {
 		return nil, err
 	}
-	s := &session{silent: f.silent, undo: func() {}, policy: policy, stderr: stderr, print: print, seen: parser.NewDedup(), told: map[*explain.Finding]int{}}
+	s := &session{silent: f.silent, undo: func() {}, policy: policy, stderr: stderr, print: print, seen: parser.NewDedup(), told: map[*explain.Finding]int{}, falls: map[string]int{}}
 	// Processes first: what the first records are about must be known by then.
 	find := findIn(inventory)
 	if s.tracker, err = container.Watch(cmd.Context(), inventory); err != nil {
@@ -206,6 +210,10 @@ func (s *session) take(batch source.Batch) {
 			s.reading.duplicates++
 			continue
 		}
+		if name, ok := fallsBack(&d); ok {
+			s.falls[name]++
+			continue
+		}
 		f, isNew := s.reading.group.Add(d)
 		if f == nil {
 			continue
@@ -217,6 +225,27 @@ func (s *session) take(batch source.Batch) {
 			m := report.New(*f)
 			s.say(report.Message{Finding: &m})
 		}
+	}
+}
+
+// fallsBack reports whether a traced call had the answer by which programs go on
+// with an older one, as profiles mean them to: nothing fails by that, and nothing
+// is to be granted. Each thread that glibc starts under Docker's default profile is
+// one.
+func fallsBack(d *parser.Denial) (name string, ok bool) {
+	if d.Seccomp == nil || !d.Seccomp.Traced || seccomp.ErrnoName(d.Seccomp.Errno) != "ENOSYS" {
+		return "", false
+	}
+	name, _ = seccomp.SyscallName(seccomp.Arch(d.Seccomp.Arch), d.Seccomp.Syscall)
+	_, _, ok = seccomp.Fallback(name)
+	return name, ok
+}
+
+// sayFalls says at the end which calls fell back on others.
+func (s *session) sayFalls() {
+	for _, name := range slices.Sorted(maps.Keys(s.falls)) {
+		older, _, _ := seccomp.Fallback(name)
+		fmt.Fprintf(s.stderr, "whydenied: %s was answered ENOSYS %d times, on which programs go on with %s; these are no findings\n", name, s.falls[name], older)
 	}
 }
 

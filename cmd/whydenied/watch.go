@@ -121,6 +121,7 @@ func (s *session) end(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.say(report.Message{Summary: s.reading.summary(findings)})
+	s.sayFalls()
 	if err == nil {
 		err = s.err
 	}

@@ -21,6 +21,7 @@ import (
 type tracing struct {
 	cmd    *exec.Cmd
 	stdout io.Reader
+	stderr chan string // all of it, at the end
 }
 
 // trace starts one and waits until it sees.
@@ -37,8 +38,12 @@ func (b *bed) trace(t *testing.T, args ...string) *tracing {
 	for lines.Scan() && !strings.Contains(lines.Text(), "whydenied: reading ") {
 	}
 	require.NoError(t, lines.Err())
-	go io.Copy(io.Discard, stderr)
-	return &tracing{cmd, stdout}
+	tr := &tracing{cmd, stdout, make(chan string, 1)}
+	go func() {
+		text, _ := io.ReadAll(stderr)
+		tr.stderr <- string(text)
+	}()
+	return tr
 }
 
 // end interrupts it and returns its findings of a process, and the summary.
@@ -118,6 +123,19 @@ func TestTraceContainer(t *testing.T) {
 			assert.Empty(t, findings)
 		})
 	}
+}
+
+// An answer by which programs go on with an older call is no finding, but said.
+func TestTraceFallback(t *testing.T) {
+	b := newBed(t)
+	p := resolve(t, filepath.Join(b.profiles, "docker.json"), dockersCaps)
+	tr := b.trace(t, "trace")
+	c, refusal := newRuntimes(t)[0].run(t, b.programs, []string{"probe64", "435"}, dockersCaps, p)
+	require.NotNil(t, c, refusal)
+	assert.Equal(t, "ENOSYS", c.outcome)
+	findings, _ := tr.end(t, c.pid)
+	assert.Empty(t, findings)
+	assert.Contains(t, <-tr.stderr, "clone3 was answered ENOSYS ")
 }
 
 // Conditions on arguments are decided, as the arguments are known.
