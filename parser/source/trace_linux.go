@@ -20,8 +20,7 @@ import (
 
 // A trace sees what seccomp filters answer, logged or not. The kernel asks the
 // filters before it passes the tracepoint sys_enter (syscall_trace_enter of
-// kernel/entry/common.c and of arch/arm64/kernel/ptrace.c, the same from 5.13 to
-// 6.18), and passes sys_exit in any case. So a task that comes out of two calls
+// kernel/entry/common.c and of arch/arm64/kernel/ptrace.c, Linux 6.18), and passes sys_exit in any case. So a task that comes out of two calls
 // and went into one had the other answered by a filter. A refusal by anything
 // else, such as for want of a capability, has its sys_enter.
 //
