@@ -40,13 +40,16 @@ type session struct {
 	stderr  io.Writer
 	print   func(report.Message) error // and flush
 
-	mu      sync.Mutex
-	reading reading
-	seen    *parser.Dedup
-	told    map[*explain.Finding]int // how often each finding was when it was printed last
-	lost    int
-	at      time.Time // of the last denial that was taken
-	err     error     // of printing
+	mu          sync.Mutex
+	reading     reading
+	seen        *parser.Dedup
+	told        map[*explain.Finding]int // how often each finding was when it was printed last
+	repeated    []*explain.Finding       // those that came again since
+	suggestions *explain.Suggestions
+	reviseFrom  time.Time // when work on suggestions may go on
+	lost        int
+	at          time.Time // of the last denial that was taken
+	err         error     // of printing
 }
 
 // open opens the source and what tells containers apart, and says which were
@@ -62,7 +65,10 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 	if err != nil {
 		return nil, err
 	}
-	s := &session{policy: policy, stderr: stderr, print: print, seen: parser.NewDedup(), told: map[*explain.Finding]int{}}
+	s := &session{
+		policy: policy, stderr: stderr, print: print, seen: parser.NewDedup(), told: map[*explain.Finding]int{},
+		suggestions: explain.NewSuggestions(policy),
+	}
 	// Processes first: what the first records are about must be known by then.
 	find := findIn(inventory)
 	if s.tracker, err = container.Watch(cmd.Context(), inventory); err != nil {
@@ -146,12 +152,47 @@ func (s *session) take(batch source.Batch) {
 			continue
 		}
 		s.at = time.Now()
-		if isNew {
-			s.policy.Explain(f)
-			s.told[f] = f.Count
-			m := report.New(*f)
-			s.say(report.Message{Finding: &m})
+		switch {
+		case isNew:
+			s.tell(f)
+		case f.Count == s.told[f]+1:
+			s.repeated = append(s.repeated, f)
 		}
+	}
+}
+
+// tell explains a new finding.
+func (s *session) tell(f *explain.Finding) {
+	s.policy.Explain(f)
+	s.told[f] = f.Count
+	rule, revision := s.suggestions.Add(f)
+	m := report.New(*f)
+	if rule != "" {
+		m.Granted = report.NewGranted(rule, revision)
+	}
+	s.say(report.Message{Finding: &m})
+}
+
+// revise prints the fixes that are others since findings have come that they must
+// fit with. It begins no more work after a time, and makes up for what it took
+// longer by waiting, as records wait for it.
+func (s *session) revise(most time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	began := time.Now()
+	if began.Before(s.reviseFrom) {
+		return
+	}
+	for more := true; more && time.Since(began) < most; {
+		var revisions []explain.Revision
+		revisions, more = s.suggestions.Revise()
+		for _, r := range revisions {
+			u := report.NewUpdate(r)
+			s.say(report.Message{Update: &u})
+		}
+	}
+	if spent := time.Since(began); spent > most {
+		s.reviseFrom = time.Now().Add(spent * time.Second / most)
 	}
 }
 
@@ -172,14 +213,12 @@ func (s *session) say(m report.Message) {
 func (s *session) repeat() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, f := range s.reading.group.Findings() {
-		if f.Count == s.told[f] {
-			continue
-		}
+	for _, f := range s.repeated {
 		s.told[f] = f.Count
 		m := report.New(*f)
 		s.say(report.Message{Repeat: &report.Repeat{ID: m.ID, Message: m.Message, Count: m.Count, First: m.First, Last: m.Last}})
 	}
+	s.repeated = s.repeated[:0]
 }
 
 // findings returns what was found so far.

@@ -29,9 +29,13 @@ func newWatch() *cobra.Command {
 		Short: "Explain denials as they come, until interrupted",
 		Long: `watch explains what AppArmor and seccomp refuse on this host from now on. A
 denial is explained when it is seen first; when it comes again it is counted, and
-the count printed now and then. It reads the kernel's audit netlink beside auditd
-if it may, else auditd's log, the journal, or the kernel's ring buffer, and says
-which and why. Records that the kernel dropped are counted and said.
+the count printed now and then. The fixes under one policy are fitted together as
+denials come: where that makes another fix of one, it is printed, and a denial
+that a rule suggested before grants takes two lines.
+
+It reads the kernel's audit netlink beside auditd if it may, else auditd's log, the
+journal, or the kernel's ring buffer, and says which and why. Records that the
+kernel dropped are counted and said.
 
 Containers are told by following the processes of the host, so that one that has
 ended is still known. After its sources are open it gives up the capabilities that
@@ -81,6 +85,7 @@ func runWatch(cmd *cobra.Command, f watchFlags) error {
 	err = s.follow(ctx)
 	stop()
 	background.Wait()
+	s.revise(time.Second)
 	status.clear()
 	return s.end(err)
 }
@@ -98,6 +103,7 @@ func (s *session) beat(ctx context.Context, every time.Duration, status *status)
 		case <-repeat.C:
 			s.repeat()
 		case <-second.C:
+			s.revise(time.Second / 20)
 			s.mu.Lock()
 			denials := 0
 			for _, n := range s.reading.group.Denials {

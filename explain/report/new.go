@@ -59,6 +59,26 @@ func New(f explain.Finding) Finding {
 	return wire
 }
 
+// NewUpdate returns a revision as plain data.
+func NewUpdate(r explain.Revision) Update {
+	wire := Update{Revision: r.Number, Policy: text(r.Policy), Fix: newFix(r.Fix, nil)}
+	for _, f := range r.Findings {
+		wire.IDs = append(wire.IDs, f.ID)
+	}
+	first := New(*r.Findings[0])
+	wire.Message = first.Message
+	if n := len(r.Findings); n > 1 {
+		wire.Message = fmt.Sprintf("%s findings, the first: %s", thousands(n), first.Message)
+	}
+	return wire
+}
+
+// NewGranted returns what grants a finding's access already: a rule as it was
+// suggested, and the revision.
+func NewGranted(rule string, revision int) *Granted {
+	return &Granted{Rule: text(rule), Revision: revision}
+}
+
 // Time returns a time as the JSON form has it: RFC 3339 in UTC with
 // milliseconds, or "" for the zero time.
 func Time(t time.Time) string {
