@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,12 +24,14 @@ type liveFlags struct {
 	policy policyFlags
 	filter explain.Filter
 	source string
+	cgroup string
 }
 
 func (f *liveFlags) add(flags *pflag.FlagSet) {
 	f.policy.add(flags)
 	addFilter(flags, &f.filter)
 	flags.StringVar(&f.source, "source", "", "read `SOURCE`: audit (the kernel's audit netlink), kmsg, journal, or a file that is followed; by default the best that can be opened")
+	flags.StringVar(&f.cgroup, "cgroup", "", "only processes in the cgroup `PATH` or below it, as /proc/PID/cgroup has it: /system.slice/web.service")
 }
 
 // A session explains denials as they come. Its methods may be called by several
@@ -56,6 +59,9 @@ type session struct {
 // taken.
 func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(report.Message) error) (*session, error) {
 	stderr := cmd.ErrOrStderr()
+	if f.cgroup != "" && (!strings.HasPrefix(f.cgroup, "/") || strings.HasPrefix(f.cgroup, "/sys/fs/cgroup")) {
+		return nil, usagef("--cgroup %q is no cgroup's path; /proc/PID/cgroup has it behind the last colon, such as /system.slice/web.service", f.cgroup)
+	}
 	policy, err := f.policy.load(stderr)
 	if err != nil {
 		return nil, err
@@ -84,6 +90,15 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 		complain(stderr, errors.New(why))
 	}
 	s.reading.group = explain.NewGroup(find, f.filter)
+	if f.cgroup != "" {
+		if s.tracker == nil {
+			s.close()
+			return nil, errors.New("--cgroup needs the processes of this host to be followed, which they are not")
+		}
+		s.reading.group.Filter.Keep = func(subject container.Subject, _ container.Container) bool {
+			return s.tracker.Under(subject, f.cgroup)
+		}
+	}
 	fmt.Fprintf(stderr, "whydenied: reading %s; %s\n", report.Escape(s.live.Taken), report.Escape(s.tier()))
 	return s, nil
 }
