@@ -22,17 +22,27 @@ const receiveBuffer = 32 << 20
 // Linux 3.16), which has all that auditd gets, whether or not it runs.
 func openAudit(from Start) (*Live, error) {
 	if from.past() {
-		return nil, errors.New("audit netlink: it has no past; begin now, or follow audit.log or the journal")
+		return nil, errNoPast
 	}
-	n, err := openNetlink(receiveBuffer)
+	n, err := openNetlink(receiveBuffer, 1<<(unix.AUDIT_NLGRP_READLOG-1))
 	if err != nil {
 		return nil, fmt.Errorf("audit netlink: %w", err)
 	}
+	n.watchRing()
+	return &Live{Name: "audit", Taken: "the audit netlink", stream: n, hold: eventHold}, nil
+}
+
+var errNoPast = errors.New("audit netlink: it has no past; begin now, or follow audit.log or the journal")
+
+// eventHold is how long a record of the netlink waits for the rest of its event.
+const eventHold = 2 * time.Millisecond
+
+// watchRing reads the kernel's count of what it lost along, if that is permitted.
+func (n *netlink) watchRing() {
 	if r, err := openRing(Start{}); err == nil {
 		n.ring = r.stream.(*ring)
 		n.ring.wanted = tellsLost
 	}
-	return &Live{Name: "audit", Taken: "the audit netlink", stream: n, hold: 2 * time.Millisecond}, nil
 }
 
 // tellsLost reports whether a record of the ring buffer is the kernel's count of
@@ -47,16 +57,19 @@ func tellsLost(record []byte) bool {
 // netlink is a socket of the audit netlink. go-libaudit's client neither lets
 // its buffer grow nor can be woken up.
 type netlink struct {
-	file *os.File
-	size int   // of its buffer, as granted
-	ring *ring // nil if it cannot be read
+	file   *os.File
+	size   int      // of its buffer, as granted
+	ring   *ring    // nil if it cannot be read
+	daemon bool     // this process is the audit daemon
+	early  [][]byte // messages that came before run
 
 	gaps      gaps
 	overflows int // times that the buffer was full since the last notice
 }
 
-func openNetlink(buffer int) (*netlink, error) {
-	if elsewhere() {
+// openNetlink opens a socket that is in multicast groups, or none.
+func openNetlink(buffer int, groups uint32) (*netlink, error) {
+	if groups != 0 && elsewhere() {
 		return nil, errors.New("this process is in a network namespace of its own, where the kernel sends no records; run it in the host's")
 	}
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_AUDIT)
@@ -68,7 +81,7 @@ func openNetlink(buffer int) (*netlink, error) {
 		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, buffer)
 	}
 	if err == nil {
-		err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1 << (unix.AUDIT_NLGRP_READLOG - 1)})
+		err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groups})
 	}
 	if err != nil {
 		unix.Close(fd)
@@ -80,6 +93,10 @@ func openNetlink(buffer int) (*netlink, error) {
 	size, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
 	return &netlink{file: os.NewFile(uintptr(fd), "audit netlink"), size: size}, nil
 }
+
+// maxMessage bounds one message in bytes; the kernel's records have 8,970
+// (MAX_AUDIT_MESSAGE_LENGTH of libaudit.h).
+const maxMessage = 64 << 10
 
 // elsewhere reports whether this process is known to be in another network
 // namespace than the first process, which sees the records of the whole kernel
@@ -94,6 +111,7 @@ func elsewhere() bool {
 }
 
 func (n *netlink) close() {
+	n.unregister()
 	n.file.Close()
 	if n.ring != nil {
 		n.ring.close()
@@ -116,7 +134,11 @@ func (n *netlink) run(ctx context.Context, in *intake) error {
 	if err != nil {
 		return err
 	}
-	r := netlinkReader{netlink: n, in: in, buf: make([]byte, 64<<10)}
+	r := netlinkReader{netlink: n, in: in, buf: make([]byte, maxMessage)}
+	for _, m := range n.early {
+		r.message(m)
+	}
+	r.give()
 	for ctx.Err() == nil {
 		n.file.SetReadDeadline(time.Now().Add(patience / 4))
 		if ctx.Err() != nil {
@@ -131,7 +153,16 @@ func (n *netlink) run(ctx context.Context, in *intake) error {
 		}
 		n.tell(in, time.Now().Add(-patience))
 	}
-	raw.Control(func(fd uintptr) { r.drain(fd) }) // what came before the end
+	n.early = nil
+	n.unregister()
+	for _, m := range n.early {
+		r.message(m)
+	}
+	raw.Control(func(fd uintptr) { // what came before the end
+		for range 8 { // more than the buffer holds
+			r.drain(fd)
+		}
+	})
 	n.tell(in, time.Now())
 	return nil
 }

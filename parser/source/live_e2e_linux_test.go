@@ -139,6 +139,56 @@ func TestAuditNetlink(t *testing.T) {
 	assert.ErrorIs(t, w.err, context.Canceled)
 }
 
+// auditStatus asks the kernel for the state of auditing.
+func auditStatus(t testing.TB) *libaudit.AuditStatus {
+	client, err := libaudit.NewAuditClient(nil)
+	require.NoError(t, err)
+	defer client.Close()
+	status, err := client.GetStatus()
+	if err != nil {
+		missing(t, "permission to read the state of auditing (CAP_AUDIT_CONTROL): %v", err)
+	}
+	return status
+}
+
+// This process becomes the audit daemon, loses nothing of a flood, as the kernel
+// waits for it, and gives the place back at its end.
+func TestAuditUnicast(t *testing.T) {
+	if pid := auditd(); pid != 0 {
+		missing(t, "a kernel without auditd, which runs as process %d", pid)
+	}
+	before := auditStatus(t)
+	require.Zero(t, before.PID)
+	l := openLive(t, "audit-unicast", Start{})
+	assert.EqualValues(t, os.Getpid(), auditStatus(t).PID)
+	_, err := Open("audit-unicast", Start{})
+	assert.ErrorContains(t, err, "another process is the audit daemon; --source audit reads beside it")
+	w := watch(t, l)
+	beside := watch(t, openLive(t, "audit", Start{}))
+	const calls = 30_000
+	began := time.Now()
+	pid := logged(t, calls, 0).Process.Pid
+	w.until("all", func() bool { return len(w.denials) >= calls && w.of(pid) == calls })
+	t.Logf("%.0f records/s", calls/time.Since(began).Seconds())
+	w.end()
+	after := auditStatus(t)
+	assert.Zero(t, after.PID)
+	assert.Equal(t, before.Lost, after.Lost)
+	assert.Zero(t, w.lost())
+	beside.until("all", func() bool { return len(beside.denials) >= calls && beside.of(pid) == calls })
+
+	openLive(t, "audit-unicast", Start{}).Close()
+	assert.Zero(t, auditStatus(t).PID, "given back though it was not followed")
+}
+
+// A healthy auditd keeps its place.
+func TestAuditUnicastBesideAuditd(t *testing.T) {
+	startAuditd(t)
+	_, err := Open("audit-unicast", Start{})
+	assert.ErrorContains(t, err, fmt.Sprintf("auditd (process %d) is the audit daemon; --source audit reads beside it", auditd()))
+	assert.EqualValues(t, auditd(), auditStatus(t).PID)
+}
+
 // While nothing comes, the end of the context ends it at once.
 func TestAuditNetlinkEnds(t *testing.T) {
 	for _, name := range []string{"audit", "kmsg"} {
@@ -182,11 +232,11 @@ func serials(ctx context.Context, n *netlink) (seen map[int]bool, lost int) {
 // With a receive buffer for a few records most of a flood is lost, and how much
 // is told exactly: what a reader with a large buffer saw meanwhile is the truth.
 func TestAuditNetlinkLossIsExact(t *testing.T) {
-	small, err := openNetlink(1)
+	small, err := openNetlink(1, 1)
 	if err != nil {
 		missing(t, "permission to read the audit netlink: %v", err)
 	}
-	large, err := openNetlink(receiveBuffer)
+	large, err := openNetlink(receiveBuffer, 1)
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
