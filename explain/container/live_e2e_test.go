@@ -22,10 +22,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elastic/go-libaudit/v2"
-	"github.com/elastic/go-libaudit/v2/auparse"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/testdata/e2e/kernel"
 )
 
 // These tests run real containers whose processes end at once by a refused
@@ -33,15 +33,8 @@ import (
 // filter refuses another call, so that the record itself says whose it is. They
 // need what the package testdata/e2e does.
 
-// missing skips a test for want of something, or fails it if nothing may be
-// wanting.
-func missing(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("REQUIRE_KERNEL") == "1" {
-		require.FailNow(t, "missing: "+fmt.Sprintf(format, args...))
-	}
-	t.Skipf("missing: "+format, args...)
-}
+// missing skips a test for want of something, or fails it.
+var missing = kernel.Missing
 
 // A refused is a SECCOMP record of one of our processes, and what was found for
 // it as soon as it was read.
@@ -58,46 +51,29 @@ func (r refused) afterTheFact(tracker *Tracker) string {
 	return id.id
 }
 
-var seccompRecord = regexp.MustCompile(`^audit\((\d+)\.(\d+):(\d+)\): .* pid=(\d+) .* exe="[^"]*churn" sig=31 .* syscall=(\d+) `)
+var seccompRecord = regexp.MustCompile(` msg=audit\((\d+)\.(\d+):(\d+)\): .* pid=(\d+) .* exe="[^"]*churn" sig=31 .* syscall=(\d+) `)
 
 // listen asks for each record of our processes at once, until the function that
 // it returns is called, which waits for those that have been made.
 func listen(t *testing.T, trackers map[string]*Tracker) (stop func() []refused) {
-	control, err := libaudit.NewAuditClient(nil)
-	if err != nil {
-		missing(t, "the audit netlink: %v", err)
-	}
-	t.Cleanup(func() { control.Close() })
-	status, err := control.GetStatus()
-	if err != nil {
-		missing(t, "permission to control auditing (CAP_AUDIT_CONTROL): %v", err)
-	}
-	if status.Enabled == 0 {
-		require.NoError(t, control.SetEnabled(true, libaudit.WaitForReply))
-		t.Cleanup(func() { control.SetEnabled(false, libaudit.WaitForReply) })
-	}
-	group, err := libaudit.NewMulticastAuditClient(nil)
-	if err != nil {
-		missing(t, "permission to read the audit netlink (CAP_AUDIT_READ): %v", err)
-	}
-	t.Cleanup(func() { group.Close() })
+	audit := kernel.OpenAudit(t)
 	mark := fmt.Sprintf("whydenied-e2e-%d", time.Now().UnixNano())
 	read := make(chan refused, 100_000)
 	go func() { // alone, so that the kernel need not drop records while we look
 		defer close(read)
 		for {
-			message, err := group.Receive(false)
+			line, err := audit.Next(true)
 			switch {
 			case errors.Is(err, syscall.EINTR):
 				continue
 			case errors.Is(err, syscall.ENOBUFS): // records of others, too
 				t.Log("the kernel dropped audit records")
 				continue
-			case err != nil || strings.Contains(string(message.Data), mark):
+			case err != nil || strings.Contains(line, mark):
 				assert.NoError(t, err)
 				return
 			}
-			m := seccompRecord.FindStringSubmatch(string(message.Data))
+			m := seccompRecord.FindStringSubmatch(line)
 			if m == nil {
 				continue
 			}
@@ -125,12 +101,7 @@ func listen(t *testing.T, trackers map[string]*Tracker) (stop func() []refused) 
 	}()
 	return func() []refused {
 		for {
-			// The kernel sends records in the order in which they were made.
-			_, err := control.Netlink.Send(syscall.NetlinkMessage{
-				Header: syscall.NlMsghdr{Type: uint16(auparse.AUDIT_USER), Flags: syscall.NLM_F_REQUEST},
-				Data:   append([]byte(mark), 0),
-			})
-			require.NoError(t, err)
+			audit.Say(t, mark) // what was made before comes before: see kernel.Audit.Mark
 			select {
 			case all := <-found:
 				return all
