@@ -58,6 +58,7 @@ type session struct {
 // open opens the source and what tells containers apart, and says which were
 // taken.
 func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(report.Message) error) (*session, error) {
+	endsItself.Store(true)
 	stderr := cmd.ErrOrStderr()
 	if f.cgroup != "" && (!strings.HasPrefix(f.cgroup, "/") || strings.HasPrefix(f.cgroup, "/sys/fs/cgroup")) {
 		return nil, usagef("--cgroup %q is no cgroup's path; /proc/PID/cgroup has it behind the last colon, such as /system.slice/web.service", f.cgroup)
@@ -130,10 +131,11 @@ func (s *session) dropPrivileges() {
 	}
 }
 
-// follow explains what comes until ctx ends or the source does.
+// follow explains what comes until ctx ends, with what came before, or the source
+// does.
 func (s *session) follow(ctx context.Context) error {
 	for batch, err := range source.Follow(ctx, s.live) {
-		if ctx.Err() != nil {
+		if err != nil && err == ctx.Err() {
 			return nil
 		}
 		if err != nil {
@@ -154,6 +156,9 @@ func (s *session) follow(ctx context.Context) error {
 func (s *session) take(batch source.Batch) {
 	s.reading.stats.Add(batch.Stats)
 	s.reading.tooLong += batch.TooLong
+	if batch.Stats.TornLast {
+		s.reading.torn++
+	}
 	for _, n := range batch.Notices {
 		s.notice(n)
 	}
@@ -230,8 +235,8 @@ func (s *session) repeat() {
 	defer s.mu.Unlock()
 	for _, f := range s.repeated {
 		s.told[f] = f.Count
-		m := report.New(*f)
-		s.say(report.Message{Repeat: &report.Repeat{ID: m.ID, Message: m.Message, Count: m.Count, First: m.First, Last: m.Last}})
+		m := report.NewRepeat(*f)
+		s.say(report.Message{Repeat: &m})
 	}
 	s.repeated = s.repeated[:0]
 }

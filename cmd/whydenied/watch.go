@@ -85,7 +85,7 @@ func runWatch(cmd *cobra.Command, f watchFlags) error {
 	err = s.follow(ctx)
 	stop()
 	background.Wait()
-	s.revise(time.Second)
+	s.revise(time.Second / 5)
 	status.clear()
 	return s.end(err)
 }

@@ -65,12 +65,23 @@ func NewUpdate(r explain.Revision) Update {
 	for _, f := range r.Findings {
 		wire.IDs = append(wire.IDs, f.ID)
 	}
-	first := New(*r.Findings[0])
-	wire.Message = first.Message
+	wire.Message = bare(*r.Findings[0]).Message
 	if n := len(r.Findings); n > 1 {
-		wire.Message = fmt.Sprintf("%s findings, the first: %s", thousands(n), first.Message)
+		wire.Message = fmt.Sprintf("%s findings, the first: %s", thousands(n), wire.Message)
 	}
 	return wire
+}
+
+// NewRepeat returns how often a finding has been seen as plain data.
+func NewRepeat(f explain.Finding) Repeat {
+	wire := bare(f)
+	return Repeat{ID: wire.ID, Message: wire.Message, Count: wire.Count, First: wire.First, Last: wire.Last}
+}
+
+// bare returns a finding without its rules and fixes, which take long.
+func bare(f explain.Finding) Finding {
+	f.Rules, f.Fixes = nil, nil
+	return New(f)
 }
 
 // NewGranted returns what grants a finding's access already: a rule as it was

@@ -135,11 +135,13 @@ func (n *netlink) run(ctx context.Context, in *intake) error {
 		return err
 	}
 	r := netlinkReader{netlink: n, in: in, buf: make([]byte, maxMessage)}
-	for _, m := range n.early {
-		r.message(m)
-	}
-	r.give()
+	var asked time.Time
 	for ctx.Err() == nil {
+		r.takeEarly()
+		if now := time.Now(); now.Sub(asked) > patience/4 {
+			asked = now
+			raw.Control(func(fd uintptr) { n.askDaemon(int(fd)) })
+		}
 		n.file.SetReadDeadline(time.Now().Add(patience / 4))
 		if ctx.Err() != nil {
 			break
@@ -153,11 +155,8 @@ func (n *netlink) run(ctx context.Context, in *intake) error {
 		}
 		n.tell(in, time.Now().Add(-patience))
 	}
-	n.early = nil
 	n.unregister()
-	for _, m := range n.early {
-		r.message(m)
-	}
+	r.takeEarly()
 	raw.Control(func(fd uintptr) { // what came before the end
 		for range 8 { // more than the buffer holds
 			r.drain(fd)
@@ -231,6 +230,16 @@ func (r *netlinkReader) drain(fd uintptr) (done bool) {
 	return true
 }
 
+// takeEarly takes the messages that came while an answer was waited for.
+func (r *netlinkReader) takeEarly() {
+	early := r.early
+	r.early = nil
+	for _, m := range early {
+		r.message(m)
+	}
+	r.give()
+}
+
 // message takes one message: a header (netlink(7)), whose length is not right
 // before Linux 4.13, and "audit(TIME:SERIAL): BODY".
 func (r *netlinkReader) message(m []byte) {
@@ -240,8 +249,11 @@ func (r *netlinkReader) message(m []byte) {
 	kind := binary.NativeEndian.Uint16(m[4:])
 	body := bytes.TrimRight(m[unix.NLMSG_HDRLEN:], "\x00\n")
 	serial, ok := serialOf(body)
-	if !ok {
-		return // an answer to a command
+	if !ok { // an answer to a command
+		if kind == unix.AUDIT_GET {
+			r.isDaemon(m[unix.NLMSG_HDRLEN:], r.in)
+		}
+		return
 	}
 	r.gaps.see(serial, time.Now())
 	// A process with CAP_AUDIT_WRITE, as Docker's containers have it, can send a

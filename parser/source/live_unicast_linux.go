@@ -67,17 +67,9 @@ func (n *netlink) unregister() {
 // setDaemon makes a process the audit daemon, or none with 0. Records that come
 // before the answer are kept for run.
 func (n *netlink) setDaemon(pid int) error {
-	const statusSize = 32 // what struct audit_status of linux/audit.h has always had
-	const sequence = 1
-	message := make([]byte, unix.NLMSG_HDRLEN+statusSize)
-	order := binary.NativeEndian
-	order.PutUint32(message[0:], uint32(len(message)))
-	order.PutUint16(message[4:], unix.AUDIT_SET)
-	order.PutUint16(message[6:], unix.NLM_F_REQUEST|unix.NLM_F_ACK)
-	order.PutUint32(message[8:], sequence)
-	status := message[unix.NLMSG_HDRLEN:]
-	order.PutUint32(status[0:], unix.AUDIT_STATUS_PID)
-	order.PutUint32(status[12:], uint32(pid))
+	status := make([]byte, statusSize)
+	binary.NativeEndian.PutUint32(status[0:], unix.AUDIT_STATUS_PID)
+	binary.NativeEndian.PutUint32(status[statusPID:], uint32(pid))
 	raw, err := n.file.SyscallConn()
 	if err != nil {
 		return err
@@ -85,15 +77,57 @@ func (n *netlink) setDaemon(pid int) error {
 	var answer error
 	err = raw.Control(func(fd uintptr) {
 		// The kernel has answered when sendto returns.
-		if answer = unix.Sendto(int(fd), message, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); answer == nil {
-			answer = n.answer(int(fd), sequence)
+		if answer = request(int(fd), unix.AUDIT_SET, unix.NLM_F_ACK, status); answer == nil {
+			answer = n.answer(int(fd))
 		}
 	})
 	return errors.Join(err, answer)
 }
 
+// Of struct audit_status of linux/audit.h, in bytes.
+const (
+	statusSize = 32 // what it has always had
+	statusPID  = 12
+)
+
+// ours is the sequence number of our requests; records have 0.
+const ours = 1
+
+// request sends a request to the kernel.
+func request(fd int, kind, flags uint16, body []byte) error {
+	message := make([]byte, unix.NLMSG_HDRLEN, unix.NLMSG_HDRLEN+len(body))
+	order := binary.NativeEndian
+	order.PutUint32(message[0:], uint32(cap(message)))
+	order.PutUint16(message[4:], kind)
+	order.PutUint16(message[6:], unix.NLM_F_REQUEST|flags)
+	order.PutUint32(message[8:], ours)
+	return unix.Sendto(fd, append(message, body...), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
+}
+
+// askDaemon asks the kernel who the audit daemon is, which message answers among
+// the records. It gives one up that takes none for half a second, and keeps or
+// prints its records from then on (kauditd_thread of kernel/audit.c).
+func (n *netlink) askDaemon(fd int) {
+	if n.daemon {
+		_ = request(fd, unix.AUDIT_GET, 0, nil) // it is asked again
+	}
+}
+
+// isDaemon takes the kernel's answer; if it gave us up, we are its daemon again.
+func (n *netlink) isDaemon(status []byte, in *intake) {
+	if !n.daemon || len(status) < statusPID+4 || binary.NativeEndian.Uint32(status[statusPID:]) == uint32(os.Getpid()) {
+		return
+	}
+	n.daemon = false
+	text := "audit netlink: the kernel no longer took this process for the audit daemon, as it was too slow: records are missing"
+	if err := n.register(); err != nil {
+		text += ", and will be: " + err.Error()
+	}
+	in.notice(Notice{Kind: Lost, Text: text})
+}
+
 // answer reads up to the kernel's answer to a request.
-func (n *netlink) answer(fd int, sequence uint32) error {
+func (n *netlink) answer(fd int) error {
 	buf := make([]byte, maxMessage)
 	for {
 		size, from, err := unix.Recvfrom(fd, buf, 0)
@@ -110,7 +144,7 @@ func (n *netlink) answer(fd int, sequence uint32) error {
 		if addr, ok := from.(*unix.SockaddrNetlink); !ok || addr.Pid != 0 || size < unix.NLMSG_HDRLEN+4 {
 			continue
 		}
-		if binary.NativeEndian.Uint16(m[4:]) != unix.NLMSG_ERROR || binary.NativeEndian.Uint32(m[8:]) != sequence {
+		if binary.NativeEndian.Uint16(m[4:]) != unix.NLMSG_ERROR || binary.NativeEndian.Uint32(m[8:]) != ours {
 			n.early = append(n.early, append([]byte(nil), m...))
 			continue
 		}
