@@ -174,7 +174,7 @@ func (n *netlink) tell(in *intake, before time.Time) {
 		in.notice(Notice{Lost, lost, fmt.Sprintf("audit netlink: %s missing: the receive buffer of %d KiB was full %s", events(lost), n.size>>10, times(n.overflows))})
 		n.overflows = 0
 	case lost > 0:
-		in.notice(Notice{Lost, lost, fmt.Sprintf("audit netlink: %s missing that the kernel numbered and did not send: its rate limit (auditctl -r), or want of memory", events(lost))})
+		in.notice(Notice{Lost, lost, fmt.Sprintf("audit netlink: %s missing that the kernel numbered and did not send: its rate limit (auditctl -r), a full queue (auditctl -b), or want of memory", events(lost))})
 	case n.overflows > 0 && len(n.gaps.holes) == 0:
 		in.notice(Notice{Lost, 0, fmt.Sprintf("audit netlink: the receive buffer of %d KiB was full %s: records are missing, how many shows with the next one", n.size>>10, times(n.overflows))})
 		n.overflows = 0

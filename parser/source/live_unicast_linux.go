@@ -104,9 +104,9 @@ func request(fd int, kind, flags uint16, body []byte) error {
 	return unix.Sendto(fd, append(message, body...), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
 }
 
-// askDaemon asks the kernel who the audit daemon is, which message answers among
-// the records. It gives one up that takes none for half a second, and keeps or
-// prints its records from then on (kauditd_thread of kernel/audit.c).
+// askDaemon asks the kernel who the audit daemon is; the answer comes among the
+// records. Older kernels give one up that takes none for half a second, without a
+// word to it (kauditd_thread of kernel/audit.c); newer ones drop records.
 func (n *netlink) askDaemon(fd int) {
 	if n.daemon {
 		_ = request(fd, unix.AUDIT_GET, 0, nil) // it is asked again
