@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -535,6 +538,59 @@ func TestDocker(t *testing.T) {
 			}
 		}
 	}
+}
+
+// An engine that goes away, or that stops to answer, costs names and no more: what
+// was asked before is known still, and containers are told by their IDs.
+func TestEngineGoesAway(t *testing.T) {
+	var names sync.Map // of containers, by ID
+	hang := make(chan struct{})
+	var hangs atomic.Bool
+	socket := engine(t, func(w http.ResponseWriter, r *http.Request) {
+		if hangs.Load() {
+			<-hang
+		}
+		id := strings.Split(r.URL.Path, "/")[2]
+		name, ok := names.Load(id)
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		fmt.Fprintf(w, `{"Id":%q,"Name":"/%s","State":{},"Config":{},"HostConfig":{}}`, id, name)
+	})
+	t.Cleanup(func() { close(hang) })
+	t.Setenv("DOCKER_HOST", "unix://"+socket)
+	trackers := map[string]*Tracker{TierBPF: track(t, TierBPF)}
+	workloads := start(t)
+	a, b := workloads[0], workloads[1]
+	names.Store(a.id, "web-1")
+	found := func(w *workload, letter byte) (Container, time.Duration) {
+		stop := listen(t, trackers)
+		began := time.Now()
+		w.refuse(t, letter)
+		records := stop()
+		require.Len(t, records, 1)
+		return records[0].found[TierBPF], time.Since(began)
+	}
+	require.Eventually(t, func() bool { // it is asked again if it did not know
+		c, _ := found(a, 'f')
+		return c.Name == "web-1"
+	}, 20*time.Second, time.Second)
+
+	hangs.Store(true)
+	time.Sleep(askAgain)
+	c, took := found(b, 'f')
+	assert.Equal(t, b.id, c.ID)
+	assert.Empty(t, c.Name)
+	assert.Less(t, took, apiTimeout+2*time.Second)
+
+	require.NoError(t, os.Remove(socket))
+	c, _ = found(a, 'x')
+	assert.Equal(t, "web-1", c.Name, "it was asked before")
+	c, took = found(b, 'x')
+	assert.Equal(t, b.id, c.ID)
+	assert.Equal(t, High, c.Confidence)
+	assert.Less(t, took, time.Second)
 }
 
 // What a tier costs a shell that starts 500 programs.

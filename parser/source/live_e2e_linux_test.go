@@ -97,6 +97,7 @@ func TestAuditUnicast(t *testing.T) {
 	if pid := auditd(); pid != 0 {
 		missing(t, "a kernel without auditd, which runs as process %d", pid)
 	}
+	kernel.OpenAudit(t).Nudge(t)
 	before := kernel.Status(t)
 	require.Zero(t, before.PID)
 	l := openLive(t, "audit-unicast", Start{})

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -231,4 +233,157 @@ func TestRunInterrupted(t *testing.T) {
 	w.stdout.waitFor(t, "ready")
 	assert.Equal(t, 7, w.end(os.Interrupt), "%s", &w.stderr)
 	assert.Contains(t, w.stdout.String(), "cleaned up")
+}
+
+// A watch of records that come as fast as a filter can log them folds them all
+// and says exactly what it lost, in bounded memory: the kernel's serials are the
+// truth. See docs/performance.md.
+func TestWatchUnderLoad(t *testing.T) {
+	program := buildForAll(t)
+	kernel.OpenAudit(t).Nudge(t)
+	w := startLive(t, program, "watch", "--source", "audit", "--format", "json", "--every", "1s")
+	const calls, programs = 200_000, 2
+	began := time.Now()
+	var floods []*exec.Cmd
+	for range programs {
+		floods = append(floods, kernel.Logged{Calls: calls}.Start(t))
+	}
+	peak := 0
+	for _, flood := range floods {
+		require.NoError(t, flood.Wait())
+	}
+	made := time.Since(began)
+	// Both are one finding: the same program and the same call.
+	folded := 0
+	for deadline := time.Now().Add(30 * time.Second); folded < programs*calls && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		folded = w.folded()
+		peak = max(peak, w.memory())
+	}
+	took := time.Since(began)
+	assert.Equal(t, 3, w.end(os.Interrupt))
+	s := w.summary()
+	t.Logf("%d records made in %v and folded within %v: %.0f records/s; %d lost; peak %d MiB, %v of CPU",
+		programs*calls, made.Round(time.Millisecond), took.Round(time.Millisecond), programs*calls/took.Seconds(), w.lost(), peak>>10, w.cmd.ProcessState.UserTime()+w.cmd.ProcessState.SystemTime())
+	assert.Equal(t, programs*calls, s.Complain+w.lost(), "each is folded or told as lost")
+	assert.GreaterOrEqual(t, programs*calls/took.Seconds(), 20_000.0)
+	assert.Less(t, peak, 256<<10)
+}
+
+// A watch that is stopped loses what its buffer cannot hold, and tells exactly
+// how much by the kernel's serials.
+func TestWatchLossIsExact(t *testing.T) {
+	program := buildForAll(t)
+	kernel.OpenAudit(t).Nudge(t)
+	w := startLive(t, program, "watch", "--source", "audit", "--format", "json")
+	kernel.Logged{Calls: 1, Names: true}.Start(t).Wait()
+	first := w.serialOf("n0")
+	require.NoError(t, w.cmd.Process.Signal(syscall.SIGSTOP))
+	const calls = 150_000
+	require.NoError(t, kernel.Logged{Calls: calls}.Start(t).Wait())
+	require.NoError(t, w.cmd.Process.Signal(syscall.SIGCONT))
+	time.Sleep(time.Second)                              // until it has caught up
+	kernel.Logged{Calls: 2, Names: true}.Start(t).Wait() // the loss shows by what comes after it
+	last := w.serialOf("n1")
+	w.stdout.waitFor(t, "the receive buffer of ")
+	time.Sleep(3 * time.Second)
+	assert.Equal(t, 3, w.end(os.Interrupt))
+	folded, lost := w.summary().Complain-3, w.lost()
+	others := last - first - 2 - calls // events of the machine, of which some are lost too
+	t.Logf("%d of %d folded, %d told as lost; %d other events meanwhile", folded, calls, lost, others)
+	assert.Greater(t, lost, calls/4)
+	assert.GreaterOrEqual(t, folded+lost, calls)
+	assert.LessOrEqual(t, folded+lost, calls+others)
+}
+
+// serialOf waits for the finding of a program and returns its serial.
+func (w *live) serialOf(comm string) int {
+	w.t.Helper()
+	w.stdout.waitFor(w.t, fmt.Sprintf(`"comm":%q`, comm))
+	for _, line := range w.stdout.all() {
+		var m struct {
+			Finding *struct {
+				Serials []int
+				Subject struct{ Comm string }
+			}
+		}
+		if json.Unmarshal([]byte(line), &m) == nil && m.Finding != nil && m.Finding.Subject.Comm == comm {
+			return m.Finding.Serials[0]
+		}
+	}
+	return 0
+}
+
+// folded is the count of the last repeat.
+func (w *live) folded() int {
+	all := w.stdout.all()
+	for i := len(all) - 1; i >= 0; i-- {
+		var m struct{ Repeat *struct{ Count int } }
+		if json.Unmarshal([]byte(all[i]), &m) == nil && m.Repeat != nil {
+			return m.Repeat.Count
+		}
+	}
+	return 0
+}
+
+// lost adds up what the notices say.
+func (w *live) lost() int {
+	n := 0
+	for _, line := range w.stdout.all() {
+		var m struct {
+			Notice *struct {
+				Kind  string
+				Count int
+			}
+		}
+		if json.Unmarshal([]byte(line), &m) == nil && m.Notice != nil && m.Notice.Kind == "lost" {
+			n += m.Notice.Count
+		}
+	}
+	return n
+}
+
+// memory is the most that the process has had in memory, in KiB.
+func (w *live) memory() int {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.cmd.Process.Pid))
+	require.NoError(w.t, err)
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(rest), " kB"))
+			require.NoError(w.t, err)
+			return n
+		}
+	}
+	return 0
+}
+
+// From the system call to the printed finding, at 100 findings a second.
+func TestWatchLatency(t *testing.T) {
+	program := buildForAll(t)
+	kernel.OpenAudit(t)
+	w := startLive(t, program, "watch", "--source", "audit", "--format", "json")
+	const calls = 500
+	cmd := kernel.Logged{Calls: calls, Pause: 10 * time.Millisecond, Names: true}.Start(t)
+	require.NoError(t, cmd.Wait())
+	w.stdout.waitFor(t, fmt.Sprintf(`"comm":"n%d"`, calls-1))
+	made := kernel.Times(cmd)
+	require.Len(t, made, calls)
+	var latencies []time.Duration
+	for i, line := range w.stdout.all() {
+		var m struct {
+			Finding *struct{ Subject struct{ Comm string } }
+		}
+		require.NoError(t, json.Unmarshal([]byte(line), &m))
+		if m.Finding == nil {
+			continue
+		}
+		if n, err := strconv.Atoi(strings.TrimPrefix(m.Finding.Subject.Comm, "n")); err == nil {
+			latencies = append(latencies, w.stdout.at[i].Sub(made[n]))
+		}
+	}
+	slices.Sort(latencies)
+	require.Len(t, latencies, calls)
+	median := latencies[calls/2]
+	t.Logf("median %v, 90%% %v, 99%% %v, most %v of %d", median, latencies[calls*90/100], latencies[calls*99/100], latencies[calls-1], calls)
+	assert.Less(t, median, 10*time.Millisecond)
+	w.end(os.Interrupt)
 }

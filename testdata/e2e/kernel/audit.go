@@ -74,13 +74,29 @@ func statusOf(t testing.TB, control *libaudit.AuditClient) *libaudit.AuditStatus
 // Say has the kernel log an audit message of a user's.
 func (a *Audit) Say(t testing.TB, text string) {
 	t.Helper()
+	if err := a.say(text); err != nil {
+		Missing(t, "permission to write an audit message (CAP_AUDIT_WRITE): %v", err)
+	}
+}
+
+func (a *Audit) say(text string) error {
 	_, err := a.control.Netlink.Send(syscall.NetlinkMessage{
 		Header: syscall.NlMsghdr{Type: uint16(auparse.AUDIT_USER), Flags: syscall.NLM_F_REQUEST},
 		Data:   append([]byte(text), 0),
 	})
-	if err != nil {
-		Missing(t, "permission to write an audit message (CAP_AUDIT_WRITE): %v", err)
-	}
+	return err
+}
+
+// Nudge has the kernel log a message now and then until the test ends. A program
+// that waits for room in the kernel's queue can miss its turn and then waits for
+// the next record of any other, a minute at most (audit_log_start of
+// kernel/audit.c).
+func (a *Audit) Nudge(t testing.TB) {
+	go func() {
+		for t.Context().Err() == nil && a.say("whydenied-e2e") == nil {
+			time.Sleep(50 * time.Millisecond)
+		}
+	}()
 }
 
 // Mark has the kernel log a message of our own, and returns its text. The kernel
