@@ -20,6 +20,7 @@ type watchFlags struct {
 	since  string
 	last   int
 	every  time.Duration
+	quiet  bool
 }
 
 func newWatch() *cobra.Command {
@@ -51,6 +52,7 @@ it no longer needs.`,
 	flags.StringVar(&f.since, "since", "", "begin with the denials from this `TIME` on, where the source keeps them")
 	flags.IntVar(&f.last, "last", 0, "begin with the last `N` lines, where the source keeps them")
 	flags.DurationVar(&f.every, "every", 10*time.Second, "how often repeated findings are counted out")
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print the sentence of each finding, and neither counts nor suggestions")
 	return cmd
 }
 
@@ -62,12 +64,16 @@ func runWatch(cmd *cobra.Command, f watchFlags) error {
 	if err != nil {
 		return usagef("--since: %v", err)
 	}
+	f.output.brief = f.quiet
 	print, flush, err := f.output.printer(cmd)
 	if err != nil {
 		return err
 	}
 	status := newStatus(cmd.ErrOrStderr())
 	s, err := f.open(cmd, source.Start{Since: since, Last: f.last}, func(m report.Message) error {
+		if f.quiet && (m.Repeat != nil || m.Update != nil) {
+			return nil
+		}
 		status.clear()
 		if err := print(m); err != nil {
 			return err

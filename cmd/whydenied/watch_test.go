@@ -95,6 +95,21 @@ func TestWatch(t *testing.T) {
 	assert.NotContains(t, w.stderr.String(), "\x1b", "no status line but on a terminal")
 }
 
+// TestWatchQuiet holds that --quiet prints a line for each finding.
+func TestWatchQuiet(t *testing.T) {
+	w := watched(t, "", "--quiet", "--every", "10ms")
+	w.refuse("/srv/a", "/srv/a")
+	w.refuse("/srv/a", "/srv/a")
+	w.refuse("/srv/b", "/srv/b")
+	w.stop()
+	assert.Equal(t, exitFound, <-w.code)
+	lines := strings.Split(strings.TrimSpace(w.stdout.String()), "\n")
+	require.Len(t, lines, 3)
+	for i, want := range []string{"may not write /srv/a ", "may not write /srv/b ", "3 lines, 3 records, 3 denials in 2 findings"} {
+		assert.Contains(t, lines[i], want)
+	}
+}
+
 // TestWatchSuggests holds that the fixes of names that differ by a number become
 // one, which is said once, and that what it grants is not explained again.
 func TestWatchSuggests(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 type TextOptions struct {
 	Width int  // columns to wrap at; 80 if it is less than 40
 	Color bool // whether to use ANSI colours
+	Brief bool // whether a finding is its sentence alone
 	// Now is the reader's clock and time zone. A time of the same day is printed
 	// without its date; if Now is zero, every time has a date and is in UTC.
 	Now time.Time
@@ -30,6 +31,8 @@ func NewText(w io.Writer, o TextOptions) func(Message) error {
 	return func(m Message) error {
 		p := &page{width: o.Width, color: o.Color}
 		switch {
+		case m.Finding != nil && o.Brief:
+			p.headline(m.Finding, o.Now)
 		case m.Finding != nil:
 			p.finding(m.Finding, o.Now)
 		case m.Repeat != nil:
@@ -44,7 +47,7 @@ func NewText(w io.Writer, o TextOptions) func(Message) error {
 			return nil
 		}
 		text := p.String()
-		if !first {
+		if !first && !o.Brief {
 			text = "\n" + text
 		}
 		first = false
