@@ -51,6 +51,8 @@ type session struct {
 	suggestions *explain.Suggestions
 	reviseFrom  time.Time // when work on suggestions may go on
 	lost        int
+	ending      time.Time // when the first denial was taken after the end of following
+	unexplained int       // findings that came too late for that
 	at          time.Time // of the last denial that was taken
 	err         error     // of printing
 }
@@ -141,8 +143,29 @@ func (s *session) follow(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.mu.Lock()
-		s.take(batch)
+		if err := s.take(ctx, batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take folds a batch, and prints each finding when it is new. The error is that of
+// printing.
+func (s *session) take(ctx context.Context, batch source.Batch) error {
+	s.mu.Lock()
+	s.reading.stats.Add(batch.Stats)
+	s.reading.tooLong += batch.TooLong
+	if batch.Stats.TornLast {
+		s.reading.torn++
+	}
+	for _, n := range batch.Notices {
+		s.notice(n)
+	}
+	s.mu.Unlock()
+	for _, d := range batch.Denials {
+		s.mu.Lock() // for each, as an explanation can take long
+		s.fold(ctx, d)
 		err := s.err
 		s.mu.Unlock()
 		if err != nil {
@@ -152,32 +175,28 @@ func (s *session) follow(ctx context.Context) error {
 	return nil
 }
 
-// take folds a batch, and prints each finding when it is new.
-func (s *session) take(batch source.Batch) {
-	s.reading.stats.Add(batch.Stats)
-	s.reading.tooLong += batch.TooLong
-	if batch.Stats.TornLast {
-		s.reading.torn++
+// fold takes one denial.
+func (s *session) fold(ctx context.Context, d parser.Denial) {
+	if s.seen.Duplicate(&d) {
+		s.reading.duplicates++
+		return
 	}
-	for _, n := range batch.Notices {
-		s.notice(n)
+	f, isNew := s.reading.group.Add(d)
+	if f == nil {
+		return
 	}
-	for _, d := range batch.Denials {
-		if s.seen.Duplicate(&d) {
-			s.reading.duplicates++
-			continue
-		}
-		f, isNew := s.reading.group.Add(d)
-		if f == nil {
-			continue
-		}
-		s.at = time.Now()
-		switch {
-		case isNew:
-			s.tell(f)
-		case f.Count == s.told[f]+1:
-			s.repeated = append(s.repeated, f)
-		}
+	s.at = time.Now()
+	if ctx.Err() != nil && s.ending.IsZero() {
+		s.ending = s.at
+	}
+	switch {
+	case isNew && !s.ending.IsZero() && s.at.Sub(s.ending) > time.Second:
+		s.told[f] = f.Count
+		s.unexplained++
+	case isNew:
+		s.tell(f)
+	case f.Count == s.told[f]+1:
+		s.repeated = append(s.repeated, f)
 	}
 }
 

@@ -127,6 +127,9 @@ func (s *session) end(err error) error {
 	findings := s.findings()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.unexplained > 0 {
+		fmt.Fprintf(s.stderr, "whydenied: %d findings of what came before the interruption are counted and not explained\n", s.unexplained)
+	}
 	s.say(report.Message{Summary: s.reading.summary(findings)})
 	if err == nil {
 		err = s.err
