@@ -64,7 +64,8 @@ type netlink struct {
 	early  [][]byte // messages that came before run
 
 	gaps      gaps
-	overflows int // times that the buffer was full since the last notice
+	overflows int // times that the buffer was full since it was told how much that lost
+	said      int // of them, those that were said before that was known
 }
 
 // openNetlink opens a socket that is in multicast groups, or none.
@@ -172,12 +173,12 @@ func (n *netlink) tell(in *intake, before time.Time) {
 	switch {
 	case lost > 0 && n.overflows > 0:
 		in.notice(Notice{Lost, lost, fmt.Sprintf("audit netlink: %s missing: the receive buffer of %d KiB was full %s", events(lost), n.size>>10, times(n.overflows))})
-		n.overflows = 0
+		n.overflows, n.said = 0, 0
 	case lost > 0:
 		in.notice(Notice{Lost, lost, fmt.Sprintf("audit netlink: %s missing that the kernel numbered and did not send: its rate limit (auditctl -r), a full queue (auditctl -b), or want of memory", events(lost))})
-	case n.overflows > 0 && len(n.gaps.holes) == 0:
+	case n.overflows > n.said && len(n.gaps.holes) == 0:
 		in.notice(Notice{Lost, 0, fmt.Sprintf("audit netlink: the receive buffer of %d KiB was full %s: records are missing, how many shows with the next one", n.size>>10, times(n.overflows))})
-		n.overflows = 0
+		n.said = n.overflows
 	}
 }
 

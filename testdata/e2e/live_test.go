@@ -274,14 +274,16 @@ func TestWatchUnderLoad(t *testing.T) {
 func TestWatchLossIsExact(t *testing.T) {
 	program := buildForAll(t)
 	kernel.OpenAudit(t).Nudge(t)
-	w := startLive(t, program, "watch", "--source", "audit", "--format", "json")
+	w := startLive(t, program, "watch", "--source", "audit", "--format", "json", "--every", "200ms")
 	kernel.Logged{Calls: 1, Names: true}.Start(t).Wait()
 	first := w.serialOf("n0")
 	require.NoError(t, w.cmd.Process.Signal(syscall.SIGSTOP))
 	const calls = 150_000
 	require.NoError(t, kernel.Logged{Calls: calls}.Start(t).Wait())
 	require.NoError(t, w.cmd.Process.Signal(syscall.SIGCONT))
-	time.Sleep(time.Second)                              // until it has caught up
+	for before := -1; w.folded() > before; time.Sleep(2 * time.Second) { // until it has caught up
+		before = w.folded()
+	}
 	kernel.Logged{Calls: 2, Names: true}.Start(t).Wait() // the loss shows by what comes after it
 	last := w.serialOf("n1")
 	w.stdout.waitFor(t, "the receive buffer of ")
