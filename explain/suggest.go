@@ -116,7 +116,9 @@ func (g *suggestion) revise(p *Policy) []Revision {
 		revise(original[r.Finding], fix)
 	}
 	for _, l := range g.patch.Left {
-		revise(original[l.Finding], rules.Fix{Message: l.Reason})
+		if l.Finding.Denial.Seccomp == nil { // what a runtime will write anew is left, and its finding says so
+			revise(original[l.Finding], rules.Fix{Message: l.Reason})
+		}
 	}
 	if len(revisions) > 0 {
 		g.revision++
@@ -152,10 +154,11 @@ func (g *suggestion) grants(f *Finding) string {
 		return ""
 	}
 	for _, patched := range g.patch.Profiles {
-		if patched.Profile == nil || !patched.isOf(f.profile.FullName()) || !grantsAll(patched.Profile, []apparmor.Request{ownPeer(req, f.profile, patched.Name)}) {
+		if patched.Profile == nil || !patched.isOf(f.profile.FullName()) {
 			continue
 		}
-		if places := grantedBy(patched.Profile, []apparmor.Request{ownPeer(req, f.profile, patched.Name)}, g.patch.Changes); len(places) > 0 {
+		wanted := []apparmor.Request{ownPeer(req, f.profile, patched.Name)}
+		if places := grantedBy(patched.Profile, wanted, g.patch.Changes); grantsAll(patched.Profile, wanted) && len(places) > 0 {
 			return textAt(places[0])
 		}
 	}

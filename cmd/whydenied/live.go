@@ -48,8 +48,8 @@ type session struct {
 	seen        *parser.Dedup
 	told        map[*explain.Finding]int // how often each finding was when it was printed last
 	repeated    []*explain.Finding       // those that came again since
-	suggestions *explain.Suggestions
-	reviseFrom  time.Time // when work on suggestions may go on
+	suggestions *explain.Suggestions     // nil if none are to be made
+	reviseFrom  time.Time                // when work on suggestions may go on
 	lost        int
 	ending      time.Time // when the first denial was taken after the end of following
 	unexplained int       // findings that came too late for that
@@ -74,10 +74,7 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 	if err != nil {
 		return nil, err
 	}
-	s := &session{
-		policy: policy, stderr: stderr, print: print, seen: parser.NewDedup(), told: map[*explain.Finding]int{},
-		suggestions: explain.NewSuggestions(policy),
-	}
+	s := &session{policy: policy, stderr: stderr, print: print, seen: parser.NewDedup(), told: map[*explain.Finding]int{}}
 	// Processes first: what the first records are about must be known by then.
 	find := findIn(inventory)
 	if s.tracker, err = container.Watch(cmd.Context(), inventory); err != nil {
@@ -204,11 +201,14 @@ func (s *session) fold(ctx context.Context, d parser.Denial) {
 func (s *session) tell(f *explain.Finding) {
 	s.policy.Explain(f)
 	s.told[f] = f.Count
-	rule, revision := s.suggestions.Add(f)
-	m := report.New(*f)
-	if rule != "" {
-		m.Granted = report.NewGranted(rule, revision)
+	var granted *report.Granted
+	if s.suggestions != nil {
+		if rule, revision := s.suggestions.Add(f); rule != "" {
+			granted = report.NewGranted(rule, revision)
+		}
 	}
+	m := report.New(*f)
+	m.Granted = granted
 	s.say(report.Message{Finding: &m})
 }
 
@@ -219,7 +219,7 @@ func (s *session) revise(most time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	began := time.Now()
-	if began.Before(s.reviseFrom) {
+	if s.suggestions == nil || began.Before(s.reviseFrom) {
 		return
 	}
 	for more := true; more && time.Since(began) < most; {

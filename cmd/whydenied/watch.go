@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser/source"
 )
@@ -71,7 +72,7 @@ func runWatch(cmd *cobra.Command, f watchFlags) error {
 	}
 	status := newStatus(cmd.ErrOrStderr())
 	s, err := f.open(cmd, source.Start{Since: since, Last: f.last}, func(m report.Message) error {
-		if f.quiet && (m.Repeat != nil || m.Update != nil) {
+		if f.quiet && m.Repeat != nil {
 			return nil
 		}
 		status.clear()
@@ -84,6 +85,9 @@ func runWatch(cmd *cobra.Command, f watchFlags) error {
 		return err
 	}
 	defer s.close()
+	if !f.quiet {
+		s.suggestions = explain.NewSuggestions(s.policy)
+	}
 	s.dropPrivileges()
 	var background sync.WaitGroup
 	ctx, stop := context.WithCancel(cmd.Context())
