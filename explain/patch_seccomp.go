@@ -26,7 +26,7 @@ type sheet struct {
 func (b *patcher) seccomp() {
 	var sheets []*sheet
 	for _, f := range b.calls {
-		profile, name := b.p.seccompProfile(f.Container, f.Denial.Subject.Label)
+		profile, name := b.p.seccompProfile(f)
 		if reason := notForPatch(f, profile, name); reason != "" {
 			b.leave(f, reason)
 			continue
@@ -76,13 +76,13 @@ func (b *patcher) sheet(profile *seccomp.Profile, f *Finding) *sheet {
 // allow makes the first fix for a call part of a sheet.
 func (b *patcher) allow(s *sheet, f *Finding) {
 	call := b.p.call(f)
-	action := seccomp.Action(f.Denial.Seccomp.Code)
-	if !answers(decidedBy(action, s.before.Decide(call)), action) { // another filter is in force
+	record := f.Denial.Seccomp
+	if !answers(decidedBy(record, s.before.Decide(call)), record) { // another filter is in force
 		b.p.Explain(f)
 		b.leave(f, f.Why)
 		return
 	}
-	d := decidedBy(action, s.after.Decide(call))
+	d := decidedBy(record, s.after.Decide(call))
 	key := fmt.Sprint(call.Arch, d.Syscall, call.Args)
 	fix, known := s.fixes[key]
 	if !known && d.Action.Permits() {
