@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/whydenied/whydenied/rules/apparmor"
@@ -49,7 +50,7 @@ func (h Host) Compare(ctx context.Context, f *Facts, progress func(file string))
 	}
 	limited, cancel := context.WithTimeout(ctx, compareBudget)
 	defer cancel()
-	for _, file := range h.policyFiles() {
+	for _, file := range h.policyFiles(f.AppArmor.Profiles) {
 		if progress != nil {
 			progress(file)
 		}
@@ -76,16 +77,26 @@ func (h Host) Compare(ctx context.Context, f *Facts, progress func(file string))
 	}
 }
 
-// policyFiles lists the files that are loaded at boot, and those of containers/,
-// where the profiles of containers are kept by custom.
-func (h Host) policyFiles() []string {
+// policyFiles lists the files that may define one of the profiles: of those that
+// are loaded at boot and those of containers/, where the profiles of containers
+// are kept by custom.
+func (h Host) policyFiles(profiles []Loaded) []string {
+	var words []string // that a file which defines them holds
+	for _, l := range profiles {
+		name, _, _ := strings.Cut(l.Name, "//")
+		words = append(words, name[strings.LastIndexByte(name, '/')+1:])
+	}
 	var files []string
 	for _, dir := range h.Policies {
 		for _, dir := range []string{dir, filepath.Join(dir, "containers")} {
 			entries, _ := os.ReadDir(dir)
 			for _, e := range entries {
 				name := filepath.Join(dir, e.Name())
-				if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() && !apparmor.IgnoredFile(e.Name()) {
+				if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() || apparmor.IgnoredFile(e.Name()) {
+					continue
+				}
+				text, _ := os.ReadFile(name)
+				if slices.ContainsFunc(words, func(w string) bool { return bytes.Contains(text, []byte(w)) }) {
 					files = append(files, name)
 				}
 			}
