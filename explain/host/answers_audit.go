@@ -36,7 +36,7 @@ func auditing(f Facts) []Answer {
 // locked says in an answer that the settings of auditing cannot be changed.
 func (f Facts) locked(a Answer) Answer {
 	if f.Audit.Status.Enabled == 2 {
-		a.Why += "; the settings are locked until the next boot, without -e 2 in the audit rules"
+		a.Why += "; the settings are locked until the next boot, as the audit rules have -e 2"
 		a.Lever, a.Do, a.Undo = nil, "", ""
 	}
 	return a

@@ -186,16 +186,16 @@ func TestPolicyAnswers(t *testing.T) {
 	answers := policy(f)
 	require.Len(t, answers, 5)
 	assert.Equal(t, Answer{Check: "policy", Status: Stale,
-		Found: "included in the kernel is not what apparmor_parser makes of /etc/apparmor.d/included now",
+		Found: "loaded otherwise than apparmor_parser makes it of /etc/apparmor.d/included now: included",
 		Why:   "a file that it includes was changed since it was loaded, or it was loaded with other options or by another apparmor_parser: the kernel decides by other rules than whydenied shows",
 		Do:    "apparmor_parser -r /etc/apparmor.d/included"}, answers[0])
 	assert.Equal(t, Answer{Check: "policy", Status: Stale,
-		Found: "web, web//child in the kernel is not what apparmor_parser makes of /etc/apparmor.d/the web now",
+		Found: "loaded otherwise than apparmor_parser makes it of /etc/apparmor.d/the web now: web, web//child",
 		Why:   "the file was changed at 2026-11-25T12:01:00Z, after it was loaded at 2026-11-25T12:00:00Z: the kernel decides by other rules than whydenied shows",
 		Do:    "cat /sys/kernel/security/apparmor/policy/profiles/web.3/raw_data /sys/kernel/security/apparmor/policy/profiles/web.3/profiles/child.4/raw_data >'/run/the web.loaded' && apparmor_parser -r '/etc/apparmor.d/the web'",
 		Undo:  "apparmor_parser -r -B '/run/the web.loaded'"}, answers[1])
 	assert.Equal(t, OK, answers[2].Status)
-	assert.Contains(t, answers[2].Found, "2 profiles in the kernel are")
+	assert.Contains(t, answers[2].Found, "2 loaded profiles as apparmor_parser makes them")
 	assert.Contains(t, answers[3].Found, "docker-default")
 	assert.Equal(t, Unknown, answers[4].Status)
 	assert.Contains(t, answers[4].Found, "nobody's")
