@@ -194,6 +194,10 @@ func journal(f Facts) []Answer {
 	case listens:
 		a.Found = "journald reads the audit netlink"
 		a.Why = "the journal has the records as _TRANSPORT=audit"
+	case slices.Contains(f.Listeners, unnamed):
+		a.Status = Unknown
+		a.Found = "something listens to the audit netlink that cannot be named"
+		a.Why = "whether it is journald is not known: it is of another PID namespace, or has chosen its own port"
 	case f.Auditd.PID != 0:
 		a.Found = "journald does not read the audit netlink"
 		a.Why = "the journal has no denials while auditd runs, nor has dmesg: look in auditd's log"

@@ -114,6 +114,8 @@ func TestAnswers(t *testing.T) {
 			"journal", OK, "no denials while auditd runs", "systemctl start systemd-journald-audit.socket && systemctl restart systemd-journald", "systemctl stop systemd-journald-audit.socket && systemctl restart systemd-journald"},
 		{"journal that listens", func(f *Facts) { f.Journald = true; f.Listeners = []string{"systemd-journal"} },
 			"journal", OK, "_TRANSPORT=audit", "", ""},
+		{"journal, and somebody listens", func(f *Facts) { f.Journald = true; f.Listeners = []string{unnamed} },
+			"journal", Unknown, "cannot be named", "", ""},
 		{"no user namespaces", func(f *Facts) { f.UsernsClone = Value{Text: "0"} },
 			"user-namespaces", Hides, "EPERM", "", ""},
 		{"no room for user namespaces", func(f *Facts) { f.UsernsMax.Text = "0" },

@@ -86,6 +86,9 @@ func (h Host) auditd(a Audit) Auditd {
 	return d
 }
 
+// unnamed is a listener whose port is no process ID.
+const unnamed = "a program that cannot be named"
+
 // listeners reads who listens to the audit netlink's multicast group
 // (netlink_native_seq_show of net/netlink/af_netlink.c): the port is mostly the
 // process ID.
@@ -104,7 +107,7 @@ func (h Host) listeners() []string {
 		}
 		name := h.value("/proc/" + fields[2] + "/comm").Text
 		if name == "" {
-			name = "a program that cannot be named"
+			name = unnamed
 		}
 		if !slices.Contains(names, name) {
 			names = append(names, name)
