@@ -85,7 +85,7 @@ func runDoctor(cmd *cobra.Command, f doctorFlags) error {
 	if f.undo {
 		return errors.Join(undoChanges(cmd, f.state, print), flush())
 	}
-	h := host.Host{Run: runProgram, Policies: []string{f.policy.profileDir}}
+	h := host.Host{Run: runProgram, PolicyDir: f.policy.profileDir}
 	facts := h.Read(cmd.Context())
 	progress := newProgress(cmd.ErrOrStderr())
 	h.Compare(cmd.Context(), &facts, progress.step)

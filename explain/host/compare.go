@@ -37,7 +37,7 @@ type Compiled struct {
 // a second for a usual file.
 const compareBudget = 30 * time.Second
 
-// Compare compiles the policy files of h.Policies with apparmor_parser, which
+// Compare compiles the policy files of h.PolicyDir with apparmor_parser, which
 // loads nothing and writes no cache, and puts what they come to into f.Policy.
 // It calls progress, if it is set, before each file.
 func (h Host) Compare(ctx context.Context, f *Facts, progress func(file string)) {
@@ -54,7 +54,7 @@ func (h Host) Compare(ctx context.Context, f *Facts, progress func(file string))
 		if progress != nil {
 			progress(file)
 		}
-		stream, err := h.Run(limited, "apparmor_parser", "--skip-kernel-load", "--skip-cache", "--quiet", "--stdout", "--base", h.Policies[0], file)
+		stream, err := h.Run(limited, "apparmor_parser", "--skip-kernel-load", "--skip-cache", "--quiet", "--stdout", "--base", h.PolicyDir, file)
 		switch {
 		case errors.Is(err, exec.ErrNotFound):
 			f.Policy.Err = errors.New("apparmor_parser is not installed")
@@ -87,18 +87,16 @@ func (h Host) policyFiles(profiles []Loaded) []string {
 		words = append(words, name[strings.LastIndexByte(name, '/')+1:])
 	}
 	var files []string
-	for _, dir := range h.Policies {
-		for _, dir := range []string{dir, filepath.Join(dir, "containers")} {
-			entries, _ := os.ReadDir(dir)
-			for _, e := range entries {
-				name := filepath.Join(dir, e.Name())
-				if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() || apparmor.IgnoredFile(e.Name()) {
-					continue
-				}
-				text, _ := os.ReadFile(name)
-				if slices.ContainsFunc(words, func(w string) bool { return bytes.Contains(text, []byte(w)) }) {
-					files = append(files, name)
-				}
+	for _, dir := range []string{h.PolicyDir, filepath.Join(h.PolicyDir, "containers")} {
+		entries, _ := os.ReadDir(dir)
+		for _, e := range entries {
+			name := filepath.Join(dir, e.Name())
+			if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() || apparmor.IgnoredFile(e.Name()) {
+				continue
+			}
+			text, _ := os.ReadFile(name)
+			if slices.ContainsFunc(words, func(w string) bool { return bytes.Contains(text, []byte(w)) }) {
+				files = append(files, name)
 			}
 		}
 	}

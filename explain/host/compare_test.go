@@ -67,7 +67,7 @@ func TestCompare(t *testing.T) {
 		"p/broken": "profile lab_one {", "p/containers/two": "profile lab_two {}",
 	}), "p")
 	var ran []string
-	h := Host{Policies: []string{dir}, Run: func(_ context.Context, program string, args ...string) ([]byte, error) {
+	h := Host{PolicyDir: dir, Run: func(_ context.Context, program string, args ...string) ([]byte, error) {
 		assert.Equal(t, "apparmor_parser", program)
 		file := args[len(args)-1]
 		ran = append(ran, filepath.Base(file))

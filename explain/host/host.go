@@ -25,9 +25,9 @@ type Host struct {
 	// standard output. The error wraps exec.ErrNotFound where it is not installed.
 	// If Run is nil, what it would tell is not known.
 	Run func(ctx context.Context, program string, args ...string) ([]byte, error)
-	// Policies are the directories whose files the loaded profiles are compared
-	// with, the first being the base of apparmor_parser; see Compare.
-	Policies []string
+	// PolicyDir is the directory whose files Compare compares the loaded profiles
+	// with, such as /etc/apparmor.d.
+	PolicyDir string
 }
 
 // A Value is one reading: a text without the white space around it, or why there
