@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -124,6 +125,18 @@ func TestDoctor(t *testing.T) {
 		require.NoError(t, doctor("--undo").Run())
 		undone(t)
 	})
+}
+
+// TestDoctorLab runs testdata/lab/doctor in the lab's guest, where AppArmor is:
+// what doctor says of hidden refusals and stale policy, and that its commands and
+// levers do what it says.
+func TestDoctorLab(t *testing.T) {
+	kernel := cmp.Or(os.Getenv("KERNEL"), "6.1")
+	lab := labOf(t, kernel)
+	in, results := t.TempDir(), t.TempDir()
+	goBuild(t, filepath.Join(in, "bin/whydenied"), "../../cmd/whydenied")
+	command(t, "cp", filepath.Join(lab, "doctor"), filepath.Join(in, "run"))
+	boot(t, lab, kernel, in, results)
 }
 
 // childOf returns the only child of a process.
