@@ -210,10 +210,11 @@ func hold(h host.Host, state string, levers []host.Lever, limit time.Duration) (
 	if err != nil {
 		return nil, nil, err
 	}
-	guardian := exec.Command(self, "doctor", "--state", state, "--for", limit.String(), "--guard")
-	if limit == 0 {
-		guardian = exec.Command(self, "doctor", "--state", state, "--guard")
+	args := []string{"doctor", "--state", state}
+	if limit > 0 {
+		args = append(args, "--for", limit.String())
 	}
+	guardian := exec.Command(self, append(args, "--guard")...)
 	guardian.Stderr = os.Stderr
 	return h.Hold(state, levers, guardian)
 }
