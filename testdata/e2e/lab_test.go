@@ -67,15 +67,9 @@ func TestLab(t *testing.T) {
 
 // bootLab builds what runs in the guest, boots it and waits for its results.
 func bootLab(t *testing.T, kernel, results string) {
-	lab, err := filepath.Abs("../lab")
-	require.NoError(t, err)
-	cache, err := os.UserCacheDir()
-	require.NoError(t, err)
-	if _, err := os.Stat(filepath.Join(cache, "whydenied/lab", kernel, "built")); err != nil {
-		missing(t, "the lab's guest with kernel %s: make lab KERNEL=%s builds it", kernel, kernel)
-	}
 	in := t.TempDir()
 	bin := filepath.Join(in, "bin")
+	lab := labOf(t, kernel)
 	goBuild(t, filepath.Join(bin, "whydenied"), "../../cmd/whydenied")
 	goBuild(t, filepath.Join(bin, "loop"), "../lab/loop")
 	command(t, filepath.Join(lab, "tools/build.sh"), bin)
@@ -83,6 +77,23 @@ func bootLab(t *testing.T, kernel, results string) {
 	run := fmt.Sprintf("#!/bin/sh\ncp bin/* /usr/local/bin\nexec loop -smoke=%t -only '%s' -kernel %s scenarios /results\n", *labSmoke, *labOnly, kernel)
 	require.NoError(t, os.WriteFile(filepath.Join(in, "run"), []byte(run), 0o755))
 
+	boot(t, lab, kernel, in, results)
+}
+
+// labOf returns the lab's folder, if its guest is built.
+func labOf(t *testing.T, kernel string) string {
+	lab, err := filepath.Abs("../lab")
+	require.NoError(t, err)
+	cache, err := os.UserCacheDir()
+	require.NoError(t, err)
+	if _, err := os.Stat(filepath.Join(cache, "whydenied/lab", kernel, "built")); err != nil {
+		missing(t, "the lab's guest with kernel %s: make lab KERNEL=%s builds it", kernel, kernel)
+	}
+	return lab
+}
+
+// boot boots the guest and waits for what "run" in the folder in leaves.
+func boot(t *testing.T, lab, kernel, in, results string) {
 	boot := exec.Command(filepath.Join(lab, "boot.sh"), in, results)
 	boot.Env = append(os.Environ(), "KERNEL="+kernel)
 	if out, err := boot.CombinedOutput(); err != nil {
