@@ -17,6 +17,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/host"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/parser/source"
@@ -45,8 +46,7 @@ func (f *liveFlags) add(flags *pflag.FlagSet) {
 type session struct {
 	lives   []*source.Live
 	tracker *container.Tracker // nil where processes cannot be followed
-	silent  bool
-	undo    func() // of noquiet
+	undo    func()             // of noquiet
 	policy  *explain.Policy
 	stderr  io.Writer
 	print   func(report.Message) error // and flush
@@ -87,7 +87,7 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 	if err != nil {
 		return nil, err
 	}
-	s := &session{silent: f.silent, undo: func() {}, policy: policy, stderr: stderr, print: print, seen: parser.NewDedup(), told: map[*explain.Finding]int{}, falls: map[string]int{}}
+	s := &session{undo: func() {}, policy: policy, stderr: stderr, print: print, seen: parser.NewDedup(), told: map[*explain.Finding]int{}, falls: map[string]int{}}
 	// Processes first: what the first records are about must be known by then.
 	find := findIn(inventory)
 	if s.tracker, err = container.Watch(cmd.Context(), inventory); err != nil {
@@ -100,7 +100,7 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 		return nil, err
 	}
 	if f.silent {
-		s.undo = noquiet(cmd.Context(), stderr)
+		s.undo = noquiet(host.Host{}, stderr)
 	}
 	s.reading.group = explain.NewGroup(find, f.filter)
 	if f.cgroup != "" {
@@ -170,9 +170,6 @@ func (s *session) close() {
 // dropPrivileges gives up what reading on does not need.
 func (s *session) dropPrivileges() {
 	keep := []source.Capability{source.DACReadSearch, source.SysPtrace}
-	if s.silent {
-		keep = append(keep, source.MACAdmin) // undo needs it
-	}
 	for _, l := range s.lives {
 		keep = append(keep, l.Needs...)
 	}
