@@ -42,7 +42,7 @@ func TestNoquiet(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	undo := noquiet(ctx, &stderr)
 	interrupt()
-	assert.Eventually(t, func() bool { return now() == "normal" }, time.Second, time.Millisecond)
+	assert.Eventually(t, func() bool { return now() == "normal" }, 10*time.Second, time.Millisecond)
 	undo()
 	assert.Equal(t, "normal", now())
 
