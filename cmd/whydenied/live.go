@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,12 +24,14 @@ type liveFlags struct {
 	policy policyFlags
 	filter explain.Filter
 	source string
+	cgroup string
 }
 
 func (f *liveFlags) add(flags *pflag.FlagSet) {
 	f.policy.add(flags)
 	addFilter(flags, &f.filter)
-	flags.StringVar(&f.source, "source", "", "read `SOURCE`: audit (the kernel's audit netlink), kmsg, journal, or a file that is followed; by default the best that can be opened")
+	flags.StringVar(&f.source, "source", "", "read `SOURCE`: audit (the kernel's audit netlink), audit-unicast (the same in auditd's place, which must not run), kmsg, journal, or a file that is followed; by default the best that can be opened")
+	flags.StringVar(&f.cgroup, "cgroup", "", "only processes in the cgroup `PATH` or below it, as /proc/PID/cgroup has it: /system.slice/web.service")
 }
 
 // A session explains denials as they come. Its methods may be called by several
@@ -40,19 +43,28 @@ type session struct {
 	stderr  io.Writer
 	print   func(report.Message) error // and flush
 
-	mu      sync.Mutex
-	reading reading
-	seen    *parser.Dedup
-	told    map[*explain.Finding]int // how often each finding was when it was printed last
-	lost    int
-	at      time.Time // of the last denial that was taken
-	err     error     // of printing
+	mu          sync.Mutex
+	reading     reading
+	seen        *parser.Dedup
+	told        map[*explain.Finding]int // how often each finding was when it was printed last
+	repeated    []*explain.Finding       // those that came again since
+	suggestions *explain.Suggestions     // nil if none are to be made
+	reviseFrom  time.Time                // when work on suggestions may go on
+	lost        int
+	ending      time.Time // when the first denial was taken after the end of following
+	unexplained int       // findings that came too late for that
+	at          time.Time // of the last denial that was taken
+	err         error     // of printing
 }
 
 // open opens the source and what tells containers apart, and says which were
 // taken.
 func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(report.Message) error) (*session, error) {
+	endsItself.Store(true)
 	stderr := cmd.ErrOrStderr()
+	if f.cgroup != "" && (!strings.HasPrefix(f.cgroup, "/") || strings.HasPrefix(f.cgroup, "/sys/fs/cgroup")) {
+		return nil, usagef("--cgroup %q is no cgroup's path; /proc/PID/cgroup has it behind the last colon, such as /system.slice/web.service", f.cgroup)
+	}
 	policy, err := f.policy.load(stderr)
 	if err != nil {
 		return nil, err
@@ -78,6 +90,15 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 		complain(stderr, errors.New(why))
 	}
 	s.reading.group = explain.NewGroup(find, f.filter)
+	if f.cgroup != "" {
+		if s.tracker == nil {
+			s.close()
+			return nil, errors.New("--cgroup needs the processes of this host to be followed, which they are not")
+		}
+		s.reading.group.Filter.Keep = func(subject container.Subject, _ container.Container) bool {
+			return s.tracker.Under(subject, f.cgroup)
+		}
+	}
 	fmt.Fprintf(stderr, "whydenied: reading %s; %s\n", report.Escape(s.live.Taken), report.Escape(s.tier()))
 	return s, nil
 }
@@ -109,17 +130,39 @@ func (s *session) dropPrivileges() {
 	}
 }
 
-// follow explains what comes until ctx ends or the source does.
+// follow explains what comes until ctx ends, with what came before, or the source
+// does.
 func (s *session) follow(ctx context.Context) error {
 	for batch, err := range source.Follow(ctx, s.live) {
-		if ctx.Err() != nil {
+		if err != nil && err == ctx.Err() {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		s.mu.Lock()
-		s.take(batch)
+		if err := s.take(ctx, batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take folds a batch, and prints each finding when it is new. The error is that of
+// printing.
+func (s *session) take(ctx context.Context, batch source.Batch) error {
+	s.mu.Lock()
+	s.reading.stats.Add(batch.Stats)
+	s.reading.tooLong += batch.TooLong
+	if batch.Stats.TornLast {
+		s.reading.torn++
+	}
+	for _, n := range batch.Notices {
+		s.notice(n)
+	}
+	s.mu.Unlock()
+	for _, d := range batch.Denials {
+		s.mu.Lock() // for each, as an explanation can take long
+		s.fold(ctx, d)
 		err := s.err
 		s.mu.Unlock()
 		if err != nil {
@@ -129,29 +172,66 @@ func (s *session) follow(ctx context.Context) error {
 	return nil
 }
 
-// take folds a batch, and prints each finding when it is new.
-func (s *session) take(batch source.Batch) {
-	s.reading.stats.Add(batch.Stats)
-	s.reading.tooLong += batch.TooLong
-	for _, n := range batch.Notices {
-		s.notice(n)
+// fold takes one denial.
+func (s *session) fold(ctx context.Context, d parser.Denial) {
+	if s.seen.Duplicate(&d) {
+		s.reading.duplicates++
+		return
 	}
-	for _, d := range batch.Denials {
-		if s.seen.Duplicate(&d) {
-			s.reading.duplicates++
-			continue
+	f, isNew := s.reading.group.Add(d)
+	if f == nil {
+		return
+	}
+	s.at = time.Now()
+	if ctx.Err() != nil && s.ending.IsZero() {
+		s.ending = s.at
+	}
+	switch {
+	case isNew && !s.ending.IsZero() && s.at.Sub(s.ending) > time.Second:
+		s.told[f] = f.Count
+		s.unexplained++
+	case isNew:
+		s.tell(f)
+	case f.Count == s.told[f]+1:
+		s.repeated = append(s.repeated, f)
+	}
+}
+
+// tell explains a new finding.
+func (s *session) tell(f *explain.Finding) {
+	s.policy.Explain(f)
+	s.told[f] = f.Count
+	var granted *report.Granted
+	if s.suggestions != nil {
+		if rule, revision := s.suggestions.Add(f); rule != "" {
+			granted = report.NewGranted(rule, revision)
 		}
-		f, isNew := s.reading.group.Add(d)
-		if f == nil {
-			continue
+	}
+	m := report.New(*f)
+	m.Granted = granted
+	s.say(report.Message{Finding: &m})
+}
+
+// revise prints the fixes that are others since findings have come that they must
+// fit with. It begins no more work after a time, and makes up for what it took
+// longer by waiting, as records wait for it.
+func (s *session) revise(most time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	began := time.Now()
+	if s.suggestions == nil || began.Before(s.reviseFrom) {
+		return
+	}
+	for more := true; more && time.Since(began) < most; {
+		var revisions []explain.Revision
+		revisions, more = s.suggestions.Revise()
+		for _, r := range revisions {
+			u := report.NewUpdate(r)
+			s.say(report.Message{Update: &u})
 		}
-		s.at = time.Now()
-		if isNew {
-			s.policy.Explain(f)
-			s.told[f] = f.Count
-			m := report.New(*f)
-			s.say(report.Message{Finding: &m})
-		}
+	}
+	if spent := time.Since(began); spent > most {
+		s.reviseFrom = time.Now().Add(spent * time.Second / most)
 	}
 }
 
@@ -172,14 +252,12 @@ func (s *session) say(m report.Message) {
 func (s *session) repeat() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, f := range s.reading.group.Findings() {
-		if f.Count == s.told[f] {
-			continue
-		}
+	for _, f := range s.repeated {
 		s.told[f] = f.Count
-		m := report.New(*f)
-		s.say(report.Message{Repeat: &report.Repeat{ID: m.ID, Message: m.Message, Count: m.Count, First: m.First, Last: m.Last}})
+		m := report.NewRepeat(*f)
+		s.say(report.Message{Repeat: &m})
 	}
+	s.repeated = s.repeated[:0]
 }
 
 // findings returns what was found so far.

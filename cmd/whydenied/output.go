@@ -20,6 +20,7 @@ import (
 type outputFlags struct {
 	format string
 	color  string
+	brief  bool // no flag of all commands: see report.TextOptions
 }
 
 func (f *outputFlags) add(flags *pflag.FlagSet) { f.addFormats(flags, "text or json") }
@@ -48,7 +49,7 @@ func (f *outputFlags) printer(cmd *cobra.Command) (print func(report.Message) er
 // textOptions returns how text is to look.
 func (f *outputFlags) textOptions(cmd *cobra.Command) (report.TextOptions, error) {
 	width, terminal := terminalWidth(cmd.OutOrStdout())
-	opts := report.TextOptions{Width: width}
+	opts := report.TextOptions{Width: width, Brief: f.brief}
 	if terminal { // elsewhere times are printed whole, and the same whenever it is run
 		opts.Now = time.Now()
 	}

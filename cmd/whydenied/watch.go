@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser/source"
 )
@@ -20,6 +21,7 @@ type watchFlags struct {
 	since  string
 	last   int
 	every  time.Duration
+	quiet  bool
 }
 
 func newWatch() *cobra.Command {
@@ -29,9 +31,13 @@ func newWatch() *cobra.Command {
 		Short: "Explain denials as they come, until interrupted",
 		Long: `watch explains what AppArmor and seccomp refuse on this host from now on. A
 denial is explained when it is seen first; when it comes again it is counted, and
-the count printed now and then. It reads the kernel's audit netlink beside auditd
-if it may, else auditd's log, the journal, or the kernel's ring buffer, and says
-which and why. Records that the kernel dropped are counted and said.
+the count printed now and then. The fixes under one policy are fitted together as
+denials come: where that makes another fix of one, it is printed, and a denial
+that a rule suggested before grants takes two lines.
+
+It reads the kernel's audit netlink beside auditd if it may, else auditd's log, the
+journal, or the kernel's ring buffer, and says which and why. Records that the
+kernel dropped are counted and said.
 
 Containers are told by following the processes of the host, so that one that has
 ended is still known. After its sources are open it gives up the capabilities that
@@ -47,6 +53,7 @@ it no longer needs.`,
 	flags.StringVar(&f.since, "since", "", "begin with the denials from this `TIME` on, where the source keeps them")
 	flags.IntVar(&f.last, "last", 0, "begin with the last `N` lines, where the source keeps them")
 	flags.DurationVar(&f.every, "every", 10*time.Second, "how often repeated findings are counted out")
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print the sentence of each finding, and neither counts nor suggestions")
 	return cmd
 }
 
@@ -58,12 +65,16 @@ func runWatch(cmd *cobra.Command, f watchFlags) error {
 	if err != nil {
 		return usagef("--since: %v", err)
 	}
+	f.output.brief = f.quiet
 	print, flush, err := f.output.printer(cmd)
 	if err != nil {
 		return err
 	}
 	status := newStatus(cmd.ErrOrStderr())
 	s, err := f.open(cmd, source.Start{Since: since, Last: f.last}, func(m report.Message) error {
+		if f.quiet && m.Repeat != nil {
+			return nil
+		}
 		status.clear()
 		if err := print(m); err != nil {
 			return err
@@ -74,6 +85,9 @@ func runWatch(cmd *cobra.Command, f watchFlags) error {
 		return err
 	}
 	defer s.close()
+	if !f.quiet {
+		s.suggestions = explain.NewSuggestions(s.policy)
+	}
 	s.dropPrivileges()
 	var background sync.WaitGroup
 	ctx, stop := context.WithCancel(cmd.Context())
@@ -81,6 +95,7 @@ func runWatch(cmd *cobra.Command, f watchFlags) error {
 	err = s.follow(ctx)
 	stop()
 	background.Wait()
+	s.revise(time.Second / 5)
 	status.clear()
 	return s.end(err)
 }
@@ -98,6 +113,7 @@ func (s *session) beat(ctx context.Context, every time.Duration, status *status)
 		case <-repeat.C:
 			s.repeat()
 		case <-second.C:
+			s.revise(time.Second / 20)
 			s.mu.Lock()
 			denials := 0
 			for _, n := range s.reading.group.Denials {
@@ -115,6 +131,9 @@ func (s *session) end(err error) error {
 	findings := s.findings()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.unexplained > 0 {
+		fmt.Fprintf(s.stderr, "whydenied: %d findings of what came before the interruption are counted and not explained\n", s.unexplained)
+	}
 	s.say(report.Message{Summary: s.reading.summary(findings)})
 	if err == nil {
 		err = s.err

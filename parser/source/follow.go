@@ -110,6 +110,7 @@ func (f *follower) deliver(yield func(Batch, error) bool) bool {
 // cut parses the lines that are old enough. wait is how long until more are.
 func (f *follower) cut(now time.Time, all bool) (batch Batch, wait time.Duration) {
 	text, end, wait := f.take(now, all, &batch)
+	torn := all && f.in.torn
 	f.lines += batch.TooLong
 	if end == 0 {
 		batch.Stats.Lines = batch.TooLong
@@ -122,7 +123,7 @@ func (f *follower) cut(now time.Time, all bool) (batch Batch, wait time.Duration
 	f.denials, batch.Stats = parser.Scan(f.denials[:0], block)
 	moveLines(f.denials, f.lines)
 	batch.Stats.Shift(f.lines)
-	batch.Stats.TornLast = false
+	batch.Stats.TornLast = torn
 	f.lines += batch.Stats.Lines
 	batch.Stats.Lines += batch.TooLong
 	batch.Denials = slices.DeleteFunc(f.denials, func(x parser.Denial) bool {
@@ -177,6 +178,7 @@ type intake struct {
 	text     []byte // whole lines
 	arrivals []arrival
 	tooLong  int
+	torn     bool // the last line came without an end
 	notices  []Notice
 }
 
@@ -228,6 +230,13 @@ func (in *intake) longLine() {
 	defer in.mu.Unlock()
 	in.tooLong++
 	in.wake()
+}
+
+// tornLine notes that the last line has no end.
+func (in *intake) tornLine() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.torn = true
 }
 
 func (in *intake) notice(n Notice) {
