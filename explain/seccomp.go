@@ -36,6 +36,9 @@ func (p *Policy) explainSeccomp(f *Finding) {
 	f.noteMissingArgs(record, d)
 	if !answers(d, record) {
 		f.disagree(profile, d, record)
+		if foretold(d, record) {
+			p.fixSeccomp(f, profile, call, d)
+		}
 		return
 	}
 	f.Decision = Refused
@@ -115,6 +118,12 @@ func given(o seccomp.Outcome, record *parser.Seccomp) bool {
 	return o.Action == seccomp.UserNotif
 }
 
+// foretold reports whether a call that was only logged is one that the profile
+// refuses: what `whydenied observe --log-action` made of it was in force.
+func foretold(d seccomp.Decision, record *parser.Seccomp) bool {
+	return seccomp.Action(record.Code) == seccomp.Log && !d.Undecidable && !d.Action.Permits()
+}
+
 // disagree says that the profile is not the one that the kernel applied: its
 // answer is another than the record's.
 func (f *Finding) disagree(profile *seccomp.Profile, d seccomp.Decision, record *parser.Seccomp) {
@@ -131,6 +140,10 @@ func (f *Finding) disagree(profile *seccomp.Profile, d seccomp.Decision, record 
 		f.Why = fmt.Sprintf("this profile answers %s to %s, but the kernel's answer was %s: another filter is in force", own, d.Syscall, kernel)
 	}
 	f.Rules = seccompPlaces(profile, d)
+	if foretold(d, record) {
+		f.Why += fmt.Sprintf("; this profile would answer %s to %s", answerWords(d.Outcome), d.Syscall)
+		return
+	}
 	f.Notes = append(f.Notes, "Name the profile that the container was started with by --seccomp, or the container by --inventory; a program can also install filters of its own.")
 }
 

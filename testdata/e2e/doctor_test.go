@@ -136,7 +136,7 @@ func TestDoctorLab(t *testing.T) {
 	in, results := t.TempDir(), t.TempDir()
 	goBuild(t, filepath.Join(in, "bin/whydenied"), "../../cmd/whydenied")
 	command(t, "cp", filepath.Join(lab, "doctor"), filepath.Join(in, "run"))
-	boot(t, lab, kernel, in, results)
+	runGuest(t, lab, kernel, in, results)
 }
 
 // childOf returns the only child of a process.
