@@ -396,3 +396,31 @@ func TestWatchLatency(t *testing.T) {
 	assert.Less(t, median, 10*time.Millisecond)
 	w.end(os.Interrupt)
 }
+
+// --cgroup selects by where processes are, in a cgroup below too.
+func TestWatchCgroup(t *testing.T) {
+	program := buildForAll(t)
+	kernel.OpenAudit(t)
+	root := "/sys/fs/cgroup"
+	if _, err := os.Stat(root + "/unified/cgroup.procs"); err == nil {
+		root += "/unified"
+	}
+	name := fmt.Sprint("/whydenied-e2e-", os.Getpid())
+	inner := filepath.Join(root, name, "inner")
+	if err := os.MkdirAll(inner, 0o755); err != nil {
+		missing(t, "a cgroup v2 hierarchy: %v", err)
+	}
+	t.Cleanup(func() {
+		assert.NoError(t, os.Remove(inner))
+		assert.NoError(t, os.Remove(filepath.Dir(inner)))
+	})
+	w := startLive(t, program, "watch", "--cgroup", name)
+	inside := kernel.Logged{Calls: 10, Pause: 100 * time.Millisecond, Comm: "inside"}.Start(t)
+	require.NoError(t, os.WriteFile(filepath.Join(inner, "cgroup.procs"), fmt.Append(nil, inside.Process.Pid), 0))
+	outside := kernel.Logged{Calls: 10, Pause: 100 * time.Millisecond, Comm: "outside"}.Start(t)
+	require.NoError(t, outside.Wait())
+	require.NoError(t, inside.Wait())
+	w.stdout.waitFor(t, "inside (container unknown) called getppid")
+	assert.Equal(t, 3, w.end(os.Interrupt))
+	assert.NotContains(t, w.stdout.String(), "outside")
+}
