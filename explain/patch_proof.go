@@ -275,10 +275,16 @@ func grantedBy(profile *apparmor.Profile, requests []apparmor.Request, changes [
 }
 
 // generalise puts wants together whose paths differ by a number, where at least
-// minLike of this run do: the next run will have other numbers.
+// minLike of this run do: the next run will have other numbers, as long as these.
 func (d *draft) generalise() {
 	const minLike = 5
-	groups := map[string][]*want{}
+	type like struct {
+		numbers
+		profile string
+		perms   apparmor.Perms
+		owner   bool
+	}
+	groups := map[like][]*want{}
 	for _, w := range d.wants {
 		if len(w.requests) != 1 || w.edits != nil {
 			continue
@@ -288,25 +294,29 @@ func (d *draft) generalise() {
 		if !ok || file.Target != "" || profile == nil || profile.Decide(file).Refused != 0 {
 			continue
 		}
-		glob, ok := numbered(file.Path)
+		names, _, ok := numbered(file.Path)
 		if _, _, proc := procPID(file.Path); !ok || proc || slices.ContainsFunc(naming(profile, file), isLiteral) {
 			continue
 		}
-		key := fmt.Sprintf("%s\x00%d\x00%v\x00%s", w.profile, file.Perms, file.Owner, glob)
+		key := like{names, w.profile, file.Perms, file.Owner}
 		groups[key] = append(groups[key], w)
 	}
 	for key, group := range groups {
 		if len(group) < minLike {
 			continue
 		}
-		glob := key[strings.LastIndexByte(key, 0)+1:]
 		joined := *group[0]
-		joined.glob = glob
 		joined.why = fmt.Sprintf("names that differ by a number, %d of which were refused", len(group))
-		for _, w := range group[1:] {
-			joined.requests = append(joined.requests, w.requests...)
-			joined.findings = append(joined.findings, w.findings...)
+		var lengths []int
+		for i, w := range group {
+			_, length, _ := numbered(w.requests[0].(apparmor.FileRequest).Path)
+			lengths = append(lengths, length)
+			if i > 0 {
+				joined.requests = append(joined.requests, w.requests...)
+				joined.findings = append(joined.findings, w.findings...)
+			}
 		}
+		joined.glob = key.glob(lengths)
 		d.wants = slices.DeleteFunc(d.wants, func(w *want) bool { return slices.Contains(group, w) })
 		d.wants = append(d.wants, &joined)
 	}
@@ -322,18 +332,36 @@ func isLiteral(r apparmor.Rule) bool {
 	return literal
 }
 
-// numbered returns the path expression for the names that differ from this one
-// in the last number of its last component alone.
-func numbered(path string) (glob string, ok bool) {
+// numbers are the names that differ in the last number of their last component
+// alone.
+type numbers struct{ before, after string }
+
+// numbered returns the names that a path is one of, and the digits of its number.
+func numbered(path string) (names numbers, digits int, ok bool) {
 	name := path[strings.LastIndexByte(path, '/')+1:]
 	end := strings.LastIndexAny(name, "0123456789") + 1
 	if end == 0 {
-		return "", false
+		return numbers{}, 0, false
 	}
 	start := end
 	for start > 0 && name[start-1] >= '0' && name[start-1] <= '9' {
 		start--
 	}
 	dir := path[:len(path)-len(name)]
-	return quoteAround(dir+name[:start], "[0-9]*", name[end:]), true
+	return numbers{dir + name[:start], name[end:]}, end - start, true
+}
+
+// glob is the path expression for the names with numbers of these many digits.
+// AppArmor has no expression for digits alone however many; [0-9]* holds letters.
+func (n numbers) glob(digits []int) string {
+	slices.Sort(digits)
+	var choices []string
+	for _, length := range slices.Compact(digits) {
+		choices = append(choices, strings.Repeat("[0-9]", length))
+	}
+	glob := strings.Join(choices, ",")
+	if len(choices) > 1 {
+		glob = "{" + glob + "}"
+	}
+	return quoteAround(n.before, glob, n.after)
 }

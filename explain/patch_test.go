@@ -49,6 +49,9 @@ func TestPatch(t *testing.T) {
 	capable := func(serial int, name string, number int) string {
 		return fmt.Sprintf(`type=AVC msg=audit(1795427169.844:%d): apparmor="DENIED" operation="capable" profile="p" pid=7 comm="app" capability=%d  capname="%s"`+"\n", serial, number, name)
 	}
+	call := func(serial, number int) string {
+		return fmt.Sprintf(`type=SYSCALL msg=audit(1795427169.844:%d): arch=c000003e syscall=%d success=no exit=-13 a0=0 a1=0 a2=0 a3=0 items=0 ppid=6 pid=7 uid=0 comm="app" exe="/bin/app"`+"\n", serial, number)
+	}
 	numbers := ""
 	for i := range 5 {
 		numbers += opened(i+1, fmt.Sprintf("/srv/cache/%d.tmp", i*7), "w", 0)
@@ -67,9 +70,16 @@ func TestPatch(t *testing.T) {
 		{"the process's own ID", opened(1, "/run/app.4242.sock", "w", 0), "", "  owner /run/app.[0-9]*.sock w,\n", 0},
 		{"a rule that another makes needless", opened(1, "/run/app.1.sock", "w", 0) + opened(2, "/run/app.4242.sock", "w", 0), "", "  owner /run/app.[0-9]*.sock w,\n", 0},
 		{"a temporary file", opened(1, "/tmp/tmp.0aZ3bYx9Qk", "w", 0), "", "  owner /tmp/tmp.?????????? w,\n", 0},
-		{"numbers", numbers, "", "  owner /srv/cache/[0-9]*.tmp w,\n", 0},
+		{"numbers", numbers, "", "  owner /srv/cache/{[0-9],[0-9][0-9]}.tmp w,\n", 0},
+		{"to append", opened(1, "/srv/a", "a", 0), "", "  owner /srv/a w,\n", 0},
+		{"to append to what can be read", opened(1, "/srv/a", "a", 0), "  /srv/a r,\n", "  /srv/a rw,\n", 0},
+		{"to append, refused by a deny rule", opened(1, "/srv/a", "a", 0), "  /srv/* rw,\n  deny /srv/a w,\n", "  /srv/* rw,\n", 0},
+		{"a file without a name", opened(1, "/srv/#131097", "rw", 0), "", "  owner \"/srv/#[0-9]*\" rw,\n", 0},
 		{"a variable of the profile's", opened(1, "/opt/app/x y", "r", 5), "  @{APP}/bin r,\n", "  @{APP}/bin r,\n  \"@{APP}/x y\" r,\n", 0},
 		{"a capability that another spares", capable(1, "dac_read_search", 2) + capable(1, "dac_override", 1), "", "  capability dac_override,\n", 1},
+		{"a limit that mq_open asks about", capable(1, "sys_resource", 24) + call(1, 240) + opened(1, "/q", "w", 0), "", "  owner /q w,\n", 1},
+		{"a limit that mq_open is refused by", capable(1, "sys_resource", 24) + call(1, 240), "", "  capability sys_resource,\n", 0},
+		{"a limit of another call", capable(1, "sys_resource", 24) + call(1, 160) + opened(1, "/q", "w", 0), "", "  capability sys_resource,\n  owner /q w,\n", 0},
 		{"two capabilities", capable(1, "dac_read_search", 2) + capable(2, "dac_override", 1), "", "  capability dac_override,\n  capability dac_read_search,\n", 0},
 		{"nothing for a profile that allows it", opened(1, "/srv/a", "r", 0), "  /srv/* r,\n", "  /srv/* r,\n", 1},
 	} {

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +20,7 @@ import (
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/parser/source"
+	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 // liveFlags are the flags of the commands that explain denials as they come.
@@ -25,20 +29,24 @@ type liveFlags struct {
 	filter explain.Filter
 	source string
 	cgroup string
+	silent bool
 }
 
 func (f *liveFlags) add(flags *pflag.FlagSet) {
 	f.policy.add(flags)
 	addFilter(flags, &f.filter)
-	flags.StringVar(&f.source, "source", "", "read `SOURCE`: audit (the kernel's audit netlink), audit-unicast (the same in auditd's place, which must not run), kmsg, journal, or a file that is followed; by default the best that can be opened")
+	flags.StringVar(&f.source, "source", "", "read `SOURCE`: audit (the kernel's audit netlink), audit-unicast (the same in auditd's place, which must not run), kmsg, journal, trace (see the command), or a file that is followed; by default the best that can be opened")
 	flags.StringVar(&f.cgroup, "cgroup", "", "only processes in the cgroup `PATH` or below it, as /proc/PID/cgroup has it: /system.slice/web.service")
+	flags.BoolVar(&f.silent, "silent", false, "see also what leaves no record: trace system calls, which slows this host down, and have AppArmor log quiet denials until the end; see docs/trace.md")
 }
 
 // A session explains denials as they come. Its methods may be called by several
 // goroutines.
 type session struct {
-	live    *source.Live
+	lives   []*source.Live
 	tracker *container.Tracker // nil where processes cannot be followed
+	silent  bool
+	undo    func() // of noquiet
 	policy  *explain.Policy
 	stderr  io.Writer
 	print   func(report.Message) error // and flush
@@ -50,6 +58,7 @@ type session struct {
 	repeated    []*explain.Finding       // those that came again since
 	suggestions *explain.Suggestions     // nil if none are to be made
 	reviseFrom  time.Time                // when work on suggestions may go on
+	falls       map[string]int           // calls that fell back on others, see fallsBack
 	lost        int
 	ending      time.Time // when the first denial was taken after the end of following
 	unexplained int       // findings that came too late for that
@@ -69,12 +78,16 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 	if err != nil {
 		return nil, err
 	}
+	if policy.Kernel == "" {
+		release, _ := os.ReadFile("/proc/sys/kernel/osrelease") // without it, entries that want a kernel are undecided
+		policy.Kernel = strings.TrimSpace(string(release))
+	}
 	policy.Compile = nil // it takes longer than everything else, and patch asks it
 	inventory, err := f.policy.containers(policy)
 	if err != nil {
 		return nil, err
 	}
-	s := &session{policy: policy, stderr: stderr, print: print, seen: parser.NewDedup(), told: map[*explain.Finding]int{}}
+	s := &session{silent: f.silent, undo: func() {}, policy: policy, stderr: stderr, print: print, seen: parser.NewDedup(), told: map[*explain.Finding]int{}, falls: map[string]int{}}
 	// Processes first: what the first records are about must be known by then.
 	find := findIn(inventory)
 	if s.tracker, err = container.Watch(cmd.Context(), inventory); err != nil {
@@ -82,12 +95,12 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 	} else {
 		find = s.tracker.Find
 	}
-	if s.live, err = source.Open(f.source, from); err != nil {
+	if err := s.openSources(f, from); err != nil {
 		s.close()
 		return nil, err
 	}
-	for _, why := range s.live.Passed {
-		complain(stderr, errors.New(why))
+	if f.silent {
+		s.undo = noquiet(cmd.Context(), stderr)
 	}
 	s.reading.group = explain.NewGroup(find, f.filter)
 	if f.cgroup != "" {
@@ -99,8 +112,38 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 			return s.tracker.Under(subject, f.cgroup)
 		}
 	}
-	fmt.Fprintf(stderr, "whydenied: reading %s; %s\n", report.Escape(s.live.Taken), report.Escape(s.tier()))
+	var taken []string
+	for _, l := range s.lives {
+		taken = append(taken, l.Taken)
+	}
+	fmt.Fprintf(stderr, "whydenied: reading %s; %s\n", report.Escape(strings.Join(taken, ", and ")), report.Escape(s.tier()))
 	return s, nil
+}
+
+// openSources opens the source of records, and with --silent the tracing of
+// system calls.
+func (s *session) openSources(f *liveFlags, from source.Start) error {
+	if f.silent && f.source == "trace" {
+		return usagef("--silent traces besides another source; leave out --source trace")
+	}
+	l, err := source.Open(f.source, from)
+	if err != nil {
+		return err
+	}
+	s.lives = []*source.Live{l}
+	for _, why := range l.Passed {
+		complain(s.stderr, errors.New(why))
+	}
+	if !f.silent {
+		return nil
+	}
+	t, err := source.Open("trace", source.Start{})
+	if err != nil {
+		l.Close()
+		return fmt.Errorf("--silent: %w", err)
+	}
+	s.lives = append(s.lives, t)
+	return nil
 }
 
 // tier says how containers are told apart.
@@ -115,8 +158,10 @@ func (s *session) tier() string {
 	return "processes are followed by " + tier + why
 }
 
-// close ends what open started.
+// close ends the following of processes, and puts back what --silent changed; that
+// of the sources closes them.
 func (s *session) close() {
+	s.undo()
 	if s.tracker != nil {
 		s.tracker.Close()
 	}
@@ -124,16 +169,38 @@ func (s *session) close() {
 
 // dropPrivileges gives up what reading on does not need.
 func (s *session) dropPrivileges() {
-	keep := append([]source.Capability{source.DACReadSearch, source.SysPtrace}, s.live.Needs...)
+	keep := []source.Capability{source.DACReadSearch, source.SysPtrace}
+	if s.silent {
+		keep = append(keep, source.MACAdmin) // undo needs it
+	}
+	for _, l := range s.lives {
+		keep = append(keep, l.Needs...)
+	}
 	if err := source.DropCapabilities(keep...); err != nil {
 		complain(s.stderr, fmt.Errorf("capabilities that are not needed are kept: %w", err))
 	}
 }
 
-// follow explains what comes until ctx ends, with what came before, or the source
-// does.
+// follow explains what comes until ctx ends or one of the sources does.
 func (s *session) follow(ctx context.Context) error {
-	for batch, err := range source.Follow(ctx, s.live) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var wait sync.WaitGroup
+	errs := make([]error, len(s.lives))
+	for i, l := range s.lives {
+		wait.Go(func() {
+			defer stop()
+			errs[i] = s.followOne(ctx, l)
+		})
+	}
+	wait.Wait()
+	return errors.Join(errs...)
+}
+
+// followOne explains what comes of one source until ctx ends or it does. What came
+// before the end of ctx is explained, too.
+func (s *session) followOne(ctx context.Context, l *source.Live) error {
+	for batch, err := range source.Follow(ctx, l) {
 		if err != nil && err == ctx.Err() {
 			return nil
 		}
@@ -176,6 +243,10 @@ func (s *session) take(ctx context.Context, batch source.Batch) error {
 func (s *session) fold(ctx context.Context, d parser.Denial) {
 	if s.seen.Duplicate(&d) {
 		s.reading.duplicates++
+		return
+	}
+	if name, ok := fallsBack(&d); ok {
+		s.falls[name]++
 		return
 	}
 	f, isNew := s.reading.group.Add(d)
@@ -232,6 +303,27 @@ func (s *session) revise(most time.Duration) {
 	}
 	if spent := time.Since(began); spent > most {
 		s.reviseFrom = time.Now().Add(spent * time.Second / most)
+	}
+}
+
+// fallsBack reports whether a traced call had the answer by which programs go on
+// with an older one, as profiles mean them to: nothing fails by that, and nothing
+// is to be granted. Each thread that glibc starts under Docker's default profile is
+// one.
+func fallsBack(d *parser.Denial) (name string, ok bool) {
+	if d.Seccomp == nil || !d.Seccomp.Traced || seccomp.ErrnoName(d.Seccomp.Errno) != "ENOSYS" {
+		return "", false
+	}
+	name, _ = seccomp.SyscallName(seccomp.Arch(d.Seccomp.Arch), d.Seccomp.Syscall)
+	_, _, ok = seccomp.Fallback(name)
+	return name, ok
+}
+
+// sayFalls says at the end which calls fell back on others.
+func (s *session) sayFalls() {
+	for _, name := range slices.Sorted(maps.Keys(s.falls)) {
+		older, _, _ := seccomp.Fallback(name)
+		fmt.Fprintf(s.stderr, "whydenied: %s was answered ENOSYS %d times, on which programs go on with %s; these are no findings\n", name, s.falls[name], older)
 	}
 }
 

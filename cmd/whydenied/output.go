@@ -119,8 +119,19 @@ func (p *progress) update(bytes, denials int) {
 	if p.w == nil || now.Sub(p.started) < time.Second || now.Sub(p.shown) < 200*time.Millisecond {
 		return
 	}
+	p.show(now, fmt.Sprintf("read %d MB, %d denials", p.bytes>>20, p.denials))
+}
+
+// step shows what is being worked on.
+func (p *progress) step(what string) {
+	if now := time.Now(); p.w != nil && now.Sub(p.started) >= time.Second {
+		p.show(now, report.Escape(what))
+	}
+}
+
+func (p *progress) show(now time.Time, line string) {
 	p.shown = now
-	fmt.Fprintf(p.w, "\r\x1b[Kread %d MB, %d denials", p.bytes>>20, p.denials)
+	fmt.Fprintf(p.w, "\r\x1b[K%s", line)
 }
 
 // clear removes the line.

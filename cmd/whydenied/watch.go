@@ -22,6 +22,7 @@ type watchFlags struct {
 	last   int
 	every  time.Duration
 	quiet  bool
+	time   time.Duration // how long; 0 is until interrupted
 }
 
 func newWatch() *cobra.Command {
@@ -52,6 +53,7 @@ it no longer needs.`,
 	f.output.add(flags)
 	flags.StringVar(&f.since, "since", "", "begin with the denials from this `TIME` on, where the source keeps them")
 	flags.IntVar(&f.last, "last", 0, "begin with the last `N` lines, where the source keeps them")
+	flags.DurationVar(&f.time, "for", 0, "how long; until interrupted if it is not given")
 	flags.DurationVar(&f.every, "every", 10*time.Second, "how often repeated findings are counted out")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print the sentence of each finding, and neither counts nor suggestions")
 	return cmd
@@ -91,6 +93,9 @@ func runWatch(cmd *cobra.Command, f watchFlags) error {
 	s.dropPrivileges()
 	var background sync.WaitGroup
 	ctx, stop := context.WithCancel(cmd.Context())
+	if f.time > 0 {
+		ctx, stop = context.WithTimeout(cmd.Context(), f.time)
+	}
 	background.Go(func() { s.beat(ctx, f.every, status) })
 	err = s.follow(ctx)
 	stop()
@@ -119,7 +124,7 @@ func (s *session) beat(ctx context.Context, every time.Duration, status *status)
 			for _, n := range s.reading.group.Denials {
 				denials += n
 			}
-			status.show(s.live.Name, denials, len(s.told), s.lost)
+			status.show(s.lives[0].Name, denials, len(s.told), s.lost)
 			s.mu.Unlock()
 		}
 	}
@@ -135,6 +140,7 @@ func (s *session) end(err error) error {
 		fmt.Fprintf(s.stderr, "whydenied: %d findings of what came before the interruption are counted and not explained\n", s.unexplained)
 	}
 	s.say(report.Message{Summary: s.reading.summary(findings)})
+	s.sayFalls()
 	if err == nil {
 		err = s.err
 	}

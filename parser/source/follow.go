@@ -88,7 +88,7 @@ func (f *follower) deliver(yield func(Batch, error) bool) bool {
 		// Before the cut: what came after it is not yet in.
 		ended := f.in.hasEnded()
 		batch, wait := f.cut(time.Now(), ended)
-		if batch.Stats.Lines > 0 || len(batch.Notices) > 0 {
+		if batch.Stats.Lines > 0 || len(batch.Notices) > 0 || len(batch.Denials) > 0 {
 			if !yield(batch, nil) {
 				return false
 			}
@@ -146,6 +146,9 @@ func (f *follower) take(now time.Time, all bool, batch *Batch) (text []byte, end
 	defer in.mu.Unlock()
 	batch.Notices, in.notices = in.notices, nil
 	batch.TooLong, in.tooLong = in.tooLong, 0
+	batch.Denials, in.denials = in.denials, nil
+	batch.Stats.Records = len(batch.Denials)
+	in.room.Broadcast()
 	old := 0
 	for old < len(in.arrivals) && (all || now.Sub(in.arrivals[old].at) >= f.hold) {
 		end = in.arrivals[old].end
@@ -180,6 +183,7 @@ type intake struct {
 	tooLong  int
 	torn     bool // the last line came without an end
 	notices  []Notice
+	denials  []parser.Denial // of a source that has no text
 }
 
 // An arrival is when the text up to an end came.
@@ -221,6 +225,23 @@ func (in *intake) lines(text []byte) {
 		return // the reader knows of it, and looks again in time
 	}
 	in.arrivals = append(in.arrivals, arrival{len(in.text), now})
+	in.wake()
+}
+
+// maxDenials bounds those that wait for a slow caller.
+const maxDenials = 8192
+
+// traced takes denials that come without text. It waits while there are too many.
+func (in *intake) traced(denials []parser.Denial) {
+	if len(denials) == 0 {
+		return
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for len(in.denials) >= maxDenials && in.ctx.Err() == nil {
+		in.room.Wait()
+	}
+	in.denials = append(in.denials, denials...)
 	in.wake()
 }
 

@@ -19,6 +19,9 @@ type Start struct {
 	Last  int       // with this many of the newest lines; not with Since
 }
 
+// traceName is the name of the source that traces system calls.
+const traceName = "trace"
+
 func (s Start) past() bool { return s.Last > 0 || !s.Since.IsZero() }
 
 // A Live is an opened source of records as they come, which Follow reads. All
@@ -52,11 +55,11 @@ type stream interface {
 // Open opens a source of live records by the name that --source has: "audit" is
 // the audit netlink, beside auditd or without; "audit-unicast" is the same with
 // this process as the audit daemon, in auditd's place; "kmsg" the kernel's ring
-// buffer, "journal" the journal, and anything else a file to be followed, which
-// need not exist yet. The empty name chooses the best that can be opened: the
-// audit netlink, else auditd's log if auditd runs, else the journal, else the ring
-// buffer. The error says what is missing, by the name of the capability if it is
-// privilege.
+// buffer, "journal" the journal, "trace" what seccomp filters answer to system
+// calls, logged or not, and anything else a file to be followed, which need not
+// exist yet. The empty name chooses the best that can be opened: the audit netlink,
+// else auditd's log if auditd runs, else the journal, else the ring buffer. The
+// error says what is missing, by the name of the capability if it is privilege.
 func Open(name string, from Start) (*Live, error) {
 	if from.Last < 0 || from.Last > 0 && !from.Since.IsZero() {
 		return nil, errors.New("begin either at a time or with the last lines")
@@ -72,6 +75,8 @@ func Open(name string, from Start) (*Live, error) {
 		return openRing(from)
 	case "journal":
 		return openJournal(from)
+	case traceName:
+		return openTrace(from)
 	}
 	return openFile(name, from)
 }

@@ -9,3 +9,5 @@ func openAudit(Start) (*Live, error) { return nil, errors.New("audit netlink: on
 func openUnicast(from Start) (*Live, error) { return openAudit(from) }
 
 func openRing(Start) (*Live, error) { return nil, errors.New(kmsgPath + ": only Linux has it") }
+
+func openTrace(Start) (*Live, error) { return nil, errors.New("trace: only Linux can be traced") }

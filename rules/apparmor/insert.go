@@ -208,7 +208,7 @@ func lineEnding(text string, pos int) string {
 // one of them (w and a): add a rule instead. Execute is not added; see SetExec.
 func (r *FileRule) AddPerms(perms Perms) (edit rules.Edit, text string, ok bool) {
 	add := perms & FilePerms &^ (r.Perms | Exec)
-	if r.Perms&Write != 0 {
+	if (r.Perms|perms)&Write != 0 {
 		add &^= Append // w holds a
 	}
 	if add&Write != 0 && r.Perms&Append != 0 {
