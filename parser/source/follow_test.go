@@ -75,7 +75,7 @@ func (w *watched) end() {
 // until waits until something holds.
 func (w *watched) until(what string, holds func() bool) {
 	w.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(time.Millisecond) {
 		w.mu.Lock()
 		held := holds()
 		w.mu.Unlock()

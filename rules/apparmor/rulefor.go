@@ -37,7 +37,7 @@ func RuleFor(req Request, exec string) string {
 	case ChangeProfileRequest:
 		return changeProfileRuleFor(r)
 	case RlimitRequest:
-		return "set rlimit " + r.Name + " <= " + strconv.FormatUint(r.Value, 10) + ","
+		return "set rlimit " + r.Name + " <= " + rlimitText(r) + ","
 	case UsernsRequest:
 		return "userns create,"
 	case MqueueRequest:
@@ -46,6 +46,17 @@ func RuleFor(req Request, exec string) string {
 		return joinWords("io_uring", "("+r.Perms.Words()+")", labelCond("label=", r.Label)) + ","
 	}
 	panic(fmt.Sprintf("apparmor: no rule for %T", req))
+}
+
+// rlimitText is the value of a limit as policy writes it; see rlimitValue.
+func rlimitText(r RlimitRequest) string {
+	switch {
+	case r.Value == ^uint64(0):
+		return "infinity"
+	case rlimitKinds[r.Name] == "nice":
+		return strconv.FormatInt(20-int64(r.Value), 10)
+	}
+	return strconv.FormatUint(r.Value, 10)
 }
 
 func fileRuleFor(r FileRequest, exec string) string {

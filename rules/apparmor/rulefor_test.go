@@ -52,6 +52,7 @@ func TestRuleFor(t *testing.T) {
 		{DBusRequest{Perms: Bind, Bus: "system", Name: "org.x"}, "dbus (bind) bus=system name=org.x,", DBusRequest{Perms: Bind, Bus: "system", Name: "org.y"}},
 		{ChangeProfileRequest{Target: "web"}, "change_profile -> web,", ChangeProfileRequest{Target: "db"}},
 		{RlimitRequest{"nofile", 900}, "set rlimit nofile <= 900,", RlimitRequest{"nofile", 901}},
+		{RlimitRequest{"nice", 30}, "set rlimit nice <= -10,", RlimitRequest{"nice", 31}},
 		{UsernsRequest{}, "userns create,", nil},
 		{MqueueRequest{Perms: Create | Open, Type: "posix", Name: "/q"}, "mqueue (create, open) type=posix /q,", MqueueRequest{Perms: Create, Type: "posix", Name: "/r"}},
 		{IOUringRequest{Perms: SQPoll}, "io_uring (sqpoll),", IOUringRequest{Perms: OverrideCreds}},
