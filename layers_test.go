@@ -21,10 +21,11 @@ var layers = map[string][]string{
 	"rules/apparmor":    {"rules"},
 	"rules/seccomp":     {"rules"},
 	"explain/container": {},
+	"explain/bundle":    {"parser", "rules"},
 	"explain":           {"parser", "rules", "rules/apparmor", "rules/seccomp", "explain/container"},
 	"explain/report":    {"explain", "parser", "rules", "rules/apparmor", "rules/seccomp", "explain/container"},
 	"cmd/whydenied": {
-		"docs", "explain", "explain/container", "explain/report", "parser", "parser/source",
+		"docs", "explain", "explain/bundle", "explain/container", "explain/report", "parser", "parser/source",
 		"rules", "rules/apparmor", "rules/seccomp",
 	},
 	"testdata/loggen": {},
