@@ -100,8 +100,10 @@ func rulesText(policy *apparmor.Policy, fixes []*rules.Fix) string {
 	if policy.ABI != nil {
 		head.WriteString(policy.ABI.At.Text() + "\n")
 	}
+	// An abstraction uses variables that its include does not show.
+	all := slices.ContainsFunc(fixes, func(fix *rules.Fix) bool { return strings.HasPrefix(fix.Rule, "include ") })
 	for name, values := range policy.Variables {
-		if strings.Contains(body.String(), "@{"+name+"}") && len(values) > 0 {
+		if (all || strings.Contains(body.String(), "@{"+name+"}")) && len(values) > 0 {
 			fmt.Fprintf(&head, "@{%s}=\"%s\"\n", name, strings.Join(values, `" "`))
 		}
 	}
