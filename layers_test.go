@@ -22,10 +22,11 @@ var layers = map[string][]string{
 	"rules/seccomp":     {"rules"},
 	"explain/container": {},
 	"explain/bundle":    {"parser", "rules"},
+	"explain/host":      {"rules/apparmor"},
 	"explain":           {"parser", "rules", "rules/apparmor", "rules/seccomp", "explain/container"},
-	"explain/report":    {"explain", "parser", "rules", "rules/apparmor", "rules/seccomp", "explain/container"},
+	"explain/report":    {"explain", "parser", "rules", "rules/apparmor", "rules/seccomp", "explain/container", "explain/host"},
 	"cmd/whydenied": {
-		"docs", "explain", "explain/bundle", "explain/container", "explain/report", "parser", "parser/source",
+		"docs", "explain", "explain/bundle", "explain/container", "explain/host", "explain/report", "parser", "parser/source",
 		"rules", "rules/apparmor", "rules/seccomp",
 	},
 	"testdata/loggen": {},

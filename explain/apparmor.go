@@ -262,7 +262,8 @@ func (p *Policy) decide(f *Finding, profile *apparmor.Profile, req apparmor.Requ
 		f.Decision = Quiet
 	}
 	f.investigate(req)
-	f.fix(p, profile, req, d)
+	req = lasting(req)
+	f.fix(p, profile, req, profile.Decide(req))
 	f.modes(profile)
 }
 

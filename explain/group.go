@@ -235,6 +235,10 @@ func appendKey(key []byte, d *parser.Denial, c *container.Container) []byte {
 		num(int64(s.Syscall))
 		add(s.SyscallName)
 		num(int64(s.Code))
+		if s.Traced {
+			num(int64(s.Errno))
+			add(tracedCall(s))
+		}
 		return key
 	}
 	a := d.AppArmor
@@ -255,6 +259,13 @@ func appendKey(key []byte, d *parser.Denial, c *container.Container) []byte {
 		add(strconv.FormatBool(owner))
 	}
 	return key
+}
+
+// tracedCall is a traced call with the arguments that choose what it does: calls
+// that differ in them are not the same access.
+func tracedCall(s *parser.Seccomp) string {
+	name, _ := seccomp.SyscallName(seccomp.Arch(s.Arch), s.Syscall)
+	return seccomp.CallText(name, s.Args)
 }
 
 // owned reports whether the object belongs to the task's user, as owner rules

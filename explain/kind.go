@@ -26,9 +26,10 @@ type variable struct {
 }
 
 // The variables, by the tools that make the names: mktemp(1), Python's tempfile,
-// UUIDs of RFC 9562 and the IDs of container engines. The others are as likely
-// to stay as to change.
+// UUIDs of RFC 9562, the IDs of container engines and inodes without a name
+// (O_TMPFILE of open(2)). The others are as likely to stay as to change.
 var variables = []variable{
+	{regexp.MustCompile(`^#([0-9]{3,})$`), "[0-9]*", "the number of an inode, as a file without a name does", true},
 	{regexp.MustCompile(`^tmp\.([A-Za-z0-9]{10})$`), "", "a name of mktemp", true},
 	{regexp.MustCompile(`^tmp([a-z0-9_]{8})$`), "", "a name of a temporary file", true},
 	{regexp.MustCompile(`\b([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\b`), "", "a UUID", true},

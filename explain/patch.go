@@ -3,12 +3,14 @@ package explain
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
+	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 // A Patch is one change of policy files by which the accesses of many findings
@@ -93,6 +95,7 @@ type draft struct {
 	problems      int              // errors that the policy had before
 	wants         []*want
 	files         map[fileKey]*want
+	needless      bool   // a rule that is not needed could not be taken out again
 	derived       string // name of the profile that is made of a built-in one
 }
 
@@ -149,8 +152,12 @@ func (b *patcher) take(f *Finding) {
 		b.leave(f, fmt.Sprintf("not needed: the kernel asks for it only where the profile refuses %s, which the patch allows", other))
 		return
 	}
+	if b.harmless(f) {
+		b.leave(f, "not needed: mq_open asks for it to choose the limits of the queue, and goes on with the lower ones without it")
+		return
+	}
 	d, name := b.draft(profile, f)
-	d.add(f, name, ownPeer(req, profile, name))
+	d.add(f, name, ownPeer(lasting(req), profile, name))
 }
 
 // sparedBy lists capabilities that the kernel asks for only as long as another
@@ -180,6 +187,32 @@ func (b *patcher) spared(f *Finding) string {
 		}
 	}
 	return ""
+}
+
+// harmless reports whether a refused sys_resource is that of mq_attr_ok() in
+// ipc/mqueue.c (Linux 6.12), and did not make mq_open(3) fail: it went on, to
+// success or to another refusal.
+func (b *patcher) harmless(f *Finding) bool {
+	call := f.Denial.Event.Record(parser.SYSCALL)
+	if f.Denial.AppArmor.CapName != "sys_resource" || call == nil || !isCall(call, "mq_open") {
+		return false
+	}
+	return call.Get("success") == "yes" || slices.ContainsFunc(b.findings, func(other *Finding) bool {
+		return other != f && other.Denial.AppArmor != nil && slices.ContainsFunc(f.Serials, func(serial uint32) bool { return slices.Contains(other.Serials, serial) })
+	})
+}
+
+// isCall reports whether a SYSCALL record is of a system call, by number or, as
+// ausearch -i prints it, by name.
+func isCall(r *parser.Record, name string) bool {
+	text := r.Get("syscall")
+	nr, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		return text == name
+	}
+	arch, err := strconv.ParseUint(r.Get("arch"), 16, 32)
+	found, _ := seccomp.SyscallName(seccomp.Arch(arch), uint32(nr))
+	return err == nil && found == name
 }
 
 func (b *patcher) leave(f *Finding, reason string) {

@@ -23,15 +23,14 @@ func (b *patcher) prune(d *draft) {
 			if r.Head().Deny || d.needs(profile, r, replacedBy(r, removed)) {
 				continue
 			}
-			edit, ok := apparmor.RemoveRule(withoutVia(r, profile))
-			if !ok {
-				continue
+			if edit, ok := apparmor.RemoveRule(r); ok {
+				if next := d.load([]rules.Edit{edit}); next != nil {
+					d.after, d.loader = next.policy, next.loader
+					b.prune(d) // the places of the others have changed
+					return
+				}
 			}
-			if next := d.load([]rules.Edit{edit}); next != nil {
-				d.after, d.loader = next.policy, next.loader
-				b.prune(d) // the places of the others have changed
-				return
-			}
+			d.needless = true
 		}
 	}
 }
@@ -44,8 +43,8 @@ func (d *draft) needs(profile *apparmor.Profile, added apparmor.Rule, replaced [
 		if w.profile != profile.FullName() {
 			continue
 		}
-		if w.edits != nil || len(w.requests) == 0 {
-			return true // no rule decides it
+		if w.fix != nil && len(w.requests) == 0 && w.fix.Rule == added.Location().Text() {
+			return true // no request decides it
 		}
 		for _, req := range w.requests {
 			decision := profile.Decide(req)
@@ -78,18 +77,6 @@ func replacedBy(added apparmor.Rule, removed []apparmor.Rule) (replaced []apparm
 	return replaced
 }
 
-// withoutVia returns a rule of the profile's local file as if it stood in the
-// profile: that file is the administrator's to change.
-func withoutVia(r apparmor.Rule, profile *apparmor.Profile) apparmor.Rule {
-	file, ok := r.(*apparmor.FileRule)
-	if !ok || profile.Local() == nil || r.Location().File != profile.Local() {
-		return r
-	}
-	own := *file
-	own.Via = nil
-	return &own
-}
-
 // finish proves a draft as a whole and takes it into the patch, with a remedy for
 // each finding that it fixes.
 func (b *patcher) finish(d *draft) {
@@ -97,12 +84,12 @@ func (b *patcher) finish(d *draft) {
 	changes := d.changes()
 	gains, complete := d.gains()
 	compiled, refusal := verdict()
-	if refusal != nil {
-		for _, w := range d.wants {
-			for _, f := range w.findings {
-				b.leave(f, "apparmor_parser refuses the changed policy: "+refusal.Error())
-			}
-		}
+	switch file := b.changedBefore(changes); {
+	case refusal != nil:
+		b.leaveAll(d, "apparmor_parser refuses the changed policy: "+refusal.Error())
+		return
+	case file != "":
+		b.leaveAll(d, "the patch changes "+file+" for another profile; apply that, and run patch again")
 		return
 	}
 	proof := []string{"the changed policy parses"}
@@ -130,6 +117,26 @@ func (b *patcher) finish(d *draft) {
 	}
 	b.patch.Changes = append(b.patch.Changes, changes...)
 	b.patched(d, fixed)
+}
+
+// changedBefore returns the name of a file that another draft has changed
+// already, as profiles may share a local file, or "".
+func (b *patcher) changedBefore(changes []rules.Change) string {
+	for _, c := range changes {
+		if slices.ContainsFunc(b.patch.Changes, func(o rules.Change) bool { return o.File.Name == c.File.Name }) {
+			return c.File.Name
+		}
+	}
+	return ""
+}
+
+// leaveAll leaves all findings of a draft, for one reason.
+func (b *patcher) leaveAll(d *draft, reason string) {
+	for _, w := range d.wants {
+		for _, f := range w.findings {
+			b.leave(f, reason)
+		}
+	}
 }
 
 // patched notes the profiles of a draft that are changed, and what to do to have
@@ -246,7 +253,9 @@ func (d *draft) remedy(w *want, gains []apparmor.Gain, complete bool, proof []st
 	case len(own) == 0:
 		r.Fix.Proof = append(r.Fix.Proof, "nothing else is")
 	}
-	r.Fix.Proof = append(r.Fix.Proof, "no edit can be left out") // see prune
+	if !d.needless {
+		r.Fix.Proof = append(r.Fix.Proof, "no edit can be left out") // see prune; a deny rule is changed only if it refuses
+	}
 	return r
 }
 
@@ -266,10 +275,16 @@ func grantedBy(profile *apparmor.Profile, requests []apparmor.Request, changes [
 }
 
 // generalise puts wants together whose paths differ by a number, where at least
-// minLike of this run do: the next run will have other numbers.
+// minLike of this run do: the next run will have other numbers, as long as these.
 func (d *draft) generalise() {
 	const minLike = 5
-	groups := map[string][]*want{}
+	type like struct {
+		numbers
+		profile string
+		perms   apparmor.Perms
+		owner   bool
+	}
+	groups := map[like][]*want{}
 	for _, w := range d.wants {
 		if len(w.requests) != 1 || w.edits != nil {
 			continue
@@ -279,25 +294,29 @@ func (d *draft) generalise() {
 		if !ok || file.Target != "" || profile == nil || profile.Decide(file).Refused != 0 {
 			continue
 		}
-		glob, ok := numbered(file.Path)
+		names, _, ok := numbered(file.Path)
 		if _, _, proc := procPID(file.Path); !ok || proc || slices.ContainsFunc(naming(profile, file), isLiteral) {
 			continue
 		}
-		key := fmt.Sprintf("%s\x00%d\x00%v\x00%s", w.profile, file.Perms, file.Owner, glob)
+		key := like{names, w.profile, file.Perms, file.Owner}
 		groups[key] = append(groups[key], w)
 	}
 	for key, group := range groups {
 		if len(group) < minLike {
 			continue
 		}
-		glob := key[strings.LastIndexByte(key, 0)+1:]
 		joined := *group[0]
-		joined.glob = glob
 		joined.why = fmt.Sprintf("names that differ by a number, %d of which were refused", len(group))
-		for _, w := range group[1:] {
-			joined.requests = append(joined.requests, w.requests...)
-			joined.findings = append(joined.findings, w.findings...)
+		var lengths []int
+		for i, w := range group {
+			_, length, _ := numbered(w.requests[0].(apparmor.FileRequest).Path)
+			lengths = append(lengths, length)
+			if i > 0 {
+				joined.requests = append(joined.requests, w.requests...)
+				joined.findings = append(joined.findings, w.findings...)
+			}
 		}
+		joined.glob = key.glob(lengths)
 		d.wants = slices.DeleteFunc(d.wants, func(w *want) bool { return slices.Contains(group, w) })
 		d.wants = append(d.wants, &joined)
 	}
@@ -313,18 +332,36 @@ func isLiteral(r apparmor.Rule) bool {
 	return literal
 }
 
-// numbered returns the path expression for the names that differ from this one
-// in the last number of its last component alone.
-func numbered(path string) (glob string, ok bool) {
+// numbers are the names that differ in the last number of their last component
+// alone.
+type numbers struct{ before, after string }
+
+// numbered returns the names that a path is one of, and the digits of its number.
+func numbered(path string) (names numbers, digits int, ok bool) {
 	name := path[strings.LastIndexByte(path, '/')+1:]
 	end := strings.LastIndexAny(name, "0123456789") + 1
 	if end == 0 {
-		return "", false
+		return numbers{}, 0, false
 	}
 	start := end
 	for start > 0 && name[start-1] >= '0' && name[start-1] <= '9' {
 		start--
 	}
 	dir := path[:len(path)-len(name)]
-	return quoteAround(dir+name[:start], "[0-9]*", name[end:]), true
+	return numbers{dir + name[:start], name[end:]}, end - start, true
+}
+
+// glob is the path expression for the names with numbers of these many digits.
+// AppArmor has no expression for digits alone however many; [0-9]* holds letters.
+func (n numbers) glob(digits []int) string {
+	slices.Sort(digits)
+	var choices []string
+	for _, length := range slices.Compact(digits) {
+		choices = append(choices, strings.Repeat("[0-9]", length))
+	}
+	glob := strings.Join(choices, ",")
+	if len(choices) > 1 {
+		glob = "{" + glob + "}"
+	}
+	return quoteAround(n.before, glob, n.after)
 }

@@ -49,6 +49,7 @@ type Policy struct {
 
 	seccomp   *seccomp.Profile
 	seccompBy map[string]*seccomp.Profile // from the inventory, by file name or text
+	origins   map[string]origin           // of those, by profile and container
 }
 
 // dirFile is one file of the profile directory with its text.
@@ -69,6 +70,7 @@ func NewPolicyIn(tree *rules.Tree, dir string, include []string) *Policy {
 		byFile:    map[string]*apparmor.Policy{},
 		problems:  map[*apparmor.Policy][]rules.Diagnostic{},
 		seccompBy: map[string]*seccomp.Profile{},
+		origins:   map[string]origin{},
 
 		proved:      map[string]remedies{},
 		provedCalls: map[string][]rules.Fix{},
@@ -247,20 +249,25 @@ func (p *Policy) index() {
 	}
 }
 
-// seccompProfile returns the seccomp profile that a container's process runs
-// under and what it is called: the container's own, else the one the user
-// named, else the default of the runtime that the AppArmor label gives away. It
-// returns nil and the reason if none is known.
-func (p *Policy) seccompProfile(c container.Container, label string) (profile *seccomp.Profile, name string) {
+// seccompProfile returns the seccomp profile that a finding's process runs
+// under and what it is called: the container's own, or the built-in one that it
+// was made of; else the one the user named, else the default of the runtime that
+// the AppArmor label gives away. It returns nil and the reason if none is known.
+func (p *Policy) seccompProfile(f *Finding) (profile *seccomp.Profile, name string) {
+	c := f.Container
 	if c.SeccompProfile != "" {
-		return p.containerSeccomp(c)
+		own, name := p.containerSeccomp(c)
+		if own == nil || own.Form != seccomp.OCI {
+			return own, name
+		}
+		return p.origin(own, name, p.call(f))
 	}
 	if p.seccomp != nil {
 		return p.seccomp, p.seccomp.File.Name
 	}
 	engine := c.Runtime
 	if engine == "" {
-		engine = engineOf(label)
+		engine = engineOf(f.Denial.Subject.Label)
 	}
 	if engine == "" {
 		return nil, "the record does not say which seccomp profile is in force; name it with --seccomp, or the containers with --inventory"
@@ -270,6 +277,29 @@ func (p *Policy) seccompProfile(c container.Container, label string) (profile *s
 		return nil, "the default seccomp profile of " + engine + " is not known here; name it with --seccomp"
 	}
 	return builtin, full
+}
+
+// origin returns the built-in profile that a container's filter was made of, or the
+// filter itself where that is not known. It is looked for once.
+func (p *Policy) origin(own *seccomp.Profile, name string, call seccomp.Call) (*seccomp.Profile, string) {
+	key := fmt.Sprintf("%p %v %v %v", own, call.Arch, call.Caps, call.Kernel)
+	found, known := p.origins[key]
+	if !known {
+		if of, ofName, ok := own.Origin(call); ok {
+			found = origin{of, ofName + ", which the container's filter was made of"}
+		}
+		p.origins[key] = found
+	}
+	if found.profile == nil {
+		return own, name
+	}
+	return found.profile, found.name
+}
+
+// An origin is a built-in profile, nil if there is none, and what it is called.
+type origin struct {
+	profile *seccomp.Profile
+	name    string
 }
 
 // containerSeccomp returns the profile that the inventory gives for a

@@ -136,6 +136,18 @@ func fileRequest(a *parser.AppArmor, mask string) (apparmor.Request, bool) {
 	return r, perms != 0 && a.Name != ""
 }
 
+// lasting returns the access that must be granted for a refused one to be of use. A
+// file opened to append is asked for w at each write(2), which an a rule does not
+// grant: aa_map_file_to_perms() and aa_file_perm() in security/apparmor, Linux
+// 6.1 to 6.12.
+func lasting(req apparmor.Request) apparmor.Request {
+	if file, ok := req.(apparmor.FileRequest); ok && file.Perms&apparmor.Append != 0 {
+		file.Perms |= apparmor.Write
+		return file
+	}
+	return req
+}
+
 // mountRequest tells the kinds of mount apart by their flags, as
 // security/apparmor/mount.c does; the kernel logs all as "mount".
 func mountRequest(a *parser.AppArmor) apparmor.Request {

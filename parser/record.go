@@ -28,6 +28,10 @@ const (
 	CWD       Type = "CWD"       // 1307
 	EXECVE    Type = "EXECVE"    // 1309
 	PROCTITLE Type = "PROCTITLE" // 1327
+
+	// TRACE is of no log and no audit system: a system call that was seen by
+	// tracing (source.Open).
+	TRACE Type = "TRACE"
 )
 
 // A Transport is the way by which a record left the kernel. The same record can

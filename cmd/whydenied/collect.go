@@ -98,7 +98,7 @@ func runCollect(cmd *cobra.Command, args []string, f inputFlags, output string) 
 		c.seccomp,
 	}
 	if own {
-		steps = append(steps, c.loaded)
+		steps = append(steps, c.loaded, c.doctor)
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

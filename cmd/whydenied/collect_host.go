@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/whydenied/whydenied/explain/bundle"
+	"github.com/whydenied/whydenied/explain/host"
+	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
@@ -131,6 +134,38 @@ func (c *collection) tree() *rules.Tree {
 	}
 	return rules.NewTree(c.manifest.Dir, texts)
 }
+
+// doctor adds what doctor says of this host, as its --format json does.
+func (c *collection) doctor() error {
+	ctx, cancel := context.WithTimeout(c.cmd.Context(), doctorTime)
+	defer cancel()
+	h := host.Host{Run: runProgram, PolicyDir: c.manifest.ProfileDir}
+	facts := h.Read(ctx)
+	progress := newProgress(c.cmd.ErrOrStderr())
+	h.Compare(ctx, &facts, progress.step)
+	progress.clear()
+	if ctx.Err() != nil {
+		c.missing(fmt.Sprintf("whether loaded profiles are those of the files: it was not told within %s", doctorTime))
+	}
+	var text bytes.Buffer
+	print := report.NewDoctorJSON(&text)
+	summary := report.DoctorSummary{SchemaVersion: report.SchemaVersion}
+	for _, a := range host.Answers(facts) {
+		summary.Count(a)
+		check := report.NewCheck(a)
+		if err := print(report.DoctorMessage{Check: &check}); err != nil {
+			return err
+		}
+	}
+	if err := print(report.DoctorMessage{Summary: &summary}); err != nil {
+		return err
+	}
+	c.add("doctor.jsonl", text.Bytes())
+	return nil
+}
+
+// doctorTime is how long doctor may take, which compiles the policy.
+const doctorTime = time.Minute
 
 // programs are asked for their versions, each by its own words.
 var programs = map[string][]string{

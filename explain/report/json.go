@@ -118,7 +118,7 @@ func Read(r io.Reader) iter.Seq2[Message, error] {
 
 // check reports a message of another schema, or of no known kind.
 func (m Message) check() error {
-	if m.Config == nil && m.Finding == nil && m.Repeat == nil && m.Notice == nil && m.Patch == nil && m.Summary == nil {
+	if m.Config == nil && m.Finding == nil && m.Repeat == nil && m.Update == nil && m.Notice == nil && m.Patch == nil && m.Summary == nil {
 		return errors.New("neither config, finding nor summary; pass the lines that --format json wrote")
 	}
 	if m.Config == nil {
@@ -153,7 +153,7 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 func IsSaved(head []byte) bool {
 	head = head[:min(len(head), 512)]
 	compact := strings.Join(strings.Fields(string(head)), "")
-	for _, prefix := range []string{`{"config":{"`, `{"finding":{"`, `{"repeat":{"`, `{"notice":{"`, `{"summary":{"`} {
+	for _, prefix := range []string{`{"config":{"`, `{"finding":{"`, `{"repeat":{"`, `{"update":{"`, `{"notice":{"`, `{"summary":{"`} {
 		if strings.HasPrefix(compact, prefix) {
 			return true
 		}

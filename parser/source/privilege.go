@@ -12,6 +12,7 @@ const (
 	NetAdmin      Capability = 12 // receive buffers beyond net.core.rmem_max, the process connector
 	SysPtrace     Capability = 19 // see all of other users' processes in /proc
 	AuditControl  Capability = 30 // read the state of auditing
+	MACAdmin      Capability = 33 // change what AppArmor logs
 	Syslog        Capability = 34 // read the ring buffer if kernel.dmesg_restrict is set
 	AuditRead     Capability = 37 // read the audit netlink
 	Perfmon       Capability = 38 // load tracing programs
@@ -29,6 +30,8 @@ func (c Capability) String() string {
 		return "CAP_SYS_PTRACE"
 	case AuditControl:
 		return "CAP_AUDIT_CONTROL"
+	case MACAdmin:
+		return "CAP_MAC_ADMIN"
 	case Syslog:
 		return "CAP_SYSLOG"
 	case AuditRead:

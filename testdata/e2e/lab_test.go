@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -53,6 +54,9 @@ func TestLab(t *testing.T) {
 	bootLab(t, kernel, results)
 	guest, scenarios := readLabResults(t, filepath.Join(results, "results.jsonl"))
 	require.NotEmpty(t, scenarios)
+	if *labSmoke && *labOnly == "" {
+		require.GreaterOrEqual(t, len(scenarios), 15, "the smoke set has shrunk")
+	}
 	for _, s := range scenarios {
 		t.Run(s.Name, func(t *testing.T) {
 			assert.Empty(t, s.Problems)
@@ -67,15 +71,9 @@ func TestLab(t *testing.T) {
 
 // bootLab builds what runs in the guest, boots it and waits for its results.
 func bootLab(t *testing.T, kernel, results string) {
-	lab, err := filepath.Abs("../lab")
-	require.NoError(t, err)
-	cache, err := os.UserCacheDir()
-	require.NoError(t, err)
-	if _, err := os.Stat(filepath.Join(cache, "whydenied/lab", kernel, "built")); err != nil {
-		missing(t, "the lab's guest with kernel %s: make lab KERNEL=%s builds it", kernel, kernel)
-	}
 	in := t.TempDir()
 	bin := filepath.Join(in, "bin")
+	lab := labOf(t, kernel)
 	goBuild(t, filepath.Join(bin, "whydenied"), "../../cmd/whydenied")
 	goBuild(t, filepath.Join(bin, "loop"), "../lab/loop")
 	command(t, filepath.Join(lab, "tools/build.sh"), bin)
@@ -83,13 +81,47 @@ func bootLab(t *testing.T, kernel, results string) {
 	run := fmt.Sprintf("#!/bin/sh\ncp bin/* /usr/local/bin\nexec loop -smoke=%t -only '%s' -kernel %s scenarios /results\n", *labSmoke, *labOnly, kernel)
 	require.NoError(t, os.WriteFile(filepath.Join(in, "run"), []byte(run), 0o755))
 
-	boot := exec.Command(filepath.Join(lab, "boot.sh"), in, results)
-	boot.Env = append(os.Environ(), "KERNEL="+kernel)
-	if out, err := boot.CombinedOutput(); err != nil {
-		output, _ := os.ReadFile(filepath.Join(results, "output"))
-		console, _ := os.ReadFile(filepath.Join(results, "console"))
-		require.NoError(t, err, "%s\n%s\n%s", out, output, console)
+	runGuest(t, lab, kernel, in, results)
+}
+
+// labOf returns the lab's folder, if its guest is built.
+func labOf(t *testing.T, kernel string) string {
+	lab, err := filepath.Abs("../lab")
+	require.NoError(t, err)
+	cache, err := os.UserCacheDir()
+	require.NoError(t, err)
+	if _, err := os.Stat(filepath.Join(cache, "whydenied/lab", kernel, "built")); err != nil {
+		missing(t, "the lab's guest with kernel %s: make lab KERNEL=%s builds it", kernel, kernel)
 	}
+	return lab
+}
+
+// runGuest boots the guest and waits for what "run" in the folder in leaves.
+func runGuest(t *testing.T, lab, kernel, in, results string) {
+	const died = 125 // of boot.sh
+	err := boot(lab, in, results, kernel)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() == died {
+		fmt.Printf("the guest died, and is booted once more: %v\n", err)
+		err = boot(lab, in, results, kernel)
+	}
+	require.NoError(t, err)
+}
+
+// boot boots the guest and waits for its end. The error has what it said.
+func boot(lab, in, results, kernel string) error {
+	cmd := exec.Command(filepath.Join(lab, "boot.sh"), in, results)
+	cmd.Env = append(os.Environ(), "KERNEL="+kernel)
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		return nil
+	}
+	text := string(out)
+	for _, name := range []string{"qemu.log", "console"} {
+		said, _ := os.ReadFile(filepath.Join(results, name))
+		text += string(said[max(0, len(said)-4000):])
+	}
+	return fmt.Errorf("%w: %s", err, text)
 }
 
 func goBuild(t *testing.T, file, pkg string) {
