@@ -119,12 +119,12 @@ func TestWatchSuggests(t *testing.T) {
 		w.refuse(fmt.Sprintf("/srv/%d.log", i), fmt.Sprintf("+   owner /srv/%d.log w,", i))
 	}
 	w.prints("suggestion 2 for 5 findings, the first: cat (profile web, container unknown) may not write /srv/0.log")
-	w.prints("+ owner /srv/[0-9]*.log w,")
-	w.refuse("/srv/77.log", "/srv/77.log")
+	w.prints("+ owner /srv/[0-9].log w,")
+	w.refuse("/srv/7.log", "/srv/7.log")
 	w.stop()
 	assert.Equal(t, exitFound, <-w.code)
 	_, after, _ := strings.Cut(w.stdout.String(), "suggestion 2")
-	assert.Contains(t, after, "granted by what is suggested already: `owner /srv/[0-9]*.log w,`")
+	assert.Contains(t, after, "granted by what is suggested already: `owner /srv/[0-9].log w,`")
 	assert.NotContains(t, after, "fix 1")
 	assert.Equal(t, 1, strings.Count(w.stdout.String(), "suggestion 2"))
 }
@@ -137,7 +137,7 @@ func TestWatchSuggestsJSON(t *testing.T) {
 		w.refuse(fmt.Sprintf("/srv/%d.log", i), fmt.Sprintf("/srv/%d.log", i))
 	}
 	w.prints(`{"update":`)
-	w.refuse("/srv/77.log", "/srv/77.log")
+	w.refuse("/srv/7.log", "/srv/7.log")
 	w.stop()
 	assert.Equal(t, exitFound, <-w.code)
 	ids := map[string]bool{}
@@ -148,12 +148,12 @@ func TestWatchSuggestsJSON(t *testing.T) {
 		case m.Finding != nil:
 			ids[m.Finding.ID] = true
 			if len(ids) == 6 {
-				assert.Equal(t, &report.Granted{Rule: "owner /srv/[0-9]*.log w,", Revision: 2}, m.Finding.Granted)
+				assert.Equal(t, &report.Granted{Rule: "owner /srv/[0-9].log w,", Revision: 2}, m.Finding.Granted)
 			}
 		case m.Update != nil:
 			updates++
 			assert.Equal(t, 2, m.Update.Revision)
-			assert.Equal(t, "owner /srv/[0-9]*.log w,", m.Update.Fix.Rule)
+			assert.Equal(t, "owner /srv/[0-9].log w,", m.Update.Fix.Rule)
 			assert.Len(t, m.Update.IDs, 5)
 			for _, id := range m.Update.IDs {
 				assert.True(t, ids[id], id)

@@ -235,21 +235,24 @@ func TestRunInterrupted(t *testing.T) {
 	assert.Contains(t, w.stdout.String(), "cleaned up")
 }
 
+// flood is the name of a program that is logged, and of no other on this machine.
+var flood = fmt.Sprint("flood-", os.Getpid())
+
 // A watch of records that come as fast as a filter can log them folds them, and
 // tells what it lost where the machine gives it no time, in bounded memory. See
 // docs/performance.md.
 func TestWatchUnderLoad(t *testing.T) {
 	program := buildForAll(t)
 	kernel.OpenAudit(t).Nudge(t)
-	w := startLive(t, program, "watch", "--source", "audit", "--format", "json", "--every", "100ms")
+	w := startLive(t, program, "watch", "--source", "audit", "--format", "json", "--every", "100ms", "--comm", flood)
 	const calls = 400_000
 	began := time.Now()
 	var floods []*exec.Cmd
 	for range 2 {
-		floods = append(floods, kernel.Logged{Calls: calls / 2}.Start(t))
+		floods = append(floods, kernel.Logged{Calls: calls / 2, Comm: flood}.Start(t))
 	}
-	for _, flood := range floods {
-		require.NoError(t, flood.Wait())
+	for _, cmd := range floods {
+		require.NoError(t, cmd.Wait())
 	}
 	made := time.Since(began)
 	// Both are one finding: the same program and the same call.
@@ -277,12 +280,12 @@ func TestWatchUnderLoad(t *testing.T) {
 func TestWatchLossIsExact(t *testing.T) {
 	program := buildForAll(t)
 	kernel.OpenAudit(t).Nudge(t)
-	w := startLive(t, program, "watch", "--source", "audit", "--format", "json", "--every", "200ms")
+	w := startLive(t, program, "watch", "--source", "audit", "--format", "json", "--every", "200ms", "--comm", flood, "--comm", "n0", "--comm", "n1")
 	kernel.Logged{Calls: 1, Names: true}.Start(t).Wait()
 	first := w.serialOf("n0")
 	require.NoError(t, w.cmd.Process.Signal(syscall.SIGSTOP))
 	const calls = 150_000
-	require.NoError(t, kernel.Logged{Calls: calls}.Start(t).Wait())
+	require.NoError(t, kernel.Logged{Calls: calls, Comm: flood}.Start(t).Wait())
 	require.NoError(t, w.cmd.Process.Signal(syscall.SIGCONT))
 	for before, now := -2, -1; now > before; time.Sleep(2 * time.Second) { // until it has caught up
 		before = now
@@ -392,4 +395,32 @@ func TestWatchLatency(t *testing.T) {
 	t.Logf("median %v, 90%% %v, 99%% %v, most %v of %d", median, latencies[calls*90/100], latencies[calls*99/100], latencies[calls-1], calls)
 	assert.Less(t, median, 10*time.Millisecond)
 	w.end(os.Interrupt)
+}
+
+// --cgroup selects by where processes are, in a cgroup below too.
+func TestWatchCgroup(t *testing.T) {
+	program := buildForAll(t)
+	kernel.OpenAudit(t)
+	root := "/sys/fs/cgroup"
+	if _, err := os.Stat(root + "/unified/cgroup.procs"); err == nil {
+		root += "/unified"
+	}
+	name := fmt.Sprint("/whydenied-e2e-", os.Getpid())
+	inner := filepath.Join(root, name, "inner")
+	if err := os.MkdirAll(inner, 0o755); err != nil {
+		missing(t, "a cgroup v2 hierarchy: %v", err)
+	}
+	t.Cleanup(func() {
+		assert.NoError(t, os.Remove(inner))
+		assert.NoError(t, os.Remove(filepath.Dir(inner)))
+	})
+	w := startLive(t, program, "watch", "--cgroup", name)
+	inside := kernel.Logged{Calls: 10, Pause: 100 * time.Millisecond, Comm: "inside"}.Start(t)
+	require.NoError(t, os.WriteFile(filepath.Join(inner, "cgroup.procs"), fmt.Append(nil, inside.Process.Pid), 0))
+	outside := kernel.Logged{Calls: 10, Pause: 100 * time.Millisecond, Comm: "outside"}.Start(t)
+	require.NoError(t, outside.Wait())
+	require.NoError(t, inside.Wait())
+	w.stdout.waitFor(t, "inside (container unknown) called getppid")
+	assert.Equal(t, 3, w.end(os.Interrupt))
+	assert.NotContains(t, w.stdout.String(), "outside")
 }

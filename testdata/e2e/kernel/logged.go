@@ -22,6 +22,7 @@ import (
 // the test's own program again.
 type Logged struct {
 	Calls int
+	Comm  string        // the program's name; "" is "exe"
 	Pause time.Duration // after each call
 	// Names has every call made under another name (comm), so that each is a
 	// finding of its own: "n0", "n1", ...; see Times.
@@ -36,14 +37,14 @@ func Main() {
 		return
 	}
 	pause, _ := time.ParseDuration(os.Getenv("LOGGED_PAUSE"))
-	Logged{calls, pause, os.Getenv("LOGGED_NAMES") == "true"}.run()
+	Logged{calls, os.Getenv("LOGGED_COMM"), pause, os.Getenv("LOGGED_NAMES") == "true"}.run()
 	os.Exit(0)
 }
 
 // Start starts the program. It is killed at the end of the test if it still runs.
 func (l Logged) Start(t testing.TB) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), fmt.Sprint("LOGGED_CALLS=", l.Calls), fmt.Sprint("LOGGED_PAUSE=", l.Pause), fmt.Sprint("LOGGED_NAMES=", l.Names))
+	cmd.Env = append(os.Environ(), fmt.Sprint("LOGGED_CALLS=", l.Calls), "LOGGED_COMM="+l.Comm, fmt.Sprint("LOGGED_PAUSE=", l.Pause), fmt.Sprint("LOGGED_NAMES=", l.Names))
 	cmd.Stdout, cmd.Stderr = new(bytes.Buffer), os.Stderr
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
@@ -65,11 +66,13 @@ func Times(cmd *exec.Cmd) (times []time.Time) {
 func (l Logged) run() {
 	runtime.LockOSThread()
 	logGetppid()
+	if l.Comm != "" {
+		setComm(l.Comm)
+	}
 	stamps := make([]byte, 0, 8*l.Calls)
 	for i := range l.Calls {
 		if l.Names {
-			name := append([]byte("n"+strconv.Itoa(i)), 0)
-			unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0)
+			setComm("n" + strconv.Itoa(i))
 			stamps = binary.NativeEndian.AppendUint64(stamps, uint64(time.Now().UnixNano()))
 		}
 		unix.RawSyscall(unix.SYS_GETPPID, 0, 0, 0)
@@ -78,6 +81,14 @@ func (l Logged) run() {
 		}
 	}
 	os.Stdout.Write(stamps)
+}
+
+// setComm sets the name that records have of this thread.
+func setComm(name string) {
+	text := append([]byte(name), 0)
+	if err := unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&text[0])), 0, 0, 0); err != nil {
+		panic(err)
+	}
 }
 
 // logGetppid has the thread's calls of getppid logged.
