@@ -83,7 +83,7 @@ func runCollect(cmd *cobra.Command, args []string, f inputFlags, output string) 
 		return err
 	}
 	c.manifest = bundle.Manifest{Version: version(), Created: time.Now().UTC(), Since: f.filter.Since.UTC(), Dir: filepath.ToSlash(dir),
-		ProfileDir: f.policy.profileDir, Include: f.policy.include, Profiles: f.policy.profiles, Seccomp: f.policy.seccomp, Caps: f.policy.caps}
+		ProfileDir: f.policy.profileDir, Include: f.policy.include, Profiles: unique(f.policy.profiles), Seccomp: f.policy.seccomp, Caps: f.policy.caps}
 	// Logs that are named may be another host's, of which nothing is known here.
 	c.manifest.Host = bundle.Host{Kernel: f.policy.kernel, Arch: f.policy.arch, Engines: map[string]string{}}
 	own := len(args) == 0
@@ -114,6 +114,17 @@ func runCollect(cmd *cobra.Command, args []string, f inputFlags, output string) 
 	}
 	c.say(output, size)
 	return nil
+}
+
+// unique returns names without repetitions, in their order.
+func unique(names []string) []string {
+	var once []string
+	for _, name := range names {
+		if !slices.Contains(once, name) {
+			once = append(once, name)
+		}
+	}
+	return once
 }
 
 // say prints what the bundle holds and what it does not.
@@ -252,11 +263,12 @@ func (c *collection) records(args []string) error {
 			c.missing(log.Err.Error())
 			continue
 		}
-		k := &keeper{}
+		k, failed := &keeper{}, 0
 		group := explain.NewGroup(c.inventory.Find, c.flags.filter)
 		for batch, err := range source.Scan(c.cmd.Context(), log.Inputs) {
 			if isUnreadable(err) {
 				c.missing(err.Error())
+				failed++
 				continue
 			}
 			if err != nil {
@@ -268,7 +280,9 @@ func (c *collection) records(args []string) error {
 				}
 			}
 		}
-		readable++
+		if failed < len(log.Inputs) {
+			readable++
+		}
 		member := "records/" + log.Name
 		c.add(member, k.text())
 		c.manifest.Records = append(c.manifest.Records, bundle.Records{Member: member, Name: log.Name, Taken: log.Taken, Denials: k.denials})
@@ -278,7 +292,7 @@ func (c *collection) records(args []string) error {
 		}
 	}
 	if readable == 0 {
-		return errors.New("no log of this host can be read: " + strings.Join(c.manifest.Missing, "; "))
+		return errors.New("no log can be read: " + strings.Join(c.manifest.Missing, "; "))
 	}
 	c.leftOut("all records but those of denials and their events")
 	return nil

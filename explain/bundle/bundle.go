@@ -14,6 +14,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -41,6 +42,7 @@ const (
 	maxMembers  = 20_000
 	maxName     = 1024
 	maxDepth    = 40
+	maxInclude  = 100
 	maxWindow   = 8 << 20
 )
 
@@ -179,6 +181,22 @@ func (m *Manifest) check() error {
 		}
 		total += member.Size
 		seen[member.Name] = true
+	}
+	return m.checkUse()
+}
+
+// checkUse refuses what would have a few members read over and over.
+func (m *Manifest) checkUse() error {
+	used := slices.Clone(m.Profiles)
+	for _, i := range m.Inventory {
+		used = append(used, i.Member)
+	}
+	for _, r := range m.Records {
+		used = append(used, r.Member)
+	}
+	slices.Sort(used)
+	if len(slices.Compact(used)) < len(m.Profiles)+len(m.Inventory)+len(m.Records) || len(m.Include) > maxInclude {
+		return fmt.Errorf("its manifest uses a member twice, or has more than %d folders of included files", maxInclude)
 	}
 	return nil
 }

@@ -165,6 +165,8 @@ func TestHostile(t *testing.T) {
 		"sizes that overflow":    {packed(manifest(Member{"a", 1<<63 - 1, ""}, Member{"b", 1<<63 - 1, ""})), "more than 256 MiB together"},
 		"millions of members":    {packed(manifest(many...)), "20001 members, and 20000 are the most"},
 		"deep":                   {packed(manifest(member(strings.Repeat("a/", 50)+"a", "A"))), "or 40 folders"},
+		"member used again":      {packed(&Manifest{Format: Format, Inventory: []Inventory{{Member: "a"}, {Member: "a"}}}), "uses a member twice"},
+		"many folders":           {packed(&Manifest{Format: Format, Include: make([]string, maxInclude+1)}), "more than 100 folders"},
 		"behind the end":         {append(packed(manifest(a), file("a", "A")), compressed("more", maxWindow)...), "something stands behind the end"},
 		"padding without end":    {append(packed(manifest(a), file("a", "A")), compressed(strings.Repeat("\x00", 2<<20), maxWindow)...), "something stands behind the end"},
 		"window":                 {compressed(strings.Repeat("a window is asked for", 1<<20), 128<<20), "asks for a window of more than 8 MiB"},
