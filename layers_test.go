@@ -21,11 +21,12 @@ var layers = map[string][]string{
 	"rules/apparmor":    {"rules"},
 	"rules/seccomp":     {"rules"},
 	"explain/container": {},
+	"explain/bundle":    {"parser", "rules"},
 	"explain/host":      {"rules/apparmor"},
 	"explain":           {"parser", "rules", "rules/apparmor", "rules/seccomp", "explain/container"},
 	"explain/report":    {"explain", "parser", "rules", "rules/apparmor", "rules/seccomp", "explain/container", "explain/host"},
 	"cmd/whydenied": {
-		"docs", "explain", "explain/container", "explain/host", "explain/report", "parser", "parser/source",
+		"docs", "explain", "explain/bundle", "explain/container", "explain/host", "explain/report", "parser", "parser/source",
 		"rules", "rules/apparmor", "rules/seccomp",
 	},
 	"testdata/loggen": {},

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -35,6 +34,7 @@ type Policy struct {
 	// cannot be told.
 	Compile func(name, text string, included map[string]string) (wait func() error)
 
+	tree     *rules.Tree // where all but what the user names is read
 	dir      string
 	loader   *apparmor.Loader // keeps what files include, which most share
 	named    []*apparmor.Policy
@@ -58,10 +58,15 @@ type dirFile struct{ name, text string }
 // NewPolicy returns a policy that reads AppArmor profiles from dir, such as
 // /etc/apparmor.d, and looks for included files in the include directories and
 // in dir.
-func NewPolicy(dir string, include []string) *Policy {
+func NewPolicy(dir string, include []string) *Policy { return NewPolicyIn(nil, dir, include) }
+
+// NewPolicyIn is NewPolicy for a copy of another machine's files: dir, include
+// and what the inventory names are names there.
+func NewPolicyIn(tree *rules.Tree, dir string, include []string) *Policy {
 	return &Policy{
+		tree:      tree,
 		dir:       dir,
-		loader:    &apparmor.Loader{Include: append(append([]string{}, include...), dir)},
+		loader:    &apparmor.Loader{Tree: tree, Include: append(append([]string{}, include...), dir)},
 		byFile:    map[string]*apparmor.Policy{},
 		problems:  map[*apparmor.Policy][]rules.Diagnostic{},
 		seccompBy: map[string]*seccomp.Profile{},
@@ -80,9 +85,14 @@ func (p *Policy) AddProfile(name string) ([]rules.Diagnostic, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the profile: %w", err)
 	}
-	loaded, diagnostics := p.load(rules.NewFile(name, string(text)))
+	return p.UseProfile(rules.NewFile(name, string(text))), nil
+}
+
+// UseProfile is AddProfile for a file that has been read.
+func (p *Policy) UseProfile(file *rules.File) []rules.Diagnostic {
+	loaded, diagnostics := p.load(file)
 	p.named = append(p.named, loaded)
-	return diagnostics, nil
+	return diagnostics
 }
 
 // AddSeccomp reads the seccomp profile that the user named; it holds for every
@@ -92,7 +102,12 @@ func (p *Policy) AddSeccomp(name string) ([]rules.Diagnostic, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the seccomp profile: %w", err)
 	}
-	profile, diagnostics, err := seccomp.Parse(rules.NewFile(name, string(text)))
+	return p.UseSeccomp(rules.NewFile(name, string(text)))
+}
+
+// UseSeccomp is AddSeccomp for a file that has been read.
+func (p *Policy) UseSeccomp(file *rules.File) ([]rules.Diagnostic, error) {
+	profile, diagnostics, err := seccomp.Parse(file)
 	if err != nil {
 		return nil, err
 	}
@@ -220,23 +235,18 @@ func (p *Policy) index() {
 		return
 	}
 	p.indexed = true
-	for _, dir := range []string{p.dir, filepath.Join(p.dir, "containers")} {
-		entries, _ := os.ReadDir(dir)
-		for _, e := range entries {
-			name := filepath.Join(dir, e.Name())
-			if apparmor.IgnoredFile(e.Name()) || !isRegular(name) {
+	for _, dir := range []string{p.dir, p.tree.Join(p.dir, "containers")} {
+		files, _ := p.tree.List(dir)
+		for _, base := range files {
+			if apparmor.IgnoredFile(base) {
 				continue
 			}
-			if text, err := os.ReadFile(name); err == nil {
-				p.dirFiles = append(p.dirFiles, dirFile{name, string(text)})
+			name := p.tree.Join(dir, base)
+			if text, err := p.tree.ReadFile(name); err == nil {
+				p.dirFiles = append(p.dirFiles, dirFile{name, text})
 			}
 		}
 	}
-}
-
-func isRegular(name string) bool {
-	info, err := os.Stat(name)
-	return err == nil && info.Mode().IsRegular()
 }
 
 // seccompProfile returns the seccomp profile that a finding's process runs
@@ -308,14 +318,14 @@ func (p *Policy) containerSeccomp(c container.Container) (*seccomp.Profile, stri
 	}
 	file := rules.NewFile(name, source)
 	if !strings.HasPrefix(strings.TrimSpace(source), "{") {
-		text, err := os.ReadFile(source)
+		text, err := p.tree.ReadFile(source)
 		if err != nil && p.seccomp != nil {
 			return p.seccomp, p.seccomp.File.Name
 		}
 		if err != nil {
 			return nil, fmt.Sprintf("the container's seccomp profile %s is not on this machine; name its file with --seccomp", source)
 		}
-		file = rules.NewFile(source, string(text))
+		file = rules.NewFile(source, text)
 	}
 	profile, _, err := seccomp.Parse(file)
 	if err != nil {

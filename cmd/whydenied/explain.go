@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/bundle"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser"
@@ -58,7 +59,8 @@ plain, gzip or zstd; mixed), folds what AppArmor and seccomp refused into
 findings, and says of each which rule is responsible and what would remedy it.
 
 Without a file it reads this host's own log: audit.log, else the journal, else
-the kernel's ring buffer. Findings saved with --format json are shown again.`,
+the kernel's ring buffer. Findings saved with --format json are shown again, and
+a bundle that collect made on another machine is explained as it was there.`,
 		Example: `  whydenied explain /var/log/audit/audit.log --inventory <(docker inspect web)
   journalctl -k -o json | whydenied explain - --profile ./web.apparmor`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -129,12 +131,19 @@ func (f *inputFlags) parse() (err error) {
 type input struct {
 	policy    *explain.Policy
 	inventory *container.Inventory // nil if none is named
+	bundle    *bundle.Bundle       // that all of it is of; nil if it is of this machine
 	logs      []source.Input
 	filter    explain.Filter
 }
 
 // open reads the policy and the inventory that the flags name, and finds the logs.
 func (f *inputFlags) open(cmd *cobra.Command, args []string) (in input, err error) {
+	if b, err := readBundle(cmd, args); b != nil || err != nil {
+		if err != nil {
+			return in, err
+		}
+		return f.openBundle(cmd, args[0], b)
+	}
 	in.filter = f.filter
 	if in.policy, err = f.policy.load(cmd.ErrOrStderr()); err != nil {
 		return in, err
@@ -350,10 +359,15 @@ func (f *policyFlags) load(w io.Writer) (*explain.Policy, error) {
 	if c := findCompiler(append(append([]string{}, f.include...), f.profileDir)); c != nil {
 		policy.Compile = c.start
 	}
+	return policy, f.apply(policy, w)
+}
+
+// apply gives a policy what the flags say but for its directories.
+func (f *policyFlags) apply(policy *explain.Policy, w io.Writer) error {
 	if f.arch != "" {
 		arch, err := seccomp.ParseArch(f.arch)
 		if err != nil {
-			return nil, usagef("--arch: %v", err)
+			return usagef("--arch: %v", err)
 		}
 		policy.Arch = arch
 	}
@@ -365,19 +379,19 @@ func (f *policyFlags) load(w io.Writer) (*explain.Policy, error) {
 	for _, name := range f.profiles {
 		diagnostics, err := policy.AddProfile(name)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		warn(w, diagnostics)
 	}
 	if f.seccomp == "" {
-		return policy, nil
+		return nil
 	}
 	diagnostics, err := policy.AddSeccomp(f.seccomp)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	warn(w, diagnostics)
-	return policy, nil
+	return nil
 }
 
 // containers reads the inventory files; the inventory is nil if none is named.

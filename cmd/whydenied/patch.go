@@ -71,6 +71,9 @@ func runPatch(cmd *cobra.Command, args []string, f patchFlags) error {
 	if err != nil {
 		return err
 	}
+	if f.write && in.bundle != nil {
+		return usagef("--write: the files of a bundle are another machine's; take the diff there, for patch -p1 -d /")
+	}
 	read, err := in.read(cmd)
 	if err != nil {
 		return err
