@@ -102,7 +102,19 @@ func (g *Group) Add(d parser.Denial) (f *Finding, isNew bool) {
 	if !g.Filter.match(&d, &c) {
 		return nil, false
 	}
-	g.Denials[d.Mode]++
+	return g.add(d, c)
+}
+
+// AddClaim folds a denial that no log has, of a container that is known; see
+// Policy.Judge. The filter is not asked: it chose the target.
+func (g *Group) AddClaim(d parser.Denial, t Target) (f *Finding, isNew bool) {
+	return g.add(d, t.Container)
+}
+
+func (g *Group) add(d parser.Denial, c container.Container) (f *Finding, isNew bool) {
+	if !d.Event.Records[d.Record].Origin.Transport.IsClaim() {
+		g.Denials[d.Mode]++
+	}
 	numberSyscall(&d)
 	if d.Mode == parser.Status || d.Mode == parser.Audited {
 		return nil, false
@@ -225,8 +237,12 @@ func appendKey(key []byte, d *parser.Denial, c *container.Container) []byte {
 	add(d.Subject.Comm)
 	add(d.Subject.Label)
 	num(int64(d.Mode))
-	if d.Event.Records[d.Record].Origin.UserSpace {
+	origin := d.Event.Records[d.Record].Origin
+	if origin.UserSpace {
 		add("user space")
+	}
+	if origin.Transport.IsClaim() {
+		add("not logged")
 	}
 	if s := d.Seccomp; s != nil {
 		add("seccomp")

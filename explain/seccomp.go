@@ -254,7 +254,7 @@ func entryPlace(e *seccomp.Entry, syscall, note string) Place {
 
 // noteMissingArgs says which arguments the event's SYSCALL record supplied.
 func (f *Finding) noteMissingArgs(record *parser.Seccomp, d seccomp.Decision) {
-	if d.Undecidable && record.Args == nil && onlyCaps(d) == "" {
+	if d.Undecidable && record.Args == nil && onlyCaps(d) == "" && !f.IsClaim() {
 		f.Notes = append(f.Notes, "A SECCOMP record has no arguments, and the filter answers before auditing of the call starts; strace -f of the program shows them.")
 	}
 	if d.Ambiguous {

@@ -26,6 +26,7 @@ type inputFlags struct {
 	policy       policyFlags
 	since, until string
 	filter       explain.Filter
+	symptoms     symptomFlags
 }
 
 func (f *inputFlags) add(flags *pflag.FlagSet) {
@@ -33,6 +34,7 @@ func (f *inputFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.since, "since", "", "only denials from this `TIME` on: RFC 3339, a date, HH:MM, or an age such as 2h")
 	flags.StringVar(&f.until, "until", "", "only denials up to this `TIME`")
 	addFilter(flags, &f.filter)
+	f.symptoms.add(flags)
 }
 
 // addFilter adds the flags that select denials by whose they are.
@@ -58,9 +60,17 @@ plain, gzip or zstd; mixed), folds what AppArmor and seccomp refused into
 findings, and says of each which rule is responsible and what would remedy it.
 
 Without a file it reads this host's own log: audit.log, else the journal, else
-the kernel's ring buffer. Findings saved with --format json are shown again.`,
+the kernel's ring buffer. Findings saved with --format json are shown again.
+
+The commonest refusals leave no record. Where the log has none, it says what would
+have been silent: the quiet deny rules and the errno answers of the container's own
+profiles, named by --profile, --seccomp or --inventory. How the program failed tells
+more: its exit status, its error output, or what strace -f printed. What they name is
+asked of these profiles, and what a profile refuses is explained like a denial, marked
+"not logged", as no record of the kernel says so.`,
 		Example: `  whydenied explain /var/log/audit/audit.log --inventory <(docker inspect web)
-  journalctl -k -o json | whydenied explain - --profile ./web.apparmor`,
+  journalctl -k -o json | whydenied explain - --profile ./web.apparmor
+  docker logs web 2>&1 | whydenied explain --stderr - --inventory <(docker inspect web)`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runExplain(cmd, args, f)
 		},
@@ -76,7 +86,7 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := f.parse(); err != nil {
+	if err := f.parse(args); err != nil {
 		return err
 	}
 	if saved, err := replay(cmd, args, print); saved || err != nil {
@@ -90,6 +100,10 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 		return err
 	}
 	read, err := in.read(cmd)
+	if err != nil {
+		return err
+	}
+	unexplained, err := f.claims(cmd, in, read.group)
 	if err != nil {
 		return err
 	}
@@ -107,14 +121,22 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	if err := print(report.Message{Summary: read.summary(findings)}); err != nil {
 		return err
 	}
+	if len(findings) == 0 || f.symptoms.given() {
+		silence := f.silence(in, args, findings)
+		silence.Unexplained = unexplained
+		if err := print(report.Message{Silent: silence}); err != nil {
+			return err
+		}
+	}
 	if err := flush(); err != nil {
 		return err
 	}
 	return f.verdict(cmd, in, read, len(findings))
 }
 
-// parse reads the times of the filter.
-func (f *inputFlags) parse() (err error) {
+// parse reads the times of the filter, and checks what the command line says of
+// how the program failed.
+func (f *inputFlags) parse(args []string) (err error) {
 	now := time.Now()
 	if f.filter.Since, err = parseTime(f.since, now); err != nil {
 		return usagef("--since: %v", err)
@@ -122,7 +144,7 @@ func (f *inputFlags) parse() (err error) {
 	if f.filter.Until, err = parseTime(f.until, now); err != nil {
 		return usagef("--until: %v", err)
 	}
-	return nil
+	return f.symptoms.check(args)
 }
 
 // An input is what is needed to explain logs.
@@ -142,6 +164,9 @@ func (f *inputFlags) open(cmd *cobra.Command, args []string) (in input, err erro
 	if in.inventory, err = f.policy.containers(in.policy); err != nil {
 		return in, err
 	}
+	if len(args) == 0 && f.symptoms.files() {
+		return in, nil // they are what is to be explained
+	}
 	in.logs, err = logs(cmd, args)
 	return in, err
 }
@@ -158,7 +183,7 @@ func (in *input) read(cmd *cobra.Command) (*reading, error) {
 			return nil, err
 		}
 	}
-	if read.failed == len(in.logs) && read.stats.Lines == 0 {
+	if len(in.logs) > 0 && read.failed == len(in.logs) && read.stats.Lines == 0 {
 		return nil, errReported
 	}
 	return read, nil

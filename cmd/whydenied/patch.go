@@ -64,7 +64,7 @@ func runPatch(cmd *cobra.Command, args []string, f patchFlags) error {
 	if !slices.Contains(patchFormats, f.format) {
 		return usagef("--format %q is unknown; use %s", f.format, oneOf(patchFormats))
 	}
-	if err := f.parse(); err != nil {
+	if err := f.parse(args); err != nil {
 		return err
 	}
 	in, err := f.open(cmd, args)
@@ -73,6 +73,9 @@ func runPatch(cmd *cobra.Command, args []string, f patchFlags) error {
 	}
 	read, err := in.read(cmd)
 	if err != nil {
+		return err
+	}
+	if _, err := f.claims(cmd, in, read.group); err != nil {
 		return err
 	}
 	findings := read.group.Findings()

@@ -37,6 +37,8 @@ func NewText(w io.Writer, o TextOptions) func(Message) error {
 			p.wrap(0, 4, append(words(mild, m.Notice.Kind+":"), prose(normal, m.Notice.Text)...))
 		case m.Summary != nil:
 			p.summary(m.Summary)
+		case m.Silent != nil:
+			p.silence(m.Silent)
 		default:
 			return nil
 		}
@@ -53,6 +55,9 @@ func NewText(w io.Writer, o TextOptions) func(Message) error {
 // finding writes one finding.
 func (p *page) finding(f *Finding, now time.Time) {
 	p.headline(f, now)
+	if f.Claim != nil {
+		p.claim(f.Claim)
+	}
 	cause := append(words(faint, "cause:"), words(strong, Escape(f.Cause))...)
 	if f.Why != "" {
 		cause = append(append(cause, words(normal, "—")...), prose(normal, f.Why)...)

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/report"
+)
+
+// nextSteps collects the commands to type next, each complete.
+type nextSteps struct {
+	flags *inputFlags
+	args  []string
+	steps []report.Step
+	trace bool // a seccomp profile refuses without a record
+	said  map[string]bool
+}
+
+func (n *nextSteps) add(command, why string) {
+	if n.said[command] {
+		return
+	}
+	if n.said == nil {
+		n.said = map[string]bool{}
+	}
+	n.said[command] = true
+	n.steps = append(n.steps, report.Step{Command: command, Why: why})
+}
+
+// patch is for what was found.
+func (n *nextSteps) patch() {
+	command := join("whydenied", append([]string{"patch"}, n.args...), n.flags.policy.words(), n.flags.selection(), n.flags.symptoms.words())
+	n.add(command, "prints the proved change as one diff; with --write it makes the change")
+}
+
+// observe is for a profile that refuses without a record.
+func (n *nextSteps) observe(s explain.Silent) {
+	switch {
+	case len(s.Refusals) == 0:
+		return
+	case s.Seccomp != nil:
+		n.trace = true
+		return
+	}
+	name := s.AppArmor.At.File.Name
+	if s.AppArmor.At.File.Builtin != "" {
+		name = "builtin:" + s.AppArmor.Name
+	}
+	places := policyFlags{profiles: []string{name}, profileDir: n.flags.policy.profileDir, include: n.flags.policy.include}
+	n.add(join("whydenied", []string{"observe"}, places.words(), []string{"--format", "profile"})+" | sudo apparmor_parser -r",
+		"has the same profile log what its deny rules refuse, until it is loaded again as it is; then make the program fail again and read the log: "+
+			join("sudo whydenied", []string{"explain", "--since", "10m", "--profile-name", s.AppArmor.FullName()}, places.words()))
+}
+
+// others are for what the policies do not say.
+func (n *nextSteps) others(targets []explain.Target) {
+	if n.trace {
+		n.add("sudo whydenied trace --for 1m", "shows the system calls that a filter refuses without a record, while the program is made to fail again")
+	}
+	if !n.flags.symptoms.given() && len(targets) == 1 && targets[0].Container.Name != "" && isEngine[targets[0].Container.Runtime] {
+		c := targets[0].Container
+		n.add(join(c.Runtime, []string{"logs", c.Name})+" 2>&1 | "+
+			join("whydenied", append([]string{"explain"}, n.args...), n.flags.policy.words(), n.flags.selection(), []string{"--stderr", "-"}),
+			"asks the profiles about what the program says was refused")
+	}
+	if len(targets) == 0 {
+		n.add("docker inspect $(docker ps -aq) > containers.json && "+
+			join("whydenied", append([]string{"explain"}, n.args...), n.flags.policy.words(), []string{"--inventory", "containers.json"}),
+			"names what the containers' own profiles refuse without a record: none is known here")
+	}
+	n.add("sudo whydenied doctor", "says what on this host keeps refusals out of the log")
+}
+
+var isEngine = map[string]bool{"docker": true, "podman": true}
+
+// words returns the flags as they are typed.
+func (f *policyFlags) words() (words []string) {
+	for _, name := range f.profiles {
+		words = append(words, "--profile", name)
+	}
+	if f.profileDir != systemProfiles {
+		words = append(words, "--profile-dir", f.profileDir)
+	}
+	for _, dir := range f.include {
+		words = append(words, "-I", dir)
+	}
+	if f.seccomp != "" {
+		words = append(words, "--seccomp", f.seccomp)
+	}
+	for _, name := range f.inventory {
+		words = append(words, "--inventory", name)
+	}
+	if f.arch != "" {
+		words = append(words, "--arch", f.arch)
+	}
+	if len(f.caps) > 0 {
+		words = append(words, "--caps", strings.Join(f.caps, ","))
+	}
+	if f.kernel != "" {
+		words = append(words, "--kernel", f.kernel)
+	}
+	return words
+}
+
+// selection returns the flags that choose the container.
+func (f *inputFlags) selection() (words []string) {
+	for _, name := range f.filter.Containers {
+		words = append(words, "--container", name)
+	}
+	for _, name := range f.filter.Profiles {
+		words = append(words, "--profile-name", name)
+	}
+	return words
+}
+
+// words returns the flags as they are typed.
+func (f *symptomFlags) words() (words []string) {
+	if f.status != 0 {
+		words = append(words, "--exit-code", strconv.Itoa(f.status))
+	}
+	if f.stderr != "" {
+		words = append(words, "--stderr", f.stderr)
+	}
+	if f.strace != "" {
+		words = append(words, "--strace", f.strace)
+	}
+	return words
+}
+
+// join returns a command line of a program and its words, quoted for a shell.
+func join(program string, lists ...[]string) string {
+	var line strings.Builder
+	line.WriteString(program)
+	for _, words := range lists {
+		for _, word := range words {
+			line.WriteString(" " + shellWord(word))
+		}
+	}
+	return line.String()
+}
+
+var plainShellWord = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
+
+// shellWord quotes a word for a POSIX shell.
+func shellWord(word string) string {
+	if plainShellWord.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

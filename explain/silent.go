@@ -1,0 +1,295 @@
+package explain
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
+	"github.com/whydenied/whydenied/rules/seccomp"
+)
+
+// A Silent is what one policy of a target refuses without a record.
+type Silent struct {
+	Target Target
+	Policy string // where it was read; "" if its source was not found
+	Why    string // what it refuses without a record, a sentence; or why that is not known
+
+	// Seccomp is set for a seccomp profile, AppArmor for the profile of this name;
+	// a policy whose source is not known has only the name.
+	Seccomp  *seccomp.Profile
+	AppArmor *apparmor.Profile
+
+	Refusals []Refusal // the likeliest first
+}
+
+// A Refusal is a rule by which something is refused without a record.
+type Refusal struct {
+	Place  Place
+	Likely bool // it fits how the program failed, or takes what another rule grants or every program needs
+}
+
+// Silent returns what the policies of a target refuse without a record. status is
+// the exit status of the program, 0 if it is not known.
+func (p *Policy) Silent(t Target, status int) []Silent {
+	var list []Silent
+	if t.Profile != "" {
+		list = append(list, p.silentAppArmor(t, status))
+	}
+	if profile, name := p.seccompProfile(t.Container, t.Profile); profile != nil {
+		list = append(list, silentSeccomp(t, profile, name, status))
+	}
+	return list
+}
+
+func (p *Policy) silentAppArmor(t Target, status int) Silent {
+	s := Silent{Target: t, AppArmor: p.profile(t.Profile)}
+	if s.AppArmor == nil {
+		s.Why = fmt.Sprintf("the source of profile %s was not found; give its file with --profile, or its directory with --profile-dir", t.Profile)
+		return s
+	}
+	s.Policy = p.source(s.AppArmor)
+	if s.AppArmor.HasFlag("audit") {
+		s.Why = "the profile has the flag audit: the kernel logs all that it refuses"
+		return s
+	}
+	telling := tellingRules(s.AppArmor, status)
+	for _, r := range s.AppArmor.Rules {
+		h := r.Head()
+		if !h.Deny || h.Audit {
+			continue
+		}
+		refusal := Refusal{Place: Place{At: h.At, Via: h.Via, Note: telling[h.At]}}
+		refusal.Likely = refusal.Place.Note != "" && fits(r, status)
+		s.Refusals = append(s.Refusals, refusal)
+	}
+	slices.SortStableFunc(s.Refusals, func(a, b Refusal) int { return b.rank() - a.rank() })
+	switch n := len(s.Refusals); n {
+	case 0:
+		// cap_capable() is asked before apparmor_capable(), and change_hat(2) tells
+		// nobody that a profile has no hat: security/apparmor/domain.c, Linux 6.18.
+		s.Why = "no deny rule is without audit; what leaves no record is a capability that the process does not hold, and a hat that the profile does not have"
+	case 1:
+		s.Why = "1 deny rule without audit: what it refuses leaves no record"
+	default:
+		s.Why = fmt.Sprintf("%d deny rules without audit: what they refuse leaves no record", n)
+	}
+	return s
+}
+
+// rank orders refusals: likely ones first, then those with a reason, of which
+// what is taken from another rule is the best.
+func (r Refusal) rank() int {
+	rank := 0
+	if r.Likely {
+		rank += 4
+	}
+	if strings.HasPrefix(r.Place.Note, takesAway) {
+		rank += 2
+	}
+	if r.Place.Note != "" {
+		rank++
+	}
+	return rank
+}
+
+const takesAway = "takes away what line "
+
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// tellingRules returns, by their places, the deny rules that stand out: those
+// that take away what another rule grants, and those that deny what programs need
+// before they can say anything.
+func tellingRules(profile *apparmor.Profile, status int) map[rules.Location]string {
+	notes := map[rules.Location]string{}
+	add := func(at rules.Location, note string) {
+		if have := notes[at]; have != "" && !strings.Contains(have, note) {
+			note = have + "; " + note
+		}
+		notes[at] = note
+	}
+	for _, d := range apparmor.Lint(profile.Policy) {
+		switch d.Code {
+		case "shadowed-rule":
+			line, _ := d.At.File.Position(d.At.Span.Start)
+			for _, deny := range d.Related {
+				add(deny.At, fmt.Sprintf("%s%d grants: %s", takesAway, line, strings.Join(strings.Fields(d.At.Text()), " ")))
+			}
+		case "silent-deny":
+			add(d.At, "denies what programs load before they start")
+		}
+	}
+	for _, r := range profile.Rules {
+		deny, ok := r.(*apparmor.FileRule)
+		if !ok || !deny.Deny || deny.Path == nil || deny.Perms&apparmor.Exec == 0 {
+			continue
+		}
+		i := slices.IndexFunc(interpreters(Target{}), deny.Path.Match)
+		if i >= 0 {
+			add(deny.At, fmt.Sprintf("denies the execution of %s, and so of scripts", interpreters(Target{})[i]))
+		}
+	}
+	return notes
+}
+
+// fits reports whether a refusal by a rule can end a program with an exit status:
+// 126 and 127 are those of a shell and of docker run for a program that cannot be
+// executed or found, 127 also that of the dynamic linker; above 128 they are 128
+// and the number of a signal.
+func fits(r apparmor.Rule, status int) bool {
+	perms := wantedBy(status)
+	file, ok := r.(*apparmor.FileRule)
+	return perms == 0 || ok && file.Perms&perms != 0
+}
+
+// wantedBy returns the file permissions whose refusal ends a program with an exit
+// status, or 0 if it can be any.
+func wantedBy(status int) apparmor.Perms {
+	switch status {
+	case 126:
+		return apparmor.Exec | apparmor.Mmap
+	case 127:
+		return apparmor.Exec | apparmor.Read | apparmor.Mmap
+	case 128 + 11: // SIGSEGV
+		return apparmor.Read | apparmor.Mmap
+	}
+	return 0
+}
+
+func silentSeccomp(t Target, profile *seccomp.Profile, name string, status int) Silent {
+	s := Silent{Target: t, Policy: name, Seccomp: profile}
+	if slices.Contains(profile.Flags, seccomp.FlagLog) {
+		s.Why = "the profile has SECCOMP_FILTER_FLAG_LOG: the kernel logs all that it refuses"
+		return s
+	}
+	add := func(at rules.Location, o seccomp.Outcome, what string) {
+		if !isUnlogged(o.Action) {
+			return
+		}
+		likely := status == 0 || status == 128+31 && o.Action == seccomp.Trap || status < 128 && o.Action == seccomp.Errno
+		s.Refusals = append(s.Refusals, Refusal{
+			Place:  Place{At: at, Note: fmt.Sprintf("answers %s to %s", answerWords(o), what)},
+			Likely: likely,
+		})
+	}
+	add(profile.DefaultAt, seccomp.Outcome{Action: profile.Default, Errno: profile.DefaultErrno}, "every call that no entry names")
+	for _, e := range profile.Entries {
+		what := count(len(e.Names), "call")
+		if len(e.Args) > 0 {
+			what += " with certain arguments"
+		}
+		if len(e.Names) == 1 {
+			what = e.Names[0].Text
+		}
+		add(e.ActionAt, seccomp.Outcome{Action: e.Action, Errno: e.Errno}, what)
+	}
+	s.Why = "runc and crun do not ask the kernel for records of an errno or a trap, so these answers leave none"
+	if len(s.Refusals) == 0 {
+		s.Why = "the profile answers with nothing that leaves no record"
+	}
+	if status == 128+31 && !slices.ContainsFunc(s.Refusals, func(r Refusal) bool { return r.Likely }) {
+		s.Why += "; a filter that kills is logged, unless auditing is off or the record was lost"
+	}
+	return s
+}
+
+// isUnlogged reports whether an answer leaves no record without the log flag:
+// seccomp_log() in kernel/seccomp.c, Linux 6.18.
+func isUnlogged(a seccomp.Action) bool {
+	return a == seccomp.Errno || a == seccomp.Trap || a == seccomp.Trace || a == seccomp.UserNotif
+}
+
+// maxSuspects bounds the accesses that an exit status alone brings up.
+const maxSuspects = 5
+
+// Suspects returns what a program may have tried when it ended with an exit
+// status: what the profile's own rules grant and its deny rules take away without
+// a record, and the container's program. Judge decides each.
+func (p *Policy) Suspects(t Target, status int) []parser.Attempt {
+	profile := p.profile(t.Profile)
+	if t.Profile == "" || profile == nil {
+		return nil
+	}
+	var list []parser.Attempt
+	add := func(name string) {
+		call := "execve"
+		if status != 126 {
+			call = ""
+		}
+		a := parser.Attempt{
+			Origin:  parser.Origin{Transport: parser.ExitStatus},
+			Syscall: call, Path: name, Errno: "EACCES", Text: fmt.Sprintf("exit status %d", status),
+			Comm: path.Base(name),
+		}
+		if len(list) < maxSuspects && !slices.ContainsFunc(list, func(o parser.Attempt) bool { return o.Path == name }) {
+			list = append(list, a)
+		}
+	}
+	if command := t.Container.Command; len(command) > 0 && (status == 126 || status == 127) {
+		add(command[0])
+	}
+	for _, r := range profile.Rules {
+		allow, ok := r.(*apparmor.FileRule)
+		if !ok || allow.Deny || allow.Path == nil || len(allow.Via) > 0 {
+			continue
+		}
+		name, literal := allow.Path.Literal()
+		perms := allow.Perms
+		if wanted := wantedBy(status); wanted != 0 {
+			perms &= wanted
+		}
+		if literal && perms != 0 && profile.Decide(apparmor.FileRequest{Path: name, Perms: perms, Owner: allow.Owner}).Quiet {
+			add(name)
+		}
+	}
+	return list
+}
+
+// IsClaim reports whether no log has the finding: see Policy.Judge.
+func (f *Finding) IsClaim() bool {
+	return f.Denial.Event.Records[f.Denial.Record].Origin.Transport.IsClaim()
+}
+
+// explainClaim says what it means that nobody logged the refusal.
+func (p *Policy) explainClaim(f *Finding) {
+	record := &f.Denial.Event.Records[f.Denial.Record]
+	if s := f.Denial.Seccomp; s != nil {
+		profile, _ := p.seccompProfile(f.Container, f.Denial.Subject.Label)
+		if profile != nil && f.Decision == Refused && isUnlogged(seccomp.Action(s.Code)) && !slices.Contains(profile.Flags, seccomp.FlagLog) {
+			f.Decision = Quiet
+		}
+		return
+	}
+	a := f.Denial.AppArmor
+	if f.Decision == Refused {
+		f.Notes = append(f.Notes, "The kernel logs such a refusal. If the log has no record of it, `whydenied doctor` says what on the host may hide it.")
+	}
+	if record.Origin.Transport == parser.StraceOutput {
+		return
+	}
+	if a.Operation == "exec" && !strings.Contains(record.Text, path.Base(a.Name)) && slices.Contains(interpreters(Target{}), a.Name) {
+		f.Notes = append(f.Notes, fmt.Sprintf("What was started is a script by its name. Its interpreter depends on the image: Debian and Ubuntu have /usr/bin/dash for /bin/sh, Alpine /bin/busybox, Fedora /usr/bin/bash. That it is %s is a guess.", a.Name))
+	}
+	if a.Operation == "open" && strings.Contains(a.Denied, "rw") {
+		f.Notes = append(f.Notes, "Whether it was read or written is not said: both are asked about.")
+	}
+}
+
+// IsQuiet reports whether the policy of a denial's AppArmor profile refuses it
+// without a record.
+func (p *Policy) IsQuiet(d parser.Denial) bool {
+	if d.AppArmor == nil {
+		return false
+	}
+	profile := p.profile(d.AppArmor.Profile)
+	req, ok := request(&d)
+	return ok && profile != nil && profile.Decide(req).Quiet
+}
