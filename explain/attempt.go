@@ -199,7 +199,7 @@ func claim(a *parser.Attempt, typ parser.Type, fields words) (parser.Denial, boo
 // first counts that is refused without a record.
 func (p *Policy) byAppArmor(a *parser.Attempt, t Target) (d parser.Denial, refused bool) {
 	profile := p.profile(t.Profile)
-	if t.Profile == "" || profile == nil {
+	if profile == nil {
 		return d, false
 	}
 	var list []words

@@ -119,6 +119,9 @@ func errorsOf(diagnostics []rules.Diagnostic) []rules.Diagnostic {
 // runtimes. Learning profiles (a//null-...) are looked up as their parent.
 func (p *Policy) profile(name string) *apparmor.Profile {
 	name, _, _ = strings.Cut(name, "//null-")
+	if name == "" {
+		return nil
+	}
 	for _, policy := range p.named {
 		if profile := policy.Profile(name); profile != nil {
 			return profile
@@ -186,6 +189,9 @@ func (p *Policy) inDirectory(name string) *apparmor.Profile {
 // mayDefine reports whether a policy's text may define a profile whose name ends
 // in word: whether a line that can be a profile's header holds it.
 func mayDefine(text, word string) bool {
+	if word == "" { // a name that ends in a slash, or none
+		return true
+	}
 	for rest := text; ; {
 		i := strings.Index(rest, word)
 		if i < 0 {

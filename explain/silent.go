@@ -215,7 +215,7 @@ const maxSuspects = 5
 // a record, and the container's program. Judge decides each.
 func (p *Policy) Suspects(t Target, status int) []parser.Attempt {
 	profile := p.profile(t.Profile)
-	if t.Profile == "" || profile == nil {
+	if profile == nil {
 		return nil
 	}
 	var list []parser.Attempt
