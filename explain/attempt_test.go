@@ -215,7 +215,14 @@ func TestSilent(t *testing.T) {
 
 	suspects := policy.Suspects(Target{Profile: "p"}, 126)
 	require.Len(t, suspects, 1)
-	assert.Equal(t, "/usr/sbin/nginx", suspects[0].Path)
+	assert.Equal(t, "/usr/sbin/nginx", suspects[0].AppArmor.Name)
+	assert.Equal(t, "x", suspects[0].AppArmor.Denied)
+	assert.Empty(t, policy.Suspects(Target{Profile: "p"}, 0))
+	assert.Empty(t, policy.Suspects(Target{Profile: "p"}, 139))
+	script := Target{Profile: "p", Container: container.Container{Command: []string{"/docker-entrypoint.sh"}}}
+	suspects = policyOf(t, "file,\ndeny /usr/bin/** x,", "").Suspects(script, 126)
+	require.Len(t, suspects, 1)
+	assert.Equal(t, "/usr/bin/dash", suspects[0].AppArmor.Name)
 	assert.Empty(t, policy.Suspects(Target{Profile: "unheard-of"}, 126))
 
 	for profile, want := range map[string]int{
@@ -240,4 +247,23 @@ func TestNamelessProfile(t *testing.T) {
 	assert.Nil(t, policy.profile(""))
 	assert.Nil(t, policy.profile("//b"))
 	assert.NotNil(t, policy.profile("/x/"))
+}
+
+// TestClaimInLog holds that what the log has is not claimed besides.
+func TestClaimInLog(t *testing.T) {
+	policy := policyOf(t, "file, audit deny /srv/a r,", "")
+	d, refused := policy.Judge(traced(t, `openat(AT_FDCWD, "/srv/a", O_RDONLY) = -1 EACCES (P)`), Target{Profile: "p"})
+	require.True(t, refused)
+	g := NewGroup(nil, Filter{})
+	for _, logged := range denials(t, apparmorRecord(`apparmor="DENIED" operation="open" profile="p" name="/srv/a" pid=7 comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`)) {
+		g.Add(logged)
+	}
+	f, _ := g.AddClaim(d, Target{Profile: "p"})
+	assert.Nil(t, f)
+	assert.Len(t, g.Findings(), 1)
+	f, isNew := NewGroup(nil, Filter{}).AddClaim(d, Target{Profile: "p"})
+	assert.True(t, isNew)
+	policy.Explain(f)
+	assert.Equal(t, Refused, f.Decision)
+	assert.Contains(t, f.Notes[len(f.Notes)-1], "whydenied doctor")
 }

@@ -210,31 +210,26 @@ func isUnlogged(a seccomp.Action) bool {
 // maxSuspects bounds the accesses that an exit status alone brings up.
 const maxSuspects = 5
 
-// Suspects returns what a program may have tried when it ended with an exit
-// status: what the profile's own rules grant and its deny rules take away without
-// a record, and the container's program. Judge decides each.
-func (p *Policy) Suspects(t Target, status int) []parser.Attempt {
+// Suspects returns what may have ended a program with an exit status: what is
+// refused without a record of what the profile's own rules grant, and the
+// execution of the container's program. Group.AddClaim takes them.
+func (p *Policy) Suspects(t Target, status int) (list []parser.Denial) {
 	profile := p.profile(t.Profile)
-	if profile == nil {
+	if profile == nil || status == 0 {
 		return nil
 	}
-	var list []parser.Attempt
-	add := func(name string) {
-		call := "execve"
-		if status != 126 {
-			call = ""
-		}
-		a := parser.Attempt{
-			Origin:  parser.Origin{Transport: parser.ExitStatus},
-			Syscall: call, Path: name, Errno: "EACCES", Text: fmt.Sprintf("exit status %d", status),
-			Comm: path.Base(name),
-		}
-		if len(list) < maxSuspects && !slices.ContainsFunc(list, func(o parser.Attempt) bool { return o.Path == name }) {
-			list = append(list, a)
+	ask := func(name string, w words) {
+		a := parser.Attempt{Origin: parser.Origin{Transport: parser.ExitStatus}, Syscall: "execve", Errno: "EACCES",
+			Comm: path.Base(name), Text: fmt.Sprintf("exit status %d", status)}
+		for _, w := range spellings(w, &a, profile, t) {
+			if d, quiet, _ := askProfile(&a, profile, t, w); quiet && len(list) < maxSuspects {
+				list = append(list, d)
+				return
+			}
 		}
 	}
 	if command := t.Container.Command; len(command) > 0 && (status == 126 || status == 127) {
-		add(command[0])
+		ask(command[0], fileWords("exec", command[0], "x"))
 	}
 	for _, r := range profile.Rules {
 		allow, ok := r.(*apparmor.FileRule)
@@ -246,8 +241,12 @@ func (p *Policy) Suspects(t Target, status int) []parser.Attempt {
 		if wanted := wantedBy(status); wanted != 0 {
 			perms &= wanted
 		}
-		if literal && perms != 0 && profile.Decide(apparmor.FileRequest{Path: name, Perms: perms, Owner: allow.Owner}).Quiet {
-			add(name)
+		switch {
+		case !literal || perms == 0:
+		case perms&apparmor.Exec != 0:
+			ask(name, fileWords("exec", name, "x"))
+		default:
+			ask(name, fileWords("open", name, perms.String()))
 		}
 	}
 	return list
@@ -281,15 +280,4 @@ func (p *Policy) explainClaim(f *Finding) {
 	if a.Operation == "open" && strings.Contains(a.Denied, "rw") {
 		f.Notes = append(f.Notes, "Whether it was read or written is not said: both are asked about.")
 	}
-}
-
-// IsQuiet reports whether the policy of a denial's AppArmor profile refuses it
-// without a record.
-func (p *Policy) IsQuiet(d parser.Denial) bool {
-	if d.AppArmor == nil {
-		return false
-	}
-	profile := p.profile(d.AppArmor.Profile)
-	req, ok := request(&d)
-	return ok && profile != nil && profile.Decide(req).Quiet
 }

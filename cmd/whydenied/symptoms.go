@@ -56,13 +56,14 @@ func (f *symptomFlags) check(args []string) error {
 func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) ([]report.Unexplained, error) {
 	targets := in.policy.Targets(in.inventory, f.filter)
 	if !f.symptoms.given() {
-		return nil, f.knownSymptoms(in.policy, targets, group)
+		knownSymptoms(in.policy, targets, group)
+		return nil, nil
 	}
 	target, err := onlyTarget(targets)
 	if err != nil {
 		return nil, err
 	}
-	j := &judge{policy: in.policy, target: target, group: group, seen: map[string]int{}}
+	j := &judge{policy: in.policy, target: target, group: group, seen: map[string]verdict{}}
 	if f.symptoms.strace != "" {
 		trace := &parser.Strace{File: f.symptoms.strace}
 		if err := eachLine(cmd, f.symptoms.strace, func(line string) {
@@ -87,27 +88,26 @@ func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) 
 			return nil, err
 		}
 	}
-	for _, a := range in.policy.Suspects(target, f.symptoms.status) {
-		j.suspect(a)
+	for _, d := range in.policy.Suspects(target, f.symptoms.status) {
+		group.AddClaim(d, target)
 	}
 	return j.unexplained, nil
 }
 
 // knownSymptoms takes the exit status from the inventory, if the logs have
 // nothing.
-func (f *inputFlags) knownSymptoms(policy *explain.Policy, targets []explain.Target, group *explain.Group) error {
+func knownSymptoms(policy *explain.Policy, targets []explain.Target, group *explain.Group) {
 	if len(group.Findings()) > 0 {
-		return nil
+		return
 	}
 	for _, t := range targets {
-		j := &judge{policy: policy, target: t, group: group}
-		if status := t.Container.ExitCode; status == 126 || status == 127 {
-			for _, a := range policy.Suspects(t, status) {
-				j.suspect(a)
-			}
+		if t.Container.ExitCode != 126 && t.Container.ExitCode != 127 {
+			continue // others are the program's own
+		}
+		for _, d := range policy.Suspects(t, t.Container.ExitCode) {
+			group.AddClaim(d, t)
 		}
 	}
-	return nil
 }
 
 // onlyTarget returns the one whose policies are to be asked.
@@ -136,38 +136,52 @@ type judge struct {
 	target      explain.Target
 	group       *explain.Group
 	unexplained []report.Unexplained
-	seen        map[string]int // of unexplained, their indexes by call and words
+	seen        map[string]verdict // by what was tried, as a program can try it often
 }
 
-// maxUnexplained bounds the distinct failures that are kept.
-const maxUnexplained = 1000
+// A verdict is the record of what was refused, or the index of what was not.
+type verdict struct {
+	denial      parser.Denial
+	refused     bool
+	unexplained int
+}
+
+// maxFailures bounds the distinct failures that are remembered, and maxUnexplained
+// those among them that are kept for the answer.
+const (
+	maxFailures    = 20000
+	maxUnexplained = 1000
+)
 
 // add judges something that failed.
 func (j *judge) add(a parser.Attempt) {
-	if d, ok := j.policy.Judge(a, j.target); ok {
-		j.group.AddClaim(d, j.target)
-		return
-	}
-	key := strings.Join(append([]string{a.Syscall, a.Path, a.Errno}, a.Args...), "\x00")
+	key := strings.Join(append([]string{a.Comm, a.Cwd, a.Arch, a.Syscall, a.Path, a.Errno}, a.Args...), "\x00")
 	if a.Syscall == "" && a.Path == "" {
 		key = a.Text
 	}
-	if i, ok := j.seen[key]; ok {
-		j.unexplained[i].Count++
-		return
+	v, seen := j.seen[key]
+	if !seen {
+		v = j.judge(a)
+		if len(j.seen) < maxFailures {
+			j.seen[key] = v
+		}
 	}
-	if len(j.unexplained) < maxUnexplained {
-		j.seen[key] = len(j.unexplained)
-		j.unexplained = append(j.unexplained, report.NewUnexplained(a))
+	switch {
+	case v.refused:
+		j.group.AddClaim(v.denial, j.target)
+	case v.unexplained >= 0:
+		j.unexplained[v.unexplained].Count++
 	}
 }
 
-// suspect judges something that may have failed: only what is refused without a
-// record counts.
-func (j *judge) suspect(a parser.Attempt) {
-	if d, ok := j.policy.Judge(a, j.target); ok && j.policy.IsQuiet(d) {
-		j.group.AddClaim(d, j.target)
+// judge decides on something for the first time.
+func (j *judge) judge(a parser.Attempt) verdict {
+	d, refused := j.policy.Judge(a, j.target)
+	if refused || len(j.unexplained) == maxUnexplained {
+		return verdict{d, refused, -1}
 	}
+	j.unexplained = append(j.unexplained, report.NewUnexplained(a))
+	return verdict{unexplained: len(j.unexplained) - 1}
 }
 
 // maxLine bounds the bytes of a line that are read; the rest of it is passed over.

@@ -90,7 +90,7 @@ func NewSilentPolicy(s explain.Silent) SilentPolicy {
 
 // NewUnexplained returns what failed for another reason as plain data.
 func NewUnexplained(a parser.Attempt) Unexplained {
-	return Unexplained{From: from(a.Origin.Transport), File: text(a.Origin.File), Line: a.Origin.Line, Text: text(a.Text), Count: 1, Why: text(explain.OtherReasons(&a))}
+	return Unexplained{From: from(a.Origin.Transport), File: text(a.Origin.File), Line: a.Origin.Line, Text: text(a.Text), Why: text(explain.OtherReasons(&a))}
 }
 
 // The numbers of rules that are shown with their source, and by a line.
