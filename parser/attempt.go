@@ -20,7 +20,7 @@ type Attempt struct {
 	Cwd     string    // the directory that it was in; "" if it is not known
 	Errno   string    // EACCES, or SIGSYS for a call that ended in this signal
 	Arch    string    // "i386" where strace says that the process runs in 32-bit mode
-	Text    string    // the line
+	Text    string    // the line, with the begin of a call that spans several
 }
 
 // Denial turns a record that was put together into a denial, as if the kernel had

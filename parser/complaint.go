@@ -92,6 +92,9 @@ func ReadComplaint(o Origin, line string) (a Attempt, ok bool) {
 	a.Comm = speaker(line)
 	a.Path = pathIn(line, at)
 	a.Syscall = verbIn(line)
+	if a.Path != "" { // whose words are names
+		a.Syscall = verbIn(strings.ReplaceAll(line, a.Path, ""))
+	}
 	if a.Syscall == "" {
 		a.Syscall = programs[a.Comm]
 	}

@@ -76,7 +76,7 @@ func (s *Strace) Line(line string) (a Attempt, failed bool) {
 	if !whole {
 		return a, false
 	}
-	a = Attempt{Origin: Origin{File: s.File, Line: s.Lines, Transport: StraceOutput}, PID: pid, Text: line}
+	a = Attempt{Origin: Origin{File: s.File, Line: s.Lines, Transport: StraceOutput}, PID: pid, Text: line[:m[1]] + call}
 	if m[6] >= 0 {
 		a.Time = straceTime(line[m[6]:m[7]])
 	}
