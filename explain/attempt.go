@@ -211,11 +211,14 @@ func (p *Policy) byAppArmor(a *parser.Attempt, t Target) (d parser.Denial, refus
 	case a.Errno != "EPERM":
 		return d, false
 	}
+	if a.First {
+		return d, false // profile_onexec() in domain.c: the runtime is unconfined
+	}
 	if isCapability {
 		list = append(list, record("operation", "capable", "capname", capability))
 	}
 	for _, asked := range list {
-		for _, w := range spellings(asked, a, profile, t) {
+		for _, w := range spellings(asked, a, profile) {
 			next, quiet, ok := askProfile(a, profile, t, w)
 			if ok && (quiet || !refused) {
 				d, refused = next, true
@@ -281,9 +284,8 @@ func quietMask(profile *apparmor.Profile, w words) string {
 
 // spellings returns an access under the names that the kernel may know its file
 // by: AppArmor sees where a symbolic link leads. A program that is named without
-// a directory is looked for where programs are; behind a script is its
-// interpreter.
-func spellings(w words, a *parser.Attempt, profile *apparmor.Profile, t Target) []words {
+// a directory is looked for where programs are.
+func spellings(w words, a *parser.Attempt, profile *apparmor.Profile) []words {
 	at := slices.IndexFunc(w, func(f parser.Field) bool { return f.Key == "name" })
 	if at < 0 || slices.ContainsFunc(w, func(f parser.Field) bool { return f.Key == "capname" || f.Key == "family" }) {
 		return []words{w}
@@ -301,9 +303,6 @@ func spellings(w words, a *parser.Attempt, profile *apparmor.Profile, t Target) 
 				names = append(names, link[1]+rest)
 			}
 		}
-	}
-	if a.Syscall == "execve" && isScript(name) {
-		names = append(names, interpreters(t)...)
 	}
 	all := make([]words, len(names))
 	for i, name := range names {
@@ -340,21 +339,6 @@ func programsNamed(name string, profile *apparmor.Profile) []string {
 	return names
 }
 
-// isScript reports whether a program is a shell script, by its name.
-func isScript(name string) bool {
-	base := path.Base(name)
-	return slices.Contains([]string{".sh", ".bash", ".ash"}, path.Ext(base)) || strings.Contains(base, "entrypoint")
-}
-
-// interpreters returns what /bin/sh leads to: Debian's and Ubuntu's dash,
-// Alpine's busybox, Fedora's bash.
-func interpreters(t Target) []string {
-	if image := t.Container.Image; strings.Contains(image, "alpine") || strings.Contains(image, "busybox") {
-		return []string{"/bin/busybox", "/usr/bin/busybox"}
-	}
-	return []string{"/usr/bin/dash", "/bin/dash", "/usr/bin/bash", "/bin/bash", "/bin/busybox"}
-}
-
 // OtherReasons says why something fails that no policy refuses.
 func OtherReasons(a *parser.Attempt) string {
 	capability := capability(a)
@@ -369,8 +353,10 @@ func OtherReasons(a *parser.Attempt) string {
 		return "the file system is mounted read-only: docker run --read-only, readOnlyRootFilesystem, or a volume with ro"
 	case a.Errno == "EPERM" && capability != "":
 		return "the process lacks CAP_" + strings.ToUpper(capability) + ", or what it acts on is another user's"
+	case a.First:
+		return "the file has no x bit, or is on a file system that is mounted noexec; AppArmor is not asked about a container's first program, which the runtime starts unconfined, nor about the interpreter of a script"
 	case strings.HasPrefix(a.Syscall, "exec"):
-		return "the file has no x bit, is on a file system that is mounted noexec, or, if it is a script, its interpreter is refused"
+		return "the file has no x bit, or is on a file system that is mounted noexec"
 	case a.Errno == "EACCES" && a.Syscall == "bind":
 		return "ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE"
 	case a.Errno == "EACCES":

@@ -105,6 +105,9 @@ func count(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
+// called are programs that entrypoint scripts call.
+var called = []string{"/usr/bin/sed", "/bin/sed", "/usr/bin/env", "/bin/busybox", "/bin/sh", "/usr/bin/dash"}
+
 // tellingRules returns, by their places, the deny rules that stand out: those
 // that take away what another rule grants, and those that deny what programs need
 // before they can say anything.
@@ -132,9 +135,8 @@ func tellingRules(profile *apparmor.Profile, status int) map[rules.Location]stri
 		if !ok || !deny.Deny || deny.Path == nil || deny.Perms&apparmor.Exec == 0 {
 			continue
 		}
-		i := slices.IndexFunc(interpreters(Target{}), deny.Path.Match)
-		if i >= 0 {
-			add(deny.At, fmt.Sprintf("denies the execution of %s, and so of scripts", interpreters(Target{})[i]))
+		if i := slices.IndexFunc(called, deny.Path.Match); i >= 0 {
+			add(deny.At, "denies the programs that scripts call, such as "+called[i])
 		}
 	}
 	return notes
@@ -211,8 +213,9 @@ func isUnlogged(a seccomp.Action) bool {
 const maxSuspects = 5
 
 // Suspects returns what may have ended a program with an exit status: what is
-// refused without a record of what the profile's own rules grant, and the
-// execution of the container's program. Group.AddClaim takes them.
+// refused without a record of what the profile's own rules grant. Group.AddClaim
+// takes them. The container's first program is not among them, as AppArmor is not
+// asked about it.
 func (p *Policy) Suspects(t Target, status int) (list []parser.Denial) {
 	profile := p.profile(t.Profile)
 	if profile == nil || status == 0 {
@@ -221,15 +224,9 @@ func (p *Policy) Suspects(t Target, status int) (list []parser.Denial) {
 	ask := func(name string, w words) {
 		a := parser.Attempt{Origin: parser.Origin{Transport: parser.ExitStatus}, Syscall: "execve", Errno: "EACCES",
 			Comm: path.Base(name), Text: fmt.Sprintf("exit status %d", status)}
-		for _, w := range spellings(w, &a, profile, t) {
-			if d, quiet, _ := askProfile(&a, profile, t, w); quiet && len(list) < maxSuspects {
-				list = append(list, d)
-				return
-			}
+		if d, quiet, _ := askProfile(&a, profile, t, w); quiet && len(list) < maxSuspects {
+			list = append(list, d)
 		}
-	}
-	if command := t.Container.Command; len(command) > 0 && (status == 126 || status == 127) {
-		ask(command[0], fileWords("exec", command[0], "x"))
 	}
 	for _, r := range profile.Rules {
 		allow, ok := r.(*apparmor.FileRule)
@@ -273,9 +270,6 @@ func (p *Policy) explainClaim(f *Finding) {
 	}
 	if record.Origin.Transport == parser.StraceOutput {
 		return
-	}
-	if a.Operation == "exec" && !strings.Contains(record.Text, path.Base(a.Name)) && slices.Contains(interpreters(Target{}), a.Name) {
-		f.Notes = append(f.Notes, fmt.Sprintf("What was started is a script by its name. Its interpreter depends on the image: Debian and Ubuntu have /usr/bin/dash for /bin/sh, Alpine /bin/busybox, Fedora /usr/bin/bash. That it is %s is a guess.", a.Name))
 	}
 	if a.Operation == "open" && strings.Contains(a.Denied, "rw") {
 		f.Notes = append(f.Notes, "Whether it was read or written is not said: both are asked about.")

@@ -19,6 +19,7 @@ type Attempt struct {
 	Path    string    // what it was about; "" if Args or nothing say
 	Cwd     string    // the directory that it was in; "" if it is not known
 	Errno   string    // EACCES, or SIGSYS for a call that ended in this signal
+	First   bool      // it is the execution of a container's first program, by the runtime
 	Arch    string    // "i386" where strace says that the process runs in 32-bit mode
 	Text    string    // the line, with the begin of a call that spans several
 }

@@ -32,6 +32,7 @@ func TestComplaints(t *testing.T) {
 		{`touch: cannot touch '/data/a b': Read-only file system`, "creat", "/data/a b", "EROFS", "touch"},
 		{`/docker-entrypoint.sh: line 5: /usr/bin/find: Permission denied`, "execve", "/usr/bin/find", "EACCES", "docker-entrypoint.sh"},
 		{`/docker-entrypoint.sh: 47: exec: nginx: Permission denied`, "execve", "nginx", "EACCES", "docker-entrypoint.sh"},
+		{`/docker-entrypoint.d/10-listen.sh: 2: sed: Permission denied`, "execve", "sed", "EACCES", "10-listen.sh"},
 		{`sh: 1: ping: Permission denied`, "execve", "ping", "EACCES", "sh"},
 		{`bash: /app/run: Permission denied`, "execve", "/app/run", "EACCES", "bash"},
 		{`sh: 1: cannot create /data/x: Permission denied`, "creat", "/data/x", "EACCES", "sh"},

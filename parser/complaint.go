@@ -91,10 +91,8 @@ func ReadComplaint(o Origin, line string) (a Attempt, ok bool) {
 	a.Origin, a.Text = o, line
 	a.Comm = speaker(line)
 	a.Path = pathIn(line, at)
-	a.Syscall = verbIn(line)
-	if a.Path != "" { // whose words are names
-		a.Syscall = verbIn(strings.ReplaceAll(line, a.Path, ""))
-	}
+	a.Syscall = verbIn(pathPlace.ReplaceAllLiteralString(line, " ")) // as the words of paths are names
+	a.First = runtimeSays.MatchString(line)
 	if a.Syscall == "" {
 		a.Syscall = programs[a.Comm]
 	}
@@ -106,6 +104,10 @@ func ReadComplaint(o Origin, line string) (a Attempt, ok bool) {
 	}
 	return a, true
 }
+
+// runtimeSays is how docker, containerd and runc say that the container's first
+// program could not be started.
+var runtimeSays = regexp.MustCompile(`^exec |^standard_init_linux\.go|\bexec user process\b|\b(unable to start|starting) container process\b`)
 
 // shellLine is how shells say that they could not run a program.
 var shellLine = regexp.MustCompile(`^(?:-?(?:ba|da|k|a|z)?sh|/[^:\s]+): (?:line )?\d+: [^\s:]+: |^-?(?:ba|da|k|a|z)?sh: [^\s:]+: `)
@@ -126,7 +128,7 @@ func speaker(line string) string {
 		return ""
 	}
 	name := path.Base(m[1])
-	if programs[name] == "" && verbIn(name) != "" {
+	if programs[name] == "" && verbIn(name) == name {
 		return ""
 	}
 	return name
