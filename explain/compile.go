@@ -38,8 +38,14 @@ func (p *Policy) Check(findings []*Finding) {
 		}
 	}
 	refused := map[*rules.Fix]bool{}
-	for _, policy := range order {
-		p.checkRules(policy, byPolicy[policy], refused)
+	waits := make([]func() error, len(order))
+	for i, policy := range order {
+		waits[i] = p.Compile("rules", rulesText(policy, byPolicy[policy]), nil)
+	}
+	for i, policy := range order {
+		if waits[i] != nil {
+			p.checkRules(policy, byPolicy[policy], waits[i](), refused)
+		}
 	}
 	for _, f := range findings {
 		kept := f.Fixes[:0]
@@ -52,12 +58,10 @@ func (p *Policy) Check(findings []*Finding) {
 	}
 }
 
-// checkRules compiles the rules of fixes together and, if they are refused, each
-// alone.
-func (p *Policy) checkRules(policy *apparmor.Policy, fixes []*rules.Fix, refused map[*rules.Fix]bool) {
-	if wait := p.Compile("rules", rulesText(policy, fixes), nil); wait == nil {
-		return
-	} else if wait() == nil {
+// checkRules takes the verdict of the rules of fixes together and, if they are
+// refused, compiles each alone.
+func (p *Policy) checkRules(policy *apparmor.Policy, fixes []*rules.Fix, together error, refused map[*rules.Fix]bool) {
+	if together == nil {
 		for _, fix := range fixes {
 			proveRule(fix)
 		}
@@ -100,8 +104,9 @@ func rulesText(policy *apparmor.Policy, fixes []*rules.Fix) string {
 	if policy.ABI != nil {
 		head.WriteString(policy.ABI.At.Text() + "\n")
 	}
+	includes := strings.Contains(body.String(), "include ") // files that need variables, too
 	for name, values := range policy.Variables {
-		if strings.Contains(body.String(), "@{"+name+"}") && len(values) > 0 {
+		if (includes || strings.Contains(body.String(), "@{"+name+"}")) && len(values) > 0 {
 			fmt.Fprintf(&head, "@{%s}=\"%s\"\n", name, strings.Join(values, `" "`))
 		}
 	}

@@ -261,7 +261,7 @@ func rlimitFixes(profile *apparmor.Profile, r apparmor.RlimitRequest) []rules.Fi
 	text := apparmor.RuleFor(r, "")
 	for _, rule := range profile.Rules {
 		limit, ok := rule.(*apparmor.RlimitRule)
-		if ok && limit.Name == r.Name && len(limit.Via) == 0 {
+		if ok && limit.Name == r.Name && !limit.Shared {
 			return []rules.Fix{{Message: "raise the limit to what was asked for", Rule: text, Edits: []rules.Edit{{At: limit.At, New: text}}}}
 		}
 	}
@@ -327,7 +327,7 @@ func (p *Policy) denyFixes(profile *apparmor.Profile, req apparmor.Request, d ap
 	narrow := &rules.Fix{Message: "make the deny rule leave out this alone"}
 	wide := rules.Fix{Message: "take this out of the deny rule"}
 	for _, r := range d.Deny {
-		if via := r.Head().Via; len(via) > 0 {
+		if via := r.Head().Via; r.Head().Shared {
 			return nil, []string{fmt.Sprintf("The deny rule comes from %s, which other profiles share, and no rule of this profile can outweigh it: leave out the include at %s and copy what is needed of it.", r.Location().File.Name, via[0])}
 		}
 		narrowed, ok := profile.NarrowDeny(r, req, perms)

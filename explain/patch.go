@@ -93,6 +93,7 @@ type draft struct {
 	problems      int              // errors that the policy had before
 	wants         []*want
 	files         map[fileKey]*want
+	needless      bool   // a rule that is not needed could not be taken out again
 	derived       string // name of the profile that is made of a built-in one
 }
 

@@ -23,15 +23,14 @@ func (b *patcher) prune(d *draft) {
 			if r.Head().Deny || d.needs(profile, r, replacedBy(r, removed)) {
 				continue
 			}
-			edit, ok := apparmor.RemoveRule(withoutVia(r, profile))
-			if !ok {
-				continue
+			if edit, ok := apparmor.RemoveRule(r); ok {
+				if next := d.load([]rules.Edit{edit}); next != nil {
+					d.after, d.loader = next.policy, next.loader
+					b.prune(d) // the places of the others have changed
+					return
+				}
 			}
-			if next := d.load([]rules.Edit{edit}); next != nil {
-				d.after, d.loader = next.policy, next.loader
-				b.prune(d) // the places of the others have changed
-				return
-			}
+			d.needless = true
 		}
 	}
 }
@@ -44,8 +43,8 @@ func (d *draft) needs(profile *apparmor.Profile, added apparmor.Rule, replaced [
 		if w.profile != profile.FullName() {
 			continue
 		}
-		if w.edits != nil || len(w.requests) == 0 {
-			return true // no rule decides it
+		if w.fix != nil && len(w.requests) == 0 && w.fix.Rule == added.Location().Text() {
+			return true // no request decides it
 		}
 		for _, req := range w.requests {
 			decision := profile.Decide(req)
@@ -78,18 +77,6 @@ func replacedBy(added apparmor.Rule, removed []apparmor.Rule) (replaced []apparm
 	return replaced
 }
 
-// withoutVia returns a rule of the profile's local file as if it stood in the
-// profile: that file is the administrator's to change.
-func withoutVia(r apparmor.Rule, profile *apparmor.Profile) apparmor.Rule {
-	file, ok := r.(*apparmor.FileRule)
-	if !ok || profile.Local() == nil || r.Location().File != profile.Local() {
-		return r
-	}
-	own := *file
-	own.Via = nil
-	return &own
-}
-
 // finish proves a draft as a whole and takes it into the patch, with a remedy for
 // each finding that it fixes.
 func (b *patcher) finish(d *draft) {
@@ -97,12 +84,12 @@ func (b *patcher) finish(d *draft) {
 	changes := d.changes()
 	gains, complete := d.gains()
 	compiled, refusal := verdict()
-	if refusal != nil {
-		for _, w := range d.wants {
-			for _, f := range w.findings {
-				b.leave(f, "apparmor_parser refuses the changed policy: "+refusal.Error())
-			}
-		}
+	switch file := b.changedBefore(changes); {
+	case refusal != nil:
+		b.leaveAll(d, "apparmor_parser refuses the changed policy: "+refusal.Error())
+		return
+	case file != "":
+		b.leaveAll(d, "the patch changes "+file+" for another profile; apply that, and run patch again")
 		return
 	}
 	proof := []string{"the changed policy parses"}
@@ -130,6 +117,26 @@ func (b *patcher) finish(d *draft) {
 	}
 	b.patch.Changes = append(b.patch.Changes, changes...)
 	b.patched(d, fixed)
+}
+
+// changedBefore returns the name of a file that another draft has changed
+// already, as profiles may share a local file, or "".
+func (b *patcher) changedBefore(changes []rules.Change) string {
+	for _, c := range changes {
+		if slices.ContainsFunc(b.patch.Changes, func(o rules.Change) bool { return o.File.Name == c.File.Name }) {
+			return c.File.Name
+		}
+	}
+	return ""
+}
+
+// leaveAll leaves all findings of a draft, for one reason.
+func (b *patcher) leaveAll(d *draft, reason string) {
+	for _, w := range d.wants {
+		for _, f := range w.findings {
+			b.leave(f, reason)
+		}
+	}
 }
 
 // patched notes the profiles of a draft that are changed, and what to do to have
@@ -246,7 +253,9 @@ func (d *draft) remedy(w *want, gains []apparmor.Gain, complete bool, proof []st
 	case len(own) == 0:
 		r.Fix.Proof = append(r.Fix.Proof, "nothing else is")
 	}
-	r.Fix.Proof = append(r.Fix.Proof, "no edit can be left out") // see prune
+	if !d.needless {
+		r.Fix.Proof = append(r.Fix.Proof, "no edit can be left out") // see prune; a deny rule is changed only if it refuses
+	}
 	return r
 }
 

@@ -65,6 +65,7 @@ func TestPatch(t *testing.T) {
 		{"two paths of one deny rule", opened(1, "/srv/a", "w", 0) + opened(2, "/srv/b", "w", 0), "  /srv/** rw,\n  deny /srv/? w,\n", "", 0},
 		{"a process ID", opened(1, "/proc/77/stat", "r", 0), "", "  owner /proc/[0-9]*/stat r,\n", 0},
 		{"the process's own ID", opened(1, "/run/app.4242.sock", "w", 0), "", "  owner /run/app.[0-9]*.sock w,\n", 0},
+		{"a rule that another makes needless", opened(1, "/run/app.1.sock", "w", 0) + opened(2, "/run/app.4242.sock", "w", 0), "", "  owner /run/app.[0-9]*.sock w,\n", 0},
 		{"a temporary file", opened(1, "/tmp/tmp.0aZ3bYx9Qk", "w", 0), "", "  owner /tmp/tmp.?????????? w,\n", 0},
 		{"numbers", numbers, "", "  owner /srv/cache/[0-9]*.tmp w,\n", 0},
 		{"a variable of the profile's", opened(1, "/opt/app/x y", "r", 5), "  @{APP}/bin r,\n", "  @{APP}/bin r,\n  \"@{APP}/x y\" r,\n", 0},
@@ -91,6 +92,15 @@ func TestPatch(t *testing.T) {
 	}
 }
 
+// TestPatchNeedless holds that a rule which another makes needless is left out,
+// beside changes that no rule decides, too.
+func TestPatchNeedless(t *testing.T) {
+	disconnected := `type=AVC msg=audit(1795427169.844:3): apparmor="DENIED" operation="open" info="Failed name lookup - disconnected path" error=-13 profile="p" name="f" pid=7 comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0` + "\n"
+	patch := patched(t, opened(1, "/run/app.1.sock", "w", 0)+opened(2, "/run/app.4242.sock", "w", 0)+disconnected, "profile p {\n}\n", nil)
+	require.Len(t, patch.Changes, 1, "%+v", patch.Left)
+	assert.Equal(t, "profile p flags=(attach_disconnected) {\n  owner /run/app.[0-9]*.sock w,\n}\n", patch.Changes[0].New)
+}
+
 // TestPatchLocal holds that a profile with a local include is left as it is, and
 // gets its rules there.
 func TestPatchLocal(t *testing.T) {
@@ -100,6 +110,25 @@ func TestPatchLocal(t *testing.T) {
 	assert.Equal(t, "p", filepath.Base(patch.Changes[0].File.Name))
 	assert.Equal(t, "local", filepath.Base(filepath.Dir(patch.Changes[0].File.Name)))
 	assert.Equal(t, "# Site-specific additions\nowner /srv/a w,\nowner /srv/b r,\n", patch.Changes[0].New)
+
+	local := "/srv/a r,\ndeny /srv/b? w,\n/srv/* w,\n"
+	patch = patched(t, opened(1, "/srv/a", "k", 0)+opened(2, "/srv/b1", "w", 0), profile, map[string]string{"local/p": local})
+	require.Len(t, patch.Changes, 1, "%+v", patch.Left)
+	assert.Equal(t, "/srv/a rk,\ndeny /srv/b[^1/] w,\n/srv/* w,\n", patch.Changes[0].New, "the local file's rules are the administrator's own")
+}
+
+// TestPatchSharedLocal holds that a file which two profiles share is changed for
+// one at a time, and that the other's findings are not lost.
+func TestPatchSharedLocal(t *testing.T) {
+	log := opened(1, "/srv/a", "r", 0) + strings.ReplaceAll(opened(2, "/srv/b", "r", 0), `profile="p"`, `profile="q"`)
+	patch := patched(t, log, "profile p {\n  include <local/both>\n}\n", map[string]string{
+		"q":          "profile q {\n  include <local/both>\n}\n",
+		"local/both": "/x r,\n",
+	})
+	require.Len(t, patch.Changes, 1)
+	assert.Contains(t, patch.Changes[0].New, "owner /srv/a r,\n")
+	require.Len(t, patch.Left, 1)
+	assert.Contains(t, patch.Left[0].Reason, "run patch again")
 }
 
 // TestPatchDerived holds that a built-in profile comes out as a file of its own,

@@ -24,9 +24,9 @@ func (p *Profile) AddFlag(name string) rules.Edit {
 // SetPerms returns the edits that replace the permissions of a rule where it
 // stands, and the rule's text afterwards. word is what stands in their place,
 // such as "rw" or "rix"; a target after an arrow goes. It reports false if the
-// rule came through an include or is a bare "file,".
+// rule is shared or is a bare "file,".
 func (r *FileRule) SetPerms(word string) (edits []rules.Edit, text string, ok bool) {
-	if len(r.Via) > 0 || r.Path == nil || word == "" {
+	if r.Shared || r.Path == nil || word == "" {
 		return nil, "", false
 	}
 	edits = []rules.Edit{{At: r.PermsAt, New: word}}

@@ -123,6 +123,9 @@ type Header struct {
 	Qualifiers
 	At  rules.Location   // the whole rule with qualifiers and comma
 	Via []rules.Location // the include lines through which it came, outermost first
+	// Shared says that it came through an include, and not of the profile's local
+	// file: other profiles have it, too, and it is not to be edited for one.
+	Shared bool
 	// Since is the first AppArmor version that accepts the rule, such as
 	// "4.0"; "" for everything that 3.0 reads.
 	Since string

@@ -180,6 +180,7 @@ type automaton struct {
 	start  atomic.Pointer[state]
 	mu     sync.Mutex // held to build states
 	states map[string]*state
+	made   uint32   // how many were made
 	held   int      // bytes in states
 	seen   []uint32 // by node: the last round of closure that saw it
 	round  uint32
@@ -199,6 +200,7 @@ type edge struct {
 
 // A state is a set of nodes, and the tags of all of them.
 type state struct {
+	id    uint32 // no other state of the automaton has it
 	nodes []int32
 	tags  []int32 // ascending
 	next  []atomic.Pointer[state]
@@ -332,7 +334,8 @@ func (a *automaton) intern(nodes []int32) *state {
 	if s, ok := a.states[key]; ok {
 		return s
 	}
-	s := &state{nodes: nodes, next: make([]atomic.Pointer[state], len(a.reps))}
+	a.made++
+	s := &state{id: a.made, nodes: nodes, next: make([]atomic.Pointer[state], len(a.reps))}
 	for _, n := range nodes {
 		s.tags = append(s.tags, a.nodes[n].tags...)
 	}

@@ -1,6 +1,7 @@
 package apparmor
 
 import (
+	"encoding/binary"
 	"slices"
 	"strings"
 )
@@ -58,6 +59,8 @@ type gainWalk struct {
 
 	queue []gainStep
 	seen  map[string]bool
+	key   []byte   // of the step that is visited
+	next  []*state // scratch of walk
 	gains []Gain
 }
 
@@ -166,10 +169,11 @@ func (w *gainWalk) walk() bool {
 				}
 				next.pair, next.half = true, granted
 			}
-			next.states = make([]*state, len(w.autos))
+			next.states = w.next[:0]
 			for k, a := range w.autos {
-				next.states[k] = a.next(step.states[k], c)
+				next.states = append(next.states, a.next(step.states[k], c))
 			}
+			w.next = next.states
 			w.visit(next)
 		}
 	}
@@ -181,9 +185,9 @@ func (w *gainWalk) visit(s gainStep) {
 	if len(s.states[0].nodes) == 0 {
 		return
 	}
-	key := make([]byte, 0, 64)
+	key := w.key[:0]
 	for _, state := range s.states {
-		key = append(append(key, nodesKey(state.nodes)...), 0xff, 0xff, 0xff, 0xff)
+		key = binary.LittleEndian.AppendUint32(key, state.id)
 	}
 	key = append(key, byte(s.half[0]), byte(s.half[1]), byte(s.half[0]>>24), byte(s.half[1]>>24))
 	if s.pair {
@@ -195,8 +199,9 @@ func (w *gainWalk) visit(s gainStep) {
 	if s.c == '/' { // which the next slash would double
 		key = append(key, '/')
 	}
-	if !w.seen[string(key)] {
+	if w.key = key; !w.seen[string(key)] {
 		w.seen[string(key)] = true
+		s.states = slices.Clone(s.states)
 		w.queue = append(w.queue, s)
 	}
 }

@@ -379,6 +379,9 @@ func representatives(own *Pattern, others []*Pattern, wanted []string) []string 
 	if own.expr() == nil {
 		return nil
 	}
+	if name, ok := own.expr().literal(); ok {
+		return []string{name}
+	}
 	a := newAutomaton()
 	a.add(own.expr(), 0)
 	for i, p := range others {
@@ -396,7 +399,7 @@ func representatives(own *Pattern, others []*Pattern, wanted []string) []string 
 		name string
 	}
 	queue := []step{{a.start.Load(), ""}}
-	seen := map[string]bool{nodesKey(queue[0].s.nodes): true}
+	seen := map[*state]bool{queue[0].s: true}
 	found := map[string]int{}
 	var names []string
 	for i := 0; i < len(queue) && i < maxCells; i++ {
@@ -412,8 +415,8 @@ func representatives(own *Pattern, others []*Pattern, wanted []string) []string 
 		}
 		for _, c := range alphabet[:len(alphabet)-1] {
 			next := a.next(at.s, c)
-			if key := nodesKey(next.nodes); len(next.nodes) > 0 && !seen[key] {
-				seen[key] = true
+			if len(next.nodes) > 0 && !seen[next] {
+				seen[next] = true
 				queue = append(queue, step{next, at.name + string([]byte{c})})
 			}
 		}

@@ -228,7 +228,7 @@ func dropAppend(c rune) rune {
 // replacePerms adds letters to the permissions as the source writes them, before
 // an exec mode that ends them.
 func (r *FileRule) replacePerms(old string, add Perms) (edit rules.Edit, text string, ok bool) {
-	if len(r.Via) > 0 || r.Path == nil || r.Deny || add == 0 {
+	if r.Shared || r.Path == nil || r.Deny || add == 0 {
 		return rules.Edit{}, "", false
 	}
 	at := len(old)
@@ -245,7 +245,7 @@ func (r *FileRule) replacePerms(old string, add Perms) (edit rules.Edit, text st
 // SetExec returns the edit that gives a rule without execute permission the
 // exec mode, such as "ix" or "Px", as AddPerms does.
 func (r *FileRule) SetExec(mode string) (edit rules.Edit, text string, ok bool) {
-	if len(r.Via) > 0 || r.Path == nil || r.Deny || r.Perms&Exec != 0 {
+	if r.Shared || r.Path == nil || r.Deny || r.Perms&Exec != 0 {
 		return rules.Edit{}, "", false
 	}
 	word := r.PermsAt.Text() + mode
@@ -264,10 +264,10 @@ func (r *FileRule) editPerms(word string) (edit rules.Edit, text string, ok bool
 
 // RemoveRule returns the edit that deletes a rule: with its whole line if it
 // stands alone there but for a comment behind it. It reports false if the rule
-// came through an include.
+// is shared.
 func RemoveRule(r Rule) (rules.Edit, bool) {
 	at := r.Location()
-	if len(r.Head().Via) > 0 {
+	if r.Head().Shared {
 		return rules.Edit{}, false
 	}
 	text, span := at.File.Text, at.Span

@@ -36,7 +36,14 @@ type Loader struct {
 	Overlay map[string]string
 
 	parsed   map[string]*parsedFile
-	included int // bytes of the parsed files
+	included int              // bytes of the parsed files
+	globs    map[globKey]bool // that are known to be well formed
+}
+
+// A globKey is a glob as it is checked: some match NUL.
+type globKey struct {
+	text string
+	nul  bool
 }
 
 // A parsedFile is a file with its statements, and what was wrong with it.
@@ -51,7 +58,7 @@ type parsedFile struct {
 // With returns a loader that reads the texts of overlay in place of those files,
 // and keeps what this one has parsed of all others.
 func (l *Loader) With(overlay map[string]string) *Loader {
-	other := &Loader{Include: l.Include, Overlay: maps.Clone(l.Overlay), parsed: maps.Clone(l.parsed), included: l.included}
+	other := &Loader{Include: l.Include, Overlay: maps.Clone(l.Overlay), parsed: maps.Clone(l.parsed), included: l.included, globs: l.globs}
 	if other.Overlay == nil {
 		other.Overlay = map[string]string{}
 	}
@@ -81,10 +88,14 @@ func (l *Loader) Load(file *rules.File) (*Policy, []rules.Diagnostic) {
 	if text, ok := l.Overlay[file.Name]; ok && text != file.Text {
 		file = rules.NewFile(file.Name, text)
 	}
+	if len(l.globs) > maxRules || l.globs == nil {
+		l.globs = map[globKey]bool{}
+	}
 	root := &parsedFile{file: file}
 	root.stmts, root.diags = parse(file)
 	r := &resolver{
 		loader:   l,
+		globs:    l.globs,
 		policy:   &Policy{},
 		symbols:  symbols{vars: map[string]*variable{}, bools: map[string]bool{}},
 		reported: map[problem]bool{},

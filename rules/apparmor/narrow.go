@@ -25,13 +25,13 @@ const maxNarrowed = 2500
 // files alone; the other classes leave out those of the request. A field of the
 // request that is empty is unknown, and left out whatever it is.
 //
-// It reports false for a rule that came through an include or does not refuse
+// It reports false for a rule that is shared or does not refuse
 // the request, and where no rules of reasonable length say exactly that. As w
 // holds a, both are left out together. What is returned has been read again and
 // compared with the rule.
 func (p *Profile) NarrowDeny(r Rule, req Request, perms Perms) (n Narrowed, ok bool) {
 	h := r.Head()
-	if !h.Deny || len(h.Via) > 0 {
+	if !h.Deny || h.Shared {
 		return n, false
 	}
 	before := readRules(h.At.Text())
@@ -210,7 +210,7 @@ func readRule(text string) Rule {
 // resolver returns what resolves globs as rules of the profile hold them, with
 // the aliases that apply to file rules if asked to.
 func (p *Profile) resolver(aliases bool) *resolver {
-	r := &resolver{policy: &Policy{}, symbols: symbols{vars: map[string]*variable{}}, reported: map[problem]bool{}}
+	r := &resolver{globs: map[globKey]bool{}, policy: &Policy{}, symbols: symbols{vars: map[string]*variable{}}, reported: map[problem]bool{}}
 	if p.Policy != nil {
 		for name, values := range p.Policy.Variables {
 			r.symbols.vars[name] = &variable{expanded: values}

@@ -270,7 +270,7 @@ func TestNarrowDenyForms(t *testing.T) {
 		assert.Equal(t, after, text)
 	}
 	p := loadProfile(t, "profile p {\n  deny /srv/* w,\n}\n")
-	p.Rules[0].Head().Via = []rules.Location{p.At}
+	p.Rules[0].Head().Shared = true
 	_, ok := p.NarrowDeny(p.Rules[0], FileRequest{Path: "/srv/a", Perms: Write}, Write)
 	assert.False(t, ok, "a rule of an include")
 }

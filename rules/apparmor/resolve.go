@@ -23,6 +23,7 @@ type scope struct {
 // A resolver turns statements into a policy.
 type resolver struct {
 	loader   *Loader
+	globs    map[globKey]bool // that are known to be well formed
 	policy   *Policy
 	symbols  symbols
 	pending  []pendingProfile
@@ -412,6 +413,7 @@ func (r *resolver) rule(rule Rule, sc scope) {
 	inst := r.instantiate(rule)
 	head := inst.Head()
 	head.Via = sc.via
+	head.Shared = len(sc.via) > 0 && (sc.profile == nil || sc.profile.local != head.At.File)
 	if sc.inBlock {
 		if head.Deny && sc.quals.Allow || head.Allow && sc.quals.Deny {
 			r.warnf(head.At, "bad-qualifier", "the rule and the block around it disagree on allow and deny, which AppArmor 4 refuses")

@@ -267,7 +267,11 @@ func (r *resolver) checkGlob(p *Pattern, text string, kind textKind) bool {
 	if !strings.ContainsAny(text, "\\[]{}") {
 		return true
 	}
-	if _, err := parseGlob(text, kind == addressText); err != nil {
+	key := globKey{text, kind == addressText}
+	if r.globs[key] {
+		return true
+	}
+	if _, err := parseGlob(text, key.nul); err != nil {
 		reason := err.Error()
 		if g, ok := err.(*GlobError); ok {
 			reason = g.Reason
@@ -275,6 +279,7 @@ func (r *resolver) checkGlob(p *Pattern, text string, kind textKind) bool {
 		r.errorf(p.At, "bad-glob", "bad pattern %q: %s", text, reason)
 		return false
 	}
+	r.globs[key] = true
 	return true
 }
 

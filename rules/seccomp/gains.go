@@ -43,6 +43,7 @@ const maxGainWork = 1 << 17
 // (Decision.Ambiguous), complete is false, and there may be more.
 func Gains(before, after *Profile, wanted ...Want) (gains []Gain, complete bool) {
 	w := &gainWalk{before: before, after: after, wanted: wanted, left: maxGainWork, complete: true, kept: map[kept]bool{}}
+	w.narrow()
 	hosts := append(before.hosts(), after.hosts()...)
 	for i := range arches {
 		n := tableOf(i)
@@ -61,6 +62,15 @@ func Gains(before, after *Profile, wanted ...Want) (gains []Gain, complete bool)
 		g.Every = !slices.ContainsFunc(g.Archs, func(arch string) bool { return w.kept[kept{g.Syscall, arch, g.Before}] })
 	}
 	return w.gains, w.complete
+}
+
+// narrow has only the calls looked at whose rules may differ, if those can be told
+// by name.
+func (w *gainWalk) narrow() {
+	w.whole = [2]*Profile{w.before, w.after}
+	if names, ok := changedNames(w.before, w.after); ok {
+		w.before, w.after = w.before.narrowedTo(names), w.after.narrowedTo(names)
+	}
 }
 
 // hosts returns the architectures of hosts that a profile is made for: those of
@@ -82,6 +92,7 @@ func (p *Profile) hosts() []Arch {
 // A gainWalk compares two profiles.
 type gainWalk struct {
 	before, after *Profile
+	whole         [2]*Profile // both, with the rules of all calls
 	wanted        []Want
 	left          int // of maxGainWork
 	complete      bool
@@ -104,6 +115,13 @@ func (w *gainWalk) arch(i int, n *numbering, host Arch) {
 	b, a := w.before.table(i), w.after.table(i)
 	defaults := w.before.Default == w.after.Default && dataOf(w.before.Default, w.before.DefaultErrno) == dataOf(w.after.Default, w.after.DefaultErrno)
 	stubs := b.sure == a.sure && slices.EqualFunc(b.open(), a.open(), func(x, y top) bool { return x.nr == y.nr && sameGates(x.entry, y.entry) })
+	if !stubs && w.before.only != nil { // calls that no entry names may differ, too
+		before, after := w.before, w.after
+		w.before, w.after = w.whole[0], w.whole[1]
+		w.arch(i, n, host)
+		w.before, w.after = before, after
+		return
+	}
 	alike := func(nr uint32) bool {
 		stub := stubs || b.decided(nr) && a.decided(nr)
 		return covers[0] == covers[1] && defaults && stub && sameRules(b.calls[nr], a.calls[nr])
@@ -141,6 +159,9 @@ func sameGates(a, b *Entry) bool {
 // sameRules reports whether the rules for a call are the same, wherever they are
 // written.
 func sameRules(a, b *callRules) bool {
+	if a == b {
+		return true
+	}
 	if a == nil {
 		a = &noRules
 	}
@@ -149,9 +170,7 @@ func sameRules(a, b *callRules) bool {
 	}
 	equal := func(x, y rule) bool {
 		return same(x.outcome(), y.outcome()) && sameGates(x.entry, y.entry) &&
-			slices.EqualFunc(x.args, y.args, func(p, q Arg) bool {
-				return p.Index == q.Index && p.Op == q.Op && p.Value == q.Value && p.ValueTwo == q.ValueTwo
-			})
+			slices.EqualFunc(x.args, y.args, sameArg)
 	}
 	return slices.EqualFunc(a.always, b.always, equal) && slices.EqualFunc(a.when, b.when, equal)
 }

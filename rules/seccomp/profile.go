@@ -43,9 +43,10 @@ type Profile struct {
 
 	Base string // baseProfileName of a SeccompProfile: its calls are allowed besides
 
-	refused string // the first error that Parse reported
-	archs   []int  // indexes of Archs in arches
-	node    *node  // the object that holds the profile
+	refused string          // the first error that Parse reported
+	archs   []int           // indexes of Archs in arches
+	node    *node           // the object that holds the profile
+	only    map[string]bool // see narrowedTo
 	tables  [archCount]table
 }
 

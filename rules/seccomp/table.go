@@ -53,6 +53,7 @@ func (p *Profile) build(t *table, i int) {
 	if n == nil {
 		return
 	}
+	only := p.onlyNumbers(i, n)
 	for _, e := range p.Entries {
 		newest := uint32(0)
 		for j, name := range e.Names {
@@ -61,9 +62,11 @@ func (p *Profile) build(t *table, i int) {
 				if !mux { // libseccomp has no number of the architecture for the others
 					newest = max(newest, nr)
 				}
-				p.addRules(t, nr, rule{entry: e, name: j}, nil, arches[i].bits32)
+				if only == nil || only[nr] {
+					p.addRules(t, nr, rule{entry: e, name: j}, nil, arches[i].bits32)
+				}
 			}
-			if mux {
+			if mux && (only == nil || only[n.numbers[call]]) {
 				first := &Arg{Index: 0, Op: EQ, Value: number, At: e.At}
 				p.addRules(t, n.numbers[call], rule{entry: e, name: j}, first, arches[i].bits32)
 			}
@@ -76,7 +79,9 @@ func (p *Profile) build(t *table, i int) {
 		}
 	}
 	slices.SortStableFunc(t.top, func(a, b top) int { return int(int64(b.nr) - int64(a.nr)) })
-	p.addRelatives(t, n)
+	if only == nil {
+		p.addRelatives(t, n)
+	}
 }
 
 // addRules adds the rules that runc makes of one name of an entry: one with all
