@@ -259,6 +259,14 @@ func TestClaimInLog(t *testing.T) {
 	assert.Len(t, g.Findings(), 1)
 	f, isNew := NewGroup(nil, Filter{}).AddClaim(d, Target{Profile: "p"})
 	assert.True(t, isNew)
+	guess := d
+	guess.Event.Records = []parser.Record{d.Event.Records[0]}
+	guess.Event.Records[0].Origin.Transport = parser.ExitStatus
+	guess.Subject.Comm = "another"
+	again := NewGroup(nil, Filter{})
+	again.AddClaim(d, Target{Profile: "p"})
+	again.AddClaim(guess, Target{Profile: "p"})
+	assert.Len(t, again.Findings(), 1)
 	policy.Explain(f)
 	assert.Equal(t, Refused, f.Decision)
 	assert.Contains(t, f.Notes[len(f.Notes)-1], "whydenied doctor")

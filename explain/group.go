@@ -109,10 +109,12 @@ func (g *Group) Add(d parser.Denial) (f *Finding, isNew bool) {
 
 // AddClaim folds a denial that no record tells of, of a target that is known; see
 // Policy.Judge. The filter is not asked: it chose the target. The finding is nil
-// if the log has the same access.
+// if the log has the same access, or, for what only an exit status speaks for, if
+// another claim has.
 func (g *Group) AddClaim(d parser.Denial, t Target) (f *Finding, isNew bool) {
-	for _, logged := range g.findings {
-		if !logged.IsClaim() && sameAccess(&d, &logged.Denial) {
+	isGuess := d.Event.Records[d.Record].Origin.Transport == parser.ExitStatus
+	for _, known := range g.findings {
+		if (isGuess || !known.IsClaim()) && sameAccess(&d, &known.Denial) {
 			return nil, false
 		}
 	}

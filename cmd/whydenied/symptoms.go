@@ -136,6 +136,7 @@ type judge struct {
 	target      explain.Target
 	group       *explain.Group
 	unexplained []report.Unexplained
+	claims      int                // distinct ones
 	seen        map[string]verdict // by what was tried, as a program can try it often
 }
 
@@ -146,11 +147,12 @@ type verdict struct {
 	unexplained int
 }
 
-// maxFailures bounds the distinct failures that are remembered, and maxUnexplained
-// those among them that are kept for the answer.
+// maxFailures bounds the distinct failures that are remembered, maxClaims and
+// maxUnexplained those among them that are kept for the answer.
 const (
 	maxFailures    = 20000
-	maxUnexplained = 1000
+	maxClaims      = 500
+	maxUnexplained = 500
 )
 
 // add judges something that failed.
@@ -167,8 +169,12 @@ func (j *judge) add(a parser.Attempt) {
 		}
 	}
 	switch {
+	case v.refused && j.claims == maxClaims && !seen:
+		j.group.Dropped++
 	case v.refused:
-		j.group.AddClaim(v.denial, j.target)
+		if _, isNew := j.group.AddClaim(v.denial, j.target); isNew {
+			j.claims++
+		}
 	case v.unexplained >= 0:
 		j.unexplained[v.unexplained].Count++
 	}
