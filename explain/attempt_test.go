@@ -197,7 +197,8 @@ func TestSilent(t *testing.T) {
 	policy := policyOf(t, "file,\n/usr/sbin/nginx ix,\ndeny /tmp/** w,\naudit deny /etc/** w,\ndeny /usr/sbin/** x,\ndeny /usr/lib/** m,", "")
 	texts := func(status int) (likely, others []string) {
 		list := policy.Silent(Target{Profile: "p"}, status)
-		require.Len(t, list, 1)
+		require.Len(t, list, 2)
+		assert.Contains(t, list[1].Why, "which one is in force is not known")
 		for _, r := range list[0].Refusals {
 			if r.Likely {
 				likely = append(likely, r.Place.At.Text())

@@ -15,13 +15,13 @@ import (
 // A Silent is what one policy of a target refuses without a record.
 type Silent struct {
 	Target Target
-	Policy string // where it was read; "" if its source was not found
+	Policy string // where it was read; "" if that is not known
 	Why    string // what it refuses without a record, a sentence; or why that is not known
 
-	// Seccomp is set for a seccomp profile, AppArmor for the profile of this name;
-	// a policy whose source is not known has only the name.
-	Seccomp  *seccomp.Profile
-	AppArmor *apparmor.Profile
+	// Profile is the AppArmor profile; nil for a seccomp profile, and for a policy
+	// that is not known.
+	Profile   *apparmor.Profile
+	IsSeccomp bool
 
 	Refusals []Refusal // the likeliest first
 }
@@ -36,28 +36,28 @@ type Refusal struct {
 // the exit status of the program, 0 if it is not known.
 func (p *Policy) Silent(t Target, status int) []Silent {
 	var list []Silent
-	if t.Profile != "" {
+	switch {
+	case t.Profile != "":
 		list = append(list, p.silentAppArmor(t, status))
+	case t.Container.AppArmorProfile == "unconfined":
+		list = append(list, Silent{Target: t, Why: "the container is unconfined: AppArmor refuses it nothing"})
 	}
-	if profile, name := p.seccompProfile(t.Container, t.Profile); profile != nil {
-		list = append(list, silentSeccomp(t, profile, name, status))
-	}
-	return list
+	return append(list, p.silentSeccomp(t, status))
 }
 
 func (p *Policy) silentAppArmor(t Target, status int) Silent {
-	s := Silent{Target: t, AppArmor: p.profile(t.Profile)}
-	if s.AppArmor == nil {
+	s := Silent{Target: t, Profile: p.profile(t.Profile)}
+	if s.Profile == nil {
 		s.Why = fmt.Sprintf("the source of profile %s was not found; give its file with --profile, or its directory with --profile-dir", t.Profile)
 		return s
 	}
-	s.Policy = p.source(s.AppArmor)
-	if s.AppArmor.HasFlag("audit") {
+	s.Policy = p.source(s.Profile)
+	if s.Profile.HasFlag("audit") {
 		s.Why = "the profile has the flag audit: the kernel logs all that it refuses"
 		return s
 	}
-	telling := tellingRules(s.AppArmor, status)
-	for _, r := range s.AppArmor.Rules {
+	telling := tellingRules(s.Profile)
+	for _, r := range s.Profile.Rules {
 		h := r.Head()
 		if !h.Deny || h.Audit {
 			continue
@@ -111,7 +111,7 @@ var called = []string{"/usr/bin/sed", "/bin/sed", "/usr/bin/env", "/bin/busybox"
 // tellingRules returns, by their places, the deny rules that stand out: those
 // that take away what another rule grants, and those that deny what programs need
 // before they can say anything.
-func tellingRules(profile *apparmor.Profile, status int) map[rules.Location]string {
+func tellingRules(profile *apparmor.Profile) map[rules.Location]string {
 	notes := map[rules.Location]string{}
 	add := func(at rules.Location, note string) {
 		if have := notes[at]; have != "" && !strings.Contains(have, note) {
@@ -166,8 +166,19 @@ func wantedBy(status int) apparmor.Perms {
 	return 0
 }
 
-func silentSeccomp(t Target, profile *seccomp.Profile, name string, status int) Silent {
-	s := Silent{Target: t, Policy: name, Seccomp: profile}
+func (p *Policy) silentSeccomp(t Target, status int) Silent {
+	s := Silent{Target: t, IsSeccomp: true}
+	profile, name := p.seccompProfile(t.Container, t.Profile)
+	switch {
+	case profile != nil:
+		s.Policy = name
+	case t.Container.SeccompProfile != "":
+		s.Why = name
+		return s
+	default:
+		s.Why = "which one is in force is not known, and the default of every runtime refuses with an errno, without a record; name it with --seccomp, or the container with --inventory"
+		return s
+	}
 	if slices.Contains(profile.Flags, seccomp.FlagLog) {
 		s.Why = "the profile has SECCOMP_FILTER_FLAG_LOG: the kernel logs all that it refuses"
 		return s

@@ -38,20 +38,20 @@ func (n *nextSteps) patch() {
 // observe is for a profile that refuses without a record.
 func (n *nextSteps) observe(s explain.Silent) {
 	switch {
+	case s.IsSeccomp:
+		n.trace = n.trace || len(s.Refusals) > 0 || s.Policy == "" && s.Target.Container.SeccompProfile == ""
+		return
 	case len(s.Refusals) == 0:
 		return
-	case s.Seccomp != nil:
-		n.trace = true
-		return
 	}
-	name := s.AppArmor.At.File.Name
-	if s.AppArmor.At.File.Builtin != "" {
-		name = "builtin:" + s.AppArmor.Name
+	name := s.Profile.At.File.Name
+	if s.Profile.At.File.Builtin != "" {
+		name = "builtin:" + s.Profile.Name
 	}
 	places := policyFlags{profiles: []string{name}, profileDir: n.flags.policy.profileDir, include: n.flags.policy.include}
 	n.add(join("whydenied", []string{"observe"}, places.words(), []string{"--format", "profile"})+" | sudo apparmor_parser -r",
 		"has the same profile log what its deny rules refuse, until it is loaded again as it is; then make the program fail again and read the log: "+
-			join("sudo whydenied", []string{"explain", "--since", "10m", "--profile-name", s.AppArmor.FullName()}, places.words()))
+			join("sudo whydenied", []string{"explain", "--since", "10m", "--profile-name", s.Profile.FullName()}, places.words()))
 }
 
 // others are for what the policies do not say.
@@ -104,8 +104,14 @@ func (f *policyFlags) words() (words []string) {
 	return words
 }
 
-// selection returns the flags that choose the container.
+// selection returns the flags that choose the container and the time.
 func (f *inputFlags) selection() (words []string) {
+	if f.since != "" {
+		words = append(words, "--since", f.since)
+	}
+	if f.until != "" {
+		words = append(words, "--until", f.until)
+	}
 	for _, name := range f.filter.Containers {
 		words = append(words, "--container", name)
 	}

@@ -73,7 +73,7 @@ func from(t parser.Transport) string {
 // NewSilentPolicy returns a policy as plain data.
 func NewSilentPolicy(s explain.Silent) SilentPolicy {
 	wire := SilentPolicy{Target: text(s.Target.Name()), Kind: "apparmor", Name: text(s.Target.Profile), Policy: text(s.Policy), Why: text(s.Why), Rules: []Rule{}}
-	if s.Seccomp != nil {
+	if s.IsSeccomp {
 		wire.Kind, wire.Name = "seccomp", ""
 	}
 	for _, r := range s.Refusals {
@@ -146,6 +146,8 @@ func (p *page) silentPolicy(s *SilentPolicy) {
 	switch {
 	case s.Kind == "seccomp":
 		what = "seccomp profile " + s.Policy
+	case s.Name == "":
+		what = "AppArmor"
 	case s.Policy != "":
 		what += " from " + s.Policy
 	}
