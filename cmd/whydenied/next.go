@@ -2,6 +2,7 @@ package main
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,22 +12,45 @@ import (
 
 // nextSteps collects the commands to type next, each complete.
 type nextSteps struct {
-	flags *inputFlags
-	args  []string
-	steps []report.Step
-	trace bool // a seccomp profile refuses without a record
-	said  map[string]bool
+	flags   *inputFlags
+	args    []string
+	inspect string // the command that prints the inventory; "" if that is not known
+	steps   []report.Step
+	trace   bool // a seccomp profile refuses without a record
 }
 
+func newSteps(f *inputFlags, args []string, targets []explain.Target) *nextSteps {
+	n := &nextSteps{flags: f, args: args}
+	if len(targets) == 1 && targets[0].Container.Name != "" && isEngine[targets[0].Container.Runtime] {
+		n.inspect = join(targets[0].Container.Runtime, []string{"inspect", targets[0].Container.Name})
+	}
+	return n
+}
+
+// once is the name of what can be read but once: bash's <(command), and standard
+// input as it stands in a command line.
+var once = regexp.MustCompile(`/dev/fd/\d+| -( |$)`)
+
+// add adds a command, if it is not there yet. Where an input of this one cannot be
+// read again, the inventory is asked for again, and others are files to be made.
 func (n *nextSteps) add(command, why string) {
-	if n.said[command] {
-		return
+	saved := false
+	command = once.ReplaceAllStringFunc(command, func(input string) string {
+		if strings.HasPrefix(input, "/dev/fd/") && n.inspect != "" {
+			return "<(" + n.inspect + ")"
+		}
+		saved = true
+		if strings.HasPrefix(input, "/") {
+			return "saved"
+		}
+		return strings.Replace(input, "-", "saved", 1)
+	})
+	if saved {
+		why += "; saved is a file to be made of what this command read once"
 	}
-	if n.said == nil {
-		n.said = map[string]bool{}
+	if !slices.ContainsFunc(n.steps, func(s report.Step) bool { return s.Command == command }) {
+		n.steps = append(n.steps, report.Step{Command: command, Why: why})
 	}
-	n.said[command] = true
-	n.steps = append(n.steps, report.Step{Command: command, Why: why})
 }
 
 // patch is for what was found.
@@ -44,12 +68,15 @@ func (n *nextSteps) observe(s explain.Silent) {
 	case len(s.Refusals) == 0:
 		return
 	}
-	name := s.Profile.At.File.Name
-	if s.Profile.At.File.Builtin != "" {
-		name = "builtin:" + s.Profile.Name
+	places := policyFlags{profileDir: n.flags.policy.profileDir, include: n.flags.policy.include}
+	observed := places
+	if s.Profile.At.File.Builtin != "" { // which explain finds by its name
+		observed.profiles = []string{"builtin:" + s.Profile.Name}
+	} else {
+		places.profiles = []string{s.Profile.At.File.Name}
+		observed = places
 	}
-	places := policyFlags{profiles: []string{name}, profileDir: n.flags.policy.profileDir, include: n.flags.policy.include}
-	n.add(join("whydenied", []string{"observe"}, places.words(), []string{"--format", "profile"})+" | sudo apparmor_parser -r",
+	n.add(join("whydenied", []string{"observe"}, observed.words(), []string{"--format", "profile"})+" | sudo apparmor_parser -r",
 		"has the same profile log what its deny rules refuse, until it is loaded again as it is; then make the program fail again and read the log: "+
 			join("sudo whydenied", []string{"explain", "--since", "10m", "--profile-name", s.Profile.FullName()}, places.words()))
 }
@@ -61,8 +88,8 @@ func (n *nextSteps) others(targets []explain.Target) {
 	}
 	if !n.flags.symptoms.given() && len(targets) == 1 && targets[0].Container.Name != "" && isEngine[targets[0].Container.Runtime] {
 		c := targets[0].Container
-		n.add(join(c.Runtime, []string{"logs", c.Name})+" 2>&1 | "+
-			join("whydenied", append([]string{"explain"}, n.args...), n.flags.policy.words(), n.flags.selection(), []string{"--stderr", "-"}),
+		n.add(join("whydenied", append([]string{"explain"}, n.args...), n.flags.policy.words(), n.flags.selection())+
+			" --stderr <("+join(c.Runtime, []string{"logs", c.Name})+" 2>&1)",
 			"asks the profiles about what the program says was refused")
 	}
 	if len(targets) == 0 {
