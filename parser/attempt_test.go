@@ -108,7 +108,9 @@ func TestStraceCalls(t *testing.T) {
 		"reported":  {"7 --- SIGSYS {si_code=SYS_SECCOMP, si_syscall=__NR_mount} ---\n7 +++ killed by SIGSYS +++\n", "mount", "", "SIGSYS"},
 		"errno":     {"unshare(0x40000000) = -1 (errno 1)\n", "unshare", "0x40000000", "EPERM"},
 		"directory": {"7 chdir(\"/srv\") = 0\n7 chdir(\"a\") = 0\n7 openat(AT_FDCWD, \"x\", O_RDONLY) = -1 EACCES (P)\n", "openat", `AT_FDCWD "x" O_RDONLY`, "EACCES"},
-		"fd":        {"mmap(NULL, 4, PROT_EXEC, MAP_PRIVATE, 3</lib/a,b>, 0) = -1 EACCES (P)\n", "mmap", "NULL 4 PROT_EXEC MAP_PRIVATE 3</lib/a,b> 0", "EACCES"},
+		"namespace": {"7 execve(\"/bin/sh\", [], 0x1 /* 2 vars */) = 0\n7 clone(child_stack=NULL, flags=SIGCHLD) = 3 /* 338 in strace's PID NS */\n338 mkdir(\"/a\", 0777) = -1 EACCES (P)\n",
+			"mkdir", `"/a" 0777`, "EACCES"},
+		"fd": {"mmap(NULL, 4, PROT_EXEC, MAP_PRIVATE, 3</lib/a,b>, 0) = -1 EACCES (P)\n", "mmap", "NULL 4 PROT_EXEC MAP_PRIVATE 3</lib/a,b> 0", "EACCES"},
 		"struct": {`connect(3, {sa_family=AF_UNIX, sun_path="/run/x)"}, 110) = -1 EACCES (P)` + "\n",
 			"connect", `3 {sa_family=AF_UNIX, sun_path="/run/x)"} 110`, "EACCES"},
 		"not refused": {"openat(AT_FDCWD, \"/x\", O_RDONLY) = -1 ENOENT (No such file or directory)\nexit_group(0) = ?\n+++ exited with 0 +++\n", "", "", ""},
@@ -120,6 +122,9 @@ func TestStraceCalls(t *testing.T) {
 		}
 		require.Len(t, got, 1, name)
 		assert.Equal(t, []string{c.call, c.args, c.errno}, []string{got[0].Syscall, strings.Join(got[0].Args, " "), got[0].Errno}, name)
+		if name == "namespace" {
+			assert.Equal(t, "sh", got[0].Comm)
+		}
 		if name == "directory" {
 			assert.Equal(t, "/srv/a", got[0].Cwd)
 		}

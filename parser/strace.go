@@ -43,6 +43,8 @@ var (
 	straceResumed = regexp.MustCompile(`^<\.\.\. (\w+) resumed> ?`)
 	straceMode    = regexp.MustCompile(`\[ Process PID=(\d+) runs in (\d+) bit mode\. \]`)
 	straceReturn  = regexp.MustCompile(`^ *= (\S+)(?: (E[A-Z0-9]+))?(?: \(errno (\d+)\))?`)
+	// straceNS is the process ID of a child in another PID namespace, as strace knows it.
+	straceNS      = regexp.MustCompile(`/\* (\d+) in strace's PID NS \*/`)
 	straceSyscall = regexp.MustCompile(`\bsi_syscall=(?:__NR_)?(\w+)`)
 )
 
@@ -162,7 +164,11 @@ func (s *Strace) call(a *Attempt, p *traced, call string) bool {
 		return false
 	}
 	if m[1] != "-1" {
-		s.succeeded(p, name, args, m[1])
+		result := m[1]
+		if ns := straceNS.FindStringSubmatch(end); ns != nil {
+			result = ns[1]
+		}
+		s.succeeded(p, name, args, result)
 		return false
 	}
 	a.Syscall, a.Args, a.Errno = name, args, m[2]

@@ -183,7 +183,7 @@ func (j *judge) add(a parser.Attempt) {
 // judge decides on something for the first time.
 func (j *judge) judge(a parser.Attempt) verdict {
 	d, refused := j.policy.Judge(a, j.target)
-	if refused || len(j.unexplained) == maxUnexplained {
+	if refused || explain.IsHarmless(&a) || len(j.unexplained) == maxUnexplained {
 		return verdict{d, refused, -1}
 	}
 	j.unexplained = append(j.unexplained, report.NewUnexplained(a))

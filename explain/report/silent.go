@@ -117,11 +117,12 @@ func (p *page) silence(s *Silence) {
 	if len(s.Unexplained) > 0 {
 		p.wrap(0, 2, words(strong, "neither", "policy", "explains:"))
 	}
-	for i, u := range s.Unexplained {
-		if i == maxOther {
-			p.wrap(2, 4, words(faint, "and", strconv.Itoa(len(s.Unexplained)-i), "more"))
-			break
-		}
+	others := s.Unexplained // the last ones tell more
+	if n := len(others) - maxOther; n > 0 {
+		p.wrap(2, 4, words(faint, strconv.Itoa(n), "more", "before", "these"))
+		others = others[n:]
+	}
+	for _, u := range others {
 		line := append(words(faint, Escape(u.File)+":"+strconv.Itoa(u.Line)), prose(normal, u.Text)...)
 		if u.Count > 1 {
 			line = append(line, words(faint, "×"+thousands(u.Count))...)
