@@ -136,6 +136,9 @@ func errorsOf(diagnostics []rules.Diagnostic) []rules.Diagnostic {
 // runtimes. Learning profiles (a//null-...) are looked up as their parent.
 func (p *Policy) profile(name string) *apparmor.Profile {
 	name, _, _ = strings.Cut(name, "//null-")
+	if name == "" {
+		return nil
+	}
 	for _, policy := range p.named {
 		if profile := policy.Profile(name); profile != nil {
 			return profile
@@ -203,6 +206,9 @@ func (p *Policy) inDirectory(name string) *apparmor.Profile {
 // mayDefine reports whether a policy's text may define a profile whose name ends
 // in word: whether a line that can be a profile's header holds it.
 func mayDefine(text, word string) bool {
+	if word == "" { // a name that ends in a slash, or none
+		return true
+	}
 	for rest := text; ; {
 		i := strings.Index(rest, word)
 		if i < 0 {
@@ -250,24 +256,29 @@ func (p *Policy) index() {
 }
 
 // seccompProfile returns the seccomp profile that a finding's process runs
-// under and what it is called: the container's own, or the built-in one that it
-// was made of; else the one the user named, else the default of the runtime that
-// the AppArmor label gives away. It returns nil and the reason if none is known.
+// under, as seccompOf does.
 func (p *Policy) seccompProfile(f *Finding) (profile *seccomp.Profile, name string) {
-	c := f.Container
+	return p.seccompOf(f.Container, f.Denial.Subject.Label, seccomp.Arch(f.Denial.Seccomp.Arch))
+}
+
+// seccompOf returns the seccomp profile of a container's process with an AppArmor
+// label, and what it is called: the container's own, or the built-in one that it
+// was made of; else the one the user named, else the default of the runtime that
+// the label gives away. It returns nil and the reason if none is known.
+func (p *Policy) seccompOf(c container.Container, label string, arch seccomp.Arch) (profile *seccomp.Profile, name string) {
 	if c.SeccompProfile != "" {
 		own, name := p.containerSeccomp(c)
 		if own == nil || own.Form != seccomp.OCI {
 			return own, name
 		}
-		return p.origin(own, name, p.call(f))
+		return p.origin(own, name, p.callIn(c, arch))
 	}
 	if p.seccomp != nil {
 		return p.seccomp, p.seccomp.File.Name
 	}
 	engine := c.Runtime
 	if engine == "" {
-		engine = engineOf(f.Denial.Subject.Label)
+		engine = engineOf(label)
 	}
 	if engine == "" {
 		return nil, "the record does not say which seccomp profile is in force; name it with --seccomp, or the containers with --inventory"

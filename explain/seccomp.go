@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -60,19 +61,18 @@ func (p *Policy) explainSeccomp(f *Finding) {
 // process, from the record, the inventory and the flags, in this order.
 func (p *Policy) call(f *Finding) seccomp.Call {
 	record := f.Denial.Seccomp
-	call := seccomp.Call{
-		Arch:    seccomp.Arch(record.Arch),
-		Syscall: record.Syscall,
-		Name:    record.SyscallName,
-		Args:    record.Args,
-		Caps:    f.Container.Caps,
-		Kernel:  p.Kernel,
-		Host:    p.Arch,
-	}
+	call := p.callIn(f.Container, seccomp.Arch(record.Arch))
+	call.Syscall, call.Name, call.Args = record.Syscall, record.SyscallName, record.Args
+	return call
+}
+
+// callIn returns what is known of any system call in a container.
+func (p *Policy) callIn(c container.Container, arch seccomp.Arch) seccomp.Call {
+	call := seccomp.Call{Arch: arch, Caps: c.Caps, Kernel: p.Kernel, Host: p.Arch}
 	if call.Caps == nil {
 		call.Caps = p.Caps
 	}
-	if f.Container.Runtime == "crun" {
+	if c.Runtime == "crun" {
 		call.Runtime = "crun"
 	}
 	return call
@@ -295,7 +295,7 @@ func (f *Finding) noteTraced(record *parser.Seccomp) {
 
 // noteMissingArgs says which arguments the event's SYSCALL record supplied.
 func (f *Finding) noteMissingArgs(record *parser.Seccomp, d seccomp.Decision) {
-	if d.Undecidable && record.Args == nil && onlyCaps(d) == "" {
+	if d.Undecidable && record.Args == nil && onlyCaps(d) == "" && !f.IsClaim() {
 		f.Notes = append(f.Notes, "A SECCOMP record has no arguments, and the filter answers before auditing of the call starts; strace -f of the program shows them, and so does whydenied trace while it happens.")
 	}
 	if d.Ambiguous {

@@ -44,7 +44,13 @@ const (
 	RingBuffer                    // dmesg, /dev/kmsg, syslog and journald lines of the kernel
 	JournalAudit                  // journald's own audit socket: "audit[PID]: AVC ..."
 	Unknown                       // a bare record
+	StraceOutput                  // no record: what strace saw
+	ErrorOutput                   // no record: what a program said
+	ExitStatus                    // no record: what a policy says of a program that failed
 )
+
+// IsClaim reports whether the kernel did not log it.
+func (t Transport) IsClaim() bool { return t >= StraceOutput }
 
 // An Origin says where a record was read.
 type Origin struct {

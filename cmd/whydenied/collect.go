@@ -74,7 +74,7 @@ func runCollect(cmd *cobra.Command, args []string, f inputFlags, output string) 
 	if f.since == "" && len(args) == 0 {
 		f.since = "1h"
 	}
-	if err := f.parse(); err != nil {
+	if err := f.parse(args); err != nil {
 		return err
 	}
 	c := &collection{cmd: cmd, flags: &f, names: map[string]bool{}, inventory: new(container.Inventory)}

@@ -27,6 +27,7 @@ type inputFlags struct {
 	policy       policyFlags
 	since, until string
 	filter       explain.Filter
+	symptoms     symptomFlags
 }
 
 func (f *inputFlags) add(flags *pflag.FlagSet) {
@@ -60,15 +61,24 @@ findings, and says of each which rule is responsible and what would remedy it.
 
 Without a file it reads this host's own log: audit.log, else the journal, else
 the kernel's ring buffer. Findings saved with --format json are shown again, and
-a bundle that collect made on another machine is explained as it was there.`,
+a bundle that collect made on another machine is explained as it was there.
+
+The commonest refusals leave no record. Where the log has none, it says what would
+have been silent: the quiet deny rules and the errno answers of the container's own
+profiles, named by --profile, --seccomp or --inventory. How the program failed tells
+more: its exit status, its error output, or what strace -f printed. What they name is
+asked of these profiles, and what a profile refuses is explained like a denial, marked
+"not logged", as no record of the kernel says so.`,
 		Example: `  whydenied explain /var/log/audit/audit.log --inventory <(docker inspect web)
-  journalctl -k -o json | whydenied explain - --profile ./web.apparmor`,
+  journalctl -k -o json | whydenied explain - --profile ./web.apparmor
+  docker logs web 2>&1 | whydenied explain --stderr - --inventory <(docker inspect web)`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runExplain(cmd, args, f)
 		},
 	}
 	flags := cmd.Flags()
 	f.inputFlags.add(flags)
+	f.symptoms.add(flags)
 	f.output.add(flags)
 	return cmd
 }
@@ -78,7 +88,7 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := f.parse(); err != nil {
+	if err := f.parse(args); err != nil {
 		return err
 	}
 	if saved, err := replay(cmd, args, print); saved || err != nil {
@@ -95,6 +105,10 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	if err != nil {
 		return err
 	}
+	unexplained, err := f.claims(cmd, in, read.group)
+	if err != nil {
+		return err
+	}
 	findings := read.group.Findings()
 	for _, finding := range findings {
 		in.policy.Explain(finding)
@@ -106,8 +120,17 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 			return err
 		}
 	}
-	if err := print(report.Message{Summary: read.summary(findings)}); err != nil {
-		return err
+	if len(in.logs) > 0 || f.output.format == "json" {
+		if err := print(report.Message{Summary: read.summary(findings)}); err != nil {
+			return err
+		}
+	}
+	if len(findings) == 0 || f.symptoms.given() {
+		silence := f.silence(in, args, findings)
+		silence.Unexplained = unexplained
+		if err := print(report.Message{Silent: silence}); err != nil {
+			return err
+		}
 	}
 	if err := flush(); err != nil {
 		return err
@@ -115,8 +138,9 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	return f.verdict(cmd, in, read, len(findings))
 }
 
-// parse reads the times of the filter.
-func (f *inputFlags) parse() (err error) {
+// parse reads the times of the filter, and checks what the command line says of
+// how the program failed.
+func (f *inputFlags) parse(args []string) (err error) {
 	now := time.Now()
 	if f.filter.Since, err = parseTime(f.since, now); err != nil {
 		return usagef("--since: %v", err)
@@ -124,7 +148,7 @@ func (f *inputFlags) parse() (err error) {
 	if f.filter.Until, err = parseTime(f.until, now); err != nil {
 		return usagef("--until: %v", err)
 	}
-	return nil
+	return f.symptoms.check(args)
 }
 
 // An input is what is needed to explain logs.
@@ -151,6 +175,9 @@ func (f *inputFlags) open(cmd *cobra.Command, args []string) (in input, err erro
 	if in.inventory, err = f.policy.containers(in.policy); err != nil {
 		return in, err
 	}
+	if len(args) == 0 && f.symptoms.files() {
+		return in, nil // they are what is to be explained
+	}
 	in.logs, err = logs(cmd, args)
 	return in, err
 }
@@ -167,7 +194,7 @@ func (in *input) read(cmd *cobra.Command) (*reading, error) {
 			return nil, err
 		}
 	}
-	if read.failed == len(in.logs) && read.stats.Lines == 0 {
+	if len(in.logs) > 0 && read.failed == len(in.logs) && read.stats.Lines == 0 {
 		return nil, errReported
 	}
 	return read, nil
@@ -189,6 +216,8 @@ func (f *inputFlags) verdict(cmd *cobra.Command, in input, read *reading, findin
 		return errReported
 	case findings > 0:
 		return errFound
+	case len(in.logs) == 0: // but what strace or the program said
+		return nil
 	}
 	fmt.Fprintln(cmd.ErrOrStderr(), f.why(in.inventory))
 	return nil

@@ -30,6 +30,7 @@ type Message struct {
 	Notice  *Notice  `json:"notice,omitempty"`
 	Patch   *Patch   `json:"patch,omitempty"` // at the end of a run
 	Summary *Summary `json:"summary,omitempty"`
+	Silent  *Silence `json:"silent,omitempty"` // of explain, after the summary
 }
 
 // A Repeat says how often a finding that was printed has been seen by now.
@@ -105,6 +106,7 @@ type Finding struct {
 	Quiet       string   `json:"quiet,omitempty"`
 	Notes       []string `json:"notes,omitempty"`
 	Investigate string   `json:"investigate,omitempty"`
+	Claim       *Claim   `json:"claim,omitempty"` // nil for what the kernel logged
 }
 
 // A Container is the container that a finding is attributed to, and why.
@@ -178,14 +180,15 @@ type Granted struct {
 // A Summary says what was read, found, and perhaps missed.
 type Summary struct {
 	Lines      int `json:"lines"`
-	Records    int `json:"records"`    // AppArmor and SECCOMP records understood
-	Duplicates int `json:"duplicates"` // the same records seen again through another transport
-	Denials    int `json:"denials"`    // refused accesses that meet the filters, duplicates left out
-	Findings   int `json:"findings"`   // distinct ones among them and among Complain
-	Complain   int `json:"complain"`   // logged and permitted: complain mode, seccomp's log action
-	Audited    int `json:"audited"`    // permitted, and logged because a rule says audit
-	Status     int `json:"status"`     // records of policy being loaded, replaced or removed
-	Dropped    int `json:"dropped"`    // denials of further distinct accesses than are kept
+	Records    int `json:"records"`          // AppArmor and SECCOMP records understood
+	Duplicates int `json:"duplicates"`       // the same records seen again through another transport
+	Denials    int `json:"denials"`          // refused accesses that meet the filters, duplicates left out
+	Findings   int `json:"findings"`         // distinct ones among them and among Complain
+	Complain   int `json:"complain"`         // logged and permitted: complain mode, seccomp's log action
+	Audited    int `json:"audited"`          // permitted, and logged because a rule says audit
+	Status     int `json:"status"`           // records of policy being loaded, replaced or removed
+	Claims     int `json:"claims,omitempty"` // findings that no log has; Findings are without them
+	Dropped    int `json:"dropped"`          // denials of further distinct accesses than are kept
 
 	First string `json:"first,omitempty"` // of the denials, as in Finding
 	Last  string `json:"last,omitempty"`

@@ -34,6 +34,7 @@ func New(f explain.Finding) Finding {
 		Investigate: text(f.Investigate),
 	}
 	wire.Denial = newFields(d.Pairs())
+	wire.Claim = newClaim(&d.Event.Records[d.Record])
 	if d.Seccomp != nil {
 		wire.Seccomp = NewSeccomp(d.Seccomp)
 	}

@@ -43,6 +43,8 @@ func NewText(w io.Writer, o TextOptions) func(Message) error {
 			p.wrap(0, 4, append(words(mild, m.Notice.Kind+":"), prose(normal, m.Notice.Text)...))
 		case m.Summary != nil:
 			p.summary(m.Summary)
+		case m.Silent != nil:
+			p.silence(m.Silent)
 		default:
 			return nil
 		}
@@ -62,6 +64,9 @@ func (p *page) finding(f *Finding, now time.Time) {
 	if f.Granted != nil {
 		p.granted(f.Granted)
 		return
+	}
+	if f.Claim != nil {
+		p.claim(f.Claim)
 	}
 	cause := append(words(faint, "cause:"), words(strong, Escape(f.Cause))...)
 	if f.Why != "" {
