@@ -2,8 +2,6 @@ package explain
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/whydenied/whydenied/rules"
@@ -44,16 +42,16 @@ func (p *Policy) systemAbstractions() []*abstraction {
 		return p.abstractions
 	}
 	p.abstractions = []*abstraction{}
-	entries, _ := os.ReadDir(filepath.Join(p.dir, "abstractions"))
-	for _, e := range entries {
-		if e.IsDir() || apparmor.IgnoredFile(e.Name()) || strings.ContainsAny(e.Name(), "<>\"\n ") {
+	names, _ := p.tree.List(p.tree.Join(p.dir, "abstractions"))
+	for _, name := range names {
+		if apparmor.IgnoredFile(name) || strings.ContainsAny(name, "<>\"\n ") {
 			continue
 		}
-		text := "include <tunables/global>\nprofile p {\n  include <abstractions/" + e.Name() + ">\n}\n"
+		text := "include <tunables/global>\nprofile p {\n  include <abstractions/" + name + ">\n}\n"
 		policy, diagnostics := p.loader.Load(rules.NewFile("abstraction", text))
 		profile := policy.Profile("p")
 		if len(errorsOf(diagnostics)) == 0 && profile != nil && len(profile.Rules) <= maxAbstraction {
-			p.abstractions = append(p.abstractions, &abstraction{e.Name(), profile})
+			p.abstractions = append(p.abstractions, &abstraction{name, profile})
 		}
 	}
 	return p.abstractions

@@ -21,9 +21,12 @@ func (p *Policy) Explain(f *Finding) {
 	}
 	if f.Denial.Seccomp != nil {
 		p.explainSeccomp(f)
-		return
+	} else {
+		p.explainAppArmor(f)
 	}
-	p.explainAppArmor(f)
+	if f.IsClaim() {
+		p.explainClaim(f)
+	}
 }
 
 func (p *Policy) explainAppArmor(f *Finding) {

@@ -1,8 +1,6 @@
 package explain
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/whydenied/whydenied/rules"
@@ -47,11 +45,11 @@ func (p *Policy) derive(policy *apparmor.Policy, name string) *apparmor.Policy {
 	if changes, err := rules.Apply(edits); err == nil && len(changes) == 1 {
 		text = changes[0].New
 	}
-	dir := filepath.Join(p.dir, "containers")
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+	dir := p.tree.Join(p.dir, "containers")
+	if !p.tree.IsDir(dir) {
 		dir = p.dir
 	}
-	derived, _ := p.load(rules.NewFile(filepath.Join(dir, name), text))
+	derived, _ := p.load(rules.NewFile(p.tree.Join(dir, name), text))
 	return derived
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules/apparmor"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
@@ -102,7 +104,50 @@ func (g *Group) Add(d parser.Denial) (f *Finding, isNew bool) {
 	if !g.Filter.match(&d, &c) {
 		return nil, false
 	}
-	g.Denials[d.Mode]++
+	return g.add(d, c)
+}
+
+// AddClaim folds a denial that no record tells of, of a target that is known; see
+// Policy.Judge. The filter is not asked: it chose the target. The finding is nil
+// if the log has the same access, or, for what only an exit status speaks for, if
+// another claim has.
+func (g *Group) AddClaim(d parser.Denial, t Target) (f *Finding, isNew bool) {
+	isGuess := d.Event.Records[d.Record].Origin.Transport == parser.ExitStatus
+	for _, known := range g.findings {
+		if (isGuess || !known.IsClaim()) && sameAccess(&d, &known.Denial) {
+			return nil, false
+		}
+	}
+	return g.add(d, t.Container)
+}
+
+// sameAccess reports whether two denials are of the same access under the same
+// profile, whichever process it was.
+func sameAccess(a, b *parser.Denial) bool {
+	if a.Seccomp != nil || b.Seccomp != nil {
+		return a.Seccomp != nil && b.Seccomp != nil && a.Seccomp.Arch == b.Seccomp.Arch && a.Seccomp.Syscall == b.Seccomp.Syscall
+	}
+	if a.AppArmor.Profile != b.AppArmor.Profile || a.AppArmor.Name != b.AppArmor.Name {
+		return false
+	}
+	x, asked := request(a)
+	y, _ := request(b)
+	return asked && reflect.DeepEqual(anybodys(x), anybodys(y))
+}
+
+// anybodys is a request without whose the file is.
+func anybodys(req apparmor.Request) apparmor.Request {
+	if file, ok := req.(apparmor.FileRequest); ok {
+		file.Owner = false
+		return file
+	}
+	return req
+}
+
+func (g *Group) add(d parser.Denial, c container.Container) (f *Finding, isNew bool) {
+	if !d.Event.Records[d.Record].Origin.Transport.IsClaim() {
+		g.Denials[d.Mode]++
+	}
 	numberSyscall(&d)
 	if d.Mode == parser.Status || d.Mode == parser.Audited {
 		return nil, false
@@ -225,8 +270,12 @@ func appendKey(key []byte, d *parser.Denial, c *container.Container) []byte {
 	add(d.Subject.Comm)
 	add(d.Subject.Label)
 	num(int64(d.Mode))
-	if d.Event.Records[d.Record].Origin.UserSpace {
+	origin := d.Event.Records[d.Record].Origin
+	if origin.UserSpace {
 		add("user space")
+	}
+	if origin.Transport.IsClaim() {
+		add("not logged")
 	}
 	if s := d.Seccomp; s != nil {
 		add("seccomp")
@@ -235,6 +284,10 @@ func appendKey(key []byte, d *parser.Denial, c *container.Container) []byte {
 		num(int64(s.Syscall))
 		add(s.SyscallName)
 		num(int64(s.Code))
+		if s.Traced {
+			num(int64(s.Errno))
+			add(tracedCall(s))
+		}
 		return key
 	}
 	a := d.AppArmor
@@ -255,6 +308,13 @@ func appendKey(key []byte, d *parser.Denial, c *container.Container) []byte {
 		add(strconv.FormatBool(owner))
 	}
 	return key
+}
+
+// tracedCall is a traced call with the arguments that choose what it does: calls
+// that differ in them are not the same access.
+func tracedCall(s *parser.Seccomp) string {
+	name, _ := seccomp.SyscallName(seccomp.Arch(s.Arch), s.Syscall)
+	return seccomp.CallText(name, s.Args)
 }
 
 // owned reports whether the object belongs to the task's user, as owner rules

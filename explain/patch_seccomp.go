@@ -26,7 +26,7 @@ type sheet struct {
 func (b *patcher) seccomp() {
 	var sheets []*sheet
 	for _, f := range b.calls {
-		profile, name := b.p.seccompProfile(f.Container, f.Denial.Subject.Label)
+		profile, name := b.p.seccompProfile(f)
 		if reason := b.notForPatch(f, profile, name); reason != "" {
 			b.leave(f, reason)
 			continue
@@ -50,7 +50,7 @@ func (b *patcher) notForPatch(f *Finding, profile *seccomp.Profile, name string)
 	switch {
 	case record.Origin.UserSpace && record.Type != parser.USERAVC:
 		return "a process wrote this line into the log, not the kernel: nothing says that it happened"
-	case action == seccomp.Log && (profile == nil || !foretold(profile.Decide(b.p.call(f)), action)):
+	case action == seccomp.Log && (profile == nil || !foretold(profile.Decide(b.p.call(f)), f.Denial.Seccomp)):
 		return "nothing was refused: the filter's answer is SCMP_ACT_LOG, and the call ran"
 	case profile == nil:
 		return name
@@ -77,13 +77,13 @@ func (b *patcher) sheet(profile *seccomp.Profile, f *Finding) *sheet {
 // allow makes the first fix for a call part of a sheet.
 func (b *patcher) allow(s *sheet, f *Finding) {
 	call := b.p.call(f)
-	action := seccomp.Action(f.Denial.Seccomp.Code)
-	if d := decidedBy(action, s.before.Decide(call)); !answers(d, action) && !foretold(d, action) { // another filter is in force
+	record := f.Denial.Seccomp
+	if d := decidedBy(record, s.before.Decide(call)); !answers(d, record) && !foretold(d, record) { // another filter is in force
 		b.p.Explain(f)
 		b.leave(f, f.Why)
 		return
 	}
-	d := decidedBy(action, s.after.Decide(call))
+	d := decidedBy(record, s.after.Decide(call))
 	key := fmt.Sprint(call.Arch, d.Syscall, call.Args)
 	fix, known := s.fixes[key]
 	if !known && d.Action.Permits() {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -35,6 +34,7 @@ type Policy struct {
 	// cannot be told.
 	Compile func(name, text string, included map[string]string) (wait func() error)
 
+	tree     *rules.Tree // where all but what the user names is read
 	dir      string
 	loader   *apparmor.Loader // keeps what files include, which most share
 	named    []*apparmor.Policy
@@ -49,6 +49,7 @@ type Policy struct {
 
 	seccomp   *seccomp.Profile
 	seccompBy map[string]*seccomp.Profile // from the inventory, by file name or text
+	origins   map[string]origin           // of those, by profile and container
 }
 
 // dirFile is one file of the profile directory with its text.
@@ -57,13 +58,19 @@ type dirFile struct{ name, text string }
 // NewPolicy returns a policy that reads AppArmor profiles from dir, such as
 // /etc/apparmor.d, and looks for included files in the include directories and
 // in dir.
-func NewPolicy(dir string, include []string) *Policy {
+func NewPolicy(dir string, include []string) *Policy { return NewPolicyIn(nil, dir, include) }
+
+// NewPolicyIn is NewPolicy for a copy of another machine's files: dir, include
+// and what the inventory names are names there.
+func NewPolicyIn(tree *rules.Tree, dir string, include []string) *Policy {
 	return &Policy{
+		tree:      tree,
 		dir:       dir,
-		loader:    &apparmor.Loader{Include: append(append([]string{}, include...), dir)},
+		loader:    &apparmor.Loader{Tree: tree, Include: append(append([]string{}, include...), dir)},
 		byFile:    map[string]*apparmor.Policy{},
 		problems:  map[*apparmor.Policy][]rules.Diagnostic{},
 		seccompBy: map[string]*seccomp.Profile{},
+		origins:   map[string]origin{},
 
 		proved:      map[string]remedies{},
 		provedCalls: map[string][]rules.Fix{},
@@ -78,9 +85,14 @@ func (p *Policy) AddProfile(name string) ([]rules.Diagnostic, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the profile: %w", err)
 	}
-	loaded, diagnostics := p.load(rules.NewFile(name, string(text)))
+	return p.UseProfile(rules.NewFile(name, string(text))), nil
+}
+
+// UseProfile is AddProfile for a file that has been read.
+func (p *Policy) UseProfile(file *rules.File) []rules.Diagnostic {
+	loaded, diagnostics := p.load(file)
 	p.named = append(p.named, loaded)
-	return diagnostics, nil
+	return diagnostics
 }
 
 // AddSeccomp reads the seccomp profile that the user named; it holds for every
@@ -90,7 +102,12 @@ func (p *Policy) AddSeccomp(name string) ([]rules.Diagnostic, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the seccomp profile: %w", err)
 	}
-	profile, diagnostics, err := seccomp.Parse(rules.NewFile(name, string(text)))
+	return p.UseSeccomp(rules.NewFile(name, string(text)))
+}
+
+// UseSeccomp is AddSeccomp for a file that has been read.
+func (p *Policy) UseSeccomp(file *rules.File) ([]rules.Diagnostic, error) {
+	profile, diagnostics, err := seccomp.Parse(file)
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +136,9 @@ func errorsOf(diagnostics []rules.Diagnostic) []rules.Diagnostic {
 // runtimes. Learning profiles (a//null-...) are looked up as their parent.
 func (p *Policy) profile(name string) *apparmor.Profile {
 	name, _, _ = strings.Cut(name, "//null-")
+	if name == "" {
+		return nil
+	}
 	for _, policy := range p.named {
 		if profile := policy.Profile(name); profile != nil {
 			return profile
@@ -186,6 +206,9 @@ func (p *Policy) inDirectory(name string) *apparmor.Profile {
 // mayDefine reports whether a policy's text may define a profile whose name ends
 // in word: whether a line that can be a profile's header holds it.
 func mayDefine(text, word string) bool {
+	if word == "" { // a name that ends in a slash, or none
+		return true
+	}
 	for rest := text; ; {
 		i := strings.Index(rest, word)
 		if i < 0 {
@@ -218,32 +241,37 @@ func (p *Policy) index() {
 		return
 	}
 	p.indexed = true
-	for _, dir := range []string{p.dir, filepath.Join(p.dir, "containers")} {
-		entries, _ := os.ReadDir(dir)
-		for _, e := range entries {
-			name := filepath.Join(dir, e.Name())
-			if apparmor.IgnoredFile(e.Name()) || !isRegular(name) {
+	for _, dir := range []string{p.dir, p.tree.Join(p.dir, "containers")} {
+		files, _ := p.tree.List(dir)
+		for _, base := range files {
+			if apparmor.IgnoredFile(base) {
 				continue
 			}
-			if text, err := os.ReadFile(name); err == nil {
-				p.dirFiles = append(p.dirFiles, dirFile{name, string(text)})
+			name := p.tree.Join(dir, base)
+			if text, err := p.tree.ReadFile(name); err == nil {
+				p.dirFiles = append(p.dirFiles, dirFile{name, text})
 			}
 		}
 	}
 }
 
-func isRegular(name string) bool {
-	info, err := os.Stat(name)
-	return err == nil && info.Mode().IsRegular()
+// seccompProfile returns the seccomp profile that a finding's process runs
+// under, as seccompOf does.
+func (p *Policy) seccompProfile(f *Finding) (profile *seccomp.Profile, name string) {
+	return p.seccompOf(f.Container, f.Denial.Subject.Label, seccomp.Arch(f.Denial.Seccomp.Arch))
 }
 
-// seccompProfile returns the seccomp profile that a container's process runs
-// under and what it is called: the container's own, else the one the user
-// named, else the default of the runtime that the AppArmor label gives away. It
-// returns nil and the reason if none is known.
-func (p *Policy) seccompProfile(c container.Container, label string) (profile *seccomp.Profile, name string) {
+// seccompOf returns the seccomp profile of a container's process with an AppArmor
+// label, and what it is called: the container's own, or the built-in one that it
+// was made of; else the one the user named, else the default of the runtime that
+// the label gives away. It returns nil and the reason if none is known.
+func (p *Policy) seccompOf(c container.Container, label string, arch seccomp.Arch) (profile *seccomp.Profile, name string) {
 	if c.SeccompProfile != "" {
-		return p.containerSeccomp(c)
+		own, name := p.containerSeccomp(c)
+		if own == nil || own.Form != seccomp.OCI {
+			return own, name
+		}
+		return p.origin(own, name, p.callIn(c, arch))
 	}
 	if p.seccomp != nil {
 		return p.seccomp, p.seccomp.File.Name
@@ -262,6 +290,29 @@ func (p *Policy) seccompProfile(c container.Container, label string) (profile *s
 	return builtin, full
 }
 
+// origin returns the built-in profile that a container's filter was made of, or the
+// filter itself where that is not known. It is looked for once.
+func (p *Policy) origin(own *seccomp.Profile, name string, call seccomp.Call) (*seccomp.Profile, string) {
+	key := fmt.Sprintf("%p %v %v %v", own, call.Arch, call.Caps, call.Kernel)
+	found, known := p.origins[key]
+	if !known {
+		if of, ofName, ok := own.Origin(call); ok {
+			found = origin{of, ofName + ", which the container's filter was made of"}
+		}
+		p.origins[key] = found
+	}
+	if found.profile == nil {
+		return own, name
+	}
+	return found.profile, found.name
+}
+
+// An origin is a built-in profile, nil if there is none, and what it is called.
+type origin struct {
+	profile *seccomp.Profile
+	name    string
+}
+
 // containerSeccomp returns the profile that the inventory gives for a
 // container: the text of one, or the name of a file.
 func (p *Policy) containerSeccomp(c container.Container) (*seccomp.Profile, string) {
@@ -278,14 +329,14 @@ func (p *Policy) containerSeccomp(c container.Container) (*seccomp.Profile, stri
 	}
 	file := rules.NewFile(name, source)
 	if !strings.HasPrefix(strings.TrimSpace(source), "{") {
-		text, err := os.ReadFile(source)
+		text, err := p.tree.ReadFile(source)
 		if err != nil && p.seccomp != nil {
 			return p.seccomp, p.seccomp.File.Name
 		}
 		if err != nil {
 			return nil, fmt.Sprintf("the container's seccomp profile %s is not on this machine; name its file with --seccomp", source)
 		}
-		file = rules.NewFile(source, string(text))
+		file = rules.NewFile(source, text)
 	}
 	profile, _, err := seccomp.Parse(file)
 	if err != nil {

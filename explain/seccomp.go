@@ -1,10 +1,12 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -17,7 +19,8 @@ func (p *Policy) explainSeccomp(f *Finding) {
 	if action == seccomp.Log {
 		f.Cause, f.Why = LoggedOnly, "the filter's answer is SCMP_ACT_LOG: the call was logged and ran"
 	}
-	profile, name := p.seccompProfile(f.Container, f.Denial.Subject.Label)
+	f.noteTraced(record)
+	profile, name := p.seccompProfile(f)
 	if profile == nil {
 		f.Decision = Undecidable
 		if f.Cause == "" {
@@ -27,14 +30,14 @@ func (p *Policy) explainSeccomp(f *Finding) {
 	}
 	f.Policy = name
 	call := p.call(f)
-	d := decidedBy(action, profile.Decide(call))
+	d := decidedBy(record, profile.Decide(call))
 	if c := f.Container; c.SeccompProfile != "" && p.seccomp != nil && profile != p.seccomp {
 		f.Notes = append(f.Notes, fmt.Sprintf("The profile is the container's own, from the inventory, and not %s.", p.seccomp.File.Name))
 	}
 	f.noteMissingArgs(record, d)
-	if !answers(d, action) {
-		f.disagree(profile, d, action)
-		if foretold(d, action) {
+	if !answers(d, record) {
+		f.disagree(profile, d, record)
+		if foretold(d, record) {
 			p.fixSeccomp(f, profile, call, d)
 		}
 		return
@@ -58,33 +61,32 @@ func (p *Policy) explainSeccomp(f *Finding) {
 // process, from the record, the inventory and the flags, in this order.
 func (p *Policy) call(f *Finding) seccomp.Call {
 	record := f.Denial.Seccomp
-	call := seccomp.Call{
-		Arch:    seccomp.Arch(record.Arch),
-		Syscall: record.Syscall,
-		Name:    record.SyscallName,
-		Args:    record.Args,
-		Caps:    f.Container.Caps,
-		Kernel:  p.Kernel,
-		Host:    p.Arch,
-	}
+	call := p.callIn(f.Container, seccomp.Arch(record.Arch))
+	call.Syscall, call.Name, call.Args = record.Syscall, record.SyscallName, record.Args
+	return call
+}
+
+// callIn returns what is known of any system call in a container.
+func (p *Policy) callIn(c container.Container, arch seccomp.Arch) seccomp.Call {
+	call := seccomp.Call{Arch: arch, Caps: c.Caps, Kernel: p.Kernel, Host: p.Arch}
 	if call.Caps == nil {
 		call.Caps = p.Caps
 	}
-	if f.Container.Runtime == "crun" {
+	if c.Runtime == "crun" {
 		call.Runtime = "crun"
 	}
 	return call
 }
 
 // decidedBy settles a decision that hangs on unknown arguments if the kernel's
-// action is that of one entry alone: then its condition held.
-func decidedBy(action seccomp.Action, d seccomp.Decision) seccomp.Decision {
-	if !d.Undecidable || d.Action == action {
+// answer is that of one entry alone: then its condition held.
+func decidedBy(record *parser.Seccomp, d seccomp.Decision) seccomp.Decision {
+	if !d.Undecidable || given(d.Outcome, record) {
 		return d
 	}
 	var held []seccomp.Outcome
 	for _, w := range d.Whens {
-		if w.Action == action {
+		if given(w, record) {
 			held = append(held, w)
 		}
 	}
@@ -94,38 +96,51 @@ func decidedBy(action seccomp.Action, d seccomp.Decision) seccomp.Decision {
 	return d
 }
 
-// answers reports whether the decision can be the record's action.
-func answers(d seccomp.Decision, action seccomp.Action) bool {
-	if d.Action == action {
-		return true
+// answers reports whether the decision can be the record's answer.
+func answers(d seccomp.Decision, record *parser.Seccomp) bool {
+	return given(d.Outcome, record) || slices.ContainsFunc(d.Whens, func(w seccomp.Outcome) bool { return given(w, record) })
+}
+
+// given reports whether an outcome can be the kernel's answer. Of a traced call
+// the errno is known, and not what made it: a call also fails with ENOSYS for want
+// of a tracer, and with whatever a supervising process says.
+func given(o seccomp.Outcome, record *parser.Seccomp) bool {
+	action := seccomp.Action(record.Code)
+	if !record.Traced || action != seccomp.Errno {
+		return o.Action == action
 	}
-	for _, when := range d.Whens {
-		if when.Action == action {
-			return true
-		}
+	switch o.Action {
+	case seccomp.Errno:
+		return o.Errno == record.Errno
+	case seccomp.Trace:
+		return seccomp.ErrnoName(record.Errno) == "ENOSYS"
 	}
-	return false
+	return o.Action == seccomp.UserNotif
 }
 
 // foretold reports whether a call that was only logged is one that the profile
 // refuses: what `whydenied observe --log-action` made of it was in force.
-func foretold(d seccomp.Decision, action seccomp.Action) bool {
-	return action == seccomp.Log && !d.Undecidable && !d.Action.Permits()
+func foretold(d seccomp.Decision, record *parser.Seccomp) bool {
+	return seccomp.Action(record.Code) == seccomp.Log && !d.Undecidable && !d.Action.Permits()
 }
 
 // disagree says that the profile is not the one that the kernel applied: its
 // answer is another than the record's.
-func (f *Finding) disagree(profile *seccomp.Profile, d seccomp.Decision, action seccomp.Action) {
+func (f *Finding) disagree(profile *seccomp.Profile, d seccomp.Decision, record *parser.Seccomp) {
 	f.Decision = Granted
 	if !d.Action.Permits() {
 		f.Decision = Refused
 	}
 	if f.Cause == "" {
 		f.Cause = FlagsMismatch
-		f.Why = fmt.Sprintf("this profile answers %s to %s, but the kernel's answer was %s: another filter is in force", d.Action, d.Syscall, action)
+		own, kernel := d.Action.String(), seccomp.Action(record.Code).String()
+		if record.Traced && record.Errno != 0 {
+			own, kernel = answerWords(d.Outcome), answerWords(seccomp.Outcome{Action: seccomp.Errno, Errno: record.Errno})
+		}
+		f.Why = fmt.Sprintf("this profile answers %s to %s, but the kernel's answer was %s: another filter is in force", own, d.Syscall, kernel)
 	}
 	f.Rules = seccompPlaces(profile, d)
-	if foretold(d, action) {
+	if foretold(d, record) {
 		f.Why += fmt.Sprintf("; this profile would answer %s to %s", answerWords(d.Outcome), d.Syscall)
 		return
 	}
@@ -265,10 +280,23 @@ func entryPlace(e *seccomp.Entry, syscall, note string) Place {
 	return Place{At: e.At, Note: note}
 }
 
+// noteTraced says that a call was seen by tracing, and what came of it.
+func (f *Finding) noteTraced(record *parser.Seccomp) {
+	if !record.Traced {
+		return
+	}
+	came := "raised SIGSYS"
+	if record.Errno != 0 {
+		came = "returned " + seccomp.ErrnoName(record.Errno)
+	}
+	f.Notes = append(f.Notes, fmt.Sprintf("Seen by tracing, not in a log: %s %s, as a seccomp filter answered before the kernel looked at the call.",
+		cmp.Or(tracedCall(record), "the call"), came))
+}
+
 // noteMissingArgs says which arguments the event's SYSCALL record supplied.
 func (f *Finding) noteMissingArgs(record *parser.Seccomp, d seccomp.Decision) {
-	if d.Undecidable && record.Args == nil && onlyCaps(d) == "" {
-		f.Notes = append(f.Notes, "A SECCOMP record has no arguments, and the filter answers before auditing of the call starts; strace -f of the program shows them.")
+	if d.Undecidable && record.Args == nil && onlyCaps(d) == "" && !f.IsClaim() {
+		f.Notes = append(f.Notes, "A SECCOMP record has no arguments, and the filter answers before auditing of the call starts; strace -f of the program shows them, and so does whydenied trace while it happens.")
 	}
 	if d.Ambiguous {
 		f.Notes = append(f.Notes, "Entries on different arguments disagree; which one libseccomp asks first is not defined.")

@@ -5,11 +5,13 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/parser"
 )
 
 // seccompFinding explains one SECCOMP record under a profile, or under what the
@@ -88,4 +90,82 @@ func TestSeccompCauses(t *testing.T) {
 			assert.NotEmpty(t, f.Why)
 		})
 	}
+}
+
+// tracedDenial returns a call as tracing gives it.
+func tracedDenial(syscall uint32, code uint32, errno int, args ...uint64) parser.Denial {
+	at := time.Date(2026, 11, 25, 1, 2, 3, 0, time.UTC)
+	return parser.Denial{
+		Event:   parser.Event{Records: []parser.Record{{Type: parser.TRACE, Time: at}}},
+		Time:    at,
+		Subject: parser.Subject{PID: 1, Comm: "x", UID: -1},
+		Seccomp: &parser.Seccomp{Arch: 0xc000003e, Syscall: syscall, Code: code, Errno: errno, Args: append(args, make([]uint64, 6-len(args))...), Traced: true},
+	}
+}
+
+// What a traced call returned must be what the profile answers, or what another
+// part of its answer can come to.
+func TestTracedCauses(t *testing.T) {
+	const (
+		errno, trap                         = 0x50000, 0x30000
+		socket, mkdir, symlink, link, mknod = 41, 83, 88, 86, 133
+		eperm, eacces, enosys               = 1, 13, 38
+	)
+	const profile = `{"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64"],"syscalls":[` +
+		`{"names":["socket"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":40,"op":"SCMP_CMP_NE"}]},` +
+		`{"names":["symlink"],"action":"SCMP_ACT_NOTIFY"},{"names":["link"],"action":"SCMP_ACT_TRACE"},{"names":["mknod"],"action":"SCMP_ACT_TRAP"},` +
+		`{"names":["statx"],"action":"SCMP_ACT_ALLOW"}]}`
+	for _, c := range []struct {
+		name     string
+		denial   parser.Denial
+		cause    Cause
+		decision Decision
+		note     string
+		fix      string // rule of the first
+	}{
+		{"argument", tracedDenial(socket, errno, eperm, 40, 1), ArgumentMismatch, Refused, "socket(AF_VSOCK) returned EPERM", `"socket" when a0 == 40`},
+		{"argument that is allowed", tracedDenial(socket, errno, eperm, 2, 1), FlagsMismatch, Granted, "socket(AF_INET) returned EPERM", ""},
+		{"not listed", tracedDenial(mkdir, errno, eperm), SyscallNotListed, Refused, "mkdir returned EPERM", `"mkdir"`},
+		{"another errno", tracedDenial(mkdir, errno, eacces), FlagsMismatch, Refused, "mkdir returned EACCES", ""},
+		{"supervisor", tracedDenial(symlink, errno, eacces), SyscallDenied, Refused, "symlink returned EACCES", ""},
+		{"no tracer", tracedDenial(link, errno, enosys), SyscallDenied, Refused, "link returned ENOSYS", ""},
+		{"no tracer, another errno", tracedDenial(link, errno, eperm), FlagsMismatch, Refused, "link returned EPERM", ""},
+		{"trap", tracedDenial(mknod, trap, 0), SyscallDenied, Refused, "mknod raised SIGSYS", ""},
+		{"no such call", tracedDenial(4000, errno, enosys), SyscallNotListed, Refused, "the call returned ENOSYS", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			policy := NewPolicy(t.TempDir(), nil)
+			name := filepath.Join(t.TempDir(), "seccomp.json")
+			require.NoError(t, os.WriteFile(name, []byte(profile), 0o600))
+			_, err := policy.AddSeccomp(name)
+			require.NoError(t, err)
+			f, _ := NewGroup(nil, Filter{}).Add(c.denial)
+			policy.Explain(f)
+			assert.Equal(t, c.cause, f.Cause, f.Why)
+			assert.Equal(t, c.decision, f.Decision)
+			require.NotEmpty(t, f.Notes)
+			assert.Contains(t, f.Notes[0], "Seen by tracing, not in a log: "+c.note)
+			if c.fix != "" {
+				require.NotEmpty(t, f.Fixes)
+				assert.Equal(t, c.fix, f.Fixes[0].Rule)
+			}
+		})
+	}
+}
+
+// Calls are told apart by the arguments that choose what they do, and by errno.
+func TestTracedGroup(t *testing.T) {
+	g := NewGroup(nil, Filter{})
+	for _, d := range []parser.Denial{
+		tracedDenial(41, 0x50000, 1, 40, 1, 2), tracedDenial(41, 0x50000, 1, 40, 5, 6),
+		tracedDenial(41, 0x50000, 1, 38, 1, 2),
+		tracedDenial(83, 0x50000, 1, 0x7ffe0000), tracedDenial(83, 0x50000, 1, 0x7fff0000), tracedDenial(83, 0x50000, 13, 0x7fff0000),
+	} {
+		g.Add(d)
+	}
+	counts := map[string]int{}
+	for _, f := range g.Findings() {
+		counts[fmt.Sprintf("%d %d %s", f.Denial.Seccomp.Syscall, f.Denial.Seccomp.Errno, tracedCall(f.Denial.Seccomp))] = f.Count
+	}
+	assert.Equal(t, map[string]int{"41 1 socket(AF_VSOCK)": 2, "41 1 socket(AF_ALG)": 1, "83 1 mkdir": 2, "83 13 mkdir": 1}, counts)
 }

@@ -151,8 +151,7 @@ func (d *Dedup) content(x *Denial) uint64 {
 		b = binary.AppendVarint(b, int64(a.Error))
 		b = binary.AppendVarint(b, int64(a.Port)<<16|int64(a.PeerPort))
 	}
-	if c := x.Seccomp; c != nil {
-		str(x.Subject.Exe)
+	if c := x.Seccomp; c != nil { // not Exe, which a traced call does not have
 		b = binary.AppendUvarint(b, c.IP)
 		b = binary.AppendUvarint(b, uint64(c.Arch))
 		if code := c.Code; seccompMode(code) != Killed { // ausearch -i calls both kills "kill"

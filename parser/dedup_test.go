@@ -5,6 +5,7 @@ import (
 	"math/rand"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -80,6 +81,42 @@ func TestDuplicate(t *testing.T) {
 				rng.Shuffle(len(test.logs), func(i, j int) { test.logs[i], test.logs[j] = test.logs[j], test.logs[i] })
 			}
 		})
+	}
+}
+
+// A refusal that is traced and logged is one event, whichever comes first.
+func TestDuplicateOfTraced(t *testing.T) {
+	const logged = `type=SECCOMP msg=audit(1795427689.211:%d): auid=1 uid=0 gid=0 ses=1 subj=unconfined pid=3246 comm="x" exe="/x" sig=0 arch=c000003e syscall=83 compat=0 ip=0x401007 code=0x50000`
+	traced := func(pid int) Denial {
+		at := time.UnixMilli(1795427689213).UTC()
+		return Denial{
+			Event: Event{Records: []Record{{Origin: Origin{File: "trace", Transport: Unknown}, Type: TRACE, Time: at}}}, Time: at,
+			Subject: Subject{PID: pid, Comm: "x"}, Mode: Denied,
+			Seccomp: &Seccomp{Arch: 0xc000003e, Syscall: 83, Code: 0x50000, IP: 0x401007, Traced: true, Errno: 1},
+		}
+	}
+	record := func(serial int) Denial {
+		denials, _ := Scan(nil, Block{File: "audit", Body: []byte(fmt.Sprintf(logged, serial) + "\n"), Reference: reference})
+		return denials[0]
+	}
+	for _, test := range []struct {
+		name    string
+		denials []Denial
+		want    int
+	}{
+		{"traced first", []Denial{traced(3246), record(1)}, 1},
+		{"logged first", []Denial{record(1), traced(3246)}, 1},
+		{"two of each", []Denial{traced(3246), record(1), traced(3246), record(2)}, 2},
+		{"one is lost", []Denial{traced(3246), traced(3246), record(1), record(2), record(3)}, 3},
+		{"another process", []Denial{traced(3246), traced(3247), record(1)}, 2},
+	} {
+		d, n := NewDedup(), 0
+		for i := range test.denials {
+			if !d.Duplicate(&test.denials[i]) {
+				n++
+			}
+		}
+		assert.Equal(t, test.want, n, test.name)
 	}
 }
 

@@ -84,7 +84,8 @@ type AppArmor struct {
 	Bus, Path, Interface, Member string // dbus
 }
 
-// Seccomp is the body of a SECCOMP record: audit_seccomp() in kernel/auditsc.c.
+// Seccomp is the body of a SECCOMP record: audit_seccomp() in kernel/auditsc.c;
+// or of a call that was seen by tracing, which knows more.
 type Seccomp struct {
 	Arch    uint32 // AUDIT_ARCH_*, such as 0xc000003e
 	Syscall uint32 // as the kernel has it; x32 calls have bit 30 set
@@ -95,6 +96,9 @@ type Seccomp struct {
 	Code        uint32 // the filter's answer, SECCOMP_RET_* action word
 	IP          uint64 // instruction pointer
 	// Args are the call's arguments when a SYSCALL record of the same event
-	// has them (a0 to a3 only), else nil.
+	// has them (a0 to a3 only) or the call was traced, else nil.
 	Args []uint64
+
+	Traced bool // seen by tracing, not in a log
+	Errno  int  // what a traced call returned; 0 after SECCOMP_RET_TRAP
 }

@@ -8,7 +8,10 @@
 // what the kernel wrote; whoever prints them must escape them.
 package parser
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // A Type is the name of an audit record type as the audit system spells it:
 // AVC, SECCOMP, USER_AVC, SYSCALL, PATH, ... (linux/audit.h and
@@ -25,6 +28,10 @@ const (
 	CWD       Type = "CWD"       // 1307
 	EXECVE    Type = "EXECVE"    // 1309
 	PROCTITLE Type = "PROCTITLE" // 1327
+
+	// TRACE is of no log and no audit system: a system call that was seen by
+	// tracing (source.Open).
+	TRACE Type = "TRACE"
 )
 
 // A Transport is the way by which a record left the kernel. The same record can
@@ -37,7 +44,13 @@ const (
 	RingBuffer                    // dmesg, /dev/kmsg, syslog and journald lines of the kernel
 	JournalAudit                  // journald's own audit socket: "audit[PID]: AVC ..."
 	Unknown                       // a bare record
+	StraceOutput                  // no record: what strace saw
+	ErrorOutput                   // no record: what a program said
+	ExitStatus                    // no record: what a policy says of a program that failed
 )
+
+// IsClaim reports whether the kernel did not log it.
+func (t Transport) IsClaim() bool { return t >= StraceOutput }
 
 // An Origin says where a record was read.
 type Origin struct {
@@ -114,4 +127,36 @@ func (e *Event) Record(t Type) *Record {
 		}
 	}
 	return nil
+}
+
+// AppendLine appends the record as one line of auditd's log, whatever shape it
+// was read from; a look-alike of user space becomes a line that says so. Scan
+// reads the same record from it, with another Origin. Line ends in it become
+// spaces, as such a line could else forge records. It is not for what ausearch -i
+// printed.
+func (r *Record) AppendLine(dst []byte) []byte {
+	seconds, fraction := int64(0), 0
+	if !r.Time.IsZero() {
+		seconds, fraction = r.Time.Unix(), r.Time.Nanosecond()
+	}
+	digits := 3
+	if fraction%1e6 != 0 {
+		digits = 9
+	}
+	msg := "msg="
+	if r.Origin.UserSpace {
+		dst, msg = append(dst, "12,0,0,-;audit: "...), "" // facility 1, user, of /dev/kmsg
+	}
+	if r.Node != "" {
+		dst = append(append(append(dst, "node="...), r.Node...), ' ')
+	}
+	dst = fmt.Appendf(dst, "type=%s %saudit(%d.%s:%d): ", r.Type, msg, seconds, fmt.Sprintf("%09d", fraction)[:digits], r.Serial)
+	start := len(dst)
+	dst = append(dst, r.Text...)
+	for i := start; i < len(dst); i++ {
+		if dst[i] == '\n' || dst[i] == '\r' {
+			dst[i] = ' '
+		}
+	}
+	return append(dst, '\n')
 }

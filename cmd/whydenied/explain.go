@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/bundle"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser"
@@ -26,6 +27,7 @@ type inputFlags struct {
 	policy       policyFlags
 	since, until string
 	filter       explain.Filter
+	symptoms     symptomFlags
 }
 
 func (f *inputFlags) add(flags *pflag.FlagSet) {
@@ -58,15 +60,25 @@ plain, gzip or zstd; mixed), folds what AppArmor and seccomp refused into
 findings, and says of each which rule is responsible and what would remedy it.
 
 Without a file it reads this host's own log: audit.log, else the journal, else
-the kernel's ring buffer. Findings saved with --format json are shown again.`,
+the kernel's ring buffer. Findings saved with --format json are shown again, and
+a bundle that collect made on another machine is explained as it was there.
+
+The commonest refusals leave no record. Where the log has none, it says what would
+have been silent: the quiet deny rules and the errno answers of the container's own
+profiles, named by --profile, --seccomp or --inventory. How the program failed tells
+more: its exit status, its error output, or what strace -f printed. What they name is
+asked of these profiles, and what a profile refuses is explained like a denial, marked
+"not logged", as no record of the kernel says so.`,
 		Example: `  whydenied explain /var/log/audit/audit.log --inventory <(docker inspect web)
-  journalctl -k -o json | whydenied explain - --profile ./web.apparmor`,
+  journalctl -k -o json | whydenied explain - --profile ./web.apparmor
+  docker logs web 2>&1 | whydenied explain --stderr - --inventory <(docker inspect web)`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runExplain(cmd, args, f)
 		},
 	}
 	flags := cmd.Flags()
 	f.inputFlags.add(flags)
+	f.symptoms.add(flags)
 	f.output.add(flags)
 	return cmd
 }
@@ -76,7 +88,7 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := f.parse(); err != nil {
+	if err := f.parse(args); err != nil {
 		return err
 	}
 	if saved, err := replay(cmd, args, print); saved || err != nil {
@@ -93,6 +105,10 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	if err != nil {
 		return err
 	}
+	unexplained, err := f.claims(cmd, in, read.group)
+	if err != nil {
+		return err
+	}
 	findings := read.group.Findings()
 	for _, finding := range findings {
 		in.policy.Explain(finding)
@@ -104,8 +120,17 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 			return err
 		}
 	}
-	if err := print(report.Message{Summary: read.summary(findings)}); err != nil {
-		return err
+	if len(in.logs) > 0 || f.output.format == "json" {
+		if err := print(report.Message{Summary: read.summary(findings)}); err != nil {
+			return err
+		}
+	}
+	if len(findings) == 0 || f.symptoms.given() {
+		silence := f.silence(in, args, findings)
+		silence.Unexplained = unexplained
+		if err := print(report.Message{Silent: silence}); err != nil {
+			return err
+		}
 	}
 	if err := flush(); err != nil {
 		return err
@@ -113,8 +138,9 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	return f.verdict(cmd, in, read, len(findings))
 }
 
-// parse reads the times of the filter.
-func (f *inputFlags) parse() (err error) {
+// parse reads the times of the filter, and checks what the command line says of
+// how the program failed.
+func (f *inputFlags) parse(args []string) (err error) {
 	now := time.Now()
 	if f.filter.Since, err = parseTime(f.since, now); err != nil {
 		return usagef("--since: %v", err)
@@ -122,25 +148,35 @@ func (f *inputFlags) parse() (err error) {
 	if f.filter.Until, err = parseTime(f.until, now); err != nil {
 		return usagef("--until: %v", err)
 	}
-	return nil
+	return f.symptoms.check(args)
 }
 
 // An input is what is needed to explain logs.
 type input struct {
 	policy    *explain.Policy
 	inventory *container.Inventory // nil if none is named
+	bundle    *bundle.Bundle       // that all of it is of; nil if it is of this machine
 	logs      []source.Input
 	filter    explain.Filter
 }
 
 // open reads the policy and the inventory that the flags name, and finds the logs.
 func (f *inputFlags) open(cmd *cobra.Command, args []string) (in input, err error) {
+	if b, err := readBundle(cmd, args); b != nil || err != nil {
+		if err != nil {
+			return in, err
+		}
+		return f.openBundle(cmd, args[0], b)
+	}
 	in.filter = f.filter
 	if in.policy, err = f.policy.load(cmd.ErrOrStderr()); err != nil {
 		return in, err
 	}
 	if in.inventory, err = f.policy.containers(in.policy); err != nil {
 		return in, err
+	}
+	if len(args) == 0 && f.symptoms.files() {
+		return in, nil // they are what is to be explained
 	}
 	in.logs, err = logs(cmd, args)
 	return in, err
@@ -158,7 +194,7 @@ func (in *input) read(cmd *cobra.Command) (*reading, error) {
 			return nil, err
 		}
 	}
-	if read.failed == len(in.logs) && read.stats.Lines == 0 {
+	if len(in.logs) > 0 && read.failed == len(in.logs) && read.stats.Lines == 0 {
 		return nil, errReported
 	}
 	return read, nil
@@ -180,6 +216,8 @@ func (f *inputFlags) verdict(cmd *cobra.Command, in input, read *reading, findin
 		return errReported
 	case findings > 0:
 		return errFound
+	case len(in.logs) == 0: // but what strace or the program said
+		return nil
 	}
 	fmt.Fprintln(cmd.ErrOrStderr(), f.why(in.inventory))
 	return nil
@@ -350,10 +388,15 @@ func (f *policyFlags) load(w io.Writer) (*explain.Policy, error) {
 	if c := findCompiler(append(append([]string{}, f.include...), f.profileDir)); c != nil {
 		policy.Compile = c.start
 	}
+	return policy, f.apply(policy, w)
+}
+
+// apply gives a policy what the flags say but for its directories.
+func (f *policyFlags) apply(policy *explain.Policy, w io.Writer) error {
 	if f.arch != "" {
 		arch, err := seccomp.ParseArch(f.arch)
 		if err != nil {
-			return nil, usagef("--arch: %v", err)
+			return usagef("--arch: %v", err)
 		}
 		policy.Arch = arch
 	}
@@ -365,19 +408,19 @@ func (f *policyFlags) load(w io.Writer) (*explain.Policy, error) {
 	for _, name := range f.profiles {
 		diagnostics, err := policy.AddProfile(name)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		warn(w, diagnostics)
 	}
 	if f.seccomp == "" {
-		return policy, nil
+		return nil
 	}
 	diagnostics, err := policy.AddSeccomp(f.seccomp)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	warn(w, diagnostics)
-	return policy, nil
+	return nil
 }
 
 // containers reads the inventory files; the inventory is nil if none is named.

@@ -5,6 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,9 +17,11 @@ import (
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/host"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/parser/source"
+	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 // liveFlags are the flags of the commands that explain denials as they come.
@@ -23,46 +29,65 @@ type liveFlags struct {
 	policy policyFlags
 	filter explain.Filter
 	source string
+	cgroup string
+	silent bool
 }
 
 func (f *liveFlags) add(flags *pflag.FlagSet) {
 	f.policy.add(flags)
 	addFilter(flags, &f.filter)
-	flags.StringVar(&f.source, "source", "", "read `SOURCE`: audit (the kernel's audit netlink), kmsg, journal, or a file that is followed; by default the best that can be opened")
+	flags.StringVar(&f.source, "source", "", "read `SOURCE`: audit (the kernel's audit netlink), audit-unicast (the same in auditd's place, which must not run), kmsg, journal, trace (see the command), or a file that is followed; by default the best that can be opened")
+	flags.StringVar(&f.cgroup, "cgroup", "", "only processes in the cgroup `PATH` or below it, as /proc/PID/cgroup has it: /system.slice/web.service")
+	flags.BoolVar(&f.silent, "silent", false, "see also what leaves no record: trace system calls, which slows this host down, and have AppArmor log quiet denials until the end; see docs/trace.md")
 }
 
 // A session explains denials as they come. Its methods may be called by several
 // goroutines.
 type session struct {
-	live    *source.Live
+	lives   []*source.Live
 	tracker *container.Tracker // nil where processes cannot be followed
+	undo    func()             // of noquiet
 	policy  *explain.Policy
 	stderr  io.Writer
 	print   func(report.Message) error // and flush
 
-	mu      sync.Mutex
-	reading reading
-	seen    *parser.Dedup
-	told    map[*explain.Finding]int // how often each finding was when it was printed last
-	lost    int
-	at      time.Time // of the last denial that was taken
-	err     error     // of printing
+	mu          sync.Mutex
+	reading     reading
+	seen        *parser.Dedup
+	told        map[*explain.Finding]int // how often each finding was when it was printed last
+	repeated    []*explain.Finding       // those that came again since
+	suggestions *explain.Suggestions     // nil if none are to be made
+	reviseFrom  time.Time                // when work on suggestions may go on
+	falls       map[string]int           // calls that fell back on others, see fallsBack
+	lost        int
+	ending      time.Time // when the first denial was taken after the end of following
+	unexplained int       // findings that came too late for that
+	at          time.Time // of the last denial that was taken
+	err         error     // of printing
 }
 
 // open opens the source and what tells containers apart, and says which were
 // taken.
 func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(report.Message) error) (*session, error) {
+	endsItself.Store(true)
 	stderr := cmd.ErrOrStderr()
+	if f.cgroup != "" && (!strings.HasPrefix(f.cgroup, "/") || strings.HasPrefix(f.cgroup, "/sys/fs/cgroup")) {
+		return nil, usagef("--cgroup %q is no cgroup's path; /proc/PID/cgroup has it behind the last colon, such as /system.slice/web.service", f.cgroup)
+	}
 	policy, err := f.policy.load(stderr)
 	if err != nil {
 		return nil, err
+	}
+	if policy.Kernel == "" {
+		release, _ := os.ReadFile("/proc/sys/kernel/osrelease") // without it, entries that want a kernel are undecided
+		policy.Kernel = strings.TrimSpace(string(release))
 	}
 	policy.Compile = nil // it takes longer than everything else, and patch asks it
 	inventory, err := f.policy.containers(policy)
 	if err != nil {
 		return nil, err
 	}
-	s := &session{policy: policy, stderr: stderr, print: print, seen: parser.NewDedup(), told: map[*explain.Finding]int{}}
+	s := &session{undo: func() {}, policy: policy, stderr: stderr, print: print, seen: parser.NewDedup(), told: map[*explain.Finding]int{}, falls: map[string]int{}}
 	// Processes first: what the first records are about must be known by then.
 	find := findIn(inventory)
 	if s.tracker, err = container.Watch(cmd.Context(), inventory); err != nil {
@@ -70,16 +95,55 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 	} else {
 		find = s.tracker.Find
 	}
-	if s.live, err = source.Open(f.source, from); err != nil {
+	if err := s.openSources(f, from); err != nil {
 		s.close()
 		return nil, err
 	}
-	for _, why := range s.live.Passed {
-		complain(stderr, errors.New(why))
+	if f.silent {
+		s.undo = noquiet(host.Host{}, stderr)
 	}
 	s.reading.group = explain.NewGroup(find, f.filter)
-	fmt.Fprintf(stderr, "whydenied: reading %s; %s\n", report.Escape(s.live.Taken), report.Escape(s.tier()))
+	if f.cgroup != "" {
+		if s.tracker == nil {
+			s.close()
+			return nil, errors.New("--cgroup needs the processes of this host to be followed, which they are not")
+		}
+		s.reading.group.Filter.Keep = func(subject container.Subject, _ container.Container) bool {
+			return s.tracker.Under(subject, f.cgroup)
+		}
+	}
+	var taken []string
+	for _, l := range s.lives {
+		taken = append(taken, l.Taken)
+	}
+	fmt.Fprintf(stderr, "whydenied: reading %s; %s\n", report.Escape(strings.Join(taken, ", and ")), report.Escape(s.tier()))
 	return s, nil
+}
+
+// openSources opens the source of records, and with --silent the tracing of
+// system calls.
+func (s *session) openSources(f *liveFlags, from source.Start) error {
+	if f.silent && f.source == "trace" {
+		return usagef("--silent traces besides another source; leave out --source trace")
+	}
+	l, err := source.Open(f.source, from)
+	if err != nil {
+		return err
+	}
+	s.lives = []*source.Live{l}
+	for _, why := range l.Passed {
+		complain(s.stderr, errors.New(why))
+	}
+	if !f.silent {
+		return nil
+	}
+	t, err := source.Open("trace", source.Start{})
+	if err != nil {
+		l.Close()
+		return fmt.Errorf("--silent: %w", err)
+	}
+	s.lives = append(s.lives, t)
+	return nil
 }
 
 // tier says how containers are told apart.
@@ -94,8 +158,10 @@ func (s *session) tier() string {
 	return "processes are followed by " + tier + why
 }
 
-// close ends what open started.
+// close ends the following of processes, and puts back what --silent changed; that
+// of the sources closes them.
 func (s *session) close() {
+	s.undo()
 	if s.tracker != nil {
 		s.tracker.Close()
 	}
@@ -103,23 +169,64 @@ func (s *session) close() {
 
 // dropPrivileges gives up what reading on does not need.
 func (s *session) dropPrivileges() {
-	keep := append([]source.Capability{source.DACReadSearch, source.SysPtrace}, s.live.Needs...)
+	keep := []source.Capability{source.DACReadSearch, source.SysPtrace}
+	for _, l := range s.lives {
+		keep = append(keep, l.Needs...)
+	}
 	if err := source.DropCapabilities(keep...); err != nil {
 		complain(s.stderr, fmt.Errorf("capabilities that are not needed are kept: %w", err))
 	}
 }
 
-// follow explains what comes until ctx ends or the source does.
+// follow explains what comes until ctx ends or one of the sources does.
 func (s *session) follow(ctx context.Context) error {
-	for batch, err := range source.Follow(ctx, s.live) {
-		if ctx.Err() != nil {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var wait sync.WaitGroup
+	errs := make([]error, len(s.lives))
+	for i, l := range s.lives {
+		wait.Go(func() {
+			defer stop()
+			errs[i] = s.followOne(ctx, l)
+		})
+	}
+	wait.Wait()
+	return errors.Join(errs...)
+}
+
+// followOne explains what comes of one source until ctx ends or it does. What came
+// before the end of ctx is explained, too.
+func (s *session) followOne(ctx context.Context, l *source.Live) error {
+	for batch, err := range source.Follow(ctx, l) {
+		if err != nil && err == ctx.Err() {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		s.mu.Lock()
-		s.take(batch)
+		if err := s.take(ctx, batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take folds a batch, and prints each finding when it is new. The error is that of
+// printing.
+func (s *session) take(ctx context.Context, batch source.Batch) error {
+	s.mu.Lock()
+	s.reading.stats.Add(batch.Stats)
+	s.reading.tooLong += batch.TooLong
+	if batch.Stats.TornLast {
+		s.reading.torn++
+	}
+	for _, n := range batch.Notices {
+		s.notice(n)
+	}
+	s.mu.Unlock()
+	for _, d := range batch.Denials {
+		s.mu.Lock() // for each, as an explanation can take long
+		s.fold(ctx, d)
 		err := s.err
 		s.mu.Unlock()
 		if err != nil {
@@ -129,29 +236,91 @@ func (s *session) follow(ctx context.Context) error {
 	return nil
 }
 
-// take folds a batch, and prints each finding when it is new.
-func (s *session) take(batch source.Batch) {
-	s.reading.stats.Add(batch.Stats)
-	s.reading.tooLong += batch.TooLong
-	for _, n := range batch.Notices {
-		s.notice(n)
+// fold takes one denial.
+func (s *session) fold(ctx context.Context, d parser.Denial) {
+	if s.seen.Duplicate(&d) {
+		s.reading.duplicates++
+		return
 	}
-	for _, d := range batch.Denials {
-		if s.seen.Duplicate(&d) {
-			s.reading.duplicates++
-			continue
+	if name, ok := fallsBack(&d); ok {
+		s.falls[name]++
+		return
+	}
+	f, isNew := s.reading.group.Add(d)
+	if f == nil {
+		return
+	}
+	s.at = time.Now()
+	if ctx.Err() != nil && s.ending.IsZero() {
+		s.ending = s.at
+	}
+	switch {
+	case isNew && !s.ending.IsZero() && s.at.Sub(s.ending) > time.Second:
+		s.told[f] = f.Count
+		s.unexplained++
+	case isNew:
+		s.tell(f)
+	case f.Count == s.told[f]+1:
+		s.repeated = append(s.repeated, f)
+	}
+}
+
+// tell explains a new finding.
+func (s *session) tell(f *explain.Finding) {
+	s.policy.Explain(f)
+	s.told[f] = f.Count
+	var granted *report.Granted
+	if s.suggestions != nil {
+		if rule, revision := s.suggestions.Add(f); rule != "" {
+			granted = report.NewGranted(rule, revision)
 		}
-		f, isNew := s.reading.group.Add(d)
-		if f == nil {
-			continue
+	}
+	m := report.New(*f)
+	m.Granted = granted
+	s.say(report.Message{Finding: &m})
+}
+
+// revise prints the fixes that are others since findings have come that they must
+// fit with. It begins no more work after a time, and makes up for what it took
+// longer by waiting, as records wait for it.
+func (s *session) revise(most time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	began := time.Now()
+	if s.suggestions == nil || began.Before(s.reviseFrom) {
+		return
+	}
+	for more := true; more && time.Since(began) < most; {
+		var revisions []explain.Revision
+		revisions, more = s.suggestions.Revise()
+		for _, r := range revisions {
+			u := report.NewUpdate(r)
+			s.say(report.Message{Update: &u})
 		}
-		s.at = time.Now()
-		if isNew {
-			s.policy.Explain(f)
-			s.told[f] = f.Count
-			m := report.New(*f)
-			s.say(report.Message{Finding: &m})
-		}
+	}
+	if spent := time.Since(began); spent > most {
+		s.reviseFrom = time.Now().Add(spent * time.Second / most)
+	}
+}
+
+// fallsBack reports whether a traced call had the answer by which programs go on
+// with an older one, as profiles mean them to: nothing fails by that, and nothing
+// is to be granted. Each thread that glibc starts under Docker's default profile is
+// one.
+func fallsBack(d *parser.Denial) (name string, ok bool) {
+	if d.Seccomp == nil || !d.Seccomp.Traced || seccomp.ErrnoName(d.Seccomp.Errno) != "ENOSYS" {
+		return "", false
+	}
+	name, _ = seccomp.SyscallName(seccomp.Arch(d.Seccomp.Arch), d.Seccomp.Syscall)
+	_, _, ok = seccomp.Fallback(name)
+	return name, ok
+}
+
+// sayFalls says at the end which calls fell back on others.
+func (s *session) sayFalls() {
+	for _, name := range slices.Sorted(maps.Keys(s.falls)) {
+		older, _, _ := seccomp.Fallback(name)
+		fmt.Fprintf(s.stderr, "whydenied: %s was answered ENOSYS %d times, on which programs go on with %s; these are no findings\n", name, s.falls[name], older)
 	}
 }
 
@@ -172,14 +341,12 @@ func (s *session) say(m report.Message) {
 func (s *session) repeat() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, f := range s.reading.group.Findings() {
-		if f.Count == s.told[f] {
-			continue
-		}
+	for _, f := range s.repeated {
 		s.told[f] = f.Count
-		m := report.New(*f)
-		s.say(report.Message{Repeat: &report.Repeat{ID: m.ID, Message: m.Message, Count: m.Count, First: m.First, Last: m.Last}})
+		m := report.NewRepeat(*f)
+		s.say(report.Message{Repeat: &m})
 	}
+	s.repeated = s.repeated[:0]
 }
 
 // findings returns what was found so far.

@@ -8,9 +8,14 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
+
+// endsItself is set by commands that go on after a signal: they sum up what they
+// saw, or wait for the command that they run.
+var endsItself atomic.Bool
 
 func main() {
 	// Parsing a long log makes much garbage and keeps little: collecting it
@@ -24,6 +29,9 @@ func main() {
 	context.AfterFunc(ctx, func() {
 		stop() // the next signal ends the program at once
 		time.Sleep(time.Second)
+		if endsItself.Load() {
+			return
+		}
 		fmt.Fprintln(os.Stderr, "whydenied: interrupted")
 		os.Exit(exitFailed)
 	})

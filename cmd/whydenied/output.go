@@ -20,6 +20,7 @@ import (
 type outputFlags struct {
 	format string
 	color  string
+	brief  bool // no flag of all commands: see report.TextOptions
 }
 
 func (f *outputFlags) add(flags *pflag.FlagSet) { f.addFormats(flags, "text or json") }
@@ -48,7 +49,7 @@ func (f *outputFlags) printer(cmd *cobra.Command) (print func(report.Message) er
 // textOptions returns how text is to look.
 func (f *outputFlags) textOptions(cmd *cobra.Command) (report.TextOptions, error) {
 	width, terminal := terminalWidth(cmd.OutOrStdout())
-	opts := report.TextOptions{Width: width}
+	opts := report.TextOptions{Width: width, Brief: f.brief}
 	if terminal { // elsewhere times are printed whole, and the same whenever it is run
 		opts.Now = time.Now()
 	}
@@ -118,8 +119,19 @@ func (p *progress) update(bytes, denials int) {
 	if p.w == nil || now.Sub(p.started) < time.Second || now.Sub(p.shown) < 200*time.Millisecond {
 		return
 	}
+	p.show(now, fmt.Sprintf("read %d MB, %d denials", p.bytes>>20, p.denials))
+}
+
+// step shows what is being worked on.
+func (p *progress) step(what string) {
+	if now := time.Now(); p.w != nil && now.Sub(p.started) >= time.Second {
+		p.show(now, report.Escape(what))
+	}
+}
+
+func (p *progress) show(now time.Time, line string) {
 	p.shown = now
-	fmt.Fprintf(p.w, "\r\x1b[Kread %d MB, %d denials", p.bytes>>20, p.denials)
+	fmt.Fprintf(p.w, "\r\x1b[K%s", line)
 }
 
 // clear removes the line.

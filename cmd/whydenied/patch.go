@@ -49,6 +49,7 @@ such a denial is more often the policy doing its work.`,
 	}
 	flags := cmd.Flags()
 	f.inputFlags.add(flags)
+	f.symptoms.add(flags)
 	flags.StringVar(&f.format, "format", "diff", "`FORMAT` of the answer: "+oneOf(patchFormats))
 	flags.BoolVar(&f.write, "write", false, "change the files; each is kept as FILE.orig beside it")
 	return cmd
@@ -64,15 +65,21 @@ func runPatch(cmd *cobra.Command, args []string, f patchFlags) error {
 	if !slices.Contains(patchFormats, f.format) {
 		return usagef("--format %q is unknown; use %s", f.format, oneOf(patchFormats))
 	}
-	if err := f.parse(); err != nil {
+	if err := f.parse(args); err != nil {
 		return err
 	}
 	in, err := f.open(cmd, args)
 	if err != nil {
 		return err
 	}
+	if f.write && in.bundle != nil {
+		return usagef("--write: the files of a bundle are another machine's; take the diff there, for patch -p1 -d /")
+	}
 	read, err := in.read(cmd)
 	if err != nil {
+		return err
+	}
+	if _, err := f.claims(cmd, in, read.group); err != nil {
 		return err
 	}
 	findings := read.group.Findings()

@@ -99,7 +99,7 @@ Exit status: 0 nothing refused or found, 1 whydenied failed, 2 wrong usage,
 		return usagef("%v; see %s --help", err, cmd.CommandPath())
 	})
 	root.SetVersionTemplate("whydenied {{.Version}}\n")
-	root.AddCommand(newExplain(), newParse(), newCheck(), newQuery(), newObserve(), newPatch(), newWatch(), newRun())
+	root.AddCommand(newExplain(), newParse(), newCheck(), newQuery(), newObserve(), newPatch(), newWatch(), newRun(), newTrace(), newDoctor(), newCollect())
 	addCauseTopics(root)
 	return root
 }

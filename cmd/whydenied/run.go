@@ -36,8 +36,10 @@ func newRun() *cobra.Command {
 		Use:   "run [flags] -- COMMAND [ARGS]...",
 		Short: "Run a command, explain what is refused meanwhile, and gate on it",
 		Long: `run starts a command, such as a test suite, and explains what AppArmor and seccomp
-refuse to its processes and to the containers that start while it runs. When it
-has ended and the log is quiet, run prints one merged patch for all findings.
+refuse to its processes and to the containers that start while it runs; with
+--container or --cgroup, to those instead. When it has ended and the log is quiet,
+run prints one merged patch for all findings. Formats other than text leave
+standard output to the findings: the command's goes to standard error.
 
 Signals go to the command, and its exit status is passed on if it is not 0. If it
 is 0, run exits with 3 when the gate of --fail-on trips: on any finding, on those
@@ -58,7 +60,7 @@ On GitHub Actions every finding is an annotation too.`,
 	flags := cmd.Flags()
 	flags.SetInterspersed(false)
 	f.liveFlags.add(flags)
-	f.output.addFormats(flags, "text, json, junit or markdown")
+	f.output.addFormats(flags, oneOf(runFormats))
 	flags.BoolVar(&f.all, "all", false, "explain what is refused to any process of this host meanwhile")
 	flags.StringVar(&f.baseline, "baseline", "", "`FILE` of findings that are known and do not fail the run")
 	flags.StringVar(&f.writeBaseline, "write-baseline", "", "write the findings to `FILE`, for --baseline")
@@ -94,13 +96,15 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 		return err
 	}
 	defer s.close()
-	s.narrow(f.all)
+	if !f.all && f.cgroup == "" && len(f.filter.Containers) == 0 {
+		s.narrow()
+	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(cmd.Context())) // signals are the command's
 	defer stop()
 	var background sync.WaitGroup
 	var followed error
 	background.Go(func() { followed = s.follow(ctx) })
-	status, err := s.runCommand(cmd, args)
+	status, err := f.runCommand(cmd, args)
 	if err != nil {
 		return err
 	}
@@ -112,11 +116,11 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 		return err
 	}
 	findings := s.findings()
-	patch := report.NewPatch(s.policy.Patch(findings))
+	patch := s.policy.Patch(findings)
 	if err := errors.Join(finish(findings, patch), out.Flush()); err != nil {
 		return err
 	}
-	if err := f.keep(findings, patch); err != nil {
+	if err := f.keep(findings, report.NewPatch(patch)); err != nil {
 		return err
 	}
 	if status != 0 {
@@ -127,10 +131,7 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 
 // narrow has only the denials explained that the command and the containers that
 // start from now on cause.
-func (s *session) narrow(all bool) {
-	if all {
-		return
-	}
+func (s *session) narrow() {
 	if s.tracker == nil {
 		fmt.Fprintln(s.stderr, "whydenied: which processes are the command's cannot be told here; everything that is refused on this host is explained")
 		return
@@ -148,9 +149,12 @@ func (s *session) narrow(all bool) {
 
 // runCommand runs the command with this program's own streams, passes signals on
 // to it, and returns its exit status: 128 and the signal if it was killed by one.
-func (s *session) runCommand(cmd *cobra.Command, args []string) (int, error) {
+func (f *runFlags) runCommand(cmd *cobra.Command, args []string) (int, error) {
 	command := exec.Command(args[0], args[1:]...)
 	command.Stdin, command.Stdout, command.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+	if f.output.format != "text" { // what is read by programs must be whole
+		command.Stdout = command.Stderr
+	}
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)

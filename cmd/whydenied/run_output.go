@@ -12,36 +12,43 @@ import (
 	"github.com/whydenied/whydenied/explain/report"
 )
 
+// runFormats are the values of --format.
+var runFormats = []string{"text", "json", "sarif", "junit", "markdown"}
+
 // printer returns a function that prints a message while the command runs, and
 // one that prints what is due at the end. Formats that hold all findings at once
 // print nothing until then.
-func (f *runFlags) printer(cmd *cobra.Command, out *bufio.Writer) (print func(report.Message) error, finish func([]*explain.Finding, *report.Patch) error, err error) {
+func (f *runFlags) printer(cmd *cobra.Command, out *bufio.Writer) (print func(report.Message) error, finish func([]*explain.Finding, *explain.Patch) error, err error) {
 	atEnd := func(report.Message) error { return nil }
 	switch f.output.format {
 	case "text":
 		opts, err := f.output.textOptions(cmd)
-		return report.NewText(out, opts), func(findings []*explain.Finding, patch *report.Patch) error {
+		return report.NewText(out, opts), func(findings []*explain.Finding, patch *explain.Patch) error {
 			f.annotate(out, findings)
-			if len(patch.Files) == 0 {
+			if len(patch.Changes) == 0 {
 				return nil
 			}
 			fmt.Fprintln(out)
-			return patch.WriteDiff(out)
+			return report.NewPatch(patch).WriteDiff(out)
 		}, err
 	case "json":
-		return report.NewJSON(out), func(_ []*explain.Finding, patch *report.Patch) error {
-			return report.NewJSON(out)(report.Message{Patch: patch})
+		return report.NewJSON(out), func(_ []*explain.Finding, patch *explain.Patch) error {
+			return report.NewJSON(out)(report.Message{Patch: report.NewPatch(patch)})
+		}, nil
+	case "sarif":
+		return atEnd, func(_ []*explain.Finding, patch *explain.Patch) error {
+			return report.WriteSARIF(out, version(), report.PatchDiagnostics(patch), true)
 		}, nil
 	case "junit":
-		return atEnd, func(findings []*explain.Finding, _ *report.Patch) error {
+		return atEnd, func(findings []*explain.Finding, _ *explain.Patch) error {
 			return report.WriteJUnit(out, wire(findings))
 		}, nil
 	case "markdown":
-		return atEnd, func(findings []*explain.Finding, patch *report.Patch) error {
-			return report.WriteMarkdown(out, wire(findings), patch)
+		return atEnd, func(findings []*explain.Finding, patch *explain.Patch) error {
+			return report.WriteMarkdown(out, wire(findings), report.NewPatch(patch))
 		}, nil
 	}
-	return nil, nil, usagef("--format %q is unknown; use text, json, junit or markdown", f.output.format)
+	return nil, nil, usagef("--format %q is unknown; use %s", f.output.format, oneOf(runFormats))
 }
 
 func wire(findings []*explain.Finding) []report.Finding {

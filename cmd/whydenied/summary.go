@@ -16,7 +16,6 @@ func (r *reading) summary(findings []*explain.Finding) *report.Summary {
 		Records:    r.stats.Records - r.duplicates,
 		Duplicates: r.duplicates,
 		Denials:    counts[parser.Denied] + counts[parser.Killed] + counts[parser.Hint] + counts[parser.Failed],
-		Findings:   len(findings),
 		Complain:   counts[parser.Allowed],
 		Audited:    counts[parser.Audited],
 		Status:     counts[parser.Status],
@@ -40,6 +39,11 @@ func (r *reading) summary(findings []*explain.Finding) *report.Summary {
 	}
 	var first, last time.Time
 	for _, f := range findings {
+		if f.IsClaim() {
+			s.Claims++
+			continue
+		}
+		s.Findings++
 		if first.IsZero() || !f.First.IsZero() && f.First.Before(first) {
 			first = f.First
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser/source"
 )
@@ -20,6 +21,8 @@ type watchFlags struct {
 	since  string
 	last   int
 	every  time.Duration
+	quiet  bool
+	time   time.Duration // how long; 0 is until interrupted
 }
 
 func newWatch() *cobra.Command {
@@ -29,9 +32,13 @@ func newWatch() *cobra.Command {
 		Short: "Explain denials as they come, until interrupted",
 		Long: `watch explains what AppArmor and seccomp refuse on this host from now on. A
 denial is explained when it is seen first; when it comes again it is counted, and
-the count printed now and then. It reads the kernel's audit netlink beside auditd
-if it may, else auditd's log, the journal, or the kernel's ring buffer, and says
-which and why. Records that the kernel dropped are counted and said.
+the count printed now and then. The fixes under one policy are fitted together as
+denials come: where that makes another fix of one, it is printed, and a denial
+that a rule suggested before grants takes two lines.
+
+It reads the kernel's audit netlink beside auditd if it may, else auditd's log, the
+journal, or the kernel's ring buffer, and says which and why. Records that the
+kernel dropped are counted and said.
 
 Containers are told by following the processes of the host, so that one that has
 ended is still known. After its sources are open it gives up the capabilities that
@@ -46,7 +53,9 @@ it no longer needs.`,
 	f.output.add(flags)
 	flags.StringVar(&f.since, "since", "", "begin with the denials from this `TIME` on, where the source keeps them")
 	flags.IntVar(&f.last, "last", 0, "begin with the last `N` lines, where the source keeps them")
+	flags.DurationVar(&f.time, "for", 0, "how long; until interrupted if it is not given")
 	flags.DurationVar(&f.every, "every", 10*time.Second, "how often repeated findings are counted out")
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print the sentence of each finding, and neither counts nor suggestions")
 	return cmd
 }
 
@@ -58,12 +67,16 @@ func runWatch(cmd *cobra.Command, f watchFlags) error {
 	if err != nil {
 		return usagef("--since: %v", err)
 	}
+	f.output.brief = f.quiet
 	print, flush, err := f.output.printer(cmd)
 	if err != nil {
 		return err
 	}
 	status := newStatus(cmd.ErrOrStderr())
 	s, err := f.open(cmd, source.Start{Since: since, Last: f.last}, func(m report.Message) error {
+		if f.quiet && m.Repeat != nil {
+			return nil
+		}
 		status.clear()
 		if err := print(m); err != nil {
 			return err
@@ -74,13 +87,20 @@ func runWatch(cmd *cobra.Command, f watchFlags) error {
 		return err
 	}
 	defer s.close()
+	if !f.quiet {
+		s.suggestions = explain.NewSuggestions(s.policy)
+	}
 	s.dropPrivileges()
 	var background sync.WaitGroup
 	ctx, stop := context.WithCancel(cmd.Context())
+	if f.time > 0 {
+		ctx, stop = context.WithTimeout(cmd.Context(), f.time)
+	}
 	background.Go(func() { s.beat(ctx, f.every, status) })
 	err = s.follow(ctx)
 	stop()
 	background.Wait()
+	s.revise(time.Second / 5)
 	status.clear()
 	return s.end(err)
 }
@@ -98,12 +118,13 @@ func (s *session) beat(ctx context.Context, every time.Duration, status *status)
 		case <-repeat.C:
 			s.repeat()
 		case <-second.C:
+			s.revise(time.Second / 20)
 			s.mu.Lock()
 			denials := 0
 			for _, n := range s.reading.group.Denials {
 				denials += n
 			}
-			status.show(s.live.Name, denials, len(s.told), s.lost)
+			status.show(s.lives[0].Name, denials, len(s.told), s.lost)
 			s.mu.Unlock()
 		}
 	}
@@ -115,7 +136,11 @@ func (s *session) end(err error) error {
 	findings := s.findings()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.unexplained > 0 {
+		fmt.Fprintf(s.stderr, "whydenied: %d findings of what came before the interruption are counted and not explained\n", s.unexplained)
+	}
 	s.say(report.Message{Summary: s.reading.summary(findings)})
+	s.sayFalls()
 	if err == nil {
 		err = s.err
 	}

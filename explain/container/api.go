@@ -20,32 +20,9 @@ const apiTimeout = 2 * time.Second
 // Engine API, which Podman serves too. The path has no version: engines answer
 // with their newest, and Docker 29 refuses the old ones.
 func inspect(ctx context.Context, socket, id string) (Container, error) {
-	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
-	defer cancel()
-	client := http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-		},
-	}}
-	address := "http://localhost/containers/" + url.PathEscape(id) + "/json"
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	text, err := ask(ctx, socket, "/containers/"+url.PathEscape(id)+"/json", "container "+shortID(id))
 	if err != nil {
 		return Container{}, err
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return Container{}, fmt.Errorf("cannot ask the engine at %s: %w", socket, err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxFile+1))
-	switch {
-	case err != nil:
-		return Container{}, fmt.Errorf("cannot read the answer of the engine at %s: %w", socket, err)
-	case response.StatusCode != http.StatusOK:
-		return Container{}, fmt.Errorf("the engine at %s answers %s to a question for container %s", socket, response.Status, shortID(id))
-	case len(text) > maxFile:
-		return Container{}, fmt.Errorf("the engine at %s answers with more than %d bytes", socket, maxFile)
 	}
 	containers, err := Read(socket, text)
 	if err != nil {
@@ -55,6 +32,38 @@ func inspect(ctx context.Context, socket, id string) (Container, error) {
 		return Container{}, fmt.Errorf("the engine at %s answers for another container than %s", socket, shortID(id))
 	}
 	return containers[0], nil
+}
+
+// ask returns an engine's answer to a question, a path of its API; about says
+// for errors what it is about.
+func ask(ctx context.Context, socket, question, about string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	defer cancel()
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		},
+	}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+question, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("cannot ask the engine at %s: %w", socket, err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxFile+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("cannot read the answer of the engine at %s: %w", socket, err)
+	case response.StatusCode != http.StatusOK:
+		return nil, fmt.Errorf("the engine at %s answers %s to a question for %s", socket, response.Status, about)
+	case len(text) > maxFile:
+		return nil, fmt.Errorf("the engine at %s answers with more than %d bytes", socket, maxFile)
+	}
+	return text, nil
 }
 
 // sockets returns where the engines of a user may listen; uid 0 is the system's.

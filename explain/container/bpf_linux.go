@@ -267,11 +267,8 @@ func (f *bpfFeed) onExec() asm.Instructions {
 			asm.FnGetCurrentPidTgid.Call(),
 			asm.RSh.Imm(asm.R0, 32),
 			asm.StoreMem(asm.RFP, eventAt+offPID, asm.R0, asm.Word),
-			asm.FnKtimeGetBootNs.Call(),
-			asm.StoreMem(asm.RFP, eventAt+offTime, asm.R0, asm.DWord),
-			asm.StoreImm(asm.RFP, eventAt+offOther, 0, asm.Word),
-			asm.StoreImm(asm.RFP, eventAt+offSame, 0, asm.Word),
 		},
+		now(),
 		f.emit(executed),
 	)
 }
@@ -289,12 +286,7 @@ func (f *bpfFeed) onExit(o offsets) asm.Instructions {
 			asm.JNE.Imm(asm.R1, 0, "out"),
 		},
 		readKernel(eventAt+offPID, 4, asm.R6, o.tgid),
-		asm.Instructions{
-			asm.FnKtimeGetBootNs.Call(),
-			asm.StoreMem(asm.RFP, eventAt+offTime, asm.R0, asm.DWord),
-			asm.StoreImm(asm.RFP, eventAt+offOther, 0, asm.Word),
-			asm.StoreImm(asm.RFP, eventAt+offSame, 0, asm.Word),
-		},
+		now(),
 		f.emit(exited),
 	)
 }
@@ -339,6 +331,16 @@ func (f *bpfFeed) onMove(o offsets) asm.Instructions {
 		},
 		f.count(),
 	)
+}
+
+// now dates the event on the stack, which says of nothing but its process.
+func now() asm.Instructions {
+	return asm.Instructions{
+		asm.FnKtimeGetBootNs.Call(),
+		asm.StoreMem(asm.RFP, eventAt+offTime, asm.R0, asm.DWord),
+		asm.StoreImm(asm.RFP, eventAt+offOther, 0, asm.Word),
+		asm.StoreImm(asm.RFP, eventAt+offSame, 0, asm.Word),
+	}
 }
 
 // emit completes the event on the stack and writes it into the ring.

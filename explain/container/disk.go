@@ -177,26 +177,14 @@ func (d disk) podmanName(file, id string) Container {
 	if err != nil {
 		return Container{}
 	}
-	var in []struct {
-		ID, Metadata string
-		Names        []string
-	}
-	if json.Unmarshal(text, &in) != nil {
+	var all []json.RawMessage
+	if json.Unmarshal(text, &all) != nil {
 		return Container{}
 	}
-	for _, c := range in {
-		if c.ID != id {
-			continue
+	for _, one := range all {
+		if c, err := readStorage(one); err == nil && c.ID == id {
+			return c
 		}
-		var metadata struct {
-			Name  string
-			Image string `json:"image-name"`
-		}
-		_ = json.Unmarshal([]byte(c.Metadata), &metadata) // its absence is no error
-		if metadata.Name == "" && len(c.Names) > 0 {
-			metadata.Name = c.Names[0]
-		}
-		return Container{Name: metadata.Name, Image: metadata.Image}
 	}
 	return Container{}
 }

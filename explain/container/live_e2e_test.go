@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,14 +19,16 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/elastic/go-libaudit/v2"
-	"github.com/elastic/go-libaudit/v2/auparse"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/testdata/e2e/kernel"
 )
 
 // These tests run real containers whose processes end at once by a refused
@@ -33,15 +36,8 @@ import (
 // filter refuses another call, so that the record itself says whose it is. They
 // need what the package testdata/e2e does.
 
-// missing skips a test for want of something, or fails it if nothing may be
-// wanting.
-func missing(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("REQUIRE_KERNEL") == "1" {
-		require.FailNow(t, "missing: "+fmt.Sprintf(format, args...))
-	}
-	t.Skipf("missing: "+format, args...)
-}
+// missing skips a test for want of something, or fails it.
+var missing = kernel.Missing
 
 // measures skips a test that is about time or speed, and so about what else the
 // machine does, where only what is right is asked for.
@@ -67,46 +63,29 @@ func (r refused) afterTheFact(tracker *Tracker) string {
 	return id.id
 }
 
-var seccompRecord = regexp.MustCompile(`^audit\((\d+)\.(\d+):(\d+)\): .* pid=(\d+) .* exe="[^"]*churn" sig=31 .* syscall=(\d+) `)
+var seccompRecord = regexp.MustCompile(` msg=audit\((\d+)\.(\d+):(\d+)\): .* pid=(\d+) .* exe="[^"]*churn" sig=31 .* syscall=(\d+) `)
 
 // listen asks for each record of our processes at once, until the function that
 // it returns is called, which waits for those that have been made.
 func listen(t *testing.T, trackers map[string]*Tracker) (stop func() []refused) {
-	control, err := libaudit.NewAuditClient(nil)
-	if err != nil {
-		missing(t, "the audit netlink: %v", err)
-	}
-	t.Cleanup(func() { control.Close() })
-	status, err := control.GetStatus()
-	if err != nil {
-		missing(t, "permission to control auditing (CAP_AUDIT_CONTROL): %v", err)
-	}
-	if status.Enabled == 0 {
-		require.NoError(t, control.SetEnabled(true, libaudit.WaitForReply))
-		t.Cleanup(func() { control.SetEnabled(false, libaudit.WaitForReply) })
-	}
-	group, err := libaudit.NewMulticastAuditClient(nil)
-	if err != nil {
-		missing(t, "permission to read the audit netlink (CAP_AUDIT_READ): %v", err)
-	}
-	t.Cleanup(func() { group.Close() })
+	audit := kernel.OpenAudit(t)
 	mark := fmt.Sprintf("whydenied-e2e-%d", time.Now().UnixNano())
 	read := make(chan refused, 100_000)
 	go func() { // alone, so that the kernel need not drop records while we look
 		defer close(read)
 		for {
-			message, err := group.Receive(false)
+			line, err := audit.Next(true)
 			switch {
 			case errors.Is(err, syscall.EINTR):
 				continue
 			case errors.Is(err, syscall.ENOBUFS): // records of others, too
 				t.Log("the kernel dropped audit records")
 				continue
-			case err != nil || strings.Contains(string(message.Data), mark):
+			case err != nil || strings.Contains(line, mark):
 				assert.NoError(t, err)
 				return
 			}
-			m := seccompRecord.FindStringSubmatch(string(message.Data))
+			m := seccompRecord.FindStringSubmatch(line)
 			if m == nil {
 				continue
 			}
@@ -134,12 +113,7 @@ func listen(t *testing.T, trackers map[string]*Tracker) (stop func() []refused) 
 	}()
 	return func() []refused {
 		for {
-			// The kernel sends records in the order in which they were made.
-			_, err := control.Netlink.Send(syscall.NetlinkMessage{
-				Header: syscall.NlMsghdr{Type: uint16(auparse.AUDIT_USER), Flags: syscall.NLM_F_REQUEST},
-				Data:   append([]byte(mark), 0),
-			})
-			require.NoError(t, err)
+			audit.Say(t, mark) // what was made before comes before: see kernel.Audit.Mark
 			select {
 			case all := <-found:
 				return all
@@ -579,6 +553,59 @@ func TestDocker(t *testing.T) {
 			}
 		}
 	}
+}
+
+// An engine that goes away, or that stops to answer, costs names and no more: what
+// was asked before is known still, and containers are told by their IDs.
+func TestEngineGoesAway(t *testing.T) {
+	var names sync.Map // of containers, by ID
+	hang := make(chan struct{})
+	var hangs atomic.Bool
+	socket := engine(t, func(w http.ResponseWriter, r *http.Request) {
+		if hangs.Load() {
+			<-hang
+		}
+		id := strings.Split(r.URL.Path, "/")[2]
+		name, ok := names.Load(id)
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		fmt.Fprintf(w, `{"Id":%q,"Name":"/%s","State":{},"Config":{},"HostConfig":{}}`, id, name)
+	})
+	t.Cleanup(func() { close(hang) })
+	t.Setenv("DOCKER_HOST", "unix://"+socket)
+	trackers := map[string]*Tracker{TierBPF: track(t, TierBPF)}
+	workloads := start(t)
+	a, b := workloads[0], workloads[1]
+	names.Store(a.id, "web-1")
+	found := func(w *workload, letter byte) (Container, time.Duration) {
+		stop := listen(t, trackers)
+		began := time.Now()
+		w.refuse(t, letter)
+		records := stop()
+		require.Len(t, records, 1)
+		return records[0].found[TierBPF], time.Since(began)
+	}
+	require.Eventually(t, func() bool { // it is asked again if it did not know
+		c, _ := found(a, 'f')
+		return c.Name == "web-1"
+	}, 20*time.Second, time.Second)
+
+	hangs.Store(true)
+	time.Sleep(askAgain)
+	c, took := found(b, 'f')
+	assert.Equal(t, b.id, c.ID)
+	assert.Empty(t, c.Name)
+	assert.Less(t, took, apiTimeout+2*time.Second)
+
+	require.NoError(t, os.Remove(socket))
+	c, _ = found(a, 'x')
+	assert.Equal(t, "web-1", c.Name, "it was asked before")
+	c, took = found(b, 'x')
+	assert.Equal(t, b.id, c.ID)
+	assert.Equal(t, High, c.Confidence)
+	assert.Less(t, took, time.Second)
 }
 
 // What a tier costs a shell that starts 500 programs.

@@ -37,7 +37,7 @@ func readOCI(name string, object []byte) (Container, error) {
 		c.SeccompProfile, c.SeccompFile = "unconfined", ""
 	}
 	if in.Process.Capabilities != nil {
-		c.Caps = slices.Clone(in.Process.Capabilities.Bounding)
+		c.Caps = append([]string{}, in.Process.Capabilities.Bounding...) // none is not nil, which is unknown
 	}
 	if strings.Contains(name, "/io.containerd.runtime.v2.task/moby/") {
 		c.Runtime = "docker"

@@ -3,6 +3,7 @@ package container
 import (
 	"path"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -52,6 +53,12 @@ func (m *membership) with(hierarchy int, path string) *membership {
 
 func (m *membership) equal(o *membership) bool {
 	return m == o || m != nil && o != nil && slices.Equal(m.cgroups, o.cgroups)
+}
+
+// under reports whether one of the cgroups is another or below it.
+func (m *membership) under(dir string) bool {
+	dir = strings.TrimSuffix(dir, "/")
+	return slices.ContainsFunc(m.cgroups, func(c cgroup) bool { return c.path == dir || strings.HasPrefix(c.path, dir+"/") })
 }
 
 // path returns the cgroup that says most: on a host with both versions one of

@@ -89,6 +89,8 @@ func readObject(name string, object []byte) ([]Container, error) {
 		c, err = readCRI(object)
 	case has("ociVersion", "process"), has("ociVersion", "linux"):
 		c, err = readOCI(name, object)
+	case has("id", "layer", "names"):
+		c, err = readStorage(object)
 	case has("id", "init_process_pid", "config"):
 		c, err = readRunc(object)
 	default:
@@ -230,6 +232,27 @@ func readCRI(object []byte) (Container, error) {
 		c.Runtime = "containerd" // CRI-O does not say
 	}
 	return c, nil
+}
+
+// readStorage reads one element of containers.json of containers/storage, which
+// has the names of Podman's containers.
+func readStorage(object []byte) (Container, error) {
+	var in struct {
+		ID, Metadata string
+		Names        []string
+	}
+	if err := json.Unmarshal(object, &in); err != nil {
+		return Container{}, broken("containers.json of containers/storage", err)
+	}
+	var metadata struct {
+		Name  string
+		Image string `json:"image-name"`
+	}
+	_ = json.Unmarshal([]byte(in.Metadata), &metadata) // its absence is no error
+	if metadata.Name == "" && len(in.Names) > 0 {
+		metadata.Name = in.Names[0]
+	}
+	return Container{ID: in.ID, Name: metadata.Name, Image: metadata.Image}, nil
 }
 
 // readRunc reads runc's state.json. Its seccomp filter is in a form of its own,

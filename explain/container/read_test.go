@@ -163,3 +163,17 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// An engine leaves out the lists of capabilities that are empty: that is none, and
+// not that they are unknown.
+func TestNoCapabilities(t *testing.T) {
+	for text, want := range map[string][]string{
+		`{"process":{"capabilities":{}}}`:                        {},
+		`{"process":{"capabilities":{"bounding":["CAP_KILL"]}}}`: {"CAP_KILL"},
+		`{"process":{}}`: nil,
+	} {
+		c, err := readOCI("config.json", []byte(text))
+		require.NoError(t, err)
+		assert.Equal(t, want, c.Caps, text)
+	}
+}

@@ -422,6 +422,25 @@ func (t *Tracker) Followed(s Subject) bool {
 	return len(uses) > 0 && !slices.ContainsFunc(uses, func(p *process) bool { return !p.followed })
 }
 
+// Under reports whether a process was in a cgroup, or one below it, of any
+// hierarchy. The path is from the hierarchy's root, as in /proc/PID/cgroup. A
+// process whose ID can have been another's must have been there whichever it was,
+// and one that is not known was not.
+func (t *Tracker) Under(s Subject, cgroup string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.drain()
+	when := window(s.Time)
+	uses := t.processes.uses(s.PID, when)
+	if len(uses) == 0 || t.feed == nil && when.to > t.until {
+		l := t.late(s.PID, when)
+		return l.member != nil && l.member.under(cgroup)
+	}
+	return !slices.ContainsFunc(uses, func(p *process) bool {
+		return !slices.ContainsFunc(p.cgroupsWithin(when), func(m *membership) bool { return m.under(cgroup) })
+	})
+}
+
 // window returns when, since boot, something with that time in its record was.
 func window(at time.Time) span {
 	if at.IsZero() {

@@ -114,6 +114,19 @@ func TestFindLive(t *testing.T) {
 	assert.Equal(t, b, find(host, 2*time.Second).ID)
 	assert.Empty(t, find(nobody+9, 0).ID)
 
+	under := func(pid int, ago time.Duration, cgroup string) bool {
+		return tracker.Under(Subject{PID: pid, Time: now.Add(-ago)}, cgroup)
+	}
+	assert.True(t, under(init, 35*time.Second, "/docker/"+a))
+	assert.True(t, under(init, 35*time.Second, "/docker/"), "it is below")
+	assert.True(t, under(init, 35*time.Second, "/"))
+	assert.False(t, under(init, 35*time.Second, "/docker/a"), "a name that begins alike")
+	assert.False(t, under(init, 45*time.Second, "/docker"), "before it was moved")
+	assert.True(t, under(init, 40*time.Second+50*ms, "/docker"), "it was being moved")
+	assert.True(t, under(child, 30*time.Second, "/docker"), "it is dead")
+	assert.False(t, under(child, 25*time.Second, "/"), "between the two with its ID")
+	assert.False(t, under(other, 4995*ms, "/docker"), "it may have been the one outside")
+
 	assert.Equal(t, b, tracker.Find(Subject{CgroupPath: "/docker/" + b}).ID)
 	c = tracker.Find(Subject{Label: "web"})
 	assert.Equal(t, a, c.ID, "by its profile, as it was seen")

@@ -48,6 +48,14 @@ func (m Message) utf8() Message {
 		n.Text = text(n.Text)
 		m.Notice = &n
 	}
+	if m.Silent != nil {
+		s := *m.Silent
+		s.Next = slices.Clone(s.Next)
+		for i, step := range s.Next {
+			s.Next[i] = Step{Command: text(step.Command), Why: text(step.Why)}
+		}
+		m.Silent = &s
+	}
 	if m.Summary != nil {
 		s := *m.Summary
 		s.Samples = slices.Clone(s.Samples)
@@ -118,7 +126,7 @@ func Read(r io.Reader) iter.Seq2[Message, error] {
 
 // check reports a message of another schema, or of no known kind.
 func (m Message) check() error {
-	if m.Config == nil && m.Finding == nil && m.Repeat == nil && m.Notice == nil && m.Patch == nil && m.Summary == nil {
+	if m.Config == nil && m.Finding == nil && m.Repeat == nil && m.Update == nil && m.Notice == nil && m.Patch == nil && m.Summary == nil && m.Silent == nil {
 		return errors.New("neither config, finding nor summary; pass the lines that --format json wrote")
 	}
 	if m.Config == nil {
@@ -153,7 +161,7 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 func IsSaved(head []byte) bool {
 	head = head[:min(len(head), 512)]
 	compact := strings.Join(strings.Fields(string(head)), "")
-	for _, prefix := range []string{`{"config":{"`, `{"finding":{"`, `{"repeat":{"`, `{"notice":{"`, `{"summary":{"`} {
+	for _, prefix := range []string{`{"config":{"`, `{"finding":{"`, `{"repeat":{"`, `{"update":{"`, `{"notice":{"`, `{"summary":{"`, `{"silent":{"`} {
 		if strings.HasPrefix(compact, prefix) {
 			return true
 		}

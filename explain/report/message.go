@@ -17,18 +17,20 @@ import (
 
 // SchemaVersion is the version of the JSON form: its first number changes when
 // a key changes its meaning or goes away, its second when one is added.
-const SchemaVersion = "1.1.0"
+const SchemaVersion = "1.2.0"
 
 // A Message is one line of the JSON form. Exactly one of its fields is set. A
 // report is a Config, any number of Findings, and a Summary; while denials are
-// watched, Repeats and Notices come between.
+// watched, Repeats, Updates and Notices come between.
 type Message struct {
 	Config  *Config  `json:"config,omitempty"`
 	Finding *Finding `json:"finding,omitempty"`
 	Repeat  *Repeat  `json:"repeat,omitempty"`
+	Update  *Update  `json:"update,omitempty"`
 	Notice  *Notice  `json:"notice,omitempty"`
 	Patch   *Patch   `json:"patch,omitempty"` // at the end of a run
 	Summary *Summary `json:"summary,omitempty"`
+	Silent  *Silence `json:"silent,omitempty"` // of explain, after the summary
 }
 
 // A Repeat says how often a finding that was printed has been seen by now.
@@ -38,6 +40,16 @@ type Repeat struct {
 	Count   int    `json:"count"`   // in all
 	First   string `json:"first,omitempty"`
 	Last    string `json:"last,omitempty"`
+}
+
+// An Update says that the suggested fix of findings that were printed is another
+// now, as others came that it has to fit with.
+type Update struct {
+	IDs      []string `json:"ids"`      // of the findings
+	Revision int      `json:"revision"` // of what is suggested for the policy: 2, 3, ...; a finding's own first fix is of 1
+	Message  string   `json:"message"`  // of which findings, in words
+	Policy   string   `json:"policy"`   // of the findings, as in Finding
+	Fix      Fix      `json:"fix"`      // without a diff; without a rule if nothing is to be changed for them
 }
 
 // A Notice is something that happened to the source of what is watched.
@@ -90,9 +102,11 @@ type Finding struct {
 
 	Rules       []Rule   `json:"rules"`
 	Fixes       []Fix    `json:"fixes"`
+	Granted     *Granted `json:"granted,omitempty"` // nil unless what was suggested for others does for this one
 	Quiet       string   `json:"quiet,omitempty"`
 	Notes       []string `json:"notes,omitempty"`
 	Investigate string   `json:"investigate,omitempty"`
+	Claim       *Claim   `json:"claim,omitempty"` // nil for what the kernel logged
 }
 
 // A Container is the container that a finding is attributed to, and why.
@@ -157,17 +171,24 @@ type Fix struct {
 	Proof   []string `json:"proof,omitempty"`
 }
 
+// A Granted says that the fix of other findings grants the access of this one.
+type Granted struct {
+	Rule     string `json:"rule"`
+	Revision int    `json:"revision"` // of what was suggested, as in Update
+}
+
 // A Summary says what was read, found, and perhaps missed.
 type Summary struct {
 	Lines      int `json:"lines"`
-	Records    int `json:"records"`    // AppArmor and SECCOMP records understood
-	Duplicates int `json:"duplicates"` // the same records seen again through another transport
-	Denials    int `json:"denials"`    // refused accesses that meet the filters, duplicates left out
-	Findings   int `json:"findings"`   // distinct ones among them and among Complain
-	Complain   int `json:"complain"`   // logged and permitted: complain mode, seccomp's log action
-	Audited    int `json:"audited"`    // permitted, and logged because a rule says audit
-	Status     int `json:"status"`     // records of policy being loaded, replaced or removed
-	Dropped    int `json:"dropped"`    // denials of further distinct accesses than are kept
+	Records    int `json:"records"`          // AppArmor and SECCOMP records understood
+	Duplicates int `json:"duplicates"`       // the same records seen again through another transport
+	Denials    int `json:"denials"`          // refused accesses that meet the filters, duplicates left out
+	Findings   int `json:"findings"`         // distinct ones among them and among Complain
+	Complain   int `json:"complain"`         // logged and permitted: complain mode, seccomp's log action
+	Audited    int `json:"audited"`          // permitted, and logged because a rule says audit
+	Status     int `json:"status"`           // records of policy being loaded, replaced or removed
+	Claims     int `json:"claims,omitempty"` // findings that no log has; Findings are without them
+	Dropped    int `json:"dropped"`          // denials of further distinct accesses than are kept
 
 	First string `json:"first,omitempty"` // of the denials, as in Finding
 	Last  string `json:"last,omitempty"`

@@ -34,6 +34,7 @@ func New(f explain.Finding) Finding {
 		Investigate: text(f.Investigate),
 	}
 	wire.Denial = newFields(d.Pairs())
+	wire.Claim = newClaim(&d.Event.Records[d.Record])
 	if d.Seccomp != nil {
 		wire.Seccomp = NewSeccomp(d.Seccomp)
 	}
@@ -57,6 +58,37 @@ func New(f explain.Finding) Finding {
 	}
 	wire.Message = sentenceOf(&wire).String()
 	return wire
+}
+
+// NewUpdate returns a revision as plain data.
+func NewUpdate(r explain.Revision) Update {
+	wire := Update{Revision: r.Number, Policy: text(r.Policy), Fix: newFix(r.Fix, nil)}
+	for _, f := range r.Findings {
+		wire.IDs = append(wire.IDs, f.ID)
+	}
+	wire.Message = bare(*r.Findings[0]).Message
+	if n := len(r.Findings); n > 1 {
+		wire.Message = fmt.Sprintf("%s findings, the first: %s", thousands(n), wire.Message)
+	}
+	return wire
+}
+
+// NewRepeat returns how often a finding has been seen as plain data.
+func NewRepeat(f explain.Finding) Repeat {
+	wire := bare(f)
+	return Repeat{ID: wire.ID, Message: wire.Message, Count: wire.Count, First: wire.First, Last: wire.Last}
+}
+
+// bare returns a finding without its rules and fixes, which take long.
+func bare(f explain.Finding) Finding {
+	f.Rules, f.Fixes = nil, nil
+	return New(f)
+}
+
+// NewGranted returns what grants a finding's access already: a rule as it was
+// suggested, and the revision.
+func NewGranted(rule string, revision int) *Granted {
+	return &Granted{Rule: text(rule), Revision: revision}
 }
 
 // Time returns a time as the JSON form has it: RFC 3339 in UTC with

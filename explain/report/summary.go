@@ -34,6 +34,7 @@ func SummaryLine(s *Summary) string {
 	}
 	some(s.Complain, "%s logged and permitted")
 	some(s.Audited, "%s permitted and audited")
+	some(s.Claims, "%s not logged, by what a program tried")
 	some(s.Duplicates, "%s seen twice and counted once")
 	if s.Overlong > 0 {
 		fmt.Fprintf(&line, "; %s passed over as too long", count(s.Overlong, "line"))

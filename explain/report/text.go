@@ -13,13 +13,15 @@ import (
 type TextOptions struct {
 	Width int  // columns to wrap at; 80 if it is less than 40
 	Color bool // whether to use ANSI colours
+	Brief bool // whether a finding is its sentence alone
 	// Now is the reader's clock and time zone. A time of the same day is printed
 	// without its date; if Now is zero, every time has a date and is in UTC.
 	Now time.Time
 }
 
 // NewText returns a function that writes each message to w as text: nothing for
-// a Config, a block for a Finding, a line for a Repeat, a Notice and a Summary.
+// a Config, a block for a Finding and an Update, a line for a Repeat, a Notice, a
+// Summary and a Finding that is granted already.
 // Calls must not overlap.
 func NewText(w io.Writer, o TextOptions) func(Message) error {
 	if o.Width < 40 {
@@ -29,19 +31,25 @@ func NewText(w io.Writer, o TextOptions) func(Message) error {
 	return func(m Message) error {
 		p := &page{width: o.Width, color: o.Color}
 		switch {
+		case m.Finding != nil && o.Brief:
+			p.headline(m.Finding, o.Now)
 		case m.Finding != nil:
 			p.finding(m.Finding, o.Now)
 		case m.Repeat != nil:
 			p.repeat(m.Repeat, o.Now)
+		case m.Update != nil:
+			p.update(m.Update)
 		case m.Notice != nil:
 			p.wrap(0, 4, append(words(mild, m.Notice.Kind+":"), prose(normal, m.Notice.Text)...))
 		case m.Summary != nil:
 			p.summary(m.Summary)
+		case m.Silent != nil:
+			p.silence(m.Silent)
 		default:
 			return nil
 		}
 		text := p.String()
-		if !first {
+		if !first && !o.Brief {
 			text = "\n" + text
 		}
 		first = false
@@ -53,6 +61,13 @@ func NewText(w io.Writer, o TextOptions) func(Message) error {
 // finding writes one finding.
 func (p *page) finding(f *Finding, now time.Time) {
 	p.headline(f, now)
+	if f.Granted != nil {
+		p.granted(f.Granted)
+		return
+	}
+	if f.Claim != nil {
+		p.claim(f.Claim)
+	}
 	cause := append(words(faint, "cause:"), words(strong, Escape(f.Cause))...)
 	if f.Why != "" {
 		cause = append(append(cause, words(normal, "—")...), prose(normal, f.Why)...)
@@ -93,6 +108,33 @@ func (p *page) finding(f *Finding, now time.Time) {
 func (p *page) repeat(r *Repeat, now time.Time) {
 	line := append(words(strong, "×"+thousands(r.Count)), prose(normal, r.Message)...)
 	p.wrap(0, 4, append(line, word{text: timespan(r.First, r.Last, now), style: faint, gap: 2}))
+}
+
+// granted writes which rule of another finding's fix is enough.
+func (p *page) granted(g *Granted) {
+	line := append(words(faint, "granted by what is suggested already:"), word{text: "`" + Escape(g.Rule) + "`", style: plus})
+	p.wrap(2, hangFix, line)
+}
+
+// update writes what is suggested now in place of what was.
+func (p *page) update(u *Update) {
+	p.wrap(0, 4, append(words(strong, "suggestion "+strconv.Itoa(u.Revision)), append(words(faint, "for"), prose(normal, u.Message)...)...))
+	if u.Fix.Rule == "" {
+		p.wrap(2, 4, append(words(faint, "no fix:"), prose(normal, u.Fix.Message)...))
+		return
+	}
+	line := append(words(faint, "now:"), prose(strong, u.Fix.Message)...)
+	line = append(line, word{text: "risk: " + Escape(u.Fix.Risk), style: riskStyle(u.Fix.Risk), gap: 2})
+	if u.Fix.Reason != "" {
+		line = append(line, append(words(faint, "because"), prose(normal, u.Fix.Reason)...)...)
+	}
+	p.wrap(2, 4, line)
+	for rule := range strings.Lines(u.Fix.Rule) {
+		p.WriteString("    " + p.paint(plus, "+ "+Escape(strings.TrimRight(rule, "\r\n"))) + "\n")
+	}
+	if u.Fix.Grants != "" {
+		p.wrap(4, 6, append(words(faint, "also", "grants:"), prose(normal, u.Fix.Grants)...))
+	}
 }
 
 // headline writes the sentence, how often, and when.

@@ -88,7 +88,7 @@ func (f *follower) deliver(yield func(Batch, error) bool) bool {
 		// Before the cut: what came after it is not yet in.
 		ended := f.in.hasEnded()
 		batch, wait := f.cut(time.Now(), ended)
-		if batch.Stats.Lines > 0 || len(batch.Notices) > 0 {
+		if batch.Stats.Lines > 0 || len(batch.Notices) > 0 || len(batch.Denials) > 0 {
 			if !yield(batch, nil) {
 				return false
 			}
@@ -110,6 +110,7 @@ func (f *follower) deliver(yield func(Batch, error) bool) bool {
 // cut parses the lines that are old enough. wait is how long until more are.
 func (f *follower) cut(now time.Time, all bool) (batch Batch, wait time.Duration) {
 	text, end, wait := f.take(now, all, &batch)
+	torn := all && f.in.torn
 	f.lines += batch.TooLong
 	if end == 0 {
 		batch.Stats.Lines = batch.TooLong
@@ -122,7 +123,7 @@ func (f *follower) cut(now time.Time, all bool) (batch Batch, wait time.Duration
 	f.denials, batch.Stats = parser.Scan(f.denials[:0], block)
 	moveLines(f.denials, f.lines)
 	batch.Stats.Shift(f.lines)
-	batch.Stats.TornLast = false
+	batch.Stats.TornLast = torn
 	f.lines += batch.Stats.Lines
 	batch.Stats.Lines += batch.TooLong
 	batch.Denials = slices.DeleteFunc(f.denials, func(x parser.Denial) bool {
@@ -145,6 +146,9 @@ func (f *follower) take(now time.Time, all bool, batch *Batch) (text []byte, end
 	defer in.mu.Unlock()
 	batch.Notices, in.notices = in.notices, nil
 	batch.TooLong, in.tooLong = in.tooLong, 0
+	batch.Denials, in.denials = in.denials, nil
+	batch.Stats.Records = len(batch.Denials)
+	in.room.Broadcast()
 	old := 0
 	for old < len(in.arrivals) && (all || now.Sub(in.arrivals[old].at) >= f.hold) {
 		end = in.arrivals[old].end
@@ -177,7 +181,9 @@ type intake struct {
 	text     []byte // whole lines
 	arrivals []arrival
 	tooLong  int
+	torn     bool // the last line came without an end
 	notices  []Notice
+	denials  []parser.Denial // of a source that has no text
 }
 
 // An arrival is when the text up to an end came.
@@ -222,12 +228,36 @@ func (in *intake) lines(text []byte) {
 	in.wake()
 }
 
+// maxDenials bounds those that wait for a slow caller.
+const maxDenials = 8192
+
+// traced takes denials that come without text. It waits while there are too many.
+func (in *intake) traced(denials []parser.Denial) {
+	if len(denials) == 0 {
+		return
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for len(in.denials) >= maxDenials && in.ctx.Err() == nil {
+		in.room.Wait()
+	}
+	in.denials = append(in.denials, denials...)
+	in.wake()
+}
+
 // longLine counts a line that was skipped for its length.
 func (in *intake) longLine() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.tooLong++
 	in.wake()
+}
+
+// tornLine notes that the last line has no end.
+func (in *intake) tornLine() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.torn = true
 }
 
 func (in *intake) notice(n Notice) {

@@ -37,8 +37,8 @@ func Host() HostLog {
 		h.Passed = []string{"AppArmor and seccomp are parts of Linux, and this is " + runtime.GOOS + ": name a log that was copied from a Linux host"}
 		return h
 	}
-	for _, try := range []func() ([]Input, string, error){auditLog, journal, ringBuffer} {
-		inputs, taken, err := try()
+	for _, try := range []func(since time.Time) ([]Input, string, error){auditLog, journal, ringBuffer} {
+		inputs, taken, err := try(time.Time{})
 		if err == nil {
 			h.Inputs, h.Taken = inputs, taken
 			return h
@@ -48,10 +48,34 @@ func Host() HostLog {
 	return h
 }
 
-// auditLog returns auditd's log and its rotated predecessors.
-func auditLog() ([]Input, string, error) { return auditLogAt(AuditLog) }
+// A Transport is one of the ways by which records reach a host's logs.
+type Transport struct {
+	Name   string // audit.log, journal or kmsg
+	Inputs []Input
+	Taken  string // what it is, for people
+	Err    error  // why it cannot be read; nil if it can
+}
 
-func auditLogAt(path string) ([]Input, string, error) {
+// Transports returns all that Host chooses from, for a copy of what this host
+// logged since a time. They hold older records too.
+func Transports(since time.Time) []Transport {
+	var all []Transport
+	for _, t := range []struct {
+		name string
+		open func(since time.Time) ([]Input, string, error)
+	}{{"audit.log", auditLog}, {"journal", journal}, {"kmsg", ringBuffer}} {
+		found := Transport{Name: t.name}
+		found.Inputs, found.Taken, found.Err = t.open(since)
+		all = append(all, found)
+	}
+	return all
+}
+
+// auditLog returns auditd's log and its rotated predecessors, without those last
+// written before a time.
+func auditLog(since time.Time) ([]Input, string, error) { return auditLogAt(AuditLog, since) }
+
+func auditLogAt(path string, since time.Time) ([]Input, string, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "", fmt.Errorf("%s: does not exist; auditd is not installed, or logs elsewhere", path)
@@ -69,10 +93,13 @@ func auditLogAt(path string) ([]Input, string, error) {
 	base, _, _ := rotation(filepath.Base(path))
 	for _, e := range entries {
 		info, err := e.Info()
-		if other, _, _ := rotation(e.Name()); err == nil && other == base && info.Mode().IsRegular() {
+		if other, _, _ := rotation(e.Name()); err == nil && other == base && info.Mode().IsRegular() && !info.ModTime().Before(since) {
 			names = append(names, e.Name())
 			size += info.Size()
 		}
+	}
+	if size == 0 && !since.IsZero() {
+		return nil, "", fmt.Errorf("%s: nothing was written since %s", path, since.UTC().Format(time.RFC3339))
 	}
 	if size == 0 {
 		return nil, "", fmt.Errorf("%s: empty", path)
@@ -92,8 +119,9 @@ func auditLogAt(path string) ([]Input, string, error) {
 	return inputs, taken, nil
 }
 
-// journal returns the journal's messages of the kernel and the audit system.
-func journal() ([]Input, string, error) {
+// journal returns the journal's messages of the kernel and the audit system since
+// a time.
+func journal(since time.Time) ([]Input, string, error) {
 	command, err := exec.LookPath("journalctl")
 	if err != nil {
 		return nil, "", errors.New("journal: journalctl is not installed")
@@ -103,6 +131,9 @@ func journal() ([]Input, string, error) {
 	}
 	// --all, as otherwise a field of more than 4 KB comes out as null.
 	args := []string{"--no-pager", "--quiet", "--all", "--output=json", "_TRANSPORT=audit", "+", "_TRANSPORT=kernel"}
+	if !since.IsZero() {
+		args = append(args, fmt.Sprintf("--since=@%d", since.Unix()))
+	}
 	in := Input{Name: "journal", Open: func(ctx context.Context) (io.ReadCloser, time.Time, error) {
 		return start(ctx, command, args...)
 	}}
@@ -177,8 +208,8 @@ func (o *output) Close() error {
 	return fmt.Errorf("%s failed: %w: %s", filepath.Base(o.cmd.Path), err, message)
 }
 
-// ringBuffer returns the kernel's ring buffer.
-func ringBuffer() ([]Input, string, error) {
+// ringBuffer returns the kernel's ring buffer, whole.
+func ringBuffer(time.Time) ([]Input, string, error) {
 	r, _, err := openKmsg(context.Background())
 	if err != nil {
 		return nil, "", fmt.Errorf("%s: %w", kmsgPath, err)

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -31,7 +32,7 @@ func TestHostSaysWhatItTook(t *testing.T) {
 
 func TestHostAuditLog(t *testing.T) {
 	dir := folder(t, map[string]string{"audit.log": avc(3), "audit.log.1": avc(2), "audit.log.2": avc(1), "audit.log.save~": "", "other.log": ""})
-	inputs, taken, err := auditLogAt(filepath.Join(dir, "audit.log"))
+	inputs, taken, err := auditLogAt(filepath.Join(dir, "audit.log"), time.Time{})
 	require.NoError(t, err)
 	var names []string
 	for _, in := range inputs {
@@ -41,10 +42,23 @@ func TestHostAuditLog(t *testing.T) {
 	assert.Contains(t, taken, "and 2 rotated before it")
 
 	require.NoError(t, os.Truncate(filepath.Join(dir, "other.log"), 0))
-	_, _, err = auditLogAt(filepath.Join(dir, "other.log"))
+	_, _, err = auditLogAt(filepath.Join(dir, "other.log"), time.Time{})
 	assert.ErrorContains(t, err, "empty")
-	_, _, err = auditLogAt(filepath.Join(dir, "absent.log"))
+	_, _, err = auditLogAt(filepath.Join(dir, "absent.log"), time.Time{})
 	assert.ErrorContains(t, err, "does not exist; auditd is not installed, or logs elsewhere")
+}
+
+// What was last written before a time holds nothing since.
+func TestAuditLogSince(t *testing.T) {
+	dir := folder(t, map[string]string{"audit.log": avc(2), "audit.log.1": avc(1)})
+	now := time.Now()
+	require.NoError(t, os.Chtimes(filepath.Join(dir, "audit.log.1"), now, now.Add(-2*time.Hour)))
+	inputs, _, err := auditLogAt(filepath.Join(dir, "audit.log"), now.Add(-time.Hour))
+	require.NoError(t, err)
+	require.Len(t, inputs, 1)
+	assert.Equal(t, "audit.log", filepath.Base(inputs[0].Name))
+	_, _, err = auditLogAt(filepath.Join(dir, "audit.log"), now.Add(time.Hour))
+	assert.ErrorContains(t, err, "nothing was written since")
 }
 
 func TestJournalReadable(t *testing.T) {

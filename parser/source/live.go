@@ -19,12 +19,15 @@ type Start struct {
 	Last  int       // with this many of the newest lines; not with Since
 }
 
+// traceName is the name of the source that traces system calls.
+const traceName = "trace"
+
 func (s Start) past() bool { return s.Last > 0 || !s.Since.IsZero() }
 
 // A Live is an opened source of records as they come, which Follow reads. All
 // that needs privilege was done when it was opened, but for Needs.
 type Live struct {
-	Name   string       // audit, kmsg, journal, or the file's name
+	Name   string       // audit, audit-unicast, kmsg, journal, or the file's name
 	Taken  string       // which it is, for people
 	Passed []string     // why better ones were passed over, one sentence each
 	Needs  []Capability // what the source needs later on, if it needs it now; see DropCapabilities
@@ -50,11 +53,13 @@ type stream interface {
 }
 
 // Open opens a source of live records by the name that --source has: "audit" is
-// the audit netlink, "kmsg" the kernel's ring buffer, "journal" the journal, and
-// anything else a file to be followed, which need not exist yet. The empty name
-// chooses the best that can be opened: the audit netlink, else auditd's log if
-// auditd runs, else the journal, else the ring buffer. The error says what is
-// missing, by the name of the capability if it is privilege.
+// the audit netlink, beside auditd or without; "audit-unicast" is the same with
+// this process as the audit daemon, in auditd's place; "kmsg" the kernel's ring
+// buffer, "journal" the journal, "trace" what seccomp filters answer to system
+// calls, logged or not, and anything else a file to be followed, which need not
+// exist yet. The empty name chooses the best that can be opened: the audit netlink,
+// else auditd's log if auditd runs, else the journal, else the ring buffer. The
+// error says what is missing, by the name of the capability if it is privilege.
 func Open(name string, from Start) (*Live, error) {
 	if from.Last < 0 || from.Last > 0 && !from.Since.IsZero() {
 		return nil, errors.New("begin either at a time or with the last lines")
@@ -64,10 +69,14 @@ func Open(name string, from Start) (*Live, error) {
 		return choose(from)
 	case "audit":
 		return openAudit(from)
+	case "audit-unicast":
+		return openUnicast(from)
 	case "kmsg", kmsgPath:
 		return openRing(from)
 	case "journal":
 		return openJournal(from)
+	case traceName:
+		return openTrace(from)
 	}
 	return openFile(name, from)
 }

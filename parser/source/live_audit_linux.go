@@ -22,17 +22,27 @@ const receiveBuffer = 32 << 20
 // Linux 3.16), which has all that auditd gets, whether or not it runs.
 func openAudit(from Start) (*Live, error) {
 	if from.past() {
-		return nil, errors.New("audit netlink: it has no past; begin now, or follow audit.log or the journal")
+		return nil, errNoPast
 	}
-	n, err := openNetlink(receiveBuffer)
+	n, err := openNetlink(receiveBuffer, 1<<(unix.AUDIT_NLGRP_READLOG-1))
 	if err != nil {
 		return nil, fmt.Errorf("audit netlink: %w", err)
 	}
+	n.watchRing()
+	return &Live{Name: "audit", Taken: "the audit netlink", stream: n, hold: eventHold}, nil
+}
+
+var errNoPast = errors.New("audit netlink: it has no past; begin now, or follow audit.log or the journal")
+
+// eventHold is how long a record of the netlink waits for the rest of its event.
+const eventHold = 2 * time.Millisecond
+
+// watchRing reads the kernel's count of what it lost along, if that is permitted.
+func (n *netlink) watchRing() {
 	if r, err := openRing(Start{}); err == nil {
 		n.ring = r.stream.(*ring)
 		n.ring.wanted = tellsLost
 	}
-	return &Live{Name: "audit", Taken: "the audit netlink", stream: n, hold: 2 * time.Millisecond}, nil
 }
 
 // tellsLost reports whether a record of the ring buffer is the kernel's count of
@@ -47,16 +57,20 @@ func tellsLost(record []byte) bool {
 // netlink is a socket of the audit netlink. go-libaudit's client neither lets
 // its buffer grow nor can be woken up.
 type netlink struct {
-	file *os.File
-	size int   // of its buffer, as granted
-	ring *ring // nil if it cannot be read
+	file   *os.File
+	size   int      // of its buffer, as granted
+	ring   *ring    // nil if it cannot be read
+	daemon bool     // this process is the audit daemon
+	early  [][]byte // messages that came before run
 
 	gaps      gaps
-	overflows int // times that the buffer was full since the last notice
+	overflows int // times that the buffer was full since it was told how much that lost
+	said      int // of them, those that were said before that was known
 }
 
-func openNetlink(buffer int) (*netlink, error) {
-	if elsewhere() {
+// openNetlink opens a socket that is in multicast groups, or none.
+func openNetlink(buffer int, groups uint32) (*netlink, error) {
+	if groups != 0 && elsewhere() {
 		return nil, errors.New("this process is in a network namespace of its own, where the kernel sends no records; run it in the host's")
 	}
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_AUDIT)
@@ -68,7 +82,7 @@ func openNetlink(buffer int) (*netlink, error) {
 		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, buffer)
 	}
 	if err == nil {
-		err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1 << (unix.AUDIT_NLGRP_READLOG - 1)})
+		err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groups})
 	}
 	if err != nil {
 		unix.Close(fd)
@@ -80,6 +94,10 @@ func openNetlink(buffer int) (*netlink, error) {
 	size, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
 	return &netlink{file: os.NewFile(uintptr(fd), "audit netlink"), size: size}, nil
 }
+
+// maxMessage bounds one message in bytes; the kernel's records have 8,970
+// (MAX_AUDIT_MESSAGE_LENGTH of libaudit.h).
+const maxMessage = 64 << 10
 
 // elsewhere reports whether this process is known to be in another network
 // namespace than the first process, which sees the records of the whole kernel
@@ -94,6 +112,7 @@ func elsewhere() bool {
 }
 
 func (n *netlink) close() {
+	n.unregister()
 	n.file.Close()
 	if n.ring != nil {
 		n.ring.close()
@@ -116,8 +135,14 @@ func (n *netlink) run(ctx context.Context, in *intake) error {
 	if err != nil {
 		return err
 	}
-	r := netlinkReader{netlink: n, in: in, buf: make([]byte, 64<<10)}
+	r := netlinkReader{netlink: n, in: in, buf: make([]byte, maxMessage)}
+	var asked time.Time
 	for ctx.Err() == nil {
+		r.takeEarly()
+		if now := time.Now(); now.Sub(asked) > patience/4 {
+			asked = now
+			raw.Control(func(fd uintptr) { n.askDaemon(int(fd)) })
+		}
 		n.file.SetReadDeadline(time.Now().Add(patience / 4))
 		if ctx.Err() != nil {
 			break
@@ -131,7 +156,13 @@ func (n *netlink) run(ctx context.Context, in *intake) error {
 		}
 		n.tell(in, time.Now().Add(-patience))
 	}
-	raw.Control(func(fd uintptr) { r.drain(fd) }) // what came before the end
+	n.unregister()
+	r.takeEarly()
+	raw.Control(func(fd uintptr) { // what came before the end
+		for range 8 { // more than the buffer holds
+			r.drain(fd)
+		}
+	})
 	n.tell(in, time.Now())
 	return nil
 }
@@ -142,12 +173,12 @@ func (n *netlink) tell(in *intake, before time.Time) {
 	switch {
 	case lost > 0 && n.overflows > 0:
 		in.notice(Notice{Lost, lost, fmt.Sprintf("audit netlink: %s missing: the receive buffer of %d KiB was full %s", events(lost), n.size>>10, times(n.overflows))})
-		n.overflows = 0
+		n.overflows, n.said = 0, 0
 	case lost > 0:
-		in.notice(Notice{Lost, lost, fmt.Sprintf("audit netlink: %s missing that the kernel numbered and did not send: its rate limit (auditctl -r), or want of memory", events(lost))})
-	case n.overflows > 0 && len(n.gaps.holes) == 0:
+		in.notice(Notice{Lost, lost, fmt.Sprintf("audit netlink: %s missing that the kernel numbered and did not send: its rate limit (auditctl -r), a full queue (auditctl -b), or want of memory", events(lost))})
+	case n.overflows > n.said && len(n.gaps.holes) == 0:
 		in.notice(Notice{Lost, 0, fmt.Sprintf("audit netlink: the receive buffer of %d KiB was full %s: records are missing, how many shows with the next one", n.size>>10, times(n.overflows))})
-		n.overflows = 0
+		n.said = n.overflows
 	}
 }
 
@@ -200,6 +231,16 @@ func (r *netlinkReader) drain(fd uintptr) (done bool) {
 	return true
 }
 
+// takeEarly takes the messages that came while an answer was waited for.
+func (r *netlinkReader) takeEarly() {
+	early := r.early
+	r.early = nil
+	for _, m := range early {
+		r.message(m)
+	}
+	r.give()
+}
+
 // message takes one message: a header (netlink(7)), whose length is not right
 // before Linux 4.13, and "audit(TIME:SERIAL): BODY".
 func (r *netlinkReader) message(m []byte) {
@@ -209,8 +250,11 @@ func (r *netlinkReader) message(m []byte) {
 	kind := binary.NativeEndian.Uint16(m[4:])
 	body := bytes.TrimRight(m[unix.NLMSG_HDRLEN:], "\x00\n")
 	serial, ok := serialOf(body)
-	if !ok {
-		return // an answer to a command
+	if !ok { // an answer to a command
+		if kind == unix.AUDIT_GET {
+			r.isDaemon(m[unix.NLMSG_HDRLEN:], r.in)
+		}
+		return
 	}
 	r.gaps.see(serial, time.Now())
 	// A process with CAP_AUDIT_WRITE, as Docker's containers have it, can send a

@@ -183,9 +183,23 @@ func (t *tail) run(ctx context.Context, in *intake) error {
 		t.succeed(in)
 		select {
 		case <-ctx.Done():
+			t.finish(ctx, in)
 			return nil
 		case <-tick.C:
 		}
+	}
+}
+
+// finish gives what was written before the end, and lines that have none.
+func (t *tail) finish(ctx context.Context, in *intake) {
+	last, stop := context.WithTimeout(context.WithoutCancel(ctx), look) // a log can grow without end
+	defer stop()
+	for _, d := range t.files {
+		t.read(last, d, in)
+		if len(d.splitter.line) > 0 {
+			in.tornLine()
+		}
+		d.splitter.flush(in.lines)
 	}
 }
 

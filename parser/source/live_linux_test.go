@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -62,4 +63,31 @@ func TestFirstOf(t *testing.T) {
 func TestAuditNetlinkHasNoPast(t *testing.T) {
 	_, err := Open("audit", Start{Last: 5})
 	assert.ErrorContains(t, err, "it has no past")
+}
+
+// That the buffer was full is said at once, and is the cause of what turns out to
+// be missing then.
+func TestFullBufferIsTheCause(t *testing.T) {
+	n := &netlink{size: 64 << 10}
+	in := newIntake(t.Context())
+	now := time.Now()
+	told := func() []Notice {
+		n.tell(in, now)
+		told := in.notices
+		in.notices = nil
+		return told
+	}
+	n.gaps.see(1, now)
+	n.overflows = 2
+	require.Len(t, told(), 1)
+	assert.Empty(t, told(), "once")
+	n.gaps.see(11, now)
+	notices := told()
+	require.Len(t, notices, 1)
+	assert.Equal(t, 9, notices[0].Count)
+	assert.Contains(t, notices[0].Text, "9 events are missing: the receive buffer of 64 KiB was full 2 times")
+	n.gaps.see(13, now)
+	notices = told()
+	require.Len(t, notices, 1)
+	assert.Contains(t, notices[0].Text, "1 event is missing that the kernel numbered and did not send")
 }

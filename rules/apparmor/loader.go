@@ -2,9 +2,7 @@ package apparmor
 
 import (
 	"fmt"
-	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,7 +14,6 @@ import (
 // includes itself through a child profile, or is made to exhaust memory, meets
 // them.
 const (
-	maxFileSize     = 16 << 20 // bytes of one file
 	maxIncluded     = 64 << 20 // bytes of all included files of a Loader
 	maxIncludeDepth = 50
 	maxIncludes     = 20_000    // include statements followed
@@ -31,6 +28,8 @@ type Loader struct {
 	// nil means /etc/apparmor.d. apparmor_parser searches the directories of
 	// -I first, then that of -b.
 	Include []string
+	// Tree is where files are read; nil is this machine's disk.
+	Tree *rules.Tree
 	// Overlay replaces the text of files by name, so that an edit can be tried
 	// before it is written.
 	Overlay map[string]string
@@ -58,7 +57,7 @@ type parsedFile struct {
 // With returns a loader that reads the texts of overlay in place of those files,
 // and keeps what this one has parsed of all others.
 func (l *Loader) With(overlay map[string]string) *Loader {
-	other := &Loader{Include: l.Include, Overlay: maps.Clone(l.Overlay), parsed: maps.Clone(l.parsed), included: l.included, globs: l.globs}
+	other := &Loader{Include: l.Include, Tree: l.Tree, Overlay: maps.Clone(l.Overlay), parsed: maps.Clone(l.parsed), included: l.included, globs: l.globs}
 	if other.Overlay == nil {
 		other.Overlay = map[string]string{}
 	}
@@ -114,25 +113,7 @@ func (l *Loader) read(name string) (string, error) {
 	if text, ok := l.Overlay[name]; ok {
 		return text, nil
 	}
-	// A pipe or a terminal would be waited for.
-	if info, err := os.Stat(name); err != nil {
-		return "", err
-	} else if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%s: not a regular file", name)
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
-	if err != nil {
-		return "", err
-	}
-	if len(text) > maxFileSize {
-		return "", fmt.Errorf("%s: larger than %d MiB", name, maxFileSize>>20)
-	}
-	return string(text), nil
+	return l.Tree.ReadFile(name)
 }
 
 // open returns a file or directory as parsed before, or reads it.
@@ -141,7 +122,7 @@ func (l *Loader) open(name string) *parsedFile {
 		return f
 	}
 	f := &parsedFile{}
-	if info, err := os.Stat(name); err == nil && info.IsDir() {
+	if l.Tree.IsDir(name) {
 		f.dir, f.err = l.list(name)
 	} else if text, err := l.read(name); err != nil {
 		f.err = err
@@ -160,15 +141,14 @@ func (l *Loader) open(name string) *parsedFile {
 
 // list returns the files of an include directory that the parser reads, sorted.
 func (l *Loader) list(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
+	files, err := l.Tree.List(dir)
 	if err != nil {
 		return nil, err
 	}
 	var names []string
-	for _, e := range entries {
-		name := dir + "/" + e.Name()
-		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() && !IgnoredFile(e.Name()) {
-			names = append(names, name)
+	for _, name := range files {
+		if !IgnoredFile(name) {
+			names = append(names, dir+"/"+name)
 		}
 	}
 	for name := range l.Overlay {

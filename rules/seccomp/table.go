@@ -184,7 +184,7 @@ func (p *Profile) addRelatives(t *table, n *numbering) {
 				}
 				for _, list := range [...][]rule{c.always, c.when} {
 					for _, r := range list {
-						if r.entry.Names[r.name].Text == other && r.entry.Action.Permits() && !slices.Contains(near, r.entry) {
+						if r.entry.Names[r.name].Text == other && r.entry.Action.Permits() && len(near) < maxNear && !slices.Contains(near, r.entry) {
 							near = append(near, r.entry)
 						}
 					}

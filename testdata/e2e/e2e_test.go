@@ -17,6 +17,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/whydenied/whydenied/testdata/e2e/kernel"
 )
 
 // A bed is what the scenarios share.
@@ -83,16 +85,6 @@ func TestCallNewerThanLibseccomp(t *testing.T) {
 	}
 }
 
-// missing skips a test for want of something, or fails it if nothing may be
-// wanting.
-func missing(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("REQUIRE_KERNEL") == "1" {
-		require.FailNow(t, "missing: "+fmt.Sprintf(format, args...))
-	}
-	t.Skipf("missing: "+format, args...)
-}
-
 // tool returns the path of a program of this machine.
 func tool(t *testing.T, name, debian string) string {
 	t.Helper()
@@ -136,7 +128,7 @@ func newBed(t *testing.T) *bed {
 	b.newProfiles(t)
 	// Orphans are ours to wait for: see outcomeOf.
 	require.NoError(t, unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
-	b.audit = openAudit(t)
+	b.audit = &auditLog{kernel.OpenAudit(t)}
 	return b
 }
 

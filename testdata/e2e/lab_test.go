@@ -71,15 +71,9 @@ func TestLab(t *testing.T) {
 
 // bootLab builds what runs in the guest, boots it and waits for its results.
 func bootLab(t *testing.T, kernel, results string) {
-	lab, err := filepath.Abs("../lab")
-	require.NoError(t, err)
-	cache, err := os.UserCacheDir()
-	require.NoError(t, err)
-	if _, err := os.Stat(filepath.Join(cache, "whydenied/lab", kernel, "built")); err != nil {
-		missing(t, "the lab's guest with kernel %s: make lab KERNEL=%s builds it", kernel, kernel)
-	}
 	in := t.TempDir()
 	bin := filepath.Join(in, "bin")
+	lab := labOf(t, kernel)
 	goBuild(t, filepath.Join(bin, "whydenied"), "../../cmd/whydenied")
 	goBuild(t, filepath.Join(bin, "loop"), "../lab/loop")
 	command(t, filepath.Join(lab, "tools/build.sh"), bin)
@@ -87,8 +81,25 @@ func bootLab(t *testing.T, kernel, results string) {
 	run := fmt.Sprintf("#!/bin/sh\ncp bin/* /usr/local/bin\nexec loop -smoke=%t -only '%s' -kernel %s scenarios /results\n", *labSmoke, *labOnly, kernel)
 	require.NoError(t, os.WriteFile(filepath.Join(in, "run"), []byte(run), 0o755))
 
+	runGuest(t, lab, kernel, in, results)
+}
+
+// labOf returns the lab's folder, if its guest is built.
+func labOf(t *testing.T, kernel string) string {
+	lab, err := filepath.Abs("../lab")
+	require.NoError(t, err)
+	cache, err := os.UserCacheDir()
+	require.NoError(t, err)
+	if _, err := os.Stat(filepath.Join(cache, "whydenied/lab", kernel, "built")); err != nil {
+		missing(t, "the lab's guest with kernel %s: make lab KERNEL=%s builds it", kernel, kernel)
+	}
+	return lab
+}
+
+// runGuest boots the guest and waits for what "run" in the folder in leaves.
+func runGuest(t *testing.T, lab, kernel, in, results string) {
 	const died = 125 // of boot.sh
-	err = boot(lab, in, results, kernel)
+	err := boot(lab, in, results, kernel)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() == died {
 		fmt.Printf("the guest died, and is booted once more: %v\n", err)

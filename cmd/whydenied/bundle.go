@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/bundle"
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/parser/source"
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/seccomp"
+)
+
+// readBundle reads the evidence bundle that args name, known by its content; it
+// is nil if they name logs.
+func readBundle(cmd *cobra.Command, args []string) (*bundle.Bundle, error) {
+	for _, arg := range args {
+		in := bufio.NewReaderSize(nil, bundle.Head)
+		if arg == "-" {
+			in.Reset(cmd.InOrStdin())
+			cmd.SetIn(in) // with what Peek took
+		} else {
+			info, err := os.Stat(arg)
+			if err != nil || !info.Mode().IsRegular() {
+				continue // which reading it as a log reports
+			}
+			file, err := os.Open(arg)
+			if err != nil {
+				continue
+			}
+			defer file.Close()
+			in.Reset(file)
+		}
+		head, _ := in.Peek(4)
+		if bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}) { // zstd
+			head, _ = in.Peek(bundle.Head)
+		}
+		if !bundle.Is(head) {
+			continue
+		}
+		if len(args) > 1 {
+			return nil, usagef("%s is an evidence bundle, which has its own logs: name it alone", arg)
+		}
+		b, err := bundle.Read(in)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", arg, err)
+		}
+		return b, nil
+	}
+	return nil, nil
+}
+
+// openBundle takes from a bundle what open takes from this machine. What the
+// user names besides goes before.
+func (f *inputFlags) openBundle(cmd *cobra.Command, name string, b *bundle.Bundle) (in input, err error) {
+	if cmd.Flags().Changed("profile-dir") || cmd.Flags().Changed("include") {
+		return in, usagef("%s is an evidence bundle, which has its own profile directory; --profile and --seccomp name files to use before its own", name)
+	}
+	stderr, m := cmd.ErrOrStderr(), &b.Manifest
+	said := func(text string) { fmt.Fprintf(stderr, "whydenied: %s\n", report.Escape(text)) }
+	said(fmt.Sprintf("reading a bundle of %s, made %s", cmp.Or(m.Host.Name, "named logs"), m.Created.UTC().Format(time.RFC3339)))
+	for _, missing := range m.Missing {
+		said("not in the bundle: " + missing)
+	}
+	in.bundle, in.filter = b, f.filter
+	tree := b.Tree()
+	// apparmor_parser is not asked: it would read this machine's included files.
+	in.policy = explain.NewPolicyIn(tree, m.ProfileDir, m.Include)
+	if len(f.policy.caps) == 0 {
+		f.policy.caps = m.Caps
+	}
+	if err := f.policy.apply(in.policy, stderr); err != nil {
+		return in, err
+	}
+	if in.policy.Arch == 0 {
+		in.policy.Arch, _ = seccomp.ParseArch(m.Host.Arch)
+	}
+	if in.policy.Kernel == "" {
+		in.policy.Kernel = m.Host.Kernel
+	}
+	for _, profile := range m.Profiles {
+		text, err := tree.ReadFile(profile)
+		if err != nil {
+			return in, fmt.Errorf("the bundle lacks a profile: %w", err)
+		}
+		warn(stderr, in.policy.UseProfile(rules.NewFile(profile, text)))
+	}
+	if m.Seccomp != "" && f.policy.seccomp == "" {
+		text, err := tree.ReadFile(m.Seccomp)
+		if err != nil {
+			return in, fmt.Errorf("the bundle lacks the seccomp profile: %w", err)
+		}
+		diagnostics, err := in.policy.UseSeccomp(rules.NewFile(m.Seccomp, text))
+		if err != nil {
+			return in, err
+		}
+		warn(stderr, diagnostics)
+	}
+	if err := f.openInventory(&in); err != nil {
+		return in, err
+	}
+	in.logs = bundledLogs(name, b)
+	return in, nil
+}
+
+// openInventory reads the containers that the user names and those of the bundle.
+func (f *inputFlags) openInventory(in *input) (err error) {
+	if in.inventory, err = f.policy.containers(in.policy); err != nil {
+		return err
+	}
+	if in.inventory == nil {
+		in.inventory, in.policy.Engines = new(container.Inventory), map[string]string{}
+	}
+	for engine, version := range in.bundle.Manifest.Host.Engines {
+		if in.policy.Engines[engine] == "" {
+			in.policy.Engines[engine] = version
+		}
+	}
+	for _, i := range in.bundle.Manifest.Inventory {
+		metadata := container.Metadata{Container: i.Container, Name: i.Name, Text: in.bundle.Text(i.Member)}
+		if _, ok := container.ReadEngine(metadata.Text); ok {
+			continue // Host has it
+		}
+		found, err := metadata.Containers()
+		if err != nil {
+			return fmt.Errorf("the bundle's inventory: %w", err)
+		}
+		in.inventory.Add(found...)
+	}
+	return nil
+}
+
+// bundledLogs returns the records of a bundle as logs.
+func bundledLogs(name string, b *bundle.Bundle) []source.Input {
+	var logs []source.Input
+	add := func(member string) {
+		logs = append(logs, source.Input{Name: name + ":" + member, Open: func(context.Context) (io.ReadCloser, time.Time, error) {
+			return io.NopCloser(bytes.NewReader(b.Text(member))), b.Manifest.Created, nil
+		}})
+	}
+	for _, r := range b.Manifest.Records {
+		add(r.Member)
+	}
+	if len(logs) == 0 {
+		add("records") // none is an empty log
+	}
+	return logs
+}

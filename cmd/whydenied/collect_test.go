@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/explain/bundle"
+	"github.com/whydenied/whydenied/parser"
+)
+
+func TestWriteBundle(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "b")
+	c := &collection{texts: []bundle.Text{{Name: "a", Data: []byte("A")}}}
+	size, err := writeBundle(name, c)
+	require.NoError(t, err)
+	info, err := os.Stat(name)
+	require.NoError(t, err)
+	assert.Equal(t, size, info.Size())
+	if runtime.GOOS != "windows" {
+		assert.Equal(t, os.FileMode(0o600), info.Mode())
+	}
+	_, err = writeBundle(name, c)
+	assert.ErrorContains(t, err, "is there already")
+
+	// What fails leaves nothing.
+	c.texts = append(c.texts, c.texts...)
+	_, err = writeBundle(filepath.Join(dir, "other"), c)
+	assert.ErrorContains(t, err, "is there twice")
+	_, err = writeBundle(filepath.Join(dir, "none", "b"), c)
+	assert.ErrorIs(t, err, os.ErrNotExist)
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Len(t, entries, 1)
+}
+
+// Of more records than are kept, the newest are.
+func TestKeeper(t *testing.T) {
+	k := &keeper{}
+	text := strings.Repeat("x", 64<<10)
+	const n = 2 * maxRecords / (64 << 10)
+	for i := range n {
+		shared := parser.Record{Type: parser.SYSCALL, Serial: uint32(1 + i/2), Text: fmt.Sprint("of event ", 1+i/2)}
+		own := parser.Record{Type: parser.AVC, Serial: uint32(1 + i/2), Text: fmt.Sprint(i, text)}
+		k.take(&parser.Denial{Event: parser.Event{Records: []parser.Record{own, shared}}})
+	}
+	kept := string(k.text())
+	assert.LessOrEqual(t, len(kept), maxRecords+2*chunkSize)
+	assert.Greater(t, len(kept), maxRecords-2*chunkSize)
+	assert.Equal(t, n, k.denials)
+	assert.Equal(t, n-k.dropped, strings.Count(kept, "type=AVC"))
+	assert.Contains(t, kept, fmt.Sprintf("): %dx", n-1))
+	assert.NotContains(t, kept, "): 0x")
+	assert.Equal(t, 1, strings.Count(kept, fmt.Sprintf("of event %d\n", n/2)), "what two denials of an event share")
+}
+
+func TestVersionIn(t *testing.T) {
+	for line, want := range map[string]string{
+		"Docker version 20.10.24+dfsg1, build 297e128":                                "20.10.24+dfsg1",
+		"containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+deb12u1": "1.6.20~ds1",
+		"podman version 4.3.1": "4.3.1",
+		"runc v1.2.0":          "1.2.0",
+		"nothing":              "",
+	} {
+		assert.Equal(t, want, versionIn(line))
+	}
+}

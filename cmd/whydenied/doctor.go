@@ -1,0 +1,255 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/whydenied/whydenied/explain/host"
+	"github.com/whydenied/whydenied/explain/report"
+)
+
+// doctorFlags are the flags of the doctor command.
+type doctorFlags struct {
+	policy policyFlags
+	output outputFlags
+	apply  bool
+	undo   bool
+	limit  time.Duration
+	state  string
+	guard  string
+}
+
+func newDoctor() *cobra.Command {
+	var f doctorFlags
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Say what on this host would keep a denial out of the logs",
+		Long: `doctor looks at everything between a refusal and its line in a log: AppArmor and
+its loaded profiles, what it and seccomp leave unlogged, auditing and its limits,
+auditd, the journal, the ring buffer, container runtimes, and its own privileges.
+Each line is ok, hides (it would hide denials), stale (the kernel has another policy
+than the files) or unknown, and says why; with the command that changes it and the
+one that puts it back, for a root shell.
+
+Nothing is changed without --apply, which sets those settings of the running kernel
+that only add records to the log. How to undo it is stored first; "doctor --undo"
+does. With --for it is undone when that time is over, on Ctrl-C, and when whydenied
+is killed.
+
+Exit status: 0 nothing would hide denials, 3 something would, or the policy is stale,
+1 whydenied failed, 2 wrong usage.`,
+		Example: `  sudo whydenied doctor
+  sudo whydenied doctor --apply --for 10m
+  sudo whydenied doctor --undo`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runDoctor(cmd, f) },
+	}
+	flags := cmd.Flags()
+	f.policy.addOnly(flags, "profile-dir")
+	f.output.add(flags)
+	flags.BoolVar(&f.apply, "apply", false, "set what would show more denials, and store how to undo it")
+	flags.BoolVar(&f.undo, "undo", false, "undo what --apply did")
+	flags.DurationVar(&f.limit, "for", 0, "with --apply: stay for this `TIME`, such as 10m, then undo it")
+	flags.StringVar(&f.state, "state", host.StateFile, "`FILE` that holds how to undo it")
+	flags.StringVar(&f.guard, "guard", "", "")
+	_ = flags.MarkHidden("guard") // of the process that undoes: see host.Hold
+	return cmd
+}
+
+func runDoctor(cmd *cobra.Command, f doctorFlags) error {
+	switch {
+	case f.apply && f.undo:
+		return usagef("--apply and --undo do not go together")
+	case f.limit < 0 || f.limit == 0 && cmd.Flags().Changed("for"):
+		return usagef("--for must be more than nothing, such as 10m")
+	case f.limit > 0 && !f.apply && f.guard == "":
+		return usagef("--for is for --apply")
+	case runtime.GOOS != "linux":
+		return errors.New("doctor is for Linux hosts, and this is " + runtime.GOOS + ": run it on the host that logs")
+	case f.guard != "":
+		return host.Host{}.Guard(cmd.Context(), os.Stdin, cmd.OutOrStdout(), f.state, f.guard, f.limit)
+	}
+	print, flush, err := f.printer(cmd)
+	if err != nil {
+		return err
+	}
+	if f.undo {
+		return errors.Join(undoChanges(cmd, f.state, print), flush())
+	}
+	h := host.Host{Run: runProgram, PolicyDir: f.policy.profileDir}
+	facts := h.Read(cmd.Context())
+	progress := newProgress(cmd.ErrOrStderr())
+	h.Compare(cmd.Context(), &facts, progress.step)
+	progress.clear()
+	if err := cmd.Context().Err(); err != nil {
+		return err
+	}
+	answers := host.Answers(facts)
+	summary := report.DoctorSummary{SchemaVersion: report.SchemaVersion}
+	for _, a := range answers {
+		summary.Count(a)
+		check := report.NewCheck(a)
+		if err := print(report.DoctorMessage{Check: &check}); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(print(report.DoctorMessage{Summary: &summary}), flush()); err != nil {
+		return err
+	}
+	left := summary.Hides + summary.Stale
+	if f.apply {
+		applied, err := f.applyLevers(cmd, h, answers, func(m report.DoctorMessage) error {
+			return errors.Join(print(m), flush())
+		})
+		if err != nil {
+			return err
+		}
+		left -= applied
+	}
+	if left > 0 {
+		return errFound
+	}
+	return nil
+}
+
+// printer returns a function that prints a message in the chosen format, and one
+// that must be called for what it printed to appear.
+func (f *doctorFlags) printer(cmd *cobra.Command) (print func(report.DoctorMessage) error, flush func() error, err error) {
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	switch f.output.format {
+	case "json":
+		return report.NewDoctorJSON(out), out.Flush, nil
+	case "text":
+		opts, err := f.output.textOptions(cmd)
+		return report.NewDoctorText(out, opts), out.Flush, err
+	}
+	return nil, nil, usagef("--format %q is unknown; use text or json", f.output.format)
+}
+
+// applyLevers pulls the levers of the answers that hide denials, and returns of
+// how many answers that remains true.
+func (f *doctorFlags) applyLevers(cmd *cobra.Command, h host.Host, answers []host.Answer, print func(report.DoctorMessage) error) (int, error) {
+	var levers []host.Lever
+	for _, a := range answers {
+		if a.Status == host.Hides && a.Lever != nil {
+			levers = append(levers, *a.Lever)
+		}
+	}
+	if len(levers) == 0 {
+		fmt.Fprintln(cmd.ErrOrStderr(), "whydenied: there is nothing to apply")
+		return 0, nil
+	}
+	if f.limit > 0 {
+		return 0, f.applyFor(cmd, h, levers, print)
+	}
+	changes, err := h.Apply(f.state, levers)
+	if err != nil {
+		return 0, err
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: it stays until the next boot; %s undoes it (stored in %s)\n", undoCommand(f.state), report.Escape(f.state))
+	return len(levers), printApplied(changes, print)
+}
+
+// undoCommand is the command that undoes what a state file holds.
+func undoCommand(state string) string {
+	if state == host.StateFile {
+		return "whydenied doctor --undo"
+	}
+	return "whydenied doctor --undo --state " + report.Escape(state)
+}
+
+func printApplied(changes []host.Change, print func(report.DoctorMessage) error) error {
+	for _, c := range changes {
+		change := report.NewApplied(c)
+		if err := print(report.DoctorMessage{Change: &change}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// applyFor pulls levers until the time is over or the command is interrupted,
+// which is no failure.
+func (f *doctorFlags) applyFor(cmd *cobra.Command, h host.Host, levers []host.Lever, print func(report.DoctorMessage) error) error {
+	changes, release, err := hold(h, f.state, levers, f.limit)
+	if err != nil {
+		return err
+	}
+	err = printApplied(changes, print)
+	if err == nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: undone in %s, on Ctrl-C, and if this process is killed\n", f.limit)
+		ctx, stop := context.WithTimeout(cmd.Context(), f.limit)
+		<-ctx.Done()
+		stop()
+	}
+	if err := errors.Join(err, release()); err != nil {
+		return err
+	}
+	for _, c := range changes {
+		change := report.NewUndone(c)
+		if err := print(report.DoctorMessage{Change: &change}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hold pulls levers until release is called, this process ends in whatever way,
+// or limit is over, which is no limit if it is 0; see host.Hold.
+func hold(h host.Host, state string, levers []host.Lever, limit time.Duration) (changes []host.Change, release func() error, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, err
+	}
+	args := []string{"doctor", "--state", state}
+	if limit > 0 {
+		args = append(args, "--for", limit.String())
+	}
+	guardian := exec.Command(self, append(args, "--guard")...)
+	guardian.Stderr = os.Stderr
+	return h.Hold(state, levers, guardian)
+}
+
+func undoChanges(cmd *cobra.Command, state string, print func(report.DoctorMessage) error) error {
+	changes, err := host.Host{}.Undo(state)
+	if err == nil && len(changes) == 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: there is nothing to undo in %s\n", report.Escape(state))
+	}
+	for _, c := range changes {
+		change := report.NewUndone(c)
+		err = errors.Join(err, print(report.DoctorMessage{Change: &change}))
+	}
+	return err
+}
+
+// runProgram is host.Host.Run. What it does not find on the user's PATH may be
+// in the folders of root's.
+func runProgram(ctx context.Context, program string, args ...string) ([]byte, error) {
+	path, err := exec.LookPath(program)
+	for _, dir := range []string{"/usr/local/sbin/", "/usr/sbin/", "/sbin/"} {
+		if err != nil {
+			path, err = exec.LookPath(dir + program)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", program, exec.ErrNotFound)
+	}
+	ctx, cancel := context.WithTimeout(ctx, programTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.WaitDelay = time.Second
+	cmd.Stderr = io.Discard
+	return cmd.Output()
+}
+
+// programTimeout bounds one program: a hanging runtime must not hang the doctor.
+const programTimeout = 20 * time.Second

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/report"
+)
+
+// nextSteps collects the commands to type next, each complete.
+type nextSteps struct {
+	flags   *inputFlags
+	args    []string
+	inspect string // the command that prints the inventory; "" if that is not known
+	steps   []report.Step
+	trace   bool // a seccomp profile refuses without a record
+}
+
+func newSteps(f *inputFlags, args []string, targets []explain.Target) *nextSteps {
+	n := &nextSteps{flags: f, args: args}
+	if len(targets) == 1 && targets[0].Container.Name != "" && isEngine[targets[0].Container.Runtime] {
+		n.inspect = join(targets[0].Container.Runtime, []string{"inspect", targets[0].Container.Name})
+	}
+	return n
+}
+
+// once is the name of what can be read but once: bash's <(command), and standard
+// input as it stands in a command line.
+var once = regexp.MustCompile(`/dev/fd/\d+| -( |$)`)
+
+// add adds a command, if it is not there yet. Where an input of this one cannot be
+// read again, the inventory is asked for again, and others are files to be made.
+func (n *nextSteps) add(command, why string) {
+	saved := false
+	command = once.ReplaceAllStringFunc(command, func(input string) string {
+		if strings.HasPrefix(input, "/dev/fd/") && n.inspect != "" {
+			return "<(" + n.inspect + ")"
+		}
+		saved = true
+		if strings.HasPrefix(input, "/") {
+			return "saved"
+		}
+		return strings.Replace(input, "-", "saved", 1)
+	})
+	if saved {
+		why += "; saved is a file to be made of what this command read once"
+	}
+	if !slices.ContainsFunc(n.steps, func(s report.Step) bool { return s.Command == command }) {
+		n.steps = append(n.steps, report.Step{Command: command, Why: why})
+	}
+}
+
+// patch is for what was found.
+func (n *nextSteps) patch() {
+	command := join("whydenied", append([]string{"patch"}, n.args...), n.flags.policy.words(), n.flags.selection(), n.flags.symptoms.words())
+	n.add(command, "prints the proved change as one diff; with --write it makes the change")
+}
+
+// observe is for a profile that refuses without a record.
+func (n *nextSteps) observe(s explain.Silent) {
+	switch {
+	case s.IsSeccomp:
+		n.trace = n.trace || len(s.Refusals) > 0 || s.Policy == "" && s.Target.Container.SeccompProfile == ""
+		return
+	case len(s.Refusals) == 0:
+		return
+	}
+	places := policyFlags{profileDir: n.flags.policy.profileDir, include: n.flags.policy.include}
+	observed := places
+	if s.Profile.At.File.Builtin != "" { // which explain finds by its name
+		observed.profiles = []string{"builtin:" + s.Profile.Name}
+	} else {
+		places.profiles = []string{s.Profile.At.File.Name}
+		observed = places
+	}
+	n.add(join("whydenied", []string{"observe"}, observed.words(), []string{"--format", "profile"})+" | sudo apparmor_parser -r",
+		"has the same profile log what its deny rules refuse, until it is loaded again as it is; then make the program fail again and read the log: "+
+			join("sudo whydenied", []string{"explain", "--since", "10m", "--profile-name", s.Profile.FullName()}, places.words()))
+}
+
+// others are for what the policies do not say.
+func (n *nextSteps) others(targets []explain.Target) {
+	if n.trace {
+		n.add("sudo whydenied trace --for 1m", "shows the system calls that a filter refuses without a record, while the program is made to fail again")
+	}
+	if !n.flags.symptoms.given() && len(targets) == 1 && targets[0].Container.Name != "" && isEngine[targets[0].Container.Runtime] {
+		c := targets[0].Container
+		n.add(join("whydenied", append([]string{"explain"}, n.args...), n.flags.policy.words(), n.flags.selection())+
+			" --stderr <("+join(c.Runtime, []string{"logs", c.Name})+" 2>&1)",
+			"asks the profiles about what the program says was refused")
+	}
+	if len(targets) == 0 {
+		n.add("docker inspect $(docker ps -aq) > containers.json && "+
+			join("whydenied", append([]string{"explain"}, n.args...), n.flags.policy.words(), []string{"--inventory", "containers.json"}),
+			"names what the containers' own profiles refuse without a record: none is known here")
+	}
+	n.add("sudo whydenied doctor", "says what on this host keeps refusals out of the log")
+}
+
+var isEngine = map[string]bool{"docker": true, "podman": true}
+
+// words returns the flags as they are typed.
+func (f *policyFlags) words() (words []string) {
+	for _, name := range f.profiles {
+		words = append(words, "--profile", name)
+	}
+	if f.profileDir != systemProfiles {
+		words = append(words, "--profile-dir", f.profileDir)
+	}
+	for _, dir := range f.include {
+		words = append(words, "-I", dir)
+	}
+	if f.seccomp != "" {
+		words = append(words, "--seccomp", f.seccomp)
+	}
+	for _, name := range f.inventory {
+		words = append(words, "--inventory", name)
+	}
+	if f.arch != "" {
+		words = append(words, "--arch", f.arch)
+	}
+	if len(f.caps) > 0 {
+		words = append(words, "--caps", strings.Join(f.caps, ","))
+	}
+	if f.kernel != "" {
+		words = append(words, "--kernel", f.kernel)
+	}
+	return words
+}
+
+// selection returns the flags that choose the container and the time.
+func (f *inputFlags) selection() (words []string) {
+	if f.since != "" {
+		words = append(words, "--since", f.since)
+	}
+	if f.until != "" {
+		words = append(words, "--until", f.until)
+	}
+	for _, name := range f.filter.Containers {
+		words = append(words, "--container", name)
+	}
+	for _, name := range f.filter.Profiles {
+		words = append(words, "--profile-name", name)
+	}
+	return words
+}
+
+// words returns the flags as they are typed.
+func (f *symptomFlags) words() (words []string) {
+	if f.status != 0 {
+		words = append(words, "--exit-code", strconv.Itoa(f.status))
+	}
+	if f.stderr != "" {
+		words = append(words, "--stderr", f.stderr)
+	}
+	if f.strace != "" {
+		words = append(words, "--strace", f.strace)
+	}
+	return words
+}
+
+// join returns a command line of a program and its words, quoted for a shell.
+func join(program string, lists ...[]string) string {
+	var line strings.Builder
+	line.WriteString(program)
+	for _, words := range lists {
+		for _, word := range words {
+			line.WriteString(" " + shellWord(word))
+		}
+	}
+	return line.String()
+}
+
+var plainShellWord = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
+
+// shellWord quotes a word for a POSIX shell.
+func shellWord(word string) string {
+	if plainShellWord.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func newTrace() *cobra.Command {
+	f := watchFlags{liveFlags: liveFlags{source: "trace"}}
+	cmd := &cobra.Command{
+		Use:   "trace",
+		Short: "Explain what seccomp refuses without a record, for a minute",
+		Long: `trace explains the system calls that seccomp filters refuse on this host, also
+those that leave no record: the errno answer of every runtime's default profile,
+and SIGSYS without the log flag. It sees the calls' arguments, so that conditional
+entries of a profile are decided. A refusal for want of a capability, or by
+AppArmor, is none of these and not told.
+
+It sees them by eBPF programs at the begin and the end of each system call of this
+host, which slows calls down: docs/trace.md has the figures. So it ends by itself.`,
+		Example: `  sudo whydenied trace --container web-1
+  sudo whydenied trace --for 10m --format json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.time <= 0 {
+				return usagef("--for must be more than nothing, such as 1m")
+			}
+			return runWatch(cmd, f)
+		},
+	}
+	flags := cmd.Flags()
+	f.policy.add(flags)
+	addFilter(flags, &f.filter)
+	f.output.add(flags)
+	flags.DurationVar(&f.time, "for", time.Minute, "how long")
+	flags.DurationVar(&f.every, "every", 10*time.Second, "how often repeated findings are counted out")
+	return cmd
+}

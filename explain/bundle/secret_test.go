@@ -1,0 +1,92 @@
+package bundle
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/parser"
+)
+
+func TestRedact(t *testing.T) {
+	for text, want := range map[string]string{
+		"--password=hunter2":                          "--password=*******",
+		"mysql --password hunter2 db":                 "mysql --password ******* db",
+		"DB_PASSWORD=hünter2 run":                     "DB_PASSWORD=******* run",
+		`curl -H 'Authorization: Bearer abc.def' x`:   `curl -H 'Authorization: Bearer *******' x`,
+		"postgres://app:hunter2@db/app":               "postgres://app:*******@db/app"[:15] + "********db/app",
+		"AKIAIOSFODNN7EXAMPLE":                        strings.Repeat("*", 20),
+		"api_key: 12345":                              "api_key: *****",
+		"nginx -g daemon off;":                        "nginx -g daemon off;",
+		"/run/secrets/kubernetes.io/serviceaccount":   "/run/secrets/kubernetes.io/serviceaccount",
+		"sha256:c4719afa76fa448b5eca99e6736885846501": "sha256:c4719afa76fa448b5eca99e6736885846501",
+	} {
+		got := redact(text, "")
+		assert.Equal(t, want, got)
+		assert.Equal(t, utf8.RuneCountInString(text), utf8.RuneCountInString(got), "places stay")
+	}
+	assert.Equal(t, "*******", redact("hunter2", "--db-password"))
+	assert.Equal(t, "--verbose", redact("--verbose", "--password"))
+}
+
+func TestRedactRecord(t *testing.T) {
+	title := func(args ...string) string { return hex.EncodeToString([]byte(strings.Join(args, "\x00"))) }
+	for _, test := range []struct {
+		typ        parser.Type
+		text, want string
+	}{
+		{parser.PROCTITLE, "proctitle=" + title("app", "--token", "s3cr3t"), "proctitle=" + strings.ToUpper(title("app", "--token", "******"))},
+		{parser.PROCTITLE, `proctitle="nginx"`, `proctitle="nginx"`},
+		{parser.EXECVE, `argc=3 a0="app" a1="--password" a2="hunter2"`, `argc=3 a0="app" a1="--password" a2=2A2A2A2A2A2A2A`},
+		{parser.EXECVE, `argc=2 a0="sh" a1=` + title("password=x y"), `argc=2 a0="sh" a1=` + strings.ToUpper(title("password=* y"))},
+		{parser.SYSCALL, `a0=7f password=x`, `a0=7f password=x`},
+	} {
+		r := parser.Record{Type: test.typ, Text: test.text}
+		assert.Equal(t, test.text != test.want, RedactRecord(&r))
+		assert.Equal(t, test.want, r.Text)
+	}
+}
+
+func TestRedactJSON(t *testing.T) {
+	text := `{"ociVersion": "1.0.2", "process": {"env": ["PATH=/bin", "ÄÖ=\u00fc\n\"x", "BARE"], "args": ["app", "--token", "s3cr3t", "a\"password=x\""]},
+  "annotations": {"db.password": "hunter2", "plain": "x", "url": "http://u:pw@h"}, "n": [1, 2.5e3, true, null, {}],
+  "HostConfig": {"SecurityOpt": ["seccomp={\"token\": \"x\"}"]},
+  "linux": {"seccomp": {"defaultAction": "SCMP_ACT_ERRNO"}}}`
+	want := `{"ociVersion": "1.0.2", "process": {"env": ["PATH=****", "ÄÖ=***********", "BARE"], "args": ["app", "--token", "******", "***************"]},
+  "annotations": {"db.password": "*******", "plain": "x", "url": "http://u:***h"}, "n": [1, 2.5e3, true, null, {}],
+  "HostConfig": {"SecurityOpt": ["seccomp={\"token\": \"x\"}"]},
+  "linux": {"seccomp": {"defaultAction": "SCMP_ACT_ERRNO"}}}`
+	got, n, err := RedactJSON([]byte(text))
+	require.NoError(t, err)
+	assert.Equal(t, want, string(got))
+	assert.Equal(t, 6, n)
+	again, n, err := RedactJSON(got)
+	require.NoError(t, err)
+	assert.Equal(t, want, string(again))
+	assert.Zero(t, n)
+	_, _, err = RedactJSON([]byte("kind: Pod"))
+	assert.Error(t, err)
+}
+
+// What was JSON is JSON with as many characters, and no value of the environment.
+func FuzzRedactJSON(f *testing.F) {
+	f.Add([]byte(`{"env":["A=b"],"x":{"token":"\u0026\\"}}`))
+	f.Add([]byte(`[["--password","x"],"a=b"] "y" 3`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		clean, _, err := RedactJSON(text)
+		if err != nil {
+			return
+		}
+		if json.Valid(text) != json.Valid(clean) {
+			t.Fatalf("%q became %q", text, clean)
+		}
+		if utf8.Valid(text) && utf8.RuneCount(text) != utf8.RuneCount(clean) {
+			t.Fatalf("%q became %q: places moved", text, clean)
+		}
+	})
+}

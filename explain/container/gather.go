@@ -1,0 +1,158 @@
+package container
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Metadata is one text that this host has about one container, or about its
+// engine.
+type Metadata struct {
+	Container string // its ID; "" for an engine's version
+	Name      string // the file, or the engine's socket and the question to it
+	Text      []byte
+}
+
+// Containers reads a container's metadata: what Read gives, under the ID that
+// is known though the text may not say it.
+func (m Metadata) Containers() ([]Container, error) {
+	found, err := Read(m.Name, m.Text)
+	if err == nil && len(found) == 1 && found[0].ID == "" {
+		found[0].ID = m.Container
+	}
+	return found, err
+}
+
+// Bounds of what is gathered, in containers and bytes.
+const (
+	maxGathered     = 256
+	maxGatheredText = 64 << 20
+)
+
+// Gather returns what runtimes of the system have on disk about their
+// containers, dead ones included, and what Docker's and Podman's engines answer
+// of them, for a copy that is read elsewhere. What comes first of a container goes
+// before. The error says what is missing of it.
+func Gather(ctx context.Context) ([]Metadata, error) {
+	g := gathering{ids: map[string]bool{}, names: map[string]bool{}}
+	g.fromDisk(disk{})
+	for _, socket := range sockets(0, "") {
+		if _, err := os.Stat(socket); err == nil {
+			g.fromEngine(ctx, socket)
+		}
+	}
+	return g.found, errors.Join(g.problems...)
+}
+
+type gathering struct {
+	found    []Metadata
+	ids      map[string]bool
+	names    map[string]bool
+	bytes    int
+	problems []error
+	full     bool
+}
+
+// take adds a text, within the bounds.
+func (g *gathering) take(m Metadata) {
+	if g.full || g.names[m.Name] {
+		return
+	}
+	if m.Container != "" && !g.ids[m.Container] && len(g.ids) >= maxGathered || g.bytes+len(m.Text) > maxGatheredText {
+		g.full = true
+		g.problems = append(g.problems, fmt.Errorf("there are more than %d containers, or %d MiB of what is known of them: the rest is left out; name those that matter", maxGathered, maxGatheredText>>20))
+		return
+	}
+	if m.Container != "" {
+		g.ids[m.Container] = true
+	}
+	g.names[m.Name] = true
+	g.bytes += len(m.Text)
+	g.found = append(g.found, m)
+}
+
+func (g *gathering) fromDisk(d disk) {
+	for _, template := range systemFiles {
+		before, after, _ := strings.Cut(template, "/ID/")
+		names, _ := filepath.Glob(d.root + before + "/*/" + after)
+		for _, name := range names {
+			id := strings.TrimSuffix(strings.TrimPrefix(name, d.root), "/"+after)
+			if id = id[strings.LastIndexByte(id, '/')+1:]; !safeID(id) {
+				continue
+			}
+			text, err := readFile(name)
+			if err != nil {
+				g.problems = append(g.problems, err)
+				continue
+			}
+			name := strings.TrimPrefix(name, d.root)
+			if filepath.Base(name) == "state.json" {
+				g.bundleOf(d, id, text)
+			}
+			g.take(Metadata{id, name, text})
+		}
+	}
+	for _, name := range systemNames {
+		text, err := readFile(d.root + name)
+		if err != nil {
+			continue
+		}
+		var all []json.RawMessage
+		if json.Unmarshal(text, &all) != nil {
+			continue
+		}
+		for _, one := range all {
+			if c, err := readStorage(one); err == nil && g.ids[c.ID] {
+				g.take(Metadata{c.ID, name + "#" + c.ID, one})
+			}
+		}
+	}
+}
+
+// bundleOf takes the config.json of the bundle that a state.json names.
+func (g *gathering) bundleOf(d disk, id string, state []byte) {
+	dir := bundleLabel(state)
+	if dir == "" || slices.ContainsFunc(g.found, func(m Metadata) bool { return m.Container == id && strings.HasSuffix(m.Name, "/config.json") }) {
+		return
+	}
+	name := filepath.Join(dir, "config.json")
+	if text, err := readFile(d.root + name); err == nil {
+		g.take(Metadata{id, name, text})
+	}
+}
+
+// fromEngine asks an engine for its version and for its containers.
+func (g *gathering) fromEngine(ctx context.Context, socket string) {
+	text, err := ask(ctx, socket, "/version", "its version")
+	if err != nil {
+		g.problems = append(g.problems, err)
+		return
+	}
+	g.take(Metadata{"", socket + "/version", text})
+	if text, err = ask(ctx, socket, "/containers/json?all=1", "its containers"); err != nil {
+		g.problems = append(g.problems, err)
+		return
+	}
+	var all []struct{ ID string }
+	if err := json.Unmarshal(text, &all); err != nil {
+		g.problems = append(g.problems, fmt.Errorf("the engine at %s answers what is no list of containers: %w", socket, err))
+		return
+	}
+	for _, c := range all {
+		if !safeID(c.ID) || g.full {
+			continue
+		}
+		text, err := ask(ctx, socket, "/containers/"+c.ID+"/json", "container "+shortID(c.ID))
+		if err != nil {
+			g.problems = append(g.problems, err) // it may have been removed meanwhile
+			continue
+		}
+		g.take(Metadata{c.ID, socket + "/containers/" + c.ID + "/json", text})
+	}
+}

@@ -1,0 +1,117 @@
+package host
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// A Lever is a setting of the running kernel that can be set and put back. A
+// reboot undoes it too.
+type Lever struct {
+	Name  string `json:"lever"` // stable
+	Value string `json:"value"` // what it is set to
+}
+
+// What levers set.
+const (
+	apparmorAudit   = "/sys/module/apparmor/parameters/audit"
+	printkRatelimit = "/proc/sys/kernel/printk_ratelimit"
+	actionsLogged   = "/proc/sys/kernel/seccomp/actions_logged"
+
+	auditRateLimit    = "audit rate limit"
+	auditBacklogLimit = "audit backlog limit"
+)
+
+// targets are what the levers set, by name: a file, or a setting that only the
+// audit netlink has. Nothing else is ever set.
+var targets = map[string]string{
+	"apparmor-audit":         apparmorAudit,
+	"printk-ratelimit":       printkRatelimit,
+	"seccomp-actions-logged": actionsLogged,
+	"audit-rate-limit":       auditRateLimit,
+	"audit-backlog-limit":    auditBacklogLimit,
+}
+
+// Noquiet has AppArmor log what deny rules refuse quietly (audit_mode_names of
+// security/apparmor/audit.c).
+var Noquiet = Lever{"apparmor-audit", "noquiet"}
+
+// Target is what the lever sets, in words of the kernel.
+func (l Lever) Target() string {
+	target := targets[l.Name]
+	if key, ok := strings.CutPrefix(target, "/proc/sys/"); ok {
+		return strings.ReplaceAll(key, "/", ".")
+	}
+	return target
+}
+
+// Command is what sets the lever's target to a value, in a root shell.
+func (l Lever) Command(value string) string {
+	switch target := targets[l.Name]; {
+	case target == auditRateLimit:
+		return "auditctl -r " + quote(value)
+	case target == auditBacklogLimit:
+		return "auditctl -b " + quote(value)
+	case strings.HasPrefix(target, "/proc/sys/"):
+		return "sysctl -w " + quote(l.Target()+"="+value)
+	default: // which refuses a value with a line end
+		return "printf %s " + quote(value) + " >" + target
+	}
+}
+
+// quote makes one word of the shell of a text.
+func quote(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/.,_+:=@%-", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// get reads what the lever's target is set to now.
+func (h Host) get(l Lever) (string, error) {
+	target := targets[l.Name]
+	if strings.HasPrefix(target, "/") {
+		v := h.value(target)
+		return v.Text, v.Err
+	}
+	a := readAudit()
+	switch {
+	case a.Err != nil:
+		return "", a.Err
+	case target == auditRateLimit:
+		return strconv.FormatUint(uint64(a.Status.RateLimit), 10), nil
+	case target == auditBacklogLimit:
+		return strconv.FormatUint(uint64(a.Status.BacklogLimit), 10), nil
+	}
+	return "", fmt.Errorf("there is no lever %q", l.Name)
+}
+
+// set sets the lever's target.
+func (h Host) set(l Lever, value string) error {
+	target, known := targets[l.Name]
+	if !known {
+		return fmt.Errorf("there is no lever %q", l.Name)
+	}
+	if !strings.HasPrefix(target, "/") {
+		n, err := strconv.ParseUint(value, 10, 32)
+		if err != nil {
+			return fmt.Errorf("%s: %w", target, err)
+		}
+		return setAudit(target, uint32(n))
+	}
+	file, err := os.OpenFile(h.Root+target, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return err
+	}
+	// One write: the kernel takes each as a whole value.
+	_, err = file.WriteString(value)
+	if closed := file.Close(); err == nil {
+		err = closed
+	}
+	return err
+}

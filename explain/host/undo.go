@@ -1,0 +1,164 @@
+package host
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// StateFile is where Apply stores how to undo what it did. What is there does
+// not outlive a reboot, and neither do the settings.
+const StateFile = "/run/whydenied/undo.json"
+
+// A Change is a lever that was pulled.
+type Change struct {
+	Lever
+	Previous string `json:"previous"`
+	// Left is set by Undo where something else has changed the setting since: it is
+	// what was found and left alone.
+	Left string `json:"left,omitempty"`
+}
+
+// state is the form of the state file.
+type state struct {
+	Boot    string    `json:"boot"` // kernel.random.boot_id
+	Owner   string    `json:"owner"`
+	Since   time.Time `json:"since"`
+	Changes []Change  `json:"changes"`
+}
+
+// Apply pulls levers, and stores in the state file how to undo it before it
+// does. Those that are where they should be are left out of what it returns; if
+// none is left, there is no state file. If one cannot be pulled, those before it
+// are undone. It refuses to go on top of another Apply that is not undone.
+func (h Host) Apply(file string, levers []Lever) ([]Change, error) {
+	return h.apply(file, "", levers)
+}
+
+func (h Host) apply(file, owner string, levers []Lever) ([]Change, error) {
+	s := state{Boot: h.boot(), Owner: owner, Since: time.Now().UTC().Truncate(time.Second)}
+	for _, l := range levers {
+		now, err := h.get(l)
+		if err != nil {
+			return nil, fmt.Errorf("%s cannot be read, and is left as it is: %w", l.Target(), err)
+		}
+		if now != l.Value {
+			s.Changes = append(s.Changes, Change{Lever: l, Previous: now})
+		}
+	}
+	if len(s.Changes) == 0 {
+		return nil, nil
+	}
+	if err := h.store(file, s); err != nil {
+		return nil, err
+	}
+	for _, c := range s.Changes {
+		if err := h.set(c.Lever, c.Value); err != nil {
+			_, undo := h.undo(file, owner)
+			return nil, errors.Join(fmt.Errorf("%s cannot be set to %q: %w", c.Target(), c.Value, err), undo)
+		}
+	}
+	return s.Changes, nil
+}
+
+// store creates the state file. One that was left by another boot speaks of
+// nothing any more.
+func (h Host) store(file string, s state) error {
+	old, err := readState(file)
+	switch {
+	case err == nil && old.Boot == s.Boot:
+		return fmt.Errorf("%s: what was applied at %s is still in force; undo it first, by whydenied doctor --undo", file, old.Since.Format(time.RFC3339))
+	case err == nil:
+		if err := os.Remove(file); err != nil {
+			return err
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(text, '\n'))
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+func readState(file string) (state, error) {
+	var s state
+	f, err := os.Open(file)
+	if err != nil {
+		return s, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxRead))
+	if err == nil {
+		err = json.Unmarshal(text, &s)
+	}
+	if err != nil {
+		return s, fmt.Errorf("%s says nothing of what was applied: %w", file, err)
+	}
+	return s, nil
+}
+
+// boot identifies this boot of the kernel.
+func (h Host) boot() string { return h.value("/proc/sys/kernel/random/boot_id").Text }
+
+// Undo puts back what the state file holds, the last first, and removes it. A
+// setting that has another value by now than Apply gave it was changed by
+// somebody else, and is left alone. It returns nothing if there is nothing to be
+// undone.
+func (h Host) Undo(file string) ([]Change, error) { return h.undo(file, "") }
+
+// undo is Undo of what one owner applied, or anyone if it is empty.
+func (h Host) undo(file, owner string) ([]Change, error) {
+	s, err := readState(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if owner != "" && s.Owner != owner {
+		return nil, nil
+	}
+	if s.Boot != h.boot() {
+		return nil, os.Remove(file)
+	}
+	var done []Change
+	var failed error
+	for _, c := range slices.Backward(s.Changes) {
+		now, err := h.get(c.Lever)
+		switch {
+		case err != nil:
+		case now == c.Value:
+			err = h.set(c.Lever, c.Previous)
+		case now != c.Previous:
+			c.Left = now
+		}
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("%s cannot be put back; do it by hand, with %s: %w", c.Target(), c.Command(c.Previous), err))
+			continue
+		}
+		done = append(done, c)
+	}
+	if failed != nil {
+		return done, failed
+	}
+	return done, os.Remove(file)
+}

@@ -1,0 +1,160 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/whydenied/whydenied/explain/host"
+)
+
+// A DoctorMessage is one line of the JSON form of what a host would hide.
+// Exactly one of its fields is set: any number of Checks and Changes, then a
+// Summary.
+type DoctorMessage struct {
+	Check   *Check         `json:"check,omitempty"`
+	Change  *Change        `json:"change,omitempty"`
+	Summary *DoctorSummary `json:"summary,omitempty"`
+}
+
+// A Check is host.Answer as plain data.
+type Check struct {
+	Check  string `json:"check"`  // stable name: quiet-denies, audit-rate-limit, ...
+	Status string `json:"status"` // ok, hides, stale, unknown
+	Found  string `json:"found"`
+	Why    string `json:"why,omitempty"`
+	Do     string `json:"do,omitempty"`    // for a root shell
+	Undo   string `json:"undo,omitempty"`  // puts back what Do changes
+	Lever  string `json:"lever,omitempty"` // the name of what --apply would do
+}
+
+// A Change is a setting that was changed or put back.
+type Change struct {
+	Lever  string `json:"lever"`
+	Target string `json:"target"` // of the kernel
+	From   string `json:"from"`
+	To     string `json:"to"`
+	Undo   string `json:"undo,omitempty"` // for a root shell
+	Left   string `json:"left,omitempty"` // what it is, and was left alone, as something else set it
+}
+
+// A DoctorSummary counts checks by status.
+type DoctorSummary struct {
+	SchemaVersion string `json:"schema_version"`
+	OK            int    `json:"ok"`
+	Hides         int    `json:"hides"`
+	Stale         int    `json:"stale"`
+	Unknown       int    `json:"unknown"`
+}
+
+// NewCheck returns an answer as plain data.
+func NewCheck(a host.Answer) Check {
+	c := Check{Check: a.Check, Status: string(a.Status), Found: text(a.Found), Why: text(a.Why), Do: text(a.Do), Undo: text(a.Undo)}
+	if a.Lever != nil {
+		c.Lever = a.Lever.Name
+	}
+	return c
+}
+
+// NewApplied returns a change that was made.
+func NewApplied(c host.Change) Change {
+	return Change{Lever: c.Name, Target: c.Target(), From: text(c.Previous), To: text(c.Value), Undo: text(c.Command(c.Previous))}
+}
+
+// NewUndone returns a change that was undone.
+func NewUndone(c host.Change) Change {
+	return Change{Lever: c.Name, Target: c.Target(), From: text(c.Value), To: text(c.Previous), Left: text(c.Left)}
+}
+
+// Count adds a check to the summary.
+func (s *DoctorSummary) Count(a host.Answer) {
+	switch a.Status {
+	case host.OK:
+		s.OK++
+	case host.Hides:
+		s.Hides++
+	case host.Stale:
+		s.Stale++
+	default:
+		s.Unknown++
+	}
+}
+
+// String words the summary: "12 ok, 2 would hide denials, 1 unknown".
+func (s *DoctorSummary) String() string {
+	parts := []string{fmt.Sprintf("%d ok", s.OK), fmt.Sprintf("%d would hide denials", s.Hides)}
+	if s.Stale > 0 {
+		parts = append(parts, fmt.Sprintf("%d stale", s.Stale))
+	}
+	return strings.Join(append(parts, fmt.Sprintf("%d unknown", s.Unknown)), ", ")
+}
+
+// NewDoctorJSON returns a function that writes each message to w as one line of
+// JSON, as safe on a terminal as those of NewJSON. Calls must not overlap.
+func NewDoctorJSON(w io.Writer) func(DoctorMessage) error {
+	return func(m DoctorMessage) error { return writeJSON(w, m) }
+}
+
+// NewDoctorText returns a function that writes each message to w as text. Calls
+// must not overlap.
+func NewDoctorText(w io.Writer, o TextOptions) func(DoctorMessage) error {
+	return func(m DoctorMessage) error {
+		p := newPage(o)
+		switch {
+		case m.Check != nil:
+			p.check(m.Check)
+		case m.Change != nil:
+			p.change(m.Change)
+		case m.Summary != nil:
+			p.wrap(0, 2, prose(normal, m.Summary.String()))
+		}
+		_, err := io.WriteString(w, p.String())
+		return err
+	}
+}
+
+// hangCheck is the column under what was found.
+const hangCheck = 9
+
+// check writes one answer:
+//
+//	hides    AppArmor's parameters/audit is "normal"
+//	         what a deny rule without audit refuses leaves no record
+//	         do    printf %s noquiet >/sys/module/apparmor/parameters/audit
+//	         undo  printf %s normal >/sys/module/apparmor/parameters/audit
+func (p *page) check(c *Check) {
+	status := map[string]style{"ok": plus, "hides": alarm, "stale": alarm, "unknown": mild}[c.Status]
+	line := words(status, Escape(c.Status))
+	found := prose(strong, c.Found)
+	if len(found) > 0 {
+		found[0].gap = max(hangCheck-1-width(c.Status), 0)
+	}
+	p.wrap(0, hangCheck, append(line, found...))
+	if c.Why != "" {
+		p.indented(prose(normal, c.Why))
+	}
+	p.command("do", c.Do)
+	p.command("undo", c.Undo)
+}
+
+func (p *page) indented(words []word) { p.wrap(hangCheck, hangCheck, words) }
+
+// command writes a command as one line, so that it can be copied.
+func (p *page) command(label, command string) {
+	if command != "" {
+		p.WriteString(strings.Repeat(" ", hangCheck) + p.paint(faint, fmt.Sprintf("%-5s", label)) + " " + Escape(command) + "\n")
+	}
+}
+
+func (p *page) change(c *Change) {
+	if c.Left != "" {
+		p.wrap(0, hangCheck, append(words(mild, "left"), prose(normal, fmt.Sprintf("%s is %q by now, which whydenied did not set; it was %q before", c.Target, c.Left, c.To))...))
+		return
+	}
+	verb := "set"
+	if c.Undo == "" {
+		verb = "undone"
+	}
+	p.wrap(0, hangCheck, append(words(strong, verb), prose(normal, fmt.Sprintf("%s to %q; it was %q", c.Target, c.To, c.From))...))
+	p.command("undo", c.Undo)
+}

@@ -1,0 +1,193 @@
+package report
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/parser"
+)
+
+// A Silence says what could have been refused without a record: the answer where
+// a log has none.
+type Silence struct {
+	Policies    []SilentPolicy `json:"policies"`              // of the containers or profiles asked about
+	Unexplained []Unexplained  `json:"unexplained,omitempty"` // what failed and is refused by neither policy
+	Next        []Step         `json:"next"`                  // commands to type, the most promising first
+}
+
+// A SilentPolicy is one policy and what it refuses without a record.
+type SilentPolicy struct {
+	Target string `json:"target"` // "container web-1"
+	Kind   string `json:"kind"`   // apparmor, seccomp
+	Name   string `json:"name"`   // of the AppArmor profile
+	Policy string `json:"policy"` // as in Finding
+	Why    string `json:"why"`
+	Rules  []Rule `json:"rules"`  // that refuse without a record; note says which stand out, and these come first
+	Likely int    `json:"likely"` // how many of the first fit how the program failed
+}
+
+// An Unexplained is a call or a message that neither policy explains.
+type Unexplained struct {
+	From  string `json:"from"` // as in Claim
+	File  string `json:"file"`
+	Line  int    `json:"line"`
+	Text  string `json:"text"`
+	Count int    `json:"count"`
+	Why   string `json:"why"` // what else it can be
+}
+
+// A Step is a command and what it is for.
+type Step struct {
+	Command string `json:"command"`
+	Why     string `json:"why"`
+}
+
+// A Claim says where a finding comes from that no log has.
+type Claim struct {
+	From string `json:"from"` // strace, stderr, exit-status
+	File string `json:"file,omitempty"`
+	Line int    `json:"line,omitempty"`
+	Text string `json:"text"` // the line
+}
+
+// newClaim returns the claim of a record, or nil if a log has it.
+func newClaim(r *parser.Record) *Claim {
+	if !r.Origin.Transport.IsClaim() {
+		return nil
+	}
+	return &Claim{From: from(r.Origin.Transport), File: text(r.Origin.File), Line: r.Origin.Line, Text: text(r.Text)}
+}
+
+func from(t parser.Transport) string {
+	switch t {
+	case parser.StraceOutput:
+		return "strace"
+	case parser.ErrorOutput:
+		return "stderr"
+	}
+	return "exit-status"
+}
+
+// NewSilentPolicy returns a policy as plain data.
+func NewSilentPolicy(s explain.Silent) SilentPolicy {
+	wire := SilentPolicy{Target: text(s.Target.Name()), Kind: "apparmor", Name: text(s.Target.Profile), Policy: text(s.Policy), Why: text(s.Why), Rules: []Rule{}}
+	if s.IsSeccomp {
+		wire.Kind, wire.Name = "seccomp", ""
+	}
+	for _, r := range s.Refusals {
+		if r.Place.At.IsZero() {
+			continue
+		}
+		wire.Rules = append(wire.Rules, newRule(r.Place))
+		if r.Likely {
+			wire.Likely++
+		}
+	}
+	return wire
+}
+
+// NewUnexplained returns what failed for another reason as plain data.
+func NewUnexplained(a parser.Attempt) Unexplained {
+	return Unexplained{From: from(a.Origin.Transport), File: text(a.Origin.File), Line: a.Origin.Line, Text: text(a.Text), Why: text(explain.OtherReasons(&a))}
+}
+
+// The numbers of rules that are shown with their source, and by a line.
+const (
+	maxExcerpts = 4
+	maxListed   = 12
+	maxOther    = 10
+)
+
+// claim writes where a finding comes from that no log has.
+func (p *page) claim(c *Claim) {
+	line := words(faint, "not", "logged:")
+	if c.File != "" {
+		line = append(line, words(normal, Escape(c.File)+":"+strconv.Itoa(c.Line))...)
+	}
+	p.wrap(2, 4, append(line, prose(normal, c.Text)...))
+}
+
+// silence writes what could have been refused without a record.
+func (p *page) silence(s *Silence) {
+	for i := range s.Policies {
+		p.silentPolicy(&s.Policies[i])
+	}
+	if len(s.Unexplained) > 0 {
+		p.wrap(0, 2, words(strong, "neither", "policy", "explains:"))
+	}
+	others := s.Unexplained // the last ones tell more
+	if n := len(others) - maxOther; n > 0 {
+		p.wrap(2, 4, words(faint, strconv.Itoa(n), "more", "before", "these"))
+		others = others[n:]
+	}
+	for _, u := range others {
+		line := append(words(faint, Escape(u.File)+":"+strconv.Itoa(u.Line)), prose(normal, u.Text)...)
+		if u.Count > 1 {
+			line = append(line, words(faint, "×"+thousands(u.Count))...)
+		}
+		p.wrap(2, 4, line)
+		p.wrap(4, 6, append(words(faint, "it", "may", "be:"), prose(normal, u.Why)...))
+	}
+	for i, step := range s.Next {
+		label := "next:"
+		if i > 0 {
+			label = "  or:"
+		}
+		// A command is not wrapped, so that it can be copied.
+		p.WriteString(p.paint(strong, label) + " " + Escape(step.Command) + "\n")
+		p.wrap(6, 6, prose(normal, step.Why))
+	}
+}
+
+// silentPolicy writes one policy and its rules.
+func (p *page) silentPolicy(s *SilentPolicy) {
+	what := "profile " + s.Name
+	switch {
+	case s.Kind == "seccomp":
+		what = "seccomp profile " + s.Policy
+	case s.Name == "":
+		what = "AppArmor"
+	case s.Policy != "":
+		what += " from " + s.Policy
+	}
+	if strings.HasPrefix(s.Target, "container ") {
+		what = s.Target + ", " + what
+	}
+	head := append(words(mild, "silent:"), prose(strong, what)...)
+	head = append(append(head, words(normal, "—")...), prose(normal, s.Why)...)
+	p.wrap(0, 2, head)
+	gutter := 0
+	for i := range s.Rules {
+		gutter = max(gutter, len(strconv.Itoa(s.Rules[i].Line)))
+	}
+	shown := 0
+	for shown < len(s.Rules) && shown < maxExcerpts && s.Rules[shown].Note != "" {
+		if shown == 0 && s.Likely > 0 {
+			p.wrap(2, 4, words(faint, "likeliest:"))
+		}
+		if shown == s.Likely && s.Likely > 0 {
+			p.wrap(2, 4, words(faint, "less", "likely:"))
+		}
+		p.excerpt(&s.Rules[shown], gutter)
+		shown++
+	}
+	rest := slices.Clone(s.Rules[shown:])
+	slices.SortStableFunc(rest, func(a, b Rule) int {
+		if c := strings.Compare(a.File, b.File); c != 0 {
+			return c
+		}
+		return a.Line - b.Line
+	})
+	if len(rest) > 0 && shown > 0 {
+		p.wrap(2, 4, words(faint, "and", "besides:"))
+	}
+	for i, r := range rest {
+		if i == maxListed {
+			p.wrap(4, 6, words(faint, "and", strconv.Itoa(len(rest)-i), "more"))
+			break
+		}
+		p.wrap(4, 6, append(words(faint, Escape(r.File)+":"+strconv.Itoa(r.Line)), prose(normal, r.Text)...))
+	}
+}

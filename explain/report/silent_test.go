@@ -1,0 +1,52 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/parser"
+)
+
+// TestSilence holds how much of a long answer is printed, that a command stays on
+// one line, and that nothing of a name reaches the terminal raw.
+func TestSilence(t *testing.T) {
+	hostile := "/x\x1b[31m\u202e\n"
+	s := &Silence{
+		Policies: []SilentPolicy{{Target: "container " + hostile, Kind: "apparmor", Name: hostile, Policy: hostile, Why: hostile}},
+		Next:     []Step{{Command: "whydenied explain " + strings.Repeat("a", 200) + hostile, Why: hostile}},
+	}
+	for i := range 30 {
+		s.Policies[0].Rules = append(s.Policies[0].Rules, Rule{File: hostile, Line: i + 1, Column: 1, EndLine: i + 1, EndColumn: 5, Text: "deny " + hostile})
+		s.Unexplained = append(s.Unexplained, NewUnexplained(parser.Attempt{Text: fmt.Sprintf("call %d %s", i, hostile), Errno: "EACCES"}))
+	}
+	for i := range 6 {
+		s.Policies[0].Rules[i].Note = "note"
+	}
+	s.Policies[0].Likely = 2
+	var out bytes.Buffer
+	require.NoError(t, NewText(&out, TextOptions{Width: 80})(Message{Silent: s}))
+	text := out.String()
+	assert.NotContains(t, text, "\x1b")
+	assert.NotContains(t, text, "\u202e")
+	assert.Contains(t, text, "and 14 more\n") // of 30, 4 with their source and 12 by a line
+	assert.Contains(t, text, "20 more before these\n")
+	assert.Contains(t, text, "call 29 ")
+	assert.NotContains(t, text, "call 19 ")
+	assert.Contains(t, text, "next: whydenied explain "+strings.Repeat("a", 200)+"/x\\x1b[31m")
+
+	var saved bytes.Buffer
+	require.NoError(t, NewJSON(&saved)(Message{Silent: s}))
+	assert.NotContains(t, saved.String(), "\u202e")
+	assert.True(t, IsSaved(saved.Bytes()))
+	for m, err := range Read(&saved) {
+		require.NoError(t, err)
+		var again bytes.Buffer
+		require.NoError(t, NewText(&again, TextOptions{Width: 80})(m))
+		assert.Equal(t, text, again.String())
+	}
+}

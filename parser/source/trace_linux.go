@@ -1,0 +1,252 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/ringbuf"
+	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
+
+	"github.com/whydenied/whydenied/parser"
+)
+
+// A trace sees what seccomp filters answer, logged or not. The kernel asks the
+// filters before it passes the tracepoint sys_enter (syscall_trace_enter of
+// kernel/entry/common.c and of arch/arm64/kernel/ptrace.c, Linux 6.18), and passes sys_exit in any case. So a task that comes out of two calls
+// and went into one had the other answered by a filter. A refusal by anything
+// else, such as for want of a capability, has its sys_enter.
+//
+// What the programs remember is in the task itself (task storage), and only of
+// tasks with a filter. A task of which nothing is remembered is never judged: one
+// that was in a call when tracing began, a thread that is new and comes out of
+// its parent's clone, one that has got its filter just now.
+type trace struct {
+	ring, tasks, counts *ebpf.Map
+	enter, exit         link.Link
+	entering, leaving   *ebpf.Program // asked for what the kernel did not run
+	reader              *ringbuf.Reader
+	regs                registers
+	record              ringbuf.Record
+	told                counts
+}
+
+// traceRing holds some 9,000 calls until they are read.
+const traceRing = 2 << 20
+
+// openTrace loads and attaches the programs. sys_enter comes first: a call whose
+// sys_exit is seen for a task that is known has had its sys_enter seen, too.
+func openTrace(from Start) (*Live, error) {
+	if from.past() {
+		return nil, errors.New("trace: what was refused before it was started is not known; leave out --since and --last")
+	}
+	_ = rlimit.RemoveMemlock() // as in explain/container
+	t := &trace{}
+	if err := t.open(); err != nil {
+		t.close()
+		if errors.Is(err, os.ErrPermission) {
+			err = fmt.Errorf("not permitted; %s and %s are needed: run as root", BPF, Perfmon)
+		}
+		return nil, fmt.Errorf("trace: %w", err)
+	}
+	return &Live{
+		Name: traceName, Taken: "system calls that seccomp filters answer, by tracing all of this host", from: from,
+		Needs: []Capability{BPF}, stream: t,
+	}, nil
+}
+
+func (t *trace) open() (err error) {
+	places, err := traceOffsets()
+	if err != nil {
+		return err
+	}
+	t.regs = places.regs
+	if t.ring, err = ebpf.NewMap(&ebpf.MapSpec{Name: "whydenied_calls", Type: ebpf.RingBuf, MaxEntries: traceRing}); err != nil {
+		return fmt.Errorf("cannot create a ring buffer: %w", err)
+	}
+	if t.counts, err = ebpf.NewMap(&ebpf.MapSpec{Name: "whydenied_count", Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: numCounts}); err != nil {
+		return fmt.Errorf("cannot create counters: %w", err)
+	}
+	if t.tasks, err = ebpf.NewMap(&ebpf.MapSpec{
+		Name: "whydenied_tasks", Type: ebpf.TaskStorage, KeySize: 4, ValueSize: 4, Flags: unix.BPF_F_NO_PREALLOC,
+		Key: &btf.Int{Name: "int", Size: 4, Encoding: btf.Signed}, Value: &btf.Int{Name: "unsigned int", Size: 4},
+	}); err != nil {
+		return fmt.Errorf("cannot create a storage in tasks (Linux 5.13): %w", err)
+	}
+	if t.reader, err = ringbuf.NewReader(t.ring); err != nil {
+		return fmt.Errorf("cannot read the ring buffer: %w", err)
+	}
+	if t.entering, t.enter, err = attach("sys_enter", t.onEnter(places)); err != nil {
+		return err
+	}
+	t.leaving, t.exit, err = attach("sys_exit", t.onExit(places))
+	return err
+}
+
+// close ends what open started; sys_exit goes first, as it came last.
+func (t *trace) close() {
+	for _, l := range []link.Link{t.exit, t.enter} {
+		if l != nil {
+			l.Close()
+		}
+	}
+	t.leaving.Close()
+	t.entering.Close()
+	if t.reader != nil {
+		t.reader.Close()
+	}
+	t.tasks.Close()
+	t.ring.Close()
+	t.counts.Close()
+}
+
+func (t *trace) run(ctx context.Context, in *intake) error {
+	defer context.AfterFunc(ctx, func() { t.reader.Flush() })()
+	for ctx.Err() == nil {
+		t.reader.SetDeadline(time.Now().Add(patience))
+		if _, err := t.round(in); err != nil {
+			return err
+		}
+	}
+	// What came before the end is told, and counted.
+	t.exit.Close()
+	t.reader.SetDeadline(time.Unix(1, 0))
+	for more := true; more; {
+		var err error
+		if more, err = t.round(in); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// round waits for calls, and hands over those that there are, but not all at once
+// of very many: then there are more.
+func (t *trace) round(in *intake) (more bool, err error) {
+	var denials []parser.Denial
+	for range maxDenials / 4 {
+		err := t.reader.ReadInto(&t.record)
+		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ringbuf.ErrFlushed) {
+			more = false
+			break
+		}
+		if err != nil {
+			return false, fmt.Errorf("cannot read the ring buffer: %w", err)
+		}
+		if c, ok := decodeCall(t.record.RawSample); ok {
+			if d, ok := c.denial(t.regs, wallClock(c.at)); ok {
+				denials = append(denials, d)
+			}
+		}
+		if more = t.record.Remaining > 0; !more {
+			break
+		}
+	}
+	now, err := t.count()
+	if err != nil {
+		return false, err
+	}
+	// A call whose sys_enter was not seen for another reason would be taken for
+	// one that was answered.
+	if now.blind != t.told.blind {
+		in.notice(Notice{Lost, len(denials), fmt.Sprintf("trace: %s of system calls not looked at by the kernel, as a program was running already; "+
+			"%d answers of about that time are not told", times(int(now.blind-t.told.blind)), len(denials))})
+		denials = nil
+	}
+	if lost := int(now.full - t.told.full); lost > 0 {
+		in.notice(Notice{Lost, lost, fmt.Sprintf("trace: %d answers of filters missing, as they came faster than they were read", lost)})
+	}
+	if traced := int(now.traced - t.told.traced); traced > 0 {
+		in.notice(Notice{Lost, traced, fmt.Sprintf("trace: %d failed calls of processes under ptrace are not told: their tracers can answer calls like a filter", traced)})
+	}
+	t.told = now
+	in.traced(denials)
+	return more, nil
+}
+
+// counts are what the programs and the kernel count.
+type counts struct {
+	full   uint64 // answers for which the ring had no room
+	traced uint64 // answers to tasks under ptrace
+	blind  uint64 // passes of the tracepoints at which a program did not run, or could not remember it
+}
+
+// The counters of the programs, by their index.
+const (
+	countFull = iota
+	countTraced
+	countBlind
+	numCounts
+)
+
+func (t *trace) count() (c counts, err error) {
+	for i, to := range []*uint64{countFull: &c.full, countTraced: &c.traced, countBlind: &c.blind} {
+		if err := t.counts.Lookup(uint32(i), to); err != nil {
+			return c, fmt.Errorf("cannot read the counters: %w", err)
+		}
+	}
+	for _, p := range []*ebpf.Program{t.entering, t.leaving} {
+		stats, err := p.Stats()
+		if err != nil {
+			return c, fmt.Errorf("cannot read how often a program did not run: %w", err)
+		}
+		c.blind += stats.RecursionMisses
+	}
+	return c, nil
+}
+
+// wallClock converts a time since boot, in whole milliseconds as the audit system
+// stamps. It is never late: the clock of the wall is read first, so that a pause
+// in between makes it early.
+func wallClock(at time.Duration) time.Time {
+	now := time.Now()
+	var boot unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) // cannot fail with this clock
+	return now.Add(at - time.Duration(boot.Nano())).UTC().Truncate(time.Millisecond)
+}
+
+// offsets are where the programs find what they need, in bytes.
+type offsets struct {
+	mode, ptrace, pending int // in struct task_struct
+	compat                int
+	compatBits            int32
+	regsSize              int
+	regs                  registers
+}
+
+// traceOffsets looks them up in the type information of the running kernel.
+func traceOffsets() (o offsets, err error) {
+	l, ok := layouts[runtime.GOARCH]
+	if !ok {
+		return o, fmt.Errorf("the registers of system calls are not known for %s", runtime.GOARCH)
+	}
+	spec, err := btf.LoadKernelSpec()
+	if err != nil {
+		return o, fmt.Errorf("cannot read the kernel's type information (/sys/kernel/btf/vmlinux): %w", err)
+	}
+	for _, want := range []struct {
+		member string
+		to     *int
+	}{
+		{"seccomp.mode", &o.mode}, {"ptrace", &o.ptrace}, {"pending.signal", &o.pending}, {l.compatFlags, &o.compat},
+	} {
+		if *want.to, err = offsetOf(spec, "task_struct", want.member); err != nil {
+			return o, err
+		}
+	}
+	o.compatBits = l.compatBits
+	var regs *btf.Struct
+	if err := spec.TypeByName("pt_regs", &regs); err != nil {
+		return o, fmt.Errorf("cannot find struct pt_regs of the kernel: %w", err)
+	}
+	o.regsSize = int(regs.Size)
+	o.regs, err = registersOf(l, func(member string) (int, error) { return offsetOf(spec, "pt_regs", member) })
+	return o, err
+}

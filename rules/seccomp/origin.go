@@ -1,0 +1,61 @@
+package seccomp
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Origin returns the built-in default profile that an engine made a profile of,
+// and its full name; the newest one if several give the same. An engine leaves out
+// the entries that are not in force for a container on its host, and with them what
+// would say why a call is refused. Of in, Arch (or Host), Caps and Kernel are used;
+// without Caps nothing is told. ok is false if the profile is none of them, to the
+// last name and condition.
+func (p *Profile) Origin(in Call) (origin *Profile, name string, ok bool) {
+	if in.Caps == nil || len(p.Flags) > 0 || slices.ContainsFunc(p.Entries, func(e *Entry) bool { return !e.Includes.IsZero() || !e.Excludes.IsZero() }) {
+		return nil, "", false
+	}
+	if in.Host == 0 {
+		in.Host = in.Arch.host()
+	}
+	own := p.answersOf(func(*Entry) bool { return true })
+	for _, r := range slices.Backward(releases) {
+		b := builtin(r)
+		if b.Default != p.Default || b.DefaultErrno != p.DefaultErrno {
+			continue
+		}
+		sure := b.answersOf(func(e *Entry) bool { return e.inForce(&in) == yes })
+		possible := b.answersOf(func(e *Entry) bool { return e.inForce(&in) != no })
+		if holds(own, sure) && holds(possible, own) {
+			return b, b.File.Builtin, true
+		}
+	}
+	return nil, "", false
+}
+
+// answersOf returns what some entries of a profile answer to what, a name and an
+// entry's conditions at a time. Those that answer as the default does say nothing.
+func (p *Profile) answersOf(which func(*Entry) bool) map[string]bool {
+	all := map[string]bool{}
+	for _, e := range p.Entries {
+		if !which(e) || p.isDefault(e) {
+			continue
+		}
+		errno := dataOf(e.Action, e.Errno)
+		for _, n := range e.Names {
+			all[fmt.Sprintf("%s %v %d %v", n.Text, e.Action, errno, distinct(e.Args))] = true
+		}
+	}
+	return all
+}
+
+// holds reports whether a set holds another.
+func holds(set, other map[string]bool) bool {
+	for k := range maps.Keys(other) {
+		if !set[k] {
+			return false
+		}
+	}
+	return true
+}

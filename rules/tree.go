@@ -1,0 +1,130 @@
+package rules
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"syscall"
+)
+
+// A Tree is where policy files are read. A nil *Tree is this machine's disk; any
+// other is a copy, in memory, of files of a Linux host, under the names that they
+// have there, whatever system this is.
+type Tree struct {
+	dir   string // what relative names begin at
+	texts map[string]string
+	lists map[string][]string // the files of each directory, without its name
+}
+
+// MaxFile is the size of the largest policy file that is read, in bytes.
+const MaxFile = 16 << 20
+
+// NewTree returns a tree of texts by their absolute names. Relative names begin
+// at dir, as they did at the host's working directory.
+func NewTree(dir string, texts map[string]string) *Tree {
+	t := &Tree{dir: dir, texts: map[string]string{}, lists: map[string][]string{}}
+	for name, text := range texts {
+		name = t.absolute(name)
+		if _, twice := t.texts[name]; twice {
+			continue
+		}
+		t.texts[name] = text
+		dir := path.Dir(name)
+		t.lists[dir] = append(t.lists[dir], path.Base(name))
+		for ; dir != "/"; dir = path.Dir(dir) {
+			above := path.Dir(dir)
+			if _, known := t.lists[above]; !known {
+				t.lists[above] = nil
+			}
+		}
+	}
+	for _, names := range t.lists {
+		slices.Sort(names)
+	}
+	return t
+}
+
+func (t *Tree) absolute(name string) string {
+	if !path.IsAbs(name) {
+		name = t.dir + "/" + name
+	}
+	return path.Clean("/" + name)
+}
+
+// ReadFile returns the text of a regular file.
+func (t *Tree) ReadFile(name string) (string, error) {
+	if t != nil {
+		text, ok := t.texts[t.absolute(name)]
+		switch {
+		case t.IsDir(name):
+			return "", fmt.Errorf("%s: not a regular file", name)
+		case !ok:
+			return "", &fs.PathError{Op: "stat", Path: name, Err: syscall.ENOENT}
+		}
+		return text, nil
+	}
+	// A pipe or a terminal would be waited for.
+	if info, err := os.Stat(name); err != nil {
+		return "", err
+	} else if !info.Mode().IsRegular() {
+		return "", fmt.Errorf("%s: not a regular file", name)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if err != nil {
+		return "", err
+	}
+	if len(text) > MaxFile {
+		return "", fmt.Errorf("%s: larger than %d MiB", name, MaxFile>>20)
+	}
+	return string(text), nil
+}
+
+// List returns the names of the regular files in a directory, sorted and
+// without the directory's.
+func (t *Tree) List(dir string) ([]string, error) {
+	if t != nil {
+		names, ok := t.lists[t.absolute(dir)]
+		if !ok {
+			return nil, &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOENT}
+		}
+		return slices.Clone(names), nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if info, err := os.Stat(dir + "/" + e.Name()); err == nil && info.Mode().IsRegular() {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// IsDir reports whether there is a directory of that name.
+func (t *Tree) IsDir(name string) bool {
+	if t != nil {
+		_, ok := t.lists[t.absolute(name)]
+		return ok
+	}
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
+}
+
+// Join makes a name of a directory and what is in it.
+func (t *Tree) Join(dir, name string) string {
+	if t != nil {
+		return path.Join(dir, name)
+	}
+	return filepath.Join(dir, name)
+}
