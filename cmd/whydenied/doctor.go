@@ -50,7 +50,7 @@ Exit status: 0 nothing would hide denials, 3 something would, or the policy is s
 		Example: `  sudo whydenied doctor
   sudo whydenied doctor --apply --for 10m
   sudo whydenied doctor --undo`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDoctor(cmd, f) },
 	}
 	flags := cmd.Flags()

@@ -41,7 +41,7 @@ refuse as before; those of files that it includes are left alone.`,
 		Example: `  whydenied observe --seccomp ./seccomp.json | patch -p1
   whydenied observe --seccomp builtin:docker --format profile > observed.json
   whydenied observe --profile ./web.apparmor`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runObserve(cmd, f) },
 	}
 	flags := cmd.Flags()

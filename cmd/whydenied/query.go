@@ -61,7 +61,7 @@ something could not be read or answered.`,
   whydenied query --profile builtin:docker-default --access 'mount options=(ro, bind) /a/ -> /b/'
   whydenied query --seccomp builtin:docker --syscall clone3 --arch amd64 --caps ''
   whydenied parse audit.log | whydenied query --profile ./edited.apparmor`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runQuery(cmd, f) },
 	}
 	flags := cmd.Flags()

@@ -117,6 +117,14 @@ func noSubcommand(cmd *cobra.Command, args []string) error {
 	return usagef("there is no command %q%s", args[0], hint)
 }
 
+// noArgs refuses a word after a command that takes none.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usagef("%s takes no argument, and %q is one; see %[1]s --help", cmd.CommandPath(), args[0])
+}
+
 // version is the module's version as the Go tool stamped it, with the revision
 // of a build from a work tree.
 func version() string {

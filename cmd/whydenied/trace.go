@@ -21,7 +21,7 @@ It sees them by eBPF programs at the begin and the end of each system call of th
 host, which slows calls down: docs/trace.md has the figures. So it ends by itself.`,
 		Example: `  sudo whydenied trace --container web-1
   sudo whydenied trace --for 10m --format json`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.time <= 0 {
 				return usagef("--for must be more than nothing, such as 1m")

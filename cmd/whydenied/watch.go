@@ -45,7 +45,7 @@ ended is still known. After its sources are open it gives up the capabilities th
 it no longer needs.`,
 		Example: `  sudo whydenied watch --profile-dir /etc/apparmor.d --container web-1
   whydenied watch --source /var/log/audit/audit.log --last 1000 --format json`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runWatch(cmd, f) },
 	}
 	flags := cmd.Flags()
