@@ -16,12 +16,12 @@ const (
 )
 
 // Check asks apparmor_parser, if Compile is set, about the rules of all fixes of
-// the findings, in one run for each policy. A fix with a rule that it refuses
-// is dropped. Whole policies are compiled by Patch; here that would take longer
-// than all the rest.
-func (p *Policy) Check(findings []*Finding) {
+// the findings that are explained, in one run for each policy. It does not wait
+// for the answers: finish does, and drops fixes with a rule that is refused. Whole
+// policies are compiled by Patch; here that would take longer than all the rest.
+func (p *Policy) Check(findings []*Finding) (finish func()) {
 	if p.Compile == nil {
-		return
+		return func() {}
 	}
 	byPolicy := map[*apparmor.Policy][]*rules.Fix{}
 	var order []*apparmor.Policy
@@ -37,16 +37,23 @@ func (p *Policy) Check(findings []*Finding) {
 			byPolicy[policy] = append(byPolicy[policy], &f.Fixes[i])
 		}
 	}
-	refused := map[*rules.Fix]bool{}
 	waits := make([]func() error, len(order))
 	for i, policy := range order {
 		waits[i] = p.Compile("rules", rulesText(policy, byPolicy[policy]), nil)
 	}
-	for i, policy := range order {
-		if waits[i] != nil {
-			p.checkRules(policy, byPolicy[policy], waits[i](), refused)
+	return func() {
+		refused := map[*rules.Fix]bool{}
+		for i, policy := range order {
+			if waits[i] != nil {
+				p.checkRules(policy, byPolicy[policy], waits[i](), refused)
+			}
 		}
+		dropFixes(findings, refused)
 	}
+}
+
+// dropFixes takes refused fixes out of findings.
+func dropFixes(findings []*Finding, refused map[*rules.Fix]bool) {
 	for _, f := range findings {
 		kept := f.Fixes[:0]
 		for i := range f.Fixes {

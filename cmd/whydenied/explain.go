@@ -110,10 +110,7 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 		return err
 	}
 	findings := read.group.Findings()
-	for _, finding := range findings {
-		in.policy.Explain(finding)
-	}
-	in.policy.Check(findings)
+	explainAll(in.policy, findings)
 	for _, finding := range findings {
 		m := report.New(*finding)
 		if err := print(report.Message{Finding: &m}); err != nil {
@@ -136,6 +133,23 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 		return err
 	}
 	return f.verdict(cmd, in, read, len(findings))
+}
+
+// explainAll explains findings: those of AppArmor first, as apparmor_parser looks at
+// their fixes while the others are explained.
+func explainAll(policy *explain.Policy, findings []*explain.Finding) {
+	for _, f := range findings {
+		if f.Denial.AppArmor != nil {
+			policy.Explain(f)
+		}
+	}
+	finish := policy.Check(findings)
+	for _, f := range findings {
+		if f.Denial.AppArmor == nil {
+			policy.Explain(f)
+		}
+	}
+	finish()
 }
 
 // parse reads the times of the filter, and checks what the command line says of
