@@ -22,6 +22,7 @@ import (
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/parser/source"
+	"github.com/whydenied/whydenied/rules"
 )
 
 // maxRecords bounds the records that are kept of one log, in bytes.
@@ -383,21 +384,18 @@ func writeBundle(name string, c *collection) (size int64, err error) {
 		return 0, err
 	}
 	reserved.Close()
-	f, err := os.CreateTemp(filepath.Dir(name), ".whydenied-*") // with mode 0600
+	err = rules.ReplaceFile(name, func(f *os.File) error {
+		if err := bundle.Write(f, c.manifest, c.texts); err != nil {
+			return err
+		}
+		info, err := f.Stat()
+		if err == nil {
+			size = info.Size()
+		}
+		return err
+	})
 	if err != nil {
-		return 0, errors.Join(err, os.Remove(name))
-	}
-	err = bundle.Write(f, c.manifest, c.texts)
-	if info, statErr := f.Stat(); statErr == nil {
-		size = info.Size()
-	}
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		os.Remove(name)
+		err = errors.Join(err, os.Remove(name))
 	}
 	return size, err
 }
