@@ -119,7 +119,7 @@ func (b *patcher) take(f *Finding) {
 		b.calls = append(b.calls, f)
 		return
 	}
-	profile := b.p.deciding(&f.Denial)
+	profile, decision := b.p.deciding(&f.Denial)
 	cause, _ := kernelReason(f.Denial.AppArmor)
 	req, ok := request(&f.Denial)
 	switch {
@@ -143,7 +143,7 @@ func (b *patcher) take(f *Finding) {
 		d.wants = append(d.wants, &want{findings: []*Finding{f}, profile: name, edits: fix.Edits, fix: &fix})
 		return
 	}
-	if decision := profile.Decide(req); decision.Refused|decision.Unmatched == 0 {
+	if decision.Refused|decision.Unmatched == 0 {
 		b.p.Explain(f)
 		b.leave(f, f.Why)
 		return
