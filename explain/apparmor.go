@@ -13,10 +13,8 @@ import (
 // Explain fills in why a finding was refused, by which rules, and what would
 // remedy it.
 func (p *Policy) Explain(f *Finding) {
-	record := &f.Denial.Event.Records[f.Denial.Record]
-	if record.Origin.UserSpace && record.Type != parser.USERAVC {
-		f.Cause, f.Decision = UndecidedOperation, Undecidable
-		f.Why = "a process wrote this line into the log, not the kernel: nothing says that it happened"
+	if f.isLookAlike() {
+		f.Cause, f.Decision, f.Why = UndecidedOperation, Undecidable, lookAlike
 		return
 	}
 	if f.Denial.Seccomp != nil {

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
@@ -46,15 +45,15 @@ func (b *patcher) seccomp() {
 
 // notForPatch returns why nothing is to be changed for a finding's call, or "".
 func (b *patcher) notForPatch(f *Finding, call seccomp.Call, profile *seccomp.Profile, name string) string {
-	origin, record := &f.Denial.Event.Records[f.Denial.Record], f.Denial.Seccomp
+	record := f.Denial.Seccomp
 	answered, wouldRefuse := false, false
 	if profile != nil {
 		d := decidedBy(record, profile.Decide(call))
 		answered, wouldRefuse = answers(d, record), foretold(d, record)
 	}
 	switch {
-	case origin.Origin.UserSpace && origin.Type != parser.USERAVC:
-		return "a process wrote this line into the log, not the kernel: nothing says that it happened"
+	case f.isLookAlike():
+		return lookAlike
 	case seccomp.Action(record.Code) == seccomp.Log && !wouldRefuse:
 		return "nothing was refused: the filter's answer is SCMP_ACT_LOG, and the call ran"
 	case profile == nil:
