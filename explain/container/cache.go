@@ -60,6 +60,7 @@ type entry struct {
 	found    bool
 	complete bool // nothing more is to be had
 	read     time.Time
+	bundle   string // that was known then
 	asked    time.Time
 	patience time.Duration
 	used     int // under the cache's lock, as is size
@@ -211,8 +212,8 @@ func (k *cache) container(ctx context.Context, id identity, ask bool) Container 
 	}
 	e := k.entry(id.key)
 	e.mu.Lock()
-	if now := time.Now(); !e.complete && now.Sub(e.read) >= askAgain {
-		e.read = now
+	if now := time.Now(); !e.complete && (now.Sub(e.read) >= askAgain || id.bundle.dir != e.bundle) {
+		e.read, e.bundle = now, id.bundle.dir
 		k.read(e, id)
 	}
 	if ask && !e.complete && time.Since(e.asked) >= e.patience {
