@@ -219,18 +219,15 @@ func (c *checker) file(name string, listed bool) error {
 	return c.report(file, append(diagnostics, seccomp.Lint(profile)...))
 }
 
-// maxPolicy bounds the bytes of a policy file.
-const maxPolicy = 16 << 20
-
 func readPolicy(name string) (string, error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return "", err
 	}
 	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, maxPolicy+1))
-	if err == nil && len(text) > maxPolicy {
-		err = fmt.Errorf("%s: larger than %d MiB, which no policy is", name, maxPolicy>>20)
+	text, err := io.ReadAll(io.LimitReader(file, rules.MaxFile+1))
+	if err == nil && len(text) > rules.MaxFile {
+		err = fmt.Errorf("%s: larger than %d MiB, which no policy is", name, rules.MaxFile>>20)
 	}
 	return string(text), err
 }

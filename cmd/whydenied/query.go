@@ -232,11 +232,7 @@ func loadSeccomp(name string, w io.Writer) (*seccomp.Profile, error) {
 		fmt.Fprintf(w, "whydenied: %s\n", report.Escape(full))
 		return profile, nil
 	}
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the seccomp profile: %w", err)
-	}
-	profile, diagnostics, err := seccomp.Parse(rules.NewFile(name, string(text)))
+	profile, diagnostics, err := seccomp.Load(name)
 	if err != nil {
 		return nil, err
 	}
