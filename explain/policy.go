@@ -66,7 +66,7 @@ func NewPolicyIn(tree *rules.Tree, dir string, include []string) *Policy {
 	return &Policy{
 		tree:      tree,
 		dir:       dir,
-		loader:    &apparmor.Loader{Tree: tree, Include: append(append([]string{}, include...), dir)},
+		loader:    &apparmor.Loader{Tree: tree, Include: append(slices.Clip(include), dir)},
 		byFile:    map[string]*apparmor.Policy{},
 		problems:  map[*apparmor.Policy][]rules.Diagnostic{},
 		seccompBy: map[string]*seccomp.Profile{},

@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
@@ -52,15 +51,6 @@ be read. Warnings and notes do not change it.`,
 	return cmd
 }
 
-// addOnly adds some of the flags that commands share.
-func (f *policyFlags) addOnly(flags *pflag.FlagSet, names ...string) {
-	all := pflag.NewFlagSet("", pflag.ContinueOnError)
-	f.add(all)
-	for _, name := range names {
-		flags.AddFlag(all.Lookup(name))
-	}
-}
-
 // A checker reads policy files and counts what is wrong with them.
 type checker struct {
 	include []string // search path of includes
@@ -74,10 +64,9 @@ type checker struct {
 
 func runCheck(cmd *cobra.Command, args []string, policy policyFlags, output outputFlags) error {
 	out := bufio.NewWriter(cmd.OutOrStdout())
-	include := append(append([]string{}, policy.include...), policy.profileDir)
 	c := &checker{
-		include: include,
-		loader:  &apparmor.Loader{Include: include},
+		include: policy.searchPath(),
+		loader:  &apparmor.Loader{Include: policy.searchPath()},
 		said:    map[string]bool{},
 		summary: report.CheckSummary{SchemaVersion: report.SchemaVersion},
 		stderr:  cmd.ErrOrStderr(),

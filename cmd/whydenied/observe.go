@@ -99,8 +99,7 @@ var priority = regexp.MustCompile(`^priority\s*=\s*[-+]?\d+\s+`)
 
 // apparmor returns the edits that have the deny rules of a policy file logged.
 func (f *observeFlags) apparmor(w io.Writer) (*rules.File, []rules.Edit, error) {
-	q := &query{loader: &apparmor.Loader{Include: append(append([]string{}, f.policy.include...), f.policy.profileDir)}}
-	policy, err := q.loadProfile(f.policy.profiles[0], w)
+	policy, err := loadProfile(&apparmor.Loader{Include: f.policy.searchPath()}, f.policy.profiles[0], w)
 	if err != nil {
 		return nil, nil, err
 	}
