@@ -174,7 +174,7 @@ func policyFiles(dir string) ([]string, error) {
 }
 
 func (c *checker) passOver(why string) error {
-	fmt.Fprintf(c.stderr, "whydenied: %s; passed over\n", report.Escape(why))
+	say(c.stderr, "%s; passed over", why)
 	return nil
 }
 

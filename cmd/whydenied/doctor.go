@@ -145,7 +145,7 @@ func (f *doctorFlags) applyLevers(cmd *cobra.Command, h host.Host, answers []hos
 		}
 	}
 	if len(levers) == 0 {
-		fmt.Fprintln(cmd.ErrOrStderr(), "whydenied: there is nothing to apply")
+		say(cmd.ErrOrStderr(), "there is nothing to apply")
 		return 0, nil
 	}
 	if f.limit > 0 {
@@ -155,7 +155,7 @@ func (f *doctorFlags) applyLevers(cmd *cobra.Command, h host.Host, answers []hos
 	if err != nil {
 		return 0, err
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: it stays until the next boot; %s undoes it (stored in %s)\n", undoCommand(f.state), report.Escape(f.state))
+	say(cmd.ErrOrStderr(), "it stays until the next boot; %s undoes it (stored in %s)", undoCommand(f.state), f.state)
 	return len(levers), printApplied(changes, print)
 }
 
@@ -186,7 +186,7 @@ func (f *doctorFlags) applyFor(cmd *cobra.Command, h host.Host, levers []host.Le
 	}
 	err = printApplied(changes, print)
 	if err == nil {
-		fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: undone in %s, on Ctrl-C, and if this process is killed\n", f.limit)
+		say(cmd.ErrOrStderr(), "undone in %s, on Ctrl-C, and if this process is killed", f.limit)
 		ctx, stop := context.WithTimeout(cmd.Context(), f.limit)
 		<-ctx.Done()
 		stop()
@@ -222,7 +222,7 @@ func hold(h host.Host, state string, levers []host.Lever, limit time.Duration) (
 func undoChanges(cmd *cobra.Command, state string, print func(report.DoctorMessage) error) error {
 	changes, err := host.Host{}.Undo(state)
 	if err == nil && len(changes) == 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: there is nothing to undo in %s\n", report.Escape(state))
+		say(cmd.ErrOrStderr(), "there is nothing to undo in %s", state)
 	}
 	for _, c := range changes {
 		change := report.NewUndone(c)

@@ -116,12 +116,12 @@ func logs(cmd *cobra.Command, args []string) ([]source.Input, error) {
 	}
 	host := source.Host()
 	for _, why := range host.Passed {
-		fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: %s\n", why)
+		say(cmd.ErrOrStderr(), "%s", why)
 	}
 	if len(host.Inputs) == 0 {
 		return nil, errors.New("no log of this host can be read; name a saved log")
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: reading %s\n", host.Taken)
+	say(cmd.ErrOrStderr(), "reading %s", host.Taken)
 	return host.Inputs, nil
 }
 

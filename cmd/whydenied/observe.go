@@ -150,9 +150,9 @@ func (f *observeFlags) print(cmd *cobra.Command, file *rules.File, edits []rules
 		out.WriteString(rules.Unified(changes))
 	}
 	if changed == file.Text {
-		fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: %s logs what it refuses already\n", report.Escape(file.Name))
+		say(cmd.ErrOrStderr(), "%s logs what it refuses already", file.Name)
 	} else {
-		fmt.Fprintln(cmd.ErrOrStderr(), "whydenied: this is a diagnostic step; go back to the profile as it was when the log has been read")
+		say(cmd.ErrOrStderr(), "this is a diagnostic step; go back to the profile as it was when the log has been read")
 	}
 	return out.Flush()
 }

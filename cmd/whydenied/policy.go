@@ -11,7 +11,6 @@ import (
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
-	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -167,7 +166,7 @@ func loadSeccomp(name string, w io.Writer) (*seccomp.Profile, error) {
 		if !ok {
 			return nil, usagef("no seccomp profile of %q is built in; there are docker, containerd, podman and cri-o", engine)
 		}
-		fmt.Fprintf(w, "whydenied: %s\n", report.Escape(full))
+		say(w, "%s", full)
 		return profile, nil
 	}
 	profile, diagnostics, err := seccomp.Load(name)

@@ -61,7 +61,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case errors.Is(err, syscall.EPIPE): // the reader of stdout has seen enough
 		return exitClean
 	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(stderr, "whydenied: interrupted")
+		say(stderr, "interrupted")
 		return exitFailed
 	}
 	complain(stderr, err)
@@ -71,10 +71,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return exitFailed
 }
 
-// complain prints an error as one line.
-func complain(w io.Writer, err error) {
-	fmt.Fprintf(w, "whydenied: %s\n", report.Escape(err.Error()))
+// say prints one line of what is not the answer to stderr, safe for a terminal.
+func say(stderr io.Writer, format string, args ...any) {
+	fmt.Fprintf(stderr, "whydenied: %s\n", report.Escape(fmt.Sprintf(format, args...)))
 }
+
+// complain says an error.
+func complain(stderr io.Writer, err error) { say(stderr, "%v", err) }
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
