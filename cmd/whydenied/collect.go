@@ -181,8 +181,8 @@ func (c *collection) copyFile(name string) error {
 	return err
 }
 
-// containers adds what is known of containers, of this host's own too, and narrows
-// to those that are wanted.
+// containers adds what is known of containers: what the user names, then what this
+// host has itself if own is set. It narrows to those that are wanted.
 func (c *collection) containers(own bool) error {
 	var found []container.Metadata
 	for _, name := range c.flags.policy.inventory {
@@ -197,7 +197,7 @@ func (c *collection) containers(own bool) error {
 		if err != nil {
 			c.missing(strings.ReplaceAll(err.Error(), "\n", "; "))
 		}
-		found = gathered
+		found = append(found, gathered...) // what comes first of a container goes before
 	}
 	for i := range found {
 		text, n, err := bundle.RedactJSON(found[i].Text)
@@ -207,7 +207,7 @@ func (c *collection) containers(own bool) error {
 		found[i].Text = text
 		c.redacted += n
 		if engine, ok := container.ReadEngine(text); ok {
-			c.manifest.Host.Engines[engine.Name] = engine.Version
+			c.manifest.Host.Engines[engine.Name] = cmp.Or(c.manifest.Host.Engines[engine.Name], engine.Version)
 			continue
 		}
 		containers, err := found[i].Containers()
