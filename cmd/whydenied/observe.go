@@ -99,8 +99,7 @@ var priority = regexp.MustCompile(`^priority\s*=\s*[-+]?\d+\s+`)
 
 // apparmor returns the edits that have the deny rules of a policy file logged.
 func (f *observeFlags) apparmor(w io.Writer) (*rules.File, []rules.Edit, error) {
-	q := &query{loader: &apparmor.Loader{Include: append(append([]string{}, f.policy.include...), f.policy.profileDir)}}
-	policy, err := q.loadProfile(f.policy.profiles[0], w)
+	policy, err := loadProfile(&apparmor.Loader{Include: f.policy.searchPath()}, f.policy.profiles[0], w)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -151,9 +150,9 @@ func (f *observeFlags) print(cmd *cobra.Command, file *rules.File, edits []rules
 		out.WriteString(rules.Unified(changes))
 	}
 	if changed == file.Text {
-		fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: %s logs what it refuses already\n", report.Escape(file.Name))
+		say(cmd.ErrOrStderr(), "%s logs what it refuses already", file.Name)
 	} else {
-		fmt.Fprintln(cmd.ErrOrStderr(), "whydenied: this is a diagnostic step; go back to the profile as it was when the log has been read")
+		say(cmd.ErrOrStderr(), "this is a diagnostic step; go back to the profile as it was when the log has been read")
 	}
 	return out.Flush()
 }

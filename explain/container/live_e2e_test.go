@@ -39,15 +39,6 @@ import (
 // missing skips a test for want of something, or fails it.
 var missing = kernel.Missing
 
-// measures skips a test that is about time or speed, and so about what else the
-// machine does, where only what is right is asked for.
-func measures(t *testing.T) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("measures time; not with -short")
-	}
-}
-
 // A refused is a SECCOMP record of one of our processes, and what was found for
 // it as soon as it was read.
 type refused struct {
@@ -267,7 +258,7 @@ func (c tally) String() string {
 // Of 1,000 processes of containers that live less than 5 ms at least 999 must be
 // known, and none wrong.
 func TestShortLived(t *testing.T) {
-	measures(t)
+	kernel.Measures(t)
 	trackers := map[string]*Tracker{TierBPF: track(t, TierBPF), TierConnector: track(t, TierConnector), TierProc: track(t, TierProc)}
 	stop := listen(t, trackers)
 	workloads := start(t)
@@ -354,7 +345,7 @@ func lifetime(tracker *Tracker, pid int, at time.Time) time.Duration {
 // One PID used in turn by containers and the host must never be blamed on the
 // wrong one: not at once after the other, and known where there is time between.
 func TestReusedPID(t *testing.T) {
-	measures(t)
+	kernel.Measures(t)
 	const last = "/proc/sys/kernel/ns_last_pid"
 	if _, err := os.Stat(last); err != nil {
 		missing(t, "%s (CONFIG_CHECKPOINT_RESTORE)", last)
@@ -499,7 +490,7 @@ func TestCloned(t *testing.T) {
 // A real dockerd, which keeps its files in places that nobody knows: what it
 // tells by its runtime's command line and its API is enough.
 func TestDocker(t *testing.T) {
-	measures(t)
+	kernel.Measures(t)
 	for _, need := range []string{"dockerd", "docker"} {
 		if _, err := exec.LookPath(need); err != nil {
 			missing(t, "%s (Debian's docker.io)", need)
