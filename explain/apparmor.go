@@ -265,7 +265,10 @@ func (p *Policy) decide(f *Finding, profile *apparmor.Profile, req apparmor.Requ
 		f.Decision = Quiet
 	}
 	f.investigate(req)
-	req = lasting(req)
+	if opensLibrary(&f.Denial, req) {
+		f.Notes = append(f.Notes, "A shared library is mapped once it is open, so the fix grants m, too.")
+	}
+	req = lasting(&f.Denial, req)
 	f.fix(p, profile, req, profile.Decide(req))
 	f.modes(profile)
 }

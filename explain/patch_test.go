@@ -52,6 +52,10 @@ func TestPatch(t *testing.T) {
 	call := func(serial, number int) string {
 		return fmt.Sprintf(`type=SYSCALL msg=audit(1795427169.844:%d): arch=c000003e syscall=%d success=no exit=-13 a0=0 a1=0 a2=0 a3=0 items=0 ppid=6 pid=7 uid=0 comm="app" exe="/bin/app"`+"\n", serial, number)
 	}
+	with := func(serial, number int, a1, a2 string) string {
+		return strings.NewReplacer("a1=0", "a1="+a1, "a2=0", "a2="+a2).Replace(call(serial, number))
+	}
+	const library, plugin = "/usr/lib/x86_64-linux-gnu/libm.so.6", "/opt/app/plugin.so"
 	linked := strings.NewReplacer(`"open"`, `"link"`, "\n", " target=\"/srv/t\"\n").Replace(opened(1, "/srv/n", "wacd", 0))
 	numbers := ""
 	for i := range 5 {
@@ -82,6 +86,12 @@ func TestPatch(t *testing.T) {
 		{"a limit that mq_open asks about", capable(1, "sys_resource", 24) + call(1, 240) + opened(1, "/q", "w", 0), "", "  owner /q w,\n", 1},
 		{"a limit that mq_open is refused by", capable(1, "sys_resource", 24) + call(1, 240), "", "  capability sys_resource,\n", 0},
 		{"a limit of another call", capable(1, "sys_resource", 24) + call(1, 160) + opened(1, "/q", "w", 0), "", "  capability sys_resource,\n  owner /q w,\n", 0},
+		{"a mode without a set-group-ID bit", capable(1, "fsetid", 4) + with(1, 90, "1a0", "0"), "", "", 1},
+		{"a mode with a set-group-ID bit", capable(1, "fsetid", 4) + with(1, 268, "0", "5a0"), "", "  capability fsetid,\n", 0},
+		{"a library", opened(1, library, "r", 0), "", "  owner " + library + " rm,\n", 0},
+		{"a library that the loader opens", opened(1, plugin, "r", 0) + with(1, 257, "0", "80000"), "", "  owner " + plugin + " rm,\n", 0},
+		{"a library that is read", opened(1, library, "r", 0) + with(1, 257, "0", "0"), "", "  owner " + library + " r,\n", 0},
+		{"what is named like a library", opened(1, plugin, "r", 0), "", "  owner " + plugin + " r,\n", 0},
 		{"two capabilities", capable(1, "dac_read_search", 2) + capable(2, "dac_override", 1), "", "  capability dac_override,\n  capability dac_read_search,\n", 0},
 		{"nothing for a profile that allows it", opened(1, "/srv/a", "r", 0), "  /srv/* r,\n", "  /srv/* r,\n", 1},
 	} {
