@@ -327,8 +327,8 @@ func (p *Policy) denyFixes(profile *apparmor.Profile, req apparmor.Request, d ap
 	narrow := &rules.Fix{Message: "make the deny rule leave out this alone"}
 	wide := rules.Fix{Message: "take this out of the deny rule"}
 	for _, r := range d.Deny {
-		if via := r.Head().Via; r.Head().Shared {
-			return nil, []string{fmt.Sprintf("The deny rule comes from %s, which other profiles share, and no rule of this profile can outweigh it: leave out the include at %s and copy what is needed of it.", r.Location().File.Name, via[0])}
+		if r.Head().Shared {
+			return p.inlineFixes(profile, req, r)
 		}
 		narrowed, ok := profile.NarrowDeny(r, req, perms)
 		if !ok {
@@ -357,6 +357,63 @@ func (p *Policy) denyFixes(profile *apparmor.Profile, req apparmor.Request, d ap
 		fixes = append(fixes, p.allowToo(wide, profile, req))
 	}
 	return fixes, notes
+}
+
+// inlineFixes proposes what is to be done about a deny rule that other profiles
+// share, and that no rule of this one outweighs: instead of the include, the
+// profile gets a copy of what it includes, in which the rule is changed.
+func (p *Policy) inlineFixes(profile *apparmor.Profile, req apparmor.Request, denying apparmor.Rule) (fixes []rules.Fix, notes []string) {
+	const most = 8 // includes that are copied, one in another
+	include := denying.Head().Via[0]
+	copied := profile
+	for range most {
+		d := copied.Decide(req)
+		i := slices.IndexFunc(d.Deny, func(r apparmor.Rule) bool { return r.Head().Shared })
+		if i < 0 {
+			fixes, notes = p.denyFixes(copied, req, d)
+			break
+		}
+		edit, ok := copied.Inline(d.Deny[i])
+		if !ok {
+			break
+		}
+		if copied = p.edited([]rules.Edit{edit}, copied); copied == nil {
+			break
+		}
+	}
+	kept := fixes[:0]
+	for _, fix := range fixes {
+		if edits, ok := sinceEdits(profile.Policy, fix.Edits); ok {
+			fix.Edits = edits
+			fix.Message = "copy " + denying.Location().File.Name + " into this profile instead of the include, and " + fix.Message
+			kept = append(kept, fix)
+		}
+	}
+	note := "The deny rule comes from %s, which other profiles share, and no rule of this profile can outweigh it: leave out the include at %s and copy what is needed of it."
+	if len(kept) > 0 {
+		note = "The deny rule comes from %s, which other profiles share, and no rule of this profile can outweigh it: the fix puts a copy in place of the include at %s, which later versions of that file do not change."
+	}
+	return kept, append(notes, fmt.Sprintf(note, denying.Location().File.Name, include))
+}
+
+// sinceEdits turns edits of a later version of a policy into edits of the policy
+// itself, one for each file. It reports false if a file is not of the policy.
+func sinceEdits(policy *apparmor.Policy, later []rules.Edit) (edits []rules.Edit, ok bool) {
+	changes, err := rules.Apply(later)
+	for _, c := range changes {
+		i := slices.IndexFunc(policy.Files, func(f *rules.File) bool { return f.Name == c.File.Name })
+		if i < 0 {
+			return nil, false
+		}
+		file := policy.Files[i]
+		lines := rules.Change{File: file, New: c.New}.LineEdits()
+		if len(lines) == 0 {
+			continue
+		}
+		span := rules.Span{Start: lines[0].At.Span.Start, End: lines[len(lines)-1].At.Span.End}
+		edits = append(edits, rules.Edit{At: rules.Location{File: file, Span: span}, New: c.New[span.Start : len(c.New)-len(file.Text)+span.End]})
+	}
+	return edits, err == nil && len(edits) > 0
 }
 
 // dropPerms takes permissions out of a deny rule for files, or the whole rule out

@@ -139,6 +139,33 @@ func TestPatchLocal(t *testing.T) {
 	assert.Equal(t, "/srv/a rk,\ndeny /srv/b[^1/] w,\n/srv/* w,\n", patch.Changes[0].New, "the local file's rules are the administrator's own")
 }
 
+// TestPatchSharedDeny holds that a profile gets a copy of what it includes where a
+// deny rule in it is in the way, and that the included files stay as they are.
+func TestPatchSharedDeny(t *testing.T) {
+	const head = "profile p {\n  /srv/** rw,\n"
+	files := map[string]string{
+		"abstractions/outer": "# Of the system.\n/etc/hostname r,\n\ninclude <abstractions/inner>\n",
+		"abstractions/inner": "deny /srv/[ab] w,\ndeny /srv/c w,\n/etc/hosts r,\n",
+	}
+	const copied = "  # abstractions/outer, copied for this profile alone:\n  # Of the system.\n  /etc/hostname r,\n\n" +
+		"  # abstractions/inner, copied for this profile alone:\n"
+	for _, c := range []struct{ name, log, after string }{
+		{"one name", opened(1, "/srv/a", "w", 5), copied + "  deny /srv/b w,\n  deny /srv/c w,\n  /etc/hosts r,\n"},
+		{"two rules of it", opened(1, "/srv/a", "w", 5) + opened(2, "/srv/b", "w", 5) + opened(3, "/srv/c", "w", 5), copied + "  /etc/hosts r,\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			patch := patched(t, c.log, head+"  include <abstractions/outer>\n}\n", files)
+			assert.Empty(t, patch.Left)
+			require.Len(t, patch.Changes, 1, "%+v", patch.Left)
+			assert.Equal(t, head+c.after+"}\n", patch.Changes[0].New)
+			assert.Contains(t, patch.Remedies[0].Fix.Proof, "nothing else is")
+		})
+	}
+	patch := patched(t, opened(1, "/srv/a", "w", 5), head+"  include <abstractions>\n}\n", files)
+	require.Len(t, patch.Left, 1, "a directory is not copied")
+	assert.Contains(t, patch.Left[0].Reason, "leave out the include")
+}
+
 // TestPatchSharedLocal holds that a file which two profiles share is changed for
 // one at a time, and that the other's findings are not lost.
 func TestPatchSharedLocal(t *testing.T) {
