@@ -176,7 +176,7 @@ func pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, pid int) (o
 		return add(nil, spell(profile, file.Path), what+" for this path alone"), nil
 	case k.only:
 		return add(nil, k.glob, what+" for this path of any process"), nil
-	case k.first:
+	case k.first && (!k.made || file.Perms&(apparmor.Write|apparmor.Append) != 0):
 		own = add(nil, k.glob, what+" for names like this, as it holds "+k.why)
 		return add(own, spell(profile, file.Path), what+" for this path alone"), nil
 	}
