@@ -223,6 +223,7 @@ func (p *Policy) explainKernelReason(f *Finding, profile *apparmor.Profile) {
 				f.addPlace(Place{At: r.Location(), Via: r.Head().Via, Note: "is what " + path + " is allowed"})
 			}
 		}
+		f.linkFix(p, profile)
 	case ProfileNotLoaded:
 		if a.Operation == "change_hat" {
 			f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "defines no such hat, or did not when it was loaded"}}

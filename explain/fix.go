@@ -316,6 +316,48 @@ func (f *Finding) transitionFix(p *Policy, profile *apparmor.Profile, rule *appa
 	f.Notes = append(f.Notes, "If the target profile should be in force, load it before the container starts; under no_new_privs the kernel changes profile only to one that allows no more.")
 }
 
+// linkFix proposes to have a link executed as its target is, where both may be and
+// otherwise: the kernel compares the transitions of a link and its target.
+func (f *Finding) linkFix(p *Policy, profile *apparmor.Profile) {
+	a := f.Denial.AppArmor
+	target, link := execRule(profile, a.Target), execRule(profile, a.Name)
+	if target == nil || link == nil {
+		return
+	}
+	var edits []rules.Edit
+	rule := strings.TrimSuffix(apparmor.RuleFor(apparmor.FileRequest{Path: a.Name, Perms: apparmor.Exec}, target.Exec.String()), ",")
+	if target.Exec.Target != nil {
+		rule += " -> " + target.Exec.TargetAt.Text()
+	}
+	rule += ","
+	if _, literal := link.Path.Literal(); !literal {
+		edits = insertFix(profile, rule, "").Edits
+	} else if changed, text, ok := link.ChangeExec(target.Exec.String()); ok && target.Exec.Target == nil && link.Exec.Target == nil {
+		edits, rule = changed, text
+	}
+	if len(edits) == 0 || p.edited(edits, profile) == nil {
+		return
+	}
+	f.Fixes = append(f.Fixes, rules.Fix{
+		Message: "let the link run as its target does",
+		Rule:    rule,
+		Edits:   edits,
+		Grants:  "what the rule for " + a.Target + " does, by another name of the same file",
+		Risk:    rules.Low,
+		Proof:   []string{p.parses(profile)},
+	})
+}
+
+// execRule returns the rule that decides how a program runs, or nil.
+func execRule(profile *apparmor.Profile, path string) *apparmor.FileRule {
+	for _, r := range profile.Decide(apparmor.FileRequest{Path: path, Perms: apparmor.Exec, Owner: true}).Allow {
+		if rule, ok := r.(*apparmor.FileRule); ok && rule.Path != nil && rule.Exec.Mode != 0 {
+			return rule
+		}
+	}
+	return nil
+}
+
 // denyFixes proposes to narrow the deny rules that refuse the access so that
 // they leave it out, and then to drop it from all that they name. Where no rule
 // allows the access either, a rule for it is added.
