@@ -289,18 +289,15 @@ func (f *Finding) flagFix(p *Policy, profile *apparmor.Profile, flag string) {
 	}
 }
 
-// transitionFix proposes another exec mode for a rule whose transition failed:
-// to stay in the profile under no_new_privs, or to fall back to that where the
-// target is not loaded.
+// transitionFix proposes another exec mode where a transition failed: to stay in
+// the profile under no_new_privs, or to fall back to that where the target is not
+// loaded.
 func (f *Finding) transitionFix(p *Policy, profile *apparmor.Profile, rule *apparmor.FileRule) {
 	mode, message := "ix", "stay in this profile"
 	if f.Denial.AppArmor.Info == "profile transition not found" {
 		mode, message = rule.Exec.OrInherit(), "stay in this profile where the target is not loaded"
 	}
-	edits, text, ok := rule.ChangeExec(mode)
-	if !ok {
-		return
-	}
+	edits, text := execEdits(profile, rule, f.Denial.AppArmor.Name, mode, rule.Exec.Target)
 	fix := rules.Fix{
 		Message: message,
 		Rule:    text,
@@ -309,7 +306,7 @@ func (f *Finding) transitionFix(p *Policy, profile *apparmor.Profile, rule *appa
 		Risk:    rules.Medium,
 		Reason:  "two programs share one set of rules",
 	}
-	if edited := p.edited(fix.Edits, profile); edited != nil {
+	if len(edits) > 0 && p.changesExec(edits, profile) {
 		fix.Proof = []string{p.parses(profile)}
 		f.Fixes = append(f.Fixes, fix)
 	}
@@ -324,23 +321,13 @@ func (f *Finding) linkFix(p *Policy, profile *apparmor.Profile) {
 	if target == nil || link == nil {
 		return
 	}
-	var edits []rules.Edit
-	rule := strings.TrimSuffix(apparmor.RuleFor(apparmor.FileRequest{Path: a.Name, Perms: apparmor.Exec}, target.Exec.String()), ",")
-	if target.Exec.Target != nil {
-		rule += " -> " + target.Exec.TargetAt.Text()
-	}
-	rule += ","
-	if _, literal := link.Path.Literal(); !literal {
-		edits = insertFix(profile, rule, "").Edits
-	} else if changed, text, ok := link.ChangeExec(target.Exec.String()); ok && target.Exec.Target == nil && link.Exec.Target == nil {
-		edits, rule = changed, text
-	}
-	if len(edits) == 0 || p.edited(edits, profile) == nil {
+	edits, text := execEdits(profile, link, a.Name, target.Exec.String(), target.Exec.Target)
+	if len(edits) == 0 || !p.changesExec(edits, profile) {
 		return
 	}
 	f.Fixes = append(f.Fixes, rules.Fix{
 		Message: "let the link run as its target does",
-		Rule:    rule,
+		Rule:    text,
 		Edits:   edits,
 		Grants:  "what the rule for " + a.Target + " does, by another name of the same file",
 		Risk:    rules.Low,
@@ -356,6 +343,33 @@ func execRule(profile *apparmor.Profile, path string) *apparmor.FileRule {
 		}
 	}
 	return nil
+}
+
+// execEdits returns the edits that have one program run in another mode than the
+// rule that decides it now says, and the rule that does so: that one changed if
+// it names the program alone, else a new one, which wins over a glob. target is
+// where px and cx lead, nil if they name none.
+func execEdits(profile *apparmor.Profile, rule *apparmor.FileRule, path, mode string, target *apparmor.Pattern) ([]rules.Edit, string) {
+	if rule.Path != nil {
+		if _, literal := rule.Path.Literal(); literal {
+			if mode != "ix" && target != rule.Exec.Target {
+				return nil, "" // the rule keeps its own
+			}
+			edits, text, _ := rule.ChangeExec(mode)
+			return edits, text
+		}
+	}
+	text := apparmor.RuleFor(apparmor.FileRequest{Path: path, Perms: apparmor.Exec}, mode)
+	if target != nil && mode != "ix" {
+		text = strings.TrimSuffix(text, ",") + " -> " + target.At.Text() + ","
+	}
+	return insertFix(profile, text, "").Edits, text
+}
+
+// changesExec reports whether edits of exec modes make a policy without errors.
+func (p *Policy) changesExec(edits []rules.Edit, profile *apparmor.Profile) bool {
+	edited := p.edited(edits, profile)
+	return edited != nil && !conflicts(profile, edited)
 }
 
 // denyFixes proposes to narrow the deny rules that refuse the access so that
