@@ -166,9 +166,10 @@ func TestPatchSharedDeny(t *testing.T) {
 			assert.Contains(t, patch.Remedies[0].Fix.Proof, "nothing else is")
 		})
 	}
-	patch := patched(t, opened(1, "/srv/a", "w", 5), head+"  include <abstractions>\n}\n", files)
-	require.Len(t, patch.Left, 1, "a directory is not copied")
-	assert.Contains(t, patch.Left[0].Reason, "leave out the include")
+
+	patch := patched(t, opened(1, "/srv/a", "w", 5), head+"  include <site.d>\n}\n", map[string]string{"site.d/1": "/x r,\n", "site.d/2": "deny /srv/a w,\n"})
+	require.Len(t, patch.Changes, 1, "%+v", patch.Left)
+	assert.Equal(t, head+"  # site.d/1, copied for this profile alone:\n  /x r,\n  # site.d/2, copied for this profile alone:\n}\n", patch.Changes[0].New)
 }
 
 // TestPatchSharedLocal holds that a file which two profiles share is changed for
