@@ -50,6 +50,7 @@ func measures(t *testing.T) {
 }
 
 func openLive(t testing.TB, name string, from Start) *Live {
+	kernel.Alone(t)
 	l, err := Open(name, from)
 	if err != nil {
 		missing(t, "permission to read live records: %v", err)
@@ -201,6 +202,7 @@ func serials(ctx context.Context, n *netlink) (seen map[int]bool, lost int) {
 // is told exactly: what a reader with a large buffer saw meanwhile is the truth.
 func TestAuditNetlinkLossIsExact(t *testing.T) {
 	measures(t)
+	kernel.Alone(t)
 	small, err := openNetlink(1, 1)
 	if err != nil {
 		missing(t, "permission to read the audit netlink: %v", err)
@@ -420,7 +422,8 @@ func TestDropCapabilities(t *testing.T) {
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	cmd := exec.Command(program)
+	comm := fmt.Sprint("dropped-", os.Getpid()) // nobody else's
+	cmd := exec.Command(program, comm)
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -433,7 +436,7 @@ func TestDropCapabilities(t *testing.T) {
 			case <-stop:
 				return
 			case <-time.After(100 * time.Millisecond):
-				logged(t, 1, 0).Wait()
+				kernel.Logged{Calls: 1, Comm: comm}.Start(t).Wait()
 			}
 		}
 	}()
@@ -462,7 +465,7 @@ func TestDropCapabilities(t *testing.T) {
 	assert.Greater(t, threads, 12)
 	assert.Equal(t, ours+" "+ours, child, "a program that root starts has its own")
 	assert.Contains(t, again, "CAP_AUDIT_READ in the initial user namespace is needed")
-	assert.Equal(t, "exe", denial)
+	assert.Equal(t, comm, denial)
 }
 
 func must(text []byte, err error) []byte {
