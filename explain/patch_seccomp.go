@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
@@ -27,7 +26,8 @@ func (b *patcher) seccomp() {
 	var sheets []*sheet
 	for _, f := range b.calls {
 		profile, name := b.p.seccompProfile(f)
-		if reason := b.notForPatch(f, profile, name); reason != "" {
+		call := b.p.call(f)
+		if reason := b.notForPatch(f, call, profile, name); reason != "" {
 			b.leave(f, reason)
 			continue
 		}
@@ -36,26 +36,33 @@ func (b *patcher) seccomp() {
 			i = len(sheets)
 			sheets = append(sheets, b.sheet(profile, f))
 		}
-		b.allow(sheets[i], f)
+		b.allow(sheets[i], f, call)
 	}
 	for _, s := range sheets {
 		b.finishSheet(s)
 	}
 }
 
-// notForPatch returns why nothing is to be changed for a finding, or "".
-func (b *patcher) notForPatch(f *Finding, profile *seccomp.Profile, name string) string {
-	record := &f.Denial.Event.Records[f.Denial.Record]
-	action := seccomp.Action(f.Denial.Seccomp.Code)
+// notForPatch returns why nothing is to be changed for a finding's call, or "".
+func (b *patcher) notForPatch(f *Finding, call seccomp.Call, profile *seccomp.Profile, name string) string {
+	record := f.Denial.Seccomp
+	answered, wouldRefuse := false, false
+	if profile != nil {
+		d := decidedBy(record, profile.Decide(call))
+		answered, wouldRefuse = answers(d, record), foretold(d, record)
+	}
 	switch {
-	case record.Origin.UserSpace && record.Type != parser.USERAVC:
-		return "a process wrote this line into the log, not the kernel: nothing says that it happened"
-	case action == seccomp.Log && (profile == nil || !foretold(profile.Decide(b.p.call(f)), f.Denial.Seccomp)):
+	case f.isLookAlike():
+		return lookAlike
+	case seccomp.Action(record.Code) == seccomp.Log && !wouldRefuse:
 		return "nothing was refused: the filter's answer is SCMP_ACT_LOG, and the call ran"
 	case profile == nil:
 		return name
 	case profile.Form == seccomp.OCI:
 		return "the profile is what the runtime made of another, in " + name + ", and will be made anew: name the one that it is made of with --seccomp"
+	case !answered && !wouldRefuse: // another filter is in force
+		b.p.Explain(f)
+		return f.Why
 	}
 	return ""
 }
@@ -74,16 +81,9 @@ func (b *patcher) sheet(profile *seccomp.Profile, f *Finding) *sheet {
 	return s
 }
 
-// allow makes the first fix for a call part of a sheet.
-func (b *patcher) allow(s *sheet, f *Finding) {
-	call := b.p.call(f)
-	record := f.Denial.Seccomp
-	if d := decidedBy(record, s.before.Decide(call)); !answers(d, record) && !foretold(d, record) { // another filter is in force
-		b.p.Explain(f)
-		b.leave(f, f.Why)
-		return
-	}
-	d := decidedBy(record, s.after.Decide(call))
+// allow makes the first fix for a finding's call part of a sheet.
+func (b *patcher) allow(s *sheet, f *Finding, call seccomp.Call) {
+	d := decidedBy(f.Denial.Seccomp, s.after.Decide(call))
 	key := fmt.Sprint(call.Arch, d.Syscall, call.Args)
 	fix, known := s.fixes[key]
 	if !known && d.Action.Permits() {

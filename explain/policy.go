@@ -66,7 +66,7 @@ func NewPolicyIn(tree *rules.Tree, dir string, include []string) *Policy {
 	return &Policy{
 		tree:      tree,
 		dir:       dir,
-		loader:    &apparmor.Loader{Tree: tree, Include: append(append([]string{}, include...), dir)},
+		loader:    &apparmor.Loader{Tree: tree, Include: append(slices.Clip(include), dir)},
 		byFile:    map[string]*apparmor.Policy{},
 		problems:  map[*apparmor.Policy][]rules.Diagnostic{},
 		seccompBy: map[string]*seccomp.Profile{},
@@ -98,21 +98,20 @@ func (p *Policy) UseProfile(file *rules.File) []rules.Diagnostic {
 // AddSeccomp reads the seccomp profile that the user named; it holds for every
 // process whose own is not known from the inventory.
 func (p *Policy) AddSeccomp(name string) ([]rules.Diagnostic, error) {
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the seccomp profile: %w", err)
+	profile, diagnostics, err := seccomp.Load(name)
+	if err == nil {
+		p.seccomp = profile
 	}
-	return p.UseSeccomp(rules.NewFile(name, string(text)))
+	return diagnostics, err
 }
 
 // UseSeccomp is AddSeccomp for a file that has been read.
 func (p *Policy) UseSeccomp(file *rules.File) ([]rules.Diagnostic, error) {
 	profile, diagnostics, err := seccomp.Parse(file)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		p.seccomp = profile
 	}
-	p.seccomp = profile
-	return diagnostics, nil
+	return diagnostics, err
 }
 
 func (p *Policy) load(file *rules.File) (*apparmor.Policy, []rules.Diagnostic) {

@@ -88,7 +88,7 @@ func terminalWidth(w io.Writer) (width int, terminal bool) {
 func warn(w io.Writer, diagnostics []rules.Diagnostic) {
 	for _, d := range diagnostics {
 		if d.Severity == rules.Error {
-			fmt.Fprintf(w, "whydenied: %s\n", report.Escape(d.String()))
+			say(w, "%v", d)
 		}
 	}
 }

@@ -29,6 +29,15 @@ func Missing(t testing.TB, format string, args ...any) {
 	t.Skipf("missing: "+format, args...)
 }
 
+// Measures skips a test that is about time or speed, and so about what else the
+// machine does, where only what is right is asked for.
+func Measures(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("measures time; not with -short")
+	}
+}
+
 // An Audit reads what the kernel sends to the multicast group of the audit
 // netlink. Next and Mark may be called by one goroutine each.
 type Audit struct {
