@@ -101,7 +101,8 @@ var priority = regexp.MustCompile(`^priority\s*=\s*[-+]?\d+\s+`)
 // apparmor returns the edits that have the deny rules of a policy file logged, and
 // those of what it includes.
 func (f *observeFlags) apparmor(w io.Writer) (*rules.File, []rules.Edit, error) {
-	policy, err := loadProfile(&apparmor.Loader{Include: f.policy.searchPath()}, f.policy.profiles[0], w)
+	loader := &apparmor.Loader{Include: f.policy.searchPath()}
+	policy, err := loadProfile(loader, f.policy.profiles[0], w)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -109,7 +110,7 @@ func (f *observeFlags) apparmor(w io.Writer) (*rules.File, []rules.Edit, error) 
 		return nil, nil, fmt.Errorf("%s holds no policy", report.Escape(f.policy.profiles[0]))
 	}
 	file := policy.Files[0]
-	loud := inlineDenies(q.loader, policy)
+	loud := inlineDenies(loader, policy)
 	edits := auditDenies(loud)
 	if len(edits) == 0 {
 		return file, nil, nil
