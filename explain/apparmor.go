@@ -221,6 +221,7 @@ func (p *Policy) explainKernelReason(f *Finding, profile *apparmor.Profile) {
 				f.addPlace(Place{At: r.Location(), Via: r.Head().Via, Note: "is what " + path + " is allowed"})
 			}
 		}
+		f.linkFix(p, profile)
 	case ProfileNotLoaded:
 		if a.Operation == "change_hat" {
 			f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "defines no such hat, or did not when it was loaded"}}
@@ -262,7 +263,10 @@ func (p *Policy) decide(f *Finding, profile *apparmor.Profile, req apparmor.Requ
 		f.Decision = Quiet
 	}
 	f.investigate(req)
-	req = lasting(req)
+	if opensLibrary(&f.Denial, req) {
+		f.Notes = append(f.Notes, "A shared library is mapped once it is open, so the fix grants m, too.")
+	}
+	req = lasting(&f.Denial, req)
 	f.fix(p, profile, req, profile.Decide(req))
 	f.modes(profile)
 }

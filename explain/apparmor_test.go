@@ -69,6 +69,34 @@ func TestKernelReasons(t *testing.T) {
 	assert.Equal(t, "/b/* r,", f.Rules[1].At.Text())
 	assert.Empty(t, f.Fixes, "no rule for the new name alone can help")
 
+	const link = `apparmor="DENIED" operation="link" info="link not subset of target" error=-13 profile="p" name="/a/new" pid=7 comm="ln" requested_mask="x" denied_mask="x" fsuid=0 ouid=0 target="/b/old"`
+	for profile, fix := range map[string]string{
+		"profile p {\n  /a/* rlix,\n  /b/* rpx -> q,\n}\n":     "/a/new px -> q,",
+		"profile p {\n  /a/new rlPx,\n  /b/old ix,\n}\n":       "/a/new rlix,",
+		"profile p {\n  /a/new rlix,\n  /b/old rPx -> q,\n}\n": "",
+	} {
+		f = explained(t, apparmorRecord(link), profile)
+		if fix == "" {
+			assert.Empty(t, f.Fixes, profile)
+			continue
+		}
+		require.Len(t, f.Fixes, 1, profile)
+		assert.Equal(t, fix, f.Fixes[0].Rule)
+	}
+
+	const missing = `apparmor="DENIED" operation="exec" info="profile transition not found" error=-13 profile="p" name="/a/x" pid=7 comm="sh" requested_mask="x" denied_mask="x" fsuid=0 ouid=0 target="q"`
+	for profile, fix := range map[string]string{
+		"profile p {\n  /a/x rpx -> q,\n}\n":      "/a/x rpix -> q,",
+		"profile p {\n  /a/* rpx -> q,\n}\n":      "/a/x pix -> q,",
+		"profile p {\n  /a/x rPx,\n}\n":           "/a/x rPix,",
+		"profile p {\n  /a/* px -> \"q r\",\n}\n": "/a/x pix -> \"q r\",",
+		"profile p {\n  /a/* Px,\n}\n":            "/a/x Pix,",
+	} {
+		f = explained(t, apparmorRecord(missing), profile)
+		require.Len(t, f.Fixes, 1, profile)
+		assert.Equal(t, fix, f.Fixes[0].Rule)
+	}
+
 	f = explained(t, apparmorRecord(`apparmor="DENIED" operation="change_hat" info="hat not found" error=-2 profile="p" name="h" pid=7 comm="apache2"`),
 		"profile p {\n  hat other { }\n}\n")
 	assert.Equal(t, ProfileNotLoaded, f.Cause)

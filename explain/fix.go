@@ -176,7 +176,7 @@ func pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, pid int) (o
 		return add(nil, spell(profile, file.Path), what+" for this path alone"), nil
 	case k.only:
 		return add(nil, k.glob, what+" for this path of any process"), nil
-	case k.first:
+	case k.first && (!k.made || file.Perms&(apparmor.Write|apparmor.Append) != 0):
 		own = add(nil, k.glob, what+" for names like this, as it holds "+k.why)
 		return add(own, spell(profile, file.Path), what+" for this path alone"), nil
 	}
@@ -289,18 +289,15 @@ func (f *Finding) flagFix(p *Policy, profile *apparmor.Profile, flag string) {
 	}
 }
 
-// transitionFix proposes another exec mode for a rule whose transition failed:
-// to stay in the profile under no_new_privs, or to fall back to that where the
-// target is not loaded.
+// transitionFix proposes another exec mode where a transition failed: to stay in
+// the profile under no_new_privs, or to fall back to that where the target is not
+// loaded.
 func (f *Finding) transitionFix(p *Policy, profile *apparmor.Profile, rule *apparmor.FileRule) {
 	mode, message := "ix", "stay in this profile"
 	if f.Denial.AppArmor.Info == "profile transition not found" {
 		mode, message = rule.Exec.OrInherit(), "stay in this profile where the target is not loaded"
 	}
-	edits, text, ok := rule.ChangeExec(mode)
-	if !ok {
-		return
-	}
+	edits, text := execEdits(profile, rule, f.Denial.AppArmor.Name, mode, rule.Exec.Target)
 	fix := rules.Fix{
 		Message: message,
 		Rule:    text,
@@ -309,11 +306,70 @@ func (f *Finding) transitionFix(p *Policy, profile *apparmor.Profile, rule *appa
 		Risk:    rules.Medium,
 		Reason:  "two programs share one set of rules",
 	}
-	if edited := p.edited(fix.Edits, profile); edited != nil {
+	if len(edits) > 0 && p.changesExec(edits, profile) {
 		fix.Proof = []string{p.parses(profile)}
 		f.Fixes = append(f.Fixes, fix)
 	}
 	f.Notes = append(f.Notes, "If the target profile should be in force, load it before the container starts; under no_new_privs the kernel changes profile only to one that allows no more.")
+}
+
+// linkFix proposes to have a link executed as its target is, where both may be and
+// otherwise: the kernel compares the transitions of a link and its target.
+func (f *Finding) linkFix(p *Policy, profile *apparmor.Profile) {
+	a := f.Denial.AppArmor
+	target, link := execRule(profile, a.Target), execRule(profile, a.Name)
+	if target == nil || link == nil {
+		return
+	}
+	edits, text := execEdits(profile, link, a.Name, target.Exec.String(), target.Exec.Target)
+	if len(edits) == 0 || !p.changesExec(edits, profile) {
+		return
+	}
+	f.Fixes = append(f.Fixes, rules.Fix{
+		Message: "let the link run as its target does",
+		Rule:    text,
+		Edits:   edits,
+		Grants:  "what the rule for " + a.Target + " does, by another name of the same file",
+		Risk:    rules.Low,
+		Proof:   []string{p.parses(profile)},
+	})
+}
+
+// execRule returns the rule that decides how a program runs, or nil.
+func execRule(profile *apparmor.Profile, path string) *apparmor.FileRule {
+	for _, r := range profile.Decide(apparmor.FileRequest{Path: path, Perms: apparmor.Exec, Owner: true}).Allow {
+		if rule, ok := r.(*apparmor.FileRule); ok && rule.Path != nil && rule.Exec.Mode != 0 {
+			return rule
+		}
+	}
+	return nil
+}
+
+// execEdits returns the edits that have one program run in another mode than the
+// rule that decides it now says, and the rule that does so: that one changed if
+// it names the program alone, else a new one, which wins over a glob. target is
+// where px and cx lead, nil if they name none.
+func execEdits(profile *apparmor.Profile, rule *apparmor.FileRule, path, mode string, target *apparmor.Pattern) ([]rules.Edit, string) {
+	if rule.Path != nil {
+		if _, literal := rule.Path.Literal(); literal {
+			if mode != "ix" && target != rule.Exec.Target {
+				return nil, "" // the rule keeps its own
+			}
+			edits, text, _ := rule.ChangeExec(mode)
+			return edits, text
+		}
+	}
+	text := apparmor.RuleFor(apparmor.FileRequest{Path: path, Perms: apparmor.Exec}, mode)
+	if target != nil && mode != "ix" {
+		text = strings.TrimSuffix(text, ",") + " -> " + target.At.Text() + ","
+	}
+	return insertFix(profile, text, "").Edits, text
+}
+
+// changesExec reports whether edits of exec modes make a policy without errors.
+func (p *Policy) changesExec(edits []rules.Edit, profile *apparmor.Profile) bool {
+	edited := p.edited(edits, profile)
+	return edited != nil && !conflicts(profile, edited)
 }
 
 // denyFixes proposes to narrow the deny rules that refuse the access so that
@@ -327,8 +383,8 @@ func (p *Policy) denyFixes(profile *apparmor.Profile, req apparmor.Request, d ap
 	narrow := &rules.Fix{Message: "make the deny rule leave out this alone"}
 	wide := rules.Fix{Message: "take this out of the deny rule"}
 	for _, r := range d.Deny {
-		if via := r.Head().Via; r.Head().Shared {
-			return nil, []string{fmt.Sprintf("The deny rule comes from %s, which other profiles share, and no rule of this profile can outweigh it: leave out the include at %s and copy what is needed of it.", r.Location().File.Name, via[0])}
+		if r.Head().Shared {
+			return p.inlineFixes(profile, req, r)
 		}
 		narrowed, ok := profile.NarrowDeny(r, req, perms)
 		if !ok {
@@ -357,6 +413,63 @@ func (p *Policy) denyFixes(profile *apparmor.Profile, req apparmor.Request, d ap
 		fixes = append(fixes, p.allowToo(wide, profile, req))
 	}
 	return fixes, notes
+}
+
+// inlineFixes proposes what is to be done about a deny rule that other profiles
+// share, and that no rule of this one outweighs: instead of the include, the
+// profile gets a copy of what it includes, in which the rule is changed.
+func (p *Policy) inlineFixes(profile *apparmor.Profile, req apparmor.Request, denying apparmor.Rule) (fixes []rules.Fix, notes []string) {
+	const most = 8 // includes that are copied, one in another
+	include := denying.Head().Via[0]
+	copied := profile
+	for range most {
+		d := copied.Decide(req)
+		i := slices.IndexFunc(d.Deny, func(r apparmor.Rule) bool { return r.Head().Shared })
+		if i < 0 {
+			fixes, notes = p.denyFixes(copied, req, d)
+			break
+		}
+		edit, ok := copied.Inline(d.Deny[i])
+		if !ok {
+			break
+		}
+		if copied = p.edited([]rules.Edit{edit}, copied); copied == nil {
+			break
+		}
+	}
+	kept := fixes[:0]
+	for _, fix := range fixes {
+		if edits, ok := sinceEdits(profile.Policy, fix.Edits); ok {
+			fix.Edits = edits
+			fix.Message = "copy " + denying.Location().File.Name + " into this profile instead of the include, and " + fix.Message
+			kept = append(kept, fix)
+		}
+	}
+	note := "The deny rule comes from %s, which other profiles share, and no rule of this profile can outweigh it: leave out the include at %s and copy what is needed of it."
+	if len(kept) > 0 {
+		note = "The deny rule comes from %s, which other profiles share, and no rule of this profile can outweigh it: the fix puts a copy in place of the include at %s, which later versions of that file do not change."
+	}
+	return kept, append(notes, fmt.Sprintf(note, denying.Location().File.Name, include))
+}
+
+// sinceEdits turns edits of a later version of a policy into edits of the policy
+// itself, one for each file. It reports false if a file is not of the policy.
+func sinceEdits(policy *apparmor.Policy, later []rules.Edit) (edits []rules.Edit, ok bool) {
+	changes, err := rules.Apply(later)
+	for _, c := range changes {
+		i := slices.IndexFunc(policy.Files, func(f *rules.File) bool { return f.Name == c.File.Name })
+		if i < 0 {
+			return nil, false
+		}
+		file := policy.Files[i]
+		lines := rules.Change{File: file, New: c.New}.LineEdits()
+		if len(lines) == 0 {
+			continue
+		}
+		span := rules.Span{Start: lines[0].At.Span.Start, End: lines[len(lines)-1].At.Span.End}
+		edits = append(edits, rules.Edit{At: rules.Location{File: file, Span: span}, New: c.New[span.Start : len(c.New)-len(file.Text)+span.End]})
+	}
+	return edits, err == nil && len(edits) > 0
 }
 
 // dropPerms takes permissions out of a deny rule for files, or the whole rule out

@@ -15,6 +15,7 @@ type kind struct {
 	why   string // what it holds: "a process ID"
 	only  bool   // the path itself is of no use in a rule
 	first bool   // the next run is sure to have another name
+	made  bool   // first only where the file is made or changed: a name of what is only read stays
 }
 
 // variable is a part of a path's component that changes from run to run.
@@ -23,19 +24,30 @@ type variable struct {
 	glob  string         // "" for as many ? as the part is long
 	why   string
 	first bool
+	check func(part string) bool // if there is one, it must hold
 }
 
 // The variables, by the tools that make the names: mktemp(1), Python's tempfile,
 // UUIDs of RFC 9562, the IDs of container engines and inodes without a name
 // (O_TMPFILE of open(2)). The others are as likely to stay as to change.
 var variables = []variable{
-	{regexp.MustCompile(`^#([0-9]{3,})$`), "[0-9]*", "the number of an inode, as a file without a name does", true},
-	{regexp.MustCompile(`^tmp\.([A-Za-z0-9]{10})$`), "", "a name of mktemp", true},
-	{regexp.MustCompile(`^tmp([a-z0-9_]{8})$`), "", "a name of a temporary file", true},
-	{regexp.MustCompile(`\b([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\b`), "", "a UUID", true},
-	{regexp.MustCompile(`\b([0-9a-f]{64})\b`), "[0-9a-f]*", "a container ID", true},
-	{regexp.MustCompile(`[.-]([A-Za-z0-9]*[A-Z][A-Za-z0-9]*[0-9a-z][A-Za-z0-9]*)$`), "", "what looks like a random name", false},
-	{regexp.MustCompile(`[a-z.-]([0-9]+(?:\.[0-9]+)+)(?:$|[.-])`), "[0-9]*", "a version", false},
+	{part: regexp.MustCompile(`^#([0-9]{3,})$`), glob: "[0-9]*", why: "the number of an inode, as a file without a name does", first: true},
+	{part: regexp.MustCompile(`^tmp\.([A-Za-z0-9]{6,12})$`), why: "a name of mktemp", first: true},
+	{part: regexp.MustCompile(`^tmp([a-z0-9_]{8})$`), why: "a name of a temporary file", first: true},
+	{part: regexp.MustCompile(`\b([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\b`), why: "a UUID", first: true},
+	{part: regexp.MustCompile(`\b([0-9a-f]{64})\b`), glob: "[0-9a-f]*", why: "a container ID", first: true},
+	{part: regexp.MustCompile(`[._-]([A-Za-z0-9]{6,})(?:\.[a-z0-9]{1,5})?$`), why: "what looks like a random name", first: true, check: irregular},
+	{part: regexp.MustCompile(`[.-]([A-Za-z0-9]*[A-Z][A-Za-z0-9]*[0-9a-z][A-Za-z0-9]*)$`), why: "what looks like a random name"},
+	{part: regexp.MustCompile(`[a-z.-]([0-9]+(?:\.[0-9]+)+)(?:$|[.-])`), glob: "[0-9]*", why: "a version"},
+}
+
+// word is what a name is made of that somebody chose: Word, word, WORD, 123.
+var word = regexp.MustCompile(`[A-Z]?[a-z]+|[A-Z]+|[0-9]+`)
+
+// irregular reports whether a part of a name is of letters and digits by chance, as
+// mkstemp(3) makes them: its words are no longer than two letters on average.
+func irregular(part string) bool {
+	return 2*len(word.FindAllString(part, -1)) >= len(part)
 }
 
 // kindOf returns the kind of a path. pid is the process that was refused, 0 if it
@@ -99,14 +111,14 @@ func componentKind(path string, start int, name string, pid int) kind {
 	}
 	for _, v := range variables {
 		m := v.part.FindStringSubmatchIndex(name)
-		if m == nil || m[3]-m[2] < 3 {
+		if m == nil || m[3]-m[2] < 3 || v.check != nil && !v.check(name[m[2]:m[3]]) {
 			continue
 		}
 		glob := v.glob
 		if glob == "" {
 			glob = strings.Repeat("?", m[3]-m[2])
 		}
-		return kind{glob: replace(m[2], m[3], glob), why: v.why, first: v.first}
+		return kind{glob: replace(m[2], m[3], glob), why: v.why, first: v.first, made: v.check != nil}
 	}
 	return kind{}
 }

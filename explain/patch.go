@@ -151,12 +151,12 @@ func (b *patcher) take(f *Finding) {
 		b.leave(f, fmt.Sprintf("not needed: the kernel asks for it only where the profile refuses %s, which the patch allows", other))
 		return
 	}
-	if b.harmless(f) {
-		b.leave(f, "not needed: mq_open asks for it to choose the limits of the queue, and goes on with the lower ones without it")
+	if why := b.harmless(f); why != "" {
+		b.leave(f, "not needed: "+why)
 		return
 	}
 	d, name := b.draft(profile, f)
-	d.add(f, name, ownPeer(lasting(req), profile, name))
+	d.add(f, name, ownPeer(lasting(&f.Denial, req), profile, name))
 }
 
 // sparedBy lists capabilities that the kernel asks for only as long as another
@@ -188,17 +188,39 @@ func (b *patcher) spared(f *Finding) string {
 	return ""
 }
 
-// harmless reports whether a refused sys_resource is that of mq_attr_ok() in
-// ipc/mqueue.c (Linux 6.12), and did not make mq_open(3) fail: it went on, to
-// success or to another refusal.
-func (b *patcher) harmless(f *Finding) bool {
+// harmless says why a capability was asked for and is of no use, or returns "".
+func (b *patcher) harmless(f *Finding) string {
 	call := f.Denial.Event.Record(parser.SYSCALL)
-	if f.Denial.AppArmor.CapName != "sys_resource" || call == nil || !isCall(call, "mq_open") {
-		return false
+	switch {
+	case call == nil:
+	case f.Denial.AppArmor.CapName == "sys_resource" && isCall(call, "mq_open") && b.wentOn(f, call):
+		return "mq_open asks for it to choose the limits of the queue, and goes on with the lower ones without it"
+	case f.Denial.AppArmor.CapName == "fsetid" && setsNoGroupBit(call):
+		return "chmod asks for it lest a set-group-ID bit be set, and the mode here has none"
 	}
+	return ""
+}
+
+// wentOn reports whether the refusal of sys_resource is that of mq_attr_ok() in
+// ipc/mqueue.c (Linux 6.12), which did not make mq_open(3) fail: it went on, to
+// success or to another refusal.
+func (b *patcher) wentOn(f *Finding, call *parser.Record) bool {
 	return call.Get("success") == "yes" || slices.ContainsFunc(b.findings, func(other *Finding) bool {
 		return other != f && other.Denial.AppArmor != nil && slices.ContainsFunc(f.Serials, func(serial uint32) bool { return slices.Contains(other.Serials, serial) })
 	})
+}
+
+// setsNoGroupBit reports whether a call is a chmod whose mode has no set-group-ID
+// bit, the only thing that setattr_prepare() in fs/attr.c (Linux 6.12) takes
+// away without fsetid.
+func setsNoGroupBit(call *parser.Record) bool {
+	for name, arg := range map[string]string{"chmod": "a1", "fchmod": "a1", "fchmodat": "a2", "fchmodat2": "a2"} {
+		if isCall(call, name) {
+			mode, err := strconv.ParseUint(call.Get(arg), 16, 64)
+			return err == nil && mode&0o2000 == 0
+		}
+	}
+	return false
 }
 
 // isCall reports whether a SYSCALL record is of a system call, by number or, as

@@ -52,6 +52,10 @@ func TestPatch(t *testing.T) {
 	call := func(serial, number int) string {
 		return fmt.Sprintf(`type=SYSCALL msg=audit(1795427169.844:%d): arch=c000003e syscall=%d success=no exit=-13 a0=0 a1=0 a2=0 a3=0 items=0 ppid=6 pid=7 uid=0 comm="app" exe="/bin/app"`+"\n", serial, number)
 	}
+	with := func(serial, number int, a1, a2 string) string {
+		return strings.NewReplacer("a1=0", "a1="+a1, "a2=0", "a2="+a2).Replace(call(serial, number))
+	}
+	const library, plugin = "/usr/lib/x86_64-linux-gnu/libm.so.6", "/opt/app/plugin.so"
 	linked := strings.NewReplacer(`"open"`, `"link"`, "\n", " target=\"/srv/t\"\n").Replace(opened(1, "/srv/n", "wacd", 0))
 	numbers := ""
 	for i := range 5 {
@@ -71,6 +75,11 @@ func TestPatch(t *testing.T) {
 		{"the process's own ID", opened(1, "/run/app.4242.sock", "w", 0), "", "  owner /run/app.[0-9]*.sock w,\n", 0},
 		{"a rule that another makes needless", opened(1, "/run/app.1.sock", "w", 0) + opened(2, "/run/app.4242.sock", "w", 0), "", "  owner /run/app.[0-9]*.sock w,\n", 0},
 		{"a temporary file", opened(1, "/tmp/tmp.0aZ3bYx9Qk", "w", 0), "", "  owner /tmp/tmp.?????????? w,\n", 0},
+		{"a temporary file of a shorter name", opened(1, "/data/tmp.0aZ3bY", "w", 0), "", "  owner /data/tmp.?????? w,\n", 0},
+		{"a random name", opened(1, "/tmp/app.dHk3Pq", "rw", 0), "", "  owner /tmp/app.?????? rw,\n", 0},
+		{"a random name and an ending", opened(1, "/tmp/app_qx7zk2ab.json", "w", 0), "", "  owner /tmp/app_????????.json w,\n", 0},
+		{"a random name that is only read", opened(1, "/srv/main.3f9c1d2a.js", "r", 0), "", "  owner /srv/main.3f9c1d2a.js r,\n", 0},
+		{"a name that somebody chose", opened(1, "/srv/org.MyEditor.conf", "w", 0), "", "  owner /srv/org.MyEditor.conf w,\n", 0},
 		{"numbers", numbers, "", "  owner /srv/cache/{[0-9],[0-9][0-9]}.tmp w,\n", 0},
 		{"to append", opened(1, "/srv/a", "a", 0), "", "  owner /srv/a w,\n", 0},
 		{"to append to what can be read", opened(1, "/srv/a", "a", 0), "  /srv/a r,\n", "  /srv/a rw,\n", 0},
@@ -82,6 +91,12 @@ func TestPatch(t *testing.T) {
 		{"a limit that mq_open asks about", capable(1, "sys_resource", 24) + call(1, 240) + opened(1, "/q", "w", 0), "", "  owner /q w,\n", 1},
 		{"a limit that mq_open is refused by", capable(1, "sys_resource", 24) + call(1, 240), "", "  capability sys_resource,\n", 0},
 		{"a limit of another call", capable(1, "sys_resource", 24) + call(1, 160) + opened(1, "/q", "w", 0), "", "  capability sys_resource,\n  owner /q w,\n", 0},
+		{"a mode without a set-group-ID bit", capable(1, "fsetid", 4) + with(1, 90, "1a0", "0"), "", "", 1},
+		{"a mode with a set-group-ID bit", capable(1, "fsetid", 4) + with(1, 268, "0", "5a0"), "", "  capability fsetid,\n", 0},
+		{"a library", opened(1, library, "r", 0), "", "  owner " + library + " rm,\n", 0},
+		{"a library that the loader opens", opened(1, plugin, "r", 0) + with(1, 257, "0", "80000"), "", "  owner " + plugin + " rm,\n", 0},
+		{"a library that is read", opened(1, library, "r", 0) + with(1, 257, "0", "0"), "", "  owner " + library + " r,\n", 0},
+		{"what is named like a library", opened(1, plugin, "r", 0), "", "  owner " + plugin + " r,\n", 0},
 		{"two capabilities", capable(1, "dac_read_search", 2) + capable(2, "dac_override", 1), "", "  capability dac_override,\n  capability dac_read_search,\n", 0},
 		{"nothing for a profile that allows it", opened(1, "/srv/a", "r", 0), "  /srv/* r,\n", "  /srv/* r,\n", 1},
 	} {
@@ -127,6 +142,34 @@ func TestPatchLocal(t *testing.T) {
 	patch = patched(t, opened(1, "/srv/a", "k", 0)+opened(2, "/srv/b1", "w", 0), profile, map[string]string{"local/p": local})
 	require.Len(t, patch.Changes, 1, "%+v", patch.Left)
 	assert.Equal(t, "/srv/a rk,\ndeny /srv/b[^1/] w,\n/srv/* w,\n", patch.Changes[0].New, "the local file's rules are the administrator's own")
+}
+
+// TestPatchSharedDeny holds that a profile gets a copy of what it includes where a
+// deny rule in it is in the way, and that the included files stay as they are.
+func TestPatchSharedDeny(t *testing.T) {
+	const head = "profile p {\n  /srv/** rw,\n"
+	files := map[string]string{
+		"abstractions/outer": "# Of the system.\n/etc/hostname r,\n\ninclude <abstractions/inner>\n",
+		"abstractions/inner": "deny /srv/[ab] w,\ndeny /srv/c w,\n/etc/hosts r,\n",
+	}
+	const copied = "  # abstractions/outer, copied for this profile alone:\n  # Of the system.\n  /etc/hostname r,\n\n" +
+		"  # abstractions/inner, copied for this profile alone:\n"
+	for _, c := range []struct{ name, log, after string }{
+		{"one name", opened(1, "/srv/a", "w", 5), copied + "  deny /srv/b w,\n  deny /srv/c w,\n  /etc/hosts r,\n"},
+		{"two rules of it", opened(1, "/srv/a", "w", 5) + opened(2, "/srv/b", "w", 5) + opened(3, "/srv/c", "w", 5), copied + "  /etc/hosts r,\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			patch := patched(t, c.log, head+"  include <abstractions/outer>\n}\n", files)
+			assert.Empty(t, patch.Left)
+			require.Len(t, patch.Changes, 1, "%+v", patch.Left)
+			assert.Equal(t, head+c.after+"}\n", patch.Changes[0].New)
+			assert.Contains(t, patch.Remedies[0].Fix.Proof, "nothing else is")
+		})
+	}
+
+	patch := patched(t, opened(1, "/srv/a", "w", 5), head+"  include <site.d>\n}\n", map[string]string{"site.d/1": "/x r,\n", "site.d/2": "deny /srv/a w,\n"})
+	require.Len(t, patch.Changes, 1, "%+v", patch.Left)
+	assert.Equal(t, head+"  # site.d/1, copied for this profile alone:\n  /x r,\n  # site.d/2, copied for this profile alone:\n}\n", patch.Changes[0].New)
 }
 
 // TestPatchSharedLocal holds that a file which two profiles share is changed for

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -144,13 +145,38 @@ func fileRequest(a *parser.AppArmor, mask string) (apparmor.Request, bool) {
 // lasting returns the access that must be granted for a refused one to be of use. A
 // file opened to append is asked for w at each write(2), which an a rule does not
 // grant: aa_map_file_to_perms() and aa_file_perm() in security/apparmor, Linux
-// 6.1 to 6.12.
-func lasting(req apparmor.Request) apparmor.Request {
-	if file, ok := req.(apparmor.FileRequest); ok && file.Perms&apparmor.Append != 0 {
+// 6.1 to 6.12. A shared library that is opened is mapped next.
+func lasting(d *parser.Denial, req apparmor.Request) apparmor.Request {
+	file, ok := req.(apparmor.FileRequest)
+	switch {
+	case ok && file.Perms&apparmor.Append != 0:
 		file.Perms |= apparmor.Write
-		return file
+	case opensLibrary(d, req):
+		file.Perms |= apparmor.Mmap
+	default:
+		return req
 	}
-	return req
+	return file
+}
+
+// library is the name of a shared library, and of one in a folder for them.
+var library = regexp.MustCompile(`^(/.*/lib[^/]*/)?.*\.so(\.[0-9]+)*$`)
+
+// opensLibrary reports whether a refused open(2) is the loader's of a shared
+// library: by its name and, where the system call is logged, its flags, which are
+// those of open_verify() in elf/dl-load.c of glibc 2.36.
+func opensLibrary(d *parser.Denial, req apparmor.Request) bool {
+	file, ok := req.(apparmor.FileRequest)
+	name := library.FindStringSubmatch(file.Path)
+	if !ok || name == nil || d.AppArmor.Operation != "open" || file.Perms != apparmor.Read {
+		return false
+	}
+	call := d.Event.Record(parser.SYSCALL)
+	if call == nil {
+		return name[1] != ""
+	}
+	const cloexec = "80000" // O_RDONLY|O_CLOEXEC
+	return isCall(call, "openat") && call.Get("a2") == cloexec || isCall(call, "open") && call.Get("a1") == cloexec
 }
 
 // mountRequest tells the kinds of mount apart by their flags, as

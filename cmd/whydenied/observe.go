@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"iter"
 	"regexp"
 	"slices"
 
@@ -36,8 +37,8 @@ Of a seccomp profile, the filter gets SECCOMP_FILTER_FLAG_LOG and answers as bef
 A runc before 1.2 refuses that flag. For it, --log-action turns the entries that
 answer an errno to SCMP_ACT_LOG, which PERMITS what they refused.
 
-Of an AppArmor profile, the deny rules of the file itself get the word audit and
-refuse as before; those of files that it includes are left alone.`,
+Of an AppArmor profile, the deny rules get the word audit and refuse as before. A
+file that it includes and that has some is copied in place of its include.`,
 		Example: `  whydenied observe --seccomp ./seccomp.json | patch -p1
   whydenied observe --seccomp builtin:docker --format profile > observed.json
   whydenied observe --profile ./web.apparmor`,
@@ -97,9 +98,11 @@ whydenied: WARNING: use it on a test host only, never with untrusted input, and 
 // priority is the only qualifier that must stand before audit.
 var priority = regexp.MustCompile(`^priority\s*=\s*[-+]?\d+\s+`)
 
-// apparmor returns the edits that have the deny rules of a policy file logged.
+// apparmor returns the edits that have the deny rules of a policy file logged, and
+// those of what it includes.
 func (f *observeFlags) apparmor(w io.Writer) (*rules.File, []rules.Edit, error) {
-	policy, err := loadProfile(&apparmor.Loader{Include: f.policy.searchPath()}, f.policy.profiles[0], w)
+	loader := &apparmor.Loader{Include: f.policy.searchPath()}
+	policy, err := loadProfile(loader, f.policy.profiles[0], w)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -107,25 +110,68 @@ func (f *observeFlags) apparmor(w io.Writer) (*rules.File, []rules.Edit, error) 
 		return nil, nil, fmt.Errorf("%s holds no policy", report.Escape(f.policy.profiles[0]))
 	}
 	file := policy.Files[0]
-	var edits []rules.Edit
-	for _, p := range policy.Profiles {
-		for _, r := range p.Rules {
-			h := r.Head()
-			if !h.Deny || h.Audit || h.At.File != file {
-				continue
+	loud := inlineDenies(loader, policy)
+	edits := auditDenies(loud)
+	if len(edits) == 0 {
+		return file, nil, nil
+	}
+	start := rules.Location{File: loud.Files[0]}
+	edits = append([]rules.Edit{{At: start, New: "# Diagnostic, to be removed: whydenied observe had the deny rules of this file logged.\n"}}, edits...)
+	edits, _ = rules.Merge(edits)
+	changes, err := rules.Apply(edits)
+	if err != nil {
+		return nil, nil, err
+	}
+	return file, rules.Change{File: file, New: changes[0].New}.LineEdits(), nil
+}
+
+// inlineDenies copies what a policy includes into its file where deny rules that
+// are not logged come of it.
+func inlineDenies(loader *apparmor.Loader, policy *apparmor.Policy) *apparmor.Policy {
+	const most = 100 // includes, one in another
+	for range most {
+		var edits []rules.Edit
+		for p, r := range quietDenies(policy) {
+			if edit, ok := p.Inline(r); ok {
+				edits = append(edits, edit)
 			}
-			at := h.At
-			at.Span.Start += len(priority.FindString(at.Text()))
-			at.Span.End = at.Span.Start
-			edits = append(edits, rules.Edit{At: at, New: "audit "})
+		}
+		edits, _ = rules.Merge(edits)
+		changes, err := rules.Apply(edits)
+		if err != nil || len(changes) == 0 {
+			break
+		}
+		policy, _ = loader.Load(rules.NewFile(policy.Files[0].Name, changes[0].New))
+	}
+	return policy
+}
+
+// auditDenies returns the edits that have the deny rules of a policy's own file
+// logged.
+func auditDenies(policy *apparmor.Policy) (edits []rules.Edit) {
+	for _, r := range quietDenies(policy) {
+		at := r.Location()
+		if at.File != policy.Files[0] {
+			continue
+		}
+		at.Span.Start += len(priority.FindString(at.Text()))
+		at.Span.End = at.Span.Start
+		edits = append(edits, rules.Edit{At: at, New: "audit "})
+	}
+	return edits
+}
+
+// quietDenies are the deny rules that refuse unlogged.
+func quietDenies(policy *apparmor.Policy) iter.Seq2[*apparmor.Profile, apparmor.Rule] {
+	return func(yield func(*apparmor.Profile, apparmor.Rule) bool) {
+		for _, p := range policy.Profiles {
+			for _, r := range p.Rules {
+				if h := r.Head(); h.Deny && !h.Audit && !yield(p, r) {
+					return
+				}
+			}
 		}
 	}
-	if len(edits) > 0 {
-		start := rules.Location{File: file}
-		edits = append([]rules.Edit{{At: start, New: "# Diagnostic, to be removed: whydenied observe had the deny rules of this file logged.\n"}}, edits...)
-	}
-	edits, _ = rules.Merge(edits)
-	return file, edits, nil
 }
 
 // print prints the edits of a file as a diff, or the edited file.

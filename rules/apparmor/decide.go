@@ -378,11 +378,22 @@ func (p *Profile) compile() *decider {
 	return &p.decider
 }
 
+// shared counts the rules that are shared with other profiles.
+func (p *Profile) shared() (n int) {
+	for _, r := range p.Rules {
+		if r.Head().Shared {
+			n++
+		}
+	}
+	return n
+}
+
 // compileFrom takes the layers of another text of the profile and adds one for
 // the rules that differ. It reports false where that is not sound: variables or
-// aliases differ, or a change_profile rule does, on which others depend.
+// aliases differ, or a change_profile rule does, on which others depend; or rules
+// that were shared have become the profile's own, which answers must show.
 func (p *Profile) compileFrom(base *Profile) bool {
-	if !sameSurroundings(base, p) {
+	if !sameSurroundings(base, p) || base.shared() != p.shared() {
 		return false
 	}
 	removed, added := ChangedRules(base, p)

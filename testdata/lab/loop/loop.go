@@ -46,6 +46,14 @@ func newLoop(s *scenario, dir string) (*loop, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
+	for _, f := range s.files {
+		if err := os.MkdirAll(filepath.Dir(f.Name), 0o755); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(f.Name, f.Data, 0o644); err != nil {
+			return nil, err
+		}
+	}
 	if s.policy == "" {
 		return l, nil
 	}

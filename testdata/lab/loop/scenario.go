@@ -12,7 +12,8 @@ import (
 
 // A scenario is a file NAME.txtar: a line that says what it is about, lines "key: value", and
 // the files profile or seccomp.json, workload and fixed, a policy under which
-// the workload is known to pass. docs/lab.md has the keys.
+// the workload is known to pass, and files of the guest by their absolute names.
+// docs/lab.md has the keys.
 type scenario struct {
 	name, title string
 
@@ -26,7 +27,8 @@ type scenario struct {
 	kernel   string // the only one it is for
 	workload string
 
-	policy  string // text of the AppArmor or seccomp profile
+	files   []txtar.File // of the guest: what the policy includes
+	policy  string       // text of the AppArmor or seccomp profile
 	fixed   string
 	seccomp bool // which of the two it is
 }
@@ -56,7 +58,10 @@ func readScenario(file string) (*scenario, error) {
 		case "fixed":
 			s.fixed = text
 		default:
-			return nil, fmt.Errorf("%s: %s is no file of a scenario", file, f.Name)
+			if !filepath.IsAbs(f.Name) {
+				return nil, fmt.Errorf("%s: %s is no file of a scenario", file, f.Name)
+			}
+			s.files = append(s.files, f)
 		}
 	}
 	if s.workload == "" {
