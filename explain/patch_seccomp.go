@@ -50,7 +50,7 @@ func (b *patcher) notForPatch(f *Finding, profile *seccomp.Profile, name string)
 	switch {
 	case record.Origin.UserSpace && record.Type != parser.USERAVC:
 		return "a process wrote this line into the log, not the kernel: nothing says that it happened"
-	case action == seccomp.Log && (profile == nil || !foretold(profile.Decide(b.p.call(f)), f.Denial.Seccomp)):
+	case action == seccomp.Log && (profile == nil || !foretold(decidedBy(f.Denial.Seccomp, profile.Decide(b.p.call(f))), f.Denial.Seccomp)):
 		return "nothing was refused: the filter's answer is SCMP_ACT_LOG, and the call ran"
 	case profile == nil:
 		return name
