@@ -13,7 +13,6 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
-	"github.com/cilium/ebpf/rlimit"
 
 	"github.com/whydenied/whydenied/bpf"
 )
@@ -50,7 +49,6 @@ type bpfFeed struct {
 // openBPF loads and attaches the programs. It needs Linux 5.8 with BTF, and
 // CAP_BPF and CAP_PERFMON.
 func openBPF() (feed, error) {
-	_ = rlimit.RemoveMemlock() // needed before Linux 5.11 only; loading says if it is
 	offsets, err := taskOffsets()
 	if err != nil {
 		return nil, err
@@ -67,9 +65,10 @@ func openBPF() (feed, error) {
 }
 
 func (f *bpfFeed) open(offsets offsets) (err error) {
-	if f.ring, err = ebpf.NewMap(&ebpf.MapSpec{Name: "whydenied_ring", Type: ebpf.RingBuf, MaxEntries: ringSize}); err != nil {
-		return fmt.Errorf("cannot create a ring buffer: %w", err)
+	if f.ring, f.reader, err = bpf.NewRing("whydenied_ring", ringSize); err != nil {
+		return err
 	}
+	f.reader.SetDeadline(time.Unix(1, 0)) // drain never waits
 	if f.dropped, err = bpf.NewCounters("whydenied_lost", 1); err != nil {
 		return err
 	}
@@ -90,10 +89,6 @@ func (f *bpfFeed) open(offsets offsets) (err error) {
 		program.Close() // the link holds it
 		f.links = append(f.links, attached)
 	}
-	if f.reader, err = ringbuf.NewReader(f.ring); err != nil {
-		return fmt.Errorf("cannot read the ring buffer: %w", err)
-	}
-	f.reader.SetDeadline(time.Unix(1, 0)) // drain never waits
 	return nil
 }
 
