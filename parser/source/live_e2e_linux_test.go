@@ -358,10 +358,15 @@ func TestAuditdRotates(t *testing.T) {
 	log, stop := startAuditd(t)
 	file := watch(t, openLive(t, log, Start{}))
 	const calls = 20_000
+	before := kernel.Status(t).Lost
 	cmd := logged(t, calls, 0)
 	pid := cmd.Process.Pid
 	require.NoError(t, cmd.Wait())
-	netlink.until("all", func() bool { return len(netlink.denials) >= calls && netlink.of(pid) == calls })
+	later := logged(t, 100, 100*time.Millisecond).Process.Pid
+	netlink.until("a later record", func() bool { return netlink.of(later) > 0 })
+	// Without a CPU for kauditd the kernel drops some, of anybody, before anyone can
+	// have them.
+	dropped := int(kernel.Status(t).Lost - before)
 	ring.notice(Lost, "was started")
 	// What is made after the records is written after them.
 	for wrote := false; !wrote; {
@@ -381,7 +386,11 @@ func TestAuditdRotates(t *testing.T) {
 	require.NoError(t, err)
 	t.Logf("%d records through %d rotations", file.of(pid), len(rotated))
 	assert.Greater(t, len(rotated), 2)
-	assert.Zero(t, netlink.lost())
+	if dropped == 0 {
+		assert.Equal(t, calls, netlink.of(pid))
+	}
+	assert.GreaterOrEqual(t, netlink.of(pid)+dropped, calls)
+	assert.LessOrEqual(t, netlink.lost(), dropped)
 	assert.Zero(t, file.lost())
 	serials := map[uint32]bool{}
 	for _, x := range file.denials {
