@@ -219,6 +219,25 @@ func TestPatchDerived(t *testing.T) {
 	assert.Equal(t, "high", patch.Remedies[0].Fix.Risk.String())
 }
 
+// TestPatchBundle holds that the filter of a bundle which is named is changed where
+// it stands.
+func TestPatchBundle(t *testing.T) {
+	const config = `{"ociVersion":"1.0.2","linux":{"seccomp":{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_KILL_PROCESS"}]}}}`
+	name := filepath.Join(t.TempDir(), "config.json")
+	require.NoError(t, os.WriteFile(name, []byte(config), 0o600))
+	policy := NewPolicy(t.TempDir(), nil)
+	_, err := policy.AddSeccomp(name)
+	require.NoError(t, err)
+	group := NewGroup(nil, Filter{})
+	for _, d := range denials(t, "type=SECCOMP msg=audit(1795427172.956:1): auid=0 uid=0 gid=0 ses=1 subj=unconfined pid=77 comm=\"sh\" exe=\"/bin/sh\" sig=31 arch=c000003e syscall=83 compat=0 ip=0x7f code=0x80000000\n") {
+		group.Add(d)
+	}
+	patch := policy.Patch(group.Findings())
+	require.Len(t, patch.Changes, 1, "%+v", patch.Left)
+	assert.Equal(t, strings.Replace(config, `"mkdir",`, "", 1), patch.Changes[0].New)
+	assert.Contains(t, patch.Steps[0], "run the bundle of "+name+" anew")
+}
+
 // TestPatchSeccomp holds that the calls of several findings go into one profile in
 // their places, a built-in one as a file of its own.
 func TestPatchSeccomp(t *testing.T) {
