@@ -197,9 +197,10 @@ func linkFixes(profile *apparmor.Profile, pair string, owner bool, message strin
 }
 
 // fileRule returns the narrowest rule for missing file permissions. A program
-// that is executed must be readable where it keeps the profile.
+// that is executed must be readable where it keeps the profile; but for one in
+// memory, which attach_disconnected shows as /, that would be the root directory.
 func fileRule(profile *apparmor.Profile, file apparmor.FileRequest, exec string) string {
-	if file.Perms&apparmor.Exec != 0 && exec == "ix" {
+	if file.Perms&apparmor.Exec != 0 && exec == "ix" && file.Path != "/" {
 		read := file
 		read.Perms = apparmor.Read
 		if profile.Decide(read).Unmatched != 0 {

@@ -97,6 +97,8 @@ func TestPatch(t *testing.T) {
 		{"a library that the loader opens", opened(1, plugin, "r", 0) + with(1, 257, "0", "80000"), "", "  owner " + plugin + " rm,\n", 0},
 		{"a library that is read", opened(1, library, "r", 0) + with(1, 257, "0", "0"), "", "  owner " + library + " r,\n", 0},
 		{"what is named like a library", opened(1, plugin, "r", 0), "", "  owner " + plugin + " r,\n", 0},
+		{"a program", strings.Replace(opened(1, "/srv/x", "x", 0), `"open"`, `"exec"`, 1), "", "  owner /srv/x rix,\n", 0},
+		{"a program in memory", strings.Replace(opened(1, "/", "x", 0), `"open"`, `"exec"`, 1), "", "  owner / ix,\n", 0},
 		{"two capabilities", capable(1, "dac_read_search", 2) + capable(2, "dac_override", 1), "", "  capability dac_override,\n  capability dac_read_search,\n", 0},
 		{"nothing for a profile that allows it", opened(1, "/srv/a", "r", 0), "  /srv/* r,\n", "  /srv/* r,\n", 1},
 	} {
