@@ -127,7 +127,11 @@ func TestPatchNeedless(t *testing.T) {
 	disconnected := `type=AVC msg=audit(1795427169.844:3): apparmor="DENIED" operation="open" info="Failed name lookup - disconnected path" error=-13 profile="p" name="f" pid=7 comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0` + "\n"
 	patch := patched(t, opened(1, "/run/app.1.sock", "w", 0)+opened(2, "/run/app.4242.sock", "w", 0)+disconnected, "profile p {\n}\n", nil)
 	require.Len(t, patch.Changes, 1, "%+v", patch.Left)
-	assert.Equal(t, "profile p flags=(attach_disconnected) {\n  owner /run/app.[0-9]*.sock w,\n}\n", patch.Changes[0].New)
+	assert.Equal(t, "profile p flags=(attach_disconnected) {\n  owner /f r,\n  owner /run/app.[0-9]*.sock w,\n}\n", patch.Changes[0].New)
+
+	patch = patched(t, disconnected, "profile p {\n  /** rw,\n}\n", nil)
+	require.Len(t, patch.Changes, 1, "%+v", patch.Left)
+	assert.Equal(t, "profile p flags=(attach_disconnected) {\n  /** rw,\n}\n", patch.Changes[0].New)
 }
 
 // TestPatchLocal holds that a profile with a local include is left as it is, and
