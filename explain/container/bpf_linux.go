@@ -14,7 +14,7 @@ import (
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
 
-	"github.com/whydenied/whydenied/bpf"
+	"github.com/whydenied/whydenied/parser/bpf"
 )
 
 // What the programs write into the ring: a header of 40 bytes, in the order of

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/whydenied/whydenied/bpf"
+	"github.com/whydenied/whydenied/parser/bpf"
 )
 
 // Of linux/connector.h and linux/cn_proc.h.

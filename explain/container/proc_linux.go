@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/whydenied/whydenied/bpf"
+	"github.com/whydenied/whydenied/parser/bpf"
 )
 
 // initialPIDNamespace is PROC_PID_INIT_INO of the kernel's linux/proc_ns.h.

@@ -14,8 +14,8 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sys/unix"
 
-	"github.com/whydenied/whydenied/bpf"
 	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/parser/bpf"
 )
 
 // A trace sees what seccomp filters answer, logged or not. The kernel asks the
