@@ -144,6 +144,22 @@ func TestPatchLocal(t *testing.T) {
 	assert.Equal(t, "/srv/a rk,\ndeny /srv/b[^1/] w,\n/srv/* w,\n", patch.Changes[0].New, "the local file's rules are the administrator's own")
 }
 
+// TestPatchDBus holds that a rule for messages does not name a connection, whose
+// number is another each time.
+func TestPatchDBus(t *testing.T) {
+	record := func(serial int, body string) string {
+		return fmt.Sprintf(`type=USER_AVC msg=audit(1795427169.844:%d): pid=400 uid=101 auid=0 ses=1 subj=unconfined msg='apparmor="DENIED" operation="dbus_%s pid=7 label="p" exe="/usr/bin/dbus-daemon" sauid=101 hostname=? addr=? terminal=?'`+"\n", serial, body)
+	}
+	log := record(1, `signal"  bus="system" path="/org/lab" interface="org.lab.I" member="S" name=":1.5" mask="receive" peer_label="q"`) +
+		record(2, `bind"  bus="system" name="org.lab.Service" mask="bind"`)
+	patch := patched(t, log, "profile p {\n}\n", nil)
+	require.Len(t, patch.Changes, 1, "%+v", patch.Left)
+	assert.Equal(t, "profile p {\n  dbus (bind) bus=system name=org.lab.Service,\n"+
+		"  dbus (receive) bus=system path=/org/lab interface=org.lab.I member=S peer=(label=q),\n}\n", patch.Changes[0].New)
+	assert.Contains(t, patch.Remedies[0].Fix.Grants, "everything else that")
+	assert.Contains(t, patch.Remedies[1].Fix.Proof, "nothing else is")
+}
+
 // TestPatchSharedDeny holds that a profile gets a copy of what it includes where a
 // deny rule in it is in the way, and that the included files stay as they are.
 func TestPatchSharedDeny(t *testing.T) {

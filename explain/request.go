@@ -223,9 +223,13 @@ func dbusRequest(a *parser.AppArmor) apparmor.Request {
 	if mask == "" {
 		mask = a.Requested
 	}
+	name := a.Name
+	if strings.HasPrefix(name, ":") { // of a connection: the next has another
+		name = ""
+	}
 	return apparmor.DBusRequest{
 		Perms: wordPerms(mask), Bus: a.Bus, Path: a.Path, Interface: a.Interface, Member: a.Member,
-		Name: a.Name, PeerLabel: a.Peer,
+		Name: name, PeerLabel: a.Peer,
 	}
 }
 

@@ -79,16 +79,23 @@ func (p *Policy) callIn(c container.Container, arch seccomp.Arch) seccomp.Call {
 }
 
 // decidedBy settles a decision that hangs on unknown arguments if the kernel's
-// answer is that of one entry alone: then its condition held.
+// answer is that of one entry alone: then its condition held. Where none answers
+// log and the call was logged, it is what `whydenied observe --log-action` made of
+// the only one that refuses.
 func decidedBy(record *parser.Seccomp, d seccomp.Decision) seccomp.Decision {
 	if !d.Undecidable || given(d.Outcome, record) {
 		return d
 	}
-	var held []seccomp.Outcome
-	for _, w := range d.Whens {
+	var held, refusing []seccomp.Outcome
+	for _, w := range append(slices.Clip(d.Whens), d.Outcome) {
 		if given(w, record) {
 			held = append(held, w)
+		} else if !w.Action.Permits() {
+			refusing = append(refusing, w)
 		}
+	}
+	if len(held) == 0 && seccomp.Action(record.Code) == seccomp.Log {
+		held = refusing
 	}
 	if len(held) == 1 {
 		d.Outcome, d.Undecidable, d.Whens = held[0], false, nil

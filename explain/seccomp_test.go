@@ -36,6 +36,10 @@ func seccompFinding(t *testing.T, label string, arch uint32, syscall int, code u
 	findings := g.Findings()
 	require.Len(t, findings, 1)
 	policy.Explain(findings[0])
+	if profile != "" {
+		fixed := len(findings[0].Fixes) > 0
+		assert.Equal(t, fixed, len(policy.Patch(findings).Remedies) > 0, "what is proposed is in the patch")
+	}
 	return findings[0]
 }
 
@@ -54,6 +58,9 @@ func TestSeccompCauses(t *testing.T) {
 		`{"names":["getpid"],"action":"SCMP_ACT_ALLOW","includes":{"minKernel":"99.0"}},` +
 		`{"names":["statx"],"action":"SCMP_ACT_ALLOW"}]}`
 	const denyList = `{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86_64"],"syscalls":[{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_KILL_PROCESS"}]}`
+	const conditional = `{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86_64"],"syscalls":[` +
+		`{"names":["personality"],"action":"SCMP_ACT_ERRNO","args":[{"index":0,"value":8,"op":"SCMP_CMP_EQ"}]},` +
+		`{"names":["mkdir"],"action":"SCMP_ACT_ERRNO","excludes":{"caps":["CAP_SYS_ADMIN"]}}]}`
 	noCaps := new(container.Inventory)
 	noCaps.Add(container.Container{ID: "c1", Name: "c1", AppArmorProfile: "lab", Caps: []string{}, SeccompProfile: allowList})
 	for _, c := range []struct {
@@ -77,6 +84,8 @@ func TestSeccompCauses(t *testing.T) {
 		{"x32", "lab", amd64, 1<<30 | mkdir, threadKill, allowList, nil, ArchNotListed, Refused, false},
 		{"logged only", "lab", amd64, mkdir, log, allowList, nil, LoggedOnly, Refused, true},
 		{"logged only, and allowed", "lab", amd64, 332, log, allowList, nil, LoggedOnly, Granted, false},
+		{"logged only, under a condition that refuses", "lab", amd64, 135, log, conditional, nil, LoggedOnly, Refused, true},
+		{"logged only, without a capability", "lab", amd64, mkdir, log, conditional, nil, LoggedOnly, Refused, true},
 		{"another filter", "lab", amd64, mkdir, kill, allowList, nil, FlagsMismatch, Refused, false},
 		{"no profile", "lab", amd64, mkdir, errno, "", nil, ProfileNotFound, Undecidable, false},
 		{"Docker's default", "docker-default", amd64, unshare, errno, "", nil, CapabilityGated, Refused, true},

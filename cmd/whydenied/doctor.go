@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -72,7 +71,7 @@ func runDoctor(cmd *cobra.Command, f doctorFlags) error {
 	if f.guard != "" {
 		return host.Host{}.Guard(cmd.Context(), os.Stdin, cmd.OutOrStdout(), f.state, f.guard, f.limit)
 	}
-	print, flush, err := f.printer(cmd)
+	print, flush, err := printer(cmd, f.output, report.NewDoctorJSON, report.NewDoctorText)
 	if err != nil {
 		return err
 	}
@@ -134,20 +133,6 @@ func (f *doctorFlags) examine(cmd *cobra.Command, print func(report.DoctorMessag
 		return errFound
 	}
 	return nil
-}
-
-// printer returns a function that prints a message in the chosen format, and one
-// that must be called for what it printed to appear.
-func (f *doctorFlags) printer(cmd *cobra.Command) (print func(report.DoctorMessage) error, flush func() error, err error) {
-	out := bufio.NewWriter(cmd.OutOrStdout())
-	switch f.output.format {
-	case "json":
-		return report.NewDoctorJSON(out), out.Flush, nil
-	case "text":
-		opts, err := f.output.textOptions(cmd)
-		return report.NewDoctorText(out, opts), out.Flush, err
-	}
-	return nil, nil, usagef("--format %q is unknown; use text or json", f.output.format)
 }
 
 // applyLevers pulls the levers of the answers that hide denials, and returns of

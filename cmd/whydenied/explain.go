@@ -55,7 +55,7 @@ asked of these profiles, and what a profile refuses is explained like a denial, 
 }
 
 func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
-	print, flush, err := f.output.printer(cmd)
+	print, flush, err := printer(cmd, f.output, report.NewJSON, report.NewText)
 	if err != nil {
 		return err
 	}

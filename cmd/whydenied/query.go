@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -90,7 +89,7 @@ func runQuery(cmd *cobra.Command, f queryFlags) error {
 	if err != nil {
 		return err
 	}
-	print, flush, err := f.output.answers(cmd)
+	print, flush, err := printer(cmd, f.output, report.NewAnswerJSON, report.NewAnswerText)
 	if err != nil {
 		return err
 	}
@@ -326,17 +325,6 @@ func (q *query) askCall(call seccomp.Call) report.Answer {
 		answer.Notes = append(answer.Notes, "no architecture was given: x86_64 is assumed")
 	}
 	return answer
-}
-
-// answers returns a function that prints an answer in the chosen format, and one
-// that must be called at the end.
-func (f *outputFlags) answers(cmd *cobra.Command) (print func(report.Answer) error, flush func() error, err error) {
-	out := bufio.NewWriter(cmd.OutOrStdout())
-	if f.format == "json" {
-		return func(a report.Answer) error { return report.WriteAnswer(out, a) }, out.Flush, nil
-	}
-	opts, err := f.textOptions(cmd)
-	return report.NewAnswerText(out, opts), out.Flush, err
 }
 
 // isTerminal reports whether r is one, where waiting for a batch would look like

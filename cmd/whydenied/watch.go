@@ -68,7 +68,7 @@ func runWatch(cmd *cobra.Command, f watchFlags) error {
 		return usagef("--since: %v", err)
 	}
 	f.output.brief = f.quiet
-	print, flush, err := f.output.printer(cmd)
+	print, flush, err := printer(cmd, f.output, report.NewJSON, report.NewText)
 	if err != nil {
 		return err
 	}

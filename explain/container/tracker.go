@@ -476,12 +476,7 @@ func (t *Tracker) known(m *membership, confidence Confidence, evidence string) (
 
 // offline answers from metadata alone.
 func (t *Tracker) offline(s Subject, evidence string) Container {
-	var all Inventory
-	if t.inventory != nil {
-		all.Add(t.inventory.Containers...)
-	}
-	all.Add(t.cache.all()...)
-	c := all.Find(s)
+	c := t.cache.inventory(t.inventory).Find(s)
 	if evidence != "" {
 		c.Evidence = append([]string{evidence}, c.Evidence...)
 	}

@@ -325,6 +325,21 @@ func BenchmarkFind(b *testing.B) {
 	}
 }
 
+// A process that was not seen, on a host with many containers.
+func BenchmarkFindLate(b *testing.B) {
+	f := &recorded{}
+	tracker := &Tracker{cache: newCache(), ctx: context.Background(), feed: f, tier: TierBPF}
+	tracker.cache.disk.root = b.TempDir()
+	for i := range maxContainers {
+		tracker.cache.entries[key{id: strconv.Itoa(i)}] = &entry{c: Container{ID: strconv.Itoa(i), AppArmorProfile: "docker-default"}, found: true, complete: true}
+	}
+	for b.Loop() {
+		if c := tracker.Find(Subject{PID: nobody, Time: time.Now(), Label: "web"}); c.ID != "" {
+			b.Fatal(c)
+		}
+	}
+}
+
 // This process is found by /proc alone, without any privilege.
 func TestWatchProc(t *testing.T) {
 	tracker, err := watch(context.Background(), nil, TierProc)

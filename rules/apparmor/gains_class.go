@@ -107,6 +107,9 @@ func withoutPerms(req Request) Request {
 		r.Perms = 0
 		return r
 	case DBusRequest:
+		if r.Perms == Bind { // of which rules say the bus and the name
+			r = DBusRequest{Bus: r.Bus, Name: r.Name}
+		}
 		r.Perms = 0
 		return r
 	case MqueueRequest:

@@ -148,6 +148,7 @@ func TestWithoutPrivilege(t *testing.T) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 		return cmd
 	}
+	kernel.Alone(t)
 	const setting = "/proc/sys/kernel/dmesg_restrict"
 	old, err := os.ReadFile(setting)
 	require.NoError(t, err)

@@ -264,15 +264,32 @@ func (l *loop) observed(round string) (log string, findings []finding) {
 
 // patch has whydenied patch the policy by a log, and says whether it changed.
 func (l *loop) patch(round, log string) bool {
-	before, _ := os.ReadFile(l.policy)
+	before := l.texts()
 	if out, err := l.command(round+".patch", "whydenied", append(l.policyFlags("patch", "--write"), log)...); exitStatus(err) != 3 {
 		l.problem("%s: patch --write exits with %d: %s", round, exitStatus(err), firstLine(out))
 	}
-	after, _ := os.ReadFile(l.policy)
-	if err := os.WriteFile(l.file(round+"."+filepath.Base(l.policy)), after, 0o644); err != nil {
-		l.problem("%v", err)
+	after := l.texts()
+	for i, text := range after {
+		name := filepath.Base(l.policy)
+		if i > 0 {
+			name = filepath.Base(l.files[i-1].Name) + ".included"
+		}
+		if err := os.WriteFile(l.file(round+"."+name), text, 0o644); err != nil {
+			l.problem("%v", err)
+		}
 	}
-	return !bytes.Equal(before, after)
+	return !reflect.DeepEqual(before, after)
+}
+
+// texts are those of the policy and of the scenario's own files, which it includes.
+func (l *loop) texts() (texts [][]byte) {
+	text, _ := os.ReadFile(l.policy)
+	texts = append(texts, text)
+	for _, f := range l.files {
+		text, _ := os.ReadFile(f.Name)
+		texts = append(texts, text)
+	}
+	return texts
 }
 
 // checkFixed compares the patched policy with one that is known to be good. That it is, is

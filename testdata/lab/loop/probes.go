@@ -105,7 +105,7 @@ func (l *loop) probes() [][]byte {
 	return lines
 }
 
-var profileHeader = regexp.MustCompile(`(?m)^(\s*)(?:profile\s+|\^|hat\s+)([^\s{]+)[^{\n]*\{`)
+var profileHeader = regexp.MustCompile(`(?m)^(\s*)(?:(?:profile\s+|\^|hat\s+)("[^"]*"|[^\s{]+)[^{\n]*\{|(/\S+) \{$)`)
 
 // profileNames are the full names of the profiles of a file, children as PARENT//CHILD. The scenarios indent
 // children.
@@ -113,7 +113,7 @@ func profileNames(text string) []string {
 	var names []string
 	parent := ""
 	for _, m := range profileHeader.FindAllStringSubmatch(text, -1) {
-		name := m[2]
+		name := strings.Trim(m[2], `"`) + m[3]
 		if strings.Trim(m[1], "\n") == "" {
 			parent = name
 		} else {
