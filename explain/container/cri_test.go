@@ -76,6 +76,14 @@ func TestInspectCRI(t *testing.T) {
 	}
 }
 
+// What no kubelet made has no labels.
+func TestPodWithoutLabels(t *testing.T) {
+	found, err := Read("crictl", []byte(`{"status":{"id":"a"},"info":{"runtimeSpec":{"ociVersion":"1.0.2","process":{},
+		"annotations":{"io.kubernetes.cri.sandbox-name":"shop-1","io.kubernetes.cri.sandbox-namespace":"prod"}}}}`))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"shop-1", "prod"}, []string{found[0].Pod, found[0].Namespace})
+}
+
 func TestInspectCRIFails(t *testing.T) {
 	id := strings.Repeat("a", 64)
 	say := func(body []byte, status string) http.HandlerFunc {

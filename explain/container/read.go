@@ -2,6 +2,7 @@ package container
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -240,7 +241,8 @@ func readCRI(object []byte) (Container, error) {
 	s := in.Status
 	c.ID, c.PID, c.Name, c.Image, c.State, c.ExitCode = s.ID, in.Info.PID, s.Metadata.Name, s.Image.Image, s.State, s.ExitCode
 	c.Created, c.Started, c.Finished = s.CreatedAt.Time, s.StartedAt.Time, s.FinishedAt.Time
-	c.Pod, c.Namespace = s.Labels["io.kubernetes.pod.name"], s.Labels["io.kubernetes.pod.namespace"]
+	// The kubelet labels containers; others need not, and the bundle's annotations are the runtime's.
+	c.Pod, c.Namespace = cmp.Or(c.Pod, s.Labels["io.kubernetes.pod.name"]), cmp.Or(c.Namespace, s.Labels["io.kubernetes.pod.namespace"])
 	c.Privileged = in.Info.Privileged || in.Info.Config.Linux.SecurityContext.Privileged
 	if s.Image.UserSpecifiedImage != "" {
 		c.Image = s.Image.UserSpecifiedImage
