@@ -58,7 +58,7 @@ func (b *patcher) notForPatch(f *Finding, call seccomp.Call, profile *seccomp.Pr
 		return "nothing was refused: the filter's answer is SCMP_ACT_LOG, and the call ran"
 	case profile == nil:
 		return name
-	case profile.Form == seccomp.OCI:
+	case profile.Form == seccomp.OCI && profile != b.p.seccomp && !f.Container.OwnBundle():
 		return "the profile is what the runtime made of another, in " + name + ", and will be made anew: name the one that it is made of with --seccomp"
 	case !answered && !wouldRefuse: // another filter is in force
 		b.p.Explain(f)
@@ -71,7 +71,8 @@ func (b *patcher) notForPatch(f *Finding, call seccomp.Call, profile *seccomp.Pr
 // by its text, becomes a file of its own.
 func (b *patcher) sheet(profile *seccomp.Profile, f *Finding) *sheet {
 	s := &sheet{of: profile, before: profile, after: profile, fixes: map[string]rules.Fix{}}
-	inline := strings.HasPrefix(strings.TrimSpace(f.Container.SeccompProfile), "{")
+	// Some metadata hold the profile's text, and no file does.
+	inline := strings.HasPrefix(strings.TrimSpace(f.Container.SeccompProfile), "{") && profile != b.p.seccomp && !f.Container.OwnBundle()
 	if profile.File.Builtin == "" && !inline {
 		return s
 	}
@@ -120,8 +121,12 @@ func (b *patcher) finishSheet(s *sheet) {
 	}
 	b.patch.Changes = append(b.patch.Changes, change)
 	name := s.before.File.Name
-	b.step("start the container anew with the changed profile: docker run --security-opt seccomp=" + name +
-		", Compose security_opt: [\"seccomp=" + name + "\"], Kubernetes securityContext.seccompProfile: {type: Localhost, localhostProfile: a path below /var/lib/kubelet/seccomp}")
+	if s.before.Form == seccomp.OCI {
+		b.step("start the container anew from the bundle of the changed " + name)
+	} else {
+		b.step("start the container anew with the changed profile: docker run --security-opt seccomp=" + name +
+			", Compose security_opt: [\"seccomp=" + name + "\"], Kubernetes securityContext.seccompProfile: {type: Localhost, localhostProfile: a path below /var/lib/kubelet/seccomp}")
+	}
 	patched := Patched{Seccomp: true, File: name, Derived: s.derived}
 	for _, f := range s.fixed {
 		patched.addContainer(f.Container)

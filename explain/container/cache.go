@@ -37,7 +37,7 @@ type cache struct {
 	byID           map[string]bundle
 	bundled        []string // keys of both, oldest first
 	scanned        time.Time
-	known          *Inventory // of all entries; nil if they have changed since
+	known          *Inventory         // of all entries; nil if they have changed since
 	shaped         map[string][]named // containersIn of paths
 }
 
