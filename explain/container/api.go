@@ -124,13 +124,17 @@ func engines(uid int, runtime string) []api {
 	if own, ok := strings.CutPrefix(os.Getenv("DOCKER_HOST"), "unix://"); ok && uid == 0 {
 		docker = own
 	}
+	var found []api
 	switch runtime {
 	case "docker":
-		return []api{dockerAPI(docker)}
+		found = []api{dockerAPI(docker)}
 	case "podman":
-		return []api{dockerAPI(podman)}
+		found = []api{dockerAPI(podman)}
 	case "":
-		return append([]api{dockerAPI(docker), dockerAPI(podman)}, criEngines(uid, "")...)
+		found = []api{dockerAPI(docker), dockerAPI(podman)}
 	}
-	return criEngines(uid, runtime)
+	if uid == 0 {
+		found = append(found, criEngines(runtime)...)
+	}
+	return found
 }

@@ -14,15 +14,16 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// A criAPI is the socket of an engine with Kubernetes's CRI, runtime.v1 (k8s.io/cri-api,
-// pkg/apis/runtime/v1/api.proto; containerd 1.6 and CRI-O 1.23, and later).
+// A criAPI is the socket of an engine with Kubernetes's CRI in its version
+// runtime.v1, of Kubernetes 1.23 (pkg/apis/runtime/v1/api.proto of k8s.io/cri-api).
 // It is gRPC: a message of protobuf each way, over HTTP/2 without TLS
-// (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
+// (doc/PROTOCOL-HTTP2.md of gRPC).
 type criAPI string
 
-// criEngines returns the system's engines with the CRI whose socket is there; a user has
-// none. CONTAINER_RUNTIME_ENDPOINT is crictl's.
-func criEngines(uid int, runtime string) []api {
+// criEngines returns the system's engines with the CRI that may know a container of
+// a runtime, "" if that is not known, and whose socket is there. As with crictl,
+// CONTAINER_RUNTIME_ENDPOINT is where to ask instead.
+func criEngines(runtime string) []api {
 	containerd, crio := []string{"/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock"}, []string{"/run/crio/crio.sock"}
 	var sockets []string
 	switch runtime {
@@ -38,7 +39,7 @@ func criEngines(uid int, runtime string) []api {
 	}
 	var found []api
 	for _, socket := range sockets {
-		if _, err := os.Stat(socket); err == nil && uid == 0 {
+		if _, err := os.Stat(socket); err == nil {
 			found = append(found, criAPI(socket))
 		}
 	}
@@ -92,8 +93,8 @@ func (socket criAPI) inspect(ctx context.Context, id string) (Metadata, error) {
 	if err != nil {
 		return Metadata{}, err
 	}
-	c, err := decodeContainer(message)
-	return socket.answer(id, "/ContainerStatus/"+id, c, err)
+	var d decoder
+	return socket.answer(id, "/ContainerStatus/"+id, d.container(message), d.err)
 }
 
 // answer makes JSON of what was decoded.
@@ -110,8 +111,8 @@ func (socket criAPI) broken(err error) error {
 }
 
 // call calls a method with a message and returns the one that answers; about says
-// for errors what it is about. An engine without the CRI, or of an older version of it, is an
-// errors.ErrUnsupported.
+// for errors what it is about. An engine without the CRI, or with an older version
+// of it, gives an errors.ErrUnsupported.
 func (socket criAPI) call(ctx context.Context, method string, message []byte, about string) ([]byte, error) {
 	body := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message))) // 0: not compressed
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://localhost/runtime.v1.RuntimeService/"+method, bytes.NewReader(append(body, message...)))
@@ -141,26 +142,6 @@ func (socket criAPI) call(ctx context.Context, method string, message []byte, ab
 		return nil, fmt.Errorf("the engine at %s answers with something else than one whole gRPC message, not compressed", socket)
 	}
 	return text[5:], nil
-}
-
-// decodeContainer decodes a ContainerStatusResponse.
-func decodeContainer(message []byte) (c criContainer, err error) {
-	var d decoder
-	var broken error
-	d.fields(message, func(field protowire.Number, _ uint64, bytes []byte) {
-		switch field {
-		case 1:
-			c.Status = d.status(bytes)
-		case 2: // what verbose adds, by name; its values are JSON
-			if d.text(bytes, 1) == "info" {
-				broken = json.Unmarshal([]byte(d.text(bytes, 2)), &c.Info)
-			}
-		}
-	})
-	if d.err == nil {
-		d.err = broken
-	}
-	return c, d.err
 }
 
 // containerStates are the values of ContainerState.
@@ -206,6 +187,21 @@ func (d *decoder) text(message []byte, of protowire.Number) (text string) {
 		}
 	})
 	return text
+}
+
+// container decodes a ContainerStatusResponse.
+func (d *decoder) container(message []byte) (c criContainer) {
+	d.fields(message, func(field protowire.Number, _ uint64, bytes []byte) {
+		switch field {
+		case 1:
+			c.Status = d.status(bytes)
+		case 2: // what verbose adds, by name; its values are JSON
+			if name, value := d.text(bytes, 1), d.text(bytes, 2); name == "info" && d.err == nil {
+				d.err = json.Unmarshal([]byte(value), &c.Info)
+			}
+		}
+	})
+	return c
 }
 
 // status decodes a ContainerStatus.

@@ -233,7 +233,7 @@ func TestCacheAsksCRI(t *testing.T) {
 	assert.Equal(t, []string{"/ " + plain}, asked)
 }
 
-func FuzzDecodeContainer(f *testing.F) {
+func FuzzCRI(f *testing.F) {
 	for _, name := range []string{"containerd", "crio"} {
 		message, err := os.ReadFile("testdata/cri-" + name + ".pb")
 		require.NoError(f, err)
@@ -241,8 +241,9 @@ func FuzzDecodeContainer(f *testing.F) {
 	}
 	f.Add([]byte(nested(1, nested(1, "a")+"\x18\x09\x20\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01") + nested(2, nested(1, "info")+nested(2, `{"runtimeSpec":[]}`))))
 	f.Fuzz(func(t *testing.T, message []byte) {
-		c, err := decodeContainer(message)
-		if err != nil {
+		var d decoder
+		c := d.container(message)
+		if d.err != nil {
 			return
 		}
 		answer, err := criAPI("/s").answer("a", "/q", c, nil)
