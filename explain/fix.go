@@ -197,9 +197,10 @@ func linkFixes(profile *apparmor.Profile, pair string, owner bool, message strin
 }
 
 // fileRule returns the narrowest rule for missing file permissions. A program
-// that is executed must be readable where it keeps the profile.
+// that is executed must be readable where it keeps the profile; but for one in
+// memory, which attach_disconnected shows as /, that would be the root directory.
 func fileRule(profile *apparmor.Profile, file apparmor.FileRequest, exec string) string {
-	if file.Perms&apparmor.Exec != 0 && exec == "ix" {
+	if file.Perms&apparmor.Exec != 0 && exec == "ix" && file.Path != "/" {
 		read := file
 		read.Perms = apparmor.Read
 		if profile.Decide(read).Unmatched != 0 {
@@ -282,11 +283,27 @@ func (f *Finding) flagFix(p *Policy, profile *apparmor.Profile, flag string) {
 	if flag == "mediate_deleted" {
 		fix.Grants = "whatever the rules say of the deleted file's old path"
 		fix.Risk, fix.Reason = rules.Low, ""
+	} else if req, ok := attached(&f.Denial); ok {
+		if own := p.attachedRule(profile, req, f.Denial.Subject.PID); own.Edits != nil {
+			fix.Message += ", and a rule for the name that the file then has"
+			fix.Rule += "\n" + own.Rule
+			fix.Edits = append(fix.Edits, own.Edits...)
+		}
 	}
 	if edited := p.edited(fix.Edits, profile); edited != nil && edited.HasFlag(flag) {
 		fix.Proof = []string{p.parses(profile)}
 		f.Fixes = append(f.Fixes, fix)
 	}
+}
+
+// attachedRule is the rule that is needed beside attach_disconnected, if one is.
+func (p *Policy) attachedRule(profile *apparmor.Profile, req apparmor.FileRequest, pid int) rules.Fix {
+	d := profile.Decide(req)
+	if d.Refused != 0 || d.Unmatched == 0 {
+		return rules.Fix{}
+	}
+	candidates, _ := p.candidates(profile, req, d, pid)
+	return slices.Concat(candidates, []rules.Fix{{}})[0]
 }
 
 // transitionFix proposes another exec mode where a transition failed: to stay in

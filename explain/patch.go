@@ -139,6 +139,10 @@ func (b *patcher) take(f *Finding) {
 		}
 		d, name := b.draft(profile, f)
 		fix := f.Fixes[0]
+		if req, ok := attached(&f.Denial); ok && cause == DisconnectedPath {
+			d.add(f, name, req)
+			fix.Edits = fix.Edits[:1] // the flag
+		}
 		d.wants = append(d.wants, &want{findings: []*Finding{f}, profile: name, edits: fix.Edits, fix: &fix})
 		return
 	}

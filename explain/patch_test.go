@@ -97,6 +97,8 @@ func TestPatch(t *testing.T) {
 		{"a library that the loader opens", opened(1, plugin, "r", 0) + with(1, 257, "0", "80000"), "", "  owner " + plugin + " rm,\n", 0},
 		{"a library that is read", opened(1, library, "r", 0) + with(1, 257, "0", "0"), "", "  owner " + library + " r,\n", 0},
 		{"what is named like a library", opened(1, plugin, "r", 0), "", "  owner " + plugin + " r,\n", 0},
+		{"a program", strings.Replace(opened(1, "/srv/x", "x", 0), `"open"`, `"exec"`, 1), "", "  owner /srv/x rix,\n", 0},
+		{"a program in memory", strings.Replace(opened(1, "/", "x", 0), `"open"`, `"exec"`, 1), "", "  owner / ix,\n", 0},
 		{"two capabilities", capable(1, "dac_read_search", 2) + capable(2, "dac_override", 1), "", "  capability dac_override,\n  capability dac_read_search,\n", 0},
 		{"nothing for a profile that allows it", opened(1, "/srv/a", "r", 0), "  /srv/* r,\n", "  /srv/* r,\n", 1},
 	} {
@@ -125,7 +127,11 @@ func TestPatchNeedless(t *testing.T) {
 	disconnected := `type=AVC msg=audit(1795427169.844:3): apparmor="DENIED" operation="open" info="Failed name lookup - disconnected path" error=-13 profile="p" name="f" pid=7 comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0` + "\n"
 	patch := patched(t, opened(1, "/run/app.1.sock", "w", 0)+opened(2, "/run/app.4242.sock", "w", 0)+disconnected, "profile p {\n}\n", nil)
 	require.Len(t, patch.Changes, 1, "%+v", patch.Left)
-	assert.Equal(t, "profile p flags=(attach_disconnected) {\n  owner /run/app.[0-9]*.sock w,\n}\n", patch.Changes[0].New)
+	assert.Equal(t, "profile p flags=(attach_disconnected) {\n  owner /f r,\n  owner /run/app.[0-9]*.sock w,\n}\n", patch.Changes[0].New)
+
+	patch = patched(t, disconnected, "profile p {\n  /** rw,\n}\n", nil)
+	require.Len(t, patch.Changes, 1, "%+v", patch.Left)
+	assert.Equal(t, "profile p flags=(attach_disconnected) {\n  /** rw,\n}\n", patch.Changes[0].New)
 }
 
 // TestPatchLocal holds that a profile with a local include is left as it is, and
@@ -217,6 +223,25 @@ func TestPatchDerived(t *testing.T) {
 	require.Len(t, patch.Profiles, 1)
 	assert.True(t, patch.Profiles[0].Derived)
 	assert.Equal(t, "high", patch.Remedies[0].Fix.Risk.String())
+}
+
+// TestPatchBundle holds that the filter of a bundle which is named is changed where
+// it stands.
+func TestPatchBundle(t *testing.T) {
+	const config = `{"ociVersion":"1.0.2","linux":{"seccomp":{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_KILL_PROCESS"}]}}}`
+	name := filepath.Join(t.TempDir(), "config.json")
+	require.NoError(t, os.WriteFile(name, []byte(config), 0o600))
+	policy := NewPolicy(t.TempDir(), nil)
+	_, err := policy.AddSeccomp(name)
+	require.NoError(t, err)
+	group := NewGroup(nil, Filter{})
+	for _, d := range denials(t, "type=SECCOMP msg=audit(1795427172.956:1): auid=0 uid=0 gid=0 ses=1 subj=unconfined pid=77 comm=\"sh\" exe=\"/bin/sh\" sig=31 arch=c000003e syscall=83 compat=0 ip=0x7f code=0x80000000\n") {
+		group.Add(d)
+	}
+	patch := policy.Patch(group.Findings())
+	require.Len(t, patch.Changes, 1, "%+v", patch.Left)
+	assert.Equal(t, strings.Replace(config, `"mkdir",`, "", 1), patch.Changes[0].New)
+	assert.Contains(t, patch.Steps[0], "run the bundle of "+name+" anew")
 }
 
 // TestPatchSeccomp holds that the calls of several findings go into one profile in

@@ -179,6 +179,20 @@ func opensLibrary(d *parser.Denial, req apparmor.Request) bool {
 	return isCall(call, "openat") && call.Get("a2") == cloexec || isCall(call, "open") && call.Get("a1") == cloexec
 }
 
+// attached returns the access to a file whose name does not begin at the root, as
+// it is once attach_disconnected has it begin there: disconnect() in
+// security/apparmor/path.c, Linux 6.12. It reports false for other records.
+func attached(d *parser.Denial) (apparmor.FileRequest, bool) {
+	req, ok := request(d)
+	file, isFile := req.(apparmor.FileRequest)
+	if !ok || !isFile || strings.HasPrefix(file.Path, "/") {
+		return apparmor.FileRequest{}, false
+	}
+	file.Path = "/" + file.Path
+	file, _ = lasting(d, file).(apparmor.FileRequest)
+	return file, true
+}
+
 // mountRequest tells the kinds of mount apart by their flags, as
 // security/apparmor/mount.c does; the kernel logs all as "mount".
 func mountRequest(a *parser.AppArmor) apparmor.Request {
