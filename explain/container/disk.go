@@ -256,7 +256,7 @@ func invocation(args []string, cwd string) (b bundle, ok bool) {
 	if len(args) < 3 {
 		return b, false
 	}
-	b.id, b.dir, b.runtime = args[len(args)-1], cwd, filepath.Base(args[0])
+	b.id, b.dir, b.runtime = args[len(args)-1], cwd, runtimeOf(filepath.Base(args[0]))
 	command := false
 	for i, arg := range args[1 : len(args)-1] {
 		name, value, joined := strings.Cut(arg, "=")
@@ -278,13 +278,17 @@ func invocation(args []string, cwd string) (b bundle, ok bool) {
 	return b, command && safeID(b.id) && filepath.IsAbs(b.dir)
 }
 
-// isRuntime reports whether a program is a low-level runtime by its name.
-func isRuntime(comm string) bool {
+// runtimeOf returns the low-level runtime that a program is by its name, which can
+// have a version behind it (runc-1.2, runc.amd64), or "".
+func runtimeOf(comm string) string {
 	switch comm {
-	case "runc", "crun", "youki", "docker-runc", "buildkit-runc":
-		return true
+	case "crun", "youki", "docker-runc", "buildkit-runc":
+		return comm
 	}
-	return false
+	if comm == "runc" || strings.HasPrefix(comm, "runc-") || strings.HasPrefix(comm, "runc.") {
+		return "runc"
+	}
+	return ""
 }
 
 // isStarting reports whether a program is a low-level runtime that makes itself

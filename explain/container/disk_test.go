@@ -165,7 +165,13 @@ func TestInvocation(t *testing.T) {
 			assert.Equal(t, test.dir, b.dir, test.line)
 		}
 	}
-	_, ok := invocation(strings.Fields("runc run web"), "")
+	b, ok := invocation(strings.Fields("/opt/bin/runc-v1.5.2 run web"), "/cwd")
+	assert.True(t, ok)
+	assert.Equal(t, "runc", b.runtime)
+	for _, comm := range []string{"runc:[2:INIT]", "runcx", "sh", ""} {
+		assert.Empty(t, runtimeOf(comm), comm)
+	}
+	_, ok = invocation(strings.Fields("runc run web"), "")
 	assert.False(t, ok, "the bundle is not known")
 }
 

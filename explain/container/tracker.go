@@ -256,7 +256,7 @@ func (t *Tracker) apply(e event) {
 		switch {
 		case !p.told:
 			t.unread = append(t.unread, e.pid)
-		case isRuntime(e.comm):
+		case runtimeOf(e.comm) != "":
 			t.invoked(p, p.cgroupsAt(e.at))
 		}
 	case exited:
@@ -276,7 +276,7 @@ func (t *Tracker) took(r reading) {
 	}
 	// A child without a program of its own shows its parent's command line, but can
 	// be in another working directory already.
-	if isRuntime(r.comm) && !p.copied {
+	if runtimeOf(r.comm) != "" && !p.copied {
 		t.invoked(p, r.member)
 	}
 	// runc exec has its child join the container's cgroup between its start and
