@@ -15,12 +15,13 @@ const module = "github.com/whydenied/whydenied/"
 // picture in docs/architecture.md.
 var layers = map[string][]string{
 	"docs":              {},
+	"bpf":               {},
 	"parser":            {},
-	"parser/source":     {"parser"},
+	"parser/source":     {"parser", "bpf"},
 	"rules":             {},
 	"rules/apparmor":    {"rules"},
 	"rules/seccomp":     {"rules"},
-	"explain/container": {},
+	"explain/container": {"bpf"},
 	"explain/bundle":    {"parser", "rules"},
 	"explain/host":      {"rules/apparmor"},
 	"explain":           {"parser", "rules", "rules/apparmor", "rules/seccomp", "explain/container"},

@@ -13,10 +13,8 @@ import (
 // Explain fills in why a finding was refused, by which rules, and what would
 // remedy it.
 func (p *Policy) Explain(f *Finding) {
-	record := &f.Denial.Event.Records[f.Denial.Record]
-	if record.Origin.UserSpace && record.Type != parser.USERAVC {
-		f.Cause, f.Decision = UndecidedOperation, Undecidable
-		f.Why = "a process wrote this line into the log, not the kernel: nothing says that it happened"
+	if f.isLookAlike() {
+		f.Cause, f.Decision, f.Why = UndecidedOperation, Undecidable, lookAlike
 		return
 	}
 	if f.Denial.Seccomp != nil {
@@ -35,7 +33,7 @@ func (p *Policy) explainAppArmor(f *Finding) {
 		p.explainUnconfined(f)
 		return
 	}
-	profile := p.deciding(&f.Denial)
+	profile, decision := p.deciding(&f.Denial)
 	if profile == nil {
 		f.Cause, f.Decision = ProfileNotFound, Undecidable
 		f.Why = fmt.Sprintf("the source of profile %s was not found; give its file with --profile, or its directory with --profile-dir", a.Profile)
@@ -59,7 +57,7 @@ func (p *Policy) explainAppArmor(f *Finding) {
 		f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "the profile in force"}}
 		return
 	}
-	p.decide(f, profile, req)
+	p.decide(f, profile, req, decision)
 }
 
 // source names where a profile was read, and says of a built-in one if the
@@ -75,25 +73,25 @@ func (p *Policy) source(profile *apparmor.Profile) string {
 	return file.Builtin + ", the newest known; the version in use is unknown"
 }
 
-// deciding returns the profile of the record that refuses the access, or nil if
-// its source is not known. Of a stack a//&b, each profile must allow it.
-func (p *Policy) deciding(d *parser.Denial) *apparmor.Profile {
-	var found *apparmor.Profile
+// deciding returns the profile of the record that refuses the access, with its
+// decision, or nil if its source is not known. Of a stack a//&b, each profile
+// must allow it. The decision is empty if the access is not one that rules decide.
+func (p *Policy) deciding(d *parser.Denial) (found *apparmor.Profile, decision apparmor.Decision) {
+	req, ok := request(d)
 	for name := range strings.SplitSeq(d.AppArmor.Profile, "//&") {
 		profile := p.profile(name)
 		if profile == nil {
 			continue
 		}
 		found = profile
-		req, ok := request(d)
 		if !ok {
 			break
 		}
-		if decision := profile.Decide(req); decision.Refused|decision.Unmatched != 0 {
+		if decision = profile.Decide(req); decision.Refused|decision.Unmatched != 0 {
 			break
 		}
 	}
-	return found
+	return found, decision
 }
 
 // noteProblems says what of the policy could not be read, as a decision on half
@@ -248,9 +246,8 @@ func (p *Policy) explainTransition(f *Finding, profile *apparmor.Profile) {
 	}
 }
 
-// decide asks the profile about the access and names the cause.
-func (p *Policy) decide(f *Finding, profile *apparmor.Profile, req apparmor.Request) {
-	d := profile.Decide(req)
+// decide names the cause of what a profile decided of an access.
+func (p *Policy) decide(f *Finding, profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision) {
 	f.Notes = append(f.Notes, d.Notes...)
 	f.Decision = Refused
 	switch {

@@ -40,6 +40,16 @@ type Finding struct {
 	Investigate string
 }
 
+// lookAlike is why nothing is made of a line that isLookAlike.
+const lookAlike = "a process wrote this line into the log, not the kernel: nothing says that it happened"
+
+// isLookAlike reports whether the finding is of a line that its log says a process
+// wrote; see parser.Origin.UserSpace.
+func (f *Finding) isLookAlike() bool {
+	record := &f.Denial.Event.Records[f.Denial.Record]
+	return record.Origin.UserSpace && record.Type != parser.USERAVC
+}
+
 // A Place is a rule that takes part in a finding and what it does there.
 type Place struct {
 	At   rules.Location // what the caret points at

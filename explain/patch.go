@@ -114,16 +114,15 @@ type want struct {
 
 // take notes what a finding wants, or why nothing is done about it.
 func (b *patcher) take(f *Finding) {
-	record := &f.Denial.Event.Records[f.Denial.Record]
 	if f.Denial.Seccomp != nil {
 		b.calls = append(b.calls, f)
 		return
 	}
-	profile := b.p.deciding(&f.Denial)
+	profile, decision := b.p.deciding(&f.Denial)
 	cause, _ := kernelReason(f.Denial.AppArmor)
 	req, ok := request(&f.Denial)
 	switch {
-	case record.Origin.UserSpace && record.Type != parser.USERAVC, profile == nil, f.Denial.AppArmor.Profile == "unconfined", cause == "" && !ok:
+	case f.isLookAlike(), profile == nil, f.Denial.AppArmor.Profile == "unconfined", cause == "" && !ok:
 		b.p.Explain(f)
 		if len(f.Fixes) > 0 { // a profile to load
 			b.remedies[f] = Remedy{Finding: f, Fix: f.Fixes[0]}
@@ -147,7 +146,7 @@ func (b *patcher) take(f *Finding) {
 		d.wants = append(d.wants, &want{findings: []*Finding{f}, profile: name, edits: fix.Edits, fix: &fix})
 		return
 	}
-	if decision := profile.Decide(req); decision.Refused|decision.Unmatched == 0 {
+	if decision.Refused|decision.Unmatched == 0 {
 		b.p.Explain(f)
 		b.leave(f, f.Why)
 		return

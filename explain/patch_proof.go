@@ -284,7 +284,11 @@ func (d *draft) generalise() {
 		perms   apparmor.Perms
 		owner   bool
 	}
-	groups := map[like][]*want{}
+	type group struct {
+		wants  []*want
+		digits []int // of each name's number
+	}
+	groups := map[like]*group{}
 	for _, w := range d.wants {
 		if len(w.requests) != 1 || w.edits != nil {
 			continue
@@ -294,30 +298,29 @@ func (d *draft) generalise() {
 		if !ok || file.Target != "" || profile == nil || profile.Decide(file).Refused != 0 {
 			continue
 		}
-		names, _, ok := numbered(file.Path)
+		names, digits, ok := numbered(file.Path)
 		if _, _, proc := procPID(file.Path); !ok || proc || slices.ContainsFunc(naming(profile, file), isLiteral) {
 			continue
 		}
 		key := like{names, w.profile, file.Perms, file.Owner}
-		groups[key] = append(groups[key], w)
+		if groups[key] == nil {
+			groups[key] = &group{}
+		}
+		groups[key].wants = append(groups[key].wants, w)
+		groups[key].digits = append(groups[key].digits, digits)
 	}
-	for key, group := range groups {
-		if len(group) < minLike {
+	for key, g := range groups {
+		if len(g.wants) < minLike {
 			continue
 		}
-		joined := *group[0]
-		joined.why = fmt.Sprintf("names that differ by a number, %d of which were refused", len(group))
-		var lengths []int
-		for i, w := range group {
-			_, length, _ := numbered(w.requests[0].(apparmor.FileRequest).Path)
-			lengths = append(lengths, length)
-			if i > 0 {
-				joined.requests = append(joined.requests, w.requests...)
-				joined.findings = append(joined.findings, w.findings...)
-			}
+		joined := *g.wants[0]
+		joined.glob = key.glob(g.digits)
+		joined.why = fmt.Sprintf("names that differ by a number, %d of which were refused", len(g.wants))
+		for _, w := range g.wants[1:] {
+			joined.requests = append(joined.requests, w.requests...)
+			joined.findings = append(joined.findings, w.findings...)
 		}
-		joined.glob = key.glob(lengths)
-		d.wants = slices.DeleteFunc(d.wants, func(w *want) bool { return slices.Contains(group, w) })
+		d.wants = slices.DeleteFunc(d.wants, func(w *want) bool { return slices.Contains(g.wants, w) })
 		d.wants = append(d.wants, &joined)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
@@ -27,7 +26,8 @@ func (b *patcher) seccomp() {
 	var sheets []*sheet
 	for _, f := range b.calls {
 		profile, name := b.p.seccompProfile(f)
-		if reason := b.notForPatch(f, profile, name); reason != "" {
+		call := b.p.call(f)
+		if reason := b.notForPatch(f, call, profile, name); reason != "" {
 			b.leave(f, reason)
 			continue
 		}
@@ -36,26 +36,33 @@ func (b *patcher) seccomp() {
 			i = len(sheets)
 			sheets = append(sheets, b.sheet(profile, f))
 		}
-		b.allow(sheets[i], f)
+		b.allow(sheets[i], f, call)
 	}
 	for _, s := range sheets {
 		b.finishSheet(s)
 	}
 }
 
-// notForPatch returns why nothing is to be changed for a finding, or "".
-func (b *patcher) notForPatch(f *Finding, profile *seccomp.Profile, name string) string {
-	record := &f.Denial.Event.Records[f.Denial.Record]
-	action := seccomp.Action(f.Denial.Seccomp.Code)
+// notForPatch returns why nothing is to be changed for a finding's call, or "".
+func (b *patcher) notForPatch(f *Finding, call seccomp.Call, profile *seccomp.Profile, name string) string {
+	record := f.Denial.Seccomp
+	answered, wouldRefuse := false, false
+	if profile != nil {
+		d := decidedBy(record, profile.Decide(call))
+		answered, wouldRefuse = answers(d, record), foretold(d, record)
+	}
 	switch {
-	case record.Origin.UserSpace && record.Type != parser.USERAVC:
-		return "a process wrote this line into the log, not the kernel: nothing says that it happened"
-	case action == seccomp.Log && (profile == nil || !foretold(decidedBy(f.Denial.Seccomp, profile.Decide(b.p.call(f))), f.Denial.Seccomp)):
+	case f.isLookAlike():
+		return lookAlike
+	case seccomp.Action(record.Code) == seccomp.Log && !wouldRefuse:
 		return "nothing was refused: the filter's answer is SCMP_ACT_LOG, and the call ran"
 	case profile == nil:
 		return name
-	case profile.Form == seccomp.OCI && profile != b.p.seccomp:
+	case profile.Form == seccomp.OCI && profile != b.p.seccomp && !f.Container.OwnBundle():
 		return "the profile is what the runtime made of another, in " + name + ", and will be made anew: name the one that it is made of with --seccomp"
+	case !answered && !wouldRefuse: // another filter is in force
+		b.p.Explain(f)
+		return f.Why
 	}
 	return ""
 }
@@ -64,7 +71,8 @@ func (b *patcher) notForPatch(f *Finding, profile *seccomp.Profile, name string)
 // by its text, becomes a file of its own.
 func (b *patcher) sheet(profile *seccomp.Profile, f *Finding) *sheet {
 	s := &sheet{of: profile, before: profile, after: profile, fixes: map[string]rules.Fix{}}
-	inline := strings.HasPrefix(strings.TrimSpace(f.Container.SeccompProfile), "{")
+	// Some metadata hold the profile's text, and no file does.
+	inline := strings.HasPrefix(strings.TrimSpace(f.Container.SeccompProfile), "{") && profile != b.p.seccomp && !f.Container.OwnBundle()
 	if profile.File.Builtin == "" && !inline {
 		return s
 	}
@@ -74,16 +82,9 @@ func (b *patcher) sheet(profile *seccomp.Profile, f *Finding) *sheet {
 	return s
 }
 
-// allow makes the first fix for a call part of a sheet.
-func (b *patcher) allow(s *sheet, f *Finding) {
-	call := b.p.call(f)
-	record := f.Denial.Seccomp
-	if d := decidedBy(record, s.before.Decide(call)); !answers(d, record) && !foretold(d, record) { // another filter is in force
-		b.p.Explain(f)
-		b.leave(f, f.Why)
-		return
-	}
-	d := decidedBy(record, s.after.Decide(call))
+// allow makes the first fix for a finding's call part of a sheet.
+func (b *patcher) allow(s *sheet, f *Finding, call seccomp.Call) {
+	d := decidedBy(f.Denial.Seccomp, s.after.Decide(call))
 	key := fmt.Sprint(call.Arch, d.Syscall, call.Args)
 	fix, known := s.fixes[key]
 	if !known && d.Action.Permits() {
@@ -120,19 +121,15 @@ func (b *patcher) finishSheet(s *sheet) {
 	}
 	b.patch.Changes = append(b.patch.Changes, change)
 	name := s.before.File.Name
-	b.step(restart(s.of.Form, name))
+	if s.before.Form == seccomp.OCI {
+		b.step("start the container anew from the bundle of the changed " + name)
+	} else {
+		b.step("start the container anew with the changed profile: docker run --security-opt seccomp=" + name +
+			", Compose security_opt: [\"seccomp=" + name + "\"], Kubernetes securityContext.seccompProfile: {type: Localhost, localhostProfile: a path below /var/lib/kubelet/seccomp}")
+	}
 	patched := Patched{Seccomp: true, File: name, Derived: s.derived}
 	for _, f := range s.fixed {
 		patched.addContainer(f.Container)
 	}
 	b.patch.Profiles = append(b.patch.Profiles, patched)
-}
-
-// restart says how a container is given a changed profile.
-func restart(form seccomp.Form, name string) string {
-	if form == seccomp.OCI {
-		return "run the bundle of " + name + " anew; an engine that made it will make it anew, of a profile that has to be changed, too"
-	}
-	return "start the container anew with the changed profile: docker run --security-opt seccomp=" + name +
-		", Compose security_opt: [\"seccomp=" + name + "\"], Kubernetes securityContext.seccompProfile: {type: Localhost, localhostProfile: a path below /var/lib/kubelet/seccomp}"
 }

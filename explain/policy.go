@@ -66,7 +66,7 @@ func NewPolicyIn(tree *rules.Tree, dir string, include []string) *Policy {
 	return &Policy{
 		tree:      tree,
 		dir:       dir,
-		loader:    &apparmor.Loader{Tree: tree, Include: append(append([]string{}, include...), dir)},
+		loader:    &apparmor.Loader{Tree: tree, Include: append(slices.Clip(include), dir)},
 		byFile:    map[string]*apparmor.Policy{},
 		problems:  map[*apparmor.Policy][]rules.Diagnostic{},
 		seccompBy: map[string]*seccomp.Profile{},
@@ -98,21 +98,20 @@ func (p *Policy) UseProfile(file *rules.File) []rules.Diagnostic {
 // AddSeccomp reads the seccomp profile that the user named; it holds for every
 // process whose own is not known from the inventory.
 func (p *Policy) AddSeccomp(name string) ([]rules.Diagnostic, error) {
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the seccomp profile: %w", err)
+	profile, diagnostics, err := seccomp.Load(name)
+	if err == nil {
+		p.seccomp = profile
 	}
-	return p.UseSeccomp(rules.NewFile(name, string(text)))
+	return diagnostics, err
 }
 
 // UseSeccomp is AddSeccomp for a file that has been read.
 func (p *Policy) UseSeccomp(file *rules.File) ([]rules.Diagnostic, error) {
 	profile, diagnostics, err := seccomp.Parse(file)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		p.seccomp = profile
 	}
-	p.seccomp = profile
-	return diagnostics, nil
+	return diagnostics, err
 }
 
 func (p *Policy) load(file *rules.File) (*apparmor.Policy, []rules.Diagnostic) {
@@ -262,9 +261,10 @@ func (p *Policy) seccompProfile(f *Finding) (profile *seccomp.Profile, name stri
 }
 
 // seccompOf returns the seccomp profile of a container's process with an AppArmor
-// label, and what it is called: the container's own, or the built-in one that it
-// was made of; else the one the user named, else the default of the runtime that
-// the label gives away. It returns nil and the reason if none is known.
+// label, and what it is called: the container's own, or the one that it was made
+// of, which the user named or is built in; else the one the user named, else the
+// default of the runtime that the label gives away. It returns nil and the reason
+// if none is known.
 func (p *Policy) seccompOf(c container.Container, label string, arch seccomp.Arch) (profile *seccomp.Profile, name string) {
 	if c.SeccompProfile != "" {
 		own, name := p.containerSeccomp(c)
@@ -290,13 +290,16 @@ func (p *Policy) seccompOf(c container.Container, label string, arch seccomp.Arc
 	return builtin, full
 }
 
-// origin returns the built-in profile that a container's filter was made of, or the
-// filter itself where that is not known. It is looked for once.
+// origin returns the profile that a container's filter was made of, that of the user
+// or a built-in one, or the filter itself where that is not known. It is looked for
+// once.
 func (p *Policy) origin(own *seccomp.Profile, name string, call seccomp.Call) (*seccomp.Profile, string) {
 	key := fmt.Sprintf("%p %v %v %v", own, call.Arch, call.Caps, call.Kernel)
 	found, known := p.origins[key]
 	if !known {
-		if of, ofName, ok := own.Origin(call); ok {
+		if p.seccomp != nil && own.MadeOf(p.seccomp, call) {
+			found = origin{p.seccomp, p.seccomp.File.Name}
+		} else if of, ofName, ok := own.Origin(call); ok {
 			found = origin{of, ofName + ", which the container's filter was made of"}
 		}
 		p.origins[key] = found
@@ -307,7 +310,7 @@ func (p *Policy) origin(own *seccomp.Profile, name string, call seccomp.Call) (*
 	return found.profile, found.name
 }
 
-// An origin is a built-in profile, nil if there is none, and what it is called.
+// An origin is a profile, nil if there is none, and what it is called.
 type origin struct {
 	profile *seccomp.Profile
 	name    string

@@ -12,7 +12,7 @@ import (
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
-// seccomp fills in what the seccomp profile says to the finding's system call.
+// explainSeccomp fills in what the seccomp profile says to the finding's system call.
 func (p *Policy) explainSeccomp(f *Finding) {
 	record := f.Denial.Seccomp
 	action := seccomp.Action(record.Code)

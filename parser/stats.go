@@ -89,11 +89,6 @@ type Lost struct {
 	seen map[uint64]loss
 }
 
-// Any reports whether anything is known to be missing.
-func (l *Lost) Any() bool {
-	return l.AuditLost > 0 || l.Suppressed > 0 || l.RateLimited > 0 || l.Backlog > 0 || l.Messages > 0 || l.Dropped > 0
-}
-
 // Serials is the set of audit event serials seen in auditd's log. The kernel
 // numbers events from 1 at each boot without holes, so a hole is an event that
 // did not reach the log.

@@ -36,8 +36,6 @@ kauditd_printk_skb: 1 callbacks suppressed
 	got := stats.Lost
 	got.seen = nil
 	assert.Equal(t, want, got)
-	assert.True(t, got.Any())
-	assert.False(t, new(Lost).Any())
 
 	// The same lines in another file count once, those without a time each time.
 	sum := stats

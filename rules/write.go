@@ -37,7 +37,10 @@ func Write(c Change) (backup string, err error) {
 	if backup, err = keep(name, have, info); err != nil {
 		return "", fmt.Errorf("%s: cannot keep what it held: %w", c.File.Name, err)
 	}
-	return backup, replace(name, c.New, info)
+	return backup, ReplaceFile(name, func(f *os.File) error {
+		_, err := f.WriteString(c.New)
+		return errors.Join(err, f.Chmod(info.Mode().Perm()), sameOwner(f, info))
+	})
 }
 
 // create writes a file that must not be there, and its directory.
@@ -76,23 +79,20 @@ func keep(name string, text []byte, info fs.FileInfo) (string, error) {
 	return "", fmt.Errorf("a thousand backups are there already; remove some of %s*.orig", name)
 }
 
-// replace puts text in place of a file by renaming, so that a reader finds the
-// old text or the new one.
-func replace(name, text string, info fs.FileInfo) (err error) {
+// ReplaceFile puts what write writes in place of a file by renaming, so that a
+// reader finds all of the old content or all of the new. The file has mode 0600
+// unless write changes it. After an error, what was there is there still.
+func ReplaceFile(name string, write func(*os.File) error) error {
 	// A name that begins with a dot is passed over by apparmor_parser.
 	f, err := os.CreateTemp(filepath.Dir(name), ".whydenied-*")
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	_, err = f.WriteString(text)
-	err = errors.Join(err, f.Chmod(info.Mode().Perm()), sameOwner(f, info), f.Sync(), f.Close())
-	if err != nil {
-		return err
+	if err = errors.Join(write(f), f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), name)
 	}
-	return os.Rename(f.Name(), name)
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
 }

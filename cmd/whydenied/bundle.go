@@ -15,7 +15,6 @@ import (
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/bundle"
 	"github.com/whydenied/whydenied/explain/container"
-	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser/source"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -67,10 +66,9 @@ func (f *inputFlags) openBundle(cmd *cobra.Command, name string, b *bundle.Bundl
 		return in, usagef("%s is an evidence bundle, which has its own profile directory; --profile and --seccomp name files to use before its own", name)
 	}
 	stderr, m := cmd.ErrOrStderr(), &b.Manifest
-	said := func(text string) { fmt.Fprintf(stderr, "whydenied: %s\n", report.Escape(text)) }
-	said(fmt.Sprintf("reading a bundle of %s, made %s", cmp.Or(m.Host.Name, "named logs"), m.Created.UTC().Format(time.RFC3339)))
+	say(stderr, "reading a bundle of %s, made %s", cmp.Or(m.Host.Name, "named logs"), m.Created.UTC().Format(time.RFC3339))
 	for _, missing := range m.Missing {
-		said("not in the bundle: " + missing)
+		say(stderr, "not in the bundle: %s", missing)
 	}
 	in.bundle, in.filter = b, f.filter
 	tree := b.Tree()

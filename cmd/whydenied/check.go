@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
@@ -52,15 +51,6 @@ be read. Warnings and notes do not change it.`,
 	return cmd
 }
 
-// addOnly adds some of the flags that commands share.
-func (f *policyFlags) addOnly(flags *pflag.FlagSet, names ...string) {
-	all := pflag.NewFlagSet("", pflag.ContinueOnError)
-	f.add(all)
-	for _, name := range names {
-		flags.AddFlag(all.Lookup(name))
-	}
-}
-
 // A checker reads policy files and counts what is wrong with them.
 type checker struct {
 	include []string // search path of includes
@@ -74,10 +64,9 @@ type checker struct {
 
 func runCheck(cmd *cobra.Command, args []string, policy policyFlags, output outputFlags) error {
 	out := bufio.NewWriter(cmd.OutOrStdout())
-	include := append(append([]string{}, policy.include...), policy.profileDir)
 	c := &checker{
-		include: include,
-		loader:  &apparmor.Loader{Include: include},
+		include: policy.searchPath(),
+		loader:  &apparmor.Loader{Include: policy.searchPath()},
 		said:    map[string]bool{},
 		summary: report.CheckSummary{SchemaVersion: report.SchemaVersion},
 		stderr:  cmd.ErrOrStderr(),
@@ -185,7 +174,7 @@ func policyFiles(dir string) ([]string, error) {
 }
 
 func (c *checker) passOver(why string) error {
-	fmt.Fprintf(c.stderr, "whydenied: %s; passed over\n", report.Escape(why))
+	say(c.stderr, "%s; passed over", why)
 	return nil
 }
 
@@ -219,18 +208,15 @@ func (c *checker) file(name string, listed bool) error {
 	return c.report(file, append(diagnostics, seccomp.Lint(profile)...))
 }
 
-// maxPolicy bounds the bytes of a policy file.
-const maxPolicy = 16 << 20
-
 func readPolicy(name string) (string, error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return "", err
 	}
 	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, maxPolicy+1))
-	if err == nil && len(text) > maxPolicy {
-		err = fmt.Errorf("%s: larger than %d MiB, which no policy is", name, maxPolicy>>20)
+	text, err := io.ReadAll(io.LimitReader(file, rules.MaxFile+1))
+	if err == nil && len(text) > rules.MaxFile {
+		err = fmt.Errorf("%s: larger than %d MiB, which no policy is", name, rules.MaxFile>>20)
 	}
 	return string(text), err
 }

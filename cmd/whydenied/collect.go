@@ -22,6 +22,7 @@ import (
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/parser/source"
+	"github.com/whydenied/whydenied/rules"
 )
 
 // maxRecords bounds the records that are kept of one log, in bytes.
@@ -180,8 +181,8 @@ func (c *collection) copyFile(name string) error {
 	return err
 }
 
-// containers adds what is known of containers, of this host's own too, and narrows
-// to those that are wanted.
+// containers adds what is known of containers: what the user names, then what this
+// host has itself if own is set. It narrows to those that are wanted.
 func (c *collection) containers(own bool) error {
 	var found []container.Metadata
 	for _, name := range c.flags.policy.inventory {
@@ -196,7 +197,7 @@ func (c *collection) containers(own bool) error {
 		if err != nil {
 			c.missing(strings.ReplaceAll(err.Error(), "\n", "; "))
 		}
-		found = gathered
+		found = append(found, gathered...) // what comes first of a container goes before
 	}
 	for i := range found {
 		text, n, err := bundle.RedactJSON(found[i].Text)
@@ -206,7 +207,7 @@ func (c *collection) containers(own bool) error {
 		found[i].Text = text
 		c.redacted += n
 		if engine, ok := container.ReadEngine(text); ok {
-			c.manifest.Host.Engines[engine.Name] = engine.Version
+			c.manifest.Host.Engines[engine.Name] = cmp.Or(c.manifest.Host.Engines[engine.Name], engine.Version)
 			continue
 		}
 		containers, err := found[i].Containers()
@@ -383,21 +384,18 @@ func writeBundle(name string, c *collection) (size int64, err error) {
 		return 0, err
 	}
 	reserved.Close()
-	f, err := os.CreateTemp(filepath.Dir(name), ".whydenied-*") // with mode 0600
+	err = rules.ReplaceFile(name, func(f *os.File) error {
+		if err := bundle.Write(f, c.manifest, c.texts); err != nil {
+			return err
+		}
+		info, err := f.Stat()
+		if err == nil {
+			size = info.Size()
+		}
+		return err
+	})
 	if err != nil {
-		return 0, errors.Join(err, os.Remove(name))
-	}
-	err = bundle.Write(f, c.manifest, c.texts)
-	if info, statErr := f.Stat(); statErr == nil {
-		size = info.Size()
-	}
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		os.Remove(name)
+		err = errors.Join(err, os.Remove(name))
 	}
 	return size, err
 }

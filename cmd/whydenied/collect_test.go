@@ -8,10 +8,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/whydenied/whydenied/explain/bundle"
+	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/parser"
 )
 
@@ -39,6 +41,23 @@ func TestWriteBundle(t *testing.T) {
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	assert.Len(t, entries, 1)
+}
+
+// An inventory that the user names is taken along with what this host knows, and
+// goes before it.
+func TestCollectNamedInventory(t *testing.T) {
+	id := strings.Repeat("3f9c", 16)
+	file := filepath.Join(t.TempDir(), "inspect.json")
+	require.NoError(t, os.WriteFile(file, []byte(`[{"Id":"`+id+`","Name":"/web-1","State":{},"Config":{}}]`), 0o600))
+	c := &collection{cmd: &cobra.Command{}, flags: &inputFlags{}, names: map[string]bool{}, inventory: new(container.Inventory)}
+	c.cmd.SetContext(t.Context())
+	c.flags.policy.inventory = []string{file}
+	c.manifest.Host.Engines = map[string]string{}
+	require.NoError(t, c.containers(true))
+	require.NotEmpty(t, c.inventory.Containers)
+	assert.Equal(t, id, c.inventory.Containers[0].ID)
+	require.NotEmpty(t, c.manifest.Inventory)
+	assert.Equal(t, file, c.manifest.Inventory[0].Name)
 }
 
 // Of more records than are kept, the newest are.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -66,6 +65,24 @@ Exit status: 0 nothing would hide denials, 3 something would, or the policy is s
 }
 
 func runDoctor(cmd *cobra.Command, f doctorFlags) error {
+	if err := f.check(cmd); err != nil {
+		return err
+	}
+	if f.guard != "" {
+		return host.Host{}.Guard(cmd.Context(), os.Stdin, cmd.OutOrStdout(), f.state, f.guard, f.limit)
+	}
+	print, flush, err := printer(cmd, f.output, report.NewDoctorJSON, report.NewDoctorText)
+	if err != nil {
+		return err
+	}
+	if f.undo {
+		return errors.Join(undoChanges(cmd, f.state, print), flush())
+	}
+	return f.examine(cmd, print, flush)
+}
+
+// check reports flags that do not go together, and a system without any of this.
+func (f *doctorFlags) check(cmd *cobra.Command) error {
 	switch {
 	case f.apply && f.undo:
 		return usagef("--apply and --undo do not go together")
@@ -75,16 +92,13 @@ func runDoctor(cmd *cobra.Command, f doctorFlags) error {
 		return usagef("--for is for --apply")
 	case runtime.GOOS != "linux":
 		return errors.New("doctor is for Linux hosts, and this is " + runtime.GOOS + ": run it on the host that logs")
-	case f.guard != "":
-		return host.Host{}.Guard(cmd.Context(), os.Stdin, cmd.OutOrStdout(), f.state, f.guard, f.limit)
 	}
-	print, flush, err := f.printer(cmd)
-	if err != nil {
-		return err
-	}
-	if f.undo {
-		return errors.Join(undoChanges(cmd, f.state, print), flush())
-	}
+	return nil
+}
+
+// examine prints what would hide denials on this host and, with --apply, changes
+// it. The error is errFound if any of it remains.
+func (f *doctorFlags) examine(cmd *cobra.Command, print func(report.DoctorMessage) error, flush func() error) error {
 	h := host.Host{Run: runProgram, PolicyDir: f.policy.profileDir}
 	facts := h.Read(cmd.Context())
 	progress := newProgress(cmd.ErrOrStderr())
@@ -121,20 +135,6 @@ func runDoctor(cmd *cobra.Command, f doctorFlags) error {
 	return nil
 }
 
-// printer returns a function that prints a message in the chosen format, and one
-// that must be called for what it printed to appear.
-func (f *doctorFlags) printer(cmd *cobra.Command) (print func(report.DoctorMessage) error, flush func() error, err error) {
-	out := bufio.NewWriter(cmd.OutOrStdout())
-	switch f.output.format {
-	case "json":
-		return report.NewDoctorJSON(out), out.Flush, nil
-	case "text":
-		opts, err := f.output.textOptions(cmd)
-		return report.NewDoctorText(out, opts), out.Flush, err
-	}
-	return nil, nil, usagef("--format %q is unknown; use text or json", f.output.format)
-}
-
 // applyLevers pulls the levers of the answers that hide denials, and returns of
 // how many answers that remains true.
 func (f *doctorFlags) applyLevers(cmd *cobra.Command, h host.Host, answers []host.Answer, print func(report.DoctorMessage) error) (int, error) {
@@ -145,7 +145,7 @@ func (f *doctorFlags) applyLevers(cmd *cobra.Command, h host.Host, answers []hos
 		}
 	}
 	if len(levers) == 0 {
-		fmt.Fprintln(cmd.ErrOrStderr(), "whydenied: there is nothing to apply")
+		say(cmd.ErrOrStderr(), "there is nothing to apply")
 		return 0, nil
 	}
 	if f.limit > 0 {
@@ -155,7 +155,7 @@ func (f *doctorFlags) applyLevers(cmd *cobra.Command, h host.Host, answers []hos
 	if err != nil {
 		return 0, err
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: it stays until the next boot; %s undoes it (stored in %s)\n", undoCommand(f.state), report.Escape(f.state))
+	say(cmd.ErrOrStderr(), "it stays until the next boot; %s undoes it (stored in %s)", undoCommand(f.state), f.state)
 	return len(levers), printApplied(changes, print)
 }
 
@@ -164,7 +164,7 @@ func undoCommand(state string) string {
 	if state == host.StateFile {
 		return "whydenied doctor --undo"
 	}
-	return "whydenied doctor --undo --state " + report.Escape(state)
+	return "whydenied doctor --undo --state " + state
 }
 
 func printApplied(changes []host.Change, print func(report.DoctorMessage) error) error {
@@ -186,7 +186,7 @@ func (f *doctorFlags) applyFor(cmd *cobra.Command, h host.Host, levers []host.Le
 	}
 	err = printApplied(changes, print)
 	if err == nil {
-		fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: undone in %s, on Ctrl-C, and if this process is killed\n", f.limit)
+		say(cmd.ErrOrStderr(), "undone in %s, on Ctrl-C, and if this process is killed", f.limit)
 		ctx, stop := context.WithTimeout(cmd.Context(), f.limit)
 		<-ctx.Done()
 		stop()
@@ -194,6 +194,10 @@ func (f *doctorFlags) applyFor(cmd *cobra.Command, h host.Host, levers []host.Le
 	if err := errors.Join(err, release()); err != nil {
 		return err
 	}
+	return printUndone(changes, print)
+}
+
+func printUndone(changes []host.Change, print func(report.DoctorMessage) error) error {
 	for _, c := range changes {
 		change := report.NewUndone(c)
 		if err := print(report.DoctorMessage{Change: &change}); err != nil {
@@ -222,13 +226,9 @@ func hold(h host.Host, state string, levers []host.Lever, limit time.Duration) (
 func undoChanges(cmd *cobra.Command, state string, print func(report.DoctorMessage) error) error {
 	changes, err := host.Host{}.Undo(state)
 	if err == nil && len(changes) == 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: there is nothing to undo in %s\n", report.Escape(state))
+		say(cmd.ErrOrStderr(), "there is nothing to undo in %s", state)
 	}
-	for _, c := range changes {
-		change := report.NewUndone(c)
-		err = errors.Join(err, print(report.DoctorMessage{Change: &change}))
-	}
-	return err
+	return errors.Join(err, printUndone(changes, print))
 }
 
 // runProgram is host.Host.Run. What it does not find on the user's PATH may be

@@ -97,7 +97,7 @@ func (g *gate) verdict(w io.Writer, findings []*explain.Finding) error {
 		}
 	}
 	if len(findings) > 0 {
-		fmt.Fprintf(w, "whydenied: --fail-on %s: %d of %d findings fail the run\n", g.on, tripped, len(findings))
+		say(w, "--fail-on %s: %d of %d findings fail the run", g.on, tripped, len(findings))
 	}
 	if tripped > 0 {
 		return errFound

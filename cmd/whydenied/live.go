@@ -116,7 +116,7 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 	for _, l := range s.lives {
 		taken = append(taken, l.Taken)
 	}
-	fmt.Fprintf(stderr, "whydenied: reading %s; %s\n", report.Escape(strings.Join(taken, ", and ")), report.Escape(s.tier()))
+	say(stderr, "reading %s; %s", strings.Join(taken, ", and "), s.tier())
 	return s, nil
 }
 
@@ -320,7 +320,7 @@ func fallsBack(d *parser.Denial) (name string, ok bool) {
 func (s *session) sayFalls() {
 	for _, name := range slices.Sorted(maps.Keys(s.falls)) {
 		older, _, _ := seccomp.Fallback(name)
-		fmt.Fprintf(s.stderr, "whydenied: %s was answered ENOSYS %d times, on which programs go on with %s; these are no findings\n", name, s.falls[name], older)
+		say(s.stderr, "%s was answered ENOSYS %d times, on which programs go on with %s; these are no findings", name, s.falls[name], older)
 	}
 }
 

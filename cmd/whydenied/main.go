@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -32,7 +31,7 @@ func main() {
 		if endsItself.Load() {
 			return
 		}
-		fmt.Fprintln(os.Stderr, "whydenied: interrupted")
+		say(os.Stderr, "interrupted")
 		os.Exit(exitFailed)
 	})
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)

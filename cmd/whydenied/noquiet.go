@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/explain/host"
-	"github.com/whydenied/whydenied/explain/report"
 )
 
 // noquiet has AppArmor log what deny rules refuse quietly, until undo is called or
@@ -28,7 +27,7 @@ func noquiet(h host.Host, stderr io.Writer) (undo func()) {
 		return func() {}
 	}
 	for _, c := range changes {
-		fmt.Fprintf(stderr, "whydenied: AppArmor logs what deny rules refuse: %s is %s until this ends, and was %s\n", c.Target(), c.Value, report.Escape(c.Previous))
+		say(stderr, "AppArmor logs what deny rules refuse: %s is %s until this ends, and was %s", c.Target(), c.Value, c.Previous)
 	}
 	return func() {
 		if err := release(); err != nil {

@@ -101,8 +101,8 @@ var priority = regexp.MustCompile(`^priority\s*=\s*[-+]?\d+\s+`)
 // apparmor returns the edits that have the deny rules of a policy file logged, and
 // those of what it includes.
 func (f *observeFlags) apparmor(w io.Writer) (*rules.File, []rules.Edit, error) {
-	q := &query{loader: &apparmor.Loader{Include: append(append([]string{}, f.policy.include...), f.policy.profileDir)}}
-	policy, err := q.loadProfile(f.policy.profiles[0], w)
+	loader := &apparmor.Loader{Include: f.policy.searchPath()}
+	policy, err := loadProfile(loader, f.policy.profiles[0], w)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -110,7 +110,7 @@ func (f *observeFlags) apparmor(w io.Writer) (*rules.File, []rules.Edit, error) 
 		return nil, nil, fmt.Errorf("%s holds no policy", report.Escape(f.policy.profiles[0]))
 	}
 	file := policy.Files[0]
-	loud := inlineDenies(q.loader, policy)
+	loud := inlineDenies(loader, policy)
 	edits := auditDenies(loud)
 	if len(edits) == 0 {
 		return file, nil, nil
@@ -196,9 +196,9 @@ func (f *observeFlags) print(cmd *cobra.Command, file *rules.File, edits []rules
 		out.WriteString(rules.Unified(changes))
 	}
 	if changed == file.Text {
-		fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: %s logs what it refuses already\n", report.Escape(file.Name))
+		say(cmd.ErrOrStderr(), "%s logs what it refuses already", file.Name)
 	} else {
-		fmt.Fprintln(cmd.ErrOrStderr(), "whydenied: this is a diagnostic step; go back to the profile as it was when the log has been read")
+		say(cmd.ErrOrStderr(), "this is a diagnostic step; go back to the profile as it was when the log has been read")
 	}
 	return out.Flush()
 }

@@ -32,18 +32,18 @@ func (f *outputFlags) addFormats(flags *pflag.FlagSet, formats string) {
 }
 
 // printer returns a function that prints a message in the chosen format, and
-// one that must be called at the end.
-func (f *outputFlags) printer(cmd *cobra.Command) (print func(report.Message) error, flush func() error, err error) {
+// one that must be called for what it printed to appear.
+func printer[Message any](cmd *cobra.Command, f outputFlags, json func(io.Writer) func(Message) error,
+	text func(io.Writer, report.TextOptions) func(Message) error) (print func(Message) error, flush func() error, err error) {
 	out := bufio.NewWriter(cmd.OutOrStdout())
 	switch f.format {
 	case "json":
-		return report.NewJSON(out), out.Flush, nil
+		return json(out), out.Flush, nil
 	case "text":
-	default:
-		return nil, nil, usagef("--format %q is unknown; use text or json", f.format)
+		opts, err := f.textOptions(cmd)
+		return text(out, opts), out.Flush, err
 	}
-	opts, err := f.textOptions(cmd)
-	return report.NewText(out, opts), out.Flush, err
+	return nil, nil, usagef("--format %q is unknown; use text or json", f.format)
 }
 
 // textOptions returns how text is to look.
@@ -88,7 +88,7 @@ func terminalWidth(w io.Writer) (width int, terminal bool) {
 func warn(w io.Writer, diagnostics []rules.Diagnostic) {
 	for _, d := range diagnostics {
 		if d.Severity == rules.Error {
-			fmt.Fprintf(w, "whydenied: %s\n", report.Escape(d.String()))
+			say(w, "%v", d)
 		}
 	}
 }

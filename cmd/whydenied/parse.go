@@ -64,13 +64,13 @@ func runParse(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	for _, u := range stats.Samples {
-		fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: %s:%d: not understood: %s\n", report.Escape(u.Origin.File), u.Origin.Line, u.Why)
+		say(cmd.ErrOrStderr(), "%s:%d: not understood: %s", u.Origin.File, u.Origin.Line, u.Why)
 	}
 	if rest := stats.Unparsed - len(stats.Samples); rest > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: and %d more lines like these\n", rest)
+		say(cmd.ErrOrStderr(), "and %d more lines like these", rest)
 	}
 	if tooLong > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: %d lines passed over as too long\n", tooLong)
+		say(cmd.ErrOrStderr(), "%d lines passed over as too long", tooLong)
 	}
 	if failed > 0 {
 		return errReported

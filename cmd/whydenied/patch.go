@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -115,7 +114,7 @@ func (f *patchFlags) print(cmd *cobra.Command, out io.Writer, patch *explain.Pat
 	case "spo":
 		limits, err := report.WriteSPO(out, patch)
 		for _, limit := range limits {
-			fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: %s\n", report.Escape(limit))
+			say(cmd.ErrOrStderr(), "%s", limit)
 		}
 		return err
 	case "sarif":
@@ -135,7 +134,7 @@ func write(cmd *cobra.Command, changes []rules.Change) error {
 		if c.File.Absent {
 			text = "wrote " + c.File.Name
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "whydenied: %s\n", report.Escape(text))
+		say(cmd.ErrOrStderr(), "%s", text)
 	}
 	return nil
 }

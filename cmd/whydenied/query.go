@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +11,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/whydenied/whydenied/explain/report"
-	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
@@ -91,7 +89,7 @@ func runQuery(cmd *cobra.Command, f queryFlags) error {
 	if err != nil {
 		return err
 	}
-	print, flush, err := f.output.answers(cmd)
+	print, flush, err := printer(cmd, f.output, report.NewAnswerJSON, report.NewAnswerText)
 	if err != nil {
 		return err
 	}
@@ -131,7 +129,6 @@ func (f *queryFlags) check() error {
 
 // A query is the policy that requests are answered by, and what they leave out.
 type query struct {
-	loader   *apparmor.Loader
 	policies []namedPolicy
 	name     string // of the profile, where a request does not say
 	owner    bool
@@ -153,15 +150,15 @@ type namedPolicy struct {
 // load reads the policy that the flags name.
 func (f *queryFlags) load(cmd *cobra.Command) (*query, error) {
 	q := &query{
-		loader:   &apparmor.Loader{Include: append(append([]string{}, f.policy.include...), f.policy.profileDir)},
 		name:     f.name,
 		owner:    f.owner,
 		near:     f.near,
 		profiles: map[string]*apparmor.Profile{},
 		spelled:  map[string]error{},
 	}
+	loader := &apparmor.Loader{Include: f.policy.searchPath()}
 	for _, name := range f.policy.profiles {
-		policy, err := q.loadProfile(name, cmd.ErrOrStderr())
+		policy, err := loadProfile(loader, name, cmd.ErrOrStderr())
 		if err != nil {
 			return nil, err
 		}
@@ -188,60 +185,6 @@ func (f *queryFlags) load(cmd *cobra.Command) (*query, error) {
 	var err error
 	q.seccomp, err = loadSeccomp(f.policy.seccomp, cmd.ErrOrStderr())
 	return q, err
-}
-
-// builtinPrefix marks the name of a profile that a runtime generates.
-const builtinPrefix = "builtin:"
-
-// loadProfile reads a policy file, or one built in. What apparmor_parser would
-// refuse is said to w.
-func (q *query) loadProfile(name string, w io.Writer) (*apparmor.Policy, error) {
-	if builtin, ok := strings.CutPrefix(name, builtinPrefix); ok {
-		file, ok := builtinProfile(builtin)
-		if !ok {
-			return nil, usagef("no profile %q is built in; there are docker-default, cri-containerd.apparmor.d, crio-default and containers-default-VERSION, each with @VERSION of the engine if need be", builtin)
-		}
-		policy, _ := q.loader.Load(file)
-		return policy, nil
-	}
-	policy, diagnostics, err := q.loader.LoadFile(name)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the profile: %w", err)
-	}
-	warn(w, diagnostics)
-	return policy, nil
-}
-
-// builtinProfile returns a built-in AppArmor profile by NAME or NAME@VERSION.
-func builtinProfile(name string) (*rules.File, bool) {
-	if name, version, ok := strings.Cut(name, "@"); ok {
-		return apparmor.BuiltinVersion(name, version)
-	}
-	return apparmor.Builtin(name)
-}
-
-// loadSeccomp reads a seccomp profile, or one built in: builtin:docker@28.1. What
-// a runtime would refuse is said to w.
-func loadSeccomp(name string, w io.Writer) (*seccomp.Profile, error) {
-	if builtin, ok := strings.CutPrefix(name, builtinPrefix); ok {
-		engine, version, _ := strings.Cut(builtin, "@")
-		profile, full, ok := seccomp.Builtin(engine, version)
-		if !ok {
-			return nil, usagef("no seccomp profile of %q is built in; there are docker, containerd, podman and cri-o", engine)
-		}
-		fmt.Fprintf(w, "whydenied: %s\n", report.Escape(full))
-		return profile, nil
-	}
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the seccomp profile: %w", err)
-	}
-	profile, diagnostics, err := seccomp.Parse(rules.NewFile(name, string(text)))
-	if err != nil {
-		return nil, err
-	}
-	warn(w, diagnostics)
-	return profile, nil
 }
 
 // maxNames bounds the names that requests of a batch are remembered by.
@@ -382,17 +325,6 @@ func (q *query) askCall(call seccomp.Call) report.Answer {
 		answer.Notes = append(answer.Notes, "no architecture was given: x86_64 is assumed")
 	}
 	return answer
-}
-
-// answers returns a function that prints an answer in the chosen format, and one
-// that must be called at the end.
-func (f *outputFlags) answers(cmd *cobra.Command) (print func(report.Answer) error, flush func() error, err error) {
-	out := bufio.NewWriter(cmd.OutOrStdout())
-	if f.format == "json" {
-		return func(a report.Answer) error { return report.WriteAnswer(out, a) }, out.Flush, nil
-	}
-	opts, err := f.textOptions(cmd)
-	return report.NewAnswerText(out, opts), out.Flush, err
 }
 
 // isTerminal reports whether r is one, where waiting for a batch would look like

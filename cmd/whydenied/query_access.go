@@ -165,14 +165,7 @@ func (r *request) kind() string {
 	return ""
 }
 
-func (r *request) mask() string {
-	for _, mask := range []string{r.Mask, r.Requested} {
-		if mask != "" {
-			return mask
-		}
-	}
-	return r.Denied
-}
+func (r *request) mask() string { return cmp.Or(r.Mask, r.Requested, r.Denied) }
 
 // access returns the request as policy decides on it.
 func (q *query) access(r *request) (apparmor.Request, error) {
@@ -210,7 +203,7 @@ func (q *query) build(r *request) (apparmor.Request, error) {
 	case "file", "exec", "link":
 		return q.file(r, kind)
 	case "capability":
-		name := strings.TrimPrefix(strings.ToLower(first(r.CapName, r.Name)), "cap_")
+		name := strings.TrimPrefix(strings.ToLower(cmp.Or(r.CapName, r.Name)), "cap_")
 		return apparmor.CapabilityRequest{Name: name}, needs("capname", name)
 	case "network", "unix":
 		return socket(r, kind)
@@ -232,7 +225,7 @@ func (q *query) build(r *request) (apparmor.Request, error) {
 	case "dbus":
 		perms, err := words(r, apparmor.DBusPerms)
 		return apparmor.DBusRequest{Perms: perms, Bus: r.Bus, Path: r.Path, Interface: r.Interface, Member: r.Member,
-			Name: r.Name, PeerLabel: first(r.PeerLabel, r.Peer)}, err
+			Name: r.Name, PeerLabel: cmp.Or(r.PeerLabel, r.Peer)}, err
 	case "userns":
 		return apparmor.UsernsRequest{}, nil
 	case "mqueue":
@@ -245,15 +238,6 @@ func (q *query) build(r *request) (apparmor.Request, error) {
 		return nil, errors.New("the request names no class, operation or syscall")
 	}
 	return nil, fmt.Errorf("no rule decides on class %.40q, operation %.40q", r.Class, r.Operation)
-}
-
-func first(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }
 
 // needs reports a key without value.
@@ -301,11 +285,11 @@ func (q *query) file(r *request, kind string) (apparmor.Request, error) {
 // socket is a UnixRequest where an address is asked for, as on kernels that tell
 // addresses apart, and a NetworkRequest otherwise.
 func socket(r *request, kind string) (apparmor.Request, error) {
-	sockType := first(r.SockType, r.Type)
+	sockType := cmp.Or(r.SockType, r.Type)
 	if kind == "unix" || r.Family == "unix" && (r.Addr != "" || r.PeerAddr != "") {
 		perms, err := words(r, apparmor.UnixPerms)
 		return apparmor.UnixRequest{Perms: perms, Type: sockType, Addr: r.Addr, Label: r.Label,
-			PeerAddr: r.PeerAddr, PeerLabel: first(r.PeerLabel, r.Peer)}, err
+			PeerAddr: r.PeerAddr, PeerLabel: cmp.Or(r.PeerLabel, r.Peer)}, err
 	}
 	perms, err := explain.WordMask(r.mask(), apparmor.NetworkPerms)
 	return apparmor.NetworkRequest{Family: r.Family, Type: sockType, Perms: perms,
@@ -324,14 +308,14 @@ func mount(r *request) apparmor.Request {
 			m.Op = flag
 		}
 	}
-	if op := first(r.Operation, r.Class); op == "umount" || op == "remount" {
+	if op := cmp.Or(r.Operation, r.Class); op == "umount" || op == "remount" {
 		m.Op = op
 	}
 	return m
 }
 
 func changeProfile(r *request) (apparmor.Request, error) {
-	target := first(r.Target, r.Name)
+	target := cmp.Or(r.Target, r.Name)
 	if strings.HasPrefix(r.Operation, "stack") && !strings.HasPrefix(target, "&") {
 		target = "&" + target
 	}
@@ -346,7 +330,7 @@ func rlimit(r *request) (apparmor.Request, error) {
 	if err != nil {
 		err = fmt.Errorf("the limit %.40q is no number and not infinity", string(r.Value))
 	}
-	name := first(r.RLimit, r.Name)
+	name := cmp.Or(r.RLimit, r.Name)
 	return apparmor.RlimitRequest{Name: strings.TrimPrefix(strings.ToLower(name), "rlimit_"), Value: value}, cmp.Or(err, needs("rlimit", name))
 }
 
@@ -372,7 +356,7 @@ func ioUring(r *request) (apparmor.Request, error) {
 		r.Mask = "sqpoll"
 	}
 	perms, err := words(r, apparmor.IOUringPerms)
-	return apparmor.IOUringRequest{Perms: perms, Label: first(r.Label, r.Target)}, err
+	return apparmor.IOUringRequest{Perms: perms, Label: cmp.Or(r.Label, r.Target)}, err
 }
 
 var plainWord = regexp.MustCompile(`^[a-z0-9_+-]*$`)

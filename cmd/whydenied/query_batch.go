@@ -25,6 +25,7 @@ func (q *query) batch(cmd *cobra.Command) error {
 		return usagef("ask with --access or --syscall, or give requests on standard input; see whydenied query --help")
 	}
 	out := bufio.NewWriterSize(cmd.OutOrStdout(), 1<<16)
+	print := report.NewAnswerJSON(out)
 	refused, failed, line := false, 0, 0
 	for lines := range readLines(cmd.Context(), cmd.InOrStdin()) {
 		for _, l := range lines {
@@ -36,7 +37,7 @@ func (q *query) batch(cmd *cobra.Command) error {
 				err = report.WriteAnswerError(out, line, err)
 			} else {
 				refused = refused || answer.Decision != "granted"
-				err = report.WriteAnswer(out, answer)
+				err = print(answer)
 			}
 			if err != nil {
 				return err

@@ -78,15 +78,3 @@ func argument(text string) (uint64, error) {
 	}
 	return 0, errors.New("the argument " + strconv.QuoteToASCII(text[:min(len(text), 40)]) + " is no number of 64 bits, such as 17 or 0x10000")
 }
-
-// capNames returns capabilities as seccomp profiles name them; the list is not
-// nil, as that would mean that they are unknown.
-func capNames(names []string) []string {
-	caps := []string{}
-	for _, name := range names {
-		if name = strings.ToUpper(strings.TrimSpace(name)); name != "" {
-			caps = append(caps, "CAP_"+strings.TrimPrefix(name, "CAP_"))
-		}
-	}
-	return caps
-}

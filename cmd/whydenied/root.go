@@ -9,7 +9,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/whydenied/whydenied/explain/report"
 )
@@ -62,7 +61,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case errors.Is(err, syscall.EPIPE): // the reader of stdout has seen enough
 		return exitClean
 	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(stderr, "whydenied: interrupted")
+		say(stderr, "interrupted")
 		return exitFailed
 	}
 	complain(stderr, err)
@@ -72,10 +71,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return exitFailed
 }
 
-// complain prints an error as one line.
-func complain(w io.Writer, err error) {
-	fmt.Fprintf(w, "whydenied: %s\n", report.Escape(err.Error()))
+// say prints one line of what is not the answer to stderr, safe for a terminal.
+func say(stderr io.Writer, format string, args ...any) {
+	fmt.Fprintf(stderr, "whydenied: %s\n", report.Escape(fmt.Sprintf(format, args...)))
 }
+
+// complain says an error.
+func complain(stderr io.Writer, err error) { say(stderr, "%v", err) }
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
@@ -137,31 +139,4 @@ func version() string {
 		v = "devel"
 	}
 	return v + " (" + info.GoVersion + ")"
-}
-
-// systemProfiles is where AppArmor's own tools keep profiles. It need not exist.
-const systemProfiles = "/etc/apparmor.d"
-
-// policyFlags are the flags that say where policy is read; they mean the same
-// in every command.
-type policyFlags struct {
-	profiles   []string
-	profileDir string
-	include    []string
-	seccomp    string
-	inventory  []string
-	arch       string
-	caps       []string
-	kernel     string
-}
-
-func (f *policyFlags) add(flags *pflag.FlagSet) {
-	flags.StringArrayVar(&f.profiles, "profile", nil, "AppArmor profile `FILE`; repeatable")
-	flags.StringVar(&f.profileDir, "profile-dir", systemProfiles, "`DIR` of AppArmor profiles")
-	flags.StringArrayVarP(&f.include, "include", "I", nil, "`DIR` to search for included files, before the profile directory; repeatable")
-	flags.StringVar(&f.seccomp, "seccomp", "", "seccomp profile `FILE`: Docker, OCI or Kubernetes JSON, or a SeccompProfile")
-	flags.StringArrayVar(&f.inventory, "inventory", nil, "`FILE` of containers: docker, podman or crictl inspect, OCI config.json, runc state.json, kubectl get pod -o json; or docker version -f json, which built-in profiles depend on; repeatable")
-	flags.StringVar(&f.arch, "arch", "", "`ARCH` of the host, such as amd64, where the log does not say")
-	flags.StringSliceVar(&f.caps, "caps", nil, "`CAPS` of the container, such as NET_ADMIN,SYS_TIME, where the inventory does not say")
-	flags.StringVar(&f.kernel, "kernel", "", "`VERSION` of the host's kernel, such as 6.1, for seccomp entries that need one")
 }

@@ -133,11 +133,11 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 // start from now on cause.
 func (s *session) narrow() {
 	if s.tracker == nil {
-		fmt.Fprintln(s.stderr, "whydenied: which processes are the command's cannot be told here; everything that is refused on this host is explained")
+		say(s.stderr, "which processes are the command's cannot be told here; everything that is refused on this host is explained")
 		return
 	}
 	if tier, _ := s.tracker.Tier(); tier == container.TierProc {
-		fmt.Fprintln(s.stderr, "whydenied: which processes are the command's cannot be told without eBPF or the process connector; everything that is refused on this host is explained")
+		say(s.stderr, "which processes are the command's cannot be told without eBPF or the process connector; everything that is refused on this host is explained")
 		return
 	}
 	started := time.Now()

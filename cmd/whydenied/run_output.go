@@ -25,7 +25,7 @@ func (f *runFlags) printer(cmd *cobra.Command, out *bufio.Writer) (print func(re
 		opts, err := f.output.textOptions(cmd)
 		return report.NewText(out, opts), func(findings []*explain.Finding, patch *explain.Patch) error {
 			f.annotate(out, findings)
-			if len(patch.Changes) == 0 {
+			if len(findings) == 0 {
 				return nil
 			}
 			fmt.Fprintln(out)

@@ -68,7 +68,7 @@ func runWatch(cmd *cobra.Command, f watchFlags) error {
 		return usagef("--since: %v", err)
 	}
 	f.output.brief = f.quiet
-	print, flush, err := f.output.printer(cmd)
+	print, flush, err := printer(cmd, f.output, report.NewJSON, report.NewText)
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func (s *session) end(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.unexplained > 0 {
-		fmt.Fprintf(s.stderr, "whydenied: %d findings of what came before the interruption are counted and not explained\n", s.unexplained)
+		say(s.stderr, "%d findings of what came before the interruption are counted and not explained", s.unexplained)
 	}
 	s.say(report.Message{Summary: s.reading.summary(findings)})
 	s.sayFalls()

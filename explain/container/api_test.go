@@ -117,7 +117,7 @@ func TestCacheAsks(t *testing.T) {
 	assert.Equal(t, Container{ID: id.id, Runtime: "docker", CgroupPath: "/docker/a"}, c)
 	ask()
 	assert.EqualValues(t, 1, asked.Load(), "a moment ago it had no answer")
-	assert.Empty(t, k.all(), "nothing but its ID is known")
+	assert.Empty(t, k.inventory(nil).Containers, "nothing but its ID is known")
 	answers = true
 	k.entries[id.key].asked = time.Time{}
 	assert.Equal(t, "web", ask().Name)
@@ -125,7 +125,7 @@ func TestCacheAsks(t *testing.T) {
 	k.entries[id.key].asked = time.Time{}
 	assert.Equal(t, "nginx", ask().Image)
 	assert.EqualValues(t, 2, asked.Load(), "complete")
-	assert.Len(t, k.all(), 1)
+	assert.Len(t, k.inventory(nil).Containers, 1)
 }
 
 func TestCacheIsBounded(t *testing.T) {

@@ -37,6 +37,7 @@ type cache struct {
 	byID           map[string]bundle
 	bundled        []string // keys of both, oldest first
 	scanned        time.Time
+	known          *Inventory         // of all entries; nil if they have changed since
 	shaped         map[string][]named // containersIn of paths
 }
 
@@ -60,6 +61,7 @@ type entry struct {
 	found    bool
 	complete bool // nothing more is to be had
 	read     time.Time
+	bundle   string // that was known then
 	asked    time.Time
 	patience time.Duration
 	used     int // under the cache's lock, as is size
@@ -211,18 +213,23 @@ func (k *cache) container(ctx context.Context, id identity, ask bool) Container 
 	}
 	e := k.entry(id.key)
 	e.mu.Lock()
-	if now := time.Now(); !e.complete && now.Sub(e.read) >= askAgain {
-		e.read = now
+	looked := false
+	if now := time.Now(); !e.complete && (now.Sub(e.read) >= askAgain || id.bundle.dir != e.bundle) {
+		e.read, e.bundle = now, id.bundle.dir
 		k.read(e, id)
+		looked = true
 	}
 	if ask && !e.complete && time.Since(e.asked) >= e.patience {
 		k.ask(ctx, e, id)
+		looked = true
 		// One that does not answer is asked ever more rarely.
 		e.asked, e.patience = time.Now(), min(max(2*e.patience, askAgain), time.Minute)
 	}
 	c := e.c
 	e.mu.Unlock()
-	k.weigh(id.key, e, len(c.SeccompProfile))
+	if looked {
+		k.weigh(id.key, e, len(c.SeccompProfile))
+	}
 	if c.CgroupPath == "" {
 		c.CgroupPath = id.path
 	}
@@ -268,10 +275,11 @@ func (k *cache) entry(id key) *entry {
 	return e
 }
 
-// weigh keeps the cache within its bounds.
+// weigh takes note of what was found, and keeps the cache within its bounds.
 func (k *cache) weigh(id key, e *entry, size int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.known = nil
 	if k.entries[id] != e {
 		return // thrown out meanwhile
 	}
@@ -291,16 +299,16 @@ func (k *cache) weigh(id key, e *entry, size int) {
 	}
 }
 
-// all returns what is known of every container, in no order.
-func (k *cache) all() []Container {
+// inventory returns what is known of every container: what the caller knows, and
+// all entries. It is made anew only when there is more.
+func (k *cache) inventory(given *Inventory) *Inventory {
 	k.mu.Lock()
-	entries := make([]*entry, 0, len(k.entries))
-	for _, e := range k.entries {
-		entries = append(entries, e)
+	defer k.mu.Unlock()
+	if k.known != nil {
+		return k.known
 	}
-	k.mu.Unlock()
 	var found []Container
-	for _, e := range entries {
+	for _, e := range k.entries {
 		if !e.mu.TryLock() {
 			continue // it is being looked up, and is of a process that is known
 		}
@@ -310,5 +318,10 @@ func (k *cache) all() []Container {
 		e.mu.Unlock()
 	}
 	slices.SortFunc(found, func(a, b Container) int { return strings.Compare(a.ID, b.ID) })
-	return found
+	k.known = &Inventory{}
+	if given != nil {
+		k.known.Add(given.Containers...)
+	}
+	k.known.Add(found...)
+	return k.known
 }

@@ -39,15 +39,6 @@ import (
 // missing skips a test for want of something, or fails it.
 var missing = kernel.Missing
 
-// measures skips a test that is about time or speed, and so about what else the
-// machine does, where only what is right is asked for.
-func measures(t *testing.T) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("measures time; not with -short")
-	}
-}
-
 // A refused is a SECCOMP record of one of our processes, and what was found for
 // it as soon as it was read.
 type refused struct {
@@ -63,7 +54,10 @@ func (r refused) afterTheFact(tracker *Tracker) string {
 	return id.id
 }
 
-var seccompRecord = regexp.MustCompile(` msg=audit\((\d+)\.(\d+):(\d+)\): .* pid=(\d+) .* exe="[^"]*churn" sig=31 .* syscall=(\d+) `)
+// churnName is the name of our program, and of no other on this machine.
+var churnName = fmt.Sprint("churn-", os.Getpid())
+
+var seccompRecord = regexp.MustCompile(` msg=audit\((\d+)\.(\d+):(\d+)\): .* pid=(\d+) .* exe="[^"]*/` + churnName + `" sig=31 .* syscall=(\d+) `)
 
 // listen asks for each record of our processes at once, until the function that
 // it returns is called, which waits for those that have been made.
@@ -167,7 +161,7 @@ func start(t *testing.T) []*workload {
 		missing(t, "root")
 	}
 	dir := t.TempDir()
-	churn := filepath.Join(dir, "churn")
+	churn := filepath.Join(dir, churnName)
 	out, err := exec.Command("gcc", "-O1", "-static", "-Wall", "-Werror", "-o", churn, "testdata/live/churn.c").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	hexID := func() string {
@@ -223,7 +217,7 @@ func start(t *testing.T) []*workload {
 func writeBundle(t *testing.T, bundle, churn string, w *workload, cgroup string) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(filepath.Join(bundle, "rootfs", "proc"), 0o755))
-	require.NoError(t, os.Link(churn, filepath.Join(bundle, "rootfs", "churn")))
+	require.NoError(t, os.Link(churn, filepath.Join(bundle, "rootfs", churnName)))
 	type object = map[string]any
 	linux := object{
 		"namespaces": []object{{"type": "pid"}, {"type": "mount"}, {"type": "ipc"}, {"type": "network"}},
@@ -237,7 +231,7 @@ func writeBundle(t *testing.T, bundle, churn string, w *workload, cgroup string)
 	}
 	config, err := json.Marshal(object{
 		"ociVersion": "1.0.2",
-		"process":    object{"user": object{"uid": 0, "gid": 0}, "args": []string{"/churn", strconv.Itoa(w.syscall)}, "cwd": "/", "env": []string{}},
+		"process":    object{"user": object{"uid": 0, "gid": 0}, "args": []string{"/" + churnName, strconv.Itoa(w.syscall)}, "cwd": "/", "env": []string{}},
 		"root":       object{"path": "rootfs"},
 		"mounts":     []object{{"destination": "/proc", "type": "proc", "source": "proc"}},
 		"linux":      linux,
@@ -267,7 +261,7 @@ func (c tally) String() string {
 // Of 1,000 processes of containers that live less than 5 ms at least 999 must be
 // known, and none wrong.
 func TestShortLived(t *testing.T) {
-	measures(t)
+	kernel.Measures(t)
 	trackers := map[string]*Tracker{TierBPF: track(t, TierBPF), TierConnector: track(t, TierConnector), TierProc: track(t, TierProc)}
 	stop := listen(t, trackers)
 	workloads := start(t)
@@ -354,7 +348,6 @@ func lifetime(tracker *Tracker, pid int, at time.Time) time.Duration {
 // One PID used in turn by containers and the host must never be blamed on the
 // wrong one: not at once after the other, and known where there is time between.
 func TestReusedPID(t *testing.T) {
-	measures(t)
 	const last = "/proc/sys/kernel/ns_last_pid"
 	if _, err := os.Stat(last); err != nil {
 		missing(t, "%s (CONFIG_CHECKPOINT_RESTORE)", last)
@@ -431,7 +424,7 @@ func TestJoined(t *testing.T) {
 				continue
 			}
 			w.refuse(t, 'f') // it has started
-			cmd := exec.Command("runc", "--root", w.root, "exec", w.id, "/churn", "-"+strconv.Itoa(w.syscall))
+			cmd := exec.Command("runc", "--root", w.root, "exec", w.id, "/"+churnName, "-"+strconv.Itoa(w.syscall))
 			assert.Error(t, cmd.Run())
 		}
 	}
@@ -499,7 +492,6 @@ func TestCloned(t *testing.T) {
 // A real dockerd, which keeps its files in places that nobody knows: what it
 // tells by its runtime's command line and its API is enough.
 func TestDocker(t *testing.T) {
-	measures(t)
 	for _, need := range []string{"dockerd", "docker"} {
 		if _, err := exec.LookPath(need); err != nil {
 			missing(t, "%s (Debian's docker.io)", need)
@@ -523,7 +515,7 @@ func TestDocker(t *testing.T) {
 
 	root := filepath.Join(dir, "root")
 	require.NoError(t, os.Mkdir(root, 0o755))
-	out, err := exec.Command("gcc", "-O1", "-static", "-o", filepath.Join(root, "churn"), "testdata/live/churn.c").CombinedOutput()
+	out, err := exec.Command("gcc", "-O1", "-static", "-o", filepath.Join(root, churnName), "testdata/live/churn.c").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	out, err = exec.Command("sh", "-c", "tar -C "+root+" -c . | docker import - churn:1").CombinedOutput()
 	require.NoError(t, err, "%s", out)
@@ -534,7 +526,7 @@ func TestDocker(t *testing.T) {
 	stop := listen(t, trackers)
 	const times = 10
 	for i := range times {
-		out, _ := exec.Command("docker", "run", "--rm", "--network=none", "--name", fmt.Sprint("churn-", i), "--security-opt", "seccomp="+profile, "churn:1", "/churn", "-83").CombinedOutput()
+		out, _ := exec.Command("docker", "run", "--rm", "--network=none", "--name", fmt.Sprint("churn-", i), "--security-opt", "seccomp="+profile, "churn:1", "/"+churnName, "-83").CombinedOutput()
 		require.NotContains(t, string(out), "docker:")
 	}
 	records := stop()

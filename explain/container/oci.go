@@ -2,6 +2,7 @@ package container
 
 import (
 	"encoding/json"
+	"path"
 	"slices"
 	"strings"
 )
@@ -44,6 +45,17 @@ func readOCI(name string, object []byte) (Container, error) {
 	}
 	c.annotated(in.Annotations)
 	return c, nil
+}
+
+// OwnBundle reports whether the file of the container's seccomp profile is the
+// config.json of a bundle that somebody wrote for a low-level runtime: one that an
+// engine wrote is in its folders, and is written anew at the next start.
+func (c *Container) OwnBundle() bool {
+	if path.Base(c.SeccompFile) != "config.json" || !slices.Contains([]string{"runc", "crun", "youki"}, c.Runtime) {
+		return false
+	}
+	return !slices.ContainsFunc([]string{"/run/", "/var/run/", "/var/lib/"}, func(dir string) bool { return strings.HasPrefix(c.SeccompFile, dir) }) &&
+		!slices.ContainsFunc([]string{"/io.containerd.runtime.v2.task/", "/overlay-containers/"}, func(part string) bool { return strings.Contains(c.SeccompFile, part) })
 }
 
 // annotated takes what engines and the CRI write into a bundle's annotations.

@@ -80,6 +80,7 @@ type process struct {
 	ended    time.Duration // 0 while it runs
 	gone     bool          // its PID may be another's
 	told     bool          // every move is an event
+	copied   bool          // runs its parent's program: was forked, and nothing more
 	exec     time.Duration // when it last got a new program; 0 is never
 	parent   *process      // whose cgroups it had at first, if they are not its own
 	changes  []change      // in order of time
@@ -185,7 +186,7 @@ func (ps *processes) fork(e event) *process {
 		}
 		ps.end(old, e.at)
 	}
-	p := &process{pid: e.pid, start: e.at, told: e.exact}
+	p := &process{pid: e.pid, start: e.at, told: e.exact, copied: true}
 	parent := ps.newest(e.parent)
 	if parent != nil && parent.gone {
 		parent = nil

@@ -252,7 +252,7 @@ func (t *Tracker) apply(e event) {
 		if p == nil || p.gone {
 			return
 		}
-		p.exec = e.at
+		p.exec, p.copied = e.at, false
 		switch {
 		case !p.told:
 			t.unread = append(t.unread, e.pid)
@@ -274,7 +274,9 @@ func (t *Tracker) took(r reading) {
 	if changed {
 		t.noticed(r.member)
 	}
-	if isRuntime(r.comm) {
+	// A child without a program of its own shows its parent's command line, but can
+	// be in another working directory already.
+	if isRuntime(r.comm) && !p.copied {
 		t.invoked(p, r.member)
 	}
 	// runc exec has its child join the container's cgroup between its start and
@@ -333,6 +335,7 @@ func (t *Tracker) resync(after time.Duration) {
 	for pid := range t.processes.byPID {
 		if p := t.processes.newest(pid); !p.gone && p.ended == 0 {
 			alive = append(alive, p)
+			p.copied = false // its new program may be what was lost
 		}
 	}
 	seen := t.scan()
@@ -473,12 +476,7 @@ func (t *Tracker) known(m *membership, confidence Confidence, evidence string) (
 
 // offline answers from metadata alone.
 func (t *Tracker) offline(s Subject, evidence string) Container {
-	var all Inventory
-	if t.inventory != nil {
-		all.Add(t.inventory.Containers...)
-	}
-	all.Add(t.cache.all()...)
-	c := all.Find(s)
+	c := t.cache.inventory(t.inventory).Find(s)
 	if evidence != "" {
 		c.Evidence = append([]string{evidence}, c.Evidence...)
 	}

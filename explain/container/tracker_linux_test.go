@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -183,6 +184,48 @@ func TestFindPlainRunc(t *testing.T) {
 	assert.Equal(t, filepath.Join(dir, "config.json"), c.SeccompFile)
 }
 
+// The children of a runtime look like it until they have a program of their own,
+// but are in other folders.
+func TestChildOfRuntime(t *testing.T) {
+	dir := t.TempDir()
+	cmd := exec.Command("sh")
+	cmd.Args = []string{"runc", "-c", "read line", "run", "box"}
+	cmd.Dir = dir
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	defer func() { in.Close(); _ = cmd.Wait() }()
+	pid := cmd.Process.Pid
+	r, ok := readProcess(pid)
+	require.True(t, ok)
+	r.comm = "runc"
+
+	tracker, _ := follow(t, TierConnector)
+	tracker.apply(event{kind: forked, pid: pid, at: r.start})
+	tracker.took(r)
+	assert.NotContains(t, tracker.cache.byID, "box")
+	tracker.apply(event{kind: executed, pid: pid, at: r.start + ms})
+	tracker.took(r)
+	assert.Equal(t, dir, tracker.cache.byID["box"].dir)
+
+	late, _ := follow(t, TierConnector)
+	late.took(r)
+	assert.Equal(t, dir, late.cache.byID["box"].dir, "it was there before")
+}
+
+// A bundle that gets known is read at once, though the container was looked for
+// a moment ago.
+func TestBundleLater(t *testing.T) {
+	tracker, _ := follow(t, TierConnector)
+	id := identity{key: key{id: "box"}}
+	c := tracker.cache.container(context.Background(), id, false)
+	assert.Empty(t, c.SeccompProfile)
+	id.bundle = bundle{id: "box", dir: t.TempDir()}
+	writeFile(t, id.bundle.dir+"/config.json", `{"ociVersion":"1.0.2","linux":{"seccomp":{"defaultAction":"SCMP_ACT_LOG"}}}`)
+	c = tracker.cache.container(context.Background(), id, false)
+	assert.Contains(t, c.SeccompProfile, "SCMP_ACT_LOG")
+}
+
 func TestInventoryCompletes(t *testing.T) {
 	a := strings.Repeat("a", 64)
 	tracker, _ := follow(t, TierProc)
@@ -277,6 +320,21 @@ func BenchmarkFind(b *testing.B) {
 	}
 	for b.Loop() {
 		if c := tracker.Find(Subject{PID: nobody, Time: now}); c.ID != "c1" {
+			b.Fatal(c)
+		}
+	}
+}
+
+// A process that was not seen, on a host with many containers.
+func BenchmarkFindLate(b *testing.B) {
+	f := &recorded{}
+	tracker := &Tracker{cache: newCache(), ctx: context.Background(), feed: f, tier: TierBPF}
+	tracker.cache.disk.root = b.TempDir()
+	for i := range maxContainers {
+		tracker.cache.entries[key{id: strconv.Itoa(i)}] = &entry{c: Container{ID: strconv.Itoa(i), AppArmorProfile: "docker-default"}, found: true, complete: true}
+	}
+	for b.Loop() {
+		if c := tracker.Find(Subject{PID: nobody, Time: time.Now(), Label: "web"}); c.ID != "" {
 			b.Fatal(c)
 		}
 	}

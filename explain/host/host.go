@@ -179,16 +179,21 @@ const maxRead = 4 << 20
 
 // value reads a small file.
 func (h Host) value(path string) Value {
-	file, err := os.Open(h.Root + path)
-	if err != nil {
-		return Value{Err: err}
-	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, maxRead))
+	text, err := read(h.Root + path)
 	if err != nil {
 		return Value{Err: err}
 	}
 	return Value{Text: strings.TrimSpace(string(text))}
+}
+
+// read returns the first maxRead bytes of a file.
+func read(name string) ([]byte, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, maxRead))
 }
 
 func (h Host) exists(path string) bool {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -101,16 +100,11 @@ func (h Host) store(file string, s state) error {
 
 func readState(file string) (state, error) {
 	var s state
-	f, err := os.Open(file)
+	text, err := read(file)
 	if err != nil {
 		return s, err
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxRead))
-	if err == nil {
-		err = json.Unmarshal(text, &s)
-	}
-	if err != nil {
+	if err := json.Unmarshal(text, &s); err != nil {
 		return s, fmt.Errorf("%s says nothing of what was applied: %w", file, err)
 	}
 	return s, nil

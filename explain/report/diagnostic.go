@@ -1,8 +1,6 @@
 package report
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 
@@ -61,33 +59,6 @@ func NewDiagnostic(d rules.Diagnostic) Diagnostic {
 // JSON, as safe on a terminal as those of NewJSON. Calls must not overlap.
 func NewCheckJSON(w io.Writer) func(CheckMessage) error {
 	return func(m CheckMessage) error { return writeJSON(w, m) }
-}
-
-// writeJSON writes a value as one line of JSON without invisible characters.
-func writeJSON(w io.Writer, value any) error {
-	var line bytes.Buffer
-	e := json.NewEncoder(&line) // it ends each value with a newline
-	e.SetEscapeHTML(false)
-	if err := e.Encode(value); err != nil {
-		return err
-	}
-	safe := line.Bytes()
-	if !visibleASCII(safe[:len(safe)-1]) {
-		safe = EscapeJSON(safe)
-	}
-	_, err := w.Write(safe)
-	return err
-}
-
-// visibleASCII reports whether text is of visible ASCII alone, as most is, which is
-// faster to find out than what EscapeJSON asks.
-func visibleASCII(text []byte) bool {
-	for _, c := range text {
-		if c < ' ' || c > '~' {
-			return false
-		}
-	}
-	return true
 }
 
 // NewCheckText returns a function that writes each message to w as text. Calls

@@ -17,16 +17,25 @@ import (
 // The lines are ASCII wherever a character could not be seen, so that they are
 // safe on a terminal too. Calls must not overlap.
 func NewJSON(w io.Writer) func(Message) error {
-	return func(m Message) error {
-		var line bytes.Buffer
-		e := json.NewEncoder(&line) // it ends each value with a newline
-		e.SetEscapeHTML(false)
-		if err := e.Encode(m.utf8()); err != nil {
-			return err
-		}
-		_, err := w.Write(EscapeJSON(line.Bytes()))
-		return err
+	return func(m Message) error { return writeJSON(w, m.utf8()) }
+}
+
+// writeJSON writes a value as one line of JSON without invisible characters.
+func writeJSON(w io.Writer, value any) error {
+	line, err := encode(value)
+	if err == nil {
+		_, err = w.Write(EscapeJSON(append(line, '\n')))
 	}
+	return err
+}
+
+// encode returns a value as JSON, with <, > and & as they are.
+func encode(value any) ([]byte, error) {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	err := e.Encode(value)
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
 }
 
 // utf8 returns the message with text applied to what callers put into a Config
@@ -72,7 +81,7 @@ func (m Message) utf8() Message {
 // the same. The line ends with a newline, and may be returned itself.
 func EscapeJSON(line []byte) []byte {
 	end := len(line) - 1 // the newline
-	if !hostile(string(line[:end])) {
+	if visibleASCII(line[:end]) || !hostile(string(line[:end])) {
 		return line
 	}
 	out := make([]byte, 0, len(line)+64)
@@ -90,6 +99,17 @@ func EscapeJSON(line []byte) []byte {
 		i += n
 	}
 	return append(out, '\n')
+}
+
+// visibleASCII reports whether text is of visible ASCII alone, as most is, which is
+// faster to find out than whether it is hostile.
+func visibleASCII(text []byte) bool {
+	for _, c := range text {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // maxMessage bounds the bytes of one message that Read takes.

@@ -276,15 +276,6 @@ func (f Fields) MarshalJSON() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// encode returns a string as JSON, with <, > and & as they are.
-func encode(s string) ([]byte, error) {
-	var out bytes.Buffer
-	e := json.NewEncoder(&out)
-	e.SetEscapeHTML(false)
-	err := e.Encode(s)
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
-}
-
 // UnmarshalJSON reads an object of strings, integers and booleans, keeping its
 // order.
 func (f *Fields) UnmarshalJSON(data []byte) error {

@@ -1,8 +1,6 @@
 package report
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -67,16 +65,7 @@ func NewPatch(p *explain.Patch) *Patch {
 }
 
 // WriteJSON writes the patch as one line of JSON.
-func (p *Patch) WriteJSON(w io.Writer) error {
-	var line bytes.Buffer
-	e := json.NewEncoder(&line)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(p); err != nil {
-		return err
-	}
-	_, err := w.Write(EscapeJSON(line.Bytes()))
-	return err
-}
+func (p *Patch) WriteJSON(w io.Writer) error { return writeJSON(w, p) }
 
 // WriteDiff writes the patch as a unified diff below comments that say what it
 // fixes and why that is safe, which git apply and patch pass over.

@@ -11,7 +11,7 @@ const maxSamples = 5
 
 // summary writes the closing line and the first lines that were not understood.
 func (p *page) summary(s *Summary) {
-	p.wrap(0, 2, words(normal, strings.Fields(SummaryLine(s))...))
+	p.wrap(0, 2, words(normal, strings.Fields(summaryLine(s))...))
 	for _, u := range s.Samples[:min(len(s.Samples), maxSamples)] {
 		line := words(faint, "unparsed:")
 		line = append(line, words(normal, Escape(u.File)+":"+strconv.Itoa(u.Line)+":")...)
@@ -20,9 +20,9 @@ func (p *page) summary(s *Summary) {
 	}
 }
 
-// SummaryLine words a summary: "1,234 lines, 56 records, 34 denials in 5
+// summaryLine words a summary: "1,234 lines, 56 records, 34 denials in 5
 // findings; 0 unparsed; records may be missing: 305 suppressed".
-func SummaryLine(s *Summary) string {
+func summaryLine(s *Summary) string {
 	var line strings.Builder
 	fmt.Fprintf(&line, "%s, %s, %s in %s; %s unparsed",
 		count(s.Lines, "line"), count(s.Records, "record"), count(s.Denials, "denial"),

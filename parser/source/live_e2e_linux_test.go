@@ -40,16 +40,8 @@ func logged(t testing.TB, n int, pause time.Duration) *exec.Cmd {
 	return kernel.Logged{Calls: n, Pause: pause}.Start(t)
 }
 
-// measures skips a test that is about time or speed, and so about what else the
-// machine does, where only what is right is asked for.
-func measures(t *testing.T) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("measures time; not with -short")
-	}
-}
-
 func openLive(t testing.TB, name string, from Start) *Live {
+	kernel.Alone(t)
 	l, err := Open(name, from)
 	if err != nil {
 		missing(t, "permission to read live records: %v", err)
@@ -158,7 +150,7 @@ func TestAuditUnicastBesideAuditd(t *testing.T) {
 
 // While nothing comes, the end of the context ends it at once.
 func TestAuditNetlinkEnds(t *testing.T) {
-	measures(t)
+	kernel.Measures(t)
 	for _, name := range []string{"audit", "kmsg"} {
 		w := watch(t, openLive(t, name, Start{}))
 		time.Sleep(20 * time.Millisecond)
@@ -200,7 +192,7 @@ func serials(ctx context.Context, n *netlink) (seen map[int]bool, lost int) {
 // With a receive buffer for a few records most of a flood is lost, and how much
 // is told exactly: what a reader with a large buffer saw meanwhile is the truth.
 func TestAuditNetlinkLossIsExact(t *testing.T) {
-	measures(t)
+	kernel.Alone(t)
 	small, err := openNetlink(1, 1)
 	if err != nil {
 		missing(t, "permission to read the audit netlink: %v", err)
@@ -358,7 +350,6 @@ func startAuditd(t *testing.T) (log string) {
 // its log has every record once, the audit netlink has them beside it, and the
 // ring buffer's reader hears that it will have no more.
 func TestAuditdRotates(t *testing.T) {
-	measures(t)
 	ring := watch(t, openLive(t, "kmsg", Start{}))
 	netlink := watch(t, openLive(t, "audit", Start{}))
 	log := startAuditd(t)
@@ -420,7 +411,8 @@ func TestDropCapabilities(t *testing.T) {
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	cmd := exec.Command(program)
+	comm := fmt.Sprint("dropped-", os.Getpid()) // nobody else's
+	cmd := exec.Command(program, comm)
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -433,7 +425,7 @@ func TestDropCapabilities(t *testing.T) {
 			case <-stop:
 				return
 			case <-time.After(100 * time.Millisecond):
-				logged(t, 1, 0).Wait()
+				kernel.Logged{Calls: 1, Comm: comm}.Start(t).Wait()
 			}
 		}
 	}()
@@ -462,7 +454,7 @@ func TestDropCapabilities(t *testing.T) {
 	assert.Greater(t, threads, 12)
 	assert.Equal(t, ours+" "+ours, child, "a program that root starts has its own")
 	assert.Contains(t, again, "CAP_AUDIT_READ in the initial user namespace is needed")
-	assert.Equal(t, "exe", denial)
+	assert.Equal(t, comm, denial)
 }
 
 func must(text []byte, err error) []byte {
@@ -486,7 +478,7 @@ func TestChoice(t *testing.T) {
 
 // From the record to the yielded denial, at 100 records/s.
 func TestAuditNetlinkLatency(t *testing.T) {
-	measures(t)
+	kernel.Measures(t)
 	l := openLive(t, "audit", Start{})
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()

@@ -1,12 +1,11 @@
 package source
 
 import (
-	"fmt"
 	"slices"
 
-	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/link"
+
+	"github.com/whydenied/whydenied/bpf"
 )
 
 // What is remembered of a task.
@@ -25,20 +24,6 @@ const (
 	signalSys     = 1 << (31 - 1) // SIGSYS
 	maxErrno      = 4095
 )
-
-// attach loads a program and attaches it to a raw tracepoint.
-func attach(tracepoint string, instructions asm.Instructions) (*ebpf.Program, link.Link, error) {
-	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "whydenied", Type: ebpf.RawTracepoint, Instructions: instructions, License: "GPL"})
-	if err != nil {
-		return nil, nil, fmt.Errorf("cannot load a program for %s: %w", tracepoint, err)
-	}
-	attached, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: tracepoint, Program: program})
-	if err != nil {
-		program.Close()
-		return nil, nil, fmt.Errorf("cannot attach to the raw tracepoint %s: %w", tracepoint, err)
-	}
-	return program, attached, nil
-}
 
 // remembered ends a program for a task without a filter, and leaves the task in R6
 // and what is remembered of it, at first 0, behind R0.
@@ -66,7 +51,7 @@ func (t *trace) onEnter(o offsets) asm.Instructions {
 			asm.StoreImm(asm.R0, 0, taskInside, asm.Word),
 			asm.Ja.Label("out"),
 		},
-		t.counting(),
+		bpf.Count(t.counts, scratch),
 	)
 }
 
@@ -82,7 +67,7 @@ func (t *trace) onExit(o offsets) asm.Instructions {
 			asm.JNE.Imm(asm.R1, taskOutside, "out"),
 		},
 		t.answered(o),
-		t.counting(),
+		bpf.Count(t.counts, scratch),
 	)
 }
 
@@ -143,22 +128,5 @@ func (t *trace) answered(o offsets) asm.Instructions {
 		asm.Mov.Imm(asm.R2, 0),
 		asm.FnRingbufSubmit.Call(),
 		asm.Ja.Label("out"),
-	}
-}
-
-// counting ends a program, at "count" after adding 1 to the counter whose index is
-// in R2.
-func (t *trace) counting() asm.Instructions {
-	return asm.Instructions{
-		asm.StoreMem(asm.RFP, scratch, asm.R2, asm.Word).WithSymbol("count"),
-		asm.LoadMapPtr(asm.R1, t.counts.FD()),
-		asm.Mov.Reg(asm.R2, asm.RFP),
-		asm.Add.Imm(asm.R2, scratch),
-		asm.FnMapLookupElem.Call(),
-		asm.JEq.Imm(asm.R0, 0, "out"),
-		asm.Mov.Imm(asm.R1, 1),
-		asm.AddAtomic.Mem(asm.R0, asm.R1, asm.DWord, 0),
-		asm.Mov.Imm(asm.R0, 0).WithSymbol("out"),
-		asm.Return(),
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
+	"github.com/whydenied/whydenied/bpf"
 	"github.com/whydenied/whydenied/parser"
 )
 
@@ -71,8 +72,8 @@ func (t *trace) open() (err error) {
 	if t.ring, err = ebpf.NewMap(&ebpf.MapSpec{Name: "whydenied_calls", Type: ebpf.RingBuf, MaxEntries: traceRing}); err != nil {
 		return fmt.Errorf("cannot create a ring buffer: %w", err)
 	}
-	if t.counts, err = ebpf.NewMap(&ebpf.MapSpec{Name: "whydenied_count", Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: numCounts}); err != nil {
-		return fmt.Errorf("cannot create counters: %w", err)
+	if t.counts, err = bpf.NewCounters("whydenied_count", numCounts); err != nil {
+		return err
 	}
 	if t.tasks, err = ebpf.NewMap(&ebpf.MapSpec{
 		Name: "whydenied_tasks", Type: ebpf.TaskStorage, KeySize: 4, ValueSize: 4, Flags: unix.BPF_F_NO_PREALLOC,
@@ -83,10 +84,10 @@ func (t *trace) open() (err error) {
 	if t.reader, err = ringbuf.NewReader(t.ring); err != nil {
 		return fmt.Errorf("cannot read the ring buffer: %w", err)
 	}
-	if t.entering, t.enter, err = attach("sys_enter", t.onEnter(places)); err != nil {
+	if t.entering, t.enter, err = bpf.Attach("sys_enter", t.onEnter(places)); err != nil {
 		return err
 	}
-	t.leaving, t.exit, err = attach("sys_exit", t.onExit(places))
+	t.leaving, t.exit, err = bpf.Attach("sys_exit", t.onExit(places))
 	return err
 }
 
@@ -207,9 +208,7 @@ func (t *trace) count() (c counts, err error) {
 // in between makes it early.
 func wallClock(at time.Duration) time.Time {
 	now := time.Now()
-	var boot unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) // cannot fail with this clock
-	return now.Add(at - time.Duration(boot.Nano())).UTC().Truncate(time.Millisecond)
+	return now.Add(at - bpf.SinceBoot()).UTC().Truncate(time.Millisecond)
 }
 
 // offsets are where the programs find what they need, in bytes.
@@ -227,9 +226,9 @@ func traceOffsets() (o offsets, err error) {
 	if !ok {
 		return o, fmt.Errorf("the registers of system calls are not known for %s", runtime.GOARCH)
 	}
-	spec, err := btf.LoadKernelSpec()
+	types, err := bpf.KernelTypes()
 	if err != nil {
-		return o, fmt.Errorf("cannot read the kernel's type information (/sys/kernel/btf/vmlinux): %w", err)
+		return o, err
 	}
 	for _, want := range []struct {
 		member string
@@ -237,16 +236,16 @@ func traceOffsets() (o offsets, err error) {
 	}{
 		{"seccomp.mode", &o.mode}, {"ptrace", &o.ptrace}, {"pending.signal", &o.pending}, {l.compatFlags, &o.compat},
 	} {
-		if *want.to, err = offsetOf(spec, "task_struct", want.member); err != nil {
+		if *want.to, err = bpf.OffsetOf(types, "task_struct", want.member); err != nil {
 			return o, err
 		}
 	}
 	o.compatBits = l.compatBits
 	var regs *btf.Struct
-	if err := spec.TypeByName("pt_regs", &regs); err != nil {
+	if err := types.TypeByName("pt_regs", &regs); err != nil {
 		return o, fmt.Errorf("cannot find struct pt_regs of the kernel: %w", err)
 	}
 	o.regsSize = int(regs.Size)
-	o.regs, err = registersOf(l, func(member string) (int, error) { return offsetOf(spec, "pt_regs", member) })
+	o.regs, err = registersOf(l, func(member string) (int, error) { return bpf.OffsetOf(types, "pt_regs", member) })
 	return o, err
 }

@@ -139,19 +139,20 @@ func TestCompare(t *testing.T) {
 	}
 	for _, test := range tests {
 		a, b := glob(test.a), glob(test.b)
-		assert.Equal(t, test.covers, Covers(a, b), "%s covers %s", test.a, test.b)
-		assert.Equal(t, test.coveredBy, Covers(b, a), "%s covers %s", test.b, test.a)
+		assert.Equal(t, test.covers, covers(a, b), "%s covers %s", test.a, test.b)
+		assert.Equal(t, test.coveredBy, covers(b, a), "%s covers %s", test.b, test.a)
 		both, ok := Overlaps(a, b)
 		assert.Equal(t, test.both != "", ok)
 		assert.Equal(t, test.both, both, "%s and %s", test.a, test.b)
-		beyond, ok := Beyond(a, b)
+		r := Compare(a, b)
+		beyond, ok := r.OnlyA, r.HasOnlyA
 		assert.Equal(t, test.beyond != "", ok)
 		assert.Len(t, beyond, len(test.beyond), "%s beyond %s: %s", test.a, test.b, beyond)
 		if ok {
 			assert.True(t, a.Match(beyond) && !b.Match(beyond), beyond)
 		}
 	}
-	assert.True(t, Covers(nil, glob("/a")), "no pattern is any name")
+	assert.True(t, covers(nil, glob("/a")), "no pattern is any name")
 }
 
 // TestHostileGlobs checks that no pattern takes time out of proportion.

@@ -322,7 +322,7 @@ func lintSubsumed(p *Profile) []rules.Diagnostic {
 					return out
 				}
 				// Of two rules that cover each other the later is needless.
-				if !Covers(filePattern(a), filePattern(b)) || j > i && grantsAll(b, a) && own(a) && Covers(filePattern(b), filePattern(a)) {
+				if !covers(filePattern(a), filePattern(b)) || j > i && grantsAll(b, a) && own(a) && covers(filePattern(b), filePattern(a)) {
 					continue
 				}
 				out = append(out, subsumed(a, b))
@@ -427,7 +427,7 @@ func lintMergedUsr(p *Profile) []rules.Diagnostic {
 func alsoUsr(group []*FileRule, f *FileRule) bool {
 	usr := &Pattern{Source: "/usr" + f.Path.Source, Expanded: []string{"/usr" + f.Path.Expanded[0]}}
 	return slices.ContainsFunc(group, func(o *FileRule) bool {
-		return grantsAll(o, f) && mayOverlap(filePattern(o), usr) && Covers(filePattern(o), usr)
+		return grantsAll(o, f) && mayOverlap(filePattern(o), usr) && covers(filePattern(o), usr)
 	})
 }
 

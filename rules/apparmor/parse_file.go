@@ -13,14 +13,7 @@ func (p *parser) fileRules(start int, h Header) []Rule {
 	keyword := p.tok
 	file := p.word("file")
 	if file && p.tok.kind == tokComma {
-		r.At, _ = p.comma(start)
-		r.PermsAt = p.at(keyword)
-		r.Perms = Read | Write | Append | Mmap | Lock | Link | Exec
-		r.Exec.Mode = Inherit
-		if h.Deny {
-			p.errorf(r.PermsAt, "bad-exec", "the rule file cannot be denied as it stands for rwmlk and ix: write deny /** mrwklx")
-		}
-		return []Rule{r}
+		return p.bareFile(start, keyword, r)
 	}
 	safe, unsafe := p.tok, false
 	hasSafe := p.word("safe")
@@ -70,6 +63,18 @@ func (p *parser) fileRules(start int, h Header) []Rule {
 		r.Exec.Unsafe = unsafe
 	}
 	return p.fileTarget(r, target, subset)
+}
+
+// bareFile gives a rule what the word file alone stands for.
+func (p *parser) bareFile(start int, keyword token, r *FileRule) []Rule {
+	r.At, _ = p.comma(start)
+	r.PermsAt = p.at(keyword)
+	r.Perms = Read | Write | Append | Mmap | Lock | Link | Exec
+	r.Exec.Mode = Inherit
+	if r.Deny {
+		p.errorf(r.PermsAt, "bad-exec", "the rule file cannot be denied as it stands for rwmlk and ix: write deny /** mrwklx")
+	}
+	return []Rule{r}
 }
 
 // fileTarget gives a rule what follows its arrow.

@@ -117,8 +117,8 @@ func automatonOf(p *Pattern) *automaton {
 	return p.automaton()
 }
 
-// Covers reports whether a surely matches every name that b matches.
-func Covers(a, b *Pattern) bool {
+// covers reports whether a surely matches every name that b matches.
+func covers(a, b *Pattern) bool {
 	r := Compare(a, b)
 	return r.Complete && !r.HasOnlyB
 }
@@ -127,13 +127,6 @@ func Covers(a, b *Pattern) bool {
 func Overlaps(a, b *Pattern) (example string, ok bool) {
 	r := Compare(a, b)
 	return r.Both, r.HasBoth
-}
-
-// Beyond returns a shortest name that a matches and b does not, if there is
-// one: what replacing b by a would grant in addition.
-func Beyond(a, b *Pattern) (example string, ok bool) {
-	r := Compare(a, b)
-	return r.OnlyA, r.HasOnlyA
 }
 
 // A pair is a step of the breadth-first walk through two automata at once.

@@ -42,8 +42,8 @@ const maxGainWork = 1 << 17
 // gains. Where there are too many cells, or libseccomp's answer is not defined
 // (Decision.Ambiguous), complete is false, and there may be more.
 func Gains(before, after *Profile, wanted ...Want) (gains []Gain, complete bool) {
-	w := &gainWalk{before: before, after: after, wanted: wanted, left: maxGainWork, complete: true, kept: map[kept]bool{}}
-	w.narrow()
+	whole := pair{before, after}
+	w := &gainWalk{whole: whole, narrowed: whole.narrow(), wanted: wanted, left: maxGainWork, complete: true, kept: map[kept]bool{}}
 	hosts := append(before.hosts(), after.hosts()...)
 	for i := range arches {
 		n := tableOf(i)
@@ -64,13 +64,17 @@ func Gains(before, after *Profile, wanted ...Want) (gains []Gain, complete bool)
 	return w.gains, w.complete
 }
 
-// narrow has only the calls looked at whose rules may differ, if those can be told
-// by name.
-func (w *gainWalk) narrow() {
-	w.whole = [2]*Profile{w.before, w.after}
-	if names, ok := changedNames(w.before, w.after); ok {
-		w.before, w.after = w.before.narrowedTo(names), w.after.narrowedTo(names)
+// A pair is two profiles that are compared.
+type pair struct{ before, after *Profile }
+
+// narrow returns the pair with the rules of those calls alone whose rules may
+// differ, if they can be told by name.
+func (p pair) narrow() pair {
+	names, ok := changedNames(p.before, p.after)
+	if !ok {
+		return p
 	}
+	return pair{p.before.narrowedTo(names), p.after.narrowedTo(names)}
 }
 
 // hosts returns the architectures of hosts that a profile is made for: those of
@@ -91,13 +95,13 @@ func (p *Profile) hosts() []Arch {
 
 // A gainWalk compares two profiles.
 type gainWalk struct {
-	before, after *Profile
-	whole         [2]*Profile // both, with the rules of all calls
-	wanted        []Want
-	left          int // of maxGainWork
-	complete      bool
-	gains         []Gain
-	kept          map[kept]bool
+	pair            // the one of both below that is compared on the architecture at hand
+	whole, narrowed pair
+	wanted          []Want
+	left            int // of maxGainWork
+	complete        bool
+	gains           []Gain
+	kept            map[kept]bool
 }
 
 // A kept is calls of which some are answered as before.
@@ -108,20 +112,17 @@ type kept struct {
 
 // arch compares the calls of one architecture on a host.
 func (w *gainWalk) arch(i int, n *numbering, host Arch) {
-	covers := [2]bool{w.before.covers(i, host), w.after.covers(i, host)}
+	covers := [2]bool{w.whole.before.covers(i, host), w.whole.after.covers(i, host)}
 	if !covers[0] && !covers[1] {
 		return
 	}
+	w.pair = w.narrowed
+	stubs := sameStub(w.before.table(i), w.after.table(i))
+	if !stubs { // calls that no entry names may differ, too
+		w.pair = w.whole
+	}
 	b, a := w.before.table(i), w.after.table(i)
 	defaults := w.before.Default == w.after.Default && dataOf(w.before.Default, w.before.DefaultErrno) == dataOf(w.after.Default, w.after.DefaultErrno)
-	stubs := b.sure == a.sure && slices.EqualFunc(b.open(), a.open(), func(x, y top) bool { return x.nr == y.nr && sameGates(x.entry, y.entry) })
-	if !stubs && w.before.only != nil { // calls that no entry names may differ, too
-		before, after := w.before, w.after
-		w.before, w.after = w.whole[0], w.whole[1]
-		w.arch(i, n, host)
-		w.before, w.after = before, after
-		return
-	}
 	alike := func(nr uint32) bool {
 		stub := stubs || b.decided(nr) && a.decided(nr)
 		return covers[0] == covers[1] && defaults && stub && sameRules(b.calls[nr], a.calls[nr])
@@ -136,6 +137,11 @@ func (w *gainWalk) arch(i int, n *numbering, host Arch) {
 			w.call(i, nr, host)
 		}
 	}
+}
+
+// sameStub reports whether runc's stub answers alike by two tables.
+func sameStub(b, a *table) bool {
+	return b.sure == a.sure && slices.EqualFunc(b.open(), a.open(), func(x, y top) bool { return x.nr == y.nr && sameGates(x.entry, y.entry) })
 }
 
 // decided reports whether runc's stub leaves a number alone, or takes it, whatever

@@ -13,25 +13,32 @@ import (
 // without Caps nothing is told. ok is false if the profile is none of them, to the
 // last name and condition.
 func (p *Profile) Origin(in Call) (origin *Profile, name string, ok bool) {
-	if in.Caps == nil || len(p.Flags) > 0 || slices.ContainsFunc(p.Entries, func(e *Entry) bool { return !e.Includes.IsZero() || !e.Excludes.IsZero() }) {
+	if in.Caps == nil {
 		return nil, "", false
+	}
+	for _, r := range slices.Backward(releases) {
+		if b := builtin(r); p.MadeOf(b, in) {
+			return b, b.File.Builtin, true
+		}
+	}
+	return nil, "", false
+}
+
+// MadeOf reports whether a profile is what an engine makes of another for a
+// container, as Origin says, to the last name and condition. Conditions on what in
+// does not know can hold or not.
+func (p *Profile) MadeOf(of *Profile, in Call) bool {
+	if p.Default != of.Default || p.DefaultErrno != of.DefaultErrno || !slices.Equal(p.Flags, of.Flags) ||
+		slices.ContainsFunc(p.Entries, func(e *Entry) bool { return !e.Includes.IsZero() || !e.Excludes.IsZero() }) {
+		return false
 	}
 	if in.Host == 0 {
 		in.Host = in.Arch.host()
 	}
 	own := p.answersOf(func(*Entry) bool { return true })
-	for _, r := range slices.Backward(releases) {
-		b := builtin(r)
-		if b.Default != p.Default || b.DefaultErrno != p.DefaultErrno {
-			continue
-		}
-		sure := b.answersOf(func(e *Entry) bool { return e.inForce(&in) == yes })
-		possible := b.answersOf(func(e *Entry) bool { return e.inForce(&in) != no })
-		if holds(own, sure) && holds(possible, own) {
-			return b, b.File.Builtin, true
-		}
-	}
-	return nil, "", false
+	sure := of.answersOf(func(e *Entry) bool { return e.inForce(&in) == yes })
+	possible := of.answersOf(func(e *Entry) bool { return e.inForce(&in) != no })
+	return holds(own, sure) && holds(possible, own)
 }
 
 // answersOf returns what some entries of a profile answer to what, a name and an

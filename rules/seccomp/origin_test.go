@@ -99,3 +99,30 @@ func TestNoOrigin(t *testing.T) {
 	assert.True(t, ok, "kernel unknown")
 	assert.True(t, strings.HasPrefix(name, "Docker's default seccomp profile"))
 }
+
+// What an engine makes of the user's own profile is known from the file.
+func TestMadeOf(t *testing.T) {
+	const custom = `{"defaultAction": "SCMP_ACT_ALLOW", "archMap": [{"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86"]}],
+		"syscalls": [{"names": ["mkdir", "rmdir"], "action": "SCMP_ACT_ERRNO", "errnoRet": 13},
+			{"name": "mount", "action": "SCMP_ACT_ERRNO", "excludes": {"caps": ["CAP_SYS_ADMIN"]}}]}`
+	parse := func(text string) *Profile {
+		p, _, err := Parse(rules.NewFile("custom.json", text))
+		require.NoError(t, err)
+		return p
+	}
+	inForce := func(entries string) *Profile {
+		return parse(`{"ociVersion": "1.0.2", "linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"], "syscalls": [` + entries + `]}}}`)
+	}
+	const dirs, mount = `{"names": ["mkdir", "rmdir"], "action": "SCMP_ACT_ERRNO", "errnoRet": 13}`, `{"names": ["mount"], "action": "SCMP_ACT_ERRNO"}`
+	none, admin := Call{Arch: X86_64, Caps: []string{}}, Call{Arch: X86_64, Caps: []string{"CAP_SYS_ADMIN"}}
+	of := parse(custom)
+	assert.True(t, inForce(dirs+","+mount).MadeOf(of, none))
+	assert.False(t, inForce(dirs).MadeOf(of, none))
+	assert.True(t, inForce(dirs).MadeOf(of, admin))
+	assert.True(t, inForce(dirs).MadeOf(of, Call{Arch: X86_64}), "it may have the capability")
+	assert.True(t, inForce(dirs+","+mount).MadeOf(of, Call{Arch: X86_64}), "or not")
+	assert.False(t, inForce(mount).MadeOf(of, Call{Arch: X86_64}))
+	assert.False(t, inForce(strings.Replace(dirs, "13", "1", 1)).MadeOf(of, admin), "another errno")
+	whole := inForce(dirs)
+	assert.True(t, whole.MadeOf(whole, admin), "of itself")
+}

@@ -3,6 +3,7 @@ package seccomp
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,17 +11,14 @@ import (
 	"github.com/whydenied/whydenied/rules"
 )
 
-// maxSize bounds the text of a profile; the largest that runtimes ship has 20 kB.
-const maxSize = 16 << 20
-
 // Parse reads a seccomp profile: Docker's and Podman's JSON, linux.seccomp
 // inside a whole OCI config.json, or a SeccompProfile resource as YAML or JSON.
 // The diagnostics are what a runtime refuses, or reads otherwise than it looks;
 // the profile is whole but for the parts they are about. The error is for text
 // that is no seccomp profile.
 func Parse(file *rules.File) (*Profile, []rules.Diagnostic, error) {
-	if len(file.Text) > maxSize {
-		return nil, nil, fmt.Errorf("%s: %d bytes are too many for a seccomp profile (limit %d)", file.Name, len(file.Text), maxSize)
+	if len(file.Text) > rules.MaxFile {
+		return nil, nil, fmt.Errorf("%s: %d bytes are too many for a seccomp profile (limit %d)", file.Name, len(file.Text), rules.MaxFile)
 	}
 	root, docs, err := readTree(file)
 	if err != nil {
@@ -39,6 +37,15 @@ func Parse(file *rules.File) (*Profile, []rules.Diagnostic, error) {
 		p.refused = r.diagnostics[i].At.String() + ": " + r.diagnostics[i].Message
 	}
 	return p, r.diagnostics, nil
+}
+
+// Load reads the profile in a file; see Parse.
+func Load(name string) (*Profile, []rules.Diagnostic, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot read the seccomp profile: %w", err)
+	}
+	return Parse(rules.NewFile(name, string(text)))
 }
 
 // readTree reads the text as JSON or YAML, and returns how many documents of it

@@ -82,7 +82,7 @@ func TestParseErrors(t *testing.T) {
 		assert.ErrorContains(t, err, want, "%.40q", text)
 		assert.ErrorContains(t, err, "p.json", "%.40q", text)
 	}
-	_, _, err := Parse(rules.NewFile("big", strings.Repeat(" ", maxSize+1)))
+	_, _, err := Parse(rules.NewFile("big", strings.Repeat(" ", rules.MaxFile+1)))
 	assert.ErrorContains(t, err, "too many")
 }
 

@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/whydenied/whydenied/testdata/e2e/kernel"
 )
 
 const (
@@ -29,6 +31,7 @@ func TestDoctor(t *testing.T) {
 	if os.Geteuid() != 0 {
 		missing(t, "root")
 	}
+	kernel.Alone(t)
 	was, err := os.ReadFile(actionsLogged)
 	if err != nil {
 		missing(t, "the sysctl kernel.seccomp.actions_logged")
@@ -131,12 +134,12 @@ func TestDoctor(t *testing.T) {
 // what doctor says of hidden refusals and stale policy, and that its commands and
 // levers do what it says.
 func TestDoctorLab(t *testing.T) {
-	kernel := cmp.Or(os.Getenv("KERNEL"), "6.1")
-	lab := labOf(t, kernel)
+	release := cmp.Or(os.Getenv("KERNEL"), "6.1")
+	lab := labOf(t, release)
 	in, results := t.TempDir(), t.TempDir()
 	goBuild(t, filepath.Join(in, "bin/whydenied"), "../../cmd/whydenied")
 	command(t, "cp", filepath.Join(lab, "doctor"), filepath.Join(in, "run"))
-	runGuest(t, lab, kernel, in, results)
+	runGuest(t, lab, release, in, results)
 }
 
 // childOf returns the only child of a process.

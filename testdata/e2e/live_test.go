@@ -148,6 +148,7 @@ func TestWithoutPrivilege(t *testing.T) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 		return cmd
 	}
+	kernel.Alone(t)
 	const setting = "/proc/sys/kernel/dmesg_restrict"
 	old, err := os.ReadFile(setting)
 	require.NoError(t, err)
@@ -235,15 +236,6 @@ func TestRunInterrupted(t *testing.T) {
 	assert.Contains(t, w.stdout.String(), "cleaned up")
 }
 
-// measures skips a test that is about time or speed, and so about what else the
-// machine does, where only what is right is asked for.
-func measures(t *testing.T) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("measures time; not with -short")
-	}
-}
-
 // flood is the name of a program that is logged, and of no other on this machine.
 var flood = fmt.Sprint("flood-", os.Getpid())
 
@@ -251,7 +243,7 @@ var flood = fmt.Sprint("flood-", os.Getpid())
 // tells what it lost where the machine gives it no time, in bounded memory. See
 // docs/performance.md.
 func TestWatchUnderLoad(t *testing.T) {
-	measures(t)
+	kernel.Measures(t)
 	program := buildForAll(t)
 	kernel.OpenAudit(t).Nudge(t)
 	w := startLive(t, program, "watch", "--source", "audit", "--format", "json", "--every", "100ms", "--comm", flood)
@@ -377,7 +369,7 @@ func (w *live) memory() int {
 
 // From the system call to the printed finding, at 100 findings a second.
 func TestWatchLatency(t *testing.T) {
-	measures(t)
+	kernel.Measures(t)
 	program := buildForAll(t)
 	kernel.OpenAudit(t)
 	w := startLive(t, program, "watch", "--source", "audit", "--format", "json")

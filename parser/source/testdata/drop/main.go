@@ -1,9 +1,11 @@
 // Command drop opens the audit netlink, gives up all capabilities but one, and
 // says what its threads and a program that it starts have then. Its last lines
-// are whether the netlink can be opened again, and the first denial that comes.
+// are whether the netlink can be opened again, and that a denial of the program
+// with the given name (comm) has come.
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,8 +13,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-
-	"context"
 
 	"github.com/whydenied/whydenied/parser/source"
 )
@@ -52,9 +52,11 @@ func main() {
 	fmt.Println("again", err)
 	for batch, err := range source.Follow(context.Background(), live) {
 		check(err)
-		if len(batch.Denials) > 0 {
-			fmt.Println("denial", batch.Denials[0].Subject.Comm)
-			return
+		for _, d := range batch.Denials {
+			if d.Subject.Comm == os.Args[1] {
+				fmt.Println("denial", d.Subject.Comm)
+				return
+			}
 		}
 	}
 }

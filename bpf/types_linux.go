@@ -1,4 +1,4 @@
-package source
+package bpf
 
 import (
 	"fmt"
@@ -8,9 +8,18 @@ import (
 	"github.com/cilium/ebpf/btf"
 )
 
-// offsetOf returns the place of a member of a structure, in bytes. The member can
+// KernelTypes returns the type information of the running kernel (BTF).
+func KernelTypes() (*btf.Spec, error) {
+	spec, err := btf.LoadKernelSpec()
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the kernel's type information (/sys/kernel/btf/vmlinux): %w", err)
+	}
+	return spec, nil
+}
+
+// OffsetOf returns the place of a member of a structure, in bytes. The member can
 // be one of a member, "pending.signal", or an element of an array, "regs.1".
-func offsetOf(spec *btf.Spec, structure, member string) (int, error) {
+func OffsetOf(spec *btf.Spec, structure, member string) (int, error) {
 	var s *btf.Struct
 	if err := spec.TypeByName(structure, &s); err != nil {
 		return 0, fmt.Errorf("cannot find struct %s of the kernel: %w", structure, err)
@@ -27,7 +36,8 @@ func offsetOf(spec *btf.Spec, structure, member string) (int, error) {
 	return offset, nil
 }
 
-// memberOf finds a member of a type, also in structures without a name.
+// memberOf finds a member of a type, also in structures without a name, which
+// randomised layouts have.
 func memberOf(t btf.Type, name string) (offset int, member btf.Type, ok bool) {
 	var members []btf.Member
 	switch t := t.(type) {

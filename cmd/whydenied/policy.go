@@ -1,0 +1,190 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
+	"github.com/whydenied/whydenied/rules/seccomp"
+)
+
+// systemProfiles is where AppArmor's own tools keep profiles. It need not exist.
+const systemProfiles = "/etc/apparmor.d"
+
+// policyFlags are the flags that say where policy is read; they mean the same
+// in every command.
+type policyFlags struct {
+	profiles   []string
+	profileDir string
+	include    []string
+	seccomp    string
+	inventory  []string
+	arch       string
+	caps       []string
+	kernel     string
+}
+
+func (f *policyFlags) add(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&f.profiles, "profile", nil, "AppArmor profile `FILE`; repeatable")
+	flags.StringVar(&f.profileDir, "profile-dir", systemProfiles, "`DIR` of AppArmor profiles")
+	flags.StringArrayVarP(&f.include, "include", "I", nil, "`DIR` to search for included files, before the profile directory; repeatable")
+	flags.StringVar(&f.seccomp, "seccomp", "", "seccomp profile `FILE`: Docker, OCI or Kubernetes JSON, or a SeccompProfile")
+	flags.StringArrayVar(&f.inventory, "inventory", nil, "`FILE` of containers: docker, podman or crictl inspect, OCI config.json, runc state.json, kubectl get pod -o json; or docker version -f json, which built-in profiles depend on; repeatable")
+	flags.StringVar(&f.arch, "arch", "", "`ARCH` of the host, such as amd64, where the log does not say")
+	flags.StringSliceVar(&f.caps, "caps", nil, "`CAPS` of the container, such as NET_ADMIN,SYS_TIME, where the inventory does not say")
+	flags.StringVar(&f.kernel, "kernel", "", "`VERSION` of the host's kernel, such as 6.1, for seccomp entries that need one")
+}
+
+// addOnly adds some of the flags that commands share.
+func (f *policyFlags) addOnly(flags *pflag.FlagSet, names ...string) {
+	all := pflag.NewFlagSet("", pflag.ContinueOnError)
+	f.add(all)
+	for _, name := range names {
+		flags.AddFlag(all.Lookup(name))
+	}
+}
+
+// searchPath is where included files are looked for, in order.
+func (f *policyFlags) searchPath() []string { return append(slices.Clip(f.include), f.profileDir) }
+
+// load reads the policy that the flags name. What cannot be read of a profile
+// is said to w, and the rest is used.
+func (f *policyFlags) load(w io.Writer) (*explain.Policy, error) {
+	if f.profileDir != systemProfiles {
+		if _, err := os.ReadDir(f.profileDir); err != nil {
+			return nil, fmt.Errorf("cannot read the profile directory: %w; --profile-dir names a copy of /etc/apparmor.d", err)
+		}
+	}
+	policy := explain.NewPolicy(f.profileDir, f.include)
+	if c := findCompiler(f.searchPath()); c != nil {
+		policy.Compile = c.start
+	}
+	return policy, f.apply(policy, w)
+}
+
+// apply gives a policy what the flags say but for its directories.
+func (f *policyFlags) apply(policy *explain.Policy, w io.Writer) error {
+	if f.arch != "" {
+		arch, err := seccomp.ParseArch(f.arch)
+		if err != nil {
+			return usagef("--arch: %v", err)
+		}
+		policy.Arch = arch
+	}
+	policy.Kernel = f.kernel
+	if len(f.caps) > 0 {
+		policy.Caps = capNames(f.caps)
+	}
+	for _, name := range f.profiles {
+		diagnostics, err := policy.AddProfile(name)
+		if err != nil {
+			return err
+		}
+		warn(w, diagnostics)
+	}
+	if f.seccomp == "" {
+		return nil
+	}
+	diagnostics, err := policy.AddSeccomp(f.seccomp)
+	if err != nil {
+		return err
+	}
+	warn(w, diagnostics)
+	return nil
+}
+
+// containers reads the inventory files; the inventory is nil if none is named.
+// The versions of engines among them go to the policy.
+func (f *policyFlags) containers(policy *explain.Policy) (*container.Inventory, error) {
+	if len(f.inventory) == 0 {
+		return nil, nil
+	}
+	inventory := new(container.Inventory)
+	policy.Engines = map[string]string{}
+	for _, name := range f.inventory {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the inventory: %w", err)
+		}
+		if engine, ok := container.ReadEngine(text); ok {
+			policy.Engines[engine.Name] = engine.Version
+			continue
+		}
+		found, err := container.Read(name, text)
+		if err != nil {
+			return nil, err
+		}
+		inventory.Add(found...)
+	}
+	return inventory, nil
+}
+
+// builtinPrefix marks the name of a profile that a runtime generates.
+const builtinPrefix = "builtin:"
+
+// loadProfile reads a policy file, or one built in. What apparmor_parser would
+// refuse is said to w.
+func loadProfile(loader *apparmor.Loader, name string, w io.Writer) (*apparmor.Policy, error) {
+	if builtin, ok := strings.CutPrefix(name, builtinPrefix); ok {
+		file, ok := builtinProfile(builtin)
+		if !ok {
+			return nil, usagef("no profile %q is built in; there are docker-default, cri-containerd.apparmor.d, crio-default and containers-default-VERSION, each with @VERSION of the engine if need be", builtin)
+		}
+		policy, _ := loader.Load(file)
+		return policy, nil
+	}
+	policy, diagnostics, err := loader.LoadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the profile: %w", err)
+	}
+	warn(w, diagnostics)
+	return policy, nil
+}
+
+// builtinProfile returns a built-in AppArmor profile by NAME or NAME@VERSION.
+func builtinProfile(name string) (*rules.File, bool) {
+	if name, version, ok := strings.Cut(name, "@"); ok {
+		return apparmor.BuiltinVersion(name, version)
+	}
+	return apparmor.Builtin(name)
+}
+
+// loadSeccomp reads a seccomp profile, or one built in: builtin:docker@28.1. What
+// a runtime would refuse is said to w.
+func loadSeccomp(name string, w io.Writer) (*seccomp.Profile, error) {
+	if builtin, ok := strings.CutPrefix(name, builtinPrefix); ok {
+		engine, version, _ := strings.Cut(builtin, "@")
+		profile, full, ok := seccomp.Builtin(engine, version)
+		if !ok {
+			return nil, usagef("no seccomp profile of %q is built in; there are docker, containerd, podman and cri-o", engine)
+		}
+		say(w, "%s", full)
+		return profile, nil
+	}
+	profile, diagnostics, err := seccomp.Load(name)
+	if err != nil {
+		return nil, err
+	}
+	warn(w, diagnostics)
+	return profile, nil
+}
+
+// capNames returns capabilities as seccomp profiles name them; the list is not
+// nil, as that would mean that they are unknown.
+func capNames(names []string) []string {
+	caps := []string{}
+	for _, name := range names {
+		if name = strings.ToUpper(strings.TrimSpace(name)); name != "" {
+			caps = append(caps, "CAP_"+strings.TrimPrefix(name, "CAP_"))
+		}
+	}
+	return caps
+}
