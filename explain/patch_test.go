@@ -77,6 +77,8 @@ func TestPatch(t *testing.T) {
 		{"a temporary file", opened(1, "/tmp/tmp.0aZ3bYx9Qk", "w", 0), "", "  owner /tmp/tmp.?????????? w,\n", 0},
 		{"a temporary file of a shorter name", opened(1, "/data/tmp.0aZ3bY", "w", 0), "", "  owner /data/tmp.?????? w,\n", 0},
 		{"a random name", opened(1, "/tmp/app.dHk3Pq", "rw", 0), "", "  owner /tmp/app.?????? rw,\n", 0},
+		{"a random name, made to be read and written", strings.Replace(opened(1, "/tmp/app.dHk3Pq", "c", 0), `"open"`, `"mknod"`, 1) + with(1, 257, "0", "c2"), "", "  owner /tmp/app.?????? rw,\n", 0},
+		{"a random name that may be written, and is read", opened(1, "/tmp/app.dHk3Pq", "r", 0), "  /tmp/app.?????? w,\n", "  /tmp/app.?????? w,\n  owner /tmp/app.?????? r,\n", 0},
 		{"a random name and an ending", opened(1, "/tmp/app_qx7zk2ab.json", "w", 0), "", "  owner /tmp/app_????????.json w,\n", 0},
 		{"a random name that is only read", opened(1, "/srv/main.3f9c1d2a.js", "r", 0), "", "  owner /srv/main.3f9c1d2a.js r,\n", 0},
 		{"a name that somebody chose", opened(1, "/srv/org.MyEditor.conf", "w", 0), "", "  owner /srv/org.MyEditor.conf w,\n", 0},
