@@ -155,6 +155,10 @@ func (b *patcher) take(f *Finding) {
 		b.leave(f, fmt.Sprintf("not needed: the kernel asks for it only where the profile refuses %s, which the patch allows", other))
 		return
 	}
+	if b.retried(f) {
+		b.leave(f, "not needed: it was tried read-only as the profile refuses it writable, which the patch allows")
+		return
+	}
 	if why := b.harmless(f); why != "" {
 		b.leave(f, "not needed: "+why)
 		return
@@ -190,6 +194,18 @@ func (b *patcher) spared(f *Finding) string {
 		}
 	}
 	return ""
+}
+
+// retried reports whether a refused mount is another that was refused to the
+// process, tried once more as read-only: so do mount(8) of util-linux and busybox.
+func (b *patcher) retried(f *Finding) bool {
+	a := f.Denial.AppArmor
+	writable, ro := strings.CutPrefix(a.Flags, "ro")
+	return a.Operation == "mount" && ro && slices.ContainsFunc(b.findings, func(other *Finding) bool {
+		o := other.Denial.AppArmor
+		return o != nil && o.Operation == a.Operation && o.Profile == a.Profile && other.Denial.Subject.PID == f.Denial.Subject.PID &&
+			o.Name == a.Name && o.SrcName == a.SrcName && o.FSType == a.FSType && o.Flags == "rw"+writable
+	})
 }
 
 // harmless says why a capability was asked for and is of no use, or returns "".
