@@ -15,13 +15,13 @@ const module = "github.com/whydenied/whydenied/"
 // picture in docs/architecture.md.
 var layers = map[string][]string{
 	"docs":              {},
-	"bpf":               {},
+	"parser/bpf":        {},
 	"parser":            {},
-	"parser/source":     {"parser", "bpf"},
+	"parser/source":     {"parser", "parser/bpf"},
 	"rules":             {},
 	"rules/apparmor":    {"rules"},
 	"rules/seccomp":     {"rules"},
-	"explain/container": {"bpf"},
+	"explain/container": {"parser/bpf"},
 	"explain/bundle":    {"parser", "rules"},
 	"explain/host":      {"rules/apparmor"},
 	"explain":           {"parser", "rules", "rules/apparmor", "rules/seccomp", "explain/container"},

@@ -121,15 +121,19 @@ func (b *patcher) finishSheet(s *sheet) {
 	}
 	b.patch.Changes = append(b.patch.Changes, change)
 	name := s.before.File.Name
-	if s.before.Form == seccomp.OCI {
-		b.step("start the container anew from the bundle of the changed " + name)
-	} else {
-		b.step("start the container anew with the changed profile: docker run --security-opt seccomp=" + name +
-			", Compose security_opt: [\"seccomp=" + name + "\"], Kubernetes securityContext.seccompProfile: {type: Localhost, localhostProfile: a path below /var/lib/kubelet/seccomp}")
-	}
+	b.step(restart(s.of.Form, name))
 	patched := Patched{Seccomp: true, File: name, Derived: s.derived}
 	for _, f := range s.fixed {
 		patched.addContainer(f.Container)
 	}
 	b.patch.Profiles = append(b.patch.Profiles, patched)
+}
+
+// restart says how a container is given a changed profile.
+func restart(form seccomp.Form, name string) string {
+	if form == seccomp.OCI {
+		return "run the bundle of " + name + " anew; an engine that made it will make it anew, of a profile that has to be changed, too"
+	}
+	return "start the container anew with the changed profile: docker run --security-opt seccomp=" + name +
+		", Compose security_opt: [\"seccomp=" + name + "\"], Kubernetes securityContext.seccompProfile: {type: Localhost, localhostProfile: a path below /var/lib/kubelet/seccomp}"
 }

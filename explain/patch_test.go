@@ -248,7 +248,7 @@ func TestPatchBundle(t *testing.T) {
 	patch := policy.Patch(group.Findings())
 	require.Len(t, patch.Changes, 1, "%+v", patch.Left)
 	assert.Equal(t, strings.Replace(config, `"mkdir",`, "", 1), patch.Changes[0].New)
-	assert.Contains(t, patch.Steps[0], "from the bundle of the changed "+name)
+	assert.Contains(t, patch.Steps[0], "run the bundle of "+name+" anew")
 }
 
 // TestPatchSeccomp holds that the calls of several findings go into one profile in

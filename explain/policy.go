@@ -1,7 +1,9 @@
 package explain
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"os"
 	"regexp"
@@ -331,7 +333,11 @@ func (p *Policy) containerSeccomp(c container.Container) (*seccomp.Profile, stri
 		name = "seccomp profile of container " + cmp.Or(c.Name, c.ID)
 	}
 	file := rules.NewFile(name, source)
-	if !strings.HasPrefix(strings.TrimSpace(source), "{") {
+	switch text := strings.HasPrefix(strings.TrimSpace(source), "{"); {
+	case text && p.seccomp != nil && sameJSON(source, p.seccomp.File.Text):
+		p.seccompBy[source] = p.seccomp
+		return p.seccomp, p.seccomp.File.Name
+	case !text:
 		text, err := p.tree.ReadFile(source)
 		if err != nil && p.seccomp != nil {
 			return p.seccomp, p.seccomp.File.Name
@@ -347,6 +353,13 @@ func (p *Policy) containerSeccomp(c container.Container) (*seccomp.Profile, stri
 	}
 	p.seccompBy[source] = profile
 	return profile, file.Name
+}
+
+// sameJSON reports whether texts differ in space alone: docker inspect has the text
+// of --security-opt seccomp=FILE without any.
+func sameJSON(a, b string) bool {
+	var compactA, compactB bytes.Buffer
+	return json.Compact(&compactA, []byte(a)) == nil && json.Compact(&compactB, []byte(b)) == nil && bytes.Equal(compactA.Bytes(), compactB.Bytes())
 }
 
 // engineOf returns the container engine whose default AppArmor profile a label

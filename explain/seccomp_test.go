@@ -186,18 +186,21 @@ func TestPatchOfConfig(t *testing.T) {
 	const custom = `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir", "rmdir"], "action": "SCMP_ACT_KILL_PROCESS"}]}`
 	const config = `{"ociVersion": "1.0.2", "linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
  "syscalls": [{"names": ["mkdir", "rmdir"], "action": "SCMP_ACT_KILL_PROCESS"}]}}}`
+	const spaceless = `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir","rmdir"],"action":"SCMP_ACT_KILL_PROCESS"}]}`
 	engines := "/run/containerd/io.containerd.runtime.v2.task/moby/1/config.json"
 	for _, c := range []struct {
-		name, runtime, file, profile string
-		changed, left                string
+		name, runtime, file, metadata, profile string
+		changed, left                          string
 	}{
-		{"own bundle", "runc", "/srv/web/config.json", "", "/srv/web/config.json", ""},
-		{"an engine's", "docker", engines, "", "", "name the one that it is made of with --seccomp"},
-		{"an engine's, by its runtime", "runc", engines, "", "", "name the one that it is made of with --seccomp"},
-		{"an engine's, and what it is made of", "docker", engines, custom, "seccomp.json", ""},
-		{"an engine's, and another", "docker", engines, `{"defaultAction": "SCMP_ACT_ALLOW"}`, "", "name the one that it is made of with --seccomp"},
-		{"own bundle, and what it is made of", "runc", "/srv/web/config.json", custom, "seccomp.json", ""},
-		{"own bundle, named", "runc", "/srv/web/config.json", config, "seccomp.json", ""},
+		{"own bundle", "runc", "/srv/web/config.json", config, "", "/srv/web/config.json", ""},
+		{"an engine's", "docker", engines, config, "", "", "name the one that it is made of with --seccomp"},
+		{"an engine's, by its runtime", "runc", engines, config, "", "", "name the one that it is made of with --seccomp"},
+		{"an engine's, and what it is made of", "docker", engines, config, custom, "seccomp.json", ""},
+		{"an engine's, and another", "docker", engines, config, `{"defaultAction": "SCMP_ACT_ALLOW"}`, "", "name the one that it is made of with --seccomp"},
+		{"own bundle, and what it is made of", "runc", "/srv/web/config.json", config, custom, "seccomp.json", ""},
+		{"own bundle, named", "runc", "/srv/web/config.json", config, config, "seccomp.json", ""},
+		{"docker inspect", "docker", "", spaceless, custom, "seccomp.json", ""},
+		{"docker inspect, and another", "docker", "", spaceless, `{"defaultAction": "SCMP_ACT_ALLOW"}`, "seccomp-docker-custom.json", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			policy := NewPolicy(t.TempDir(), nil)
@@ -205,7 +208,7 @@ func TestPatchOfConfig(t *testing.T) {
 				_, err := policy.UseSeccomp(rules.NewFile("seccomp.json", c.profile))
 				require.NoError(t, err)
 			}
-			in := container.Container{ID: "1", Runtime: c.runtime, SeccompFile: c.file, SeccompProfile: config, Caps: []string{}}
+			in := container.Container{ID: "1", Runtime: c.runtime, SeccompFile: c.file, SeccompProfile: c.metadata, Caps: []string{}}
 			g := NewGroup(func(container.Subject) container.Container { return in }, Filter{})
 			for _, d := range denials(t, `type=SECCOMP msg=audit(1795427689.211:1270): auid=4294967295 uid=0 gid=0 ses=4294967295 subj=unconfined pid=3246 comm="x" exe="/x" sig=31 arch=c000003e syscall=83 compat=0 ip=0x401007 code=0x80000000`+"\n") {
 				g.Add(d)

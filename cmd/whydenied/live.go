@@ -60,6 +60,7 @@ type session struct {
 	reviseFrom  time.Time                // when work on suggestions may go on
 	falls       map[string]int           // calls that fell back on others, see fallsBack
 	lost        int
+	followed    following // as was said
 	ending      time.Time // when the first denial was taken after the end of following
 	unexplained int       // findings that came too late for that
 	at          time.Time // of the last denial that was taken
@@ -117,6 +118,9 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 		taken = append(taken, l.Taken)
 	}
 	say(stderr, "reading %s; %s", strings.Join(taken, ", and "), s.tier())
+	if s.tracker != nil {
+		s.followed.tier, _ = s.tracker.Tier()
+	}
 	return s, nil
 }
 
@@ -156,6 +160,38 @@ func (s *session) tier() string {
 		why = " (" + why + ")"
 	}
 	return "processes are followed by " + tier + why
+}
+
+// A following is how processes are followed.
+type following struct {
+	tier, why string
+	lost      int // times that events were
+}
+
+// sayFollowing says what has changed for the worse in how processes are followed.
+func (s *session) sayFollowing() {
+	if s.tracker == nil {
+		return
+	}
+	now := following{lost: s.tracker.Lost()}
+	now.tier, now.why = s.tracker.Tier()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, text := range now.since(s.followed) {
+		s.say(report.Message{Notice: &report.Notice{Kind: "unfollowed", Text: text}})
+	}
+	s.followed = now
+}
+
+// since says what is worse than before.
+func (f following) since(before following) (worse []string) {
+	if times := f.lost - before.lost; times > 0 {
+		worse = append(worse, fmt.Sprintf("%d times processes came and went faster than could be read; those of these moments may be known late, or not at all", times))
+	}
+	if before.tier != "" && f.tier != before.tier {
+		worse = append(worse, fmt.Sprintf("processes are followed by %s no more (%s); those that end before their records are read are not known from now on", before.tier, f.why))
+	}
+	return worse
 }
 
 // close ends the following of processes, and puts back what --silent changed; that

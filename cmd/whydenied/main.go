@@ -6,7 +6,6 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -17,12 +16,7 @@ import (
 var endsItself atomic.Bool
 
 func main() {
-	// Parsing a long log makes much garbage and keeps little: collecting it
-	// less often is a sixth faster, and the limit keeps memory where it was.
-	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetGCPercent(400)
-		debug.SetMemoryLimit(64 << 20)
-	}
+	collectRarely()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A read that waits for a pipe or a terminal does not see the context end.
 	context.AfterFunc(ctx, func() {

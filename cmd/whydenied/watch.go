@@ -119,6 +119,7 @@ func (s *session) beat(ctx context.Context, every time.Duration, status *status)
 			s.repeat()
 		case <-second.C:
 			s.revise(time.Second / 20)
+			s.sayFollowing()
 			s.mu.Lock()
 			denials := 0
 			for _, n := range s.reading.group.Denials {
@@ -133,6 +134,7 @@ func (s *session) beat(ctx context.Context, every time.Duration, status *status)
 // end prints the last counts and the summary. err is that of following.
 func (s *session) end(err error) error {
 	s.repeat()
+	s.sayFollowing()
 	findings := s.findings()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -192,8 +192,10 @@ func inside(around []nesting, raw, value string) string {
 	switch key := strings.ToLower(within.key); {
 	case slices.Contains([]string{"env", "environment"}, key) && assigned:
 		return name + "=" + stars(raw[len(name)+1:])
-	case key == "createcommand", within.object && secretName.MatchString(within.key):
+	case key == "createcommand", key == "kubectl.kubernetes.io/last-applied-configuration", within.object && secretName.MatchString(within.key):
 		return stars(raw)
+	case key == "value" && n > 1 && slices.Contains([]string{"env", "envs"}, strings.ToLower(around[n-2].key)):
+		return stars(raw) // of Kubernetes and of the CRI
 	}
 	switch clean := redact(value, within.prev); {
 	case clean == value:

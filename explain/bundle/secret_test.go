@@ -73,6 +73,21 @@ func TestRedactJSON(t *testing.T) {
 	assert.Error(t, err)
 }
 
+// Kubernetes and the CRI have variables as objects, and kubectl apply keeps all of
+// what it was given in an annotation.
+func TestRedactEnvironmentObjects(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"env":[{"name":"DB","value":"hunter2"},{"name":"X","valueFrom":{"fieldRef":{"fieldPath":"a"}}}]}`: `{"env":[{"name":"DB","value":"*******"},{"name":"X","valueFrom":{"fieldRef":{"fieldPath":"a"}}}]}`,
+		`{"config":{"envs":[{"key":"DB","value":"hunter2"}]}}`:                                              `{"config":{"envs":[{"key":"DB","value":"*******"}]}}`,
+		`{"kubectl.kubernetes.io/last-applied-configuration":"{\"env\":1}"}`:                                `{"kubectl.kubernetes.io/last-applied-configuration":"***********"}`,
+		`{"other":[{"name":"DB","value":"x"}]}`:                                                             `{"other":[{"name":"DB","value":"x"}]}`,
+	} {
+		got, _, err := RedactJSON([]byte(text))
+		require.NoError(t, err)
+		assert.Equal(t, want, string(got))
+	}
+}
+
 // What was JSON is JSON with as many characters, and no value of the environment.
 func FuzzRedactJSON(f *testing.F) {
 	f.Add([]byte(`{"env":["A=b"],"x":{"token":"\u0026\\"}}`))

@@ -2,6 +2,7 @@ package container
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -16,58 +17,106 @@ import (
 // until it has started it.
 const apiTimeout = 2 * time.Second
 
-// inspect asks the engine behind a unix socket for a container by the Docker
-// Engine API, which Podman serves too. The path has no version: engines answer
-// with their newest, and Docker 29 refuses the old ones.
-func inspect(ctx context.Context, socket, id string) (Container, error) {
-	text, err := ask(ctx, socket, "/containers/"+url.PathEscape(id)+"/json", "container "+shortID(id))
+// An api is how the engine behind a unix socket is asked. The texts are such as
+// Read and ReadEngine know.
+type api interface {
+	version(ctx context.Context) (Metadata, error)
+	list(ctx context.Context) (ids []string, err error) // stopped containers too
+	inspect(ctx context.Context, id string) (Metadata, error)
+}
+
+// inspect asks an engine for a container.
+func inspect(ctx context.Context, engine api, id string) (Container, error) {
+	answer, err := engine.inspect(ctx, id)
 	if err != nil {
 		return Container{}, err
 	}
-	containers, err := Read(socket, text)
+	containers, err := Read(answer.Name, answer.Text)
 	if err != nil {
 		return Container{}, err
 	}
 	if len(containers) != 1 || containers[0].ID != id {
-		return Container{}, fmt.Errorf("the engine at %s answers for another container than %s", socket, shortID(id))
+		return Container{}, fmt.Errorf("%s: the engine answers for another container than %s", answer.Name, shortID(id))
 	}
 	return containers[0], nil
 }
 
-// ask returns an engine's answer to a question, a path of its API; about says
+// A dockerAPI is the socket of an engine with the Docker Engine API, which Podman
+// serves too. Paths have no version: engines answer with their newest, and Docker
+// 29 refuses the old ones.
+type dockerAPI string
+
+func (socket dockerAPI) version(ctx context.Context) (Metadata, error) {
+	return socket.get(ctx, "", "/version", "its version")
+}
+
+func (socket dockerAPI) inspect(ctx context.Context, id string) (Metadata, error) {
+	return socket.get(ctx, id, "/containers/"+url.PathEscape(id)+"/json", "container "+shortID(id))
+}
+
+func (socket dockerAPI) list(ctx context.Context) ([]string, error) {
+	answer, err := socket.get(ctx, "", "/containers/json?all=1", "its containers")
+	if err != nil {
+		return nil, err
+	}
+	var all []struct{ ID string }
+	if err := json.Unmarshal(answer.Text, &all); err != nil {
+		return nil, fmt.Errorf("the engine at %s answers what is no list of containers: %w", socket, err)
+	}
+	var ids []string
+	for _, c := range all {
+		ids = append(ids, c.ID)
+	}
+	return ids, nil
+}
+
+// get returns an engine's answer to a question, a path of its API; about says
 // for errors what it is about.
-func ask(ctx context.Context, socket, question, about string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+func (socket dockerAPI) get(ctx context.Context, id, question, about string) (Metadata, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+question, nil)
+	if err != nil {
+		return Metadata{}, err
+	}
+	response, text, err := send(string(socket), request, nil)
+	if err != nil {
+		return Metadata{}, err
+	}
+	if response.StatusCode != http.StatusOK {
+		return Metadata{}, fmt.Errorf("the engine at %s answers %s to a question for %s", socket, response.Status, about)
+	}
+	return Metadata{id, string(socket) + question, text}, nil
+}
+
+// send sends a request to the engine behind a unix socket and returns its answer
+// with the text of it, which is read to its end. The protocols may be nil, for HTTP/1.
+func send(socket string, request *http.Request, protocols *http.Protocols) (*http.Response, []byte, error) {
+	ctx, cancel := context.WithTimeout(request.Context(), apiTimeout)
 	defer cancel()
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
+		Protocols:         protocols,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 		},
 	}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+question, nil)
+	response, err := client.Do(request.WithContext(ctx))
 	if err != nil {
-		return nil, err
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return nil, fmt.Errorf("cannot ask the engine at %s: %w", socket, err)
+		return nil, nil, fmt.Errorf("cannot ask the engine at %s: %w", socket, err)
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxFile+1))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("cannot read the answer of the engine at %s: %w", socket, err)
-	case response.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("the engine at %s answers %s to a question for %s", socket, response.Status, about)
+		return nil, nil, fmt.Errorf("cannot read the answer of the engine at %s: %w", socket, err)
 	case len(text) > maxFile:
-		return nil, fmt.Errorf("the engine at %s answers with more than %d bytes", socket, maxFile)
+		return nil, nil, fmt.Errorf("the engine at %s answers with more than %d bytes", socket, maxFile)
 	}
-	return text, nil
+	return response, text, nil
 }
 
-// sockets returns where the engines of a user may listen; uid 0 is the system's.
-func sockets(uid int, runtime string) []string {
+// engines returns those of a user that may know a container of a runtime, "" if
+// that is not known; uid 0 is the system's.
+func engines(uid int, runtime string) []api {
 	docker, podman := "/run/docker.sock", "/run/podman/podman.sock"
 	if uid != 0 {
 		docker, podman = fmt.Sprintf("/run/user/%d/docker.sock", uid), fmt.Sprintf("/run/user/%d/podman/podman.sock", uid)
@@ -75,13 +124,17 @@ func sockets(uid int, runtime string) []string {
 	if own, ok := strings.CutPrefix(os.Getenv("DOCKER_HOST"), "unix://"); ok && uid == 0 {
 		docker = own
 	}
+	var found []api
 	switch runtime {
 	case "docker":
-		return []string{docker}
+		found = []api{dockerAPI(docker)}
 	case "podman":
-		return []string{podman}
+		found = []api{dockerAPI(podman)}
 	case "":
-		return []string{docker, podman}
+		found = []api{dockerAPI(docker), dockerAPI(podman)}
 	}
-	return nil // containerd and CRI-O have another API; their bundles say as much
+	if uid == 0 {
+		found = append(found, criEngines(runtime)...)
+	}
+	return found
 }

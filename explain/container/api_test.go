@@ -17,19 +17,26 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// engine serves an API on a unix socket.
-func engine(t *testing.T, handler http.HandlerFunc) (socket string) {
+// listenUnix listens on a unix socket.
+func listenUnix(t *testing.T) net.Listener {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "whydenied") // t.TempDir's can be too long for a socket
 	require.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	socket = filepath.Join(dir, "s")
-	listener, err := net.Listen("unix", socket)
+	listener, err := net.Listen("unix", filepath.Join(dir, "s"))
 	require.NoError(t, err)
+	t.Cleanup(func() { listener.Close() })
+	return listener
+}
+
+// engine serves an API on a unix socket.
+func engine(t *testing.T, handler http.HandlerFunc) (socket string) {
+	t.Helper()
+	listener := listenUnix(t)
 	server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: handler}}
 	server.Start()
 	t.Cleanup(server.Close)
-	return socket
+	return listener.Addr().String()
 }
 
 func TestInspect(t *testing.T) {
@@ -40,7 +47,7 @@ func TestInspect(t *testing.T) {
 		asked = r.Method + " " + r.URL.EscapedPath()
 		fmt.Fprint(w, answer)
 	})
-	c, err := inspect(context.Background(), socket, id)
+	c, err := inspect(context.Background(), dockerAPI(socket), id)
 	require.NoError(t, err)
 	assert.Equal(t, "GET /containers/"+id+"/json", asked)
 	assert.Equal(t, "web", c.Name)
@@ -48,7 +55,7 @@ func TestInspect(t *testing.T) {
 	assert.Equal(t, 7, c.PID)
 	assert.Contains(t, c.Caps, "CAP_NET_ADMIN")
 
-	_, err = inspect(context.Background(), socket, "b/../c?x")
+	_, err = inspect(context.Background(), dockerAPI(socket), "b/../c?x")
 	assert.ErrorContains(t, err, "answers for another container than b/../c?x")
 	assert.Equal(t, "GET /containers/b%2F..%2Fc%3Fx/json", asked)
 }
@@ -78,23 +85,33 @@ func TestInspectFails(t *testing.T) {
 				ctx, cancel = context.WithTimeout(ctx, 50*time.Millisecond)
 				defer cancel()
 			}
-			_, err := inspect(ctx, engine(t, test.handler), strings.Repeat("a", 64))
+			_, err := inspect(ctx, dockerAPI(engine(t, test.handler)), strings.Repeat("a", 64))
 			assert.ErrorContains(t, err, test.want)
 		})
 	}
-	_, err := inspect(context.Background(), filepath.Join(t.TempDir(), "none"), "a")
+	_, err := inspect(context.Background(), dockerAPI(filepath.Join(t.TempDir(), "none")), "a")
 	assert.ErrorContains(t, err, "cannot ask the engine at")
 }
 
-func TestSockets(t *testing.T) {
+func TestEngines(t *testing.T) {
 	t.Setenv("DOCKER_HOST", "tcp://localhost:1")
-	assert.Equal(t, []string{"/run/docker.sock"}, sockets(0, "docker"))
-	assert.Equal(t, []string{"/run/podman/podman.sock"}, sockets(0, "podman"))
-	assert.Equal(t, []string{"/run/user/1000/docker.sock", "/run/user/1000/podman/podman.sock"}, sockets(1000, ""))
-	assert.Empty(t, sockets(0, "containerd"))
+	assert.Equal(t, []api{dockerAPI("/run/docker.sock")}, engines(0, "docker"))
+	assert.Equal(t, []api{dockerAPI("/run/podman/podman.sock")}, engines(0, "podman"))
+	assert.Equal(t, []api{dockerAPI("/run/user/1000/docker.sock"), dockerAPI("/run/user/1000/podman/podman.sock")}, engines(1000, ""))
 	t.Setenv("DOCKER_HOST", "unix:///x/s")
-	assert.Equal(t, []string{"/x/s"}, sockets(0, "docker"))
-	assert.Equal(t, []string{"/run/user/1000/docker.sock"}, sockets(1000, "docker"), "it is not that user's")
+	assert.Equal(t, []api{dockerAPI("/x/s")}, engines(0, "docker"))
+	assert.Equal(t, []api{dockerAPI("/run/user/1000/docker.sock")}, engines(1000, "docker"), "it is not that user's")
+
+	// The CRI is the system's, and its socket is there.
+	there := filepath.Join(t.TempDir(), "s")
+	t.Setenv("CONTAINER_RUNTIME_ENDPOINT", "unix://"+there)
+	assert.Empty(t, engines(0, "containerd"))
+	require.NoError(t, os.WriteFile(there, nil, 0o600))
+	assert.Equal(t, []api{criAPI(there)}, engines(0, "containerd"))
+	assert.Equal(t, []api{criAPI(there)}, engines(0, "cri-o"))
+	assert.Equal(t, []api{dockerAPI("/x/s"), dockerAPI("/run/podman/podman.sock"), criAPI(there)}, engines(0, ""))
+	assert.Empty(t, engines(0, "lxc"))
+	assert.Empty(t, engines(1000, "containerd"))
 }
 
 // The cache asks what disk does not tell, rarely where there is no answer, and
@@ -105,7 +122,7 @@ func TestCacheAsks(t *testing.T) {
 	k.disk.root = t.TempDir()
 	var asked atomic.Int32
 	answers := false
-	k.inspect = func(context.Context, string, string) (Container, error) {
+	k.inspect = func(context.Context, api, string) (Container, error) {
 		asked.Add(1)
 		if !answers {
 			return Container{}, os.ErrNotExist
@@ -131,7 +148,7 @@ func TestCacheAsks(t *testing.T) {
 func TestCacheIsBounded(t *testing.T) {
 	k := newCache()
 	k.disk.root = t.TempDir()
-	k.inspect = func(_ context.Context, _, id string) (Container, error) {
+	k.inspect = func(_ context.Context, _ api, id string) (Container, error) {
 		return Container{ID: id, Name: id, SeccompProfile: strings.Repeat("x", maxText/100)}, nil
 	}
 	for i := range 2 * maxContainers {

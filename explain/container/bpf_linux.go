@@ -11,10 +11,10 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
-	"github.com/cilium/ebpf/rlimit"
+
+	"github.com/whydenied/whydenied/parser/bpf"
 )
 
 // What the programs write into the ring: a header of 40 bytes, in the order of
@@ -49,7 +49,6 @@ type bpfFeed struct {
 // openBPF loads and attaches the programs. It needs Linux 5.8 with BTF, and
 // CAP_BPF and CAP_PERFMON.
 func openBPF() (feed, error) {
-	_ = rlimit.RemoveMemlock() // needed before Linux 5.11 only; loading says if it is
 	offsets, err := taskOffsets()
 	if err != nil {
 		return nil, err
@@ -66,11 +65,12 @@ func openBPF() (feed, error) {
 }
 
 func (f *bpfFeed) open(offsets offsets) (err error) {
-	if f.ring, err = ebpf.NewMap(&ebpf.MapSpec{Name: "whydenied_ring", Type: ebpf.RingBuf, MaxEntries: ringSize}); err != nil {
-		return fmt.Errorf("cannot create a ring buffer: %w", err)
+	if f.ring, f.reader, err = bpf.NewRing("whydenied_ring", ringSize); err != nil {
+		return err
 	}
-	if f.dropped, err = ebpf.NewMap(&ebpf.MapSpec{Name: "whydenied_lost", Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1}); err != nil {
-		return fmt.Errorf("cannot create a counter: %w", err)
+	f.reader.SetDeadline(time.Unix(1, 0)) // drain never waits
+	if f.dropped, err = bpf.NewCounters("whydenied_lost", 1); err != nil {
+		return err
 	}
 	for _, p := range []struct {
 		tracepoint   string
@@ -82,21 +82,13 @@ func (f *bpfFeed) open(offsets offsets) (err error) {
 		{"sched_process_exec", f.onExec()},
 		{"sched_process_fork", f.onFork(offsets)},
 	} {
-		program, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "whydenied", Type: ebpf.RawTracepoint, Instructions: p.instructions, License: "GPL"})
+		program, attached, err := bpf.Attach(p.tracepoint, p.instructions)
 		if err != nil {
-			return fmt.Errorf("cannot load a program for %s: %w", p.tracepoint, err)
+			return err
 		}
-		attached, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: p.tracepoint, Program: program})
 		program.Close() // the link holds it
-		if err != nil {
-			return fmt.Errorf("cannot attach to the raw tracepoint %s: %w", p.tracepoint, err)
-		}
 		f.links = append(f.links, attached)
 	}
-	if f.reader, err = ringbuf.NewReader(f.ring); err != nil {
-		return fmt.Errorf("cannot read the ring buffer: %w", err)
-	}
-	f.reader.SetDeadline(time.Unix(1, 0)) // drain never waits
 	return nil
 }
 
@@ -178,9 +170,9 @@ type offsets struct {
 
 // taskOffsets looks them up in the type information of the running kernel.
 func taskOffsets() (o offsets, err error) {
-	spec, err := btf.LoadKernelSpec()
+	types, err := bpf.KernelTypes()
 	if err != nil {
-		return o, fmt.Errorf("cannot read the kernel's type information (/sys/kernel/btf/vmlinux): %w", err)
+		return o, err
 	}
 	for _, want := range []struct {
 		structure, member string
@@ -190,41 +182,11 @@ func taskOffsets() (o offsets, err error) {
 		{"task_struct", "signal", &o.signal}, {"task_struct", "cgroups", &o.cgroups}, {"signal_struct", "live", &o.live},
 		{"cgroup", "root", &o.root}, {"cgroup_root", "hierarchy_id", &o.hierarchyID},
 	} {
-		var structure *btf.Struct
-		if err := spec.TypeByName(want.structure, &structure); err != nil {
-			return o, fmt.Errorf("cannot find struct %s of the kernel: %w", want.structure, err)
+		if *want.to, err = bpf.OffsetOf(types, want.structure, want.member); err != nil {
+			return o, err
 		}
-		offset, ok := memberOffset(structure.Members, want.member)
-		if !ok {
-			return o, fmt.Errorf("struct %s of this kernel has no %s", want.structure, want.member)
-		}
-		*want.to = offset
 	}
 	return o, nil
-}
-
-// memberOffset finds a member, also in structures without a name, which
-// randomised layouts have.
-func memberOffset(members []btf.Member, name string) (int, bool) {
-	for _, m := range members {
-		if m.Name == name {
-			return int(m.Offset.Bytes()), true
-		}
-		if m.Name != "" {
-			continue
-		}
-		var inner []btf.Member
-		switch t := btf.UnderlyingType(m.Type).(type) {
-		case *btf.Struct:
-			inner = t.Members
-		case *btf.Union:
-			inner = t.Members
-		}
-		if offset, ok := memberOffset(inner, name); ok {
-			return int(m.Offset.Bytes()) + offset, true
-		}
-	}
-	return 0, false
 }
 
 // The programs keep a small event on their stack at fp-40, and scratch below it.
@@ -308,7 +270,8 @@ func (f *bpfFeed) onMove(o offsets) asm.Instructions {
 			asm.Mov.Imm(asm.R2, moveSize),
 			asm.Mov.Imm(asm.R3, 0),
 			asm.FnRingbufReserve.Call(),
-			asm.JEq.Imm(asm.R0, 0, "full"),
+			asm.Mov.Imm(asm.R2, 0), // the only counter
+			asm.JEq.Imm(asm.R0, 0, "count"),
 			asm.Mov.Reg(asm.R9, asm.R0),
 			asm.StoreImm(asm.R9, offKind, int64(moved), asm.Word),
 			asm.LoadMem(asm.R1, asm.RFP, eventAt+offPID, asm.Word),
@@ -329,7 +292,7 @@ func (f *bpfFeed) onMove(o offsets) asm.Instructions {
 			asm.FnRingbufSubmit.Call(),
 			asm.Ja.Label("out"),
 		},
-		f.count(),
+		bpf.Count(f.dropped, scratchA),
 	)
 }
 
@@ -359,25 +322,10 @@ func (f *bpfFeed) emit(kind eventKind) asm.Instructions {
 			asm.Mov.Imm(asm.R4, 0),
 			asm.FnRingbufOutput.Call(),
 			asm.JEq.Imm(asm.R0, 0, "out"),
+			asm.Mov.Imm(asm.R2, 0), // the only counter
 		},
-		f.count(),
+		bpf.Count(f.dropped, scratchA),
 	)
-}
-
-// count ends a program, at "full" after counting an event that was lost.
-func (f *bpfFeed) count() asm.Instructions {
-	return asm.Instructions{
-		asm.StoreImm(asm.RFP, scratchA, 0, asm.Word).WithSymbol("full"),
-		asm.LoadMapPtr(asm.R1, f.dropped.FD()),
-		asm.Mov.Reg(asm.R2, asm.RFP),
-		asm.Add.Imm(asm.R2, scratchA),
-		asm.FnMapLookupElem.Call(),
-		asm.JEq.Imm(asm.R0, 0, "out"),
-		asm.Mov.Imm(asm.R1, 1),
-		asm.AddAtomic.Mem(asm.R0, asm.R1, asm.DWord, 0),
-		asm.Mov.Imm(asm.R0, 0).WithSymbol("out"),
-		asm.Return(),
-	}
 }
 
 // skipThread ends a program for a task that is not the first thread of its

@@ -25,7 +25,7 @@ const askAgain = time.Second
 // engines answer. It can be used by several goroutines.
 type cache struct {
 	disk    disk
-	inspect func(ctx context.Context, socket, id string) (Container, error)
+	inspect func(ctx context.Context, engine api, id string) (Container, error)
 
 	mu      sync.Mutex
 	live    bool // a container that is not known yet has just been made
@@ -245,13 +245,13 @@ func (k *cache) read(e *entry, id identity) {
 		c.Runtime = id.runtime
 	}
 	e.c, e.found = c, e.found || found
-	e.complete = e.found && (c.Name != "" || len(sockets(id.uid, c.Runtime)) == 0)
+	e.complete = e.found && (c.Name != "" || len(engines(id.uid, c.Runtime)) == 0)
 }
 
 // ask completes an entry from the engine.
 func (k *cache) ask(ctx context.Context, e *entry, id identity) {
-	for _, socket := range sockets(id.uid, e.c.Runtime) {
-		if c, err := k.inspect(ctx, socket, id.id); err == nil {
+	for _, engine := range engines(id.uid, e.c.Runtime) {
+		if c, err := k.inspect(ctx, engine, id.id); err == nil {
 			e.c.merge(c)
 			e.found, e.complete = true, true
 			return

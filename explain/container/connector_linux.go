@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/whydenied/whydenied/parser/bpf"
 )
 
 // Of linux/connector.h and linux/cn_proc.h.
@@ -112,10 +114,10 @@ func (f *connectorFeed) fd() int { return f.socket }
 // drain hands over what the socket holds, in the order in which the kernel told
 // it, and reports whether events are missing.
 func (f *connectorFeed) drain(apply func(event)) (lost bool, err error) {
-	var boot, monotonic unix.Timespec // events have the monotonic clock
-	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot)
+	boot := bpf.SinceBoot()
+	var monotonic unix.Timespec // the clock of events
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &monotonic)
-	suspended := time.Duration(boot.Nano() - monotonic.Nano()).Round(time.Millisecond)
+	suspended := (boot - time.Duration(monotonic.Nano())).Round(time.Millisecond)
 	for {
 		n, from, err := unix.Recvfrom(f.socket, f.buffer, 0)
 		switch {

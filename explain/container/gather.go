@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,16 +36,14 @@ const (
 )
 
 // Gather returns what runtimes of the system have on disk about their
-// containers, dead ones included, and what Docker's and Podman's engines answer
-// of them, for a copy that is read elsewhere. What comes first of a container goes
+// containers, dead ones included, and what engines answer of them (Docker, Podman,
+// and the CRI), for a copy that is read elsewhere. What comes first of a container goes
 // before. The error says what is missing of it.
 func Gather(ctx context.Context) ([]Metadata, error) {
 	g := gathering{ids: map[string]bool{}, names: map[string]bool{}}
 	g.fromDisk(disk{})
-	for _, socket := range sockets(0, "") {
-		if _, err := os.Stat(socket); err == nil {
-			g.fromEngine(ctx, socket)
-		}
+	for _, engine := range engines(0, "") {
+		g.fromEngine(ctx, engine)
 	}
 	return g.found, errors.Join(g.problems...)
 }
@@ -127,32 +125,31 @@ func (g *gathering) bundleOf(d disk, id string, state []byte) {
 	}
 }
 
-// fromEngine asks an engine for its version and for its containers.
-func (g *gathering) fromEngine(ctx context.Context, socket string) {
-	text, err := ask(ctx, socket, "/version", "its version")
+// fromEngine asks an engine, if there is one, for its version and its containers.
+func (g *gathering) fromEngine(ctx context.Context, engine api) {
+	version, err := engine.version(ctx)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errors.ErrUnsupported) {
+		return
+	}
 	if err != nil {
 		g.problems = append(g.problems, err)
 		return
 	}
-	g.take(Metadata{"", socket + "/version", text})
-	if text, err = ask(ctx, socket, "/containers/json?all=1", "its containers"); err != nil {
+	g.take(version)
+	ids, err := engine.list(ctx)
+	if err != nil {
 		g.problems = append(g.problems, err)
 		return
 	}
-	var all []struct{ ID string }
-	if err := json.Unmarshal(text, &all); err != nil {
-		g.problems = append(g.problems, fmt.Errorf("the engine at %s answers what is no list of containers: %w", socket, err))
-		return
-	}
-	for _, c := range all {
-		if !safeID(c.ID) || g.full {
+	for _, id := range ids {
+		if !safeID(id) || g.full {
 			continue
 		}
-		text, err := ask(ctx, socket, "/containers/"+c.ID+"/json", "container "+shortID(c.ID))
+		answer, err := engine.inspect(ctx, id)
 		if err != nil {
 			g.problems = append(g.problems, err) // it may have been removed meanwhile
 			continue
 		}
-		g.take(Metadata{c.ID, socket + "/containers/" + c.ID + "/json", text})
+		g.take(answer)
 	}
 }

@@ -58,7 +58,7 @@ func TestGatherFromEngine(t *testing.T) {
 		}
 	})
 	g := gathering{ids: map[string]bool{}, names: map[string]bool{}}
-	g.fromEngine(context.Background(), socket)
+	g.fromEngine(context.Background(), dockerAPI(socket))
 	require.Len(t, g.found, 2)
 	e, ok := ReadEngine(g.found[0].Text)
 	assert.True(t, ok)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/whydenied/whydenied/parser/bpf"
 )
 
 // initialPIDNamespace is PROC_PID_INIT_INO of the kernel's linux/proc_ns.h.
@@ -137,7 +139,5 @@ func readCommand(pid int) (args []string, cwd string, ok bool) {
 
 // sinceBoot converts a time of the wall clock as it goes now.
 func sinceBoot(t time.Time) time.Duration {
-	var boot unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) // cannot fail with this clock
-	return time.Duration(boot.Nano()) - time.Since(t.Round(0))
+	return bpf.SinceBoot() - time.Since(t.Round(0))
 }

@@ -2,6 +2,7 @@ package container
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -186,30 +187,47 @@ func (c *Container) securityOptions(options []string) {
 	}
 }
 
+// A criContainer is the part of crictl inspect that is read here. Of containerd
+// and CRI-O, info is the same.
+type criContainer struct {
+	Status criStatus `json:"status"`
+	Info   criInfo   `json:"info"`
+}
+
+type criStatus struct {
+	ID       string `json:"id"`
+	Metadata struct {
+		Name string `json:"name"`
+	} `json:"metadata"`
+	State      string    `json:"state"`
+	CreatedAt  timestamp `json:"createdAt"`
+	StartedAt  timestamp `json:"startedAt"`
+	FinishedAt timestamp `json:"finishedAt"`
+	ExitCode   int       `json:"exitCode"`
+	Image      struct {
+		Image              string `json:"image"`
+		UserSpecifiedImage string `json:"userSpecifiedImage"`
+	} `json:"image"`
+	Labels map[string]string `json:"labels"`
+}
+
+type criInfo struct {
+	PID         int    `json:"pid"`
+	RuntimeType string `json:"runtimeType"` // containerd's
+	Privileged  bool   `json:"privileged"`  // CRI-O's
+	Config      struct {
+		Linux struct {
+			SecurityContext struct {
+				Privileged bool `json:"privileged"`
+			} `json:"security_context"`
+		} `json:"linux"`
+	} `json:"config"`
+	RuntimeSpec json.RawMessage `json:"runtimeSpec"`
+}
+
 // readCRI reads crictl inspect, of containerd and of CRI-O.
 func readCRI(object []byte) (Container, error) {
-	var in struct {
-		Status struct {
-			ID                               string
-			Metadata                         struct{ Name string }
-			State                            string
-			CreatedAt, StartedAt, FinishedAt timestamp
-			ExitCode                         int
-			Image                            struct{ Image, UserSpecifiedImage string }
-			Labels                           map[string]string
-		}
-		Info struct {
-			PID         int
-			RuntimeType string
-			Privileged  bool // CRI-O's
-			Config      struct {
-				Linux struct {
-					SecurityContext struct{ Privileged bool } `json:"security_context"`
-				}
-			}
-			RuntimeSpec json.RawMessage
-		}
-	}
+	var in criContainer
 	if err := json.Unmarshal(object, &in); err != nil {
 		return Container{}, broken("crictl inspect", err)
 	}
@@ -223,7 +241,8 @@ func readCRI(object []byte) (Container, error) {
 	s := in.Status
 	c.ID, c.PID, c.Name, c.Image, c.State, c.ExitCode = s.ID, in.Info.PID, s.Metadata.Name, s.Image.Image, s.State, s.ExitCode
 	c.Created, c.Started, c.Finished = s.CreatedAt.Time, s.StartedAt.Time, s.FinishedAt.Time
-	c.Pod, c.Namespace = s.Labels["io.kubernetes.pod.name"], s.Labels["io.kubernetes.pod.namespace"]
+	// The kubelet labels containers; others need not, and the bundle's annotations are the runtime's.
+	c.Pod, c.Namespace = cmp.Or(c.Pod, s.Labels["io.kubernetes.pod.name"]), cmp.Or(c.Namespace, s.Labels["io.kubernetes.pod.namespace"])
 	c.Privileged = in.Info.Privileged || in.Info.Config.Linux.SecurityContext.Privileged
 	if s.Image.UserSpecifiedImage != "" {
 		c.Image = s.Image.UserSpecifiedImage
@@ -320,9 +339,17 @@ func (t *timestamp) UnmarshalJSON(text []byte) error {
 		}
 		return nil
 	}
-	var nanoseconds int64
-	if _, err := fmt.Sscanf(s, "%d", &nanoseconds); err == nil && nanoseconds > 0 {
-		t.Time = time.Unix(0, nanoseconds).UTC()
+	var ns int64
+	if _, err := fmt.Sscanf(s, "%d", &ns); err == nil {
+		*t = nanoseconds(ns)
 	}
 	return nil
+}
+
+// nanoseconds is a time of the CRI.
+func nanoseconds(since1970 int64) (t timestamp) {
+	if since1970 > 0 {
+		t.Time = time.Unix(0, since1970).UTC()
+	}
+	return t
 }

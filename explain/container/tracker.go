@@ -375,7 +375,7 @@ func (t *Tracker) prefetch() {
 // whose PID can have been another's at the time, have nothing but Evidence.
 //
 // It reads what the kernel has told so far and waits for nothing else, but for
-// the engine of a container that is asked for the first time, 2 s at most.
+// the engines of a container that are asked for the first time, 2 s each at most.
 func (t *Tracker) Find(s Subject) Container {
 	if s.CgroupPath != "" {
 		if c, ok := t.known(newMembership([]cgroup{{0, s.CgroupPath}}), High, "its cgroup is "+s.CgroupPath); ok {

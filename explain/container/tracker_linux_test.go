@@ -56,7 +56,7 @@ func follow(t *testing.T, tier string) (*Tracker, *recorded) {
 	t.Cleanup(stop)
 	tracker := &Tracker{cache: newCache(), ctx: ctx, stop: stop, done: make(chan struct{}), asking: make(chan struct{}, 1), feed: f, tier: tier}
 	tracker.cache.disk.root = t.TempDir()
-	tracker.cache.inspect = func(context.Context, string, string) (Container, error) { return Container{}, os.ErrNotExist }
+	tracker.cache.inspect = func(context.Context, api, string) (Container, error) { return Container{}, os.ErrNotExist }
 	return tracker, f
 }
 

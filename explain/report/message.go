@@ -52,9 +52,10 @@ type Update struct {
 	Fix      Fix      `json:"fix"`      // without a diff; without a rule if nothing is to be changed for them
 }
 
-// A Notice is something that happened to the source of what is watched.
+// A Notice is something that happened to the source of what is watched, or to the
+// following of processes.
 type Notice struct {
-	Kind  string `json:"kind"`            // lost, rotated, waiting, resumed
+	Kind  string `json:"kind"`            // lost, rotated, waiting, resumed, unfollowed
 	Count int    `json:"count,omitempty"` // of what is lost, if it is known
 	Text  string `json:"text"`
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -306,7 +307,9 @@ func TestRing(t *testing.T) {
 		missing(t, "a kernel without auditd, which runs as process %d", pid)
 	}
 	w := watch(t, openLive(t, "kmsg", Start{}))
-	pid := logged(t, 100, 200*time.Millisecond).Process.Pid // as printk limits the rate
+	// printk lets ten through in five seconds, of anybody: ours are to be the first of
+	// some, however much others log.
+	pid := logged(t, 1_000_000, time.Millisecond).Process.Pid
 	w.until("a record", func() bool { return w.of(pid) > 0 })
 	for _, x := range w.denials {
 		assert.Equal(t, parser.RingBuffer, x.Event.Records[0].Origin.Transport)
@@ -314,9 +317,9 @@ func TestRing(t *testing.T) {
 	}
 }
 
-// startAuditd runs an auditd that rotates its log at each megabyte, until the
-// test ends.
-func startAuditd(t *testing.T) (log string) {
+// startAuditd runs an auditd that rotates its log at each megabyte, until it is
+// stopped or the test ends.
+func startAuditd(t *testing.T) (log string, stop func()) {
 	if pid := auditd(); pid != 0 {
 		missing(t, "a kernel without auditd, which runs as process %d", pid)
 	}
@@ -332,18 +335,19 @@ func startAuditd(t *testing.T) (log string) {
 	kernel.OpenAudit(t) // auditd turns auditing on, and does not turn it off
 	cmd := exec.Command(daemon, "-n", "-c", dir)
 	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
+	stop = func() {
 		cmd.Process.Signal(syscall.SIGTERM)
 		cmd.Wait()
-	})
+	}
+	t.Cleanup(stop)
 	for range 1000 {
 		if _, err := os.Stat(log); err == nil && auditd() == cmd.Process.Pid && int(kernel.Status(t).PID) == cmd.Process.Pid {
-			return log
+			return log, stop
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
 	missing(t, "an auditd that starts")
-	return ""
+	return "", nil
 }
 
 // auditd is started while its log and the ring buffer are followed, and rotates:
@@ -352,21 +356,31 @@ func startAuditd(t *testing.T) (log string) {
 func TestAuditdRotates(t *testing.T) {
 	ring := watch(t, openLive(t, "kmsg", Start{}))
 	netlink := watch(t, openLive(t, "audit", Start{}))
-	log := startAuditd(t)
+	audit := kernel.OpenAudit(t)
+	log, stop := startAuditd(t)
 	file := watch(t, openLive(t, log, Start{}))
 	const calls = 20_000
+	before := kernel.Status(t).Lost
 	cmd := logged(t, calls, 0)
 	pid := cmd.Process.Pid
 	require.NoError(t, cmd.Wait())
-	netlink.until("all", func() bool { return len(netlink.denials) >= calls && netlink.of(pid) == calls })
+	later := logged(t, 100, 100*time.Millisecond).Process.Pid
+	netlink.until("a later record", func() bool { return netlink.of(later) > 0 })
+	// Without a CPU for kauditd the kernel drops some, of anybody, before anyone can
+	// have them.
+	dropped := int(kernel.Status(t).Lost - before)
 	ring.notice(Lost, "was started")
+	// What is made after the records is written after them.
+	for wrote := false; !wrote; {
+		mark := audit.Mark(t)
+		for end := time.Now().Add(time.Second); !wrote && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			wrote = bytes.Contains(readRotated(log), []byte(mark))
+		}
+	}
+	stop() // and renames its files no more
 	// The kernel drops records that auditd does not take for half a second, as on a
 	// busy machine: what auditd wrote is the truth, and not what there was.
-	written := map[uint32]bool{}
-	for before := -1; len(written) > before; time.Sleep(500 * time.Millisecond) {
-		before = len(written)
-		written = serialsIn(t, log, pid)
-	}
+	written := serialsIn(readRotated(log), pid)
 	file.until("all", func() bool { return file.of(pid) >= len(written) })
 	file.end()
 	netlink.end()
@@ -374,7 +388,11 @@ func TestAuditdRotates(t *testing.T) {
 	require.NoError(t, err)
 	t.Logf("%d records through %d rotations", file.of(pid), len(rotated))
 	assert.Greater(t, len(rotated), 2)
-	assert.Zero(t, netlink.lost())
+	if dropped == 0 {
+		assert.Equal(t, calls, netlink.of(pid))
+	}
+	assert.GreaterOrEqual(t, netlink.of(pid)+dropped, calls)
+	assert.LessOrEqual(t, netlink.lost(), dropped)
 	assert.Zero(t, file.lost())
 	serials := map[uint32]bool{}
 	for _, x := range file.denials {
@@ -382,23 +400,28 @@ func TestAuditdRotates(t *testing.T) {
 			serials[x.Event.Records[0].Serial] = true
 		}
 	}
-	assert.Equal(t, written, serials)
+	assert.True(t, maps.Equal(written, serials), "%d events read of %d written", len(serials), len(written))
 	assert.Equal(t, len(written), file.of(pid), "each once")
 	assert.Greater(t, len(written), calls*3/4)
 }
 
-// serialsIn returns the serials of a process's records in a log and the files
-// that it was rotated to.
-func serialsIn(t *testing.T, log string, pid int) map[uint32]bool {
-	files, err := filepath.Glob(log + "*")
-	require.NoError(t, err)
+// readRotated returns a log with the files that it was rotated to.
+func readRotated(log string) (text []byte) {
+	files, _ := filepath.Glob(log + "*")
+	for _, file := range files {
+		more, _ := os.ReadFile(file) // which may be renamed just now
+		text = append(text, more...)
+	}
+	return text
+}
+
+// serialsIn returns the serials of a process's records in a log.
+func serialsIn(log []byte, pid int) map[uint32]bool {
 	found := map[uint32]bool{}
 	record := regexp.MustCompile(fmt.Sprintf(`(?m)^type=SECCOMP msg=audit\([0-9.]+:(\d+)\): .* pid=%d `, pid))
-	for _, file := range files {
-		for _, m := range record.FindAllSubmatch(must(os.ReadFile(file)), -1) {
-			serial, _ := strconv.Atoi(string(m[1]))
-			found[uint32(serial)] = true
-		}
+	for _, m := range record.FindAllSubmatch(log, -1) {
+		serial, _ := strconv.Atoi(string(m[1]))
+		found[uint32(serial)] = true
 	}
 	return found
 }

@@ -5,7 +5,7 @@ import (
 
 	"github.com/cilium/ebpf/asm"
 
-	"github.com/whydenied/whydenied/bpf"
+	"github.com/whydenied/whydenied/parser/bpf"
 )
 
 // What is remembered of a task.

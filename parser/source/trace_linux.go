@@ -12,11 +12,10 @@ import (
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
-	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
-	"github.com/whydenied/whydenied/bpf"
 	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/parser/bpf"
 )
 
 // A trace sees what seccomp filters answer, logged or not. The kernel asks the
@@ -48,7 +47,6 @@ func openTrace(from Start) (*Live, error) {
 	if from.past() {
 		return nil, errors.New("trace: what was refused before it was started is not known; leave out --since and --last")
 	}
-	_ = rlimit.RemoveMemlock() // as in explain/container
 	t := &trace{}
 	if err := t.open(); err != nil {
 		t.close()
@@ -69,8 +67,8 @@ func (t *trace) open() (err error) {
 		return err
 	}
 	t.regs = places.regs
-	if t.ring, err = ebpf.NewMap(&ebpf.MapSpec{Name: "whydenied_calls", Type: ebpf.RingBuf, MaxEntries: traceRing}); err != nil {
-		return fmt.Errorf("cannot create a ring buffer: %w", err)
+	if t.ring, t.reader, err = bpf.NewRing("whydenied_calls", traceRing); err != nil {
+		return err
 	}
 	if t.counts, err = bpf.NewCounters("whydenied_count", numCounts); err != nil {
 		return err
@@ -80,9 +78,6 @@ func (t *trace) open() (err error) {
 		Key: &btf.Int{Name: "int", Size: 4, Encoding: btf.Signed}, Value: &btf.Int{Name: "unsigned int", Size: 4},
 	}); err != nil {
 		return fmt.Errorf("cannot create a storage in tasks (Linux 5.13): %w", err)
-	}
-	if t.reader, err = ringbuf.NewReader(t.ring); err != nil {
-		return fmt.Errorf("cannot read the ring buffer: %w", err)
 	}
 	if t.entering, t.enter, err = bpf.Attach("sys_enter", t.onEnter(places)); err != nil {
 		return err

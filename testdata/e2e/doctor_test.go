@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -32,6 +33,10 @@ func TestDoctor(t *testing.T) {
 		missing(t, "root")
 	}
 	kernel.Alone(t)
+	// Under nohup it is ignored, and by what we start too.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, unix.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hangups) })
 	was, err := os.ReadFile(actionsLogged)
 	if err != nil {
 		missing(t, "the sysctl kernel.seccomp.actions_logged")
@@ -60,6 +65,7 @@ func TestDoctor(t *testing.T) {
 		cmd := doctor("--apply", "--for", limit)
 		cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
 		require.NoError(t, cmd.Start())
+		t.Cleanup(func() { _ = cmd.Process.Kill() })
 		require.Eventually(t, all, 30*time.Second, 10*time.Millisecond)
 		return cmd
 	}

@@ -7,6 +7,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/ringbuf"
+	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,6 +26,22 @@ func Attach(tracepoint string, instructions asm.Instructions) (*ebpf.Program, li
 		return nil, nil, fmt.Errorf("cannot attach to the raw tracepoint %s: %w", tracepoint, err)
 	}
 	return program, attached, nil
+}
+
+// NewRing returns a ring buffer of a size in bytes, a power of two, for programs to
+// write into, and its reader; both are to be closed.
+func NewRing(name string, size int) (*ebpf.Map, *ringbuf.Reader, error) {
+	_ = rlimit.RemoveMemlock() // needed before Linux 5.11 only; what fails then says so
+	ring, err := ebpf.NewMap(&ebpf.MapSpec{Name: name, Type: ebpf.RingBuf, MaxEntries: uint32(size)})
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot create a ring buffer: %w", err)
+	}
+	reader, err := ringbuf.NewReader(ring)
+	if err != nil {
+		ring.Close()
+		return nil, nil, fmt.Errorf("cannot read the ring buffer: %w", err)
+	}
+	return ring, reader, nil
 }
 
 // NewCounters returns n counters of 64 bits, at first 0, which programs add to by
