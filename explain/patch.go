@@ -155,10 +155,6 @@ func (b *patcher) take(f *Finding) {
 		b.leave(f, fmt.Sprintf("not needed: the kernel asks for it only where the profile refuses %s, which the patch allows", other))
 		return
 	}
-	if b.retried(f) {
-		b.leave(f, "not needed: it was tried read-only as the profile refuses it writable, which the patch allows")
-		return
-	}
 	if why := b.harmless(f); why != "" {
 		b.leave(f, "not needed: "+why)
 		return
@@ -208,10 +204,12 @@ func (b *patcher) retried(f *Finding) bool {
 	})
 }
 
-// harmless says why a capability was asked for and is of no use, or returns "".
+// harmless says why an access was asked for and is of no use, or returns "".
 func (b *patcher) harmless(f *Finding) string {
 	call := f.Denial.Event.Record(parser.SYSCALL)
 	switch {
+	case b.retried(f):
+		return "it was tried read-only as the profile refuses it writable, which the patch allows"
 	case call == nil:
 	case f.Denial.AppArmor.CapName == "sys_resource" && isCall(call, "mq_open") && b.wentOn(f, call):
 		return "mq_open asks for it to choose the limits of the queue, and goes on with the lower ones without it"
