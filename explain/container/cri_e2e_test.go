@@ -85,7 +85,7 @@ func TestContainerdCRI(t *testing.T) {
 	assert.ErrorContains(t, err, "answers for another container", "containerd takes a prefix")
 }
 
-// A containerd that Debian's docker.io or Docker's packages set up has no CRI.
+// A containerd that dockerd starts, or that Docker's packages set up, has no CRI.
 func TestContainerdWithoutCRI(t *testing.T) {
 	if _, err := exec.LookPath("containerd"); err != nil {
 		missing(t, "containerd")
