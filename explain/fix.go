@@ -176,12 +176,23 @@ func pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, pid int) (o
 		return add(nil, spell(profile, file.Path), what+" for this path alone"), nil
 	case k.only:
 		return add(nil, k.glob, what+" for this path of any process"), nil
-	case k.first && (!k.made || file.Perms&(apparmor.Write|apparmor.Append) != 0):
+	case k.first && (!k.made || makes(profile, file)):
 		own = add(nil, k.glob, what+" for names like this, as it holds "+k.why)
 		return add(own, spell(profile, file.Path), what+" for this path alone"), nil
 	}
 	return add(nil, spell(profile, file.Path), what+" for this path alone"),
 		add(nil, k.glob, what+" for names like this, as it holds "+k.why)
+}
+
+// makes reports whether a program makes or changes a file: it asks for that, or
+// is allowed it already.
+func makes(profile *apparmor.Profile, file apparmor.FileRequest) bool {
+	changes := apparmor.Write | apparmor.Append
+	if file.Perms&changes != 0 {
+		return true
+	}
+	file.Perms, file.Target = changes, ""
+	return profile.Decide(file).Granted&changes != 0
 }
 
 // linkFixes proposes a rule for one pair of names: first with subset, by which the

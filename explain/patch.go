@@ -192,10 +192,24 @@ func (b *patcher) spared(f *Finding) string {
 	return ""
 }
 
-// harmless says why a capability was asked for and is of no use, or returns "".
+// retried reports whether a refused mount is another that was refused to the
+// process, tried once more as read-only: so do mount(8) of util-linux and busybox.
+func (b *patcher) retried(f *Finding) bool {
+	a := f.Denial.AppArmor
+	writable, ro := strings.CutPrefix(a.Flags, "ro")
+	return a.Operation == "mount" && ro && slices.ContainsFunc(b.findings, func(other *Finding) bool {
+		o := other.Denial.AppArmor
+		return o != nil && o.Operation == a.Operation && o.Profile == a.Profile && other.Denial.Subject.PID == f.Denial.Subject.PID &&
+			o.Name == a.Name && o.SrcName == a.SrcName && o.FSType == a.FSType && o.Flags == "rw"+writable
+	})
+}
+
+// harmless says why an access was asked for and is of no use, or returns "".
 func (b *patcher) harmless(f *Finding) string {
 	call := f.Denial.Event.Record(parser.SYSCALL)
 	switch {
+	case b.retried(f):
+		return "it was tried read-only as the profile refuses it writable, which the patch allows"
 	case call == nil:
 	case f.Denial.AppArmor.CapName == "sys_resource" && isCall(call, "mq_open") && b.wentOn(f, call):
 		return "mq_open asks for it to choose the limits of the queue, and goes on with the lower ones without it"

@@ -55,6 +55,9 @@ func TestPatch(t *testing.T) {
 	with := func(serial, number int, a1, a2 string) string {
 		return strings.NewReplacer("a1=0", "a1="+a1, "a2=0", "a2="+a2).Replace(call(serial, number))
 	}
+	mounted := func(serial int, flags string) string {
+		return fmt.Sprintf(`type=AVC msg=audit(1795427169.844:%d): apparmor="DENIED" operation="mount" info="failed mntpnt match" error=-13 profile="p" name="/mnt/" pid=7 comm="mount" fstype="ext4" srcname="/dev/sda" flags="%s"`+"\n", serial, flags)
+	}
 	const library, plugin = "/usr/lib/x86_64-linux-gnu/libm.so.6", "/opt/app/plugin.so"
 	linked := strings.NewReplacer(`"open"`, `"link"`, "\n", " target=\"/srv/t\"\n").Replace(opened(1, "/srv/n", "wacd", 0))
 	numbers := ""
@@ -77,6 +80,8 @@ func TestPatch(t *testing.T) {
 		{"a temporary file", opened(1, "/tmp/tmp.0aZ3bYx9Qk", "w", 0), "", "  owner /tmp/tmp.?????????? w,\n", 0},
 		{"a temporary file of a shorter name", opened(1, "/data/tmp.0aZ3bY", "w", 0), "", "  owner /data/tmp.?????? w,\n", 0},
 		{"a random name", opened(1, "/tmp/app.dHk3Pq", "rw", 0), "", "  owner /tmp/app.?????? rw,\n", 0},
+		{"a random name, made to be read and written", strings.Replace(opened(1, "/tmp/app.dHk3Pq", "c", 0), `"open"`, `"mknod"`, 1) + with(1, 257, "0", "c2"), "", "  owner /tmp/app.?????? rw,\n", 0},
+		{"a random name that may be written, and is read", opened(1, "/tmp/app.dHk3Pq", "r", 0), "  /tmp/app.?????? w,\n", "  /tmp/app.?????? w,\n  owner /tmp/app.?????? r,\n", 0},
 		{"a random name and an ending", opened(1, "/tmp/app_qx7zk2ab.json", "w", 0), "", "  owner /tmp/app_????????.json w,\n", 0},
 		{"a random name that is only read", opened(1, "/srv/main.3f9c1d2a.js", "r", 0), "", "  owner /srv/main.3f9c1d2a.js r,\n", 0},
 		{"a name that somebody chose", opened(1, "/srv/org.MyEditor.conf", "w", 0), "", "  owner /srv/org.MyEditor.conf w,\n", 0},
@@ -99,6 +104,8 @@ func TestPatch(t *testing.T) {
 		{"what is named like a library", opened(1, plugin, "r", 0), "", "  owner " + plugin + " r,\n", 0},
 		{"a program", strings.Replace(opened(1, "/srv/x", "x", 0), `"open"`, `"exec"`, 1), "", "  owner /srv/x rix,\n", 0},
 		{"a program in memory", strings.Replace(opened(1, "/", "x", 0), `"open"`, `"exec"`, 1), "", "  owner / ix,\n", 0},
+		{"a mount that is tried again read-only", mounted(1, "rw, silent") + mounted(2, "ro, silent"), "", "  mount fstype=ext4 options=(rw, silent) /dev/sda -> /mnt/,\n", 1},
+		{"a mount that is read-only", mounted(1, "ro, silent"), "", "  mount fstype=ext4 options=(ro, silent) /dev/sda -> /mnt/,\n", 0},
 		{"two capabilities", capable(1, "dac_read_search", 2) + capable(2, "dac_override", 1), "", "  capability dac_override,\n  capability dac_read_search,\n", 0},
 		{"nothing for a profile that allows it", opened(1, "/srv/a", "r", 0), "  /srv/* r,\n", "  /srv/* r,\n", 1},
 	} {

@@ -145,7 +145,8 @@ func fileRequest(a *parser.AppArmor, mask string) (apparmor.Request, bool) {
 // lasting returns the access that must be granted for a refused one to be of use. A
 // file opened to append is asked for w at each write(2), which an a rule does not
 // grant: aa_map_file_to_perms() and aa_file_perm() in security/apparmor, Linux
-// 6.1 to 6.12. A shared library that is opened is mapped next.
+// 6.1 to 6.12. A shared library that is opened is mapped next. A file that open(2)
+// makes is asked for as c, and then for what it is opened for.
 func lasting(d *parser.Denial, req apparmor.Request) apparmor.Request {
 	file, ok := req.(apparmor.FileRequest)
 	switch {
@@ -153,6 +154,8 @@ func lasting(d *parser.Denial, req apparmor.Request) apparmor.Request {
 		file.Perms |= apparmor.Write
 	case opensLibrary(d, req):
 		file.Perms |= apparmor.Mmap
+	case ok && d.AppArmor.Operation == "mknod" && opensToRead(d):
+		file.Perms |= apparmor.Read
 	default:
 		return req
 	}
@@ -171,12 +174,34 @@ func opensLibrary(d *parser.Denial, req apparmor.Request) bool {
 	if !ok || name == nil || d.AppArmor.Operation != "open" || file.Perms != apparmor.Read {
 		return false
 	}
-	call := d.Event.Record(parser.SYSCALL)
-	if call == nil {
+	if d.Event.Record(parser.SYSCALL) == nil {
 		return name[1] != ""
 	}
-	const cloexec = "80000" // O_RDONLY|O_CLOEXEC
-	return isCall(call, "openat") && call.Get("a2") == cloexec || isCall(call, "open") && call.Get("a1") == cloexec
+	const cloexec = 0x80000
+	flags, ok := openFlags(d)
+	return ok && flags == cloexec
+}
+
+// opensToRead reports whether a file that is made is opened to be read and
+// written, as by mkstemp(3).
+func opensToRead(d *parser.Denial) bool {
+	flags, ok := openFlags(d)
+	return ok && flags&0o3 == 0o2 // O_RDWR of O_ACCMODE
+}
+
+// openFlags returns the flags of the event's open(2) or openat(2).
+func openFlags(d *parser.Denial) (flags uint64, ok bool) {
+	call := d.Event.Record(parser.SYSCALL)
+	if call == nil {
+		return 0, false
+	}
+	for name, arg := range map[string]string{"open": "a1", "openat": "a2"} {
+		if isCall(call, name) {
+			flags, err := strconv.ParseUint(call.Get(arg), 16, 64)
+			return flags, err == nil
+		}
+	}
+	return 0, false
 }
 
 // attached returns the access to a file whose name does not begin at the root, as
