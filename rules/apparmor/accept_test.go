@@ -255,8 +255,11 @@ func TestSystemPolicy(t *testing.T) {
 			ruleCount += len(prof.Rules)
 		}
 	}
-	assert.Greater(t, profiles, 20)
-	assert.Greater(t, ruleCount, 1000)
+	// Without Debian's apparmor-profiles there are but a few.
+	if _, err := os.Stat("/usr/share/apparmor/extra-profiles"); err == nil || os.Getenv("REQUIRE_TOOLS") == "1" {
+		assert.Greater(t, profiles, 20)
+		assert.Greater(t, ruleCount, 1000)
+	}
 
 	abstractions, err := filepath.Glob("/etc/apparmor.d/abstractions/*")
 	require.NoError(t, err)

@@ -239,7 +239,8 @@ func (a *automaton) anyComponent(from *state) []*state {
 }
 
 // nearOthers finds the rules near a request of another class: those that match
-// in all but one condition, or grant other permissions.
+// in all but one condition, or grant other permissions. The profile's own go
+// before those that it includes, as who reads it had them in mind.
 func (p *Profile) nearOthers(req Request, missing Perms) []Near {
 	var near []Near
 	for _, r := range p.Rules {
@@ -250,10 +251,11 @@ func (p *Profile) nearOthers(req Request, missing Perms) []Near {
 			near = append(near, nearRule(r, NearPerms, "the rule grants %s", perms.Words()))
 		case len(diff) == 0:
 			near = append(near, nearRule(r, NearDenied, "a deny rule takes it away"))
-		case len(diff) == 1:
+		case len(diff) == 1 && perms&missing != 0:
 			near = append(near, nearRule(r, NearField, "the rule has another %s", diff[0]))
 		}
 	}
+	slices.SortStableFunc(near, func(a, b Near) int { return len(a.Rule.Head().Via) - len(b.Rule.Head().Via) })
 	return near
 }
 

@@ -2,6 +2,8 @@ package apparmor
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -254,6 +256,7 @@ func TestNear(t *testing.T) {
 		{"network inet stream,\nnetwork netlink raw,", NetworkRequest{Family: "inet6", Type: "stream"}, []string{"other-condition: network inet stream,"}},
 		{"signal (send) peer=a,\nsignal (receive) peer=b,", SignalRequest{Send, "term", "b"},
 			[]string{"other-permissions: signal (receive) peer=b,", "other-condition: signal (send) peer=a,"}},
+		{"signal (receive) peer=a,\nsignal (send) peer=a,", SignalRequest{Send, "term", "b"}, []string{"other-condition: signal (send) peer=a,"}},
 		{"mount fstype=proc none -> /mnt/,", MountRequest{Source: "none", Target: "/mnt/", Fstype: "tmpfs"}, []string{"other-condition: mount fstype=proc none -> /mnt/,"}},
 		{"link /new -> /other,", FileRequest{Path: "/new", Target: "/old", Perms: Link}, []string{"other-condition: link /new -> /other,"}},
 		{"link /new -> /old,\ndeny link /new -> /old,", FileRequest{Path: "/new", Target: "/old", Perms: Link}, []string{"denied: link /new -> /old,"}},
@@ -268,6 +271,14 @@ func TestNear(t *testing.T) {
 		}
 		assert.Equal(t, test.near, got, test.body)
 	}
+}
+
+func TestNearOwnRulesFirst(t *testing.T) {
+	included := filepath.Join(t.TempDir(), "included")
+	require.NoError(t, os.WriteFile(included, []byte("signal (receive) peer=unconfined,\n"), 0o644))
+	d := profileOf(t, "", "include \""+included+"\"\nsignal (receive) peer=b,").Decide(SignalRequest{Receive, "term", "a"})
+	require.Len(t, d.Near(), 2)
+	assert.Equal(t, "signal (receive) peer=b,", d.Near()[0].At.Text())
 }
 
 func TestNearIsSmall(t *testing.T) {
