@@ -432,7 +432,7 @@ func (p *Policy) denyFixes(profile *apparmor.Profile, req apparmor.Request, d ap
 		wide.Edits, wide.Rule = append(wide.Edits, edits...), strings.TrimPrefix(wide.Rule+"\n"+text, "\n")
 	}
 	if narrow != nil && narrow.Rule == "" {
-		narrow.Message = "remove the deny rule, which names nothing else"
+		narrow.Message = "remove the deny rule (it names nothing else)"
 	}
 	if narrow != nil {
 		fixes = append(fixes, p.allowToo(*narrow, profile, req))
