@@ -64,17 +64,16 @@ func run(scenarios, results, kernel string, smoke bool, only string) error {
 		if !match.MatchString(s.name) || smoke && !s.smoke || s.kernel != "" && s.kernel != kernel {
 			continue
 		}
-		if s.docker && !dockerRuns() {
-			if err := startDocker(); err != nil {
-				return err
-			}
-		}
 		began := time.Now()
 		l, err := newLoop(s, filepath.Join(results, s.name))
 		if err != nil {
 			return err
 		}
-		l.run()
+		if err := startDocker(s); err != nil {
+			l.problem("%v", err)
+		} else {
+			l.run()
+		}
 		l.result.Seconds = time.Since(began).Seconds()
 		fmt.Printf("%s: %s %s\n", s.name, l.result.Outcome, strings.Join(l.result.Problems, "; "))
 		if err := lines.Encode(l.result); err != nil {
@@ -101,12 +100,15 @@ func guest() map[string]string {
 	return versions
 }
 
-func dockerRuns() bool { return exec.Command("docker", "version").Run() == nil }
-
-func startDocker() error {
+// startDocker starts dockerd if a scenario needs it and it does not run.
+func startDocker(s *scenario) error {
+	if !s.docker || exec.Command("docker", "version").Run() == nil {
+		return nil
+	}
 	cmd := exec.Command("bash", "-c", ". /lab/docker")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("dockerd does not start: %w\n%s", err, out)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("dockerd does not start: %w", err)
 	}
 	return nil
 }
