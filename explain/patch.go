@@ -104,7 +104,7 @@ type want struct {
 	findings []*Finding
 	profile  string // full name
 	requests []apparmor.Request
-	pid      int
+	clue     clue
 	glob     string       // a path expression that grants all requests, with why
 	why      string       // what the names that glob stands for have in common
 	edits    []rules.Edit // of a cause that no rule decides: a flag, a transition
@@ -315,10 +315,11 @@ func (d *draft) add(f *Finding, profile string, req apparmor.Request) {
 		have.Perms |= file.Perms
 		have.Owner = have.Owner && file.Owner
 		w.requests[0] = have
+		w.clue.temp = w.clue.temp || clueOf(&f.Denial).temp
 		w.findings = append(w.findings, f)
 		return
 	}
-	w := &want{findings: []*Finding{f}, profile: profile, requests: []apparmor.Request{req}, pid: f.Denial.Subject.PID}
+	w := &want{findings: []*Finding{f}, profile: profile, requests: []apparmor.Request{req}, clue: clueOf(&f.Denial)}
 	d.wants = append(d.wants, w)
 	if isFile {
 		d.files[key] = w
@@ -453,7 +454,7 @@ func (b *patcher) propose(d *draft, w *want) (rules.Fix, bool) {
 		}
 		return globFix(profile, w), true
 	}
-	candidates, _ := b.p.candidates(profile, w.requests[0], profile.Decide(w.requests[0]), w.pid)
+	candidates, _ := b.p.candidates(profile, w.requests[0], profile.Decide(w.requests[0]), w.clue)
 	if w.tried >= len(candidates) {
 		return rules.Fix{}, false
 	}

@@ -173,7 +173,7 @@ func (p *Patched) addContainer(c container.Container) {
 // noFix says why a want has no fix.
 func (b *patcher) noFix(d *draft, w *want) string {
 	if profile := d.after.Profile(w.profile); profile != nil && len(w.requests) > 0 {
-		if _, notes := b.p.candidates(profile, w.requests[0], profile.Decide(w.requests[0]), w.pid); len(notes) > 0 {
+		if _, notes := b.p.candidates(profile, w.requests[0], profile.Decide(w.requests[0]), w.clue); len(notes) > 0 {
 			return notes[0]
 		}
 	}

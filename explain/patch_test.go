@@ -55,6 +55,9 @@ func TestPatch(t *testing.T) {
 	with := func(serial, number int, a1, a2 string) string {
 		return strings.NewReplacer("a1=0", "a1="+a1, "a2=0", "a2="+a2).Replace(call(serial, number))
 	}
+	made := func(name, flags, mode string) string {
+		return strings.Replace(opened(1, name, "c", 0), `"open"`, `"mknod"`, 1) + strings.Replace(with(1, 257, "0", flags), "a3=0", "a3="+mode, 1)
+	}
 	mounted := func(serial int, flags string) string {
 		return fmt.Sprintf(`type=AVC msg=audit(1795427169.844:%d): apparmor="DENIED" operation="mount" info="failed mntpnt match" error=-13 profile="p" name="/mnt/" pid=7 comm="mount" fstype="ext4" srcname="/dev/sda" flags="%s"`+"\n", serial, flags)
 	}
@@ -81,6 +84,15 @@ func TestPatch(t *testing.T) {
 		{"a temporary file of a shorter name", opened(1, "/data/tmp.0aZ3bY", "w", 0), "", "  owner /data/tmp.?????? w,\n", 0},
 		{"a random name", opened(1, "/tmp/app.dHk3Pq", "rw", 0), "", "  owner /tmp/app.?????? rw,\n", 0},
 		{"a random name, made to be read and written", strings.Replace(opened(1, "/tmp/app.dHk3Pq", "c", 0), `"open"`, `"mknod"`, 1) + with(1, 257, "0", "c2"), "", "  owner /tmp/app.?????? rw,\n", 0},
+		{"a random name after a word, made as mkstemp(3) makes files", made("/srv/sedxB12Cd", "c2", "180"), "", "  owner /srv/sed?????? rw,\n", 0},
+		{"a random name as a whole", made("/tmp/Ab_EfGhIj1", "200c2", "180"), "", "  owner /tmp/?????????? rw,\n", 0},
+		{"a short random name", made("/run/job.aB3d", "c2", "180"), "", "  owner /run/job.???? rw,\n", 0},
+		{"a random number", made("/tmp/job-3928471234.json", "800c2", "180"), "", "  owner /tmp/job-[0-9]*.json rw,\n", 0},
+		{"a random folder", strings.Replace(opened(1, "/srv/d/fAbCdEfGh/", "c", 0), `"open"`, `"mkdir"`, 1) + with(1, 83, "1c0", "0"), "", "  owner /srv/d/f????????/ w,\n", 0},
+		{"a file in a folder of a random name", opened(1, "/srv/d/fAbCdEfGh/out", "w", 0), "  owner /srv/d/f????????/ w,\n", "  owner /srv/d/f????????/ w,\n  owner /srv/d/f????????/out w,\n", 0},
+		{"a file in any folder", opened(1, "/srv/d/out", "w", 0), "  owner /srv/*/ w,\n", "  owner /srv/*/ w,\n  owner /srv/d/out w,\n", 0},
+		{"a name that somebody chose, made for itself alone", made("/run/appLock1", "c2", "180"), "", "  owner /run/appLock1 rw,\n", 0},
+		{"a name like a random one, made for anybody", made("/srv/appxB12Cd", "c2", "1b6"), "", "  owner /srv/appxB12Cd rw,\n", 0},
 		{"a random name that may be written, and is read", opened(1, "/tmp/app.dHk3Pq", "r", 0), "  /tmp/app.?????? w,\n", "  /tmp/app.?????? w,\n  owner /tmp/app.?????? r,\n", 0},
 		{"a random name and an ending", opened(1, "/tmp/app_qx7zk2ab.json", "w", 0), "", "  owner /tmp/app_????????.json w,\n", 0},
 		{"a random name that is only read", opened(1, "/srv/main.3f9c1d2a.js", "r", 0), "", "  owner /srv/main.3f9c1d2a.js r,\n", 0},
@@ -335,7 +347,7 @@ func FuzzPatchName(f *testing.F) {
 			return
 		}
 		// What the next run will have another of is fixed by a glob.
-		if kindOf("/"+name, 4242, nil).glob != "" {
+		if kindOf("/"+name, clue{pid: 4242}, nil).glob != "" {
 			return
 		}
 		checkExact(t, "/"+name)

@@ -189,16 +189,41 @@ func opensToRead(d *parser.Denial) bool {
 	return ok && flags&0o3 == 0o2 // O_RDWR of O_ACCMODE
 }
 
+// clueOf returns what a record tells of its path besides the path. mkstemp(3) makes
+// a file that is not there for its owner alone, to be read and written, and
+// mkdtemp(3) such a folder.
+func clueOf(d *parser.Denial) clue {
+	const (
+		exclusive = 0o302 // O_RDWR, O_CREAT and O_EXCL
+		ownerFile = 0o600
+		ownerDir  = 0o700
+	)
+	c := clue{pid: d.Subject.PID}
+	if flags, ok := openFlags(d); ok && flags&exclusive == exclusive {
+		mode, ok := argument(d, map[string]string{"open": "a2", "openat": "a3"})
+		c.temp = ok && mode == ownerFile
+	} else if mode, ok := argument(d, map[string]string{"mkdir": "a1", "mkdirat": "a2"}); ok {
+		c.temp = mode == ownerDir
+	}
+	return c
+}
+
 // openFlags returns the flags of the event's open(2) or openat(2).
 func openFlags(d *parser.Denial) (flags uint64, ok bool) {
+	return argument(d, map[string]string{"open": "a1", "openat": "a2"})
+}
+
+// argument returns an argument of the event's system call, if it is one of calls,
+// which name the field of it.
+func argument(d *parser.Denial, calls map[string]string) (value uint64, ok bool) {
 	call := d.Event.Record(parser.SYSCALL)
 	if call == nil {
 		return 0, false
 	}
-	for name, arg := range map[string]string{"open": "a1", "openat": "a2"} {
+	for name, field := range calls {
 		if isCall(call, name) {
-			flags, err := strconv.ParseUint(call.Get(arg), 16, 64)
-			return flags, err == nil
+			value, err := strconv.ParseUint(call.Get(field), 16, 64)
+			return value, err == nil
 		}
 	}
 	return 0, false
