@@ -210,6 +210,8 @@ func (b *patcher) harmless(f *Finding) string {
 	switch {
 	case b.retried(f):
 		return "it was tried read-only as the profile refuses it writable, which the patch allows"
+	case f.Denial.AppArmor.CapName == "dac_read_search" && b.overrides(f) && (call == nil || b.wentOn(f, call)):
+		return "the kernel asks for it before dac_override, which the profile allows"
 	case call == nil:
 	case f.Denial.AppArmor.CapName == "sys_resource" && isCall(call, "mq_open") && b.wentOn(f, call):
 		return "mq_open asks for it to choose the limits of the queue, and goes on with the lower ones without it"
@@ -219,11 +221,18 @@ func (b *patcher) harmless(f *Finding) string {
 	return ""
 }
 
-// wentOn reports whether the refusal of sys_resource is that of mq_attr_ok() in
-// ipc/mqueue.c (Linux 6.12), which did not make mq_open(3) fail: it went on, to
-// success or to another refusal.
+// overrides reports whether the profile of a finding allows dac_override.
+func (b *patcher) overrides(f *Finding) bool {
+	profile, _ := b.p.deciding(&f.Denial)
+	return profile != nil && grantsAll(profile, []apparmor.Request{apparmor.CapabilityRequest{Name: "dac_override"}})
+}
+
+// wentOn reports whether a call did not fail for a capability that it was refused,
+// as that of mq_attr_ok() in ipc/mqueue.c (Linux 6.12) does not make mq_open(3) fail:
+// it went on, to success, to another refusal or to an error that is none.
 func (b *patcher) wentOn(f *Finding, call *parser.Record) bool {
-	return call.Get("success") == "yes" || slices.ContainsFunc(b.findings, func(other *Finding) bool {
+	refused := map[string]bool{"-13": true, "-1": true, "EACCES(Permission denied)": true, "EPERM(Operation not permitted)": true}
+	return !refused[call.Get("exit")] || slices.ContainsFunc(b.findings, func(other *Finding) bool {
 		return other != f && other.Denial.AppArmor != nil && slices.ContainsFunc(f.Serials, func(serial uint32) bool { return slices.Contains(other.Serials, serial) })
 	})
 }

@@ -182,11 +182,11 @@ func opensLibrary(d *parser.Denial, req apparmor.Request) bool {
 	return ok && flags == cloexec
 }
 
-// opensToRead reports whether a file that is made is opened to be read and
-// written, as by mkstemp(3).
+// opensToRead reports whether a file that is made is opened to be read, too, as by
+// mkstemp(3), or read only, as a lock.
 func opensToRead(d *parser.Denial) bool {
 	flags, ok := openFlags(d)
-	return ok && flags&0o3 == 0o2 // O_RDWR of O_ACCMODE
+	return ok && flags&0o3 != 0o1 // O_WRONLY of O_ACCMODE
 }
 
 // clueOf returns what a record tells of its path besides the path. mkstemp(3) makes
