@@ -169,6 +169,10 @@ func (p *Policy) explainNotLoaded(f *Finding) {
 	f.Notes = append(f.Notes, "The runtime generates and loads this profile itself when it starts; restart the runtime.")
 }
 
+// transitionNotFound is what the kernel says of a program for which an exec rule
+// leads to no profile.
+const transitionNotFound = "profile transition not found"
+
 // kernelReason returns the cause that the kernel itself names in info=, or "".
 // The texts are those of security/apparmor/{domain,path,label}.c, Linux 6.18.
 func kernelReason(a *parser.AppArmor) (Cause, string) {
@@ -180,8 +184,8 @@ func kernelReason(a *parser.AppArmor) (Cause, string) {
 		return DisconnectedPath, "the file was deleted while open, and the profile has no mediate_deleted flag"
 	case info == "no new privs":
 		return ExecTransition, fmt.Sprintf("no_new_privs is set, so the process may not change to profile %s, which is no subset of its own", a.Target)
-	case info == "profile transition not found":
-		return ExecTransition, fmt.Sprintf("the rule sends %s to profile %s, which is not loaded", a.Name, a.Target)
+	case info == transitionNotFound:
+		return ExecTransition, fmt.Sprintf("the kernel has no profile such as the rule sends %s to", a.Name)
 	case info == "link not subset of target":
 		return MissingPermission, fmt.Sprintf("the rules allow more to the link %s than to its target %s, and a link must not widen access", a.Name, a.Target)
 	case info == "hat not found":
@@ -241,9 +245,41 @@ func (p *Policy) explainTransition(f *Finding, profile *apparmor.Profile) {
 		if !ok || rule.Exec.Mode == 0 {
 			continue
 		}
-		f.Rules = append(f.Rules, Place{At: rule.PermsAt, Via: rule.Via, Note: fmt.Sprintf("%s leads to profile %s", rule.Exec, a.Target)})
+		note := fmt.Sprintf("%s leads to profile %s", rule.Exec, a.Target)
+		if a.Info == transitionNotFound {
+			f.Why, note = missingTarget(profile, rule, a.Name)
+		}
+		f.Rules = append(f.Rules, Place{At: rule.PermsAt, Via: rule.Via, Note: note})
 		f.transitionFix(p, profile, rule)
 	}
+}
+
+// missingTarget says which profile the kernel did not find for a program, and where
+// the rule leads. The record does not: it has the program's name for the target, or
+// none.
+func missingTarget(profile *apparmor.Profile, rule *apparmor.FileRule, program string) (why, note string) {
+	if rule.Exec.Target != nil {
+		name := rule.Exec.Target.At.Text()
+		return fmt.Sprintf("the rule sends %s to profile %s, which is not loaded", program, name), fmt.Sprintf("%s leads to profile %s", rule.Exec, name)
+	}
+	kind, parent := "profile", (*apparmor.Profile)(nil)
+	if rule.Exec.Mode == apparmor.ToChild {
+		kind, parent = "child profile", profile
+	}
+	note = fmt.Sprintf("%s leads to the %s that attaches to the program", rule.Exec, kind)
+	var names []string
+	for _, other := range profile.Policy.Profiles {
+		if other.Parent == parent && other.Attachment != nil && other.Attachment.Match(program) {
+			names = append(names, other.Name)
+		}
+	}
+	switch len(names) {
+	case 0:
+		return fmt.Sprintf("the rule sends %s to the %s that attaches to it, and none that does is loaded", program, kind), note
+	case 1:
+		return fmt.Sprintf("the rule sends %s to the %s that attaches to it, and %s is not loaded", program, kind, names[0]), note
+	}
+	return fmt.Sprintf("the rule sends %s to the %s that attaches to it, and %s all do: where neither names it more closely, the kernel takes none", program, kind, strings.Join(names, " and ")), note
 }
 
 // decide names the cause of what a profile decided of an access.

@@ -131,9 +131,16 @@ func subjectOf(req apparmor.Request) string {
 }
 
 // fileFixes proposes to grant missing file permissions: on the rule that names
-// exactly this path, else by a rule for it alone, else by one for names of its
+// exactly this path or, where the next run has another, its kind, else by a rule for it alone, else by one for names of its
 // kind, on a rule that names it among others, or by an abstraction.
 func (p *Policy) fileFixes(profile *apparmor.Profile, file apparmor.FileRequest, c clue) []rules.Fix {
+	k := kindOf(file.Path, c, profile.Policy.Variables)
+	if folder := folderKind(profile, file.Path); !k.only && folder.glob != "" {
+		k = folder
+	}
+	if k.first && k.made && !makes(profile, file) {
+		k.first = false
+	}
 	var wider []rules.Fix
 	for _, r := range naming(profile, file) {
 		rule, ok := r.(*apparmor.FileRule)
@@ -144,18 +151,19 @@ func (p *Policy) fileFixes(profile *apparmor.Profile, file apparmor.FileRequest,
 		if !ok {
 			continue
 		}
-		if _, literal := rule.Path.Literal(); literal {
+		_, literal := rule.Path.Literal()
+		if literal || (k.only || k.first) && rule.Owner == file.Owner && rule.Path.Source == strings.Trim(k.glob, `"`) {
 			return append([]rules.Fix{fix}, execFixes(profile, file)...)
 		}
 		wider = append(wider, fix)
 	}
-	own, kind := pathFixes(profile, file, c)
-	return slices.Concat(own, execFixes(profile, file), kind, wider, p.abstractionFixes(profile, file))
+	own, alike := pathFixes(profile, file, k)
+	return slices.Concat(own, execFixes(profile, file), alike, wider, p.abstractionFixes(profile, file))
 }
 
 // pathFixes proposes rules for a path, and for names of its kind. Where the next
 // run is sure to have another name, only or first those.
-func pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, c clue) (own, kind []rules.Fix) {
+func pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, k kind) (own, alike []rules.Fix) {
 	add := func(fixes []rules.Fix, glob, message string) []rules.Fix {
 		rule := strings.Replace(fileRule(profile, file, "ix"), apparmor.QuotePath(file.Path), glob, 1)
 		if link, ok := strings.CutPrefix(rule, "link "); ok {
@@ -170,16 +178,12 @@ func pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, c clue) (ow
 	if file.Perms&apparmor.Exec != 0 {
 		what = "let it run under this profile (ix): add a rule"
 	}
-	k := kindOf(file.Path, c, profile.Policy.Variables)
-	if folder := folderKind(profile, file.Path); !k.only && folder.glob != "" {
-		k = folder
-	}
 	switch {
 	case k.glob == "":
 		return add(nil, spell(profile, file.Path), what+" for this path alone"), nil
 	case k.only:
 		return add(nil, k.glob, what+" for this path of any process"), nil
-	case k.first && (!k.made || makes(profile, file)):
+	case k.first:
 		own = add(nil, k.glob, what+" for names like this, as it holds "+k.why)
 		return add(own, spell(profile, file.Path), what+" for this path alone"), nil
 	}
@@ -325,7 +329,7 @@ func (p *Policy) attachedRule(profile *apparmor.Profile, req apparmor.FileReques
 // loaded.
 func (f *Finding) transitionFix(p *Policy, profile *apparmor.Profile, rule *apparmor.FileRule) {
 	mode, message := "ix", "stay in this profile"
-	if f.Denial.AppArmor.Info == "profile transition not found" {
+	if f.Denial.AppArmor.Info == transitionNotFound {
 		mode, message = rule.Exec.OrInherit(), "stay in this profile where the target is not loaded"
 	}
 	edits, text := execEdits(profile, rule, f.Denial.AppArmor.Name, mode, rule.Exec.Target)

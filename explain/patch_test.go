@@ -96,6 +96,8 @@ func TestPatch(t *testing.T) {
 		{"a name that somebody chose, made for itself alone", made("/run/appLock1", "c2", "180"), "", "  owner /run/appLock1 rw,\n", 0},
 		{"a name like a random one, made for anybody", made("/srv/appxB12Cd", "c2", "1b6"), "", "  owner /srv/appxB12Cd rw,\n", 0},
 		{"a random name that may be written, and is read", opened(1, "/tmp/app.dHk3Pq", "r", 0), "  /tmp/app.?????? w,\n", "  /tmp/app.?????? w,\n  owner /tmp/app.?????? r,\n", 0},
+		{"a random name that its owner may write, and reads", opened(1, "/tmp/app.dHk3Pq", "r", 0), "  owner /tmp/app.?????? w,\n", "  owner /tmp/app.?????? wr,\n", 0},
+		{"a file of /proc that may be read, and is written", opened(1, "/proc/77/comm", "w", 0), "  owner /proc/[0-9]*/comm r,\n", "  owner /proc/[0-9]*/comm rw,\n", 0},
 		{"a random name and an ending", opened(1, "/tmp/app_qx7zk2ab.json", "w", 0), "", "  owner /tmp/app_????????.json w,\n", 0},
 		{"a random name that is only read", opened(1, "/srv/main.3f9c1d2a.js", "r", 0), "", "  owner /srv/main.3f9c1d2a.js r,\n", 0},
 		{"a name that somebody chose", opened(1, "/srv/org.MyEditor.conf", "w", 0), "", "  owner /srv/org.MyEditor.conf w,\n", 0},

@@ -148,7 +148,7 @@ func mapping(mask, name string) []string {
 // execution words exec; the target is the profile it would have changed to.
 func execution(name, target string) []string {
 	switch {
-	case target == "" || strings.Contains(target, "//null-"):
+	case target == "" || target == name || strings.Contains(target, "//null-"):
 		return say("execute %", name)
 	case target == "unconfined":
 		return say("execute % unconfined", name)
