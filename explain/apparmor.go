@@ -160,7 +160,7 @@ func (p *Policy) explainNotLoaded(f *Finding) {
 	f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "defined here, but not loaded into the kernel when the container started"}}
 	if profile.At.File.Builtin == "" {
 		f.Fixes = []rules.Fix{{
-			Message: "load it: apparmor_parser -r -W " + profile.At.File.Name,
+			Message: "load it: " + loading(profile),
 			Grants:  "",
 			Proof:   []string{"the file defines the profile"},
 		}}
@@ -172,6 +172,11 @@ func (p *Policy) explainNotLoaded(f *Finding) {
 // transitionNotFound is what the kernel says of a program for which an exec rule
 // leads to no profile.
 const transitionNotFound = "profile transition not found"
+
+// loading is the command that loads a profile, by the file that may include its own.
+func loading(profile *apparmor.Profile) string {
+	return "apparmor_parser -r -W " + profile.Policy.Files[0].Name
+}
 
 // kernelReason returns the cause that the kernel itself names in info=, or "".
 // The texts are those of security/apparmor/{domain,path,label}.c, Linux 6.18.
@@ -316,7 +321,7 @@ func (f *Finding) allowedBySource(profile *apparmor.Profile, d apparmor.Decision
 		f.addPlace(Place{At: r.Location(), Via: r.Head().Via, Note: "allows it"})
 	}
 	if profile.At.File.Builtin == "" {
-		f.Notes = append(f.Notes, "If the file was edited since, load it: apparmor_parser -r -W "+profile.At.File.Name)
+		f.Notes = append(f.Notes, "If the file was edited since, load it: "+loading(profile))
 	} else {
 		f.Notes = append(f.Notes, "The runtime's own version of this profile may be older or newer than "+profile.At.File.Builtin+".")
 	}

@@ -163,6 +163,17 @@ func TestPatchNeedless(t *testing.T) {
 	assert.Equal(t, "profile p flags=(attach_disconnected) {\n  /** rw,\n}\n", patch.Changes[0].New)
 }
 
+// TestPatchStale holds that what the files allow already is to be loaded, by the file
+// that includes the profile.
+func TestPatchStale(t *testing.T) {
+	log := strings.Replace(opened(1, "/srv/a", "r", 0), `profile="p"`, `profile="p//c"`, 1)
+	patch := patched(t, log, "profile p {\n  include <children>\n}\n", map[string]string{"children": "profile c {\n  /srv/a r,\n}\n"})
+	assert.Empty(t, patch.Changes)
+	assert.Len(t, patch.Left, 1)
+	require.Len(t, patch.Steps, 1)
+	assert.Regexp(t, `^apparmor_parser -r -W /.*/p$`, patch.Steps[0])
+}
+
 // TestPatchLocal holds that a profile with a local include is left as it is, and
 // gets its rules there.
 func TestPatchLocal(t *testing.T) {
