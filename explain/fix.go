@@ -35,7 +35,7 @@ type remedies struct {
 // many programs and containers were refused it.
 func (p *Policy) remediesOf(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision, c clue) remedies {
 	key := fmt.Sprintf("%p %#v", profile, req)
-	if file, ok := req.(apparmor.FileRequest); ok && (c.temp || strings.Contains(file.Path, strconv.Itoa(c.pid))) {
+	if file, ok := req.(apparmor.FileRequest); ok && (c.temp || strings.Contains(file.Path, strconv.Itoa(c.pid)) || strings.Contains(file.Path, strconv.Itoa(c.ppid))) {
 		key = fmt.Sprint(key, c) // which the kind of the path depends on
 	}
 	if r, ok := p.proved[key]; ok {

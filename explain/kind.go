@@ -21,6 +21,7 @@ type kind struct {
 // A clue is what a record tells of its path besides the path.
 type clue struct {
 	pid  int  // of the process that was refused, 0 if it is unknown
+	ppid int  // of its parent, likewise: a shell's $$ in what its children are told to open
 	temp bool // the call is one by which the C library makes temporary files and folders
 }
 
@@ -133,9 +134,10 @@ func componentKind(path string, start int, name string, c clue) kind {
 	if before := path[:start]; (before == "/run/user/" || before == "/var/run/user/") && name != "" && digits(name) == len(name) {
 		return kind{glob: replace(0, len(name), "[0-9]*"), why: "a user ID"}
 	}
-	if own := strconv.Itoa(c.pid); c.pid > 9 {
-		if i := strings.Index(name, own); i >= 0 && digits(name[i:]) == len(own) && (i == 0 || digits(name[i-1:i]) == 0) {
-			return kind{glob: replace(i, i+len(own), "[0-9]*"), why: "the ID of the process", first: true}
+	for n, pid := range [...]int{c.pid, c.ppid} {
+		id, why := strconv.Itoa(pid), [...]string{"the ID of the process", "the ID of the process's parent"}[n]
+		if i := strings.Index(name, id); pid > 9 && i >= 0 && digits(name[i:]) == len(id) && (i == 0 || digits(name[i-1:i]) == 0) {
+			return kind{glob: replace(i, i+len(id), "[0-9]*"), why: why, first: true}
 		}
 	}
 	for _, v := range variables {

@@ -79,6 +79,7 @@ func TestPatch(t *testing.T) {
 		{"two paths of one deny rule", opened(1, "/srv/a", "w", 0) + opened(2, "/srv/b", "w", 0), "  /srv/** rw,\n  deny /srv/? w,\n", "", 0},
 		{"a process ID", opened(1, "/proc/77/stat", "r", 0), "", "  owner /proc/[0-9]*/stat r,\n", 0},
 		{"the process's own ID", opened(1, "/run/app.4242.sock", "w", 0), "", "  owner /run/app.[0-9]*.sock w,\n", 0},
+		{"the ID of the process's parent", opened(1, "/tmp/job.4000", "r", 0) + strings.Replace(call(1, 257), "ppid=6", "ppid=4000", 1), "", "  owner /tmp/job.[0-9]* r,\n", 0},
 		{"a rule that another makes needless", opened(1, "/run/app.1.sock", "w", 0) + opened(2, "/run/app.4242.sock", "w", 0), "", "  owner /run/app.[0-9]*.sock w,\n", 0},
 		{"a temporary file", opened(1, "/tmp/tmp.0aZ3bYx9Qk", "w", 0), "", "  owner /tmp/tmp.?????????? w,\n", 0},
 		{"a temporary file of a shorter name", opened(1, "/data/tmp.0aZ3bY", "w", 0), "", "  owner /data/tmp.?????? w,\n", 0},

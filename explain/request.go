@@ -199,6 +199,9 @@ func clueOf(d *parser.Denial) clue {
 		ownerDir  = 0o700
 	)
 	c := clue{pid: d.Subject.PID}
+	if call := d.Event.Record(parser.SYSCALL); call != nil {
+		c.ppid, _ = strconv.Atoi(call.Get("ppid"))
+	}
 	if flags, ok := openFlags(d); ok && flags&exclusive == exclusive {
 		mode, ok := argument(d, map[string]string{"open": "a2", "openat": "a3"})
 		c.temp = ok && mode == ownerFile
