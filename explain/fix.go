@@ -142,16 +142,22 @@ func (p *Policy) fileFixes(profile *apparmor.Profile, file apparmor.FileRequest,
 		k.first = false
 	}
 	var wider []rules.Fix
-	for _, r := range naming(profile, file) {
+	ours := file
+	ours.Owner = true // owner rules name it, too
+	for _, r := range naming(profile, ours) {
 		rule, ok := r.(*apparmor.FileRule)
-		if !ok || rule.Path == nil || rule.Owner && !file.Owner {
-			continue
-		}
-		fix, ok := permsFix(profile, rule, file.Perms)
-		if !ok {
+		if !ok || rule.Path == nil {
 			continue
 		}
 		_, literal := rule.Path.Literal()
+		fix, ok := permsFix(profile, rule, file.Perms)
+		if rule.Owner && !file.Owner {
+			fix, ok = ownerFix(profile, rule, file.Perms)
+			ok = ok && literal
+		}
+		if !ok {
+			continue
+		}
 		if literal || (k.only || k.first) && rule.Owner == file.Owner && rule.Path.Source == strings.Trim(k.glob, `"`) {
 			return append([]rules.Fix{fix}, execFixes(profile, file)...)
 		}
@@ -264,6 +270,16 @@ func permsFix(profile *apparmor.Profile, rule *apparmor.FileRule, perms apparmor
 	}
 	edit, text, ok := rule.AddPerms(perms)
 	return rules.Fix{Message: fmt.Sprintf("add %s to this rule", perms), Rule: text, Edits: []rules.Edit{edit}}, ok
+}
+
+// ownerFix proposes to have a rule grant what it does whoever owns the file, where
+// that is all that is missing.
+func ownerFix(profile *apparmor.Profile, rule *apparmor.FileRule, perms apparmor.Perms) (rules.Fix, bool) {
+	if local := profile.Local(); rule.Perms != perms || perms&apparmor.Exec != 0 || local != nil && rule.At.File != local {
+		return rules.Fix{}, false
+	}
+	edit, text, ok := rule.DropOwner()
+	return rules.Fix{Message: "take owner out of this rule", Rule: text, Edits: []rules.Edit{edit}}, ok
 }
 
 // insertFix proposes a new rule. A text that is not one rule, as a name in it was

@@ -73,6 +73,10 @@ func TestPatch(t *testing.T) {
 	}{
 		{"one path, two masks", opened(1, "/srv/a", "r", 0) + opened(2, "/srv/a", "w", 0), "", "  owner /srv/a rw,\n", 0},
 		{"one path, two owners", opened(1, "/srv/a", "r", 0) + opened(2, "/srv/a", "w", 5), "", "  /srv/a rw,\n", 0},
+		{"an owner rule for this path", opened(1, "/srv/a", "w", 5), "  owner /srv/a w, # ours\n", "  /srv/a w, # ours\n", 0},
+		{"an owner rule for this path, that grants more", opened(1, "/srv/a", "w", 5), "  owner /srv/a rw,\n", "  owner /srv/a rw,\n  /srv/a w,\n", 0},
+		{"an owner rule for many paths", opened(1, "/srv/a", "w", 5), "  owner /srv/* w,\n", "  owner /srv/* w,\n  /srv/a w,\n", 0},
+		{"an owner rule for this path, permissions first", opened(1, "/srv/a", "w", 5), "  audit owner w /srv/a,\n", "  audit w /srv/a,\n", 0},
 		{"sorted, beside its like", opened(1, "/srv/c", "r", 0) + opened(2, "/srv/b", "r", 0), "  /etc/x r,\n  /srv/a r,\n  /var/x r,\n",
 			"  /etc/x r,\n  /srv/a r,\n  owner /srv/b r,\n  owner /srv/c r,\n  /var/x r,\n", 0},
 		{"one rule, two permissions", opened(1, "/srv/a", "w", 0) + opened(2, "/srv/a", "k", 0), "  /srv/a r, # why\n", "  /srv/a rwk, # why\n", 0},
