@@ -82,6 +82,8 @@ func TestPatch(t *testing.T) {
 		{"one rule, two permissions", opened(1, "/srv/a", "w", 0) + opened(2, "/srv/a", "k", 0), "  /srv/a r, # why\n", "  /srv/a rwk, # why\n", 0},
 		{"two paths of one deny rule", opened(1, "/srv/a", "w", 0) + opened(2, "/srv/b", "w", 0), "  /srv/** rw,\n  deny /srv/? w,\n", "", 0},
 		{"a process ID", opened(1, "/proc/77/stat", "r", 0), "", "  owner /proc/[0-9]*/stat r,\n", 0},
+		{"process 1", opened(1, "/proc/1/stat", "r", 0), "", "  owner /proc/1/stat r,\n", 0},
+		{"process 1 and others", opened(1, "/proc/1/stat", "r", 0) + opened(2, "/proc/2/stat", "r", 0) + opened(3, "/proc/77/stat", "r", 0), "", "  owner /proc/[0-9]*/stat r,\n", 0},
 		{"the process's own ID", opened(1, "/run/app.4242.sock", "w", 0), "", "  owner /run/app.[0-9]*.sock w,\n", 0},
 		{"the ID of the process's parent", opened(1, "/tmp/job.4000", "r", 0) + strings.Replace(call(1, 257), "ppid=6", "ppid=4000", 1), "", "  owner /tmp/job.[0-9]* r,\n", 0},
 		{"a rule that another makes needless", opened(1, "/run/app.1.sock", "w", 0) + opened(2, "/run/app.4242.sock", "w", 0), "", "  owner /run/app.[0-9]*.sock w,\n", 0},
@@ -162,6 +164,10 @@ func TestPatchNeedless(t *testing.T) {
 	patch := patched(t, opened(1, "/run/app.1.sock", "w", 0)+opened(2, "/run/app.4242.sock", "w", 0)+disconnected, "profile p {\n}\n", nil)
 	require.Len(t, patch.Changes, 1, "%+v", patch.Left)
 	assert.Equal(t, "profile p flags=(attach_disconnected) {\n  owner /f r,\n  owner /run/app.[0-9]*.sock w,\n}\n", patch.Changes[0].New)
+
+	patch = patched(t, strings.Replace(disconnected, `name="f"`, `name=""`, 1), "profile p {\n}\n", nil)
+	require.Len(t, patch.Changes, 1, "%+v", patch.Left)
+	assert.Equal(t, "profile p flags=(attach_disconnected) {\n  owner / r,\n}\n", patch.Changes[0].New)
 
 	patch = patched(t, disconnected, "profile p {\n  /** rw,\n}\n", nil)
 	require.Len(t, patch.Changes, 1, "%+v", patch.Left)

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -236,13 +237,21 @@ func argument(d *parser.Denial, calls map[string]string) (value uint64, ok bool)
 // it is once attach_disconnected has it begin there: disconnect() in
 // security/apparmor/path.c, Linux 6.12. It reports false for other records.
 func attached(d *parser.Denial) (apparmor.FileRequest, bool) {
-	req, ok := request(d)
-	file, isFile := req.(apparmor.FileRequest)
-	if !ok || !isFile || strings.HasPrefix(file.Path, "/") {
+	if req, ok := request(d); ok {
+		if _, isFile := req.(apparmor.FileRequest); !isFile {
+			return apparmor.FileRequest{}, false
+		}
+	}
+	named := *d.AppArmor
+	if strings.HasPrefix(named.Name, "/") {
 		return apparmor.FileRequest{}, false
 	}
-	file.Path = "/" + file.Path
-	file, _ = lasting(d, file).(apparmor.FileRequest)
+	named.Name = "/" + named.Name // "/" itself for what has no path, as a namespace
+	req, ok := fileRequest(&named, cmp.Or(named.Denied, named.Requested))
+	if !ok {
+		return apparmor.FileRequest{}, false
+	}
+	file, _ := lasting(d, req).(apparmor.FileRequest)
 	return file, true
 }
 

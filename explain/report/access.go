@@ -121,6 +121,9 @@ func file(op, mask, name string) []string {
 		verbs = []string{"access"}
 	}
 	what := append(say(join(verbs)), quoted(name))
+	if name == "" { // of a namespace, a pipe or the like
+		what = say(join(verbs) + " a file that has no path")
+	}
 	switch op {
 	case "file_inherit":
 		return append(what, say("(inherited open across exec)")...)
