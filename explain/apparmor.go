@@ -114,14 +114,20 @@ func (f *Finding) noteRecord() {
 	if a.Namespace != "" {
 		f.Notes = append(f.Notes, "The record is of policy namespace "+a.Namespace+", which may hold another profile of this name.")
 	}
-	if parent, program, ok := strings.Cut(a.Profile, "//null-"); ok {
-		program = strings.ReplaceAll(program, "//null-", ", then ")
+	if parent, program, ok := strings.Cut(a.Profile, learning); ok {
+		program = strings.ReplaceAll(program, learning, ", then ")
 		f.Notes = append(f.Notes, fmt.Sprintf("Logged while profile %s was learning: %s was executed without a rule. The fix is right if that execution gets ix.", parent, program))
 	}
 	if a.CapName == "dac_read_search" {
 		f.Notes = append(f.Notes, "The kernel asks for dac_read_search before dac_override: where dac_override is allowed, this refusal does no harm.")
 	}
 }
+
+// learning is in the name of a profile that the kernel makes for a program which is
+// executed in complain mode without a rule.
+const learning = "//null-"
+
+func isLearning(profile string) bool { return strings.Contains(profile, learning) }
 
 // explainUnconfined explains records that name no profile of their own: a
 // change to a profile that the kernel does not have.
@@ -319,6 +325,11 @@ func (f *Finding) allowedBySource(profile *apparmor.Profile, d apparmor.Decision
 	f.Why = "the profile's source allows this, so the kernel applied another text, or another profile of a stack"
 	for _, r := range d.Allow {
 		f.addPlace(Place{At: r.Location(), Via: r.Head().Via, Note: "allows it"})
+	}
+	if isLearning(f.Denial.AppArmor.Profile) {
+		f.Cause = Complain
+		f.Why = "no rule says how the program runs, so the kernel gave it a profile without rules, in complain mode; this profile, which it runs under once it gets ix, allows this"
+		return
 	}
 	if profile.At.File.Builtin == "" {
 		f.Notes = append(f.Notes, "If the file was edited since, load it: "+loading(profile))

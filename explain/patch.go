@@ -149,7 +149,7 @@ func (b *patcher) take(f *Finding) {
 	if decision.Refused|decision.Unmatched == 0 {
 		b.p.Explain(f)
 		b.leave(f, f.Why)
-		if profile.At.File.Builtin == "" && !strings.Contains(f.Denial.AppArmor.Profile, "//&") {
+		if f.Cause == AllowedByProfile && profile.At.File.Builtin == "" && !strings.Contains(f.Denial.AppArmor.Profile, "//&") {
 			b.step(loading(profile))
 		}
 		return

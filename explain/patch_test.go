@@ -103,7 +103,7 @@ func TestPatch(t *testing.T) {
 		{"a name that somebody chose, made for itself alone", made("/run/appLock1", "c2", "180"), "", "  owner /run/appLock1 rw,\n", 0},
 		{"a name like a random one, made for anybody", made("/srv/appxB12Cd", "c2", "1b6"), "", "  owner /srv/appxB12Cd rw,\n", 0},
 		{"a random name that may be written, and is read", opened(1, "/tmp/app.dHk3Pq", "r", 0), "  /tmp/app.?????? w,\n", "  /tmp/app.?????? w,\n  owner /tmp/app.?????? r,\n", 0},
-		{"a random name that its owner may write, and reads", opened(1, "/tmp/app.dHk3Pq", "r", 0), "  owner /tmp/app.?????? w,\n", "  owner /tmp/app.?????? wr,\n", 0},
+		{"a random name that its owner may write, and reads", opened(1, "/tmp/app.dHk3Pq", "r", 0), "  owner /tmp/app.?????? w,\n", "  owner /tmp/app.?????? rw,\n", 0},
 		{"a file of /proc that may be read, and is written", opened(1, "/proc/77/comm", "w", 0), "  owner /proc/[0-9]*/comm r,\n", "  owner /proc/[0-9]*/comm rw,\n", 0},
 		{"a random name and an ending", opened(1, "/tmp/app_qx7zk2ab.json", "w", 0), "", "  owner /tmp/app_????????.json w,\n", 0},
 		{"a random name that is only read", opened(1, "/srv/main.3f9c1d2a.js", "r", 0), "", "  owner /srv/main.3f9c1d2a.js r,\n", 0},
@@ -172,6 +172,14 @@ func TestPatchNeedless(t *testing.T) {
 	patch = patched(t, disconnected, "profile p {\n  /** rw,\n}\n", nil)
 	require.Len(t, patch.Changes, 1, "%+v", patch.Left)
 	assert.Equal(t, "profile p flags=(attach_disconnected) {\n  /** rw,\n}\n", patch.Changes[0].New)
+}
+
+// TestPatchLocalOfTwo holds that a local file of two profiles of a policy is left as it is.
+func TestPatchLocalOfTwo(t *testing.T) {
+	const include = "  include if exists <local/both>\n}\n"
+	patch := patched(t, opened(1, "/srv/a", "r", 0), "profile p {\n"+include+"profile q {\n"+include, map[string]string{"local/both": "# of both\n"})
+	require.Len(t, patch.Changes, 1)
+	assert.Equal(t, "profile p {\n"+strings.TrimSuffix(include, "}\n")+"  owner /srv/a r,\n}\nprofile q {\n"+include, patch.Changes[0].New)
 }
 
 // TestPatchStale holds that what the files allow already is to be loaded, by the file
