@@ -168,12 +168,12 @@ func homeKind(path string, vars map[string][]string) kind {
 }
 
 // folderKind is the kind of a path in a folder that the program makes, by a rule of
-// the profile's own text that leaves part of its name open: there the next run will
-// have another.
+// the profile's own that leaves part of its name open: there the next run will have
+// another.
 func folderKind(profile *apparmor.Profile, path string) kind {
 	for _, r := range profile.Rules {
 		rule, ok := r.(*apparmor.FileRule)
-		if !ok || rule.Path == nil || rule.Deny || rule.Perms&apparmor.Write == 0 || len(rule.Via) > 0 {
+		if !ok || rule.Path == nil || rule.Deny || rule.Perms&apparmor.Write == 0 || rule.Shared {
 			continue
 		}
 		folder, isFolder := strings.CutSuffix(rule.Path.Source, "/")

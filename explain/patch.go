@@ -341,6 +341,7 @@ func (d *draft) add(f *Finding, profile string, req apparmor.Request) {
 // write changes a policy until it grants all that is wanted of it, and proves it.
 func (b *patcher) write(d *draft) {
 	d.generalise()
+	d.inFolders()
 	for range maxRounds {
 		if !b.round(d) {
 			break

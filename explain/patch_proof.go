@@ -325,6 +325,30 @@ func (d *draft) generalise() {
 	}
 }
 
+// inFolders has the names in a folder that the program makes under a name of its own
+// each time stand for those in the next one, too. Complain mode logs both at once.
+func (d *draft) inFolders() {
+	for _, made := range d.wants {
+		if len(made.requests) != 1 || !made.clue.temp {
+			continue
+		}
+		folder, _ := made.requests[0].(apparmor.FileRequest)
+		k := kindOf(folder.Path, made.clue, d.after.Variables)
+		if !strings.HasSuffix(folder.Path, "/") || !k.first {
+			continue
+		}
+		for _, w := range d.wants {
+			if len(w.requests) != 1 || w.profile != made.profile || w == made {
+				continue
+			}
+			file, _ := w.requests[0].(apparmor.FileRequest)
+			if rest, ok := strings.CutPrefix(file.Path, folder.Path); ok && file.Target == "" {
+				w.glob, w.why = quoteAround("", strings.Trim(k.glob, `"`), rest), "this name in folders like this one, whose name holds "+k.why
+			}
+		}
+	}
+}
+
 // isLiteral reports whether a rule names one file.
 func isLiteral(r apparmor.Rule) bool {
 	file, ok := r.(*apparmor.FileRule)

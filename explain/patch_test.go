@@ -98,6 +98,8 @@ func TestPatch(t *testing.T) {
 		{"a short random name", made("/run/job.aB3d", "c2", "180"), "", "  owner /run/job.???? rw,\n", 0},
 		{"a random number", made("/tmp/job-3928471234.json", "800c2", "180"), "", "  owner /tmp/job-[0-9]*.json rw,\n", 0},
 		{"a random folder", strings.Replace(opened(1, "/srv/d/fAbCdEfGh/", "c", 0), `"open"`, `"mkdir"`, 1) + with(1, 83, "1c0", "0"), "", "  owner /srv/d/f????????/ w,\n", 0},
+		{"a random folder, and a file in it", strings.Replace(opened(1, "/srv/d/fAbCdEfGh/", "c", 0), `"open"`, `"mkdir"`, 1) + with(1, 83, "1c0", "0") + opened(2, "/srv/d/fAbCdEfGh/o t", "w", 0),
+			"", "  owner \"/srv/d/f????????/o t\" w,\n  owner /srv/d/f????????/ w,\n", 0},
 		{"a file in a folder of a random name", opened(1, "/srv/d/fAbCdEfGh/out", "w", 0), "  owner /srv/d/f????????/ w,\n", "  owner /srv/d/f????????/ w,\n  owner /srv/d/f????????/out w,\n", 0},
 		{"a file in any folder", opened(1, "/srv/d/out", "w", 0), "  owner /srv/*/ w,\n", "  owner /srv/*/ w,\n  owner /srv/d/out w,\n", 0},
 		{"a name that somebody chose, made for itself alone", made("/run/appLock1", "c2", "180"), "", "  owner /run/appLock1 rw,\n", 0},
