@@ -313,9 +313,29 @@ func (p *Policy) decide(f *Finding, profile *apparmor.Profile, req apparmor.Requ
 	if opensLibrary(&f.Denial, req) {
 		f.Notes = append(f.Notes, "A shared library is mapped once it is open, so the fix grants m, too.")
 	}
+	if name := askedNext(req); name != "" && !grantsAll(profile, []apparmor.Request{apparmor.CapabilityRequest{Name: name}}) {
+		f.Notes = append(f.Notes, fmt.Sprintf("The kernel asks for capability %s next, which the profile does not allow either.", name))
+	}
 	req = lasting(&f.Denial, req)
 	f.fix(p, profile, req, profile.Decide(req))
 	f.modes(profile)
+}
+
+// askedNext returns the capability that the kernel asks for once it is granted a
+// request, or "": path_mount() in fs/namespace.c, inet_create() in
+// net/ipv4/af_inet.c, packet_create() in net/packet, Linux 6.12.
+func askedNext(req apparmor.Request) string {
+	switch r := req.(type) {
+	case apparmor.MountRequest:
+		if r.Op != "umount" {
+			return "sys_admin"
+		}
+	case apparmor.NetworkRequest:
+		if r.Family == "packet" || r.Type == "raw" && strings.HasPrefix(r.Family, "inet") {
+			return "net_raw"
+		}
+	}
+	return ""
 }
 
 // allowedBySource explains a refusal that the source of the profile does not

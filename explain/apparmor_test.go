@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -113,6 +114,21 @@ func TestLearningNote(t *testing.T) {
 	f := explained(t, apparmorRecord(`apparmor="ALLOWED" operation="open" profile="p//null-/usr/bin/a//null-/usr/bin/b" name="/x" pid=7 comm="b" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`), "profile p flags=(complain) { }")
 	require.NotEmpty(t, f.Notes)
 	assert.Contains(t, f.Notes[0], "learning: /usr/bin/a, then /usr/bin/b was executed without a rule")
+}
+
+// TestAskedNext holds that a finding says which capability comes next.
+func TestAskedNext(t *testing.T) {
+	const (
+		mount = `apparmor="DENIED" operation="mount" error=-13 profile="p" name="/mnt/" pid=7 comm="mount" fstype="tmpfs" srcname="none" flags="rw"`
+		raw   = `apparmor="DENIED" operation="create" profile="p" pid=7 comm="ping" family="inet" sock_type="raw" protocol=1 requested_mask="create" denied_mask="create"`
+	)
+	next := func(name string) string {
+		return "The kernel asks for capability " + name + " next, which the profile does not allow either."
+	}
+	assert.Contains(t, explained(t, apparmorRecord(mount), "profile p {\n}\n").Notes, next("sys_admin"))
+	assert.NotContains(t, explained(t, apparmorRecord(mount), "profile p {\n  capability sys_admin,\n}\n").Notes, next("sys_admin"))
+	assert.Contains(t, explained(t, apparmorRecord(raw), "profile p {\n}\n").Notes, next("net_raw"))
+	assert.NotContains(t, explained(t, apparmorRecord(strings.Replace(raw, "raw", "dgram", 1)), "profile p {\n}\n").Notes, next("net_raw"))
 }
 
 // TestMissingTarget holds that a failed exec transition names the profile that the
