@@ -114,14 +114,20 @@ func (f *Finding) noteRecord() {
 	if a.Namespace != "" {
 		f.Notes = append(f.Notes, "The record is of policy namespace "+a.Namespace+", which may hold another profile of this name.")
 	}
-	if parent, program, ok := strings.Cut(a.Profile, "//null-"); ok {
-		program = strings.ReplaceAll(program, "//null-", ", then ")
+	if parent, program, ok := strings.Cut(a.Profile, learning); ok {
+		program = strings.ReplaceAll(program, learning, ", then ")
 		f.Notes = append(f.Notes, fmt.Sprintf("Logged while profile %s was learning: %s was executed without a rule. The fix is right if that execution gets ix.", parent, program))
 	}
 	if a.CapName == "dac_read_search" {
 		f.Notes = append(f.Notes, "The kernel asks for dac_read_search before dac_override: where dac_override is allowed, this refusal does no harm.")
 	}
 }
+
+// learning is in the name of a profile that the kernel makes for a program which is
+// executed in complain mode without a rule.
+const learning = "//null-"
+
+func isLearning(profile string) bool { return strings.Contains(profile, learning) }
 
 // explainUnconfined explains records that name no profile of their own: a
 // change to a profile that the kernel does not have.
@@ -160,13 +166,22 @@ func (p *Policy) explainNotLoaded(f *Finding) {
 	f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "defined here, but not loaded into the kernel when the container started"}}
 	if profile.At.File.Builtin == "" {
 		f.Fixes = []rules.Fix{{
-			Message: "load it: apparmor_parser -r -W " + profile.At.File.Name,
+			Message: "load it: " + loading(profile),
 			Grants:  "",
 			Proof:   []string{"the file defines the profile"},
 		}}
 		return
 	}
 	f.Notes = append(f.Notes, "The runtime generates and loads this profile itself when it starts; restart the runtime.")
+}
+
+// transitionNotFound is what the kernel says of a program for which an exec rule
+// leads to no profile.
+const transitionNotFound = "profile transition not found"
+
+// loading is the command that loads a profile, by the file that may include its own.
+func loading(profile *apparmor.Profile) string {
+	return "apparmor_parser -r -W " + profile.Policy.Files[0].Name
 }
 
 // kernelReason returns the cause that the kernel itself names in info=, or "".
@@ -180,8 +195,8 @@ func kernelReason(a *parser.AppArmor) (Cause, string) {
 		return DisconnectedPath, "the file was deleted while open, and the profile has no mediate_deleted flag"
 	case info == "no new privs":
 		return ExecTransition, fmt.Sprintf("no_new_privs is set, so the process may not change to profile %s, which is no subset of its own", a.Target)
-	case info == "profile transition not found":
-		return ExecTransition, fmt.Sprintf("the rule sends %s to profile %s, which is not loaded", a.Name, a.Target)
+	case info == transitionNotFound:
+		return ExecTransition, fmt.Sprintf("the kernel has no profile such as the rule sends %s to", a.Name)
 	case info == "link not subset of target":
 		return MissingPermission, fmt.Sprintf("the rules allow more to the link %s than to its target %s, and a link must not widen access", a.Name, a.Target)
 	case info == "hat not found":
@@ -241,9 +256,41 @@ func (p *Policy) explainTransition(f *Finding, profile *apparmor.Profile) {
 		if !ok || rule.Exec.Mode == 0 {
 			continue
 		}
-		f.Rules = append(f.Rules, Place{At: rule.PermsAt, Via: rule.Via, Note: fmt.Sprintf("%s leads to profile %s", rule.Exec, a.Target)})
+		note := fmt.Sprintf("%s leads to profile %s", rule.Exec, a.Target)
+		if a.Info == transitionNotFound {
+			f.Why, note = missingTarget(profile, rule, a.Name)
+		}
+		f.Rules = append(f.Rules, Place{At: rule.PermsAt, Via: rule.Via, Note: note})
 		f.transitionFix(p, profile, rule)
 	}
+}
+
+// missingTarget says which profile the kernel did not find for a program, and where
+// the rule leads. The record does not: it has the program's name for the target, or
+// none.
+func missingTarget(profile *apparmor.Profile, rule *apparmor.FileRule, program string) (why, note string) {
+	if rule.Exec.Target != nil {
+		name := rule.Exec.Target.At.Text()
+		return fmt.Sprintf("the rule sends %s to profile %s, which is not loaded", program, name), fmt.Sprintf("%s leads to profile %s", rule.Exec, name)
+	}
+	kind, parent := "profile", (*apparmor.Profile)(nil)
+	if rule.Exec.Mode == apparmor.ToChild {
+		kind, parent = "child profile", profile
+	}
+	note = fmt.Sprintf("%s leads to the %s that attaches to the program", rule.Exec, kind)
+	var names []string
+	for _, other := range profile.Policy.Profiles {
+		if other.Parent == parent && other.Attachment != nil && other.Attachment.Match(program) {
+			names = append(names, other.Name)
+		}
+	}
+	switch len(names) {
+	case 0:
+		return fmt.Sprintf("the rule sends %s to the %s that attaches to it, and none that does is loaded", program, kind), note
+	case 1:
+		return fmt.Sprintf("the rule sends %s to the %s that attaches to it, and %s is not loaded", program, kind, names[0]), note
+	}
+	return fmt.Sprintf("the rule sends %s to the %s that attaches to it, and %s all do: where neither names it more closely, the kernel takes none", program, kind, strings.Join(names, " and ")), note
 }
 
 // decide names the cause of what a profile decided of an access.
@@ -266,9 +313,29 @@ func (p *Policy) decide(f *Finding, profile *apparmor.Profile, req apparmor.Requ
 	if opensLibrary(&f.Denial, req) {
 		f.Notes = append(f.Notes, "A shared library is mapped once it is open, so the fix grants m, too.")
 	}
+	if name := askedNext(req); name != "" && !grantsAll(profile, []apparmor.Request{apparmor.CapabilityRequest{Name: name}}) {
+		f.Notes = append(f.Notes, fmt.Sprintf("The kernel asks for capability %s next, which the profile does not allow either.", name))
+	}
 	req = lasting(&f.Denial, req)
 	f.fix(p, profile, req, profile.Decide(req))
 	f.modes(profile)
+}
+
+// askedNext returns the capability that the kernel asks for once it is granted a
+// request, or "": path_mount() in fs/namespace.c, inet_create() in
+// net/ipv4/af_inet.c, packet_create() in net/packet, Linux 6.12.
+func askedNext(req apparmor.Request) string {
+	switch r := req.(type) {
+	case apparmor.MountRequest:
+		if r.Op != "umount" {
+			return "sys_admin"
+		}
+	case apparmor.NetworkRequest:
+		if r.Family == "packet" || r.Type == "raw" && strings.HasPrefix(r.Family, "inet") {
+			return "net_raw"
+		}
+	}
+	return ""
 }
 
 // allowedBySource explains a refusal that the source of the profile does not
@@ -279,8 +346,13 @@ func (f *Finding) allowedBySource(profile *apparmor.Profile, d apparmor.Decision
 	for _, r := range d.Allow {
 		f.addPlace(Place{At: r.Location(), Via: r.Head().Via, Note: "allows it"})
 	}
+	if isLearning(f.Denial.AppArmor.Profile) {
+		f.Cause = Complain
+		f.Why = "no rule says how the program runs, so the kernel gave it a profile without rules, in complain mode; this profile, which it runs under once it gets ix, allows this"
+		return
+	}
 	if profile.At.File.Builtin == "" {
-		f.Notes = append(f.Notes, "If the file was edited since, load it: apparmor_parser -r -W "+profile.At.File.Name)
+		f.Notes = append(f.Notes, "If the file was edited since, load it: "+loading(profile))
 	} else {
 		f.Notes = append(f.Notes, "The runtime's own version of this profile may be older or newer than "+profile.At.File.Builtin+".")
 	}

@@ -1,7 +1,9 @@
 package explain
 
 import (
+	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -112,4 +114,40 @@ func TestLearningNote(t *testing.T) {
 	f := explained(t, apparmorRecord(`apparmor="ALLOWED" operation="open" profile="p//null-/usr/bin/a//null-/usr/bin/b" name="/x" pid=7 comm="b" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`), "profile p flags=(complain) { }")
 	require.NotEmpty(t, f.Notes)
 	assert.Contains(t, f.Notes[0], "learning: /usr/bin/a, then /usr/bin/b was executed without a rule")
+}
+
+// TestAskedNext holds that a finding says which capability comes next.
+func TestAskedNext(t *testing.T) {
+	const (
+		mount = `apparmor="DENIED" operation="mount" error=-13 profile="p" name="/mnt/" pid=7 comm="mount" fstype="tmpfs" srcname="none" flags="rw"`
+		raw   = `apparmor="DENIED" operation="create" profile="p" pid=7 comm="ping" family="inet" sock_type="raw" protocol=1 requested_mask="create" denied_mask="create"`
+	)
+	next := func(name string) string {
+		return "The kernel asks for capability " + name + " next, which the profile does not allow either."
+	}
+	assert.Contains(t, explained(t, apparmorRecord(mount), "profile p {\n}\n").Notes, next("sys_admin"))
+	assert.NotContains(t, explained(t, apparmorRecord(mount), "profile p {\n  capability sys_admin,\n}\n").Notes, next("sys_admin"))
+	assert.Contains(t, explained(t, apparmorRecord(raw), "profile p {\n}\n").Notes, next("net_raw"))
+	assert.NotContains(t, explained(t, apparmorRecord(strings.Replace(raw, "raw", "dgram", 1)), "profile p {\n}\n").Notes, next("net_raw"))
+}
+
+// TestMissingTarget holds that a failed exec transition names the profile that the
+// rule leads to, which the record does not.
+func TestMissingTarget(t *testing.T) {
+	const record = `apparmor="DENIED" operation="exec" info="profile transition not found" error=-13 profile="p" name="/bin/x" pid=7 comm="sh" requested_mask="x" denied_mask="x" fsuid=0 ouid=0`
+	for _, c := range []struct{ target, profiles, rule, why string }{
+		{"", "", "/bin/x px -> q,", "the rule sends /bin/x to profile q, which is not loaded"},
+		{"/bin/x", "", "/bin/x px,", "the rule sends /bin/x to the profile that attaches to it, and none that does is loaded"},
+		{"/bin/x", "profile q /bin/x {}", "/bin/* Px,", "the rule sends /bin/x to the profile that attaches to it, and q is not loaded"},
+		{"/bin/x", "profile q /bin/? {} profile r /b?n/x {}", "/bin/x Px,", "the rule sends /bin/x to the profile that attaches to it, and q and r all do: where neither names it more closely, the kernel takes none"},
+		{"/bin/x", "profile q /bin/x {}", "/bin/x Cx,", "the rule sends /bin/x to the child profile that attaches to it, and none that does is loaded"},
+	} {
+		body := record
+		if c.target != "" {
+			body += fmt.Sprintf(` target=%q`, c.target)
+		}
+		f := explained(t, apparmorRecord(body), "profile p {\n  "+c.rule+"\n}\n"+c.profiles+"\n")
+		assert.Equal(t, ExecTransition, f.Cause)
+		assert.Equal(t, c.why, f.Why)
+	}
 }

@@ -17,7 +17,7 @@ func (f *Finding) fix(p *Policy, profile *apparmor.Profile, req apparmor.Request
 		f.Notes = append(f.Notes, "The profile is built into the runtime: `whydenied patch` writes the changed profile to a file under a name of its own, and says how the container is given that.")
 	}
 	f.profile = profile
-	r := p.remediesOf(profile, req, d, f.Denial.Subject.PID)
+	r := p.remediesOf(profile, req, d, clueOf(&f.Denial))
 	f.Fixes = slices.Clone(r.fixes)
 	f.Notes = append(f.Notes, r.notes...)
 	f.Quiet = r.quiet
@@ -33,17 +33,17 @@ type remedies struct {
 
 // remediesOf returns the remedies of an access. They are proved once, however
 // many programs and containers were refused it.
-func (p *Policy) remediesOf(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision, pid int) remedies {
+func (p *Policy) remediesOf(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision, c clue) remedies {
 	key := fmt.Sprintf("%p %#v", profile, req)
-	if file, ok := req.(apparmor.FileRequest); ok && strings.Contains(file.Path, strconv.Itoa(pid)) {
-		key = fmt.Sprint(key, pid) // which the kind of the path depends on
+	if file, ok := req.(apparmor.FileRequest); ok && (c.temp || strings.Contains(file.Path, strconv.Itoa(c.pid)) || strings.Contains(file.Path, strconv.Itoa(c.ppid))) {
+		key = fmt.Sprint(key, c) // which the kind of the path depends on
 	}
 	if r, ok := p.proved[key]; ok {
 		return r
 	}
 	var r remedies
 	var candidates []rules.Fix
-	candidates, r.notes = p.candidates(profile, req, d, pid)
+	candidates, r.notes = p.candidates(profile, req, d, c)
 	for _, candidate := range candidates {
 		if p.prove(&candidate, profile, req) {
 			r.fixes = append(r.fixes, candidate)
@@ -65,7 +65,7 @@ func (p *Policy) quietRule(profile *apparmor.Profile, req apparmor.Request) stri
 	}
 	rule := "deny " + apparmor.RuleFor(withoutExecMode(req), "")
 	if file, ok := req.(apparmor.FileRequest); ok {
-		if k := kindOf(file.Path, 0, nil); k.only {
+		if k := kindOf(file.Path, clue{}, nil); k.only {
 			rule = strings.Replace(rule, apparmor.QuotePath(file.Path), k.glob, 1)
 		}
 	}
@@ -91,8 +91,8 @@ func withoutExecMode(req apparmor.Request) apparmor.Request {
 }
 
 // candidates returns fixes that have yet to be proved, narrowest first, and what
-// the reader should know where there is none. pid is the process that was refused.
-func (p *Policy) candidates(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision, pid int) (fixes []rules.Fix, notes []string) {
+// the reader should know where there is none.
+func (p *Policy) candidates(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision, c clue) (fixes []rules.Fix, notes []string) {
 	if d.Refused != 0 {
 		return p.denyFixes(profile, req, d)
 	}
@@ -101,7 +101,7 @@ func (p *Policy) candidates(profile *apparmor.Profile, req apparmor.Request, d a
 		return rlimitFixes(profile, r), nil
 	case apparmor.FileRequest:
 		r.Perms = d.Unmatched
-		return p.fileFixes(profile, r, pid), nil
+		return p.fileFixes(profile, r, c), nil
 	case apparmor.ChangeProfileRequest:
 		if r.Target == "unconfined" {
 			return nil, []string{"No fix is proposed that leads to unconfined. Let the process change to a profile of its own instead."}
@@ -131,31 +131,45 @@ func subjectOf(req apparmor.Request) string {
 }
 
 // fileFixes proposes to grant missing file permissions: on the rule that names
-// exactly this path, else by a rule for it alone, else by one for names of its
+// exactly this path or, where the next run has another, its kind, else by a rule for it alone, else by one for names of its
 // kind, on a rule that names it among others, or by an abstraction.
-func (p *Policy) fileFixes(profile *apparmor.Profile, file apparmor.FileRequest, pid int) []rules.Fix {
+func (p *Policy) fileFixes(profile *apparmor.Profile, file apparmor.FileRequest, c clue) []rules.Fix {
+	k := kindOf(file.Path, c, profile.Policy.Variables)
+	if folder := folderKind(profile, file.Path); !k.only && folder.glob != "" {
+		k = folder
+	}
+	if k.first && k.made && !makes(profile, file) {
+		k.first = false
+	}
 	var wider []rules.Fix
-	for _, r := range naming(profile, file) {
+	ours := file
+	ours.Owner = true // owner rules name it, too
+	for _, r := range naming(profile, ours) {
 		rule, ok := r.(*apparmor.FileRule)
-		if !ok || rule.Path == nil || rule.Owner && !file.Owner {
+		if !ok || rule.Path == nil {
 			continue
 		}
+		_, literal := rule.Path.Literal()
 		fix, ok := permsFix(profile, rule, file.Perms)
+		if rule.Owner && !file.Owner {
+			fix, ok = ownerFix(profile, rule, file.Perms)
+			ok = ok && literal
+		}
 		if !ok {
 			continue
 		}
-		if _, literal := rule.Path.Literal(); literal {
+		if literal || (k.only || k.first) && rule.Owner == file.Owner && rule.Path.Source == strings.Trim(k.glob, `"`) {
 			return append([]rules.Fix{fix}, execFixes(profile, file)...)
 		}
 		wider = append(wider, fix)
 	}
-	own, kind := pathFixes(profile, file, pid)
-	return slices.Concat(own, execFixes(profile, file), kind, wider, p.abstractionFixes(profile, file))
+	own, alike := pathFixes(profile, file, k)
+	return slices.Concat(own, execFixes(profile, file), alike, wider, p.abstractionFixes(profile, file))
 }
 
 // pathFixes proposes rules for a path, and for names of its kind. Where the next
 // run is sure to have another name, only or first those.
-func pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, pid int) (own, kind []rules.Fix) {
+func pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, k kind) (own, alike []rules.Fix) {
 	add := func(fixes []rules.Fix, glob, message string) []rules.Fix {
 		rule := strings.Replace(fileRule(profile, file, "ix"), apparmor.QuotePath(file.Path), glob, 1)
 		if link, ok := strings.CutPrefix(rule, "link "); ok {
@@ -170,13 +184,12 @@ func pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, pid int) (o
 	if file.Perms&apparmor.Exec != 0 {
 		what = "let it run under this profile (ix): add a rule"
 	}
-	k := kindOf(file.Path, pid, profile.Policy.Variables)
 	switch {
 	case k.glob == "":
 		return add(nil, spell(profile, file.Path), what+" for this path alone"), nil
 	case k.only:
 		return add(nil, k.glob, what+" for this path of any process"), nil
-	case k.first && (!k.made || makes(profile, file)):
+	case k.first:
 		own = add(nil, k.glob, what+" for names like this, as it holds "+k.why)
 		return add(own, spell(profile, file.Path), what+" for this path alone"), nil
 	}
@@ -259,6 +272,16 @@ func permsFix(profile *apparmor.Profile, rule *apparmor.FileRule, perms apparmor
 	return rules.Fix{Message: fmt.Sprintf("add %s to this rule", perms), Rule: text, Edits: []rules.Edit{edit}}, ok
 }
 
+// ownerFix proposes to have a rule grant what it does whoever owns the file, where
+// that is all that is missing.
+func ownerFix(profile *apparmor.Profile, rule *apparmor.FileRule, perms apparmor.Perms) (rules.Fix, bool) {
+	if local := profile.Local(); rule.Perms != perms || perms&apparmor.Exec != 0 || local != nil && rule.At.File != local {
+		return rules.Fix{}, false
+	}
+	edit, text, ok := rule.DropOwner()
+	return rules.Fix{Message: "take owner out of this rule", Rule: text, Edits: []rules.Edit{edit}}, ok
+}
+
 // insertFix proposes a new rule. A text that is not one rule, as a name in it was
 // made to end the rule early, makes a fix without edits, which proves nothing.
 func insertFix(profile *apparmor.Profile, rule, message string) rules.Fix {
@@ -295,7 +318,7 @@ func (f *Finding) flagFix(p *Policy, profile *apparmor.Profile, flag string) {
 		fix.Grants = "whatever the rules say of the deleted file's old path"
 		fix.Risk, fix.Reason = rules.Low, ""
 	} else if req, ok := attached(&f.Denial); ok {
-		if own := p.attachedRule(profile, req, f.Denial.Subject.PID); own.Edits != nil {
+		if own := p.attachedRule(profile, req, clueOf(&f.Denial)); own.Edits != nil {
 			fix.Message += ", and a rule for the name that the file then has"
 			fix.Rule += "\n" + own.Rule
 			fix.Edits = append(fix.Edits, own.Edits...)
@@ -308,12 +331,12 @@ func (f *Finding) flagFix(p *Policy, profile *apparmor.Profile, flag string) {
 }
 
 // attachedRule is the rule that is needed beside attach_disconnected, if one is.
-func (p *Policy) attachedRule(profile *apparmor.Profile, req apparmor.FileRequest, pid int) rules.Fix {
+func (p *Policy) attachedRule(profile *apparmor.Profile, req apparmor.FileRequest, c clue) rules.Fix {
 	d := profile.Decide(req)
 	if d.Refused != 0 || d.Unmatched == 0 {
 		return rules.Fix{}
 	}
-	candidates, _ := p.candidates(profile, req, d, pid)
+	candidates, _ := p.candidates(profile, req, d, c)
 	return slices.Concat(candidates, []rules.Fix{{}})[0]
 }
 
@@ -322,7 +345,7 @@ func (p *Policy) attachedRule(profile *apparmor.Profile, req apparmor.FileReques
 // loaded.
 func (f *Finding) transitionFix(p *Policy, profile *apparmor.Profile, rule *apparmor.FileRule) {
 	mode, message := "ix", "stay in this profile"
-	if f.Denial.AppArmor.Info == "profile transition not found" {
+	if f.Denial.AppArmor.Info == transitionNotFound {
 		mode, message = rule.Exec.OrInherit(), "stay in this profile where the target is not loaded"
 	}
 	edits, text := execEdits(profile, rule, f.Denial.AppArmor.Name, mode, rule.Exec.Target)

@@ -327,9 +327,10 @@ func owned(a *parser.AppArmor) (owner, known bool) {
 }
 
 // foldName returns the name with the process ID of /proc/PID/... taken out, as
-// the same access of two processes is one finding.
+// the same access of two processes is one finding. Process 1 is another in each
+// run no more than a file is: see procKind.
 func foldName(name string) string {
-	if _, rest, ok := procPID(name); ok {
+	if id, rest, ok := procPID(name); ok && id != "1" {
 		return "/proc/@{pid}" + rest
 	}
 	return name

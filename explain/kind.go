@@ -18,28 +18,45 @@ type kind struct {
 	made  bool   // first only where the file is made or changed: a name of what is only read stays
 }
 
+// A clue is what a record tells of its path besides the path.
+type clue struct {
+	pid  int  // of the process that was refused, 0 if it is unknown
+	ppid int  // of its parent, likewise: a shell's $$ in what its children are told to open
+	temp bool // the call is one by which the C library makes temporary files and folders
+}
+
 // variable is a part of a path's component that changes from run to run.
 type variable struct {
 	part  *regexp.Regexp // its first group is replaced
 	glob  string         // "" for as many ? as the part is long
 	why   string
 	first bool
+	temp  bool                   // only with a clue that says so
 	check func(part string) bool // if there is one, it must hold
 }
 
 // The variables, by the tools that make the names: mktemp(1), Python's tempfile,
 // UUIDs of RFC 9562, the IDs of container engines and inodes without a name
-// (O_TMPFILE of open(2)). The others are as likely to stay as to change.
+// (O_TMPFILE of open(2)), Perl's File::Temp, mkstemp(3) after whatever a program
+// has it begin with, and Go's os.CreateTemp. The others are as likely to stay as to
+// change.
 var variables = []variable{
 	{part: regexp.MustCompile(`^#([0-9]{3,})$`), glob: "[0-9]*", why: "the number of an inode, as a file without a name does", first: true},
 	{part: regexp.MustCompile(`^tmp\.([A-Za-z0-9]{6,12})$`), why: "a name of mktemp", first: true},
 	{part: regexp.MustCompile(`^tmp([a-z0-9_]{8})$`), why: "a name of a temporary file", first: true},
+	{part: regexp.MustCompile(`^([A-Za-z0-9_]{10})$`), why: randomName, first: true, temp: true, check: wholeRandom},
 	{part: regexp.MustCompile(`\b([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\b`), why: "a UUID", first: true},
 	{part: regexp.MustCompile(`\b([0-9a-f]{64})\b`), glob: "[0-9a-f]*", why: "a container ID", first: true},
-	{part: regexp.MustCompile(`[._-]([A-Za-z0-9]{6,})(?:\.[a-z0-9]{1,5})?$`), why: "what looks like a random name", first: true, check: irregular},
-	{part: regexp.MustCompile(`[.-]([A-Za-z0-9]*[A-Z][A-Za-z0-9]*[0-9a-z][A-Za-z0-9]*)$`), why: "what looks like a random name"},
+	{part: regexp.MustCompile(`[._-]([A-Za-z0-9]{6,})(?:\.[a-z0-9]{1,5})?$`), why: randomName, first: true, check: irregular},
+	{part: regexp.MustCompile(`[._-]([A-Za-z0-9]{3,})(?:\.[a-z]{1,5})?$`), why: randomName, first: true, temp: true, check: unchosen},
+	{part: regexp.MustCompile(`^(?:sed|sort|php)([A-Za-z0-9]{6})$`), why: randomName, first: true, check: unchosen},
+	{part: regexp.MustCompile(`^[A-Z]?[a-z]+([A-Za-z0-9]{6,})(?:\.[a-z]{1,5})?$`), why: randomName, first: true, temp: true, check: unchosen},
+	{part: regexp.MustCompile(`([0-9]{6,})(?:\.[a-z0-9]{1,5})?$`), glob: "[0-9]*", why: "a random number", first: true, temp: true},
+	{part: regexp.MustCompile(`[.-]([A-Za-z0-9]*[A-Z][A-Za-z0-9]*[0-9a-z][A-Za-z0-9]*)$`), why: randomName},
 	{part: regexp.MustCompile(`[a-z.-]([0-9]+(?:\.[0-9]+)+)(?:$|[.-])`), glob: "[0-9]*", why: "a version"},
 }
+
+const randomName = "what looks like a random name"
 
 // word is what a name is made of that somebody chose: Word, word, WORD, 123.
 var word = regexp.MustCompile(`[A-Z]?[a-z]+|[A-Z]+|[0-9]+`)
@@ -50,16 +67,29 @@ func irregular(part string) bool {
 	return 2*len(word.FindAllString(part, -1)) >= len(part)
 }
 
-// kindOf returns the kind of a path. pid is the process that was refused, 0 if it
-// is unknown, and vars are the variables of its policy.
-func kindOf(path string, pid int, vars map[string][]string) kind {
+// chosen is a name that somebody may have chosen: words, and a number behind them.
+// Of six letters and digits by chance, 1 in 20 looks like it.
+var chosen = regexp.MustCompile(`^([A-Z]?[a-z]*([A-Z][a-z]{2,})*|[A-Z]+)[0-9]*$`)
+
+func unchosen(part string) bool { return !chosen.MatchString(part) }
+
+// wholeRandom is the check of a name that may begin with a word of a program's: sort
+// and six letters are ten, too.
+func wholeRandom(part string) bool {
+	return irregular(part) && strings.IndexFunc(part, func(r rune) bool { return r < 'a' || r > 'z' }) < 4
+}
+
+// kindOf returns the kind of a path. vars are the variables of its policy.
+func kindOf(path string, c clue, vars map[string][]string) kind {
 	if id, rest, ok := procPID(path); ok {
 		return procKind(id, rest, vars)
 	}
 	start := 0
 	for component := range strings.SplitAfterSeq(path, "/") {
 		name := strings.TrimSuffix(component, "/")
-		if k := componentKind(path, start, name, pid); k.glob != "" {
+		own := c
+		own.temp = c.temp && start+len(component) == len(path)
+		if k := componentKind(path, start, name, own); k.glob != "" {
 			return k
 		}
 		start += len(component)
@@ -97,28 +127,29 @@ func digits(s string) int {
 }
 
 // componentKind finds a variable in one component of a path, at start.
-func componentKind(path string, start int, name string, pid int) kind {
+func componentKind(path string, start int, name string, c clue) kind {
 	replace := func(from, to int, glob string) string {
 		return quoteAround(path[:start+from], glob, path[start+to:])
 	}
 	if before := path[:start]; (before == "/run/user/" || before == "/var/run/user/") && name != "" && digits(name) == len(name) {
 		return kind{glob: replace(0, len(name), "[0-9]*"), why: "a user ID"}
 	}
-	if own := strconv.Itoa(pid); pid > 9 {
-		if i := strings.Index(name, own); i >= 0 && digits(name[i:]) == len(own) && (i == 0 || digits(name[i-1:i]) == 0) {
-			return kind{glob: replace(i, i+len(own), "[0-9]*"), why: "the ID of the process", first: true}
+	for n, pid := range [...]int{c.pid, c.ppid} {
+		id, why := strconv.Itoa(pid), [...]string{"the ID of the process", "the ID of the process's parent"}[n]
+		if i := strings.Index(name, id); pid > 9 && i >= 0 && digits(name[i:]) == len(id) && (i == 0 || digits(name[i-1:i]) == 0) {
+			return kind{glob: replace(i, i+len(id), "[0-9]*"), why: why, first: true}
 		}
 	}
 	for _, v := range variables {
 		m := v.part.FindStringSubmatchIndex(name)
-		if m == nil || m[3]-m[2] < 3 || v.check != nil && !v.check(name[m[2]:m[3]]) {
+		if m == nil || m[3]-m[2] < 3 || v.temp && !c.temp || v.check != nil && !v.check(name[m[2]:m[3]]) {
 			continue
 		}
 		glob := v.glob
 		if glob == "" {
 			glob = strings.Repeat("?", m[3]-m[2])
 		}
-		return kind{glob: replace(m[2], m[3], glob), why: v.why, first: v.first, made: v.check != nil}
+		return kind{glob: replace(m[2], m[3], glob), why: v.why, first: v.first, made: v.check != nil || v.temp}
 	}
 	return kind{}
 }
@@ -130,6 +161,28 @@ func homeKind(path string, vars map[string][]string) kind {
 		for end := range len(path) {
 			if path[end] == '/' && end > 0 && pattern(glob).Match(path[:end]) {
 				return kind{glob: quoteAround("", "@{HOME}", path[end:]), why: "a home directory"}
+			}
+		}
+	}
+	return kind{}
+}
+
+// folderKind is the kind of a path in a folder that the program makes, by a rule of
+// the profile's own that leaves part of its name open: there the next run will have
+// another.
+func folderKind(profile *apparmor.Profile, path string) kind {
+	for _, r := range profile.Rules {
+		rule, ok := r.(*apparmor.FileRule)
+		if !ok || rule.Path == nil || rule.Deny || rule.Perms&apparmor.Write == 0 || rule.Shared {
+			continue
+		}
+		folder, isFolder := strings.CutSuffix(rule.Path.Source, "/")
+		if name := folder[strings.LastIndexByte(folder, '/')+1:]; !isFolder || name == "*" || !strings.ContainsAny(name, "*?[") || strings.Contains(folder, "**") {
+			continue
+		}
+		for end := range path {
+			if path[end] == '/' && rule.Path.Match(path[:end+1]) {
+				return kind{glob: quoteAround("", folder, path[end:]), why: "the name of a folder that the program makes", first: true}
 			}
 		}
 	}

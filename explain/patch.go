@@ -104,7 +104,7 @@ type want struct {
 	findings []*Finding
 	profile  string // full name
 	requests []apparmor.Request
-	pid      int
+	clue     clue
 	glob     string       // a path expression that grants all requests, with why
 	why      string       // what the names that glob stands for have in common
 	edits    []rules.Edit // of a cause that no rule decides: a flag, a transition
@@ -149,6 +149,9 @@ func (b *patcher) take(f *Finding) {
 	if decision.Refused|decision.Unmatched == 0 {
 		b.p.Explain(f)
 		b.leave(f, f.Why)
+		if f.Cause == AllowedByProfile && profile.At.File.Builtin == "" && !strings.Contains(f.Denial.AppArmor.Profile, "//&") {
+			b.step(loading(profile))
+		}
 		return
 	}
 	if other := b.spared(f); other != "" {
@@ -210,6 +213,8 @@ func (b *patcher) harmless(f *Finding) string {
 	switch {
 	case b.retried(f):
 		return "it was tried read-only as the profile refuses it writable, which the patch allows"
+	case f.Denial.AppArmor.CapName == "dac_read_search" && b.overrides(f) && (call == nil || b.wentOn(f, call)):
+		return "the kernel asks for it before dac_override, which the profile allows"
 	case call == nil:
 	case f.Denial.AppArmor.CapName == "sys_resource" && isCall(call, "mq_open") && b.wentOn(f, call):
 		return "mq_open asks for it to choose the limits of the queue, and goes on with the lower ones without it"
@@ -219,11 +224,18 @@ func (b *patcher) harmless(f *Finding) string {
 	return ""
 }
 
-// wentOn reports whether the refusal of sys_resource is that of mq_attr_ok() in
-// ipc/mqueue.c (Linux 6.12), which did not make mq_open(3) fail: it went on, to
-// success or to another refusal.
+// overrides reports whether the profile of a finding allows dac_override.
+func (b *patcher) overrides(f *Finding) bool {
+	profile, _ := b.p.deciding(&f.Denial)
+	return profile != nil && grantsAll(profile, []apparmor.Request{apparmor.CapabilityRequest{Name: "dac_override"}})
+}
+
+// wentOn reports whether a call did not fail for a capability that it was refused,
+// as that of mq_attr_ok() in ipc/mqueue.c (Linux 6.12) does not make mq_open(3) fail:
+// it went on, to success, to another refusal or to an error that is none.
 func (b *patcher) wentOn(f *Finding, call *parser.Record) bool {
-	return call.Get("success") == "yes" || slices.ContainsFunc(b.findings, func(other *Finding) bool {
+	refused := map[string]bool{"-13": true, "-1": true, "EACCES(Permission denied)": true, "EPERM(Operation not permitted)": true}
+	return !refused[call.Get("exit")] || slices.ContainsFunc(b.findings, func(other *Finding) bool {
 		return other != f && other.Denial.AppArmor != nil && slices.ContainsFunc(f.Serials, func(serial uint32) bool { return slices.Contains(other.Serials, serial) })
 	})
 }
@@ -315,10 +327,11 @@ func (d *draft) add(f *Finding, profile string, req apparmor.Request) {
 		have.Perms |= file.Perms
 		have.Owner = have.Owner && file.Owner
 		w.requests[0] = have
+		w.clue.temp = w.clue.temp || clueOf(&f.Denial).temp
 		w.findings = append(w.findings, f)
 		return
 	}
-	w := &want{findings: []*Finding{f}, profile: profile, requests: []apparmor.Request{req}, pid: f.Denial.Subject.PID}
+	w := &want{findings: []*Finding{f}, profile: profile, requests: []apparmor.Request{req}, clue: clueOf(&f.Denial)}
 	d.wants = append(d.wants, w)
 	if isFile {
 		d.files[key] = w
@@ -328,6 +341,7 @@ func (d *draft) add(f *Finding, profile string, req apparmor.Request) {
 // write changes a policy until it grants all that is wanted of it, and proves it.
 func (b *patcher) write(d *draft) {
 	d.generalise()
+	d.inFolders()
 	for range maxRounds {
 		if !b.round(d) {
 			break
@@ -453,7 +467,7 @@ func (b *patcher) propose(d *draft, w *want) (rules.Fix, bool) {
 		}
 		return globFix(profile, w), true
 	}
-	candidates, _ := b.p.candidates(profile, w.requests[0], profile.Decide(w.requests[0]), w.pid)
+	candidates, _ := b.p.candidates(profile, w.requests[0], profile.Decide(w.requests[0]), w.clue)
 	if w.tried >= len(candidates) {
 		return rules.Fix{}, false
 	}

@@ -173,7 +173,7 @@ func (p *Patched) addContainer(c container.Container) {
 // noFix says why a want has no fix.
 func (b *patcher) noFix(d *draft, w *want) string {
 	if profile := d.after.Profile(w.profile); profile != nil && len(w.requests) > 0 {
-		if _, notes := b.p.candidates(profile, w.requests[0], profile.Decide(w.requests[0]), w.pid); len(notes) > 0 {
+		if _, notes := b.p.candidates(profile, w.requests[0], profile.Decide(w.requests[0]), w.clue); len(notes) > 0 {
 			return notes[0]
 		}
 	}
@@ -322,6 +322,30 @@ func (d *draft) generalise() {
 		}
 		d.wants = slices.DeleteFunc(d.wants, func(w *want) bool { return slices.Contains(g.wants, w) })
 		d.wants = append(d.wants, &joined)
+	}
+}
+
+// inFolders has the names in a folder that the program makes under a name of its own
+// each time stand for those in the next one, too. Complain mode logs both at once.
+func (d *draft) inFolders() {
+	for _, made := range d.wants {
+		if len(made.requests) != 1 || !made.clue.temp {
+			continue
+		}
+		folder, _ := made.requests[0].(apparmor.FileRequest)
+		k := kindOf(folder.Path, made.clue, d.after.Variables)
+		if !strings.HasSuffix(folder.Path, "/") || !k.first {
+			continue
+		}
+		for _, w := range d.wants {
+			if len(w.requests) != 1 || w.profile != made.profile || w == made {
+				continue
+			}
+			file, _ := w.requests[0].(apparmor.FileRequest)
+			if rest, ok := strings.CutPrefix(file.Path, folder.Path); ok && file.Target == "" {
+				w.glob, w.why = quoteAround("", strings.Trim(k.glob, `"`), rest), "this name in folders like this one, whose name holds "+k.why
+			}
+		}
 	}
 }
 

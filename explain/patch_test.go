@@ -55,6 +55,9 @@ func TestPatch(t *testing.T) {
 	with := func(serial, number int, a1, a2 string) string {
 		return strings.NewReplacer("a1=0", "a1="+a1, "a2=0", "a2="+a2).Replace(call(serial, number))
 	}
+	made := func(name, flags, mode string) string {
+		return strings.Replace(opened(1, name, "c", 0), `"open"`, `"mknod"`, 1) + strings.Replace(with(1, 257, "0", flags), "a3=0", "a3="+mode, 1)
+	}
 	mounted := func(serial int, flags string) string {
 		return fmt.Sprintf(`type=AVC msg=audit(1795427169.844:%d): apparmor="DENIED" operation="mount" info="failed mntpnt match" error=-13 profile="p" name="/mnt/" pid=7 comm="mount" fstype="ext4" srcname="/dev/sda" flags="%s"`+"\n", serial, flags)
 	}
@@ -70,18 +73,40 @@ func TestPatch(t *testing.T) {
 	}{
 		{"one path, two masks", opened(1, "/srv/a", "r", 0) + opened(2, "/srv/a", "w", 0), "", "  owner /srv/a rw,\n", 0},
 		{"one path, two owners", opened(1, "/srv/a", "r", 0) + opened(2, "/srv/a", "w", 5), "", "  /srv/a rw,\n", 0},
+		{"an owner rule for this path", opened(1, "/srv/a", "w", 5), "  owner /srv/a w, # ours\n", "  /srv/a w, # ours\n", 0},
+		{"an owner rule for this path, that grants more", opened(1, "/srv/a", "w", 5), "  owner /srv/a rw,\n", "  owner /srv/a rw,\n  /srv/a w,\n", 0},
+		{"an owner rule for many paths", opened(1, "/srv/a", "w", 5), "  owner /srv/* w,\n", "  owner /srv/* w,\n  /srv/a w,\n", 0},
+		{"an owner rule for this path, permissions first", opened(1, "/srv/a", "w", 5), "  audit owner w /srv/a,\n", "  audit w /srv/a,\n", 0},
 		{"sorted, beside its like", opened(1, "/srv/c", "r", 0) + opened(2, "/srv/b", "r", 0), "  /etc/x r,\n  /srv/a r,\n  /var/x r,\n",
 			"  /etc/x r,\n  /srv/a r,\n  owner /srv/b r,\n  owner /srv/c r,\n  /var/x r,\n", 0},
 		{"one rule, two permissions", opened(1, "/srv/a", "w", 0) + opened(2, "/srv/a", "k", 0), "  /srv/a r, # why\n", "  /srv/a rwk, # why\n", 0},
 		{"two paths of one deny rule", opened(1, "/srv/a", "w", 0) + opened(2, "/srv/b", "w", 0), "  /srv/** rw,\n  deny /srv/? w,\n", "", 0},
 		{"a process ID", opened(1, "/proc/77/stat", "r", 0), "", "  owner /proc/[0-9]*/stat r,\n", 0},
+		{"process 1", opened(1, "/proc/1/stat", "r", 0), "", "  owner /proc/1/stat r,\n", 0},
+		{"process 1 and others", opened(1, "/proc/1/stat", "r", 0) + opened(2, "/proc/2/stat", "r", 0) + opened(3, "/proc/77/stat", "r", 0), "", "  owner /proc/[0-9]*/stat r,\n", 0},
 		{"the process's own ID", opened(1, "/run/app.4242.sock", "w", 0), "", "  owner /run/app.[0-9]*.sock w,\n", 0},
+		{"the ID of the process's parent", opened(1, "/tmp/job.4000", "r", 0) + strings.Replace(call(1, 257), "ppid=6", "ppid=4000", 1), "", "  owner /tmp/job.[0-9]* r,\n", 0},
 		{"a rule that another makes needless", opened(1, "/run/app.1.sock", "w", 0) + opened(2, "/run/app.4242.sock", "w", 0), "", "  owner /run/app.[0-9]*.sock w,\n", 0},
 		{"a temporary file", opened(1, "/tmp/tmp.0aZ3bYx9Qk", "w", 0), "", "  owner /tmp/tmp.?????????? w,\n", 0},
 		{"a temporary file of a shorter name", opened(1, "/data/tmp.0aZ3bY", "w", 0), "", "  owner /data/tmp.?????? w,\n", 0},
 		{"a random name", opened(1, "/tmp/app.dHk3Pq", "rw", 0), "", "  owner /tmp/app.?????? rw,\n", 0},
 		{"a random name, made to be read and written", strings.Replace(opened(1, "/tmp/app.dHk3Pq", "c", 0), `"open"`, `"mknod"`, 1) + with(1, 257, "0", "c2"), "", "  owner /tmp/app.?????? rw,\n", 0},
+		{"a file that is made to be read", made("/run/job.lock", "40", "1b6"), "", "  owner /run/job.lock rw,\n", 0},
+		{"a file that is made to be written", made("/run/job.lock", "41", "1b6"), "", "  owner /run/job.lock w,\n", 0},
+		{"a random name after a word, made as mkstemp(3) makes files", made("/srv/sedxB12Cd", "c2", "180"), "", "  owner /srv/sed?????? rw,\n", 0},
+		{"a random name as a whole", made("/tmp/Ab_EfGhIj1", "200c2", "180"), "", "  owner /tmp/?????????? rw,\n", 0},
+		{"a short random name", made("/run/job.aB3d", "c2", "180"), "", "  owner /run/job.???? rw,\n", 0},
+		{"a random number", made("/tmp/job-3928471234.json", "800c2", "180"), "", "  owner /tmp/job-[0-9]*.json rw,\n", 0},
+		{"a random folder", strings.Replace(opened(1, "/srv/d/fAbCdEfGh/", "c", 0), `"open"`, `"mkdir"`, 1) + with(1, 83, "1c0", "0"), "", "  owner /srv/d/f????????/ w,\n", 0},
+		{"a random folder, and a file in it", strings.Replace(opened(1, "/srv/d/fAbCdEfGh/", "c", 0), `"open"`, `"mkdir"`, 1) + with(1, 83, "1c0", "0") + opened(2, "/srv/d/fAbCdEfGh/o t", "w", 0),
+			"", "  owner \"/srv/d/f????????/o t\" w,\n  owner /srv/d/f????????/ w,\n", 0},
+		{"a file in a folder of a random name", opened(1, "/srv/d/fAbCdEfGh/out", "w", 0), "  owner /srv/d/f????????/ w,\n", "  owner /srv/d/f????????/ w,\n  owner /srv/d/f????????/out w,\n", 0},
+		{"a file in any folder", opened(1, "/srv/d/out", "w", 0), "  owner /srv/*/ w,\n", "  owner /srv/*/ w,\n  owner /srv/d/out w,\n", 0},
+		{"a name that somebody chose, made for itself alone", made("/run/appLock1", "c2", "180"), "", "  owner /run/appLock1 rw,\n", 0},
+		{"a name like a random one, made for anybody", made("/srv/appxB12Cd", "c2", "1b6"), "", "  owner /srv/appxB12Cd rw,\n", 0},
 		{"a random name that may be written, and is read", opened(1, "/tmp/app.dHk3Pq", "r", 0), "  /tmp/app.?????? w,\n", "  /tmp/app.?????? w,\n  owner /tmp/app.?????? r,\n", 0},
+		{"a random name that its owner may write, and reads", opened(1, "/tmp/app.dHk3Pq", "r", 0), "  owner /tmp/app.?????? w,\n", "  owner /tmp/app.?????? rw,\n", 0},
+		{"a file of /proc that may be read, and is written", opened(1, "/proc/77/comm", "w", 0), "  owner /proc/[0-9]*/comm r,\n", "  owner /proc/[0-9]*/comm rw,\n", 0},
 		{"a random name and an ending", opened(1, "/tmp/app_qx7zk2ab.json", "w", 0), "", "  owner /tmp/app_????????.json w,\n", 0},
 		{"a random name that is only read", opened(1, "/srv/main.3f9c1d2a.js", "r", 0), "", "  owner /srv/main.3f9c1d2a.js r,\n", 0},
 		{"a name that somebody chose", opened(1, "/srv/org.MyEditor.conf", "w", 0), "", "  owner /srv/org.MyEditor.conf w,\n", 0},
@@ -93,6 +118,12 @@ func TestPatch(t *testing.T) {
 		{"a file without a name", opened(1, "/srv/#131097", "rw", 0), "", "  owner \"/srv/#[0-9]*\" rw,\n", 0},
 		{"a variable of the profile's", opened(1, "/opt/app/x y", "r", 5), "  @{APP}/bin r,\n", "  @{APP}/bin r,\n  \"@{APP}/x y\" r,\n", 0},
 		{"a capability that another spares", capable(1, "dac_read_search", 2) + capable(1, "dac_override", 1), "", "  capability dac_override,\n", 1},
+		{"a capability that another spares, which the profile has", capable(1, "dac_read_search", 2) + strings.Replace(call(1, 257), "success=no exit=-13", "success=yes exit=3", 1),
+			"  capability dac_override,\n", "  capability dac_override,\n", 1},
+		{"a capability that another spares, which the profile has, and a file", capable(1, "dac_read_search", 2) + opened(1, "/srv/a", "r", 5) + call(1, 257),
+			"  capability dac_override,\n", "  capability dac_override,\n  /srv/a r,\n", 1},
+		{"a capability that another does not spare, which the profile has", capable(1, "dac_read_search", 2) + call(1, 304),
+			"  capability dac_override,\n", "  capability dac_override,\n  capability dac_read_search,\n", 0},
 		{"a limit that mq_open asks about", capable(1, "sys_resource", 24) + call(1, 240) + opened(1, "/q", "w", 0), "", "  owner /q w,\n", 1},
 		{"a limit that mq_open is refused by", capable(1, "sys_resource", 24) + call(1, 240), "", "  capability sys_resource,\n", 0},
 		{"a limit of another call", capable(1, "sys_resource", 24) + call(1, 160) + opened(1, "/q", "w", 0), "", "  capability sys_resource,\n  owner /q w,\n", 0},
@@ -136,9 +167,32 @@ func TestPatchNeedless(t *testing.T) {
 	require.Len(t, patch.Changes, 1, "%+v", patch.Left)
 	assert.Equal(t, "profile p flags=(attach_disconnected) {\n  owner /f r,\n  owner /run/app.[0-9]*.sock w,\n}\n", patch.Changes[0].New)
 
+	patch = patched(t, strings.Replace(disconnected, `name="f"`, `name=""`, 1), "profile p {\n}\n", nil)
+	require.Len(t, patch.Changes, 1, "%+v", patch.Left)
+	assert.Equal(t, "profile p flags=(attach_disconnected) {\n  owner / r,\n}\n", patch.Changes[0].New)
+
 	patch = patched(t, disconnected, "profile p {\n  /** rw,\n}\n", nil)
 	require.Len(t, patch.Changes, 1, "%+v", patch.Left)
 	assert.Equal(t, "profile p flags=(attach_disconnected) {\n  /** rw,\n}\n", patch.Changes[0].New)
+}
+
+// TestPatchLocalOfTwo holds that a local file of two profiles of a policy is left as it is.
+func TestPatchLocalOfTwo(t *testing.T) {
+	const include = "  include if exists <local/both>\n}\n"
+	patch := patched(t, opened(1, "/srv/a", "r", 0), "profile p {\n"+include+"profile q {\n"+include, map[string]string{"local/both": "# of both\n"})
+	require.Len(t, patch.Changes, 1)
+	assert.Equal(t, "profile p {\n"+strings.TrimSuffix(include, "}\n")+"  owner /srv/a r,\n}\nprofile q {\n"+include, patch.Changes[0].New)
+}
+
+// TestPatchStale holds that what the files allow already is to be loaded, by the file
+// that includes the profile.
+func TestPatchStale(t *testing.T) {
+	log := strings.Replace(opened(1, "/srv/a", "r", 0), `profile="p"`, `profile="p//c"`, 1)
+	patch := patched(t, log, "profile p {\n  include <children>\n}\n", map[string]string{"children": "profile c {\n  /srv/a r,\n}\n"})
+	assert.Empty(t, patch.Changes)
+	assert.Len(t, patch.Left, 1)
+	require.Len(t, patch.Steps, 1)
+	assert.Regexp(t, `^apparmor_parser -r -W /.*/p$`, patch.Steps[0])
 }
 
 // TestPatchLocal holds that a profile with a local include is left as it is, and
@@ -335,7 +389,7 @@ func FuzzPatchName(f *testing.F) {
 			return
 		}
 		// What the next run will have another of is fixed by a glob.
-		if kindOf("/"+name, 4242, nil).glob != "" {
+		if kindOf("/"+name, clue{pid: 4242}, nil).glob != "" {
 			return
 		}
 		checkExact(t, "/"+name)

@@ -136,7 +136,7 @@ func errorsOf(diagnostics []rules.Diagnostic) []rules.Diagnostic {
 // the files the user named, else from the directory, else from those built into
 // runtimes. Learning profiles (a//null-...) are looked up as their parent.
 func (p *Policy) profile(name string) *apparmor.Profile {
-	name, _, _ = strings.Cut(name, "//null-")
+	name, _, _ = strings.Cut(name, learning)
 	if name == "" {
 		return nil
 	}

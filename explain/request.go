@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -182,23 +183,51 @@ func opensLibrary(d *parser.Denial, req apparmor.Request) bool {
 	return ok && flags == cloexec
 }
 
-// opensToRead reports whether a file that is made is opened to be read and
-// written, as by mkstemp(3).
+// opensToRead reports whether a file that is made is opened to be read, too, as by
+// mkstemp(3), or read only, as a lock.
 func opensToRead(d *parser.Denial) bool {
 	flags, ok := openFlags(d)
-	return ok && flags&0o3 == 0o2 // O_RDWR of O_ACCMODE
+	return ok && flags&0o3 != 0o1 // O_WRONLY of O_ACCMODE
+}
+
+// clueOf returns what a record tells of its path besides the path. mkstemp(3) makes
+// a file that is not there for its owner alone, to be read and written, and
+// mkdtemp(3) such a folder.
+func clueOf(d *parser.Denial) clue {
+	const (
+		exclusive = 0o302 // O_RDWR, O_CREAT and O_EXCL
+		ownerFile = 0o600
+		ownerDir  = 0o700
+	)
+	c := clue{pid: d.Subject.PID}
+	if call := d.Event.Record(parser.SYSCALL); call != nil {
+		c.ppid, _ = strconv.Atoi(call.Get("ppid"))
+	}
+	if flags, ok := openFlags(d); ok && flags&exclusive == exclusive {
+		mode, ok := argument(d, map[string]string{"open": "a2", "openat": "a3"})
+		c.temp = ok && mode == ownerFile
+	} else if mode, ok := argument(d, map[string]string{"mkdir": "a1", "mkdirat": "a2"}); ok {
+		c.temp = mode == ownerDir
+	}
+	return c
 }
 
 // openFlags returns the flags of the event's open(2) or openat(2).
 func openFlags(d *parser.Denial) (flags uint64, ok bool) {
+	return argument(d, map[string]string{"open": "a1", "openat": "a2"})
+}
+
+// argument returns an argument of the event's system call, if it is one of calls,
+// which name the field of it.
+func argument(d *parser.Denial, calls map[string]string) (value uint64, ok bool) {
 	call := d.Event.Record(parser.SYSCALL)
 	if call == nil {
 		return 0, false
 	}
-	for name, arg := range map[string]string{"open": "a1", "openat": "a2"} {
+	for name, field := range calls {
 		if isCall(call, name) {
-			flags, err := strconv.ParseUint(call.Get(arg), 16, 64)
-			return flags, err == nil
+			value, err := strconv.ParseUint(call.Get(field), 16, 64)
+			return value, err == nil
 		}
 	}
 	return 0, false
@@ -208,13 +237,21 @@ func openFlags(d *parser.Denial) (flags uint64, ok bool) {
 // it is once attach_disconnected has it begin there: disconnect() in
 // security/apparmor/path.c, Linux 6.12. It reports false for other records.
 func attached(d *parser.Denial) (apparmor.FileRequest, bool) {
-	req, ok := request(d)
-	file, isFile := req.(apparmor.FileRequest)
-	if !ok || !isFile || strings.HasPrefix(file.Path, "/") {
+	if req, ok := request(d); ok {
+		if _, isFile := req.(apparmor.FileRequest); !isFile {
+			return apparmor.FileRequest{}, false
+		}
+	}
+	named := *d.AppArmor
+	if strings.HasPrefix(named.Name, "/") {
 		return apparmor.FileRequest{}, false
 	}
-	file.Path = "/" + file.Path
-	file, _ = lasting(d, file).(apparmor.FileRequest)
+	named.Name = "/" + named.Name // "/" itself for what has no path, as a namespace
+	req, ok := fileRequest(&named, cmp.Or(named.Denied, named.Requested))
+	if !ok {
+		return apparmor.FileRequest{}, false
+	}
+	file, _ := lasting(d, req).(apparmor.FileRequest)
 	return file, true
 }
 

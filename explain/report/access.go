@@ -121,6 +121,9 @@ func file(op, mask, name string) []string {
 		verbs = []string{"access"}
 	}
 	what := append(say(join(verbs)), quoted(name))
+	if name == "" { // of a namespace, a pipe or the like
+		what = say(join(verbs) + " a file that has no path")
+	}
 	switch op {
 	case "file_inherit":
 		return append(what, say("(inherited open across exec)")...)
@@ -148,7 +151,7 @@ func mapping(mask, name string) []string {
 // execution words exec; the target is the profile it would have changed to.
 func execution(name, target string) []string {
 	switch {
-	case target == "" || strings.Contains(target, "//null-"):
+	case target == "" || target == name || strings.Contains(target, "//null-"):
 		return say("execute %", name)
 	case target == "unconfined":
 		return say("execute % unconfined", name)

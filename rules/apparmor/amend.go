@@ -1,6 +1,7 @@
 package apparmor
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 
@@ -39,6 +40,28 @@ func (r *FileRule) SetPerms(word string) (edits []rules.Edit, text string, ok bo
 		edits = append(edits, rules.Edit{At: target, New: ""})
 	}
 	return edits, amended(r.At, edits), true
+}
+
+// ownerWord is the qualifier with the space behind it.
+var ownerWord = regexp.MustCompile(`\bowner\s+`)
+
+// DropOwner returns the edit that has an owner rule grant its permissions whoever
+// owns the file, and the rule's text afterwards. It reports false if the rule is
+// shared, or owner is that of a block around it.
+func (r *FileRule) DropOwner() (edit rules.Edit, text string, ok bool) {
+	if r.Shared || r.Path == nil || !r.Owner {
+		return rules.Edit{}, "", false
+	}
+	before := r.At
+	before.Span.End = min(r.PathAt.Span.Start, r.PermsAt.Span.Start)
+	m := ownerWord.FindStringIndex(before.Text())
+	if m == nil {
+		return rules.Edit{}, "", false
+	}
+	at := r.At
+	at.Span = rules.Span{Start: r.At.Span.Start + m[0], End: r.At.Span.Start + m[1]}
+	edit = rules.Edit{At: at}
+	return edit, amended(r.At, []rules.Edit{edit}), true
 }
 
 // WithoutPerms returns the permissions of a deny rule as they are written, less

@@ -12,7 +12,7 @@ import (
 
 // Local returns the file of the profile's own include <local/NAME>, which
 // packages keep for what the administrator of a system adds, or nil if it has
-// none or the file is not there.
+// none, the file is not there, or another profile of the policy includes it, too.
 func (p *Profile) Local() *rules.File { return p.local }
 
 // Insert returns the edit that adds a rule, such as "/etc/hosts r,", or an
@@ -236,6 +236,9 @@ func (r *FileRule) replacePerms(old string, add Perms) (edit rules.Edit, text st
 		at -= n
 	}
 	word := old[:at] + add.letters() + old[at:]
+	if old == r.Perms.String() {
+		word = (r.Perms | add).String() // in the order in which they are, if that is the usual one
+	}
 	if perms, _, problem := parsePerms(word); problem != "" || perms&add != add {
 		return rules.Edit{}, "", false
 	}

@@ -94,6 +94,8 @@ func TestAddPerms(t *testing.T) {
 		{"owner /a  r,", Write | Lock, "owner /a  rwk,"},
 		{"/a rix,", Mmap, "/a rmix,"},
 		{"r /a,", Write, "rw /a,"},
+		{"/a w,", Read | Lock, "/a rwk,"},
+		{"/a wr,", Lock, "/a wrk,"},
 		{"/a Pxr -> b,", Write, "/a Pxrw -> b,"},
 		{"/a px -> b,", Read, "/a rpx -> b,"},
 		{"/a ra,", Write, "/a rw,"},

@@ -183,6 +183,21 @@ func (r *resolver) profiles() {
 	for _, p := range r.pending {
 		r.profile(p.stmt, scope{via: p.via})
 	}
+	r.ownLocals()
+}
+
+// ownLocals leaves each profile the local file that no other profile includes: what
+// is added to one of several would be theirs, too.
+func (r *resolver) ownLocals() {
+	users := map[*rules.File]int{}
+	for _, p := range r.policy.Profiles {
+		users[p.local]++
+	}
+	for _, p := range r.policy.Profiles {
+		if users[p.local] > 1 {
+			p.local = nil
+		}
+	}
 }
 
 // profile resolves one profile, its rules and its children.
