@@ -233,10 +233,13 @@ func undecided(d seccomp.Decision) string {
 
 // answerWords returns an outcome as "errno 1 (EPERM)" or "kill_process".
 func answerWords(o seccomp.Outcome) string {
-	if o.Action != seccomp.Errno {
-		return o.Action.String()
+	switch o.Action {
+	case seccomp.Errno:
+		return fmt.Sprintf("errno %d (%s)", o.Errno, seccomp.ErrnoName(o.Errno))
+	case seccomp.Trace:
+		return "trace (ENOSYS without a tracer)"
 	}
-	return fmt.Sprintf("errno %d (%s)", o.Errno, seccomp.ErrnoName(o.Errno))
+	return o.Action.String()
 }
 
 func names(e *seccomp.Entry, syscall string) bool {
