@@ -36,7 +36,7 @@ func (p *Policy) explainSeccomp(f *Finding) {
 	}
 	f.noteMissingArgs(record, d)
 	if !answers(d, record) {
-		f.disagree(profile, d, record)
+		f.disagree(profile, call, d, record)
 		if foretold(d, record) {
 			p.fixSeccomp(f, profile, call, d)
 		}
@@ -98,8 +98,32 @@ func decidedBy(record *parser.Seccomp, d seccomp.Decision) seccomp.Decision {
 		held = refusing
 	}
 	if len(held) == 1 {
-		d.Outcome, d.Undecidable, d.Whens = held[0], false, nil
+		d = settled(d, held[0])
 	}
+	return d
+}
+
+// settled is a decision of which the answer is known: the conditions asked before
+// it did not hold, so entries that would have allowed the call were no help.
+func settled(d seccomp.Decision, answer seccomp.Outcome) seccomp.Decision {
+	near, dropped := slices.Clip(d.Near), slices.Clip(d.Dropped)
+	for _, w := range d.Whens {
+		if w.Entry == answer.Entry && w.When == answer.When {
+			break
+		}
+		if w.Entry == nil || !w.Action.Permits() {
+			continue
+		}
+		switch in, ex := w.Entry.Includes, w.Entry.Excludes; {
+		case in.MinKernel != "" || ex.MinKernel != "":
+			dropped = append(dropped, seccomp.Dropped{Entry: w.Entry, Name: w.Name, Why: "needs " + w.When, Gate: seccomp.KernelGate})
+		case len(in.Caps)+len(ex.Caps) > 0:
+			dropped = append(dropped, seccomp.Dropped{Entry: w.Entry, Name: w.Name, Why: "needs " + w.When, Caps: in.Caps, Gate: seccomp.CapGate})
+		default:
+			near = append(near, w.Entry)
+		}
+	}
+	d.Outcome, d.Undecidable, d.Whens, d.Near, d.Dropped = answer, false, nil, near, dropped
 	return d
 }
 
@@ -133,7 +157,7 @@ func foretold(d seccomp.Decision, record *parser.Seccomp) bool {
 
 // disagree says that the profile is not the one that the kernel applied: its
 // answer is another than the record's.
-func (f *Finding) disagree(profile *seccomp.Profile, d seccomp.Decision, record *parser.Seccomp) {
+func (f *Finding) disagree(profile *seccomp.Profile, call seccomp.Call, d seccomp.Decision, record *parser.Seccomp) {
 	f.Decision = Granted
 	if !d.Action.Permits() {
 		f.Decision = Refused
@@ -148,7 +172,8 @@ func (f *Finding) disagree(profile *seccomp.Profile, d seccomp.Decision, record 
 	}
 	f.Rules = seccompPlaces(profile, d)
 	if foretold(d, record) {
-		f.Why += fmt.Sprintf("; this profile would answer %s to %s", answerWords(d.Outcome), d.Syscall)
+		_, why := seccompCause(call, d)
+		f.Why += fmt.Sprintf("; this profile would answer %s to %s: %s", answerWords(d.Outcome), d.Syscall, why)
 		return
 	}
 	f.Notes = append(f.Notes, "Name the profile that the container was started with by --seccomp, or the container by --inventory; a program can also install filters of its own.")

@@ -102,6 +102,37 @@ func TestSeccompCauses(t *testing.T) {
 	}
 }
 
+// What `whydenied observe --log-action` brought to light is explained as what the
+// profile itself refuses: with the entries that allow the call in other cases.
+func TestObservedCalls(t *testing.T) {
+	const head = `{"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64"],"syscalls":[{"names":["read","statx"],"action":"SCMP_ACT_ALLOW"},`
+	for _, c := range []struct {
+		name, entries string
+		why           string
+		place         string // note of the second place
+	}{
+		{"not listed", `{"names":["write"],"action":"SCMP_ACT_ALLOW"}`, "no entry of the profile names mkdir", ""},
+		{"denied", `{"names":["mkdir"],"action":"SCMP_ACT_ERRNO","errnoRet":13}`, "an entry names mkdir and answers errno 13 (EACCES)", ""},
+		{"tracer", `{"names":["mkdir"],"action":"SCMP_ACT_TRACE"}`, "answers trace (ENOSYS without a tracer)", ""},
+		{"capability", `{"names":["mkdir"],"action":"SCMP_ACT_ALLOW","includes":{"caps":["CAP_SYS_ADMIN"]}}`,
+			"an entry that allows mkdir is not in force: it needs CAP_SYS_ADMIN held", "not in force: needs CAP_SYS_ADMIN held"},
+		{"kernel", `{"names":["mkdir"],"action":"SCMP_ACT_ALLOW","includes":{"minKernel":"99.5"}}`,
+			"an entry that allows mkdir is not in force: it needs kernel 99.5 or newer", "not in force: needs kernel 99.5 or newer"},
+		{"arguments", `{"names":["mkdir"],"action":"SCMP_ACT_ALLOW","args":[{"index":1,"value":448,"op":"SCMP_CMP_EQ"}]}`,
+			"the profile allows mkdir only with other arguments", "applies to other arguments only"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := seccompFinding(t, "lab", 0xc000003e, 83, 0x7ffc0000, head+c.entries+"]}", nil)
+			assert.Equal(t, LoggedOnly, f.Cause)
+			assert.Contains(t, f.Why, c.why)
+			if c.place != "" {
+				require.Len(t, f.Rules, 2)
+				assert.Equal(t, c.place, f.Rules[1].Note)
+			}
+		})
+	}
+}
+
 // tracedDenial returns a call as tracing gives it.
 func tracedDenial(syscall uint32, code uint32, errno int, args ...uint64) parser.Denial {
 	at := time.Date(2026, 11, 25, 1, 2, 3, 0, time.UTC)
