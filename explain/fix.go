@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -171,6 +172,9 @@ func pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, pid int) (o
 		what = "let it run under this profile (ix): add a rule"
 	}
 	k := kindOf(file.Path, pid, profile.Policy.Variables)
+	if !k.first && !k.only {
+		k = cmp.Or(replacementKind(profile, file.Path), k)
+	}
 	switch {
 	case k.glob == "":
 		return add(nil, spell(profile, file.Path), what+" for this path alone"), nil

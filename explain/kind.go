@@ -27,8 +27,8 @@ type variable struct {
 	check func(part string) bool // if there is one, it must hold
 }
 
-// The variables, by the tools that make the names: mktemp(1), Python's tempfile,
-// UUIDs of RFC 9562, the IDs of container engines and inodes without a name
+// The variables, by the tools that make the names: mktemp(1), Python's tempfile, those
+// that have mkstemp(3) end a word of theirs, UUIDs of RFC 9562, the IDs of container engines and inodes without a name
 // (O_TMPFILE of open(2)). The others are as likely to stay as to change.
 var variables = []variable{
 	{part: regexp.MustCompile(`^#([0-9]{3,})$`), glob: "[0-9]*", why: "the number of an inode, as a file without a name does", first: true},
@@ -36,6 +36,7 @@ var variables = []variable{
 	{part: regexp.MustCompile(`^tmp([a-z0-9_]{8})$`), why: "a name of a temporary file", first: true},
 	{part: regexp.MustCompile(`\b([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\b`), why: "a UUID", first: true},
 	{part: regexp.MustCompile(`\b([0-9a-f]{64})\b`), glob: "[0-9a-f]*", why: "a container ID", first: true},
+	{part: regexp.MustCompile(`^(?:sed|sort|php|cc)([A-Za-z0-9]{6})(?:\.[a-z]{1,3})?$`), why: "a name of a temporary file", first: true, check: mixed},
 	{part: regexp.MustCompile(`[._-]([A-Za-z0-9]{6,})(?:\.[a-z0-9]{1,5})?$`), why: "what looks like a random name", first: true, check: irregular},
 	{part: regexp.MustCompile(`[.-]([A-Za-z0-9]*[A-Z][A-Za-z0-9]*[0-9a-z][A-Za-z0-9]*)$`), why: "what looks like a random name"},
 	{part: regexp.MustCompile(`[a-z.-]([0-9]+(?:\.[0-9]+)+)(?:$|[.-])`), glob: "[0-9]*", why: "a version"},
@@ -48,6 +49,37 @@ var word = regexp.MustCompile(`[A-Z]?[a-z]+|[A-Z]+|[0-9]+`)
 // mkstemp(3) makes them: its words are no longer than two letters on average.
 func irregular(part string) bool {
 	return 2*len(word.FindAllString(part, -1)) >= len(part)
+}
+
+// mixed reports whether a part of a name is more than one word, as nearly all that
+// mkstemp(3) makes are.
+func mixed(part string) bool { return len(word.FindAllString(part, -1)) > 1 }
+
+// replacementKind is the kind of a file that a program makes beside one that the
+// profile names, to take its place: busybox's sed -i and others have mkstemp(3) end
+// its name in six more characters.
+func replacementKind(profile *apparmor.Profile, path string) kind {
+	const random = 6
+	if len(path) <= random || !isName(path[len(path)-random:]) || !mixed(path[len(path)-random:]) {
+		return kind{}
+	}
+	beside := path[:len(path)-random]
+	if strings.HasSuffix(beside, "/") { // a directory
+		return kind{}
+	}
+	for _, r := range naming(profile, apparmor.FileRequest{Path: beside, Owner: true}) {
+		if isLiteral(r) {
+			return kind{glob: quoteAround(beside, strings.Repeat("?", random), ""), why: "what looks like a random name", first: true, made: true}
+		}
+	}
+	return kind{}
+}
+
+// isName reports whether a text is of letters and digits alone.
+func isName(s string) bool {
+	return !strings.ContainsFunc(s, func(c rune) bool {
+		return (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
+	})
 }
 
 // kindOf returns the kind of a path. pid is the process that was refused, 0 if it
