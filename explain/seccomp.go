@@ -81,7 +81,7 @@ func (p *Policy) callIn(c container.Container, arch seccomp.Arch) seccomp.Call {
 // decidedBy settles a decision that hangs on unknown arguments if the kernel's
 // answer is that of one entry alone: then its condition held. Where none answers
 // log and the call was logged, it is what `whydenied observe --log-action` made of
-// the only one that refuses.
+// the only one that refuses silently.
 func decidedBy(record *parser.Seccomp, d seccomp.Decision) seccomp.Decision {
 	if !d.Undecidable || given(d.Outcome, record) {
 		return d
@@ -90,7 +90,7 @@ func decidedBy(record *parser.Seccomp, d seccomp.Decision) seccomp.Decision {
 	for _, w := range append(slices.Clip(d.Whens), d.Outcome) {
 		if given(w, record) {
 			held = append(held, w)
-		} else if !w.Action.Permits() {
+		} else if w.Action.Silent() {
 			refusing = append(refusing, w)
 		}
 	}
@@ -150,16 +150,20 @@ func given(o seccomp.Outcome, record *parser.Seccomp) bool {
 }
 
 // foretold reports whether a call that was only logged is one that the profile
-// refuses: what `whydenied observe --log-action` made of it was in force.
+// refuses silently: what `whydenied observe --log-action` made of it was in force.
 func foretold(d seccomp.Decision, record *parser.Seccomp) bool {
-	return seccomp.Action(record.Code) == seccomp.Log && !d.Undecidable && !d.Action.Permits()
+	silent := func(w seccomp.Outcome) bool { return w.Action.Silent() }
+	return seccomp.Action(record.Code) == seccomp.Log && !answers(d, record) && (silent(d.Outcome) || slices.ContainsFunc(d.Whens, silent))
 }
 
 // disagree says that the profile is not the one that the kernel applied: its
 // answer is another than the record's.
 func (f *Finding) disagree(profile *seccomp.Profile, call seccomp.Call, d seccomp.Decision, record *parser.Seccomp) {
 	f.Decision = Granted
-	if !d.Action.Permits() {
+	switch {
+	case d.Undecidable:
+		f.Decision = Undecidable
+	case !d.Action.Permits():
 		f.Decision = Refused
 	}
 	if f.Cause == "" {
@@ -173,7 +177,11 @@ func (f *Finding) disagree(profile *seccomp.Profile, call seccomp.Call, d seccom
 	f.Rules = seccompPlaces(profile, d)
 	if foretold(d, record) {
 		_, why := seccompCause(call, d)
-		f.Why += fmt.Sprintf("; this profile would answer %s to %s: %s", answerWords(d.Outcome), d.Syscall, why)
+		would := "would answer " + answerWords(d.Outcome) + " to"
+		if d.Undecidable {
+			would = "can refuse"
+		}
+		f.Why += fmt.Sprintf("; this profile %s %s: %s", would, d.Syscall, why)
 		return
 	}
 	f.Notes = append(f.Notes, "Name the profile that the container was started with by --seccomp, or the container by --inventory; a program can also install filters of its own.")

@@ -32,8 +32,38 @@ func seccompFixes(profile *seccomp.Profile, call seccomp.Call, d seccomp.Decisio
 	}
 	c.enosys()
 	c.allowWhen()
-	c.allow()
+	if !c.lift() {
+		c.allow()
+	}
 	return c.fixes
+}
+
+// lift proposes to drop the one condition under which a profile that else allows the
+// call refused it, and reports whether that leaves no wider fix to propose. The
+// record has no arguments, but the answer tells that the condition held.
+func (c *callFix) lift() (all bool) {
+	e := c.d.Entry
+	if e == nil || len(e.Args) == 0 || !c.profile.Default.Permits() || c.call.Args != nil {
+		return false
+	}
+	args, ok := e.Example()
+	edit, err := c.profile.Remove(e, c.d.Syscall)
+	if !ok || err != nil {
+		return false
+	}
+	one := *c
+	one.call.Args, one.fixes = args, nil
+	danger := callDanger(c.d.Syscall, args)
+	one.prove(seccomp.Allow, rules.Fix{
+		Message: fmt.Sprintf("allow %s when %s", c.d.Syscall, c.d.When),
+		Rule:    fmt.Sprintf("%q", c.d.Syscall),
+		Edits:   []rules.Edit{edit},
+		Risk:    danger.risk,
+		Reason:  danger.reason,
+	}, seccomp.Want{Name: c.d.Syscall, Args: e.Args})
+	c.fixes = append(c.fixes, one.fixes...)
+	edits, err := c.profile.Allow(c.d.Syscall)
+	return len(one.fixes) > 0 && err == nil && slices.Equal(edits, []rules.Edit{edit})
 }
 
 // enosys proposes to answer ENOSYS.

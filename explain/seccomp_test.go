@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,6 +99,43 @@ func TestSeccompCauses(t *testing.T) {
 			assert.Equal(t, c.decision, f.Decision)
 			assert.Equal(t, c.fixed, len(f.Fixes) > 0, "%+v", f.Fixes)
 			assert.NotEmpty(t, f.Why)
+		})
+	}
+}
+
+// Where one of several conditions refused a call, that one is dropped, and the others
+// stay.
+func TestOneCondition(t *testing.T) {
+	const kill, log = 0x80000000, 0x7ffc0000
+	const head = `{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86_64"],"syscalls":[`
+	const alg = `{"names":["socket"],"action":"SCMP_ACT_ERRNO","args":[{"index":0,"value":38,"op":"SCMP_CMP_EQ"}]}`
+	const netlink = `{"names":["socket"],"action":"SCMP_ACT_KILL_PROCESS","args":[{"index":0,"value":16,"op":"SCMP_CMP_EQ"},{"index":2,"value":9,"op":"SCMP_CMP_EQ"}]}`
+	for _, c := range []struct {
+		name, profile string
+		code          uint32
+		fixes         []string
+		kept          string // what the first leaves
+		grants        string // besides
+	}{
+		{"a killing one of two", head + alg + "," + netlink + "]}", kill, []string{"allow socket when a0 == 16 and a2 == 9", "allow socket whatever its arguments, which the record does not say"}, alg, ""},
+		{"a silent one of two", head + alg + "," + netlink + "]}", log, []string{"allow socket when a0 == 38", "allow socket whatever its arguments, which the record does not say"}, netlink, ""},
+		{"the only one", head + alg + "]}", log, []string{"allow socket when a0 == 38"}, "", ""},
+		{"either of two", head + alg + "," + strings.Replace(alg, "38", "40", 1) + "]}", log, []string{"allow socket whatever its arguments, which the record does not say"}, "", "socket(AF_ALG)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := seccompFinding(t, "lab", 0xc000003e, 41, c.code, c.profile, nil)
+			var fixes []string
+			for _, fix := range f.Fixes {
+				fixes = append(fixes, fix.Message)
+			}
+			require.Equal(t, c.fixes, fixes)
+			assert.Contains(t, f.Fixes[0].Grants, c.grants)
+			if c.grants == "" {
+				assert.Empty(t, f.Fixes[0].Grants)
+			}
+			changes, err := rules.Apply(f.Fixes[0].Edits)
+			require.NoError(t, err)
+			assert.JSONEq(t, head+c.kept+"]}", changes[0].New)
 		})
 	}
 }

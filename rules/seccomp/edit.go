@@ -227,12 +227,11 @@ func (p *Profile) Observe(flag bool) ([]rules.Edit, error) {
 		}
 		edits = append(edits, rules.Edit{At: at, New: quote + Log.SCMP() + quote})
 	}
-	silent := func(a Action) bool { return a == Errno || a == Trap || a == Trace }
-	if silent(p.Default) && !p.DefaultAt.IsZero() {
+	if p.Default.Silent() && !p.DefaultAt.IsZero() {
 		replace(p.DefaultAt)
 	}
 	for _, e := range p.Entries {
-		if e.valid && silent(e.Action) {
+		if e.valid && e.Action.Silent() {
 			replace(e.ActionAt)
 		}
 	}
