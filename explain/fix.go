@@ -414,6 +414,7 @@ func (p *Policy) denyFixes(profile *apparmor.Profile, req apparmor.Request, d ap
 	}
 	narrow := &rules.Fix{Message: "make the deny rule leave out this alone"}
 	wide := rules.Fix{Message: "take this out of the deny rule"}
+	written := map[string]bool{}
 	for _, r := range d.Deny {
 		if r.Head().Shared {
 			return p.inlineFixes(profile, req, r)
@@ -423,6 +424,7 @@ func (p *Policy) denyFixes(profile *apparmor.Profile, req apparmor.Request, d ap
 			narrow = nil
 		}
 		if narrow != nil {
+			unrepeated(narrowed.Edits, written)
 			narrow.Edits = append(narrow.Edits, narrowed.Edits...)
 			narrow.Rule = strings.TrimPrefix(narrow.Rule+"\n"+narrowed.Text, "\n")
 			if narrowed.Note != "" {
@@ -445,6 +447,24 @@ func (p *Policy) denyFixes(profile *apparmor.Profile, req apparmor.Request, d ap
 		fixes = append(fixes, p.allowToo(wide, profile, req))
 	}
 	return fixes, notes
+}
+
+// unrepeated takes out of edits the rules that others have written already, as two
+// deny rules that overlap leave much the same.
+func unrepeated(edits []rules.Edit, written map[string]bool) {
+	for i := range edits {
+		var kept []string
+		for line := range strings.SplitSeq(edits[i].New, "\n") {
+			rule := strings.TrimSpace(line)
+			if !written[rule] || rule == "" {
+				kept = append(kept, line)
+				written[rule] = true
+			}
+		}
+		if len(kept) > 0 {
+			edits[i].New = strings.TrimLeft(strings.Join(kept, "\n"), " \t")
+		}
+	}
 }
 
 // inlineFixes proposes what is to be done about a deny rule that other profiles
