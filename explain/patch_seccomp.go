@@ -88,7 +88,7 @@ func (b *patcher) allow(s *sheet, f *Finding, call seccomp.Call) {
 	refused := decidedBy(f.Denial.Seccomp, s.before.Decide(call))
 	key := fmt.Sprint(call.Arch, d.Syscall, call.Args, refused.When)
 	fix, known := s.fixes[key]
-	if !known && d.Action.Permits() {
+	if !known && d.Action.Permits() && !d.Undecidable {
 		fix, known = rules.Fix{Message: "allowed by the fix of another finding", Proof: []string{"the call is now allowed"}}, true
 	}
 	if !known {

@@ -14,6 +14,7 @@ type callFix struct {
 	profile *seccomp.Profile
 	call    seccomp.Call
 	d       seccomp.Decision // of the profile to the call
+	lifts   bool             // the fix takes a refusal out of a profile that else allows, and nothing more
 	fixes   []rules.Fix
 }
 
@@ -52,7 +53,7 @@ func (c *callFix) lift() (all bool) {
 		return false
 	}
 	one := *c
-	one.call.Args, one.fixes = args, nil
+	one.call.Args, one.lifts, one.fixes = args, true, nil
 	danger := callDanger(c.d.Syscall, args)
 	one.prove(seccomp.Allow, rules.Fix{
 		Message: fmt.Sprintf("allow %s when %s", c.d.Syscall, c.d.When),
@@ -180,7 +181,9 @@ func (c *callFix) cover() {
 
 // prove adds a fix if the edited profile reads back, gives the call the wanted
 // answer, and refuses nothing that was allowed; it leaves out the edits that this
-// does not need, and writes down what was proved and what else is allowed.
+// does not need, and writes down what was proved and what else is allowed. Where
+// libseccomp's answer to some calls is not defined, that cannot be told, but of a
+// fix that only lifts a refusal.
 func (c *callFix) prove(want seccomp.Action, fix rules.Fix, wanted ...seccomp.Want) {
 	edited := c.answered(fix.Edits, want)
 	if edited == nil {
@@ -195,7 +198,7 @@ func (c *callFix) prove(want seccomp.Action, fix rules.Fix, wanted ...seccomp.Wa
 		i++
 	}
 	gains, complete := seccomp.Gains(c.profile, edited, wanted...)
-	if !complete || slices.ContainsFunc(gains, seccomp.Gain.Refuses) {
+	if !complete && !c.lifts || slices.ContainsFunc(gains, seccomp.Gain.Refuses) {
 		return
 	}
 	answer := "the call is now allowed"

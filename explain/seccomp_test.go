@@ -40,7 +40,9 @@ func seccompFinding(t *testing.T, label string, arch uint32, syscall int, code u
 	policy.Explain(findings[0])
 	if profile != "" {
 		fixed := len(findings[0].Fixes) > 0
-		assert.Equal(t, fixed, len(policy.Patch(findings).Remedies) > 0, "what is proposed is in the patch")
+		patch := policy.Patch(findings)
+		assert.Equal(t, fixed, len(patch.Remedies) > 0, "what is proposed is in the patch")
+		assert.Equal(t, fixed, len(patch.Changes) > 0, "and changes the profile")
 	}
 	return findings[0]
 }
@@ -108,22 +110,24 @@ func TestSeccompCauses(t *testing.T) {
 func TestOneCondition(t *testing.T) {
 	const kill, log = 0x80000000, 0x7ffc0000
 	const head = `{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86_64"],"syscalls":[`
+	const with32 = `{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86_64","SCMP_ARCH_X86"],"syscalls":[`
 	const alg = `{"names":["socket"],"action":"SCMP_ACT_ERRNO","args":[{"index":0,"value":38,"op":"SCMP_CMP_EQ"}]}`
 	const netlink = `{"names":["socket"],"action":"SCMP_ACT_KILL_PROCESS","args":[{"index":0,"value":16,"op":"SCMP_CMP_EQ"},{"index":2,"value":9,"op":"SCMP_CMP_EQ"}]}`
 	for _, c := range []struct {
-		name, profile string
-		code          uint32
-		fixes         []string
-		kept          string // what the first leaves
-		grants        string // besides
+		name, head, entries string
+		code                uint32
+		fixes               []string
+		kept                string // what the first leaves
+		grants              string // besides
 	}{
-		{"a killing one of two", head + alg + "," + netlink + "]}", kill, []string{"allow socket when a0 == 16 and a2 == 9", "allow socket whatever its arguments, which the record does not say"}, alg, ""},
-		{"a silent one of two", head + alg + "," + netlink + "]}", log, []string{"allow socket when a0 == 38", "allow socket whatever its arguments, which the record does not say"}, netlink, ""},
-		{"the only one", head + alg + "]}", log, []string{"allow socket when a0 == 38"}, "", ""},
-		{"either of two", head + alg + "," + strings.Replace(alg, "38", "40", 1) + "]}", log, []string{"allow socket whatever its arguments, which the record does not say"}, "", "socket(AF_ALG)"},
+		{"a killing one of two", head, alg + "," + netlink, kill, []string{"allow socket when a0 == 16 and a2 == 9", "allow socket whatever its arguments, which the record does not say"}, alg, ""},
+		{"one of two, and socketcall", with32, alg + "," + netlink, kill, []string{"allow socket when a0 == 16 and a2 == 9", "allow socket whatever its arguments, which the record does not say"}, alg, ""},
+		{"a silent one of two", head, alg + "," + netlink, log, []string{"allow socket when a0 == 38", "allow socket whatever its arguments, which the record does not say"}, netlink, ""},
+		{"the only one", head, alg, log, []string{"allow socket when a0 == 38"}, "", ""},
+		{"either of two", head, alg + "," + strings.Replace(alg, "38", "40", 1), log, []string{"allow socket whatever its arguments, which the record does not say"}, "", "socket(AF_ALG)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := seccompFinding(t, "lab", 0xc000003e, 41, c.code, c.profile, nil)
+			f := seccompFinding(t, "lab", 0xc000003e, 41, c.code, c.head+c.entries+"]}", nil)
 			var fixes []string
 			for _, fix := range f.Fixes {
 				fixes = append(fixes, fix.Message)
@@ -135,7 +139,7 @@ func TestOneCondition(t *testing.T) {
 			}
 			changes, err := rules.Apply(f.Fixes[0].Edits)
 			require.NoError(t, err)
-			assert.JSONEq(t, head+c.kept+"]}", changes[0].New)
+			assert.JSONEq(t, c.head+c.kept+"]}", changes[0].New)
 		})
 	}
 }
