@@ -159,6 +159,9 @@ func (p *Policy) explainNotLoaded(f *Finding) {
 	}
 	profile := p.profile(name)
 	if profile == nil {
+		if near, file := p.nearest(name); near != "" {
+			f.Notes = append(f.Notes, fmt.Sprintf("%s defines a profile %s: was that meant?", file, near))
+		}
 		f.Notes = append(f.Notes, fmt.Sprintf("No file here defines a profile %s. Look for a misspelt name in --security-opt apparmor=..., security_opt or appArmorProfile; on a cluster the profile must be loaded on the node that runs the pod.", name))
 		return
 	}

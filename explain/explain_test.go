@@ -117,6 +117,47 @@ func TestAppArmorCauses(t *testing.T) {
 	}
 }
 
+// TestUnrepeated holds that what two deny rules leave is written once, and an edit is
+// never left without a rule.
+func TestUnrepeated(t *testing.T) {
+	written := map[string]bool{}
+	for _, c := range []struct{ edit, want string }{
+		{"deny /a/b w,\n  deny /a/c w,", "deny /a/b w,\n  deny /a/c w,"},
+		{"deny /a/b w,\n  deny /d w,\n  deny /a/c w,", "deny /d w,"},
+		{"deny /d w,", "deny /d w,"},
+		{"", ""},
+	} {
+		edits := []rules.Edit{{New: c.edit}}
+		unrepeated(edits, written)
+		assert.Equal(t, c.want, edits[0].New)
+	}
+}
+
+// TestMisspeltProfile holds that a profile which is not loaded is likened to those
+// that are defined, in the files that the user named and in the directory.
+func TestMisspeltProfile(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(dir+"/containers", 0o700))
+	require.NoError(t, os.WriteFile(dir+"/containers/web", []byte("abi <abi/3.0>,\nprofile  \"web-frontend\" flags=(attach_disconnected) {\n}\n"), 0o600))
+	for name, note := range map[string]string{
+		"lab_databse":  "named defines a profile lab_database: was that meant?",
+		"web_frontend": dir + "/containers/web defines a profile web-frontend: was that meant?",
+		"mail":         "No file here defines a profile mail.",
+	} {
+		policy := NewPolicy(dir, nil)
+		policy.UseProfile(rules.NewFile("named", "profile lab_database {\n}\n"))
+		g := NewGroup(nil, Filter{})
+		for _, d := range denials(t, apparmorRecord(`apparmor="DENIED" operation="change_onexec" info="label not found" error=-2 profile="unconfined" name="`+name+`" pid=7 comm="runc:[2:INIT]"`)) {
+			g.Add(d)
+		}
+		f := g.Findings()[0]
+		policy.Explain(f)
+		assert.Equal(t, ProfileNotLoaded, f.Cause)
+		require.NotEmpty(t, f.Notes)
+		assert.Contains(t, f.Notes[0], note)
+	}
+}
+
 // TestNarrowedDeny holds that a narrowed deny leaves out one path and refuses
 // everything else that it did.
 func TestNarrowedDeny(t *testing.T) {

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -131,12 +132,16 @@ func subjectOf(req apparmor.Request) string {
 }
 
 // fileFixes proposes to grant missing file permissions: on the rule that names
-// exactly this path or, where the next run has another, its kind, else by a rule for it alone, else by one for names of its
-// kind, on a rule that names it among others, or by an abstraction.
+// exactly this path or, where the next run has another, its kind, else by a rule for
+// it alone, else by one for names of its kind, on a rule that names it among others,
+// or by an abstraction.
 func (p *Policy) fileFixes(profile *apparmor.Profile, file apparmor.FileRequest, c clue) []rules.Fix {
 	k := kindOf(file.Path, c, profile.Policy.Variables)
 	if folder := folderKind(profile, file.Path); !k.only && folder.glob != "" {
 		k = folder
+	}
+	if !k.only && !k.first {
+		k = cmp.Or(replacementKind(profile, file.Path), k)
 	}
 	if k.first && k.made && !makes(profile, file) {
 		k.first = false
@@ -433,6 +438,7 @@ func (p *Policy) denyFixes(profile *apparmor.Profile, req apparmor.Request, d ap
 	}
 	narrow := &rules.Fix{Message: "make the deny rule leave out this alone"}
 	wide := rules.Fix{Message: "take this out of the deny rule"}
+	written := map[string]bool{}
 	for _, r := range d.Deny {
 		if r.Head().Shared {
 			return p.inlineFixes(profile, req, r)
@@ -442,6 +448,7 @@ func (p *Policy) denyFixes(profile *apparmor.Profile, req apparmor.Request, d ap
 			narrow = nil
 		}
 		if narrow != nil {
+			unrepeated(narrowed.Edits, written)
 			narrow.Edits = append(narrow.Edits, narrowed.Edits...)
 			narrow.Rule = strings.TrimPrefix(narrow.Rule+"\n"+narrowed.Text, "\n")
 			if narrowed.Note != "" {
@@ -464,6 +471,24 @@ func (p *Policy) denyFixes(profile *apparmor.Profile, req apparmor.Request, d ap
 		fixes = append(fixes, p.allowToo(wide, profile, req))
 	}
 	return fixes, notes
+}
+
+// unrepeated takes out of edits the rules that others have written already, as two
+// deny rules that overlap leave much the same.
+func unrepeated(edits []rules.Edit, written map[string]bool) {
+	for i := range edits {
+		var kept []string
+		for line := range strings.SplitSeq(edits[i].New, "\n") {
+			rule := strings.TrimSpace(line)
+			if !written[rule] || rule == "" {
+				kept = append(kept, line)
+				written[rule] = true
+			}
+		}
+		if len(kept) > 0 {
+			edits[i].New = strings.TrimLeft(strings.Join(kept, "\n"), " \t")
+		}
+	}
 }
 
 // inlineFixes proposes what is to be done about a deny rule that other profiles

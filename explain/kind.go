@@ -49,7 +49,7 @@ var variables = []variable{
 	{part: regexp.MustCompile(`\b([0-9a-f]{64})\b`), glob: "[0-9a-f]*", why: "a container ID", first: true},
 	{part: regexp.MustCompile(`[._-]([A-Za-z0-9]{6,})(?:\.[a-z0-9]{1,5})?$`), why: randomName, first: true, check: irregular},
 	{part: regexp.MustCompile(`[._-]([A-Za-z0-9]{3,})(?:\.[a-z]{1,5})?$`), why: randomName, first: true, temp: true, check: unchosen},
-	{part: regexp.MustCompile(`^(?:sed|sort|php)([A-Za-z0-9]{6})$`), why: randomName, first: true, check: unchosen},
+	{part: regexp.MustCompile(`^(?:sed|sort|php|cc)([A-Za-z0-9]{6})(?:\.[a-z]{1,3})?$`), why: randomName, first: true, check: mixed},
 	{part: regexp.MustCompile(`^[A-Z]?[a-z]+([A-Za-z0-9]{6,})(?:\.[a-z]{1,5})?$`), why: randomName, first: true, temp: true, check: unchosen},
 	{part: regexp.MustCompile(`([0-9]{6,})(?:\.[a-z0-9]{1,5})?$`), glob: "[0-9]*", why: "a random number", first: true, temp: true},
 	{part: regexp.MustCompile(`[.-]([A-Za-z0-9]*[A-Z][A-Za-z0-9]*[0-9a-z][A-Za-z0-9]*)$`), why: randomName},
@@ -77,6 +77,28 @@ func unchosen(part string) bool { return !chosen.MatchString(part) }
 // and six letters are ten, too.
 func wholeRandom(part string) bool {
 	return irregular(part) && strings.IndexFunc(part, func(r rune) bool { return r < 'a' || r > 'z' }) < 4
+}
+
+// mixed reports whether a part of a name is more than one word, as nearly all that
+// mkstemp(3) makes are.
+func mixed(part string) bool { return len(word.FindAllString(part, -1)) > 1 }
+
+// besideName is a name with six more characters, as mkstemp(3) makes them.
+var besideName = regexp.MustCompile(`(?s)^(.*[^/])([A-Za-z0-9]{6})$`)
+
+// replacementKind is the kind of a file that a program makes beside one that the
+// profile names, to take its place, as busybox's sed -i and others do.
+func replacementKind(profile *apparmor.Profile, path string) kind {
+	m := besideName.FindStringSubmatch(path)
+	if m == nil || !mixed(m[2]) {
+		return kind{}
+	}
+	for _, r := range naming(profile, apparmor.FileRequest{Path: m[1], Owner: true}) {
+		if isLiteral(r) {
+			return kind{glob: quoteAround(m[1], strings.Repeat("?", len(m[2])), ""), why: randomName, first: true, made: true}
+		}
+	}
+	return kind{}
 }
 
 // kindOf returns the kind of a path. vars are the variables of its policy.

@@ -85,9 +85,10 @@ func (b *patcher) sheet(profile *seccomp.Profile, f *Finding) *sheet {
 // allow makes the first fix for a finding's call part of a sheet.
 func (b *patcher) allow(s *sheet, f *Finding, call seccomp.Call) {
 	d := decidedBy(f.Denial.Seccomp, s.after.Decide(call))
-	key := fmt.Sprint(call.Arch, d.Syscall, call.Args)
+	refused := decidedBy(f.Denial.Seccomp, s.before.Decide(call))
+	key := fmt.Sprint(call.Arch, d.Syscall, call.Args, refused.When)
 	fix, known := s.fixes[key]
-	if !known && d.Action.Permits() {
+	if !known && d.Action.Permits() && !d.Undecidable {
 		fix, known = rules.Fix{Message: "allowed by the fix of another finding", Proof: []string{"the call is now allowed"}}, true
 	}
 	if !known {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -202,6 +203,28 @@ func (p *Policy) inDirectory(name string) *apparmor.Profile {
 		}
 	}
 	return nil
+}
+
+// profileName finds the names in the headers of profiles.
+var profileName = regexp.MustCompile(`(?m)^[ \t]*profile[ \t]+("[^"\n]+"|[^\s"{]+)`)
+
+// nearest returns the profile whose name is most like one that is not defined, and
+// the file that defines it; "" if there is none.
+func (p *Policy) nearest(name string) (near, file string) {
+	p.index()
+	files := map[string]string{}
+	for _, f := range p.dirFiles {
+		for _, m := range profileName.FindAllStringSubmatch(f.text, -1) {
+			files[strings.Trim(m[1], `"`)] = f.name
+		}
+	}
+	for _, policy := range p.named {
+		for _, profile := range policy.Profiles {
+			files[profile.FullName()] = profile.At.File.Name
+		}
+	}
+	near = apparmor.Nearest(name, slices.Collect(maps.Keys(files)))
+	return near, files[near]
 }
 
 // mayDefine reports whether a policy's text may define a profile whose name ends

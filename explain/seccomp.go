@@ -36,7 +36,7 @@ func (p *Policy) explainSeccomp(f *Finding) {
 	}
 	f.noteMissingArgs(record, d)
 	if !answers(d, record) {
-		f.disagree(profile, d, record)
+		f.disagree(profile, call, d, record)
 		if foretold(d, record) {
 			p.fixSeccomp(f, profile, call, d)
 		}
@@ -81,7 +81,7 @@ func (p *Policy) callIn(c container.Container, arch seccomp.Arch) seccomp.Call {
 // decidedBy settles a decision that hangs on unknown arguments if the kernel's
 // answer is that of one entry alone: then its condition held. Where none answers
 // log and the call was logged, it is what `whydenied observe --log-action` made of
-// the only one that refuses.
+// the only one that refuses silently.
 func decidedBy(record *parser.Seccomp, d seccomp.Decision) seccomp.Decision {
 	if !d.Undecidable || given(d.Outcome, record) {
 		return d
@@ -90,7 +90,7 @@ func decidedBy(record *parser.Seccomp, d seccomp.Decision) seccomp.Decision {
 	for _, w := range append(slices.Clip(d.Whens), d.Outcome) {
 		if given(w, record) {
 			held = append(held, w)
-		} else if !w.Action.Permits() {
+		} else if w.Action.Silent() {
 			refusing = append(refusing, w)
 		}
 	}
@@ -98,8 +98,32 @@ func decidedBy(record *parser.Seccomp, d seccomp.Decision) seccomp.Decision {
 		held = refusing
 	}
 	if len(held) == 1 {
-		d.Outcome, d.Undecidable, d.Whens = held[0], false, nil
+		d = settled(d, held[0])
 	}
+	return d
+}
+
+// settled is a decision of which the answer is known: the conditions asked before
+// it did not hold, so entries that would have allowed the call were no help.
+func settled(d seccomp.Decision, answer seccomp.Outcome) seccomp.Decision {
+	near, dropped := slices.Clip(d.Near), slices.Clip(d.Dropped)
+	for _, w := range d.Whens {
+		if w.Entry == answer.Entry && w.When == answer.When {
+			break
+		}
+		if w.Entry == nil || !w.Action.Permits() {
+			continue
+		}
+		switch in, ex := w.Entry.Includes, w.Entry.Excludes; {
+		case in.MinKernel != "" || ex.MinKernel != "":
+			dropped = append(dropped, seccomp.Dropped{Entry: w.Entry, Name: w.Name, Why: "needs " + w.When, Gate: seccomp.KernelGate})
+		case len(in.Caps)+len(ex.Caps) > 0:
+			dropped = append(dropped, seccomp.Dropped{Entry: w.Entry, Name: w.Name, Why: "needs " + w.When, Caps: in.Caps, Gate: seccomp.CapGate})
+		default:
+			near = append(near, w.Entry)
+		}
+	}
+	d.Outcome, d.Undecidable, d.Whens, d.Near, d.Dropped = answer, false, nil, near, dropped
 	return d
 }
 
@@ -126,16 +150,20 @@ func given(o seccomp.Outcome, record *parser.Seccomp) bool {
 }
 
 // foretold reports whether a call that was only logged is one that the profile
-// refuses: what `whydenied observe --log-action` made of it was in force.
+// refuses silently: what `whydenied observe --log-action` made of it was in force.
 func foretold(d seccomp.Decision, record *parser.Seccomp) bool {
-	return seccomp.Action(record.Code) == seccomp.Log && !d.Undecidable && !d.Action.Permits()
+	silent := func(w seccomp.Outcome) bool { return w.Action.Silent() }
+	return seccomp.Action(record.Code) == seccomp.Log && !answers(d, record) && (silent(d.Outcome) || slices.ContainsFunc(d.Whens, silent))
 }
 
 // disagree says that the profile is not the one that the kernel applied: its
 // answer is another than the record's.
-func (f *Finding) disagree(profile *seccomp.Profile, d seccomp.Decision, record *parser.Seccomp) {
+func (f *Finding) disagree(profile *seccomp.Profile, call seccomp.Call, d seccomp.Decision, record *parser.Seccomp) {
 	f.Decision = Granted
-	if !d.Action.Permits() {
+	switch {
+	case d.Undecidable:
+		f.Decision = Undecidable
+	case !d.Action.Permits():
 		f.Decision = Refused
 	}
 	if f.Cause == "" {
@@ -148,7 +176,12 @@ func (f *Finding) disagree(profile *seccomp.Profile, d seccomp.Decision, record 
 	}
 	f.Rules = seccompPlaces(profile, d)
 	if foretold(d, record) {
-		f.Why += fmt.Sprintf("; this profile would answer %s to %s", answerWords(d.Outcome), d.Syscall)
+		_, why := seccompCause(call, d)
+		would := "would answer " + answerWords(d.Outcome) + " to"
+		if d.Undecidable {
+			would = "can refuse"
+		}
+		f.Why += fmt.Sprintf("; this profile %s %s: %s", would, d.Syscall, why)
 		return
 	}
 	f.Notes = append(f.Notes, "Name the profile that the container was started with by --seccomp, or the container by --inventory; a program can also install filters of its own.")
@@ -233,10 +266,13 @@ func undecided(d seccomp.Decision) string {
 
 // answerWords returns an outcome as "errno 1 (EPERM)" or "kill_process".
 func answerWords(o seccomp.Outcome) string {
-	if o.Action != seccomp.Errno {
-		return o.Action.String()
+	switch o.Action {
+	case seccomp.Errno:
+		return fmt.Sprintf("errno %d (%s)", o.Errno, seccomp.ErrnoName(o.Errno))
+	case seccomp.Trace:
+		return "trace (ENOSYS without a tracer)"
 	}
-	return fmt.Sprintf("errno %d (%s)", o.Errno, seccomp.ErrnoName(o.Errno))
+	return o.Action.String()
 }
 
 func names(e *seccomp.Entry, syscall string) bool {

@@ -14,6 +14,7 @@ type callFix struct {
 	profile *seccomp.Profile
 	call    seccomp.Call
 	d       seccomp.Decision // of the profile to the call
+	lifts   bool             // the fix takes a refusal out of a profile that else allows, and nothing more
 	fixes   []rules.Fix
 }
 
@@ -32,8 +33,38 @@ func seccompFixes(profile *seccomp.Profile, call seccomp.Call, d seccomp.Decisio
 	}
 	c.enosys()
 	c.allowWhen()
-	c.allow()
+	if !c.lift() {
+		c.allow()
+	}
 	return c.fixes
+}
+
+// lift proposes to drop the one condition under which a profile that else allows the
+// call refused it, and reports whether that leaves no wider fix to propose. The
+// record has no arguments, but the answer tells that the condition held.
+func (c *callFix) lift() (all bool) {
+	e := c.d.Entry
+	if e == nil || len(e.Args) == 0 || !c.profile.Default.Permits() || c.call.Args != nil {
+		return false
+	}
+	args, ok := e.Example()
+	edit, err := c.profile.Remove(e, c.d.Syscall)
+	if !ok || err != nil {
+		return false
+	}
+	one := *c
+	one.call.Args, one.lifts, one.fixes = args, true, nil
+	danger := callDanger(c.d.Syscall, args)
+	one.prove(seccomp.Allow, rules.Fix{
+		Message: fmt.Sprintf("allow %s when %s", c.d.Syscall, c.d.When),
+		Rule:    fmt.Sprintf("%q", c.d.Syscall),
+		Edits:   []rules.Edit{edit},
+		Risk:    danger.risk,
+		Reason:  danger.reason,
+	}, seccomp.Want{Name: c.d.Syscall, Args: e.Args})
+	c.fixes = append(c.fixes, one.fixes...)
+	edits, err := c.profile.Allow(c.d.Syscall)
+	return len(one.fixes) > 0 && err == nil && slices.Equal(edits, []rules.Edit{edit})
 }
 
 // enosys proposes to answer ENOSYS.
@@ -150,7 +181,9 @@ func (c *callFix) cover() {
 
 // prove adds a fix if the edited profile reads back, gives the call the wanted
 // answer, and refuses nothing that was allowed; it leaves out the edits that this
-// does not need, and writes down what was proved and what else is allowed.
+// does not need, and writes down what was proved and what else is allowed. Where
+// libseccomp's answer to some calls is not defined, that cannot be told, but of a
+// fix that only lifts a refusal.
 func (c *callFix) prove(want seccomp.Action, fix rules.Fix, wanted ...seccomp.Want) {
 	edited := c.answered(fix.Edits, want)
 	if edited == nil {
@@ -165,7 +198,7 @@ func (c *callFix) prove(want seccomp.Action, fix rules.Fix, wanted ...seccomp.Wa
 		i++
 	}
 	gains, complete := seccomp.Gains(c.profile, edited, wanted...)
-	if !complete || slices.ContainsFunc(gains, seccomp.Gain.Refuses) {
+	if !complete && !c.lifts || slices.ContainsFunc(gains, seccomp.Gain.Refuses) {
 		return
 	}
 	answer := "the call is now allowed"
@@ -175,7 +208,7 @@ func (c *callFix) prove(want seccomp.Action, fix rules.Fix, wanted ...seccomp.Wa
 	fix.Proof = []string{"the edited profile reads back", answer}
 	permitted, answered := callGains(gains)
 	fix.Grants = permitted
-	if len(gains) == 0 {
+	if len(gains) == 0 && complete {
 		answered = []string{"no other call is answered otherwise"}
 	}
 	fix.Proof = append(append(fix.Proof, answered...), "no edit can be left out")

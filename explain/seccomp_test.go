@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,7 +40,9 @@ func seccompFinding(t *testing.T, label string, arch uint32, syscall int, code u
 	policy.Explain(findings[0])
 	if profile != "" {
 		fixed := len(findings[0].Fixes) > 0
-		assert.Equal(t, fixed, len(policy.Patch(findings).Remedies) > 0, "what is proposed is in the patch")
+		patch := policy.Patch(findings)
+		assert.Equal(t, fixed, len(patch.Remedies) > 0, "what is proposed is in the patch")
+		assert.Equal(t, fixed, len(patch.Changes) > 0, "and changes the profile")
 	}
 	return findings[0]
 }
@@ -98,6 +101,76 @@ func TestSeccompCauses(t *testing.T) {
 			assert.Equal(t, c.decision, f.Decision)
 			assert.Equal(t, c.fixed, len(f.Fixes) > 0, "%+v", f.Fixes)
 			assert.NotEmpty(t, f.Why)
+		})
+	}
+}
+
+// Where one of several conditions refused a call, that one is dropped, and the others
+// stay.
+func TestOneCondition(t *testing.T) {
+	const kill, log = 0x80000000, 0x7ffc0000
+	const head = `{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86_64"],"syscalls":[`
+	const with32 = `{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86_64","SCMP_ARCH_X86"],"syscalls":[`
+	const alg = `{"names":["socket"],"action":"SCMP_ACT_ERRNO","args":[{"index":0,"value":38,"op":"SCMP_CMP_EQ"}]}`
+	const netlink = `{"names":["socket"],"action":"SCMP_ACT_KILL_PROCESS","args":[{"index":0,"value":16,"op":"SCMP_CMP_EQ"},{"index":2,"value":9,"op":"SCMP_CMP_EQ"}]}`
+	for _, c := range []struct {
+		name, head, entries string
+		code                uint32
+		fixes               []string
+		kept                string // what the first leaves
+		grants              string // besides
+	}{
+		{"a killing one of two", head, alg + "," + netlink, kill, []string{"allow socket when a0 == 16 and a2 == 9", "allow socket whatever its arguments, which the record does not say"}, alg, ""},
+		{"one of two, and socketcall", with32, alg + "," + netlink, kill, []string{"allow socket when a0 == 16 and a2 == 9", "allow socket whatever its arguments, which the record does not say"}, alg, ""},
+		{"a silent one of two", head, alg + "," + netlink, log, []string{"allow socket when a0 == 38", "allow socket whatever its arguments, which the record does not say"}, netlink, ""},
+		{"the only one", head, alg, log, []string{"allow socket when a0 == 38"}, "", ""},
+		{"either of two", head, alg + "," + strings.Replace(alg, "38", "40", 1), log, []string{"allow socket whatever its arguments, which the record does not say"}, "", "socket(AF_ALG)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := seccompFinding(t, "lab", 0xc000003e, 41, c.code, c.head+c.entries+"]}", nil)
+			var fixes []string
+			for _, fix := range f.Fixes {
+				fixes = append(fixes, fix.Message)
+			}
+			require.Equal(t, c.fixes, fixes)
+			assert.Contains(t, f.Fixes[0].Grants, c.grants)
+			if c.grants == "" {
+				assert.Empty(t, f.Fixes[0].Grants)
+			}
+			changes, err := rules.Apply(f.Fixes[0].Edits)
+			require.NoError(t, err)
+			assert.JSONEq(t, c.head+c.kept+"]}", changes[0].New)
+		})
+	}
+}
+
+// What `whydenied observe --log-action` brought to light is explained as what the
+// profile itself refuses: with the entries that allow the call in other cases.
+func TestObservedCalls(t *testing.T) {
+	const head = `{"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64"],"syscalls":[{"names":["read","statx"],"action":"SCMP_ACT_ALLOW"},`
+	for _, c := range []struct {
+		name, entries string
+		why           string
+		place         string // note of the second place
+	}{
+		{"not listed", `{"names":["write"],"action":"SCMP_ACT_ALLOW"}`, "no entry of the profile names mkdir", ""},
+		{"denied", `{"names":["mkdir"],"action":"SCMP_ACT_ERRNO","errnoRet":13}`, "an entry names mkdir and answers errno 13 (EACCES)", ""},
+		{"tracer", `{"names":["mkdir"],"action":"SCMP_ACT_TRACE"}`, "answers trace (ENOSYS without a tracer)", ""},
+		{"capability", `{"names":["mkdir"],"action":"SCMP_ACT_ALLOW","includes":{"caps":["CAP_SYS_ADMIN"]}}`,
+			"an entry that allows mkdir is not in force: it needs CAP_SYS_ADMIN held", "not in force: needs CAP_SYS_ADMIN held"},
+		{"kernel", `{"names":["mkdir"],"action":"SCMP_ACT_ALLOW","includes":{"minKernel":"99.5"}}`,
+			"an entry that allows mkdir is not in force: it needs kernel 99.5 or newer", "not in force: needs kernel 99.5 or newer"},
+		{"arguments", `{"names":["mkdir"],"action":"SCMP_ACT_ALLOW","args":[{"index":1,"value":448,"op":"SCMP_CMP_EQ"}]}`,
+			"the profile allows mkdir only with other arguments", "applies to other arguments only"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := seccompFinding(t, "lab", 0xc000003e, 83, 0x7ffc0000, head+c.entries+"]}", nil)
+			assert.Equal(t, LoggedOnly, f.Cause)
+			assert.Contains(t, f.Why, c.why)
+			if c.place != "" {
+				require.Len(t, f.Rules, 2)
+				assert.Equal(t, c.place, f.Rules[1].Note)
+			}
 		})
 	}
 }

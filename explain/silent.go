@@ -186,7 +186,7 @@ func (p *Policy) silentSeccomp(t Target, status int) Silent {
 		if !isUnlogged(o.Action) {
 			return
 		}
-		likely := status == 0 || status == 128+31 && o.Action == seccomp.Trap || status < 128 && o.Action == seccomp.Errno
+		likely := status == 0 || status == 128+31 && o.Action == seccomp.Trap || status < 128 && o.Action != seccomp.Trap
 		s.Refusals = append(s.Refusals, Refusal{
 			Place:  Place{At: at, Note: fmt.Sprintf("answers %s to %s", answerWords(o), what)},
 			Likely: likely,

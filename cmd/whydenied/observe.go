@@ -35,7 +35,7 @@ changed. It is a diagnostic step: load it, reproduce the failure, read the log w
 
 Of a seccomp profile, the filter gets SECCOMP_FILTER_FLAG_LOG and answers as before.
 A runc before 1.2 refuses that flag. For it, --log-action turns the entries that
-answer an errno or SIGSYS to SCMP_ACT_LOG, which PERMITS what they refused.
+answer an errno or SIGSYS, or ask a tracer, to SCMP_ACT_LOG, which PERMITS what they refused.
 
 Of an AppArmor profile, the deny rules get the word audit and refuse as before. A
 file that it includes and that has some is copied in place of its include.`,
@@ -48,7 +48,7 @@ file that it includes and that has some is copied in place of its include.`,
 	flags := cmd.Flags()
 	f.policy.addOnly(flags, "profile", "profile-dir", "include", "seccomp")
 	flags.StringVar(&f.format, "format", "diff", "`FORMAT` of the answer: diff or profile")
-	flags.BoolVar(&f.logAction, "log-action", false, "for a runc that refuses the log flag: turn errno and SIGSYS answers to SCMP_ACT_LOG, which PERMITS the calls")
+	flags.BoolVar(&f.logAction, "log-action", false, "for a runc that refuses the log flag: turn errno, SIGSYS and trace answers to SCMP_ACT_LOG, which PERMITS the calls")
 	return cmd
 }
 
@@ -91,7 +91,7 @@ func (f *observeFlags) seccomp(w io.Writer) (*rules.File, []rules.Edit, error) {
 	return profile.File, edits, nil
 }
 
-const permits = `whydenied: WARNING: --log-action PERMITS every system call that the profile answered with an errno or SIGSYS.
+const permits = `whydenied: WARNING: --log-action PERMITS every system call that the profile answered with an errno, SIGSYS or a tracer.
 whydenied: WARNING: use it on a test host only, never with untrusted input, and remove it afterwards.
 `
 
@@ -191,7 +191,7 @@ func (f *observeFlags) print(cmd *cobra.Command, file *rules.File, edits []rules
 	case changed != file.Text:
 		fmt.Fprintf(out, "# Diagnostic, to be removed: makes the refusals of %s show in the log.\n", report.Escape(file.Name))
 		if f.logAction {
-			fmt.Fprintln(out, "# It PERMITS every system call that the profile answered with an errno or SIGSYS.")
+			fmt.Fprintln(out, "# It PERMITS every system call that the profile answered with an errno, SIGSYS or a tracer.")
 		}
 		out.WriteString(rules.Unified(changes))
 	}

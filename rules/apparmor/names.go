@@ -299,9 +299,18 @@ func quoteByte(c byte) string {
 	return fmt.Sprintf("0x%02x", c)
 }
 
-// closest returns "; did you mean X?" for the known name nearest to an unknown
-// one, or "".
+// closest returns a question after the known name that is nearest to one, or "".
 func closest(name string, known []string) string {
+	best := Nearest(name, known)
+	if best == "" {
+		return ""
+	}
+	return "; did you mean " + best + "?"
+}
+
+// Nearest returns the known name that differs least from one that is not known, or ""
+// if none is like it.
+func Nearest(name string, known []string) string {
 	best, limit := "", 1+len(name)/4
 	slices.Sort(known)
 	for _, k := range known {
@@ -309,10 +318,7 @@ func closest(name string, known []string) string {
 			best, limit = k, d-1
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return "; did you mean " + best + "?"
+	return best
 }
 
 // distance is the edit distance of two short names.

@@ -74,3 +74,7 @@ func ParseAction(scmp string) (Action, bool) {
 // Permits reports whether the system call runs after this answer: Allow and
 // Log; a tracer or a listener decides after Trace and UserNotif.
 func (a Action) Permits() bool { return a == Allow || a == Log }
+
+// Silent reports whether an answer refuses a call and leaves no record of it, unless
+// the filter has the log flag: what Observe brings to light.
+func (a Action) Silent() bool { return a == Errno || a == Trap || a == Trace }

@@ -61,6 +61,26 @@ func cells(conditions []Arg, bits, limit int) (values []uint64, ok bool) {
 	return values, true
 }
 
+// Example returns arguments for which all conditions of an entry hold, on 64 bits. It
+// fails where there are none, where they are hard to find, and where two conditions
+// are on the same argument, of which either is enough.
+func (e *Entry) Example() (args []uint64, ok bool) {
+	const limit = 1 << 8
+	if sharedIndex(e.Args) {
+		return nil, false
+	}
+	args = make([]uint64, 6)
+	for _, a := range e.Args {
+		values, ok := cells([]Arg{a}, 64, limit)
+		i := slices.IndexFunc(values, a.holds)
+		if !ok || i < 0 {
+			return nil, false
+		}
+		args[a.Index] = values[i]
+	}
+	return args, true
+}
+
 // equality reports whether a comparison does not ask for an order.
 func equality(o Op) bool { return o == EQ || o == NE || o == MaskedEQ }
 

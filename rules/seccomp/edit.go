@@ -209,9 +209,9 @@ func (p *Profile) Remove(e *Entry, name string) (rules.Edit, error) {
 // Observe returns the edits that make refusals visible in the audit log. With
 // flag, the profile gets SECCOMP_FILTER_FLAG_LOG and stays otherwise the same,
 // which needs a runc that knows flags (1.2) and Docker 23 or newer. Without,
-// entries and a default that answer an errno or SIGSYS, of which nothing is logged,
-// get SCMP_ACT_LOG instead, which PERMITS what they refused: a diagnostic step to
-// take back.
+// entries and a default that answer an errno or SIGSYS, or leave it to a tracer, of
+// which nothing is logged, get SCMP_ACT_LOG instead, which PERMITS what they refused:
+// a diagnostic step to take back.
 func (p *Profile) Observe(flag bool) ([]rules.Edit, error) {
 	if p.refused != "" {
 		return nil, fmt.Errorf("the profile has to be mended first: %s", p.refused)
@@ -227,17 +227,16 @@ func (p *Profile) Observe(flag bool) ([]rules.Edit, error) {
 		}
 		edits = append(edits, rules.Edit{At: at, New: quote + Log.SCMP() + quote})
 	}
-	silent := func(a Action) bool { return a == Errno || a == Trap }
-	if silent(p.Default) && !p.DefaultAt.IsZero() {
+	if p.Default.Silent() && !p.DefaultAt.IsZero() {
 		replace(p.DefaultAt)
 	}
 	for _, e := range p.Entries {
-		if e.valid && silent(e.Action) {
+		if e.valid && e.Action.Silent() {
 			replace(e.ActionAt)
 		}
 	}
 	if edits == nil {
-		return nil, fmt.Errorf("the profile answers nothing with an errno or SIGSYS")
+		return nil, fmt.Errorf("the profile answers nothing with an errno or SIGSYS, and leaves nothing to a tracer")
 	}
 	return edits, nil
 }

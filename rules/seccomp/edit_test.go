@@ -139,10 +139,11 @@ func TestObserve(t *testing.T) {
 			assert.NotEqual(t, Errno, decide(applyEdits(t, edits), "chroot").Action)
 		}
 	}
-	edits, err := parse(t, "trap.json", `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["chroot"],"action":"SCMP_ACT_TRAP"},{"names":["bpf"],"action":"SCMP_ACT_KILL"}]}`).Observe(false)
+	edits, err := parse(t, "trap.json", `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["chroot"],"action":"SCMP_ACT_TRAP"},{"names":["mount"],"action":"SCMP_ACT_TRACE"},{"names":["bpf"],"action":"SCMP_ACT_KILL"}]}`).Observe(false)
 	require.NoError(t, err)
 	trapped := applyEdits(t, edits)
 	assert.Equal(t, Log, decide(trapped, "chroot").Action, "SIGSYS is silent")
+	assert.Equal(t, Log, decide(trapped, "mount").Action, "ENOSYS for want of a tracer is silent")
 	assert.Equal(t, KillThread, decide(trapped, "bpf").Action, "a kill is logged as it is")
 
 	p := parse(t, "flags.json", `{"defaultAction":"SCMP_ACT_ERRNO","flags":["SECCOMP_FILTER_FLAG_TSYNC"]}`)
