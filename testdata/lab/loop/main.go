@@ -4,11 +4,13 @@
 // workload again, until it passes or maxRounds patches did not help. The programs
 // it calls are the real ones: whydenied, apparmor_parser, auditd, docker and runc.
 //
-//	loop [-smoke] [-only REGEXP] [-kernel 6.1] SCENARIOS RESULTS
+//	loop SCENARIOS RESULTS
+//	loop -list [-smoke] [-only REGEXP] [-kernel 6.1] SCENARIOS
 //
 // RESULTS gets results.jsonl, a line on the guest and one on each scenario, and
 // for each scenario a folder with every version of its policy, every log and what
-// was said about it.
+// was said about it. With -list it prints the files of the scenarios that are wanted,
+// and runs none.
 package main
 
 import (
@@ -24,25 +26,49 @@ import (
 )
 
 func main() {
+	list := flag.Bool("list", false, "print the files of the wanted scenarios")
 	smoke := flag.Bool("smoke", false, "only the scenarios marked smoke")
 	only := flag.String("only", "", "only the scenarios whose name matches this regular expression")
 	kernel := flag.String("kernel", "6.1", "leave out the scenarios of other kernels than this")
 	flag.Parse()
-	if flag.NArg() != 2 {
-		fmt.Fprintln(os.Stderr, "usage: loop [-smoke] [-only REGEXP] [-kernel VERSION] SCENARIOS RESULTS")
+	var err error
+	switch {
+	case *list && flag.NArg() == 1:
+		err = printWanted(flag.Arg(0), *kernel, *smoke, *only)
+	case !*list && flag.NArg() == 2:
+		err = run(flag.Arg(0), flag.Arg(1))
+	default:
+		fmt.Fprintln(os.Stderr, "usage: loop SCENARIOS RESULTS, or loop -list [-smoke] [-only REGEXP] [-kernel VERSION] SCENARIOS")
 		os.Exit(2)
 	}
-	if err := run(flag.Arg(0), flag.Arg(1), *kernel, *smoke, *only); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "loop:", err)
 		os.Exit(1)
 	}
 }
 
-func run(scenarios, results, kernel string, smoke bool, only string) error {
+func printWanted(scenarios, kernel string, smoke bool, only string) error {
 	match, err := regexp.Compile(only)
 	if err != nil {
 		return fmt.Errorf("-only: %w", err)
 	}
+	files, err := filepath.Glob(filepath.Join(scenarios, "*.txtar"))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		s, err := readScenario(file)
+		if err != nil {
+			return err
+		}
+		if match.MatchString(s.name) && (!smoke || s.smoke) && (s.kernel == "" || s.kernel == kernel) {
+			fmt.Println(file)
+		}
+	}
+	return nil
+}
+
+func run(scenarios, results string) error {
 	files, err := filepath.Glob(filepath.Join(scenarios, "*.txtar"))
 	if err != nil {
 		return err
@@ -60,9 +86,6 @@ func run(scenarios, results, kernel string, smoke bool, only string) error {
 		s, err := readScenario(file)
 		if err != nil {
 			return err
-		}
-		if !match.MatchString(s.name) || smoke && !s.smoke || s.kernel != "" && s.kernel != kernel {
-			continue
 		}
 		began := time.Now()
 		l, err := newLoop(s, filepath.Join(results, s.name))
