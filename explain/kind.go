@@ -44,13 +44,13 @@ var variables = []variable{
 	{part: regexp.MustCompile(`^#([0-9]{3,})$`), glob: "[0-9]*", why: "the number of an inode, as a file without a name does", first: true},
 	{part: regexp.MustCompile(`^tmp\.([A-Za-z0-9]{6,12})$`), why: "a name of mktemp", first: true},
 	{part: regexp.MustCompile(`^tmp([a-z0-9_]{8})$`), why: "a name of a temporary file", first: true},
-	{part: regexp.MustCompile(`^([A-Za-z0-9_]{10})$`), why: randomName, first: true, temp: true, check: wholeRandom},
+	{part: regexp.MustCompile(`^([A-Za-z0-9_]{6,16})(?:\.[a-z]{1,5})?$`), why: randomName, first: true, temp: true, check: wholeRandom},
 	{part: regexp.MustCompile(`\b([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\b`), why: "a UUID", first: true},
 	{part: regexp.MustCompile(`\b([0-9a-f]{64})\b`), glob: "[0-9a-f]*", why: "a container ID", first: true},
 	{part: regexp.MustCompile(`[._-]([A-Za-z0-9]{6,})(?:\.[a-z0-9]{1,5})?$`), why: randomName, first: true, check: irregular},
 	{part: regexp.MustCompile(`[._-]([A-Za-z0-9]{3,})(?:\.[a-z]{1,5})?$`), why: randomName, first: true, temp: true, check: unchosen},
 	{part: regexp.MustCompile(`^(?:sed|sort|php)([A-Za-z0-9]{6})$`), why: randomName, first: true, check: unchosen},
-	{part: regexp.MustCompile(`^[A-Z]?[a-z]+([A-Za-z0-9]{6,})(?:\.[a-z]{1,5})?$`), why: randomName, first: true, temp: true, check: unchosen},
+	{part: regexp.MustCompile(`^[a-z]+([A-Za-z0-9]{6})(?:\.[a-z]{1,5})?$`), why: randomName, first: true, temp: true, check: unchosen},
 	{part: regexp.MustCompile(`([0-9]{6,})(?:\.[a-z0-9]{1,5})?$`), glob: "[0-9]*", why: "a random number", first: true, temp: true},
 	{part: regexp.MustCompile(`[.-]([A-Za-z0-9]*[A-Z][A-Za-z0-9]*[0-9a-z][A-Za-z0-9]*)$`), why: randomName},
 	{part: regexp.MustCompile(`[a-z.-]([0-9]+(?:\.[0-9]+)+)(?:$|[.-])`), glob: "[0-9]*", why: "a version"},
@@ -73,10 +73,20 @@ var chosen = regexp.MustCompile(`^([A-Z]?[a-z]*([A-Z][a-z]{2,})*|[A-Z]+)[0-9]*$`
 
 func unchosen(part string) bool { return !chosen.MatchString(part) }
 
-// wholeRandom is the check of a name that may begin with a word of a program's: sort
-// and six letters are ten, too.
+// libcRandom is how many letters and digits the C library puts at the end of a name.
+const libcRandom = 6
+
+// wholeRandom is the check of a name that has no other part: it does not begin with a
+// word of the program's before the C library's letters, and is of short words.
 func wholeRandom(part string) bool {
-	return irregular(part) && strings.IndexFunc(part, func(r rune) bool { return r < 'a' || r > 'z' }) < 4
+	lead, tail := part[:len(part)-libcRandom], part[len(part)-libcRandom:]
+	if lead != "" && strings.Trim(lead, "abcdefghijklmnopqrstuvwxyz") == "" && unchosen(tail) {
+		return false
+	}
+	if len(part) < libcRandom+2 {
+		return unchosen(part) && !strings.Contains(part, "_")
+	}
+	return unchosen(part) && 2*len(word.FindAllString(part, -1))+2 >= len(part)
 }
 
 // kindOf returns the kind of a path. vars are the variables of its policy.
