@@ -48,6 +48,7 @@ var variables = []variable{
 	{part: regexp.MustCompile(`\b([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\b`), why: "a UUID", first: true},
 	{part: regexp.MustCompile(`\b([0-9a-f]{64})\b`), glob: "[0-9a-f]*", why: "a container ID", first: true},
 	{part: regexp.MustCompile(`[._-]([A-Za-z0-9]{6,})(?:\.[a-z0-9]{1,5})?$`), why: randomName, first: true, check: irregular},
+	{part: regexp.MustCompile(`[._-][a-z]{3,}([A-Za-z0-9]{6})(?:\.[a-z]{1,5})?$`), why: randomName, first: true, temp: true, check: unchosen},
 	{part: regexp.MustCompile(`[._-]([A-Za-z0-9]{3,})(?:\.[a-z]{1,5})?$`), why: randomName, first: true, temp: true, check: unchosen},
 	{part: regexp.MustCompile(`^(?:sed|sort|php)([A-Za-z0-9]{6})$`), why: randomName, first: true, check: unchosen},
 	{part: regexp.MustCompile(`^[a-z]+([A-Za-z0-9]{6})(?:\.[a-z]{1,5})?$`), why: randomName, first: true, temp: true, check: unchosen},
@@ -177,26 +178,43 @@ func homeKind(path string, vars map[string][]string) kind {
 	return kind{}
 }
 
-// folderKind is the kind of a path in a folder that the program makes, by a rule of
-// the profile's own that leaves part of its name open: there the next run will have
-// another.
-func folderKind(profile *apparmor.Profile, path string) kind {
+// madeKind is the kind of a path that the program makes, or that lies in a folder
+// which it makes, by a rule of the profile's own that leaves part of the name open:
+// the next run will have another.
+func madeKind(profile *apparmor.Profile, path string) kind {
 	for _, r := range profile.Rules {
 		rule, ok := r.(*apparmor.FileRule)
 		if !ok || rule.Path == nil || rule.Deny || rule.Perms&apparmor.Write == 0 || rule.Shared {
 			continue
 		}
-		folder, isFolder := strings.CutSuffix(rule.Path.Source, "/")
+		source := rule.Path.Source
+		if openName.MatchString(source) && rule.Path.Match(path) {
+			return kind{glob: spaced(source), why: "a name like those that the program makes", first: true}
+		}
+		folder, isFolder := strings.CutSuffix(source, "/")
 		if name := folder[strings.LastIndexByte(folder, '/')+1:]; !isFolder || name == "*" || !strings.ContainsAny(name, "*?[") || strings.Contains(folder, "**") {
 			continue
 		}
 		for end := range path {
 			if path[end] == '/' && rule.Path.Match(path[:end+1]) {
-				return kind{glob: quoteAround("", folder, path[end:]), why: "the name of a folder that the program makes", first: true}
+				glob := strings.Trim(quoteAround("", folder, path[end:]), `"`)
+				return kind{glob: spaced(glob), why: "the name of a folder that the program makes", first: true}
 			}
 		}
 	}
 	return kind{}
+}
+
+// openName is a glob that stands for names of a program's making, as globs of
+// kindOf do: of letters by chance, or with a number.
+var openName = regexp.MustCompile(`(\?\?\?|\[0-9\]\*)[^/]*$`)
+
+// spaced returns a path expression as a rule has it.
+func spaced(glob string) string {
+	if strings.ContainsAny(glob, " \t") {
+		return `"` + glob + `"`
+	}
+	return glob
 }
 
 // quoteAround returns a path expression of a glob between two names that stand
