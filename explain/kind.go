@@ -69,7 +69,7 @@ func irregular(part string) bool {
 }
 
 // chosen is a name that somebody may have chosen: words, and a number behind them.
-// Of six letters and digits by chance, 1 in 20 looks like it.
+// Of six letters and digits by chance, 1 in 15 looks like it.
 var chosen = regexp.MustCompile(`^([A-Z]?[a-z]*([A-Z][a-z]{2,})*|[A-Z]+)[0-9]*$`)
 
 func unchosen(part string) bool { return !chosen.MatchString(part) }
