@@ -136,16 +136,7 @@ func subjectOf(req apparmor.Request) string {
 // it alone, else by one for names of its kind, on a rule that names it among others,
 // or by an abstraction.
 func (p *Policy) fileFixes(profile *apparmor.Profile, file apparmor.FileRequest, c clue) []rules.Fix {
-	k := kindOf(file.Path, c, profile.Policy.Variables)
-	if folder := folderKind(profile, file.Path); !k.only && folder.glob != "" {
-		k = folder
-	}
-	if !k.only && !k.first {
-		k = cmp.Or(replacementKind(profile, file.Path), k)
-	}
-	if k.first && k.made && !makes(profile, file) {
-		k.first = false
-	}
+	k := pathKind(profile, file, c)
 	var wider []rules.Fix
 	ours := file
 	ours.Owner = true // owner rules name it, too
@@ -175,10 +166,14 @@ func (p *Policy) fileFixes(profile *apparmor.Profile, file apparmor.FileRequest,
 // pathFixes proposes rules for a path, and for names of its kind. Where the next
 // run is sure to have another name, only or first those.
 func pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, k kind) (own, alike []rules.Fix) {
+	target := apparmor.QuotePath(file.Target)
+	if k := pathKind(profile, apparmor.FileRequest{Path: file.Target, Perms: apparmor.Link}, clue{}); file.Target != "" && k.first {
+		target = k.glob
+	}
 	add := func(fixes []rules.Fix, glob, message string) []rules.Fix {
 		rule := strings.Replace(fileRule(profile, file, "ix"), apparmor.QuotePath(file.Path), glob, 1)
-		if link, ok := strings.CutPrefix(rule, "link "); ok {
-			return append(fixes, linkFixes(profile, link, file.Owner, message)...)
+		if strings.HasPrefix(rule, "link ") {
+			return append(fixes, linkFixes(profile, glob+" -> "+target+",", file.Owner, message)...)
 		}
 		if file.Owner {
 			fixes = append(fixes, insertFix(profile, "owner "+rule, message+", for the owner of the file"))
@@ -200,6 +195,21 @@ func pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, k kind) (ow
 	}
 	return add(nil, spell(profile, file.Path), what+" for this path alone"),
 		add(nil, k.glob, what+" for names like this, as it holds "+k.why)
+}
+
+// pathKind is the kind of a path for which a profile is to have a rule.
+func pathKind(profile *apparmor.Profile, file apparmor.FileRequest, c clue) kind {
+	k := kindOf(file.Path, c, profile.Policy.Variables)
+	if made := madeKind(profile, file.Path); !k.only && made.glob != "" {
+		return made
+	}
+	if !k.only && !k.first {
+		k = cmp.Or(replacementKind(profile, file.Path), k)
+	}
+	if k.first && k.made && !makes(profile, file) {
+		k.first = false
+	}
+	return k
 }
 
 // makes reports whether a program makes or changes a file: it asks for that, or

@@ -44,13 +44,14 @@ var variables = []variable{
 	{part: regexp.MustCompile(`^#([0-9]{3,})$`), glob: "[0-9]*", why: "the number of an inode, as a file without a name does", first: true},
 	{part: regexp.MustCompile(`^tmp\.([A-Za-z0-9]{6,12})$`), why: "a name of mktemp", first: true},
 	{part: regexp.MustCompile(`^tmp([a-z0-9_]{8})$`), why: "a name of a temporary file", first: true},
-	{part: regexp.MustCompile(`^([A-Za-z0-9_]{10})$`), why: randomName, first: true, temp: true, check: wholeRandom},
+	{part: regexp.MustCompile(`^([A-Za-z0-9_]{6,16})(?:\.[a-z]{1,5})?$`), why: randomName, first: true, temp: true, check: wholeRandom},
 	{part: regexp.MustCompile(`\b([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\b`), why: "a UUID", first: true},
 	{part: regexp.MustCompile(`\b([0-9a-f]{64})\b`), glob: "[0-9a-f]*", why: "a container ID", first: true},
 	{part: regexp.MustCompile(`[._-]([A-Za-z0-9]{6,})(?:\.[a-z0-9]{1,5})?$`), why: randomName, first: true, check: irregular},
+	{part: regexp.MustCompile(`[._-][a-z]{3,}([A-Za-z0-9]{6})(?:\.[a-z]{1,5})?$`), why: randomName, first: true, temp: true, check: unchosen},
 	{part: regexp.MustCompile(`[._-]([A-Za-z0-9]{3,})(?:\.[a-z]{1,5})?$`), why: randomName, first: true, temp: true, check: unchosen},
 	{part: regexp.MustCompile(`^(?:sed|sort|php|cc)([A-Za-z0-9]{6})(?:\.[a-z]{1,3})?$`), why: randomName, first: true, check: mixed},
-	{part: regexp.MustCompile(`^[A-Z]?[a-z]+([A-Za-z0-9]{6,})(?:\.[a-z]{1,5})?$`), why: randomName, first: true, temp: true, check: unchosen},
+	{part: regexp.MustCompile(`^[a-z]+([A-Za-z0-9]{6})(?:\.[a-z]{1,5})?$`), why: randomName, first: true, temp: true, check: unchosen},
 	{part: regexp.MustCompile(`([0-9]{6,})(?:\.[a-z0-9]{1,5})?$`), glob: "[0-9]*", why: "a random number", first: true, temp: true},
 	{part: regexp.MustCompile(`[.-]([A-Za-z0-9]*[A-Z][A-Za-z0-9]*[0-9a-z][A-Za-z0-9]*)$`), why: randomName},
 	{part: regexp.MustCompile(`[a-z.-]([0-9]+(?:\.[0-9]+)+)(?:$|[.-])`), glob: "[0-9]*", why: "a version"},
@@ -68,15 +69,25 @@ func irregular(part string) bool {
 }
 
 // chosen is a name that somebody may have chosen: words, and a number behind them.
-// Of six letters and digits by chance, 1 in 20 looks like it.
+// Of six letters and digits by chance, 1 in 15 looks like it.
 var chosen = regexp.MustCompile(`^([A-Z]?[a-z]*([A-Z][a-z]{2,})*|[A-Z]+)[0-9]*$`)
 
 func unchosen(part string) bool { return !chosen.MatchString(part) }
 
-// wholeRandom is the check of a name that may begin with a word of a program's: sort
-// and six letters are ten, too.
+// libcRandom is how many letters and digits the C library puts at the end of a name.
+const libcRandom = 6
+
+// wholeRandom is the check of a name that has no other part: it does not begin with a
+// word of the program's before the C library's letters, and is of short words.
 func wholeRandom(part string) bool {
-	return irregular(part) && strings.IndexFunc(part, func(r rune) bool { return r < 'a' || r > 'z' }) < 4
+	lead, tail := part[:len(part)-libcRandom], part[len(part)-libcRandom:]
+	if lead != "" && strings.Trim(lead, "abcdefghijklmnopqrstuvwxyz") == "" && unchosen(tail) {
+		return false
+	}
+	if len(part) < libcRandom+2 {
+		return unchosen(part) && !strings.Contains(part, "_")
+	}
+	return unchosen(part) && 2*len(word.FindAllString(part, -1))+2 >= len(part)
 }
 
 // mixed reports whether a part of a name is more than one word, as nearly all that
@@ -189,26 +200,43 @@ func homeKind(path string, vars map[string][]string) kind {
 	return kind{}
 }
 
-// folderKind is the kind of a path in a folder that the program makes, by a rule of
-// the profile's own that leaves part of its name open: there the next run will have
-// another.
-func folderKind(profile *apparmor.Profile, path string) kind {
+// madeKind is the kind of a path that the program makes, or that lies in a folder
+// which it makes, by a rule of the profile's own that leaves part of the name open:
+// the next run will have another.
+func madeKind(profile *apparmor.Profile, path string) kind {
 	for _, r := range profile.Rules {
 		rule, ok := r.(*apparmor.FileRule)
 		if !ok || rule.Path == nil || rule.Deny || rule.Perms&apparmor.Write == 0 || rule.Shared {
 			continue
 		}
-		folder, isFolder := strings.CutSuffix(rule.Path.Source, "/")
+		source := rule.Path.Source
+		if openName.MatchString(source) && rule.Path.Match(path) {
+			return kind{glob: spaced(source), why: "a name like those that the program makes", first: true}
+		}
+		folder, isFolder := strings.CutSuffix(source, "/")
 		if name := folder[strings.LastIndexByte(folder, '/')+1:]; !isFolder || name == "*" || !strings.ContainsAny(name, "*?[") || strings.Contains(folder, "**") {
 			continue
 		}
 		for end := range path {
 			if path[end] == '/' && rule.Path.Match(path[:end+1]) {
-				return kind{glob: quoteAround("", folder, path[end:]), why: "the name of a folder that the program makes", first: true}
+				glob := strings.Trim(quoteAround("", folder, path[end:]), `"`)
+				return kind{glob: spaced(glob), why: "the name of a folder that the program makes", first: true}
 			}
 		}
 	}
 	return kind{}
+}
+
+// openName is a glob that stands for names of a program's making, as globs of
+// kindOf do: of letters by chance, or with a number.
+var openName = regexp.MustCompile(`(\?\?\?|\[0-9\]\*)[^/]*$`)
+
+// spaced returns a path expression as a rule has it.
+func spaced(glob string) string {
+	if strings.ContainsAny(glob, " \t") {
+		return `"` + glob + `"`
+	}
+	return glob
 }
 
 // quoteAround returns a path expression of a glob between two names that stand
