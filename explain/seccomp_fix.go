@@ -67,19 +67,31 @@ func (c *callFix) lift() (all bool) {
 	return len(one.fixes) > 0 && err == nil && slices.Equal(edits, []rules.Edit{edit})
 }
 
-// enosys proposes to answer ENOSYS.
+// enosys proposes to answer ENOSYS, if the profile allows what programs then call.
 func (c *callFix) enosys() {
 	older, who, ok := seccomp.Fallback(c.d.Syscall)
-	if !ok || c.d.Action.Permits() || c.d.Action == seccomp.Errno && seccomp.ErrnoName(c.d.Errno) == "ENOSYS" {
+	if !ok || !c.allows(older) || c.d.Action.Permits() || c.d.Action == seccomp.Errno && seccomp.ErrnoName(c.d.Errno) == "ENOSYS" {
 		return
 	}
 	if edits, err := c.profile.AnswerENOSYS(c.d.Syscall); err == nil {
 		c.prove(seccomp.Errno, rules.Fix{
-			Message: fmt.Sprintf("answer ENOSYS, on which %s falls back to %s", who, older),
+			Message: fmt.Sprintf("answer ENOSYS, on which %s turn to %s", who, older),
 			Rule:    fmt.Sprintf("%q", c.d.Syscall),
 			Edits:   edits,
 		}, seccomp.Want{Name: c.d.Syscall})
 	}
+}
+
+// allows reports whether the profile allows a call, in some cases at least. One that
+// the architecture does not have, in whose place it has another, counts as allowed.
+func (c *callFix) allows(name string) bool {
+	if _, ok := seccomp.SyscallNumber(c.call.Arch, name); !ok {
+		return true
+	}
+	call := c.call
+	call.Name, call.Args = name, nil
+	d := c.profile.Decide(call)
+	return d.Undecidable || d.Action.Permits()
 }
 
 // allowWhen proposes to allow the call with its own arguments alone, as far as

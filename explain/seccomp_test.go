@@ -144,6 +144,18 @@ func TestOneCondition(t *testing.T) {
 	}
 }
 
+// ENOSYS is no remedy where the call that programs fall back to is refused, too.
+func TestFallback(t *testing.T) {
+	for _, c := range []struct{ allowed, fix string }{
+		{`"read","newfstatat","clone3"`, "answer ENOSYS, on which glibc, musl and language runtimes turn to newfstatat"},
+		{`"read","stat","clone3"`, "allow statx"},
+	} {
+		f := seccompFinding(t, "lab", 0xc000003e, 332, 0x80000000, `{"defaultAction":"SCMP_ACT_KILL_PROCESS","architectures":["SCMP_ARCH_X86_64"],"syscalls":[{"names":[`+c.allowed+`],"action":"SCMP_ACT_ALLOW"}]}`, nil)
+		require.NotEmpty(t, f.Fixes)
+		assert.Equal(t, c.fix, f.Fixes[0].Message)
+	}
+}
+
 // What `whydenied observe --log-action` brought to light is explained as what the
 // profile itself refuses: with the entries that allow the call in other cases.
 func TestObservedCalls(t *testing.T) {
