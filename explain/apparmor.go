@@ -50,6 +50,11 @@ func (p *Policy) explainAppArmor(f *Finding) {
 		p.explainKernelReason(f, profile)
 		return
 	}
+	if learnsAttributes(a) {
+		f.Cause, f.Why, f.Decision = Complain, attributesAnyway, Granted
+		f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "lets attributes be read, as each profile does"}}
+		return
+	}
 	req, ok := request(&f.Denial)
 	if !ok {
 		f.Cause, f.Decision = UndecidedOperation, Undecidable
@@ -128,6 +133,15 @@ func (f *Finding) noteRecord() {
 const learning = "//null-"
 
 func isLearning(profile string) bool { return strings.Contains(profile, learning) }
+
+// learnsAttributes reports whether a record is of attributes that were read by a
+// program which has no rules yet. Each profile with rules allows that:
+// compute_fperms_allow() in security/apparmor/policy_compat.c, Linux 6.12.
+func learnsAttributes(a *parser.AppArmor) bool {
+	return a.Operation == "getattr" && isLearning(a.Profile)
+}
+
+const attributesAnyway = "every profile with rules lets the attributes of a file be read, and the one that the kernel made to learn has none"
 
 // explainUnconfined explains records that name no profile of their own: a
 // change to a profile that the kernel does not have.

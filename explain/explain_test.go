@@ -90,6 +90,8 @@ func TestAppArmorCauses(t *testing.T) {
 			"", Complain, Granted, "profile p", "owner /srv/a r,", "deny /srv/a r,"},
 		{"complain, of a program that no rule names", `apparmor="ALLOWED" operation="open" profile="p//null-/bin/x" name="/srv/a" pid=7 comm="x" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`,
 			"/srv/a r,", Complain, Granted, "/srv/a r,", "", ""},
+		{"complain, attributes", `apparmor="ALLOWED" operation="getattr" class="file" profile="p//null-/bin/x" name="/" pid=7 comm="x" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`,
+			"/srv/a r,", Complain, Granted, "profile p", "", ""},
 		{"limit", `apparmor="DENIED" operation="setrlimit" profile="p" pid=7 comm="sh" rlimit=nofile value=900`,
 			"set rlimit nofile <= 512,", MissingPermission, Refused, "set rlimit nofile <= 512,", "set rlimit nofile <= 900,", ""},
 		{"process ID in the path", `apparmor="DENIED" operation="open" profile="p" name="/proc/812/stat" pid=7 comm="ps" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`,

@@ -215,6 +215,8 @@ func (b *patcher) harmless(f *Finding) string {
 		return "it was tried read-only as the profile refuses it writable, which the patch allows"
 	case f.Denial.AppArmor.CapName == "dac_read_search" && b.overrides(f) && (call == nil || b.wentOn(f, call)):
 		return "the kernel asks for it before dac_override, which the profile allows"
+	case learnsAttributes(f.Denial.AppArmor):
+		return attributesAnyway
 	case call == nil:
 	case f.Denial.AppArmor.CapName == "sys_resource" && isCall(call, "mq_open") && b.wentOn(f, call):
 		return "mq_open asks for it to choose the limits of the queue, and goes on with the lower ones without it"

@@ -139,6 +139,7 @@ func TestPatch(t *testing.T) {
 		{"a limit that mq_open asks about", capable(1, "sys_resource", 24) + call(1, 240) + opened(1, "/q", "w", 0), "", "  owner /q w,\n", 1},
 		{"a limit that mq_open is refused by", capable(1, "sys_resource", 24) + call(1, 240), "", "  capability sys_resource,\n", 0},
 		{"a limit of another call", capable(1, "sys_resource", 24) + call(1, 160) + opened(1, "/q", "w", 0), "", "  capability sys_resource,\n  owner /q w,\n", 0},
+		{"attributes, of what complain mode learns", strings.NewReplacer(`"open"`, `"getattr"`, `profile="p"`, `profile="p//null-/bin/x"`, "DENIED", "ALLOWED").Replace(opened(1, "/", "r", 0)), "", "", 1},
 		{"a mode without a set-group-ID bit", capable(1, "fsetid", 4) + with(1, 90, "1a0", "0"), "", "", 1},
 		{"a mode with a set-group-ID bit", capable(1, "fsetid", 4) + with(1, 268, "0", "5a0"), "", "  capability fsetid,\n", 0},
 		{"a library", opened(1, library, "r", 0), "", "  owner " + library + " rm,\n", 0},
