@@ -41,7 +41,7 @@ type (
 )
 
 // perBoot is how many scenarios share a boot: one that dies takes their results along.
-const perBoot = 60
+const perBoot = 40
 
 // The closed loop on a kernel that has AppArmor: every scenario of
 // testdata/lab/scenarios, in the lab's guest, with the real binary.
@@ -72,36 +72,44 @@ func TestLab(t *testing.T) {
 	}
 }
 
-// runLab builds what runs in the guest and boots it, again and again, until all
-// wanted scenarios have results.
+// runLab builds what runs in the guest and boots it as often as all wanted scenarios
+// need, as many at once as there are processors (go test -parallel).
 func runLab(t *testing.T, kernel, results string) (guest labGuest, all []labScenario) {
-	in := t.TempDir()
-	bin := filepath.Join(in, "bin")
+	program := t.TempDir()
+	bin := filepath.Join(program, "bin")
 	lab := labOf(t, kernel)
 	goBuild(t, filepath.Join(bin, "whydenied"), "../../cmd/whydenied")
 	goBuild(t, filepath.Join(bin, "loop"), "../lab/loop")
 	command(t, filepath.Join(lab, "tools/build.sh"), bin)
-	command(t, "cp", filepath.Join(lab, "lib.sh"), in)
+	command(t, "cp", filepath.Join(lab, "lib.sh"), program)
 	run := "#!/bin/sh\ncp bin/* /usr/local/bin\nexec loop scenarios /results\n"
-	require.NoError(t, os.WriteFile(filepath.Join(in, "run"), []byte(run), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(program, "run"), []byte(run), 0o755))
 
 	list := exec.Command(filepath.Join(bin, "loop"), "-list", fmt.Sprintf("-smoke=%t", *labSmoke), "-only", *labOnly, "-kernel", kernel, filepath.Join(lab, "scenarios"))
 	list.Stderr = os.Stderr
 	wanted, err := list.Output()
 	require.NoError(t, err)
-	boots := 0
-	for files := range slices.Chunk(strings.Fields(string(wanted)), perBoot) {
-		boots++
-		scenarios, out := filepath.Join(in, "scenarios"), filepath.Join(results, fmt.Sprintf("boot-%d", boots))
-		require.NoError(t, os.RemoveAll(scenarios))
-		require.NoError(t, os.Mkdir(scenarios, 0o755))
-		command(t, "cp", append(files, scenarios)...)
-		runGuest(t, lab, kernel, in, out)
-		var some []labScenario
-		guest, some = readLabResults(t, filepath.Join(out, "results.jsonl"))
-		all = append(all, some...)
-	}
-	return guest, all
+	boots := slices.Collect(slices.Chunk(strings.Fields(string(wanted)), perBoot))
+	some := make([][]labScenario, len(boots))
+	t.Run("boots", func(t *testing.T) {
+		for i, files := range boots {
+			name := fmt.Sprintf("boot-%d", i+1)
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				in, out := t.TempDir(), filepath.Join(results, name)
+				command(t, "cp", "-r", program+"/.", in)
+				command(t, "mkdir", filepath.Join(in, "scenarios"))
+				command(t, "cp", append(files, filepath.Join(in, "scenarios"))...)
+				runGuest(t, lab, kernel, in, out)
+				said, scenarios := readLabResults(t, filepath.Join(out, "results.jsonl"))
+				some[i] = scenarios
+				if i == 0 {
+					guest = said
+				}
+			})
+		}
+	})
+	return guest, slices.Concat(some...)
 }
 
 // labOf returns the lab's folder, if its guest is built.
