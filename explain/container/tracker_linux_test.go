@@ -196,6 +196,9 @@ func TestChildOfRuntime(t *testing.T) {
 	require.NoError(t, cmd.Start())
 	defer func() { in.Close(); _ = cmd.Wait() }()
 	pid := cmd.Process.Pid
+	// A program that starts shows no command line yet when its files are closed, which
+	// is what Start waits for (begin_new_exec of fs/exec.c).
+	require.Eventually(t, func() bool { _, _, ok := readCommand(pid); return ok }, 5*time.Second, time.Millisecond)
 	r, ok := readProcess(pid)
 	require.True(t, ok)
 	r.comm = "runc"

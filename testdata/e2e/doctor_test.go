@@ -145,7 +145,7 @@ func TestDoctorLab(t *testing.T) {
 	in, results := t.TempDir(), t.TempDir()
 	goBuild(t, filepath.Join(in, "bin/whydenied"), "../../cmd/whydenied")
 	command(t, "cp", filepath.Join(lab, "doctor"), filepath.Join(in, "run"))
-	runGuest(t, lab, release, in, results)
+	runGuest(t, lab, release, in, results, 3*time.Minute)
 }
 
 // childOf returns the only child of a process.
