@@ -5,7 +5,6 @@ package e2e
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -14,7 +13,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -102,7 +100,7 @@ func runLab(t *testing.T, kernel, results string) (guest labGuest, all []labScen
 				command(t, "cp", "-r", program+"/.", in)
 				command(t, "mkdir", filepath.Join(in, "scenarios"))
 				command(t, "cp", append(files, filepath.Join(in, "scenarios"))...)
-				runGuest(t, lab, kernel, in, out, time.Hour)
+				runGuest(t, lab, kernel, in, out)
 				said, scenarios := readLabResults(t, filepath.Join(out, "results.jsonl"))
 				some[i] = scenarios
 				if i == 0 {
@@ -126,24 +124,22 @@ func labOf(t *testing.T, kernel string) string {
 	return lab
 }
 
-// runGuest boots the guest and waits for what "run" in the folder in leaves. A guest
-// that takes longer than limit (LIMIT in the environment instead) counts as dead.
-func runGuest(t *testing.T, lab, kernel, in, results string, limit time.Duration) {
+// runGuest boots the guest and waits for what "run" in the folder in leaves.
+func runGuest(t *testing.T, lab, kernel, in, results string) {
 	const died = 125 // of boot.sh
-	seconds := cmp.Or(os.Getenv("LIMIT"), strconv.Itoa(int(limit.Seconds())))
-	err := boot(lab, in, results, kernel, seconds)
+	err := boot(lab, in, results, kernel)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() == died {
 		fmt.Printf("the guest died, and is booted once more: %v\n", err)
-		err = boot(lab, in, results, kernel, seconds)
+		err = boot(lab, in, results, kernel)
 	}
 	require.NoError(t, err)
 }
 
 // boot boots the guest and waits for its end. The error has what it said.
-func boot(lab, in, results, kernel, seconds string) error {
+func boot(lab, in, results, kernel string) error {
 	cmd := exec.Command(filepath.Join(lab, "boot.sh"), in, results)
-	cmd.Env = append(os.Environ(), "KERNEL="+kernel, "LIMIT="+seconds)
+	cmd.Env = append(os.Environ(), "KERNEL="+kernel)
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		return nil

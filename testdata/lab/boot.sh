@@ -9,7 +9,7 @@
 # and qemu.log in OUT say why).
 #
 #	KERNEL=6.1 or 6.12        which guest
-#	LIMIT=SECONDS             after which the guest is killed (7200)
+#	LIMIT=SECONDS             after which the guest is killed (3600)
 #	KEEP=1                    keep what the guest writes to its disk (build.sh)
 #
 # The processor is emulated (TCG): /dev/kvm, where there is one, is not always one
@@ -30,7 +30,7 @@ rm -f "$out/status"
 
 # A plain old processor model is faster to emulate than a new one with AVX, and
 # nothing that the guest guards itself against with its mitigations runs in it.
-timeout -s KILL "${LIMIT:-7200}" qemu-system-x86_64 -machine q35 -accel tcg,thread=multi,tb-size=512 -cpu Nehalem -smp 2 -m 2048 \
+timeout -s KILL "${LIMIT:-3600}" qemu-system-x86_64 -machine q35 -accel tcg,thread=multi,tb-size=512 -cpu Nehalem -smp 2 -m 2048 \
 	-nodefaults -no-reboot -display none -monitor none -serial "file:$out/console" \
 	-kernel "$lab/vmlinuz" -initrd "$lab/initrd.gz" \
 	-append "console=ttyS0 loglevel=4 panic=-1 mitigations=off apparmor=1 security=apparmor audit=1 audit_backlog_limit=8192 net.ifnames=0" \
