@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,7 +44,8 @@ type Conflict struct{ Kept, Dropped Edit }
 // Merge joins the edits of several fixes as commits are merged: identical edits
 // coalesce, insertions at one place follow each other in the order given, and
 // where two edits touch the same text the first is kept and the pair reported.
-// The result is ordered by file name and position.
+// The result is ordered by file name and position, an insertion before what is
+// replaced at its place.
 func Merge(sets ...[]Edit) ([]Edit, []Conflict) {
 	var merged []Edit
 	var conflicts []Conflict
@@ -61,10 +63,8 @@ func Merge(sets ...[]Edit) ([]Edit, []Conflict) {
 		}
 	}
 	slices.SortStableFunc(merged, func(a, b Edit) int {
-		if c := strings.Compare(a.At.File.Name, b.At.File.Name); c != 0 {
-			return c
-		}
-		return a.At.Span.Start - b.At.Span.Start
+		s, t := a.At.Span, b.At.Span
+		return cmp.Or(strings.Compare(a.At.File.Name, b.At.File.Name), s.Start-t.Start, s.End-t.End)
 	})
 	return merged, conflicts
 }

@@ -52,6 +52,7 @@ func TestMergeAndApply(t *testing.T) {
 		{"overlap", [][]Edit{{edit(a, "one two", "12")}, {edit(a, "two three", "23")}}, []string{"12 three\n"}, 1},
 		{"insertions at one place keep their order", [][]Edit{{insert(a, 4, "x ")}, {insert(a, 4, "y ")}}, []string{"one x y two three\n"}, 0},
 		{"insertion beside a replacement", [][]Edit{{edit(a, "two ", "")}, {insert(a, 8, "z ")}}, []string{"one z three\n"}, 0},
+		{"insertion where a replacement starts", [][]Edit{{edit(a, "two ", "")}, {insert(a, 4, "z ")}}, []string{"one z three\n"}, 0},
 		{"insertion inside a replacement", [][]Edit{{edit(a, "two", "2")}, {insert(a, 5, "z")}}, []string{"one 2 three\n"}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -57,6 +57,7 @@ var formats = map[string]string{
 	"denylist.json":    `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_ERRNO"},{"names":["mkdirat","mkdir","mkdir"],"action":"SCMP_ACT_KILL"},{"names":["mkdir"],"action":"SCMP_ACT_LOG","args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"}]}]}`,
 	"denied.json":      `{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_ERRNO","errnoRet":38}]}`,
 	"config.json":      `{"ociVersion":"1.2.0","process":{},"linux":{"seccomp":{"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64"],"syscalls":[{"names":["read"],"action":"SCMP_ACT_ALLOW"}]}}}`,
+	"unended.yaml":     "kind: SeccompProfile\nspec:\n  defaultAction: SCMP_ACT_ERRNO\n  syscalls:\n  - action: SCMP_ACT_ALLOW\n    names:\n    - read\n  - action: SCMP_ACT_TRAP\n    names:\n    - mkdir",
 	"block.yaml":       "apiVersion: security-profiles-operator.x-k8s.io/v1beta1\nkind: SeccompProfile\nmetadata:\n  name: é\nspec:\n  defaultAction: SCMP_ACT_ERRNO\n  syscalls:\n  - action: SCMP_ACT_ALLOW\n    names:\n    - close # why\n    # more\n    - read\n  - action: SCMP_ACT_TRAP\n    names:\n    - mkdir\n",
 	"flow.yaml":        "kind: SeccompProfile\nspec:\n  defaultAction: SCMP_ACT_ERRNO\n  syscalls:\n    - names: [close, 'read']\n      action: SCMP_ACT_ALLOW\n",
 	"quoted.yaml":      "kind: SeccompProfile\nspec:\n  syscalls:\n    - action: \"SCMP_ACT_ALLOW\"\n      names:\n        - \"close\"\n        - \"read\"\n  defaultAction: \"SCMP_ACT_ERRNO\"",
