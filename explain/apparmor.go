@@ -10,24 +10,67 @@ import (
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
-// Explain fills in why a finding was refused, by which rules, and what would
-// remedy it.
-func (p *Policy) Explain(f *Finding) {
-	if f.isLookAlike() {
-		f.Cause, f.Decision, f.Why = UndecidedOperation, Undecidable, lookAlike
-		return
+// Explain says why a finding was refused, by which rules, and what would remedy it.
+func (p *Policy) Explain(f Finding) Explanation { return p.explain(f, true) }
+
+// Diagnose is Explain without the fixes that change rules, the proofs of which take
+// most of its time. Patch makes and proves those of all findings together.
+func (p *Policy) Diagnose(f Finding) Explanation { return p.explain(f, false) }
+
+// ExplainAll explains findings, those of AppArmor first: with Compile, apparmor_parser
+// looks at their fixes while the others are explained.
+func (p *Policy) ExplainAll(findings []*Finding) []*Explained {
+	all := make([]*Explained, len(findings))
+	explainThose := func(ofAppArmor bool) {
+		for i, f := range findings {
+			if (f.Denial.AppArmor != nil) == ofAppArmor {
+				all[i] = &Explained{f, p.Explain(*f)}
+			}
+		}
 	}
-	if f.Denial.Seccomp != nil {
+	explainThose(true)
+	finish := p.check(all)
+	explainThose(false)
+	finish()
+	return all
+}
+
+// DiagnoseAll diagnoses findings, for Patch.
+func (p *Policy) DiagnoseAll(findings []*Finding) []*Explained {
+	all := make([]*Explained, len(findings))
+	for i, f := range findings {
+		all[i] = &Explained{f, p.Diagnose(*f)}
+	}
+	return all
+}
+
+func (p *Policy) explain(finding Finding, fixes bool) Explanation {
+	f := &Explained{Finding: &finding}
+	switch {
+	case f.isLookAlike():
+		f.Cause, f.Decision, f.Why = UndecidedOperation, Undecidable, lookAlike
+		return f.Explanation
+	case f.Denial.Seccomp != nil:
 		p.explainSeccomp(f)
-	} else {
+		if fixes && f.Call != nil {
+			p.fixSeccomp(f)
+		}
+	default:
 		p.explainAppArmor(f)
+		if fixes && f.Request != nil {
+			p.fixAppArmor(f)
+		}
+		if f.Request != nil {
+			f.modes()
+		}
 	}
 	if f.IsClaim() {
 		p.explainClaim(f)
 	}
+	return f.Explanation
 }
 
-func (p *Policy) explainAppArmor(f *Finding) {
+func (p *Policy) explainAppArmor(f *Explained) {
 	a := f.Denial.AppArmor
 	if a.Profile == "unconfined" {
 		p.explainUnconfined(f)
@@ -42,7 +85,7 @@ func (p *Policy) explainAppArmor(f *Finding) {
 		}
 		return
 	}
-	f.Policy = p.source(profile)
+	f.Profile, f.Policy = profile, p.source(profile)
 	p.noteProblems(f, profile)
 	f.noteRecord()
 	if cause, why := kernelReason(a); cause != "" {
@@ -101,7 +144,7 @@ func (p *Policy) deciding(d *parser.Denial) (found *apparmor.Profile, decision a
 
 // noteProblems says what of the policy could not be read, as a decision on half
 // a profile can be wrong.
-func (p *Policy) noteProblems(f *Finding, profile *apparmor.Profile) {
+func (p *Policy) noteProblems(f *Explained, profile *apparmor.Profile) {
 	problems := p.problems[profile.Policy]
 	if len(problems) == 0 {
 		return
@@ -114,7 +157,7 @@ func (p *Policy) noteProblems(f *Finding, profile *apparmor.Profile) {
 }
 
 // noteRecord says what in the record makes its profile or its meaning special.
-func (f *Finding) noteRecord() {
+func (f *Explained) noteRecord() {
 	a := f.Denial.AppArmor
 	if a.Namespace != "" {
 		f.Notes = append(f.Notes, "The record is of policy namespace "+a.Namespace+", which may hold another profile of this name.")
@@ -145,7 +188,7 @@ const attributesAnyway = "every profile with rules lets the attributes of a file
 
 // explainUnconfined explains records that name no profile of their own: a
 // change to a profile that the kernel does not have.
-func (p *Policy) explainUnconfined(f *Finding) {
+func (p *Policy) explainUnconfined(f *Explained) {
 	a := f.Denial.AppArmor
 	f.Cause, f.Why = kernelReason(a)
 	if f.Cause == "" {
@@ -165,7 +208,7 @@ func (p *Policy) explainUnconfined(f *Finding) {
 
 // explainNotLoaded points at the source of the profile that is not loaded, if
 // it is known, and says how to load it.
-func (p *Policy) explainNotLoaded(f *Finding) {
+func (p *Policy) explainNotLoaded(f *Explained) {
 	a := f.Denial.AppArmor
 	name := a.Name
 	if name == "" {
@@ -229,7 +272,7 @@ func kernelReason(a *parser.AppArmor) (Cause, string) {
 }
 
 // explainKernelReason adds the rules and fixes of a cause that the kernel named.
-func (p *Policy) explainKernelReason(f *Finding, profile *apparmor.Profile) {
+func (p *Policy) explainKernelReason(f *Explained, profile *apparmor.Profile) {
 	a := f.Denial.AppArmor
 	switch f.Cause {
 	case DisconnectedPath:
@@ -264,7 +307,7 @@ func (p *Policy) explainKernelReason(f *Finding, profile *apparmor.Profile) {
 }
 
 // explainTransition points at the rule whose exec transition failed.
-func (p *Policy) explainTransition(f *Finding, profile *apparmor.Profile) {
+func (p *Policy) explainTransition(f *Explained, profile *apparmor.Profile) {
 	a := f.Denial.AppArmor
 	owner, _ := owned(a)
 	decision := profile.Decide(apparmor.FileRequest{Path: a.Name, Perms: apparmor.Exec, Owner: owner})
@@ -311,7 +354,7 @@ func missingTarget(profile *apparmor.Profile, rule *apparmor.FileRule, program s
 }
 
 // decide names the cause of what a profile decided of an access.
-func (p *Policy) decide(f *Finding, profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision) {
+func (p *Policy) decide(f *Explained, profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision) {
 	f.Notes = append(f.Notes, d.Notes...)
 	f.Decision = Refused
 	switch {
@@ -333,9 +376,7 @@ func (p *Policy) decide(f *Finding, profile *apparmor.Profile, req apparmor.Requ
 	if name := askedNext(req); name != "" && !grantsAll(profile, []apparmor.Request{apparmor.CapabilityRequest{Name: name}}) {
 		f.Notes = append(f.Notes, fmt.Sprintf("The kernel asks for capability %s next, which the profile does not allow either.", name))
 	}
-	req = lasting(&f.Denial, req)
-	f.fix(p, profile, req, profile.Decide(req))
-	f.modes(profile)
+	f.Request = lasting(&f.Denial, req)
 }
 
 // askedNext returns the capability that the kernel asks for once it is granted a
@@ -357,7 +398,7 @@ func askedNext(req apparmor.Request) string {
 
 // allowedBySource explains a refusal that the source of the profile does not
 // have: the kernel applied something else.
-func (f *Finding) allowedBySource(profile *apparmor.Profile, d apparmor.Decision) {
+func (f *Explained) allowedBySource(profile *apparmor.Profile, d apparmor.Decision) {
 	f.Cause, f.Decision = AllowedByProfile, Granted
 	f.Why = "the profile's source allows this, so the kernel applied another text, or another profile of a stack"
 	for _, r := range d.Allow {
@@ -376,7 +417,7 @@ func (f *Finding) allowedBySource(profile *apparmor.Profile, d apparmor.Decision
 }
 
 // denied explains a refusal by deny rules.
-func (f *Finding) denied(d apparmor.Decision) {
+func (f *Explained) denied(d apparmor.Decision) {
 	f.Cause = DenyRule
 	f.Why = "a deny rule refuses it, and deny beats every allow rule"
 	for _, r := range d.Deny {
@@ -392,7 +433,7 @@ func (f *Finding) denied(d apparmor.Decision) {
 }
 
 // unmatched explains a refusal because no rule grants the access.
-func (f *Finding) unmatched(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision) {
+func (f *Explained) unmatched(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision) {
 	if file, ok := req.(apparmor.FileRequest); ok && f.unmatchedFile(profile, file, d) {
 		return
 	}
@@ -413,7 +454,7 @@ func (f *Finding) unmatched(profile *apparmor.Profile, req apparmor.Request, d a
 
 // unmatchedFile explains the refusal of a file that a rule names but does not
 // grant, and reports whether there is one.
-func (f *Finding) unmatchedFile(profile *apparmor.Profile, file apparmor.FileRequest, d apparmor.Decision) bool {
+func (f *Explained) unmatchedFile(profile *apparmor.Profile, file apparmor.FileRequest, d apparmor.Decision) bool {
 	if !file.Owner {
 		asOwner := file
 		asOwner.Owner = true
@@ -442,7 +483,7 @@ func (f *Finding) unmatchedFile(profile *apparmor.Profile, file apparmor.FileReq
 
 // limited explains the refusal of a resource limit above the one that a rule
 // sets, and reports whether there is one.
-func (f *Finding) limited(profile *apparmor.Profile, limit apparmor.RlimitRequest) bool {
+func (f *Explained) limited(profile *apparmor.Profile, limit apparmor.RlimitRequest) bool {
 	for _, r := range profile.Rules {
 		if rule, ok := r.(*apparmor.RlimitRule); ok && rule.Name == limit.Name {
 			f.Cause = MissingPermission
@@ -477,7 +518,7 @@ func permsWords(perms apparmor.Perms) string {
 }
 
 // mask returns the mask as the record spells it, for the reader to recognise.
-func (f *Finding) mask() string {
+func (f *Explained) mask() string {
 	if mask := f.Denial.AppArmor.Denied; mask != "" {
 		return fmt.Sprintf(" (denied_mask=%q)", mask)
 	}
@@ -485,7 +526,7 @@ func (f *Finding) mask() string {
 }
 
 // users returns the two user IDs of a file record.
-func (f *Finding) users() string {
+func (f *Explained) users() string {
 	a := f.Denial.AppArmor
 	if a.FSUID == nil || a.OUID == nil {
 		return ""
@@ -515,7 +556,7 @@ func nearPlace(n apparmor.Near) Place {
 }
 
 // addPlace adds a place that is not there yet, up to maxPlaces.
-func (f *Finding) addPlace(p Place) {
+func (f *Explained) addPlace(p Place) {
 	for _, have := range f.Rules {
 		if have.At == p.At {
 			return
@@ -527,14 +568,15 @@ func (f *Finding) addPlace(p Place) {
 }
 
 // investigate says so if granting the access would be dangerous.
-func (f *Finding) investigate(req apparmor.Request) {
+func (f *Explained) investigate(req apparmor.Request) {
 	if d := requestDanger(req); d.risk == rules.High {
 		f.Investigate = d.reason + ". Find out why the process asks for it before allowing it: the policy may be doing its work."
 	}
 }
 
 // modes compares what the kernel did with the mode that the source asks for.
-func (f *Finding) modes(profile *apparmor.Profile) {
+func (f *Explained) modes() {
+	profile := f.Profile
 	complains := profile.HasFlag("complain")
 	switch {
 	case f.Denial.Mode == parser.Allowed:

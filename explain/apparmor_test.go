@@ -38,8 +38,7 @@ func TestBuiltinWithoutTunables(t *testing.T) {
 		for _, d := range denials(t, apparmorRecord(`apparmor="DENIED" operation="open" profile="`+profile+`" name="/proc/sys/kernel/core_pattern" pid=7 comm="sh" requested_mask="w" denied_mask="w" fsuid=0 ouid=0`)) {
 			g.Add(d)
 		}
-		finding := g.Findings()[0]
-		policy.Explain(finding)
+		finding := policy.Explain(*g.Findings()[0])
 		assert.Equal(t, DenyRule, finding.Cause, profile)
 		assert.NotEmpty(t, finding.Policy, profile)
 		require.NotEmpty(t, finding.Rules, profile)

@@ -94,11 +94,11 @@ func TestJudgeAppArmor(t *testing.T) {
 		got := strings.Join(strings.Fields(strings.Join([]string{a.Operation, a.Name, mask, a.CapName, a.Family, a.SockType, a.Flags, a.SrcName, a.FSType, a.Signal, a.Peer}, " ")), " ")
 		assert.Equal(t, c.want, got, c.line)
 		g := NewGroup(nil, Filter{})
-		f, _ := g.AddClaim(d, Target{Profile: "p"})
-		policy.Explain(f)
+		found, _ := g.AddClaim(d, Target{Profile: "p"})
+		f := policy.Explain(*found)
 		assert.Equal(t, DenyRule, f.Cause, c.line)
 		assert.Equal(t, Quiet, f.Decision, c.line)
-		assert.True(t, f.IsClaim())
+		assert.True(t, found.IsClaim())
 	}
 }
 
@@ -149,8 +149,8 @@ func TestJudgeSeccomp(t *testing.T) {
 			continue
 		}
 		require.True(t, refused, line)
-		f, _ := NewGroup(nil, Filter{}).AddClaim(d, Target{})
-		policy.Explain(f)
+		found, _ := NewGroup(nil, Filter{}).AddClaim(d, Target{})
+		f := policy.Explain(*found)
 		assert.Equal(t, want, f.Cause, "%s: %s", line, f.Why)
 		if want != UndecidableArguments {
 			assert.Equal(t, Quiet, f.Decision, line)
@@ -283,7 +283,7 @@ func TestClaimInLog(t *testing.T) {
 	again.AddClaim(d, Target{Profile: "p"})
 	again.AddClaim(guess, Target{Profile: "p"})
 	assert.Len(t, again.Findings(), 1)
-	policy.Explain(f)
-	assert.Equal(t, Refused, f.Decision)
-	assert.Contains(t, f.Notes[len(f.Notes)-1], "whydenied doctor")
+	e := policy.Explain(*f)
+	assert.Equal(t, Refused, e.Decision)
+	assert.Contains(t, e.Notes[len(e.Notes)-1], "whydenied doctor")
 }

@@ -15,22 +15,26 @@ const (
 	policyProof = "apparmor_parser compiles it"
 )
 
-// Check asks apparmor_parser, if Compile is set, about the rules of all fixes of
+// check asks apparmor_parser, if Compile is set, about the rules of all fixes of
 // the findings that are explained, in one run for each policy. It does not wait
 // for the answers: finish does, and drops fixes with a rule that is refused. Whole
 // policies are compiled by Patch; here that would take longer than all the rest.
-func (p *Policy) Check(findings []*Finding) (finish func()) {
+// Findings that are nil are passed over.
+func (p *Policy) check(findings []*Explained) (finish func()) {
 	if p.Compile == nil {
 		return func() {}
 	}
 	byPolicy := map[*apparmor.Policy][]*rules.Fix{}
 	var order []*apparmor.Policy
 	for _, f := range findings {
+		if f == nil || f.Request == nil {
+			continue
+		}
 		for i := range f.Fixes {
-			if f.profile == nil || f.Fixes[i].Rule == "" {
+			if f.Fixes[i].Rule == "" {
 				continue
 			}
-			policy := f.profile.Policy
+			policy := f.Profile.Policy
 			if byPolicy[policy] == nil {
 				order = append(order, policy)
 			}
@@ -53,7 +57,10 @@ func (p *Policy) Check(findings []*Finding) (finish func()) {
 }
 
 // dropFixes takes refused fixes out of findings.
-func dropFixes(findings []*Finding, refused map[*rules.Fix]bool) {
+func dropFixes(findings []*Explained, refused map[*rules.Fix]bool) {
+	if len(refused) == 0 {
+		return
+	}
 	for _, f := range findings {
 		kept := f.Fixes[:0]
 		for i := range f.Fixes {

@@ -30,7 +30,7 @@ func apparmorRecord(body string) string {
 
 // explained returns the finding of a log of one denial, with policy files that
 // are written to a directory first; the file "p" is named as the profile.
-func explained(t *testing.T, log, profile string) *Finding {
+func explained(t *testing.T, log, profile string) *Explained {
 	t.Helper()
 	dir := t.TempDir()
 	name := filepath.Join(dir, "p")
@@ -44,8 +44,7 @@ func explained(t *testing.T, log, profile string) *Finding {
 	}
 	findings := g.Findings()
 	require.Len(t, findings, 1)
-	policy.Explain(findings[0])
-	return findings[0]
+	return policy.ExplainAll(findings)[0]
 }
 
 func TestAppArmorCauses(t *testing.T) {
@@ -152,8 +151,7 @@ func TestMisspeltProfile(t *testing.T) {
 		for _, d := range denials(t, apparmorRecord(`apparmor="DENIED" operation="change_onexec" info="label not found" error=-2 profile="unconfined" name="`+name+`" pid=7 comm="runc:[2:INIT]"`)) {
 			g.Add(d)
 		}
-		f := g.Findings()[0]
-		policy.Explain(f)
+		f := policy.ExplainAll(g.Findings())[0]
 		assert.Equal(t, ProfileNotLoaded, f.Cause)
 		require.NotEmpty(t, f.Notes)
 		assert.Contains(t, f.Notes[0], note)
@@ -179,8 +177,7 @@ func TestNarrowedDeny(t *testing.T) {
 		d := denials(t, apparmorRecord(fmt.Sprintf(`apparmor="DENIED" operation="open" profile="p" name=%q pid=7 comm="cat" requested_mask="w" denied_mask="w" fsuid=0 ouid=0`, name)))
 		g := NewGroup(nil, Filter{})
 		g.Add(d[0])
-		f := g.Findings()[0]
-		policy.Explain(f)
+		f := policy.ExplainAll(g.Findings())[0]
 		assert.Equal(t, granted, f.Decision == Granted, name)
 	}
 }
@@ -319,7 +316,6 @@ func TestLeftoversOfTheDirectory(t *testing.T) {
 	}
 	g := NewGroup(nil, Filter{})
 	g.Add(denials(t, apparmorRecord(`apparmor="DENIED" operation="open" profile="p" name="/srv/a" pid=7 comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`))[0])
-	f := g.Findings()[0]
-	NewPolicy(dir, nil).Explain(f)
+	f := NewPolicy(dir, nil).Explain(*g.Findings()[0])
 	assert.Equal(t, filepath.Join(dir, "web"), f.Policy)
 }

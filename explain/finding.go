@@ -12,10 +12,10 @@ import (
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
+	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
-// A Finding is one distinct denial, however often it was logged, with what is
-// known of its cause and remedy.
+// A Finding is one distinct denial, however often it was logged.
 type Finding struct {
 	ID          string        // 12 hex digits, stable over runs and logs
 	Denial      parser.Denial // the earliest one logged
@@ -23,7 +23,10 @@ type Finding struct {
 	First, Last time.Time // zero if the log has no times
 	Serials     []uint32  // of the earliest events, at most maxSerials
 	Container   container.Container
+}
 
+// An Explanation is why a finding was refused and what would remedy it.
+type Explanation struct {
 	Cause    Cause
 	Why      string   // the cause in words for this denial, one clause
 	Decision Decision // what the policy's source answers
@@ -33,11 +36,24 @@ type Finding struct {
 	Quiet    string   // a rule that keeps it refused and out of the log; "" if none applies
 	Notes    []string // what else the reader should know, a sentence each
 
-	profile *apparmor.Profile // that the fixes change; nil for other findings
+	// Profile is the AppArmor profile that decides, nil if it is not known. Request is
+	// what it has to grant for the access to be of use, nil where it refuses nothing
+	// by a rule.
+	Profile *apparmor.Profile
+	Request apparmor.Request
+	// Seccomp and Call are the same for seccomp.
+	Seccomp *seccomp.Profile
+	Call    *seccomp.Call
 
 	// Investigate is set when granting the access would be dangerous: the reason
 	// to look at the process before any diff. It is "" otherwise.
 	Investigate string
+}
+
+// An Explained is a finding with its explanation.
+type Explained struct {
+	*Finding
+	Explanation
 }
 
 // lookAlike is why nothing is made of a line that isLookAlike.

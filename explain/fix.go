@@ -11,14 +11,14 @@ import (
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
-// fix proposes edits that make the profile grant the access, narrowest first,
-// and keeps those that are proved to.
-func (f *Finding) fix(p *Policy, profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision) {
+// fixAppArmor proposes edits that make the profile grant the access, narrowest
+// first, and keeps those that are proved to.
+func (p *Policy) fixAppArmor(f *Explained) {
+	profile, req := f.Profile, f.Request
 	if profile.At.File.Builtin != "" {
 		f.Notes = append(f.Notes, "The profile is built into the runtime: `whydenied patch` writes the changed profile to a file under a name of its own, and says how the container is given that.")
 	}
-	f.profile = profile
-	r := p.remediesOf(profile, req, d, clueOf(&f.Denial))
+	r := p.remediesOf(profile, req, profile.Decide(req), clueOf(&f.Denial))
 	f.Fixes = slices.Clone(r.fixes)
 	f.Notes = append(f.Notes, r.notes...)
 	f.Quiet = r.quiet
@@ -320,7 +320,7 @@ func rlimitFixes(profile *apparmor.Profile, r apparmor.RlimitRequest) []rules.Fi
 
 // flagFix proposes to add a flag to the profile. It is not proved against the
 // access, as no rule decides that.
-func (f *Finding) flagFix(p *Policy, profile *apparmor.Profile, flag string) {
+func (f *Explained) flagFix(p *Policy, profile *apparmor.Profile, flag string) {
 	fix := rules.Fix{
 		Message: "add the flag " + flag,
 		Rule:    "flags=(" + flag + ")",
@@ -358,7 +358,7 @@ func (p *Policy) attachedRule(profile *apparmor.Profile, req apparmor.FileReques
 // transitionFix proposes another exec mode where a transition failed: to stay in
 // the profile under no_new_privs, or to fall back to that where the target is not
 // loaded.
-func (f *Finding) transitionFix(p *Policy, profile *apparmor.Profile, rule *apparmor.FileRule) {
+func (f *Explained) transitionFix(p *Policy, profile *apparmor.Profile, rule *apparmor.FileRule) {
 	mode, message := "ix", "stay in this profile"
 	if f.Denial.AppArmor.Info == transitionNotFound {
 		mode, message = rule.Exec.OrInherit(), "stay in this profile where the target is not loaded"
@@ -381,7 +381,7 @@ func (f *Finding) transitionFix(p *Policy, profile *apparmor.Profile, rule *appa
 
 // linkFix proposes to have a link executed as its target is, where both may be and
 // otherwise: the kernel compares the transitions of a link and its target.
-func (f *Finding) linkFix(p *Policy, profile *apparmor.Profile) {
+func (f *Explained) linkFix(p *Policy, profile *apparmor.Profile) {
 	a := f.Denial.AppArmor
 	target, link := execRule(profile, a.Target), execRule(profile, a.Name)
 	if target == nil || link == nil {

@@ -38,7 +38,7 @@ type Patched struct {
 // A Remedy is the fix of a finding as it is part of a patch. Its edits are in
 // the patch.
 type Remedy struct {
-	Finding *Finding
+	Finding *Explained
 	Fix     rules.Fix
 	File    string // that is changed
 	// Rules are where the rules that grant the access stand in the changed files;
@@ -48,19 +48,19 @@ type Remedy struct {
 
 // An Unfixed finding has no fix in a patch, for a reason.
 type Unfixed struct {
-	Finding *Finding
+	Finding *Explained
 	Reason  string
 }
 
 // maxRounds bounds how often fixes that touch the same text are made anew.
 const maxRounds = 200
 
-// Patch makes the changes that remedy the findings, and proves them together:
-// the changed files parse (and apparmor_parser compiles them, if Compile is
+// Patch makes the changes that remedy the findings, which Diagnose or Explain has
+// seen, and proves them together: the changed files parse (and apparmor_parser compiles them, if Compile is
 // set), every access is granted, what else is granted is told, and no rule that
 // is added can be left out.
-func (p *Policy) Patch(findings []*Finding) *Patch {
-	b := &patcher{p: p, patch: &Patch{}, findings: findings, remedies: map[*Finding]Remedy{}}
+func (p *Policy) Patch(findings []*Explained) *Patch {
+	b := &patcher{p: p, patch: &Patch{}, findings: findings, remedies: map[*Explained]Remedy{}}
 	for _, f := range findings {
 		b.take(f)
 	}
@@ -81,10 +81,10 @@ func (p *Policy) Patch(findings []*Finding) *Patch {
 type patcher struct {
 	p        *Policy
 	patch    *Patch
-	findings []*Finding
+	findings []*Explained
 	drafts   []*draft
-	calls    []*Finding // of seccomp
-	remedies map[*Finding]Remedy
+	calls    []*Explained // of seccomp
+	remedies map[*Explained]Remedy
 }
 
 // A draft is one AppArmor policy as it is being changed.
@@ -101,7 +101,7 @@ type draft struct {
 
 // A want is one access that a patch is to grant, of one or more findings.
 type want struct {
-	findings []*Finding
+	findings []*Explained
 	profile  string // full name
 	requests []apparmor.Request
 	clue     clue
@@ -113,47 +113,35 @@ type want struct {
 }
 
 // take notes what a finding wants, or why nothing is done about it.
-func (b *patcher) take(f *Finding) {
-	if f.Denial.Seccomp != nil {
-		b.calls = append(b.calls, f)
-		return
-	}
-	profile, decision := b.p.deciding(&f.Denial)
-	cause, _ := kernelReason(f.Denial.AppArmor)
-	req, ok := request(&f.Denial)
+func (b *patcher) take(f *Explained) {
 	switch {
-	case f.isLookAlike(), profile == nil, f.Denial.AppArmor.Profile == "unconfined", cause == "" && !ok:
-		b.p.Explain(f)
-		if len(f.Fixes) > 0 { // a profile to load
-			b.remedies[f] = Remedy{Finding: f, Fix: f.Fixes[0]}
-			b.step(f.Fixes[0].Message)
-			return
-		}
+	case f.Denial.Seccomp != nil:
+		b.calls = append(b.calls, f)
+	case f.Request != nil:
+		b.takeAccess(f)
+	case learnsAttributes(f.Denial.AppArmor):
+		b.leave(f, "not needed: "+f.Why)
+	case len(f.Fixes) == 0:
 		b.leave(f, f.Why)
-		return
-	case cause != "":
-		b.p.Explain(f)
-		if len(f.Fixes) == 0 || len(f.Fixes[0].Edits) == 0 {
-			b.leave(f, f.Why)
-			return
+		if f.Cause == AllowedByProfile && f.Profile.At.File.Builtin == "" && !strings.Contains(f.Denial.AppArmor.Profile, "//&") {
+			b.step(loading(f.Profile))
 		}
-		d, name := b.draft(profile, f)
+	case len(f.Fixes[0].Edits) == 0: // a profile to load
+		b.remedies[f] = Remedy{Finding: f, Fix: f.Fixes[0]}
+		b.step(f.Fixes[0].Message)
+	default: // a flag, a transition
+		d, name := b.draft(f)
 		fix := f.Fixes[0]
-		if req, ok := attached(&f.Denial); ok && cause == DisconnectedPath {
+		if req, ok := attached(&f.Denial); ok && f.Cause == DisconnectedPath {
 			d.add(f, name, req)
 			fix.Edits = fix.Edits[:1] // the flag
 		}
-		d.wants = append(d.wants, &want{findings: []*Finding{f}, profile: name, edits: fix.Edits, fix: &fix})
-		return
+		d.wants = append(d.wants, &want{findings: []*Explained{f}, profile: name, edits: fix.Edits, fix: &fix})
 	}
-	if decision.Refused|decision.Unmatched == 0 {
-		b.p.Explain(f)
-		b.leave(f, f.Why)
-		if f.Cause == AllowedByProfile && profile.At.File.Builtin == "" && !strings.Contains(f.Denial.AppArmor.Profile, "//&") {
-			b.step(loading(profile))
-		}
-		return
-	}
+}
+
+// takeAccess notes an access that rules decide.
+func (b *patcher) takeAccess(f *Explained) {
 	if other := b.spared(f); other != "" {
 		b.leave(f, fmt.Sprintf("not needed: the kernel asks for it only where the profile refuses %s, which the patch allows", other))
 		return
@@ -162,8 +150,8 @@ func (b *patcher) take(f *Finding) {
 		b.leave(f, "not needed: "+why)
 		return
 	}
-	d, name := b.draft(profile, f)
-	d.add(f, name, ownPeer(lasting(&f.Denial, req), profile, name))
+	d, name := b.draft(f)
+	d.add(f, name, ownPeer(f.Request, f.Profile, name))
 }
 
 // sparedBy lists capabilities that the kernel asks for only as long as another
@@ -178,7 +166,7 @@ var sparedBy = map[string][]string{
 
 // spared returns the capability that makes a refused one unnecessary: one that
 // was refused to the same task in the same event.
-func (b *patcher) spared(f *Finding) string {
+func (b *patcher) spared(f *Explained) string {
 	for _, other := range b.findings {
 		a := other.Denial.AppArmor
 		if a == nil || a.Profile != f.Denial.AppArmor.Profile || !slices.Contains(sparedBy[f.Denial.AppArmor.CapName], a.CapName) {
@@ -197,10 +185,10 @@ func (b *patcher) spared(f *Finding) string {
 
 // retried reports whether a refused mount is another that was refused to the
 // process, tried once more as read-only: so do mount(8) of util-linux and busybox.
-func (b *patcher) retried(f *Finding) bool {
+func (b *patcher) retried(f *Explained) bool {
 	a := f.Denial.AppArmor
 	writable, ro := strings.CutPrefix(a.Flags, "ro")
-	return a.Operation == "mount" && ro && slices.ContainsFunc(b.findings, func(other *Finding) bool {
+	return a.Operation == "mount" && ro && slices.ContainsFunc(b.findings, func(other *Explained) bool {
 		o := other.Denial.AppArmor
 		return o != nil && o.Operation == a.Operation && o.Profile == a.Profile && other.Denial.Subject.PID == f.Denial.Subject.PID &&
 			o.Name == a.Name && o.SrcName == a.SrcName && o.FSType == a.FSType && o.Flags == "rw"+writable
@@ -208,15 +196,13 @@ func (b *patcher) retried(f *Finding) bool {
 }
 
 // harmless says why an access was asked for and is of no use, or returns "".
-func (b *patcher) harmless(f *Finding) string {
+func (b *patcher) harmless(f *Explained) string {
 	call := f.Denial.Event.Record(parser.SYSCALL)
 	switch {
 	case b.retried(f):
 		return "it was tried read-only as the profile refuses it writable, which the patch allows"
 	case f.Denial.AppArmor.CapName == "dac_read_search" && b.overrides(f) && (call == nil || b.wentOn(f, call)):
 		return "the kernel asks for it before dac_override, which the profile allows"
-	case learnsAttributes(f.Denial.AppArmor):
-		return attributesAnyway
 	case call == nil:
 	case f.Denial.AppArmor.CapName == "sys_resource" && isCall(call, "mq_open") && b.wentOn(f, call):
 		return "mq_open asks for it to choose the limits of the queue, and goes on with the lower ones without it"
@@ -227,17 +213,16 @@ func (b *patcher) harmless(f *Finding) string {
 }
 
 // overrides reports whether the profile of a finding allows dac_override.
-func (b *patcher) overrides(f *Finding) bool {
-	profile, _ := b.p.deciding(&f.Denial)
-	return profile != nil && grantsAll(profile, []apparmor.Request{apparmor.CapabilityRequest{Name: "dac_override"}})
+func (b *patcher) overrides(f *Explained) bool {
+	return grantsAll(f.Profile, []apparmor.Request{apparmor.CapabilityRequest{Name: "dac_override"}})
 }
 
 // wentOn reports whether a call did not fail for a capability that it was refused,
 // as that of mq_attr_ok() in ipc/mqueue.c (Linux 6.12) does not make mq_open(3) fail:
 // it went on, to success, to another refusal or to an error that is none.
-func (b *patcher) wentOn(f *Finding, call *parser.Record) bool {
+func (b *patcher) wentOn(f *Explained, call *parser.Record) bool {
 	refused := map[string]bool{"-13": true, "-1": true, "EACCES(Permission denied)": true, "EPERM(Operation not permitted)": true}
-	return !refused[call.Get("exit")] || slices.ContainsFunc(b.findings, func(other *Finding) bool {
+	return !refused[call.Get("exit")] || slices.ContainsFunc(b.findings, func(other *Explained) bool {
 		return other != f && other.Denial.AppArmor != nil && slices.ContainsFunc(f.Serials, func(serial uint32) bool { return slices.Contains(other.Serials, serial) })
 	})
 }
@@ -268,7 +253,7 @@ func isCall(r *parser.Record, name string) bool {
 	return err == nil && found == name
 }
 
-func (b *patcher) leave(f *Finding, reason string) {
+func (b *patcher) leave(f *Explained, reason string) {
 	b.patch.Left = append(b.patch.Left, Unfixed{f, reason})
 }
 
@@ -279,10 +264,10 @@ func (b *patcher) step(text string) {
 	}
 }
 
-// draft returns the draft of the policy of a profile and the name that the
-// profile has in it. A built-in profile is drafted as a file of its own.
-func (b *patcher) draft(profile *apparmor.Profile, f *Finding) (*draft, string) {
-	policy := profile.Policy
+// draft returns the draft of the policy of a finding's profile and the name that
+// the profile has in it. A built-in profile is drafted as a file of its own.
+func (b *patcher) draft(f *Explained) (*draft, string) {
+	profile, policy := f.Profile, f.Profile.Policy
 	i := slices.IndexFunc(b.drafts, func(d *draft) bool { return d.of == policy })
 	if i < 0 {
 		d := &draft{of: policy, before: policy, loader: b.p.loader, problems: len(b.p.problems[policy]), files: map[fileKey]*want{}}
@@ -321,7 +306,7 @@ func (b *patcher) container(label string) string {
 type fileKey struct{ profile, path, target string }
 
 // add notes an access. Accesses to one path are one want.
-func (d *draft) add(f *Finding, profile string, req apparmor.Request) {
+func (d *draft) add(f *Explained, profile string, req apparmor.Request) {
 	file, isFile := req.(apparmor.FileRequest)
 	key := fileKey{profile, file.Path, file.Target}
 	if w := d.files[key]; isFile && w != nil {
@@ -333,7 +318,7 @@ func (d *draft) add(f *Finding, profile string, req apparmor.Request) {
 		w.findings = append(w.findings, f)
 		return
 	}
-	w := &want{findings: []*Finding{f}, profile: profile, requests: []apparmor.Request{req}, clue: clueOf(&f.Denial)}
+	w := &want{findings: []*Explained{f}, profile: profile, requests: []apparmor.Request{req}, clue: clueOf(&f.Denial)}
 	d.wants = append(d.wants, w)
 	if isFile {
 		d.files[key] = w

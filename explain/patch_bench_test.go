@@ -38,7 +38,7 @@ func BenchmarkPatch(b *testing.B) {
 		for _, d := range denied {
 			group.Add(d)
 		}
-		patch := policy.Patch(group.Findings())
+		patch := policy.Patch(policy.DiagnoseAll(group.Findings()))
 		if len(patch.Remedies) != 500 || len(patch.Left) != 0 {
 			b.Fatalf("%d fixed, %d left", len(patch.Remedies), len(patch.Left))
 		}

@@ -97,7 +97,7 @@ func (b *patcher) finish(d *draft) {
 		proof = []string{"the changed policy has no error that it did not have before"}
 	}
 	proof = append(proof, compiled...)
-	var fixed []*Finding
+	var fixed []*Explained
 	for _, w := range d.wants {
 		if w.requests == nil && w.fix == nil || !grantsAll(d.after.Profile(w.profile), w.requests) {
 			for _, f := range w.findings {
@@ -141,7 +141,7 @@ func (b *patcher) leaveAll(d *draft, reason string) {
 
 // patched notes the profiles of a draft that are changed, and what to do to have
 // them in force.
-func (b *patcher) patched(d *draft, fixed []*Finding) {
+func (b *patcher) patched(d *draft, fixed []*Explained) {
 	file := d.after.Files[0].Name
 	b.step("apparmor_parser -r -W " + file)
 	if d.derived != "" {
@@ -247,11 +247,8 @@ func (d *draft) remedy(w *want, gains []apparmor.Gain, complete bool, proof []st
 	r.Fix.Risk, r.Fix.Reason = danger.risk, danger.reason
 	r.Fix.Grants = gainsWords(own)
 	r.Fix.Proof = append(slices.Clip(proof), "the access is now allowed")
-	switch {
-	case !complete:
-		r.Fix.Proof = append(r.Fix.Proof, "what else is allowed was not compared in full")
-	case len(own) == 0:
-		r.Fix.Proof = append(r.Fix.Proof, "nothing else is")
+	if beyond := provedBeyond(own, complete); beyond != "" {
+		r.Fix.Proof = append(r.Fix.Proof, beyond)
 	}
 	if !d.needless {
 		r.Fix.Proof = append(r.Fix.Proof, "no edit can be left out") // see prune; a deny rule is changed only if it refuses

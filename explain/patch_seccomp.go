@@ -16,7 +16,7 @@ type sheet struct {
 	before, after *seccomp.Profile
 	derived       bool // the file is not there yet
 	fixes         map[string]rules.Fix
-	fixed         []*Finding
+	fixed         []*Explained
 }
 
 // seccomp changes seccomp profiles, one call after the other: each fix is made
@@ -25,18 +25,16 @@ type sheet struct {
 func (b *patcher) seccomp() {
 	var sheets []*sheet
 	for _, f := range b.calls {
-		profile, name := b.p.seccompProfile(f)
-		call := b.p.call(f)
-		if reason := b.notForPatch(f, call, profile, name); reason != "" {
+		if reason := b.notForPatch(f); reason != "" {
 			b.leave(f, reason)
 			continue
 		}
-		i := slices.IndexFunc(sheets, func(s *sheet) bool { return s.of == profile })
+		i := slices.IndexFunc(sheets, func(s *sheet) bool { return s.of == f.Seccomp })
 		if i < 0 {
 			i = len(sheets)
-			sheets = append(sheets, b.sheet(profile, f))
+			sheets = append(sheets, b.sheet(f.Seccomp, f))
 		}
-		b.allow(sheets[i], f, call)
+		b.allow(sheets[i], f, *f.Call)
 	}
 	for _, s := range sheets {
 		b.finishSheet(s)
@@ -44,24 +42,13 @@ func (b *patcher) seccomp() {
 }
 
 // notForPatch returns why nothing is to be changed for a finding's call, or "".
-func (b *patcher) notForPatch(f *Finding, call seccomp.Call, profile *seccomp.Profile, name string) string {
-	record := f.Denial.Seccomp
-	answered, wouldRefuse := false, false
-	if profile != nil {
-		d := decidedBy(record, profile.Decide(call))
-		answered, wouldRefuse = answers(d, record), foretold(d, record)
-	}
-	switch {
-	case f.isLookAlike():
-		return lookAlike
-	case seccomp.Action(record.Code) == seccomp.Log && !wouldRefuse:
+func (b *patcher) notForPatch(f *Explained) string {
+	switch own := f.Seccomp; {
+	case f.Cause == LoggedOnly && f.Call == nil:
 		return "nothing was refused: the filter's answer is SCMP_ACT_LOG, and the call ran"
-	case profile == nil:
-		return name
-	case profile.Form == seccomp.OCI && profile != b.p.seccomp && !f.Container.OwnBundle():
-		return "the profile is what the runtime made of another, in " + name + ", and will be made anew: name the one that it is made of with --seccomp"
-	case !answered && !wouldRefuse: // another filter is in force
-		b.p.Explain(f)
+	case own != nil && own.Form == seccomp.OCI && own != b.p.seccomp && !f.Container.OwnBundle():
+		return "the profile is what the runtime made of another, in " + f.Policy + ", and will be made anew: name the one that it is made of with --seccomp"
+	case f.Call == nil: // the profile is not known, or is not the one in force
 		return f.Why
 	}
 	return ""
@@ -69,7 +56,7 @@ func (b *patcher) notForPatch(f *Finding, call seccomp.Call, profile *seccomp.Pr
 
 // sheet begins to change a profile. One that is built in, or that is known only
 // by its text, becomes a file of its own.
-func (b *patcher) sheet(profile *seccomp.Profile, f *Finding) *sheet {
+func (b *patcher) sheet(profile *seccomp.Profile, f *Explained) *sheet {
 	s := &sheet{of: profile, before: profile, after: profile, fixes: map[string]rules.Fix{}}
 	// Some metadata hold the profile's text, and no file does.
 	inline := strings.HasPrefix(strings.TrimSpace(f.Container.SeccompProfile), "{") && profile != b.p.seccomp && !f.Container.OwnBundle()
@@ -83,7 +70,7 @@ func (b *patcher) sheet(profile *seccomp.Profile, f *Finding) *sheet {
 }
 
 // allow makes the first fix for a finding's call part of a sheet.
-func (b *patcher) allow(s *sheet, f *Finding, call seccomp.Call) {
+func (b *patcher) allow(s *sheet, f *Explained, call seccomp.Call) {
 	d := decidedBy(f.Denial.Seccomp, s.after.Decide(call))
 	refused := decidedBy(f.Denial.Seccomp, s.before.Decide(call))
 	key := fmt.Sprint(call.Arch, d.Syscall, call.Args, refused.When)

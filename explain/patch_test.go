@@ -36,7 +36,7 @@ func patched(t testing.TB, log, profile string, files map[string]string) *Patch 
 	for _, d := range denials(t, log) {
 		group.Add(d)
 	}
-	return policy.Patch(group.Findings())
+	return policy.Patch(policy.DiagnoseAll(group.Findings()))
 }
 
 // opened is the record of a refused open.
@@ -312,7 +312,7 @@ func TestPatchBundle(t *testing.T) {
 	for _, d := range denials(t, "type=SECCOMP msg=audit(1795427172.956:1): auid=0 uid=0 gid=0 ses=1 subj=unconfined pid=77 comm=\"sh\" exe=\"/bin/sh\" sig=31 arch=c000003e syscall=83 compat=0 ip=0x7f code=0x80000000\n") {
 		group.Add(d)
 	}
-	patch := policy.Patch(group.Findings())
+	patch := policy.Patch(policy.DiagnoseAll(group.Findings()))
 	require.Len(t, patch.Changes, 1, "%+v", patch.Left)
 	assert.Equal(t, strings.Replace(config, `"mkdir",`, "", 1), patch.Changes[0].New)
 	assert.Contains(t, patch.Steps[0], "run the bundle of "+name+" anew")

@@ -18,9 +18,6 @@ func (p *Policy) prove(fix *rules.Fix, profile *apparmor.Profile, requests ...ap
 		return false
 	}
 	gains, complete := apparmor.Gains(profile, edited, requests...)
-	if !complete {
-		return false
-	}
 	for i := range fix.Edits {
 		fewer := slices.Delete(slices.Clone(fix.Edits), i, i+1)
 		if len(fewer) == 0 {
@@ -32,13 +29,24 @@ func (p *Policy) prove(fix *rules.Fix, profile *apparmor.Profile, requests ...ap
 	}
 	fix.Grants = gainsWords(gains)
 	fix.Proof = []string{p.parses(profile), "the access is now allowed"}
-	if len(gains) == 0 {
-		fix.Proof = append(fix.Proof, "nothing else is")
+	if beyond := provedBeyond(gains, complete); beyond != "" {
+		fix.Proof = append(fix.Proof, beyond)
 	}
 	fix.Proof = append(fix.Proof, "no edit can be left out")
 	d := worst(requests, gains, edited)
 	fix.Risk, fix.Reason = d.risk, d.reason
 	return true
+}
+
+// provedBeyond is what is proved of everything but the access that is granted, or "".
+func provedBeyond(gains []apparmor.Gain, complete bool) string {
+	switch {
+	case !complete:
+		return "what else is allowed was not compared in full"
+	case len(gains) == 0:
+		return "nothing else is"
+	}
+	return ""
 }
 
 // grantsAll reports whether a profile grants every request.

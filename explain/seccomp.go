@@ -13,14 +13,14 @@ import (
 )
 
 // explainSeccomp fills in what the seccomp profile says to the finding's system call.
-func (p *Policy) explainSeccomp(f *Finding) {
+func (p *Policy) explainSeccomp(f *Explained) {
 	record := f.Denial.Seccomp
 	action := seccomp.Action(record.Code)
 	if action == seccomp.Log {
 		f.Cause, f.Why = LoggedOnly, "the filter's answer is SCMP_ACT_LOG: the call was logged and ran"
 	}
 	f.noteTraced(record)
-	profile, name := p.seccompProfile(f)
+	profile, name := p.seccompProfile(f.Finding)
 	if profile == nil {
 		f.Decision = Undecidable
 		if f.Cause == "" {
@@ -28,8 +28,8 @@ func (p *Policy) explainSeccomp(f *Finding) {
 		}
 		return
 	}
-	f.Policy = name
-	call := p.call(f)
+	f.Seccomp, f.Policy = profile, name
+	call := p.call(f.Finding)
 	d := decidedBy(record, profile.Decide(call))
 	if c := f.Container; c.SeccompProfile != "" && p.seccomp != nil && profile != p.seccomp {
 		f.Notes = append(f.Notes, fmt.Sprintf("The profile is the container's own, from the inventory, and not %s.", p.seccomp.File.Name))
@@ -38,7 +38,7 @@ func (p *Policy) explainSeccomp(f *Finding) {
 	if !answers(d, record) {
 		f.disagree(profile, call, d, record)
 		if foretold(d, record) {
-			p.fixSeccomp(f, profile, call, d)
+			f.refused(call, d)
 		}
 		return
 	}
@@ -54,7 +54,15 @@ func (p *Policy) explainSeccomp(f *Finding) {
 		f.Decision = Granted
 		return
 	}
-	p.fixSeccomp(f, profile, call, d)
+	f.refused(call, d)
+}
+
+// refused notes the call that the profile has to allow.
+func (f *Explained) refused(call seccomp.Call, d seccomp.Decision) {
+	f.Call = &call
+	if danger := syscallDangers[d.Syscall]; danger.risk == rules.High {
+		f.Investigate = fmt.Sprintf("%s: %s. Find out why the program calls it before allowing it.", d.Syscall, danger.reason)
+	}
 }
 
 // call returns the system call of a finding with what is known about its
@@ -158,7 +166,7 @@ func foretold(d seccomp.Decision, record *parser.Seccomp) bool {
 
 // disagree says that the profile is not the one that the kernel applied: its
 // answer is another than the record's.
-func (f *Finding) disagree(profile *seccomp.Profile, call seccomp.Call, d seccomp.Decision, record *parser.Seccomp) {
+func (f *Explained) disagree(profile *seccomp.Profile, call seccomp.Call, d seccomp.Decision, record *parser.Seccomp) {
 	f.Decision = Granted
 	switch {
 	case d.Undecidable:
@@ -324,7 +332,7 @@ func entryPlace(e *seccomp.Entry, syscall, note string) Place {
 }
 
 // noteTraced says that a call was seen by tracing, and what came of it.
-func (f *Finding) noteTraced(record *parser.Seccomp) {
+func (f *Explained) noteTraced(record *parser.Seccomp) {
 	if !record.Traced {
 		return
 	}
@@ -337,7 +345,7 @@ func (f *Finding) noteTraced(record *parser.Seccomp) {
 }
 
 // noteMissingArgs says which arguments the event's SYSCALL record supplied.
-func (f *Finding) noteMissingArgs(record *parser.Seccomp, d seccomp.Decision) {
+func (f *Explained) noteMissingArgs(record *parser.Seccomp, d seccomp.Decision) {
 	if d.Undecidable && record.Args == nil && onlyCaps(d) == "" && !f.IsClaim() {
 		f.Notes = append(f.Notes, "A SECCOMP record has no arguments, and the filter answers before auditing of the call starts; strace -f of the program shows them, and so does whydenied trace while it happens.")
 	}
@@ -347,10 +355,9 @@ func (f *Finding) noteMissingArgs(record *parser.Seccomp, d seccomp.Decision) {
 }
 
 // fixSeccomp proposes fixes of a refused call, and says what to think of first.
-func (p *Policy) fixSeccomp(f *Finding, profile *seccomp.Profile, call seccomp.Call, d seccomp.Decision) {
-	if danger := syscallDangers[d.Syscall]; danger.risk == rules.High {
-		f.Investigate = fmt.Sprintf("%s: %s. Find out why the program calls it before allowing it.", d.Syscall, danger.reason)
-	}
+func (p *Policy) fixSeccomp(f *Explained) {
+	profile, call := f.Seccomp, *f.Call
+	d := decidedBy(f.Denial.Seccomp, profile.Decide(call))
 	if profile.File.Builtin != "" {
 		f.Notes = append(f.Notes, "The profile is built into the runtime: `whydenied patch` writes the changed profile to a file, and says how the container is given that.")
 	}

@@ -18,7 +18,7 @@ import (
 
 // seccompFinding explains one SECCOMP record under a profile, or under what the
 // label and the inventory give away if the profile is empty.
-func seccompFinding(t *testing.T, label string, arch uint32, syscall int, code uint32, profile string, inventory *container.Inventory) *Finding {
+func seccompFinding(t *testing.T, label string, arch uint32, syscall int, code uint32, profile string, inventory *container.Inventory) *Explained {
 	t.Helper()
 	policy := NewPolicy(t.TempDir(), nil)
 	if profile != "" {
@@ -35,9 +35,8 @@ func seccompFinding(t *testing.T, label string, arch uint32, syscall int, code u
 	for _, d := range denials(t, fmt.Sprintf("type=SECCOMP msg=audit(1795427689.211:1270): auid=4294967295 uid=0 gid=0 ses=4294967295 subj=%s pid=3246 comm=\"x\" exe=\"/x\" sig=0 arch=%x syscall=%d compat=0 ip=0x401007 code=0x%x\n", label, arch, syscall, code)) {
 		g.Add(d)
 	}
-	findings := g.Findings()
+	findings := policy.ExplainAll(g.Findings())
 	require.Len(t, findings, 1)
-	policy.Explain(findings[0])
 	if profile != "" {
 		fixed := len(findings[0].Fixes) > 0
 		patch := policy.Patch(findings)
@@ -234,8 +233,8 @@ func TestTracedCauses(t *testing.T) {
 			require.NoError(t, os.WriteFile(name, []byte(profile), 0o600))
 			_, err := policy.AddSeccomp(name)
 			require.NoError(t, err)
-			f, _ := NewGroup(nil, Filter{}).Add(c.denial)
-			policy.Explain(f)
+			found, _ := NewGroup(nil, Filter{}).Add(c.denial)
+			f := policy.Explain(*found)
 			assert.Equal(t, c.cause, f.Cause, f.Why)
 			assert.Equal(t, c.decision, f.Decision)
 			require.NotEmpty(t, f.Notes)
@@ -298,7 +297,7 @@ func TestPatchOfConfig(t *testing.T) {
 			for _, d := range denials(t, `type=SECCOMP msg=audit(1795427689.211:1270): auid=4294967295 uid=0 gid=0 ses=4294967295 subj=unconfined pid=3246 comm="x" exe="/x" sig=31 arch=c000003e syscall=83 compat=0 ip=0x401007 code=0x80000000`+"\n") {
 				g.Add(d)
 			}
-			patch := policy.Patch(g.Findings())
+			patch := policy.Patch(policy.DiagnoseAll(g.Findings()))
 			if c.left != "" {
 				require.Len(t, patch.Left, 1)
 				assert.Contains(t, patch.Left[0].Reason, c.left)

@@ -264,10 +264,9 @@ func (f *Finding) IsClaim() bool {
 }
 
 // explainClaim says what it means that nobody logged the refusal.
-func (p *Policy) explainClaim(f *Finding) {
+func (p *Policy) explainClaim(f *Explained) {
 	if s := f.Denial.Seccomp; s != nil {
-		profile, _ := p.seccompProfile(f)
-		if profile != nil && f.Decision == Refused && isUnlogged(seccomp.Action(s.Code)) && !slices.Contains(profile.Flags, seccomp.FlagLog) {
+		if f.Decision == Refused && isUnlogged(seccomp.Action(s.Code)) && !slices.Contains(f.Seccomp.Flags, seccomp.FlagLog) {
 			f.Decision = Quiet
 		}
 		return

@@ -25,9 +25,9 @@ type Suggestions struct {
 type suggestion struct {
 	policy   string
 	revision int // 1 is the findings' own first fixes
-	findings []*Finding
-	told     map[*Finding]string // the rule that was last suggested for it
-	patch    *Patch              // nil until there are two findings
+	findings []*Explained
+	told     map[*Explained]string // the rule that was last suggested for it
+	patch    *Patch                // nil until there are two findings
 	stale    bool
 }
 
@@ -41,7 +41,7 @@ func NewSuggestions(policy *Policy) *Suggestions {
 type Revision struct {
 	Policy   string // of the findings
 	Number   int    // of the suggestion for that policy: 2, 3, ...
-	Findings []*Finding
+	Findings []*Explained
 	Fix      rules.Fix // without edits; Rule is how it reads now, "" if nothing is to be changed
 }
 
@@ -49,13 +49,13 @@ type Revision struct {
 // grants its access already, Add returns the rule that does and the number of
 // the revision, and nothing needs to be suggested. Otherwise rule is "", the
 // finding's own first fix is taken as told, and the next Revise fits it in.
-func (s *Suggestions) Add(f *Finding) (rule string, revision int) {
+func (s *Suggestions) Add(f *Explained) (rule string, revision int) {
 	if f.Policy == "" {
 		return "", 0
 	}
 	g := s.all[f.Policy]
 	if g == nil {
-		g = &suggestion{policy: f.Policy, revision: 1, told: map[*Finding]string{}}
+		g = &suggestion{policy: f.Policy, revision: 1, told: map[*Explained]string{}}
 		s.all[f.Policy] = g
 	}
 	if rule := g.grants(f); rule != "" {
@@ -90,15 +90,9 @@ func (s *Suggestions) Revise() (revisions []Revision, more bool) {
 
 // revise makes the patch of a policy anew.
 func (g *suggestion) revise(p *Policy) []Revision {
-	// Copies, as a patch explains some findings again.
-	findings, original := make([]*Finding, len(g.findings)), map[*Finding]*Finding{}
-	for i, f := range g.findings {
-		findings[i] = &Finding{ID: f.ID, Denial: f.Denial, Count: f.Count, First: f.First, Last: f.Last, Serials: f.Serials, Container: f.Container}
-		original[findings[i]] = f
-	}
-	g.patch = p.Patch(findings)
+	g.patch = p.Patch(g.findings)
 	var revisions []Revision
-	revise := func(f *Finding, fix rules.Fix) {
+	revise := func(f *Explained, fix rules.Fix) {
 		if g.told[f] == fix.Rule {
 			return
 		}
@@ -113,11 +107,11 @@ func (g *suggestion) revise(p *Policy) []Revision {
 	for _, r := range g.patch.Remedies {
 		fix := r.Fix
 		fix.Rule = ruleNow(r)
-		revise(original[r.Finding], fix)
+		revise(r.Finding, fix)
 	}
 	for _, l := range g.patch.Left {
 		if l.Finding.Denial.Seccomp == nil { // what a runtime will write anew is left, and its finding says so
-			revise(original[l.Finding], rules.Fix{Message: l.Reason})
+			revise(l.Finding, rules.Fix{Message: l.Reason})
 		}
 	}
 	if len(revisions) > 0 {
@@ -145,19 +139,15 @@ func textAt(at rules.Location) string {
 
 // grants returns the rule of the suggestion that grants a finding's access, or
 // "". What should be looked into first is never taken as granted.
-func (g *suggestion) grants(f *Finding) string {
-	if g.patch == nil || f.profile == nil || f.Denial.AppArmor == nil || f.Investigate != "" {
-		return ""
-	}
-	req, ok := request(&f.Denial)
-	if cause, _ := kernelReason(f.Denial.AppArmor); !ok || cause != "" {
+func (g *suggestion) grants(f *Explained) string {
+	if g.patch == nil || f.Request == nil || f.Investigate != "" {
 		return ""
 	}
 	for _, patched := range g.patch.Profiles {
-		if patched.Profile == nil || !patched.isOf(f.profile.FullName()) {
+		if patched.Profile == nil || !patched.isOf(f.Profile.FullName()) {
 			continue
 		}
-		wanted := []apparmor.Request{ownPeer(req, f.profile, patched.Name)}
+		wanted := []apparmor.Request{ownPeer(f.Request, f.Profile, patched.Name)}
 		if places := grantedBy(patched.Profile, wanted, g.patch.Changes); grantsAll(patched.Profile, wanted) && len(places) > 0 {
 			return textAt(places[0])
 		}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser/source"
 )
@@ -80,8 +79,7 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	if err != nil {
 		return err
 	}
-	findings := read.group.Findings()
-	explainAll(in.policy, findings)
+	findings := in.policy.ExplainAll(read.group.Findings())
 	for _, finding := range findings {
 		m := report.New(*finding)
 		if err := print(report.Message{Finding: &m}); err != nil {
@@ -89,7 +87,7 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 		}
 	}
 	if len(in.logs) > 0 || f.output.format == "json" {
-		if err := print(report.Message{Summary: read.summary(findings)}); err != nil {
+		if err := print(report.Message{Summary: read.summary(read.group.Findings())}); err != nil {
 			return err
 		}
 	}
@@ -104,23 +102,6 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 		return err
 	}
 	return f.verdict(cmd, in, read, len(findings))
-}
-
-// explainAll explains findings: those of AppArmor first, as apparmor_parser looks at
-// their fixes while the others are explained.
-func explainAll(policy *explain.Policy, findings []*explain.Finding) {
-	for _, f := range findings {
-		if f.Denial.AppArmor != nil {
-			policy.Explain(f)
-		}
-	}
-	finish := policy.Check(findings)
-	for _, f := range findings {
-		if f.Denial.AppArmor == nil {
-			policy.Explain(f)
-		}
-	}
-	finish()
 }
 
 // replay prints findings that were saved as JSON, if that is what the one input

@@ -76,7 +76,7 @@ func readBaseline(name string) (map[string]bool, error) {
 }
 
 // trips reports whether a finding makes the run fail.
-func (g *gate) trips(f *explain.Finding) bool {
+func (g *gate) trips(f *explain.Explained) bool {
 	switch g.on {
 	case "never":
 		return false
@@ -89,7 +89,7 @@ func (g *gate) trips(f *explain.Finding) bool {
 }
 
 // verdict says how many findings trip the gate, and returns errFound if any does.
-func (g *gate) verdict(w io.Writer, findings []*explain.Finding) error {
+func (g *gate) verdict(w io.Writer, findings []*explain.Explained) error {
 	tripped := 0
 	for _, f := range findings {
 		if g.trips(f) {
@@ -106,7 +106,7 @@ func (g *gate) verdict(w io.Writer, findings []*explain.Finding) error {
 }
 
 // keep writes what --write-baseline and --patch-dir ask for.
-func (f *runFlags) keep(findings []*explain.Finding, patch *report.Patch) error {
+func (f *runFlags) keep(findings []*explain.Explained, patch *report.Patch) error {
 	if f.writeBaseline != "" {
 		if err := writeBaseline(f.writeBaseline, findings); err != nil {
 			return err
@@ -135,7 +135,7 @@ func (f *runFlags) keep(findings []*explain.Finding, patch *report.Patch) error 
 	return nil
 }
 
-func writeBaseline(name string, findings []*explain.Finding) error {
+func writeBaseline(name string, findings []*explain.Explained) error {
 	var lines []byte
 	for _, f := range findings {
 		line, err := json.Marshal(known{f.ID, report.New(*f).Message})

@@ -54,11 +54,11 @@ type session struct {
 	mu          sync.Mutex
 	reading     reading
 	seen        *parser.Dedup
-	told        map[*explain.Finding]int // how often each finding was when it was printed last
-	repeated    []*explain.Finding       // those that came again since
-	suggestions *explain.Suggestions     // nil if none are to be made
-	reviseFrom  time.Time                // when work on suggestions may go on
-	falls       map[string]int           // calls that fell back on others, see fallsBack
+	told        map[*explain.Finding]*told
+	repeated    []*told              // findings that came again since they were printed
+	suggestions *explain.Suggestions // nil if none are to be made
+	reviseFrom  time.Time            // when work on suggestions may go on
+	falls       map[string]int       // calls that fell back on others, see fallsBack
 	lost        int
 	followed    following // as was said
 	ending      time.Time // when the first denial was taken after the end of following
@@ -88,7 +88,7 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 	if err != nil {
 		return nil, err
 	}
-	s := &session{undo: func() {}, policy: policy, stderr: stderr, print: print, seen: parser.NewDedup(), told: map[*explain.Finding]int{}, falls: map[string]int{}}
+	s := &session{undo: func() {}, policy: policy, stderr: stderr, print: print, seen: parser.NewDedup(), told: map[*explain.Finding]*told{}, falls: map[string]int{}}
 	// Processes first: what the first records are about must be known by then.
 	find := findIn(inventory)
 	if s.tracker, err = container.Watch(cmd.Context(), inventory); err != nil {
@@ -292,26 +292,31 @@ func (s *session) fold(ctx context.Context, d parser.Denial) {
 	}
 	switch {
 	case isNew && !s.ending.IsZero() && s.at.Sub(s.ending) > time.Second:
-		s.told[f] = f.Count
 		s.unexplained++
 	case isNew:
 		s.tell(f)
-	case f.Count == s.told[f]+1:
-		s.repeated = append(s.repeated, f)
+	case s.told[f] != nil && f.Count == s.told[f].count+1:
+		s.repeated = append(s.repeated, s.told[f])
 	}
 }
 
+// A told is a finding that was printed, and how often it was seen by then.
+type told struct {
+	explain.Explained
+	count int
+}
+
 // tell explains a new finding.
-func (s *session) tell(f *explain.Finding) {
-	s.policy.Explain(f)
-	s.told[f] = f.Count
+func (s *session) tell(finding *explain.Finding) {
+	f := &told{explain.Explained{Finding: finding, Explanation: s.policy.Explain(*finding)}, finding.Count}
+	s.told[finding] = f
 	var granted *report.Granted
 	if s.suggestions != nil {
-		if rule, revision := s.suggestions.Add(f); rule != "" {
+		if rule, revision := s.suggestions.Add(&f.Explained); rule != "" {
 			granted = report.NewGranted(rule, revision)
 		}
 	}
-	m := report.New(*f)
+	m := report.New(f.Explained)
 	m.Granted = granted
 	s.say(report.Message{Finding: &m})
 }
@@ -378,18 +383,26 @@ func (s *session) repeat() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.repeated {
-		s.told[f] = f.Count
-		m := report.NewRepeat(*f)
+		f.count = f.Count
+		m := report.NewRepeat(f.Explained)
 		s.say(report.Message{Repeat: &m})
 	}
 	s.repeated = s.repeated[:0]
 }
 
-// findings returns what was found so far.
-func (s *session) findings() []*explain.Finding {
+// findings returns what was found so far. What came too late to be printed is
+// explained without proved fixes.
+func (s *session) findings() (findings []*explain.Explained) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.reading.group.Findings()
+	for _, f := range s.reading.group.Findings() {
+		if told := s.told[f]; told != nil {
+			findings = append(findings, &told.Explained)
+		} else {
+			findings = append(findings, &explain.Explained{Finding: f, Explanation: s.policy.Diagnose(*f)})
+		}
+	}
+	return findings
 }
 
 // quiet reports whether no denial came for a while.

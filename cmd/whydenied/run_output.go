@@ -18,12 +18,12 @@ var runFormats = []string{"text", "json", "sarif", "junit", "markdown"}
 // printer returns a function that prints a message while the command runs, and
 // one that prints what is due at the end. Formats that hold all findings at once
 // print nothing until then.
-func (f *runFlags) printer(cmd *cobra.Command, out *bufio.Writer) (print func(report.Message) error, finish func([]*explain.Finding, *explain.Patch) error, err error) {
+func (f *runFlags) printer(cmd *cobra.Command, out *bufio.Writer) (print func(report.Message) error, finish func([]*explain.Explained, *explain.Patch) error, err error) {
 	atEnd := func(report.Message) error { return nil }
 	switch f.output.format {
 	case "text":
 		opts, err := f.output.textOptions(cmd)
-		return report.NewText(out, opts), func(findings []*explain.Finding, patch *explain.Patch) error {
+		return report.NewText(out, opts), func(findings []*explain.Explained, patch *explain.Patch) error {
 			f.annotate(out, findings)
 			if len(findings) == 0 {
 				return nil
@@ -32,26 +32,26 @@ func (f *runFlags) printer(cmd *cobra.Command, out *bufio.Writer) (print func(re
 			return report.NewPatch(patch).WriteDiff(out)
 		}, err
 	case "json":
-		return report.NewJSON(out), func(_ []*explain.Finding, patch *explain.Patch) error {
+		return report.NewJSON(out), func(_ []*explain.Explained, patch *explain.Patch) error {
 			return report.NewJSON(out)(report.Message{Patch: report.NewPatch(patch)})
 		}, nil
 	case "sarif":
-		return atEnd, func(_ []*explain.Finding, patch *explain.Patch) error {
+		return atEnd, func(_ []*explain.Explained, patch *explain.Patch) error {
 			return report.WriteSARIF(out, version(), report.PatchDiagnostics(patch), true)
 		}, nil
 	case "junit":
-		return atEnd, func(findings []*explain.Finding, _ *explain.Patch) error {
+		return atEnd, func(findings []*explain.Explained, _ *explain.Patch) error {
 			return report.WriteJUnit(out, wire(findings))
 		}, nil
 	case "markdown":
-		return atEnd, func(findings []*explain.Finding, patch *explain.Patch) error {
+		return atEnd, func(findings []*explain.Explained, patch *explain.Patch) error {
 			return report.WriteMarkdown(out, wire(findings), report.NewPatch(patch))
 		}, nil
 	}
 	return nil, nil, usagef("--format %q is unknown; use %s", f.output.format, oneOf(runFormats))
 }
 
-func wire(findings []*explain.Finding) []report.Finding {
+func wire(findings []*explain.Explained) []report.Finding {
 	out := make([]report.Finding, len(findings))
 	for i, f := range findings {
 		out[i] = report.New(*f)
@@ -61,7 +61,7 @@ func wire(findings []*explain.Finding) []report.Finding {
 
 // annotate writes findings as annotations of a workflow run, where one runs:
 // the workflow commands of GitHub Actions.
-func (f *runFlags) annotate(out *bufio.Writer, findings []*explain.Finding) {
+func (f *runFlags) annotate(out *bufio.Writer, findings []*explain.Explained) {
 	if os.Getenv("GITHUB_ACTIONS") != "true" {
 		return
 	}

@@ -225,11 +225,11 @@ func eachLine(cmd *cobra.Command, name string, call func(line string)) error {
 }
 
 // silence says what the policies refuse without a record, and what to type next.
-func (f *inputFlags) silence(in input, args []string, findings []*explain.Finding) *report.Silence {
+func (f *inputFlags) silence(in input, args []string, findings []*explain.Explained) *report.Silence {
 	s := &report.Silence{Policies: []report.SilentPolicy{}}
 	targets := in.policy.Targets(in.inventory, f.filter)
 	next := newSteps(f, args, targets)
-	if slices.ContainsFunc(findings, func(f *explain.Finding) bool { return f.IsClaim() && len(f.Fixes) > 0 }) {
+	if slices.ContainsFunc(findings, func(f *explain.Explained) bool { return f.IsClaim() && len(f.Fixes) > 0 }) {
 		next.patch()
 	}
 	for _, t := range targets[:min(len(targets), maxTargets)] {

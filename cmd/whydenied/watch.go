@@ -135,9 +135,9 @@ func (s *session) beat(ctx context.Context, every time.Duration, status *status)
 func (s *session) end(err error) error {
 	s.repeat()
 	s.sayFollowing()
-	findings := s.findings()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	findings := s.reading.group.Findings()
 	if s.unexplained > 0 {
 		say(s.stderr, "%d findings of what came before the interruption are counted and not explained", s.unexplained)
 	}

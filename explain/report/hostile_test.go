@@ -39,7 +39,7 @@ func assertPrintable(t testing.TB, output string) {
 }
 
 // poison returns a finding in which every string that comes from outside is evil.
-func poison(t testing.TB) explain.Finding {
+func poison(t testing.TB) explain.Explained {
 	d := denial(t, parser.AVC, parser.Denied, `apparmor="DENIED" operation="open" pid=1`)
 	r := &d.Event.Records[0]
 	for _, key := range []string{"profile", "name", "comm", "info", "denied_mask", "peer", "target", evil} {
@@ -48,14 +48,19 @@ func poison(t testing.TB) explain.Finding {
 	d.Subject = parser.Subject{Comm: evil, Exe: "/" + evil, Label: evil, Argv: evil + "\x00" + evil}
 	f := rules.NewFile("/etc/"+evil, "first\n\t"+evil+"\nlast\n")
 	at := rules.Location{File: f, Span: rules.Span{Start: 7, End: 7 + 9}}
-	return explain.Finding{
-		ID: "0", Denial: d, Count: 2, Cause: "deny-rule", Why: evil, Policy: evil, Quiet: evil, Investigate: evil, Notes: []string{evil},
-		Container: container.Container{ID: evil, Name: evil, Image: evil, Runtime: evil, Pod: evil, Namespace: evil, Evidence: []string{evil}, Confidence: container.Low},
-		Rules:     []explain.Place{{At: at, Note: evil, Via: []rules.Location{at}}},
-		Fixes: []rules.Fix{{
-			Message: evil, Rule: evil, Grants: evil, Reason: evil, Proof: []string{evil, evil},
-			Edits: []rules.Edit{{At: at, New: evil}},
-		}},
+	return explain.Explained{
+		Finding: &explain.Finding{
+			ID: "0", Denial: d, Count: 2,
+			Container: container.Container{ID: evil, Name: evil, Image: evil, Runtime: evil, Pod: evil, Namespace: evil, Evidence: []string{evil}, Confidence: container.Low},
+		},
+		Explanation: explain.Explanation{
+			Cause: "deny-rule", Why: evil, Policy: evil, Quiet: evil, Investigate: evil, Notes: []string{evil},
+			Rules: []explain.Place{{At: at, Note: evil, Via: []rules.Location{at}}},
+			Fixes: []rules.Fix{{
+				Message: evil, Rule: evil, Grants: evil, Reason: evil, Proof: []string{evil, evil},
+				Edits: []rules.Edit{{At: at, New: evil}},
+			}},
+		},
 	}
 }
 
@@ -101,7 +106,7 @@ func operations(t testing.TB) []string {
 
 // The bytes of a name that is not UTF-8 must be there in the JSON form.
 func TestNameBytes(t *testing.T) {
-	wire := New(explain.Finding{Denial: denial(t, parser.AVC, parser.Denied, `apparmor="DENIED" operation="open" name="/caf\xe9"`)})
+	wire := New(explain.Explained{Finding: &explain.Finding{Denial: denial(t, parser.AVC, parser.Denied, `apparmor="DENIED" operation="open" name="/caf\xe9"`)}})
 	assert.Equal(t, `/caf\xe9`, wire.Denial.Get("name"))
 	assert.Equal(t, "2f636166e9", strings.ToLower(wire.Denial.Get("name_hex")))
 }

@@ -80,7 +80,7 @@ type Filters struct {
 	Comm      []string `json:"comm,omitempty"`
 }
 
-// A Finding is explain.Finding as plain data. All its strings are valid UTF-8,
+// A Finding is explain.Explained as plain data. All its strings are valid UTF-8,
 // as text makes them; for a value of Denial that is not, Denial also has its
 // bytes, under the key with _hex appended.
 type Finding struct {

@@ -13,7 +13,7 @@ import (
 )
 
 // New returns a finding as plain data.
-func New(f explain.Finding) Finding {
+func New(f explain.Explained) Finding {
 	d := f.Denial
 	wire := Finding{
 		ID:          f.ID,
@@ -74,13 +74,13 @@ func NewUpdate(r explain.Revision) Update {
 }
 
 // NewRepeat returns how often a finding has been seen as plain data.
-func NewRepeat(f explain.Finding) Repeat {
+func NewRepeat(f explain.Explained) Repeat {
 	wire := bare(f)
 	return Repeat{ID: wire.ID, Message: wire.Message, Count: wire.Count, First: wire.First, Last: wire.Last}
 }
 
 // bare returns a finding without its rules and fixes, which take long.
-func bare(f explain.Finding) Finding {
+func bare(f explain.Explained) Finding {
 	f.Rules, f.Fixes = nil, nil
 	return New(f)
 }

@@ -52,15 +52,9 @@ func PatchDiagnostics(p *explain.Patch) []rules.Diagnostic {
 }
 
 // findingDiagnostic says what a finding is, and why it is left if it is.
-func findingDiagnostic(f *explain.Finding, left string) rules.Diagnostic {
+func findingDiagnostic(f *explain.Explained, left string) rules.Diagnostic {
 	wire := New(*f)
 	d := rules.Diagnostic{Severity: rules.Warning, Code: wire.Cause, Message: wire.Message}
-	if d.Code == "" { // a patch names no causes
-		d.Code = "apparmor-denial"
-		if f.Denial.Seccomp != nil {
-			d.Code = "seccomp-denial"
-		}
-	}
 	if wire.Why != "" && wire.Why != left {
 		d.Message += ": " + wire.Why
 	}

@@ -46,7 +46,7 @@ func patchOf(t testing.TB, name, profile string, c container.Container, bodies .
 	for _, f := range findings {
 		f.Container = c
 	}
-	return policy.Patch(findings)
+	return policy.Patch(policy.DiagnoseAll(findings))
 }
 
 // opened is the body of a refused open.

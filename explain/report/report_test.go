@@ -121,7 +121,7 @@ func after(t testing.TB, f *rules.File, needle string) rules.Location {
 }
 
 // findings are synthetic, one for each way in which a block can look.
-func findings(t testing.TB) []explain.Finding {
+func findings(t testing.TB) []explain.Explained {
 	web := rules.NewFile("/etc/apparmor.d/containers/web", webProfile)
 	base := rules.NewFile("/etc/apparmor.d/abstractions/base", strings.Repeat("# a comment\n", 120)+"  deny @{PROC}/sys/kernel/** wklx,\n")
 	docker := rules.NewFile("docker-default", "profile docker-default {\n  deny mount,\n}\n")
@@ -139,90 +139,124 @@ func findings(t testing.TB) []explain.Finding {
 	}
 	cache := place(t, web, "/var/cache/nginx/** r")
 	cache.Span.Start = cache.Span.End - 1
-	return []explain.Finding{
+	return []explain.Explained{
 		{
-			ID:     "0a1b2c3d4e5f",
-			Denial: denial(t, parser.AVC, parser.Denied, `apparmor="DENIED" operation="open" class="file" profile="web" name="/var/cache/nginx/x" pid=812 comm="nginx" requested_mask="wc" denied_mask="wc" fsuid=101 ouid=0`),
-			Count:  14, First: start, Last: start.Add(6 * time.Second), Serials: []uint32{4711, 4712, 4720},
-			Container: web1, Cause: explain.MissingPermission, Why: "a rule names this path but does not grant w",
-			Decision: explain.Refused, Policy: "/etc/apparmor.d/containers/web",
-			Rules: []explain.Place{{At: cache, Note: `grants r; the process asked for w (denied_mask="wc")`}},
-			Fixes: []rules.Fix{
-				{
-					Message: "add a rule for this path alone", Rule: "/var/cache/nginx/x w,", Risk: rules.Low,
-					Edits: []rules.Edit{{At: after(t, web, "nginx/** r,\n"), New: "  /var/cache/nginx/x w,\n"}},
-					Proof: []string{"compiles", "access now allowed"},
-				},
-				{
-					Message: "add w to this rule", Rule: "/var/cache/nginx/** rw,", Risk: rules.Low,
-					Edits:  []rules.Edit{{At: cache, New: "rw"}},
-					Grants: "w on everything below /var/cache/nginx", Proof: []string{"compiles", "access now allowed"},
-				},
-				{
-					Message: "add a rule to the profile's local file", Rule: "/var/cache/nginx/x w,", Risk: rules.Low,
-					Edits: []rules.Edit{{At: after(t, local, "additions\n"), New: "/var/cache/nginx/x w,\n"}},
-				},
+			Finding: &explain.Finding{
+				ID:     "0a1b2c3d4e5f",
+				Denial: denial(t, parser.AVC, parser.Denied, `apparmor="DENIED" operation="open" class="file" profile="web" name="/var/cache/nginx/x" pid=812 comm="nginx" requested_mask="wc" denied_mask="wc" fsuid=101 ouid=0`),
+				Count:  14, First: start, Last: start.Add(6 * time.Second), Serials: []uint32{4711, 4712, 4720},
+				Container: web1,
 			},
-			Quiet: "deny /var/cache/nginx/x w,",
-		},
-		{
-			ID:     "1a1b2c3d4e5f",
-			Denial: denial(t, parser.AVC, parser.Denied, `apparmor="DENIED" operation="open" profile="web" name="/proc/sys/kernel/core_pattern" pid=813 comm="sh" requested_mask="w" denied_mask="w" fsuid=0 ouid=0`),
-			Count:  1, First: start, Last: start, Serials: []uint32{4713},
-			Container: pod, Cause: explain.DenyRule, Why: "a deny rule refuses w, and no allow rule can override it",
-			Decision: explain.Quiet, Policy: "/etc/apparmor.d/containers/web",
-			Rules: []explain.Place{
-				{
-					At: place(t, base, "deny @{PROC}/sys/kernel/** wklx,"), Note: "refuses w on everything below /proc/sys/kernel, without a record unless the kernel is told to be noisy",
-					Via: []rules.Location{place(t, web, "include <abstractions/base>")},
+			Explanation: explain.Explanation{
+				Cause: explain.MissingPermission, Why: "a rule names this path but does not grant w",
+				Decision: explain.Refused, Policy: "/etc/apparmor.d/containers/web",
+				Rules: []explain.Place{{At: cache, Note: `grants r; the process asked for w (denied_mask="wc")`}},
+				Fixes: []rules.Fix{
+					{
+						Message: "add a rule for this path alone", Rule: "/var/cache/nginx/x w,", Risk: rules.Low,
+						Edits: []rules.Edit{{At: after(t, web, "nginx/** r,\n"), New: "  /var/cache/nginx/x w,\n"}},
+						Proof: []string{"compiles", "access now allowed"},
+					},
+					{
+						Message: "add w to this rule", Rule: "/var/cache/nginx/** rw,", Risk: rules.Low,
+						Edits:  []rules.Edit{{At: cache, New: "rw"}},
+						Grants: "w on everything below /var/cache/nginx", Proof: []string{"compiles", "access now allowed"},
+					},
+					{
+						Message: "add a rule to the profile's local file", Rule: "/var/cache/nginx/x w,", Risk: rules.Low,
+						Edits: []rules.Edit{{At: after(t, local, "additions\n"), New: "/var/cache/nginx/x w,\n"}},
+					},
 				},
-				{At: place(t, web, "capability net_bind_service,"), Note: "not this one"},
+				Quiet: "deny /var/cache/nginx/x w,",
 			},
-			Fixes: []rules.Fix{{
-				Message: "narrow the deny rule so that it leaves this path out, which takes editing an abstraction that other profiles share",
-				Rule:    "deny @{PROC}/sys/kernel/[^c]** wklx,", Risk: rules.High,
-				Edits:  []rules.Edit{{At: place(t, base, "/sys/kernel/**"), New: "/sys/kernel/[^c]**"}},
-				Reason: "it names a program that the host's kernel runs as root: a known way out of a container",
-				Proof:  []string{"compiles"}, Grants: "w on everything below /proc/sys/kernel that begins with c",
-			}},
-			Investigate: "whoever writes core_pattern has the host's kernel run a program of its choice as root; find out what sh was doing before changing any rule",
-			Notes:       []string{"the same record was also seen as a line that a process wrote to /dev/kmsg", "docs: `whydenied help deny-rule`"},
 		},
 		{
-			ID:     "2a1b2c3d4e5f",
-			Denial: denial(t, parser.AVC, parser.Denied, `apparmor="DENIED" operation="mount" info="failed perms check" error=-13 profile="docker-default" name="/mnt/" pid=4380 comm="mount" fstype="tmpfs" srcname="none" flags="rw, silent"`),
-			Count:  2, First: start.Add(-26 * time.Hour), Last: start,
-			Cause: explain.DenyRule, Why: "a deny rule refuses it", Decision: explain.Refused, Policy: "docker-default of moby/profiles v0.2.1",
-			Rules: []explain.Place{{At: place(t, docker, "deny mount,"), Note: "refuses every mount"}},
+			Finding: &explain.Finding{
+				ID:     "1a1b2c3d4e5f",
+				Denial: denial(t, parser.AVC, parser.Denied, `apparmor="DENIED" operation="open" profile="web" name="/proc/sys/kernel/core_pattern" pid=813 comm="sh" requested_mask="w" denied_mask="w" fsuid=0 ouid=0`),
+				Count:  1, First: start, Last: start, Serials: []uint32{4713},
+				Container: pod,
+			},
+			Explanation: explain.Explanation{
+				Cause: explain.DenyRule, Why: "a deny rule refuses w, and no allow rule can override it",
+				Decision: explain.Quiet, Policy: "/etc/apparmor.d/containers/web",
+				Rules: []explain.Place{
+					{
+						At: place(t, base, "deny @{PROC}/sys/kernel/** wklx,"), Note: "refuses w on everything below /proc/sys/kernel, without a record unless the kernel is told to be noisy",
+						Via: []rules.Location{place(t, web, "include <abstractions/base>")},
+					},
+					{At: place(t, web, "capability net_bind_service,"), Note: "not this one"},
+				},
+				Fixes: []rules.Fix{{
+					Message: "narrow the deny rule so that it leaves this path out, which takes editing an abstraction that other profiles share",
+					Rule:    "deny @{PROC}/sys/kernel/[^c]** wklx,", Risk: rules.High,
+					Edits:  []rules.Edit{{At: place(t, base, "/sys/kernel/**"), New: "/sys/kernel/[^c]**"}},
+					Reason: "it names a program that the host's kernel runs as root: a known way out of a container",
+					Proof:  []string{"compiles"}, Grants: "w on everything below /proc/sys/kernel that begins with c",
+				}},
+				Investigate: "whoever writes core_pattern has the host's kernel run a program of its choice as root; find out what sh was doing before changing any rule",
+				Notes:       []string{"the same record was also seen as a line that a process wrote to /dev/kmsg", "docs: `whydenied help deny-rule`"},
+			},
 		},
 		{
-			ID:     "3a1b2c3d4e5f",
-			Denial: denial(t, parser.AVC, parser.Denied, `apparmor="DENIED" operation="change_onexec" info="label not found" error=-2 profile="unconfined" name="web" pid=2829 comm="runc:[2:INIT]"`),
-			Count:  1, Cause: explain.ProfileNotLoaded, Why: "the kernel has no profile named web", Decision: explain.Undecidable,
-			Fixes: []rules.Fix{{Message: "load the profile", Rule: "apparmor_parser -r /etc/apparmor.d/containers/web", Risk: rules.Low}},
+			Finding: &explain.Finding{
+				ID:     "2a1b2c3d4e5f",
+				Denial: denial(t, parser.AVC, parser.Denied, `apparmor="DENIED" operation="mount" info="failed perms check" error=-13 profile="docker-default" name="/mnt/" pid=4380 comm="mount" fstype="tmpfs" srcname="none" flags="rw, silent"`),
+				Count:  2, First: start.Add(-26 * time.Hour), Last: start,
+			},
+			Explanation: explain.Explanation{
+				Cause: explain.DenyRule, Why: "a deny rule refuses it", Decision: explain.Refused, Policy: "docker-default of moby/profiles v0.2.1",
+				Rules: []explain.Place{{At: place(t, docker, "deny mount,"), Note: "refuses every mount"}},
+			},
 		},
 		{
-			ID:        "4a1b2c3d4e5f",
-			Container: container.Container{Evidence: []string{"2 containers (a, b) have AppArmor profile web"}},
-			Denial:    denial(t, parser.AVC, parser.Allowed, `apparmor="ALLOWED" operation="exec" class="file" profile="web" name="/srv/labbin/tool" pid=2960 comm="aaop" requested_mask="x" denied_mask="x" fsuid=0 ouid=0 target="web//null-/srv/labbin/tool"`),
-			Count:     1234, First: start, Last: start, Cause: explain.Complain, Why: "the profile is in complain mode", Decision: explain.Refused,
-			Policy: "/etc/apparmor.d/containers/web",
+			Finding: &explain.Finding{
+				ID:     "3a1b2c3d4e5f",
+				Denial: denial(t, parser.AVC, parser.Denied, `apparmor="DENIED" operation="change_onexec" info="label not found" error=-2 profile="unconfined" name="web" pid=2829 comm="runc:[2:INIT]"`),
+				Count:  1,
+			},
+			Explanation: explain.Explanation{
+				Cause: explain.ProfileNotLoaded, Why: "the kernel has no profile named web", Decision: explain.Undecidable,
+				Fixes: []rules.Fix{{Message: "load the profile", Rule: "apparmor_parser -r /etc/apparmor.d/containers/web", Risk: rules.Low}},
+			},
 		},
 		{
-			ID:     "5a1b2c3d4e5f",
-			Denial: denial(t, parser.SECCOMP, parser.Killed, `auid=4294967295 uid=0 gid=0 ses=4294967295 subj=docker-default pid=7283 comm="busybox" exe="/usr/bin/busybox" sig=31 arch=c000003e syscall=83 compat=0 ip=0x47b567 code=0x80000000`),
-			Count:  3, First: start, Last: start.Add(time.Minute), Container: web1, Cause: explain.SyscallNotListed,
-			Why: "the profile does not list mkdir, and its default action is SCMP_ACT_KILL_PROCESS", Decision: explain.Refused, Policy: "profile.json",
-			Rules: []explain.Place{{At: place(t, minified, `"SCMP_ACT_ERRNO"`), Note: "the default action"}},
-			Fixes: []rules.Fix{{
-				Message: "allow mkdir", Rule: `"mkdir"`, Risk: rules.Low,
-				Edits: []rules.Edit{{At: after(t, minified, `"write"`), New: `,"mkdir"`}}, Proof: []string{"mkdir is now allowed"},
-			}},
+			Finding: &explain.Finding{
+				ID:        "4a1b2c3d4e5f",
+				Container: container.Container{Evidence: []string{"2 containers (a, b) have AppArmor profile web"}},
+				Denial:    denial(t, parser.AVC, parser.Allowed, `apparmor="ALLOWED" operation="exec" class="file" profile="web" name="/srv/labbin/tool" pid=2960 comm="aaop" requested_mask="x" denied_mask="x" fsuid=0 ouid=0 target="web//null-/srv/labbin/tool"`),
+				Count:     1234, First: start, Last: start,
+			},
+			Explanation: explain.Explanation{
+				Cause: explain.Complain, Why: "the profile is in complain mode", Decision: explain.Refused,
+				Policy: "/etc/apparmor.d/containers/web",
+			},
 		},
 		{
-			ID:     "6a1b2c3d4e5f",
-			Denial: denial(t, parser.SECCOMP, parser.Allowed, `auid=4294967295 uid=0 gid=0 ses=4294967295 subj=unconfined pid=3228 comm="aaop" exe="/usr/local/bin/aaop" sig=0 arch=c000003e syscall=1073741863 compat=0 ip=0x440187 code=0x7ffc0000`),
-			Count:  1, First: start, Last: start, Cause: explain.LoggedOnly, Why: "the profile's answer is SCMP_ACT_LOG", Decision: explain.Granted,
+			Finding: &explain.Finding{
+				ID:     "5a1b2c3d4e5f",
+				Denial: denial(t, parser.SECCOMP, parser.Killed, `auid=4294967295 uid=0 gid=0 ses=4294967295 subj=docker-default pid=7283 comm="busybox" exe="/usr/bin/busybox" sig=31 arch=c000003e syscall=83 compat=0 ip=0x47b567 code=0x80000000`),
+				Count:  3, First: start, Last: start.Add(time.Minute), Container: web1,
+			},
+			Explanation: explain.Explanation{
+				Cause: explain.SyscallNotListed,
+				Why:   "the profile does not list mkdir, and its default action is SCMP_ACT_KILL_PROCESS", Decision: explain.Refused, Policy: "profile.json",
+				Rules: []explain.Place{{At: place(t, minified, `"SCMP_ACT_ERRNO"`), Note: "the default action"}},
+				Fixes: []rules.Fix{{
+					Message: "allow mkdir", Rule: `"mkdir"`, Risk: rules.Low,
+					Edits: []rules.Edit{{At: after(t, minified, `"write"`), New: `,"mkdir"`}}, Proof: []string{"mkdir is now allowed"},
+				}},
+			},
+		},
+		{
+			Finding: &explain.Finding{
+				ID:     "6a1b2c3d4e5f",
+				Denial: denial(t, parser.SECCOMP, parser.Allowed, `auid=4294967295 uid=0 gid=0 ses=4294967295 subj=unconfined pid=3228 comm="aaop" exe="/usr/local/bin/aaop" sig=0 arch=c000003e syscall=1073741863 compat=0 ip=0x440187 code=0x7ffc0000`),
+				Count:  1, First: start, Last: start,
+			},
+			Explanation: explain.Explanation{
+				Cause: explain.LoggedOnly, Why: "the profile's answer is SCMP_ACT_LOG", Decision: explain.Granted,
+			},
 		},
 	}
 }
