@@ -24,10 +24,11 @@ var layers = map[string][]string{
 	"explain/container": {"parser/bpf"},
 	"explain/bundle":    {"parser", "rules"},
 	"explain/host":      {"rules/apparmor"},
-	"explain":           {"parser", "rules", "rules/apparmor", "rules/seccomp", "explain/container"},
+	"explain/library":   {"rules", "rules/apparmor", "rules/seccomp", "explain/container"},
+	"explain":           {"parser", "rules", "rules/apparmor", "rules/seccomp", "explain/container", "explain/library"},
 	"explain/report":    {"explain", "parser", "rules", "rules/apparmor", "rules/seccomp", "explain/container", "explain/host"},
 	"cmd/whydenied": {
-		"docs", "explain", "explain/bundle", "explain/container", "explain/host", "explain/report", "parser", "parser/source",
+		"docs", "explain", "explain/bundle", "explain/container", "explain/host", "explain/library", "explain/report", "parser", "parser/source",
 		"rules", "rules/apparmor", "rules/seccomp",
 	},
 	"testdata/loggen": {},

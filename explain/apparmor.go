@@ -10,73 +10,13 @@ import (
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
-// Explain says why a finding was refused, by which rules, and what would remedy it.
-func (p *Policy) Explain(f Finding) Explanation { return p.explain(f, true) }
-
-// Diagnose is Explain without the fixes that change rules, the proofs of which take
-// most of its time. Patch makes and proves those of all findings together.
-func (p *Policy) Diagnose(f Finding) Explanation { return p.explain(f, false) }
-
-// ExplainAll explains findings, those of AppArmor first: with Compile, apparmor_parser
-// looks at their fixes while the others are explained.
-func (p *Policy) ExplainAll(findings []*Finding) []*Explained {
-	all := make([]*Explained, len(findings))
-	explainThose := func(ofAppArmor bool) {
-		for i, f := range findings {
-			if (f.Denial.AppArmor != nil) == ofAppArmor {
-				all[i] = &Explained{f, p.Explain(*f)}
-			}
-		}
-	}
-	explainThose(true)
-	finish := p.check(all)
-	explainThose(false)
-	finish()
-	return all
-}
-
-// DiagnoseAll diagnoses findings, for Patch.
-func (p *Policy) DiagnoseAll(findings []*Finding) []*Explained {
-	all := make([]*Explained, len(findings))
-	for i, f := range findings {
-		all[i] = &Explained{f, p.Diagnose(*f)}
-	}
-	return all
-}
-
-func (p *Policy) explain(finding Finding, fixes bool) Explanation {
-	f := &Explained{Finding: &finding}
-	switch {
-	case f.isLookAlike():
-		f.Cause, f.Decision, f.Why = UndecidedOperation, Undecidable, lookAlike
-		return f.Explanation
-	case f.Denial.Seccomp != nil:
-		p.explainSeccomp(f)
-		if fixes && f.Call != nil {
-			p.fixSeccomp(f)
-		}
-	default:
-		p.explainAppArmor(f)
-		if fixes && f.Request != nil {
-			p.fixAppArmor(f)
-		}
-		if f.Request != nil {
-			f.modes()
-		}
-	}
-	if f.IsClaim() {
-		p.explainClaim(f)
-	}
-	return f.Explanation
-}
-
-func (p *Policy) explainAppArmor(f *Explained) {
+func (x *Explainer) explainAppArmor(f *Explained) {
 	a := f.Denial.AppArmor
 	if a.Profile == "unconfined" {
-		p.explainUnconfined(f)
+		x.explainUnconfined(f)
 		return
 	}
-	profile, decision := p.deciding(&f.Denial)
+	profile, decision := x.deciding(&f.Denial)
 	if profile == nil {
 		f.Cause, f.Decision = ProfileNotFound, Undecidable
 		f.Why = fmt.Sprintf("the source of profile %s was not found; give its file with --profile, or its directory with --profile-dir", a.Profile)
@@ -85,12 +25,12 @@ func (p *Policy) explainAppArmor(f *Explained) {
 		}
 		return
 	}
-	f.Profile, f.Policy = profile, p.source(profile)
-	p.noteProblems(f, profile)
+	f.Profile, f.Policy = profile, x.Library.Source(profile)
+	x.noteProblems(f, profile)
 	f.noteRecord()
 	if cause, why := kernelReason(a); cause != "" {
 		f.Cause, f.Why, f.Decision = cause, why, Refused
-		p.explainKernelReason(f, profile)
+		x.explainKernelReason(f, profile)
 		return
 	}
 	if learnsAttributes(a) {
@@ -105,29 +45,16 @@ func (p *Policy) explainAppArmor(f *Explained) {
 		f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "the profile in force"}}
 		return
 	}
-	p.decide(f, profile, req, decision)
-}
-
-// source names where a profile was read, and says of a built-in one if the
-// engine's version did not choose it.
-func (p *Policy) source(profile *apparmor.Profile) string {
-	file := profile.At.File
-	switch {
-	case file.Builtin == "":
-		return file.Name
-	case p.Engines[engineOf(profile.Name)] != "" || strings.HasPrefix(profile.Name, "containers-default-"):
-		return file.Builtin // whose version the profile's name tells
-	}
-	return file.Builtin + ", the newest known; the version in use is unknown"
+	x.decide(f, profile, req, decision)
 }
 
 // deciding returns the profile of the record that refuses the access, with its
 // decision, or nil if its source is not known. Of a stack a//&b, each profile
 // must allow it. The decision is empty if the access is not one that rules decide.
-func (p *Policy) deciding(d *parser.Denial) (found *apparmor.Profile, decision apparmor.Decision) {
+func (x *Explainer) deciding(d *parser.Denial) (found *apparmor.Profile, decision apparmor.Decision) {
 	req, ok := request(d)
 	for name := range strings.SplitSeq(d.AppArmor.Profile, "//&") {
-		profile := p.profile(name)
+		profile := x.Library.Profile(name)
 		if profile == nil {
 			continue
 		}
@@ -144,8 +71,8 @@ func (p *Policy) deciding(d *parser.Denial) (found *apparmor.Profile, decision a
 
 // noteProblems says what of the policy could not be read, as a decision on half
 // a profile can be wrong.
-func (p *Policy) noteProblems(f *Explained, profile *apparmor.Profile) {
-	problems := p.problems[profile.Policy]
+func (x *Explainer) noteProblems(f *Explained, profile *apparmor.Profile) {
+	problems := x.Library.Problems(profile.Policy)
 	if len(problems) == 0 {
 		return
 	}
@@ -188,7 +115,7 @@ const attributesAnyway = "every profile with rules lets the attributes of a file
 
 // explainUnconfined explains records that name no profile of their own: a
 // change to a profile that the kernel does not have.
-func (p *Policy) explainUnconfined(f *Explained) {
+func (x *Explainer) explainUnconfined(f *Explained) {
 	a := f.Denial.AppArmor
 	f.Cause, f.Why = kernelReason(a)
 	if f.Cause == "" {
@@ -203,26 +130,26 @@ func (p *Policy) explainUnconfined(f *Explained) {
 		f.Decision = Undecidable
 		return
 	}
-	p.explainNotLoaded(f)
+	x.explainNotLoaded(f)
 }
 
 // explainNotLoaded points at the source of the profile that is not loaded, if
 // it is known, and says how to load it.
-func (p *Policy) explainNotLoaded(f *Explained) {
+func (x *Explainer) explainNotLoaded(f *Explained) {
 	a := f.Denial.AppArmor
 	name := a.Name
 	if name == "" {
 		name = a.Target
 	}
-	profile := p.profile(name)
+	profile := x.Library.Profile(name)
 	if profile == nil {
-		if near, file := p.nearest(name); near != "" {
+		if near, file := x.Library.Nearest(name); near != "" {
 			f.Notes = append(f.Notes, fmt.Sprintf("%s defines a profile %s: was that meant?", file, near))
 		}
 		f.Notes = append(f.Notes, fmt.Sprintf("No file here defines a profile %s. Look for a misspelt name in --security-opt apparmor=..., security_opt or appArmorProfile; on a cluster the profile must be loaded on the node that runs the pod.", name))
 		return
 	}
-	f.Policy = p.source(profile)
+	f.Policy = x.Library.Source(profile)
 	f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "defined here, but not loaded into the kernel when the container started"}}
 	if profile.At.File.Builtin == "" {
 		f.Fixes = []rules.Fix{{
@@ -272,7 +199,7 @@ func kernelReason(a *parser.AppArmor) (Cause, string) {
 }
 
 // explainKernelReason adds the rules and fixes of a cause that the kernel named.
-func (p *Policy) explainKernelReason(f *Explained, profile *apparmor.Profile) {
+func (x *Explainer) explainKernelReason(f *Explained, profile *apparmor.Profile) {
 	a := f.Denial.AppArmor
 	switch f.Cause {
 	case DisconnectedPath:
@@ -287,27 +214,27 @@ func (p *Policy) explainKernelReason(f *Explained, profile *apparmor.Profile) {
 			return
 		}
 		f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "flags has no " + flag}}
-		f.flagFix(p, profile, flag)
+		f.flagFix(x, profile, flag)
 	case ExecTransition:
-		p.explainTransition(f, profile)
+		x.explainTransition(f, profile)
 	case MissingPermission:
 		for _, path := range [...]string{a.Name, a.Target} {
 			for _, r := range naming(profile, apparmor.FileRequest{Path: path, Owner: true}) {
 				f.addPlace(Place{At: r.Location(), Via: r.Head().Via, Note: "is what " + path + " is allowed"})
 			}
 		}
-		f.linkFix(p, profile)
+		f.linkFix(x, profile)
 	case ProfileNotLoaded:
 		if a.Operation == "change_hat" {
 			f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "defines no such hat, or did not when it was loaded"}}
 			return
 		}
-		p.explainNotLoaded(f)
+		x.explainNotLoaded(f)
 	}
 }
 
 // explainTransition points at the rule whose exec transition failed.
-func (p *Policy) explainTransition(f *Explained, profile *apparmor.Profile) {
+func (x *Explainer) explainTransition(f *Explained, profile *apparmor.Profile) {
 	a := f.Denial.AppArmor
 	owner, _ := owned(a)
 	decision := profile.Decide(apparmor.FileRequest{Path: a.Name, Perms: apparmor.Exec, Owner: owner})
@@ -321,7 +248,7 @@ func (p *Policy) explainTransition(f *Explained, profile *apparmor.Profile) {
 			f.Why, note = missingTarget(profile, rule, a.Name)
 		}
 		f.Rules = append(f.Rules, Place{At: rule.PermsAt, Via: rule.Via, Note: note})
-		f.transitionFix(p, profile, rule)
+		f.transitionFix(x, profile, rule)
 	}
 }
 
@@ -354,7 +281,7 @@ func missingTarget(profile *apparmor.Profile, rule *apparmor.FileRule, program s
 }
 
 // decide names the cause of what a profile decided of an access.
-func (p *Policy) decide(f *Explained, profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision) {
+func (x *Explainer) decide(f *Explained, profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision) {
 	f.Notes = append(f.Notes, d.Notes...)
 	f.Decision = Refused
 	switch {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/whydenied/whydenied/explain/library"
 )
 
 // A flag that the source has cannot be what is missing: another text is loaded.
@@ -33,12 +34,12 @@ func TestPathFlagIsThere(t *testing.T) {
 // missing, so it decides on a machine without AppArmor's files too.
 func TestBuiltinWithoutTunables(t *testing.T) {
 	for _, profile := range []string{"docker-default", "cri-containerd.apparmor.d", "containers-default-0.62.2", "crio-default"} {
-		policy := NewPolicy(filepath.Join(t.TempDir(), "none"), nil)
+		explainer := New(library.New(filepath.Join(t.TempDir(), "none"), nil))
 		g := NewGroup(nil, Filter{})
 		for _, d := range denials(t, apparmorRecord(`apparmor="DENIED" operation="open" profile="`+profile+`" name="/proc/sys/kernel/core_pattern" pid=7 comm="sh" requested_mask="w" denied_mask="w" fsuid=0 ouid=0`)) {
 			g.Add(d)
 		}
-		finding := policy.Explain(*g.Findings()[0])
+		finding := explainer.Explain(*g.Findings()[0])
 		assert.Equal(t, DenyRule, finding.Cause, profile)
 		assert.NotEmpty(t, finding.Policy, profile)
 		require.NotEmpty(t, finding.Rules, profile)

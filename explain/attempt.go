@@ -34,7 +34,7 @@ func (t Target) Name() string {
 
 // Targets returns the containers of the inventory, or without one the profiles
 // that the user named, as far as the filter selects them.
-func (p *Policy) Targets(inventory *container.Inventory, filter Filter) []Target {
+func (x *Explainer) Targets(inventory *container.Inventory, filter Filter) []Target {
 	var targets []Target
 	add := func(t Target) {
 		isWanted := len(filter.Profiles) == 0 || slices.Contains(filter.Profiles, t.Profile)
@@ -58,7 +58,7 @@ func (p *Policy) Targets(inventory *container.Inventory, filter Filter) []Target
 		}
 		return targets
 	}
-	for _, policy := range p.named {
+	for _, policy := range x.Library.Named() {
 		for _, profile := range policy.Profiles {
 			if profile.Parent == nil && !profile.Hat {
 				add(Target{Profile: profile.FullName()})
@@ -71,7 +71,7 @@ func (p *Policy) Targets(inventory *container.Inventory, filter Filter) []Target
 	for _, name := range filter.Profiles {
 		add(Target{Profile: name})
 	}
-	if len(targets) == 0 && p.seccomp != nil {
+	if named, _ := x.Library.NamedSeccomp(); len(targets) == 0 && named != nil {
 		targets = []Target{{}}
 	}
 	return targets
@@ -81,12 +81,12 @@ func (p *Policy) Targets(inventory *container.Inventory, filter Filter) []Target
 // did not get. It returns the record that the kernel would have written if it was
 // the policy that refused it, which Group.AddClaim takes, or false if neither
 // policy explains it. A filter is asked before AppArmor, as the kernel does.
-func (p *Policy) Judge(a parser.Attempt, t Target) (parser.Denial, bool) {
-	d, sure, refused := p.bySeccomp(&a, t)
+func (x *Explainer) Judge(a parser.Attempt, t Target) (parser.Denial, bool) {
+	d, sure, refused := x.bySeccomp(&a, t)
 	if sure {
 		return d, true
 	}
-	if other, ok := p.byAppArmor(&a, t); ok {
+	if other, ok := x.byAppArmor(&a, t); ok {
 		return other, true
 	}
 	return d, refused
@@ -102,8 +102,8 @@ var twins = map[string][]string{
 
 // bySeccomp asks the seccomp profile. sure is false where its answer depends on
 // what is not known.
-func (p *Policy) bySeccomp(a *parser.Attempt, t Target) (d parser.Denial, sure, refused bool) {
-	profile, _ := p.seccompOf(t.Container, t.Profile, p.archOf(a))
+func (x *Explainer) bySeccomp(a *parser.Attempt, t Target) (d parser.Denial, sure, refused bool) {
+	profile, _ := x.Library.Seccomp(t.Container, t.Profile, x.archOf(a))
 	if profile == nil || a.Syscall == "" {
 		return d, false, false
 	}
@@ -114,7 +114,7 @@ func (p *Policy) bySeccomp(a *parser.Attempt, t Target) (d parser.Denial, sure, 
 	for _, name := range calls {
 		asked := *a
 		asked.Syscall = name
-		next, nextSure, ok := p.askFilter(&asked, t, profile)
+		next, nextSure, ok := x.askFilter(&asked, t, profile)
 		if !ok {
 			return d, false, false
 		}
@@ -127,8 +127,8 @@ func (p *Policy) bySeccomp(a *parser.Attempt, t Target) (d parser.Denial, sure, 
 }
 
 // askFilter asks about one call.
-func (p *Policy) askFilter(a *parser.Attempt, t Target, profile *seccomp.Profile) (d parser.Denial, sure, ok bool) {
-	arch := p.archOf(a)
+func (x *Explainer) askFilter(a *parser.Attempt, t Target, profile *seccomp.Profile) (d parser.Denial, sure, ok bool) {
+	arch := x.archOf(a)
 	nr, known := seccomp.SyscallNumber(arch, a.Syscall)
 	if !known {
 		return d, false, false
@@ -142,7 +142,7 @@ func (p *Policy) askFilter(a *parser.Attempt, t Target, profile *seccomp.Profile
 		return d, false, false
 	}
 	d.Seccomp.Args = values(a)
-	answer := profile.Decide(p.call(&Finding{Denial: d, Container: t.Container}))
+	answer := profile.Decide(x.call(&Finding{Denial: d, Container: t.Container}))
 	isAnswer := func(o seccomp.Outcome) bool {
 		if a.Errno == "SIGSYS" {
 			return o.Action == seccomp.KillProcess || o.Action == seccomp.KillThread || o.Action == seccomp.Trap
@@ -169,14 +169,14 @@ func (p *Policy) askFilter(a *parser.Attempt, t Target, profile *seccomp.Profile
 
 // archOf returns the architecture of a process: what strace says, else the
 // host's, else x86-64, which most are.
-func (p *Policy) archOf(a *parser.Attempt) seccomp.Arch {
+func (x *Explainer) archOf(a *parser.Attempt) seccomp.Arch {
 	if a.Arch != "" {
 		if arch, err := seccomp.ParseArch(a.Arch); err == nil {
 			return arch
 		}
 	}
-	if p.Arch != 0 {
-		return p.Arch
+	if x.Library.Arch != 0 {
+		return x.Library.Arch
 	}
 	return seccomp.X86_64
 }
@@ -197,8 +197,8 @@ func claim(a *parser.Attempt, typ parser.Type, fields words) (parser.Denial, boo
 
 // byAppArmor asks the AppArmor profile. Of several names for the same thing, the
 // first counts that is refused without a record.
-func (p *Policy) byAppArmor(a *parser.Attempt, t Target) (d parser.Denial, refused bool) {
-	profile := p.profile(t.Profile)
+func (x *Explainer) byAppArmor(a *parser.Attempt, t Target) (d parser.Denial, refused bool) {
+	profile := x.Library.Profile(t.Profile)
 	if profile == nil {
 		return d, false
 	}

@@ -10,12 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/parser"
 )
 
 // policyOf returns a policy with a profile p of these rules and a seccomp
 // profile, either of which may be "".
-func policyOf(t *testing.T, rules, seccomp string) *Policy {
+func policyOf(t *testing.T, rules, seccomp string) *Explainer {
 	t.Helper()
 	dir := t.TempDir()
 	write := func(name, text string) string {
@@ -23,16 +24,16 @@ func policyOf(t *testing.T, rules, seccomp string) *Policy {
 		require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
 		return name
 	}
-	policy := NewPolicy(filepath.Join(dir, "none"), nil)
+	explainer := New(library.New(filepath.Join(dir, "none"), nil))
 	if rules != "" {
-		_, err := policy.AddProfile(write("p", "profile p {\n"+rules+"\n}\n"))
+		_, _, err := explainer.Library.AddProfile(write("p", "profile p {\n"+rules+"\n}\n"))
 		require.NoError(t, err)
 	}
 	if seccomp != "" {
-		_, err := policy.AddSeccomp(write("s.json", seccomp))
+		_, err := explainer.Library.AddSeccomp(write("s.json", seccomp))
 		require.NoError(t, err)
 	}
-	return policy
+	return explainer
 }
 
 // traced returns what strace says of a call that failed.
@@ -78,8 +79,8 @@ func TestJudgeAppArmor(t *testing.T) {
 		{`ptrace(PTRACE_ATTACH, 9) = -1 EACCES (P)`, "deny ptrace trace peer=p,", "ptrace p"},
 		{`openat(AT_FDCWD, "/proc/self/attr/current", O_WRONLY) = -1 EACCES (P)`, "deny /proc/[0-9]*/attr/current w,", "open /proc/7/attr/current w"},
 	} {
-		policy := policyOf(t, all+c.rules, "")
-		d, refused := policy.Judge(traced(t, c.line), Target{Profile: "p"})
+		explainer := policyOf(t, all+c.rules, "")
+		d, refused := explainer.Judge(traced(t, c.line), Target{Profile: "p"})
 		if c.want == "" {
 			assert.False(t, refused, c.line)
 			continue
@@ -95,7 +96,7 @@ func TestJudgeAppArmor(t *testing.T) {
 		assert.Equal(t, c.want, got, c.line)
 		g := NewGroup(nil, Filter{})
 		found, _ := g.AddClaim(d, Target{Profile: "p"})
-		f := policy.Explain(*found)
+		f := explainer.Explain(*found)
 		assert.Equal(t, DenyRule, f.Cause, c.line)
 		assert.Equal(t, Quiet, f.Decision, c.line)
 		assert.True(t, found.IsClaim())
@@ -108,11 +109,11 @@ func TestJudgeComplain(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "p")
 	require.NoError(t, os.WriteFile(name, []byte("profile p flags=(complain) {\ndeny /srv/a r,\n}\n"), 0o600))
-	policy := NewPolicy(filepath.Join(dir, "none"), nil)
-	_, err := policy.AddProfile(name)
+	explainer := New(library.New(filepath.Join(dir, "none"), nil))
+	_, _, err := explainer.Library.AddProfile(name)
 	require.NoError(t, err)
 	for path, want := range map[string]bool{"/srv/a": true, "/srv/b": false} {
-		_, refused := policy.Judge(traced(t, `open("`+path+`", O_RDONLY) = -1 EACCES (P)`), Target{Profile: "p"})
+		_, refused := explainer.Judge(traced(t, `open("`+path+`", O_RDONLY) = -1 EACCES (P)`), Target{Profile: "p"})
 		assert.Equal(t, want, refused, path)
 	}
 }
@@ -142,15 +143,15 @@ func TestJudgeSeccomp(t *testing.T) {
 		`bpf(BPF_PROG_LOAD, {}, 120) = -1 EPERM (P)`:                                  "",
 		`--- SIGSYS {si_signo=SIGSYS, si_code=SYS_SECCOMP, si_syscall=__NR_acct} ---`: SyscallDenied,
 	} {
-		policy := policyOf(t, "", profile)
-		d, refused := policy.Judge(traced(t, line), Target{})
+		explainer := policyOf(t, "", profile)
+		d, refused := explainer.Judge(traced(t, line), Target{})
 		if want == "" {
 			assert.False(t, refused, line)
 			continue
 		}
 		require.True(t, refused, line)
 		found, _ := NewGroup(nil, Filter{}).AddClaim(d, Target{})
-		f := policy.Explain(*found)
+		f := explainer.Explain(*found)
 		assert.Equal(t, want, f.Cause, "%s: %s", line, f.Why)
 		if want != UndecidableArguments {
 			assert.Equal(t, Quiet, f.Decision, line)
@@ -192,26 +193,26 @@ func TestJudgeMessages(t *testing.T) {
 }
 
 func TestTargets(t *testing.T) {
-	policy := policyOf(t, "file,", "")
+	explainer := policyOf(t, "file,", "")
 	names := func(targets []Target) (names []string) {
 		for _, target := range targets {
 			names = append(names, target.Name()+" "+target.Profile)
 		}
 		return names
 	}
-	assert.Equal(t, []string{"profile p p"}, names(policy.Targets(nil, Filter{})))
-	assert.Empty(t, policy.Targets(nil, Filter{Containers: []string{"web"}}))
+	assert.Equal(t, []string{"profile p p"}, names(explainer.Targets(nil, Filter{})))
+	assert.Empty(t, explainer.Targets(nil, Filter{Containers: []string{"web"}}))
 	assert.Equal(t, []string{"profile docker-default docker-default"}, names(policyOf(t, "", "").Targets(nil, Filter{Profiles: []string{"docker-default"}})))
 	inventory := &container.Inventory{Containers: []container.Container{{Name: "web", AppArmorProfile: "p"}, {Name: "db", AppArmorProfile: "unconfined"}}}
-	assert.Equal(t, []string{"container web p", "container db "}, names(policy.Targets(inventory, Filter{})))
-	assert.Equal(t, []string{"container db "}, names(policy.Targets(inventory, Filter{Containers: []string{"db"}})))
+	assert.Equal(t, []string{"container web p", "container db "}, names(explainer.Targets(inventory, Filter{})))
+	assert.Equal(t, []string{"container db "}, names(explainer.Targets(inventory, Filter{Containers: []string{"db"}})))
 }
 
 // TestSilent holds which rules stand out, and that what is logged is not listed.
 func TestSilent(t *testing.T) {
-	policy := policyOf(t, "file,\n/usr/sbin/nginx ix,\ndeny /tmp/** w,\naudit deny /etc/** w,\ndeny /usr/sbin/** x,\ndeny /usr/lib/** m,", "")
+	explainer := policyOf(t, "file,\n/usr/sbin/nginx ix,\ndeny /tmp/** w,\naudit deny /etc/** w,\ndeny /usr/sbin/** x,\ndeny /usr/lib/** m,", "")
 	texts := func(status int) (likely, others []string) {
-		list := policy.Silent(Target{Profile: "p"}, status)
+		list := explainer.Silent(Target{Profile: "p"}, status)
 		require.Len(t, list, 2)
 		assert.Contains(t, list[1].Why, "which one is in force is not known")
 		for _, r := range list[0].Refusals {
@@ -229,13 +230,13 @@ func TestSilent(t *testing.T) {
 	likely, _ = texts(139)
 	assert.Equal(t, []string{"deny /usr/lib/** m,"}, likely)
 
-	suspects := policy.Suspects(Target{Profile: "p"}, 126)
+	suspects := explainer.Suspects(Target{Profile: "p"}, 126)
 	require.Len(t, suspects, 1)
 	assert.Equal(t, "/usr/sbin/nginx", suspects[0].AppArmor.Name)
 	assert.Equal(t, "x", suspects[0].AppArmor.Denied)
-	assert.Empty(t, policy.Suspects(Target{Profile: "p"}, 0))
-	assert.Empty(t, policy.Suspects(Target{Profile: "p"}, 139))
-	assert.Empty(t, policy.Suspects(Target{Profile: "unheard-of"}, 126))
+	assert.Empty(t, explainer.Suspects(Target{Profile: "p"}, 0))
+	assert.Empty(t, explainer.Suspects(Target{Profile: "p"}, 139))
+	assert.Empty(t, explainer.Suspects(Target{Profile: "unheard-of"}, 126))
 
 	for profile, want := range map[string]int{
 		`{"defaultAction": "SCMP_ACT_ERRNO"}`:                                                               1,
@@ -255,16 +256,16 @@ func TestSilent(t *testing.T) {
 func TestNamelessProfile(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a"), []byte("profile a {\n}\nprofile /x/ {\n}\n"), 0o600))
-	policy := NewPolicy(dir, nil)
-	assert.Nil(t, policy.profile(""))
-	assert.Nil(t, policy.profile("//b"))
-	assert.NotNil(t, policy.profile("/x/"))
+	explainer := New(library.New(dir, nil))
+	assert.Nil(t, explainer.Library.Profile(""))
+	assert.Nil(t, explainer.Library.Profile("//b"))
+	assert.NotNil(t, explainer.Library.Profile("/x/"))
 }
 
 // TestClaimInLog holds that what the log has is not claimed besides.
 func TestClaimInLog(t *testing.T) {
-	policy := policyOf(t, "file, audit deny /srv/a r,", "")
-	d, refused := policy.Judge(traced(t, `openat(AT_FDCWD, "/srv/a", O_RDONLY) = -1 EACCES (P)`), Target{Profile: "p"})
+	explainer := policyOf(t, "file, audit deny /srv/a r,", "")
+	d, refused := explainer.Judge(traced(t, `openat(AT_FDCWD, "/srv/a", O_RDONLY) = -1 EACCES (P)`), Target{Profile: "p"})
 	require.True(t, refused)
 	g := NewGroup(nil, Filter{})
 	for _, logged := range denials(t, apparmorRecord(`apparmor="DENIED" operation="open" profile="p" name="/srv/a" pid=7 comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`)) {
@@ -283,7 +284,7 @@ func TestClaimInLog(t *testing.T) {
 	again.AddClaim(d, Target{Profile: "p"})
 	again.AddClaim(guess, Target{Profile: "p"})
 	assert.Len(t, again.Findings(), 1)
-	e := policy.Explain(*f)
+	e := explainer.Explain(*f)
 	assert.Equal(t, Refused, e.Decision)
 	assert.Contains(t, e.Notes[len(e.Notes)-1], "whydenied doctor")
 }

@@ -20,8 +20,8 @@ const (
 // for the answers: finish does, and drops fixes with a rule that is refused. Whole
 // policies are compiled by Patch; here that would take longer than all the rest.
 // Findings that are nil are passed over.
-func (p *Policy) check(findings []*Explained) (finish func()) {
-	if p.Compile == nil {
+func (x *Explainer) check(findings []*Explained) (finish func()) {
+	if x.Compile == nil {
 		return func() {}
 	}
 	byPolicy := map[*apparmor.Policy][]*rules.Fix{}
@@ -43,13 +43,13 @@ func (p *Policy) check(findings []*Explained) (finish func()) {
 	}
 	waits := make([]func() error, len(order))
 	for i, policy := range order {
-		waits[i] = p.Compile("rules", rulesText(policy, byPolicy[policy]), nil)
+		waits[i] = x.Compile("rules", rulesText(policy, byPolicy[policy]), nil)
 	}
 	return func() {
 		refused := map[*rules.Fix]bool{}
 		for i, policy := range order {
 			if waits[i] != nil {
-				p.checkRules(policy, byPolicy[policy], waits[i](), refused)
+				x.checkRules(policy, byPolicy[policy], waits[i](), refused)
 			}
 		}
 		dropFixes(findings, refused)
@@ -74,18 +74,18 @@ func dropFixes(findings []*Explained, refused map[*rules.Fix]bool) {
 
 // checkRules takes the verdict of the rules of fixes together and, if they are
 // refused, compiles each alone.
-func (p *Policy) checkRules(policy *apparmor.Policy, fixes []*rules.Fix, together error, refused map[*rules.Fix]bool) {
+func (x *Explainer) checkRules(policy *apparmor.Policy, fixes []*rules.Fix, together error, refused map[*rules.Fix]bool) {
 	if together == nil {
 		for _, fix := range fixes {
 			proveRule(fix)
 		}
 		return
 	}
-	if wait := p.Compile("rules", rulesText(policy, nil), nil); wait == nil || wait() != nil {
+	if wait := x.Compile("rules", rulesText(policy, nil), nil); wait == nil || wait() != nil {
 		return // it cannot judge here
 	}
 	for _, fix := range fixes {
-		wait := p.Compile("rules", rulesText(policy, []*rules.Fix{fix}), nil)
+		wait := x.Compile("rules", rulesText(policy, []*rules.Fix{fix}), nil)
 		switch {
 		case wait == nil:
 		case wait() == nil:
@@ -148,12 +148,12 @@ func hasNewer(policy *apparmor.Policy) bool {
 // apparmor_parser says: proof holds a line if it takes the policy, and refusal
 // says why it does not, although it took the policy before. Both are nil where
 // it cannot judge, as for rules that are newer than it may be.
-func (p *Policy) compile(before, after *apparmor.Policy, loader *apparmor.Loader) (verdict func() (proof []string, refusal error)) {
+func (x *Explainer) compile(before, after *apparmor.Policy, loader *apparmor.Loader) (verdict func() (proof []string, refusal error)) {
 	unknown := func() ([]string, error) { return nil, nil }
-	if p.Compile == nil {
+	if x.Compile == nil {
 		return unknown
 	}
-	wait := p.Compile(after.Files[0].Name, after.Files[0].Text, loader.Overlay)
+	wait := x.Compile(after.Files[0].Name, after.Files[0].Text, loader.Overlay)
 	if wait == nil {
 		return unknown
 	}
@@ -165,7 +165,7 @@ func (p *Policy) compile(before, after *apparmor.Policy, loader *apparmor.Loader
 		if hasNewer(after) {
 			return nil, nil
 		}
-		if wait = p.Compile(before.Files[0].Name, before.Files[0].Text, nil); wait == nil || wait() != nil {
+		if wait = x.Compile(before.Files[0].Name, before.Files[0].Text, nil); wait == nil || wait() != nil {
 			return nil, nil
 		}
 		return nil, refusal

@@ -10,22 +10,23 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/whydenied/whydenied/explain/library"
 )
 
 const corpus = "../testdata/corpus"
 
 // scenario returns the findings of a scenario of the lab, and the policy that it was
 // recorded under.
-func scenario(t *testing.T, dir string) (*Policy, []*Finding) {
+func scenario(t *testing.T, dir string) (*Explainer, []*Finding) {
 	t.Helper()
-	policy := NewPolicy(filepath.Join(t.TempDir(), "none"), nil)
+	explainer := New(library.New(filepath.Join(t.TempDir(), "none"), nil))
 	if profile := filepath.Join(dir, "profile"); exists(profile) {
-		_, err := policy.AddProfile(profile)
+		_, _, err := explainer.Library.AddProfile(profile)
 		require.NoError(t, err)
 	}
 	for _, name := range []string{"seccomp.json", "profile.json"} {
 		if file := filepath.Join(dir, name); exists(file) {
-			_, err := policy.AddSeccomp(file)
+			_, err := explainer.Library.AddSeccomp(file)
 			require.NoError(t, err)
 		}
 	}
@@ -35,7 +36,7 @@ func scenario(t *testing.T, dir string) (*Policy, []*Finding) {
 	for _, d := range denials(t, string(log)) {
 		group.Add(d)
 	}
-	return policy, group.Findings()
+	return explainer, group.Findings()
 }
 
 func exists(name string) bool {
@@ -53,12 +54,12 @@ func TestExplainAndPatchAgree(t *testing.T) {
 	for _, log := range logs {
 		dir := filepath.Dir(log)
 		t.Run(strings.TrimPrefix(dir, corpus+"/"), func(t *testing.T) {
-			policy, findings := scenario(t, dir)
-			explained := policy.ExplainAll(findings)
+			explainer, findings := scenario(t, dir)
+			explained := explainer.ExplainAll(findings)
 			before := printed(t, explained)
-			patch := policy.Patch(explained)
+			patch := explainer.Patch(explained)
 			assert.Equal(t, before, printed(t, explained), "a patch changes no explanation")
-			assert.Equal(t, before, printed(t, policy.ExplainAll(findings)), "the same finding has the same explanation again")
+			assert.Equal(t, before, printed(t, explainer.ExplainAll(findings)), "the same finding has the same explanation again")
 			for _, r := range patch.Remedies {
 				assert.NotEmpty(t, r.Finding.Fixes, "patched: %s", r.Fix.Message)
 			}
@@ -67,7 +68,7 @@ func TestExplainAndPatchAgree(t *testing.T) {
 					assert.Empty(t, l.Finding.Fixes, "left: %s", l.Reason)
 				}
 			}
-			diagnosed := policy.Patch(policy.DiagnoseAll(findings))
+			diagnosed := explainer.Patch(explainer.DiagnoseAll(findings))
 			assert.Equal(t, patch.Changes, diagnosed.Changes, "fixes are made anew, proved or not")
 		})
 	}

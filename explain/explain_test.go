@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 )
@@ -35,8 +36,8 @@ func explained(t *testing.T, log, profile string) *Explained {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "p")
 	require.NoError(t, os.WriteFile(name, []byte(profile), 0o600))
-	policy := NewPolicy(filepath.Join(dir, "none"), nil)
-	_, err := policy.AddProfile(name)
+	explainer := New(library.New(filepath.Join(dir, "none"), nil))
+	_, _, err := explainer.Library.AddProfile(name)
 	require.NoError(t, err)
 	g := NewGroup(nil, Filter{})
 	for _, d := range denials(t, log) {
@@ -44,7 +45,7 @@ func explained(t *testing.T, log, profile string) *Explained {
 	}
 	findings := g.Findings()
 	require.Len(t, findings, 1)
-	return policy.ExplainAll(findings)[0]
+	return explainer.ExplainAll(findings)[0]
 }
 
 func TestAppArmorCauses(t *testing.T) {
@@ -145,13 +146,13 @@ func TestMisspeltProfile(t *testing.T) {
 		"web_frontend": dir + "/containers/web defines a profile web-frontend: was that meant?",
 		"mail":         "No file here defines a profile mail.",
 	} {
-		policy := NewPolicy(dir, nil)
-		policy.UseProfile(rules.NewFile("named", "profile lab_database {\n}\n"))
+		explainer := New(library.New(dir, nil))
+		explainer.Library.UseProfile(rules.NewFile("named", "profile lab_database {\n}\n"))
 		g := NewGroup(nil, Filter{})
 		for _, d := range denials(t, apparmorRecord(`apparmor="DENIED" operation="change_onexec" info="label not found" error=-2 profile="unconfined" name="`+name+`" pid=7 comm="runc:[2:INIT]"`)) {
 			g.Add(d)
 		}
-		f := policy.ExplainAll(g.Findings())[0]
+		f := explainer.ExplainAll(g.Findings())[0]
 		assert.Equal(t, ProfileNotLoaded, f.Cause)
 		require.NotEmpty(t, f.Notes)
 		assert.Contains(t, f.Notes[0], note)
@@ -173,11 +174,11 @@ func TestNarrowedDeny(t *testing.T) {
 		"/usr/sbin/ng-x": true, "/usr/sbin/n": false, "/usr/sbin/ng": false, "/usr/sbin/ng-": false, "/usr/sbin/ng-y": false,
 		"/usr/sbin/ng-x/": false, "/usr/sbin/ng-x/y": false, "/usr/sbin/ng-xx": false, "/usr/sbin/a/b": false, "/usr/sbin/ng/x": false,
 	} {
-		policy := NewPolicy(dir, nil)
+		explainer := New(library.New(dir, nil))
 		d := denials(t, apparmorRecord(fmt.Sprintf(`apparmor="DENIED" operation="open" profile="p" name=%q pid=7 comm="cat" requested_mask="w" denied_mask="w" fsuid=0 ouid=0`, name)))
 		g := NewGroup(nil, Filter{})
 		g.Add(d[0])
-		f := policy.ExplainAll(g.Findings())[0]
+		f := explainer.ExplainAll(g.Findings())[0]
 		assert.Equal(t, granted, f.Decision == Granted, name)
 	}
 }
@@ -274,22 +275,6 @@ func TestTooManyFindings(t *testing.T) {
 	assert.Equal(t, 10, g.Dropped)
 }
 
-func TestMayDefine(t *testing.T) {
-	for text, want := range map[string]bool{
-		"profile web {\n":                       true,
-		"profile web flags=(complain)\n{\n":     true,
-		"/usr/bin/web {\n":                      true,
-		"@{bin}/web flags=(audit){ /a r, }":     true,
-		"# about web\nprofile db {\n}\n":        false,
-		"profile db {\n  /{usr/,}bin/web r,\n}": false,
-		"  /web/** r,\n/x/web {\n":              true,
-		"web":                                   false,
-		"":                                      false,
-	} {
-		assert.Equal(t, want, mayDefine(text, "web"), text)
-	}
-}
-
 // TestNamedSyscall holds that a call that the log only names is the finding that
 // its number makes elsewhere.
 func TestNamedSyscall(t *testing.T) {
@@ -316,6 +301,6 @@ func TestLeftoversOfTheDirectory(t *testing.T) {
 	}
 	g := NewGroup(nil, Filter{})
 	g.Add(denials(t, apparmorRecord(`apparmor="DENIED" operation="open" profile="p" name="/srv/a" pid=7 comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`))[0])
-	f := NewPolicy(dir, nil).Explain(*g.Findings()[0])
+	f := New(library.New(dir, nil)).Explain(*g.Findings()[0])
 	assert.Equal(t, filepath.Join(dir, "web"), f.Policy)
 }

@@ -1,8 +1,3 @@
-// Package explain turns denials into findings: which container and process were
-// refused what, for which cause, by which rule, and what would remedy it.
-//
-// It does no I/O of its own but reading the policy files it is given; see
-// Policy. A Policy and a Group are for one goroutine at a time.
 package explain
 
 import (

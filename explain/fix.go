@@ -7,18 +7,19 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
 // fixAppArmor proposes edits that make the profile grant the access, narrowest
 // first, and keeps those that are proved to.
-func (p *Policy) fixAppArmor(f *Explained) {
+func (x *Explainer) fixAppArmor(f *Explained) {
 	profile, req := f.Profile, f.Request
 	if profile.At.File.Builtin != "" {
 		f.Notes = append(f.Notes, "The profile is built into the runtime: `whydenied patch` writes the changed profile to a file under a name of its own, and says how the container is given that.")
 	}
-	r := p.remediesOf(profile, req, profile.Decide(req), clueOf(&f.Denial))
+	r := x.remediesOf(profile, req, profile.Decide(req), clueOf(&f.Denial))
 	f.Fixes = slices.Clone(r.fixes)
 	f.Notes = append(f.Notes, r.notes...)
 	f.Quiet = r.quiet
@@ -34,33 +35,33 @@ type remedies struct {
 
 // remediesOf returns the remedies of an access. They are proved once, however
 // many programs and containers were refused it.
-func (p *Policy) remediesOf(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision, c clue) remedies {
+func (x *Explainer) remediesOf(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision, c clue) remedies {
 	key := fmt.Sprintf("%p %#v", profile, req)
 	if file, ok := req.(apparmor.FileRequest); ok && (c.temp || strings.Contains(file.Path, strconv.Itoa(c.pid)) || strings.Contains(file.Path, strconv.Itoa(c.ppid))) {
 		key = fmt.Sprint(key, c) // which the kind of the path depends on
 	}
-	if r, ok := p.proved[key]; ok {
+	if r, ok := x.proved[key]; ok {
 		return r
 	}
 	var r remedies
 	var candidates []rules.Fix
-	candidates, r.notes = p.candidates(profile, req, d, c)
+	candidates, r.notes = x.candidates(profile, req, d, c)
 	for _, candidate := range candidates {
-		if p.prove(&candidate, profile, req) {
+		if x.prove(&candidate, profile, req) {
 			r.fixes = append(r.fixes, candidate)
 		}
 	}
 	if d.Refused == 0 {
-		r.quiet = p.quietRule(profile, req)
+		r.quiet = x.quietRule(profile, req)
 	}
-	p.proved[key] = r
+	x.proved[key] = r
 	return r
 }
 
 // quietRule returns the deny rule that keeps the access refused and unlogged,
 // or "" if there is none. As deny beats allow, nothing of the profile matters
 // but the flag by which everything is logged.
-func (p *Policy) quietRule(profile *apparmor.Profile, req apparmor.Request) string {
+func (x *Explainer) quietRule(profile *apparmor.Profile, req apparmor.Request) string {
 	if profile.HasFlag("audit") {
 		return ""
 	}
@@ -70,9 +71,9 @@ func (p *Policy) quietRule(profile *apparmor.Profile, req apparmor.Request) stri
 			rule = strings.Replace(rule, apparmor.QuotePath(file.Path), k.glob, 1)
 		}
 	}
-	policy, diagnostics := p.loader.Load(rules.NewFile("deny", "profile p {\n  "+rule+"\n}\n"))
+	policy, diagnostics := x.Library.Loader.Load(rules.NewFile("deny", "profile p {\n  "+rule+"\n}\n"))
 	denying := policy.Profile("p")
-	if denying == nil || len(errorsOf(diagnostics)) > 0 {
+	if denying == nil || len(rules.Errors(diagnostics)) > 0 {
 		return ""
 	}
 	if d := denying.Decide(req); !d.Quiet {
@@ -93,23 +94,23 @@ func withoutExecMode(req apparmor.Request) apparmor.Request {
 
 // candidates returns fixes that have yet to be proved, narrowest first, and what
 // the reader should know where there is none.
-func (p *Policy) candidates(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision, c clue) (fixes []rules.Fix, notes []string) {
+func (x *Explainer) candidates(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision, c clue) (fixes []rules.Fix, notes []string) {
 	if d.Refused != 0 {
-		return p.denyFixes(profile, req, d)
+		return x.denyFixes(profile, req, d)
 	}
 	switch r := req.(type) {
 	case apparmor.RlimitRequest:
 		return rlimitFixes(profile, r), nil
 	case apparmor.FileRequest:
 		r.Perms = d.Unmatched
-		return p.fileFixes(profile, r, c), nil
+		return x.fileFixes(profile, r, c), nil
 	case apparmor.ChangeProfileRequest:
 		if r.Target == "unconfined" {
 			return nil, []string{"No fix is proposed that leads to unconfined. Let the process change to a profile of its own instead."}
 		}
 	}
 	own := insertFix(profile, apparmor.RuleFor(req, ""), "add a rule for "+subjectOf(req)+" alone")
-	return append([]rules.Fix{own}, p.abstractionFixes(profile, req)...), nil
+	return append([]rules.Fix{own}, x.abstractionFixes(profile, req)...), nil
 }
 
 // subjectOf names what a rule for a request would be about.
@@ -135,7 +136,7 @@ func subjectOf(req apparmor.Request) string {
 // exactly this path or, where the next run has another, its kind, else by a rule for
 // it alone, else by one for names of its kind, on a rule that names it among others,
 // or by an abstraction.
-func (p *Policy) fileFixes(profile *apparmor.Profile, file apparmor.FileRequest, c clue) []rules.Fix {
+func (x *Explainer) fileFixes(profile *apparmor.Profile, file apparmor.FileRequest, c clue) []rules.Fix {
 	k := pathKind(profile, file, c)
 	var wider []rules.Fix
 	ours := file
@@ -160,7 +161,7 @@ func (p *Policy) fileFixes(profile *apparmor.Profile, file apparmor.FileRequest,
 		wider = append(wider, fix)
 	}
 	own, alike := pathFixes(profile, file, k)
-	return slices.Concat(own, execFixes(profile, file), alike, wider, p.abstractionFixes(profile, file))
+	return slices.Concat(own, execFixes(profile, file), alike, wider, x.abstractionFixes(profile, file))
 }
 
 // pathFixes proposes rules for a path, and for names of its kind. Where the next
@@ -320,7 +321,7 @@ func rlimitFixes(profile *apparmor.Profile, r apparmor.RlimitRequest) []rules.Fi
 
 // flagFix proposes to add a flag to the profile. It is not proved against the
 // access, as no rule decides that.
-func (f *Explained) flagFix(p *Policy, profile *apparmor.Profile, flag string) {
+func (f *Explained) flagFix(x *Explainer, profile *apparmor.Profile, flag string) {
 	fix := rules.Fix{
 		Message: "add the flag " + flag,
 		Rule:    "flags=(" + flag + ")",
@@ -333,32 +334,32 @@ func (f *Explained) flagFix(p *Policy, profile *apparmor.Profile, flag string) {
 		fix.Grants = "whatever the rules say of the deleted file's old path"
 		fix.Risk, fix.Reason = rules.Low, ""
 	} else if req, ok := attached(&f.Denial); ok {
-		if own := p.attachedRule(profile, req, clueOf(&f.Denial)); own.Edits != nil {
+		if own := x.attachedRule(profile, req, clueOf(&f.Denial)); own.Edits != nil {
 			fix.Message += ", and a rule for the name that the file then has"
 			fix.Rule += "\n" + own.Rule
 			fix.Edits = append(fix.Edits, own.Edits...)
 		}
 	}
-	if edited := p.edited(fix.Edits, profile); edited != nil && edited.HasFlag(flag) {
-		fix.Proof = []string{p.parses(profile)}
+	if edited := x.edited(fix.Edits, profile); edited != nil && edited.HasFlag(flag) {
+		fix.Proof = []string{x.parses(profile)}
 		f.Fixes = append(f.Fixes, fix)
 	}
 }
 
 // attachedRule is the rule that is needed beside attach_disconnected, if one is.
-func (p *Policy) attachedRule(profile *apparmor.Profile, req apparmor.FileRequest, c clue) rules.Fix {
+func (x *Explainer) attachedRule(profile *apparmor.Profile, req apparmor.FileRequest, c clue) rules.Fix {
 	d := profile.Decide(req)
 	if d.Refused != 0 || d.Unmatched == 0 {
 		return rules.Fix{}
 	}
-	candidates, _ := p.candidates(profile, req, d, c)
+	candidates, _ := x.candidates(profile, req, d, c)
 	return slices.Concat(candidates, []rules.Fix{{}})[0]
 }
 
 // transitionFix proposes another exec mode where a transition failed: to stay in
 // the profile under no_new_privs, or to fall back to that where the target is not
 // loaded.
-func (f *Explained) transitionFix(p *Policy, profile *apparmor.Profile, rule *apparmor.FileRule) {
+func (f *Explained) transitionFix(x *Explainer, profile *apparmor.Profile, rule *apparmor.FileRule) {
 	mode, message := "ix", "stay in this profile"
 	if f.Denial.AppArmor.Info == transitionNotFound {
 		mode, message = rule.Exec.OrInherit(), "stay in this profile where the target is not loaded"
@@ -372,8 +373,8 @@ func (f *Explained) transitionFix(p *Policy, profile *apparmor.Profile, rule *ap
 		Risk:    rules.Medium,
 		Reason:  "two programs share one set of rules",
 	}
-	if len(edits) > 0 && p.changesExec(edits, profile) {
-		fix.Proof = []string{p.parses(profile)}
+	if len(edits) > 0 && x.changesExec(edits, profile) {
+		fix.Proof = []string{x.parses(profile)}
 		f.Fixes = append(f.Fixes, fix)
 	}
 	f.Notes = append(f.Notes, "If the target profile should be in force, load it before the container starts; under no_new_privs the kernel changes profile only to one that allows no more.")
@@ -381,14 +382,14 @@ func (f *Explained) transitionFix(p *Policy, profile *apparmor.Profile, rule *ap
 
 // linkFix proposes to have a link executed as its target is, where both may be and
 // otherwise: the kernel compares the transitions of a link and its target.
-func (f *Explained) linkFix(p *Policy, profile *apparmor.Profile) {
+func (f *Explained) linkFix(x *Explainer, profile *apparmor.Profile) {
 	a := f.Denial.AppArmor
 	target, link := execRule(profile, a.Target), execRule(profile, a.Name)
 	if target == nil || link == nil {
 		return
 	}
 	edits, text := execEdits(profile, link, a.Name, target.Exec.String(), target.Exec.Target)
-	if len(edits) == 0 || !p.changesExec(edits, profile) {
+	if len(edits) == 0 || !x.changesExec(edits, profile) {
 		return
 	}
 	f.Fixes = append(f.Fixes, rules.Fix{
@@ -397,7 +398,7 @@ func (f *Explained) linkFix(p *Policy, profile *apparmor.Profile) {
 		Edits:   edits,
 		Grants:  "what the rule for " + a.Target + " does, by another name of the same file",
 		Risk:    rules.Low,
-		Proof:   []string{p.parses(profile)},
+		Proof:   []string{x.parses(profile)},
 	})
 }
 
@@ -433,15 +434,15 @@ func execEdits(profile *apparmor.Profile, rule *apparmor.FileRule, path, mode st
 }
 
 // changesExec reports whether edits of exec modes make a policy without errors.
-func (p *Policy) changesExec(edits []rules.Edit, profile *apparmor.Profile) bool {
-	edited := p.edited(edits, profile)
+func (x *Explainer) changesExec(edits []rules.Edit, profile *apparmor.Profile) bool {
+	edited := x.edited(edits, profile)
 	return edited != nil && !conflicts(profile, edited)
 }
 
 // denyFixes proposes to narrow the deny rules that refuse the access so that
 // they leave it out, and then to drop it from all that they name. Where no rule
 // allows the access either, a rule for it is added.
-func (p *Policy) denyFixes(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision) (fixes []rules.Fix, notes []string) {
+func (x *Explainer) denyFixes(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision) (fixes []rules.Fix, notes []string) {
 	perms := d.Refused
 	if _, isFile := req.(apparmor.FileRequest); isFile && perms&apparmor.Exec != 0 {
 		perms |= apparmor.Read | apparmor.Mmap // without which a program cannot run
@@ -451,7 +452,7 @@ func (p *Policy) denyFixes(profile *apparmor.Profile, req apparmor.Request, d ap
 	written := map[string]bool{}
 	for _, r := range d.Deny {
 		if r.Head().Shared {
-			return p.inlineFixes(profile, req, r)
+			return x.inlineFixes(profile, req, r)
 		}
 		narrowed, ok := profile.NarrowDeny(r, req, perms)
 		if !ok {
@@ -475,10 +476,10 @@ func (p *Policy) denyFixes(profile *apparmor.Profile, req apparmor.Request, d ap
 		narrow.Message = "remove the deny rule (it names nothing else)"
 	}
 	if narrow != nil {
-		fixes = append(fixes, p.allowToo(*narrow, profile, req))
+		fixes = append(fixes, x.allowToo(*narrow, profile, req))
 	}
 	if narrow == nil || !slices.Equal(narrow.Edits, wide.Edits) {
-		fixes = append(fixes, p.allowToo(wide, profile, req))
+		fixes = append(fixes, x.allowToo(wide, profile, req))
 	}
 	return fixes, notes
 }
@@ -504,7 +505,7 @@ func unrepeated(edits []rules.Edit, written map[string]bool) {
 // inlineFixes proposes what is to be done about a deny rule that other profiles
 // share, and that no rule of this one outweighs: instead of the include, the
 // profile gets a copy of what it includes, in which the rule is changed.
-func (p *Policy) inlineFixes(profile *apparmor.Profile, req apparmor.Request, denying apparmor.Rule) (fixes []rules.Fix, notes []string) {
+func (x *Explainer) inlineFixes(profile *apparmor.Profile, req apparmor.Request, denying apparmor.Rule) (fixes []rules.Fix, notes []string) {
 	const most = 8 // includes that are copied, one in another
 	include := denying.Head().Via[0]
 	copied := profile
@@ -512,14 +513,14 @@ func (p *Policy) inlineFixes(profile *apparmor.Profile, req apparmor.Request, de
 		d := copied.Decide(req)
 		i := slices.IndexFunc(d.Deny, func(r apparmor.Rule) bool { return r.Head().Shared })
 		if i < 0 {
-			fixes, notes = p.denyFixes(copied, req, d)
+			fixes, notes = x.denyFixes(copied, req, d)
 			break
 		}
 		edit, ok := copied.Inline(d.Deny[i])
 		if !ok {
 			break
 		}
-		if copied = p.edited([]rules.Edit{edit}, copied); copied == nil {
+		if copied = x.edited([]rules.Edit{edit}, copied); copied == nil {
 			break
 		}
 	}
@@ -570,8 +571,8 @@ func dropPerms(r apparmor.Rule, perms apparmor.Perms) ([]rules.Edit, string, boo
 
 // allowToo adds to a fix of deny rules a rule that allows the access, if
 // without the deny nothing does.
-func (p *Policy) allowToo(fix rules.Fix, profile *apparmor.Profile, req apparmor.Request) rules.Fix {
-	edited := p.edited(fix.Edits, profile)
+func (x *Explainer) allowToo(fix rules.Fix, profile *apparmor.Profile, req apparmor.Request) rules.Fix {
+	edited := x.edited(fix.Edits, profile)
 	if edited == nil {
 		return fix
 	}
@@ -594,4 +595,20 @@ func (p *Policy) allowToo(fix rules.Fix, profile *apparmor.Profile, req apparmor
 	fix.Message += " and allow it"
 	fix.Rule = strings.TrimPrefix(fix.Rule+"\n"+rule, "\n")
 	return fix
+}
+
+// abstractionFixes proposes to include the smallest abstraction that grants the
+// request, if the system has one. What else that grants, Grants says.
+func (x *Explainer) abstractionFixes(profile *apparmor.Profile, req apparmor.Request) []rules.Fix {
+	var best *library.Abstraction
+	for _, a := range x.Library.Abstractions() {
+		if d := a.Profile.Decide(req); d.Refused|d.Unmatched == 0 && (best == nil || len(a.Profile.Rules) < len(best.Profile.Rules)) {
+			best = &a
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	include := "include <abstractions/" + best.Name + ">"
+	return []rules.Fix{insertFix(profile, include, fmt.Sprintf("include the abstraction %s, %d rules for that purpose", best.Name, len(best.Profile.Rules)))}
 }

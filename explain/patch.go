@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
@@ -59,8 +60,8 @@ const maxRounds = 200
 // seen, and proves them together: the changed files parse (and apparmor_parser compiles them, if Compile is
 // set), every access is granted, what else is granted is told, and no rule that
 // is added can be left out.
-func (p *Policy) Patch(findings []*Explained) *Patch {
-	b := &patcher{p: p, patch: &Patch{}, findings: findings, remedies: map[*Explained]Remedy{}}
+func (x *Explainer) Patch(findings []*Explained) *Patch {
+	b := &patcher{x: x, patch: &Patch{}, findings: findings, remedies: map[*Explained]Remedy{}}
 	for _, f := range findings {
 		b.take(f)
 	}
@@ -79,7 +80,7 @@ func (p *Policy) Patch(findings []*Explained) *Patch {
 
 // A patcher collects what the findings want and turns it into changes.
 type patcher struct {
-	p        *Policy
+	x        *Explainer
 	patch    *Patch
 	findings []*Explained
 	drafts   []*draft
@@ -151,7 +152,7 @@ func (b *patcher) takeAccess(f *Explained) {
 		return
 	}
 	d, name := b.draft(f)
-	d.add(f, name, ownPeer(f.Request, f.Profile, name))
+	d.add(f, name, library.OwnPeer(f.Request, f.Profile, name))
 }
 
 // sparedBy lists capabilities that the kernel asks for only as long as another
@@ -270,10 +271,10 @@ func (b *patcher) draft(f *Explained) (*draft, string) {
 	profile, policy := f.Profile, f.Profile.Policy
 	i := slices.IndexFunc(b.drafts, func(d *draft) bool { return d.of == policy })
 	if i < 0 {
-		d := &draft{of: policy, before: policy, loader: b.p.loader, problems: len(b.p.problems[policy]), files: map[fileKey]*want{}}
+		d := &draft{of: policy, before: policy, loader: b.x.Library.Loader, problems: len(b.x.Library.Problems(policy)), files: map[fileKey]*want{}}
 		if policy.Files[0].Builtin != "" {
-			d.derived = derivedName(policy.Profiles[0].Name, b.container(f.Denial.Subject.Label))
-			d.before = b.p.derive(policy, d.derived)
+			d.derived = library.DerivedName(policy.Profiles[0].Name, b.container(f.Denial.Subject.Label))
+			d.before = b.x.Library.Derive(policy, d.derived)
 		}
 		d.after = d.before
 		i = len(b.drafts)
@@ -423,7 +424,7 @@ func (d *draft) load(edits []rules.Edit) *loaded {
 		return nil
 	}
 	policy, diagnostics, loader := reload(d.loader, d.after, changes)
-	if len(errorsOf(diagnostics)) > d.problems {
+	if len(rules.Errors(diagnostics)) > d.problems {
 		return nil
 	}
 	for _, profile := range policy.Profiles {
@@ -454,7 +455,7 @@ func (b *patcher) propose(d *draft, w *want) (rules.Fix, bool) {
 		}
 		return globFix(profile, w), true
 	}
-	candidates, _ := b.p.candidates(profile, w.requests[0], profile.Decide(w.requests[0]), w.clue)
+	candidates, _ := b.x.candidates(profile, w.requests[0], profile.Decide(w.requests[0]), w.clue)
 	if w.tried >= len(candidates) {
 		return rules.Fix{}, false
 	}

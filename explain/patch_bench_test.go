@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/whydenied/whydenied/explain/library"
 )
 
 // BenchmarkPatch is one patch for 500 findings over a profile of 3,000 rules,
@@ -30,15 +32,15 @@ func BenchmarkPatch(b *testing.B) {
 	}
 	denied := denials(b, log.String())
 	for b.Loop() {
-		policy := NewPolicy(dir, nil)
-		if _, err := policy.AddProfile(file); err != nil {
+		explainer := New(library.New(dir, nil))
+		if _, _, err := explainer.Library.AddProfile(file); err != nil {
 			b.Fatal(err)
 		}
 		group := NewGroup(nil, Filter{})
 		for _, d := range denied {
 			group.Add(d)
 		}
-		patch := policy.Patch(policy.DiagnoseAll(group.Findings()))
+		patch := explainer.Patch(explainer.DiagnoseAll(group.Findings()))
 		if len(patch.Remedies) != 500 || len(patch.Left) != 0 {
 			b.Fatalf("%d fixed, %d left", len(patch.Remedies), len(patch.Left))
 		}

@@ -80,7 +80,7 @@ func replacedBy(added apparmor.Rule, removed []apparmor.Rule) (replaced []apparm
 // finish proves a draft as a whole and takes it into the patch, with a remedy for
 // each finding that it fixes.
 func (b *patcher) finish(d *draft) {
-	verdict := b.p.compile(d.before, d.after, d.loader)
+	verdict := b.x.compile(d.before, d.after, d.loader)
 	changes := d.changes()
 	gains, complete := d.gains()
 	compiled, refusal := verdict()
@@ -173,7 +173,7 @@ func (p *Patched) addContainer(c container.Container) {
 // noFix says why a want has no fix.
 func (b *patcher) noFix(d *draft, w *want) string {
 	if profile := d.after.Profile(w.profile); profile != nil && len(w.requests) > 0 {
-		if _, notes := b.p.candidates(profile, w.requests[0], profile.Decide(w.requests[0]), w.clue); len(notes) > 0 {
+		if _, notes := b.x.candidates(profile, w.requests[0], profile.Decide(w.requests[0]), w.clue); len(notes) > 0 {
 			return notes[0]
 		}
 	}

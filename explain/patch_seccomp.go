@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
@@ -43,10 +44,11 @@ func (b *patcher) seccomp() {
 
 // notForPatch returns why nothing is to be changed for a finding's call, or "".
 func (b *patcher) notForPatch(f *Explained) string {
+	named, _ := b.x.Library.NamedSeccomp()
 	switch own := f.Seccomp; {
 	case f.Cause == LoggedOnly && f.Call == nil:
 		return "nothing was refused: the filter's answer is SCMP_ACT_LOG, and the call ran"
-	case own != nil && own.Form == seccomp.OCI && own != b.p.seccomp && !f.Container.OwnBundle():
+	case own != nil && own.Form == seccomp.OCI && own != named && !f.Container.OwnBundle():
 		return "the profile is what the runtime made of another, in " + f.Policy + ", and will be made anew: name the one that it is made of with --seccomp"
 	case f.Call == nil: // the profile is not known, or is not the one in force
 		return f.Why
@@ -58,13 +60,14 @@ func (b *patcher) notForPatch(f *Explained) string {
 // by its text, becomes a file of its own.
 func (b *patcher) sheet(profile *seccomp.Profile, f *Explained) *sheet {
 	s := &sheet{of: profile, before: profile, after: profile, fixes: map[string]rules.Fix{}}
+	named, _ := b.x.Library.NamedSeccomp()
 	// Some metadata hold the profile's text, and no file does.
-	inline := strings.HasPrefix(strings.TrimSpace(f.Container.SeccompProfile), "{") && profile != b.p.seccomp && !f.Container.OwnBundle()
+	inline := strings.HasPrefix(strings.TrimSpace(f.Container.SeccompProfile), "{") && profile != named && !f.Container.OwnBundle()
 	if profile.File.Builtin == "" && !inline {
 		return s
 	}
-	engine := cmp.Or(f.Container.Runtime, engineOf(f.Denial.Subject.Label), "profile")
-	s.before = profile.Derive(derivedName("seccomp-"+engine, b.container(f.Denial.Subject.Label)) + ".json")
+	engine := cmp.Or(f.Container.Runtime, library.EngineOf(f.Denial.Subject.Label), "profile")
+	s.before = profile.Derive(library.DerivedName("seccomp-"+engine, b.container(f.Denial.Subject.Label)) + ".json")
 	s.after, s.derived = s.before, true
 	return s
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -29,14 +30,14 @@ func patched(t testing.TB, log, profile string, files map[string]string) *Patch 
 	}
 	file := filepath.Join(dir, "p")
 	require.NoError(t, os.WriteFile(file, []byte(profile), 0o600))
-	policy := NewPolicy(dir, nil)
-	_, err := policy.AddProfile(file)
+	explainer := New(library.New(dir, nil))
+	_, _, err := explainer.Library.AddProfile(file)
 	require.NoError(t, err)
 	group := NewGroup(nil, Filter{})
 	for _, d := range denials(t, log) {
 		group.Add(d)
 	}
-	return policy.Patch(policy.DiagnoseAll(group.Findings()))
+	return explainer.Patch(explainer.DiagnoseAll(group.Findings()))
 }
 
 // opened is the record of a refused open.
@@ -305,14 +306,14 @@ func TestPatchBundle(t *testing.T) {
 	const config = `{"ociVersion":"1.0.2","linux":{"seccomp":{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_KILL_PROCESS"}]}}}`
 	name := filepath.Join(t.TempDir(), "config.json")
 	require.NoError(t, os.WriteFile(name, []byte(config), 0o600))
-	policy := NewPolicy(t.TempDir(), nil)
-	_, err := policy.AddSeccomp(name)
+	explainer := New(library.New(t.TempDir(), nil))
+	_, err := explainer.Library.AddSeccomp(name)
 	require.NoError(t, err)
 	group := NewGroup(nil, Filter{})
 	for _, d := range denials(t, "type=SECCOMP msg=audit(1795427172.956:1): auid=0 uid=0 gid=0 ses=1 subj=unconfined pid=77 comm=\"sh\" exe=\"/bin/sh\" sig=31 arch=c000003e syscall=83 compat=0 ip=0x7f code=0x80000000\n") {
 		group.Add(d)
 	}
-	patch := policy.Patch(policy.DiagnoseAll(group.Findings()))
+	patch := explainer.Patch(explainer.DiagnoseAll(group.Findings()))
 	require.Len(t, patch.Changes, 1, "%+v", patch.Left)
 	assert.Equal(t, strings.Replace(config, `"mkdir",`, "", 1), patch.Changes[0].New)
 	assert.Contains(t, patch.Steps[0], "run the bundle of "+name+" anew")
@@ -361,7 +362,7 @@ func checkExact(t testing.TB, name string) (fixed bool) {
 	}
 	load := func(text string) *apparmor.Profile {
 		policy, problems := new(apparmor.Loader).Load(fileOf(text))
-		require.Empty(t, errorsOf(problems), "%q\n%s", name, text)
+		require.Empty(t, rules.Errors(problems), "%q\n%s", name, text)
 		return policy.Profile("p")
 	}
 	before, after := load(profile), load(patch.Changes[0].New)
@@ -425,7 +426,7 @@ func TestPatchHostileWords(t *testing.T) {
 		patch := patched(t, apparmorRecord(`apparmor="DENIED" `+body), "abi <abi/4.0>,\nprofile p {\n}\n", map[string]string{"abi/4.0": "x"})
 		for _, c := range patch.Changes {
 			policy, problems := new(apparmor.Loader).Load(fileOf(strings.TrimPrefix(c.New, "abi <abi/4.0>,\n")))
-			require.Empty(t, errorsOf(problems), c.New)
+			require.Empty(t, rules.Errors(problems), c.New)
 			require.Len(t, policy.Profile("p").Rules, 1, c.New)
 			_, isCap := policy.Profile("p").Rules[0].(*apparmor.CapabilityRule)
 			assert.False(t, isCap, c.New)

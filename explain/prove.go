@@ -12,8 +12,8 @@ import (
 // prove reports whether a fix does what it says and no more, and writes down
 // what was proved: the edited profile parses, grants the requests, and grants
 // nothing else but what Grants then says; and no edit of it can be left out.
-func (p *Policy) prove(fix *rules.Fix, profile *apparmor.Profile, requests ...apparmor.Request) bool {
-	edited := p.edited(fix.Edits, profile)
+func (x *Explainer) prove(fix *rules.Fix, profile *apparmor.Profile, requests ...apparmor.Request) bool {
+	edited := x.edited(fix.Edits, profile)
 	if edited == nil || !grantsAll(edited, requests) || conflicts(profile, edited) {
 		return false
 	}
@@ -23,12 +23,12 @@ func (p *Policy) prove(fix *rules.Fix, profile *apparmor.Profile, requests ...ap
 		if len(fewer) == 0 {
 			break // the profile as it is, which refuses
 		}
-		if without := p.edited(fewer, profile); without != nil && grantsAll(without, requests) {
+		if without := x.edited(fewer, profile); without != nil && grantsAll(without, requests) {
 			return false
 		}
 	}
 	fix.Grants = gainsWords(gains)
-	fix.Proof = []string{p.parses(profile), "the access is now allowed"}
+	fix.Proof = []string{x.parses(profile), "the access is now allowed"}
 	if beyond := provedBeyond(gains, complete); beyond != "" {
 		fix.Proof = append(fix.Proof, beyond)
 	}
@@ -73,8 +73,8 @@ func conflicts(before, after *apparmor.Profile) bool {
 }
 
 // parses says what edited found of a policy that it could load.
-func (p *Policy) parses(profile *apparmor.Profile) string {
-	if len(p.problems[profile.Policy]) > 0 {
+func (x *Explainer) parses(profile *apparmor.Profile) string {
+	if len(x.Library.Problems(profile.Policy)) > 0 {
 		return "the edited profile has no error that it did not have before"
 	}
 	return "the edited profile parses"
@@ -82,13 +82,13 @@ func (p *Policy) parses(profile *apparmor.Profile) string {
 
 // edited loads the policy with edits applied and returns the profile as it then
 // is, or nil if they cannot be applied or make an error.
-func (p *Policy) edited(edits []rules.Edit, profile *apparmor.Profile) *apparmor.Profile {
+func (x *Explainer) edited(edits []rules.Edit, profile *apparmor.Profile) *apparmor.Profile {
 	changes, err := rules.Apply(edits)
 	if err != nil {
 		return nil
 	}
-	policy, diagnostics, _ := reload(p.loader, profile.Policy, changes)
-	if len(errorsOf(diagnostics)) > len(p.problems[profile.Policy]) {
+	policy, diagnostics, _ := reload(x.Library.Loader, profile.Policy, changes)
+	if len(rules.Errors(diagnostics)) > len(x.Library.Problems(profile.Policy)) {
 		return nil
 	}
 	edited := policy.Profile(profile.FullName())

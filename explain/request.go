@@ -163,15 +163,15 @@ func lasting(d *parser.Denial, req apparmor.Request) apparmor.Request {
 	return file
 }
 
-// library is the name of a shared library, and of one in a folder for them.
-var library = regexp.MustCompile(`^(/.*/lib[^/]*/)?.*\.so(\.[0-9]+)*$`)
+// sharedLibrary is the name of a shared library, and of one in a folder for them.
+var sharedLibrary = regexp.MustCompile(`^(/.*/lib[^/]*/)?.*\.so(\.[0-9]+)*$`)
 
 // opensLibrary reports whether a refused open(2) is the loader's of a shared
 // library: by its name and, where the system call is logged, its flags, which are
 // those of open_verify() in elf/dl-load.c of glibc 2.36.
 func opensLibrary(d *parser.Denial, req apparmor.Request) bool {
 	file, ok := req.(apparmor.FileRequest)
-	name := library.FindStringSubmatch(file.Path)
+	name := sharedLibrary.FindStringSubmatch(file.Path)
 	if !ok || name == nil || d.AppArmor.Operation != "open" || file.Perms != apparmor.Read {
 		return false
 	}

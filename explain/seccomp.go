@@ -6,21 +6,20 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 // explainSeccomp fills in what the seccomp profile says to the finding's system call.
-func (p *Policy) explainSeccomp(f *Explained) {
+func (x *Explainer) explainSeccomp(f *Explained) {
 	record := f.Denial.Seccomp
 	action := seccomp.Action(record.Code)
 	if action == seccomp.Log {
 		f.Cause, f.Why = LoggedOnly, "the filter's answer is SCMP_ACT_LOG: the call was logged and ran"
 	}
 	f.noteTraced(record)
-	profile, name := p.seccompProfile(f.Finding)
+	profile, name := x.seccompProfile(f.Finding)
 	if profile == nil {
 		f.Decision = Undecidable
 		if f.Cause == "" {
@@ -29,10 +28,10 @@ func (p *Policy) explainSeccomp(f *Explained) {
 		return
 	}
 	f.Seccomp, f.Policy = profile, name
-	call := p.call(f.Finding)
+	call := x.call(f.Finding)
 	d := decidedBy(record, profile.Decide(call))
-	if c := f.Container; c.SeccompProfile != "" && p.seccomp != nil && profile != p.seccomp {
-		f.Notes = append(f.Notes, fmt.Sprintf("The profile is the container's own, from the inventory, and not %s.", p.seccomp.File.Name))
+	if named, name := x.Library.NamedSeccomp(); f.Container.SeccompProfile != "" && named != nil && profile != named {
+		f.Notes = append(f.Notes, fmt.Sprintf("The profile is the container's own, from the inventory, and not %s.", name))
 	}
 	f.noteMissingArgs(record, d)
 	if !answers(d, record) {
@@ -65,24 +64,18 @@ func (f *Explained) refused(call seccomp.Call, d seccomp.Decision) {
 	}
 }
 
-// call returns the system call of a finding with what is known about its
-// process, from the record, the inventory and the flags, in this order.
-func (p *Policy) call(f *Finding) seccomp.Call {
-	record := f.Denial.Seccomp
-	call := p.callIn(f.Container, seccomp.Arch(record.Arch))
-	call.Syscall, call.Name, call.Args = record.Syscall, record.SyscallName, record.Args
-	return call
+// seccompProfile returns the seccomp profile that a finding's process runs under, as
+// Library.Seccomp does.
+func (x *Explainer) seccompProfile(f *Finding) (profile *seccomp.Profile, name string) {
+	return x.Library.Seccomp(f.Container, f.Denial.Subject.Label, seccomp.Arch(f.Denial.Seccomp.Arch))
 }
 
-// callIn returns what is known of any system call in a container.
-func (p *Policy) callIn(c container.Container, arch seccomp.Arch) seccomp.Call {
-	call := seccomp.Call{Arch: arch, Caps: c.Caps, Kernel: p.Kernel, Host: p.Arch}
-	if call.Caps == nil {
-		call.Caps = p.Caps
-	}
-	if c.Runtime == "crun" {
-		call.Runtime = "crun"
-	}
+// call returns the system call of a finding with what is known about its
+// process, from the record, the inventory and the flags, in this order.
+func (x *Explainer) call(f *Finding) seccomp.Call {
+	record := f.Denial.Seccomp
+	call := x.Library.Call(f.Container, seccomp.Arch(record.Arch))
+	call.Syscall, call.Name, call.Args = record.Syscall, record.SyscallName, record.Args
 	return call
 }
 
@@ -355,7 +348,7 @@ func (f *Explained) noteMissingArgs(record *parser.Seccomp, d seccomp.Decision) 
 }
 
 // fixSeccomp proposes fixes of a refused call, and says what to think of first.
-func (p *Policy) fixSeccomp(f *Explained) {
+func (x *Explainer) fixSeccomp(f *Explained) {
 	profile, call := f.Seccomp, *f.Call
 	d := decidedBy(f.Denial.Seccomp, profile.Decide(call))
 	if profile.File.Builtin != "" {
@@ -370,10 +363,10 @@ func (p *Policy) fixSeccomp(f *Explained) {
 		f.Notes = append(f.Notes, "Add the architecture to archMap or architectures only if the image really holds programs for it.")
 	}
 	key := fmt.Sprintf("%p %#v %v", profile, call, d.Action)
-	fixes, ok := p.provedCalls[key]
+	fixes, ok := x.provedCalls[key]
 	if !ok { // proved once, however many programs were refused the call
 		fixes = seccompFixes(profile, call, d)
-		p.provedCalls[key] = fixes
+		x.provedCalls[key] = fixes
 	}
 	f.Fixes = slices.Clone(fixes)
 	if relatives, why := seccomp.Relatives(d.Syscall); relatives != nil && d.ArchListed && len(f.Fixes) > 0 {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 )
@@ -20,11 +21,11 @@ import (
 // label and the inventory give away if the profile is empty.
 func seccompFinding(t *testing.T, label string, arch uint32, syscall int, code uint32, profile string, inventory *container.Inventory) *Explained {
 	t.Helper()
-	policy := NewPolicy(t.TempDir(), nil)
+	explainer := New(library.New(t.TempDir(), nil))
 	if profile != "" {
 		name := filepath.Join(t.TempDir(), "seccomp.json")
 		require.NoError(t, os.WriteFile(name, []byte(profile), 0o600))
-		_, err := policy.AddSeccomp(name)
+		_, err := explainer.Library.AddSeccomp(name)
 		require.NoError(t, err)
 	}
 	var find func(container.Subject) container.Container
@@ -35,11 +36,11 @@ func seccompFinding(t *testing.T, label string, arch uint32, syscall int, code u
 	for _, d := range denials(t, fmt.Sprintf("type=SECCOMP msg=audit(1795427689.211:1270): auid=4294967295 uid=0 gid=0 ses=4294967295 subj=%s pid=3246 comm=\"x\" exe=\"/x\" sig=0 arch=%x syscall=%d compat=0 ip=0x401007 code=0x%x\n", label, arch, syscall, code)) {
 		g.Add(d)
 	}
-	findings := policy.ExplainAll(g.Findings())
+	findings := explainer.ExplainAll(g.Findings())
 	require.Len(t, findings, 1)
 	if profile != "" {
 		fixed := len(findings[0].Fixes) > 0
-		patch := policy.Patch(findings)
+		patch := explainer.Patch(findings)
 		assert.Equal(t, fixed, len(patch.Remedies) > 0, "what is proposed is in the patch")
 		assert.Equal(t, fixed, len(patch.Changes) > 0, "and changes the profile")
 	}
@@ -228,13 +229,13 @@ func TestTracedCauses(t *testing.T) {
 		{"no such call", tracedDenial(4000, errno, enosys), SyscallNotListed, Refused, "the call returned ENOSYS", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			policy := NewPolicy(t.TempDir(), nil)
+			explainer := New(library.New(t.TempDir(), nil))
 			name := filepath.Join(t.TempDir(), "seccomp.json")
 			require.NoError(t, os.WriteFile(name, []byte(profile), 0o600))
-			_, err := policy.AddSeccomp(name)
+			_, err := explainer.Library.AddSeccomp(name)
 			require.NoError(t, err)
 			found, _ := NewGroup(nil, Filter{}).Add(c.denial)
-			f := policy.Explain(*found)
+			f := explainer.Explain(*found)
 			assert.Equal(t, c.cause, f.Cause, f.Why)
 			assert.Equal(t, c.decision, f.Decision)
 			require.NotEmpty(t, f.Notes)
@@ -287,9 +288,9 @@ func TestPatchOfConfig(t *testing.T) {
 		{"docker inspect, and another", "docker", "", spaceless, `{"defaultAction": "SCMP_ACT_ALLOW"}`, "seccomp-docker-custom.json", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			policy := NewPolicy(t.TempDir(), nil)
+			explainer := New(library.New(t.TempDir(), nil))
 			if c.profile != "" {
-				_, err := policy.UseSeccomp(rules.NewFile("seccomp.json", c.profile))
+				_, err := explainer.Library.UseSeccomp(rules.NewFile("seccomp.json", c.profile))
 				require.NoError(t, err)
 			}
 			in := container.Container{ID: "1", Runtime: c.runtime, SeccompFile: c.file, SeccompProfile: c.metadata, Caps: []string{}}
@@ -297,7 +298,7 @@ func TestPatchOfConfig(t *testing.T) {
 			for _, d := range denials(t, `type=SECCOMP msg=audit(1795427689.211:1270): auid=4294967295 uid=0 gid=0 ses=4294967295 subj=unconfined pid=3246 comm="x" exe="/x" sig=31 arch=c000003e syscall=83 compat=0 ip=0x401007 code=0x80000000`+"\n") {
 				g.Add(d)
 			}
-			patch := policy.Patch(policy.DiagnoseAll(g.Findings()))
+			patch := explainer.Patch(explainer.DiagnoseAll(g.Findings()))
 			if c.left != "" {
 				require.Len(t, patch.Left, 1)
 				assert.Contains(t, patch.Left[0].Reason, c.left)

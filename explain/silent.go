@@ -33,24 +33,24 @@ type Refusal struct {
 
 // Silent returns what the policies of a target refuse without a record. status is
 // the exit status of the program, 0 if it is not known.
-func (p *Policy) Silent(t Target, status int) []Silent {
+func (x *Explainer) Silent(t Target, status int) []Silent {
 	var list []Silent
 	switch {
 	case t.Profile != "":
-		list = append(list, p.silentAppArmor(t, status))
+		list = append(list, x.silentAppArmor(t, status))
 	case t.Container.AppArmorProfile == "unconfined":
 		list = append(list, Silent{Target: t, Why: "the container is unconfined: AppArmor refuses it nothing"})
 	}
-	return append(list, p.silentSeccomp(t, status))
+	return append(list, x.silentSeccomp(t, status))
 }
 
-func (p *Policy) silentAppArmor(t Target, status int) Silent {
-	s := Silent{Target: t, Profile: p.profile(t.Profile)}
+func (x *Explainer) silentAppArmor(t Target, status int) Silent {
+	s := Silent{Target: t, Profile: x.Library.Profile(t.Profile)}
 	if s.Profile == nil {
 		s.Why = fmt.Sprintf("the source of profile %s was not found; give its file with --profile, or its directory with --profile-dir", t.Profile)
 		return s
 	}
-	s.Policy = p.source(s.Profile)
+	s.Policy = x.Library.Source(s.Profile)
 	if s.Profile.HasFlag("audit") {
 		s.Why = "the profile has the flag audit: the kernel logs all that it refuses"
 		return s
@@ -165,9 +165,9 @@ func wantedBy(status int) apparmor.Perms {
 	return 0
 }
 
-func (p *Policy) silentSeccomp(t Target, status int) Silent {
+func (x *Explainer) silentSeccomp(t Target, status int) Silent {
 	s := Silent{Target: t, IsSeccomp: true}
-	profile, name := p.seccompOf(t.Container, t.Profile, p.archOf(&parser.Attempt{}))
+	profile, name := x.Library.Seccomp(t.Container, t.Profile, x.archOf(&parser.Attempt{}))
 	switch {
 	case profile != nil:
 		s.Policy = name
@@ -226,8 +226,8 @@ const maxSuspects = 5
 // refused without a record of what the profile's own rules grant. Group.AddClaim
 // takes them. The container's first program is not among them, as AppArmor is not
 // asked about it.
-func (p *Policy) Suspects(t Target, status int) (list []parser.Denial) {
-	profile := p.profile(t.Profile)
+func (x *Explainer) Suspects(t Target, status int) (list []parser.Denial) {
+	profile := x.Library.Profile(t.Profile)
 	if profile == nil || status == 0 {
 		return nil
 	}
@@ -264,7 +264,7 @@ func (f *Finding) IsClaim() bool {
 }
 
 // explainClaim says what it means that nobody logged the refusal.
-func (p *Policy) explainClaim(f *Explained) {
+func (x *Explainer) explainClaim(f *Explained) {
 	if s := f.Denial.Seccomp; s != nil {
 		if f.Decision == Refused && isUnlogged(seccomp.Action(s.Code)) && !slices.Contains(f.Seccomp.Flags, seccomp.FlagLog) {
 			f.Decision = Quiet

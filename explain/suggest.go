@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
@@ -14,11 +15,11 @@ const maxSuggested = 500
 
 // Suggestions are what a patch would be while findings still come: for each
 // policy the fixes of its findings as they fit together. It serves the goroutine
-// that its Policy serves, and its work and memory are bounded.
+// that its Explainer serves, and its work and memory are bounded.
 type Suggestions struct {
-	policy *Policy
-	all    map[string]*suggestion // by Finding.Policy
-	stale  []*suggestion          // in the order in which they became so
+	explainer *Explainer
+	all       map[string]*suggestion // by Finding.Policy
+	stale     []*suggestion          // in the order in which they became so
 }
 
 // A suggestion is the merged fix of the findings of one policy.
@@ -32,8 +33,8 @@ type suggestion struct {
 }
 
 // NewSuggestions returns no suggestions yet.
-func NewSuggestions(policy *Policy) *Suggestions {
-	return &Suggestions{policy: policy, all: map[string]*suggestion{}}
+func NewSuggestions(x *Explainer) *Suggestions {
+	return &Suggestions{explainer: x, all: map[string]*suggestion{}}
 }
 
 // A Revision is a fix that takes the place of what was suggested for findings
@@ -85,12 +86,12 @@ func (s *Suggestions) Revise() (revisions []Revision, more bool) {
 	g := s.stale[0]
 	s.stale = s.stale[1:]
 	g.stale = false
-	return g.revise(s.policy), len(s.stale) > 0
+	return g.revise(s.explainer), len(s.stale) > 0
 }
 
 // revise makes the patch of a policy anew.
-func (g *suggestion) revise(p *Policy) []Revision {
-	g.patch = p.Patch(g.findings)
+func (g *suggestion) revise(x *Explainer) []Revision {
+	g.patch = x.Patch(g.findings)
 	var revisions []Revision
 	revise := func(f *Explained, fix rules.Fix) {
 		if g.told[f] == fix.Rule {
@@ -147,7 +148,7 @@ func (g *suggestion) grants(f *Explained) string {
 		if patched.Profile == nil || !patched.isOf(f.Profile.FullName()) {
 			continue
 		}
-		wanted := []apparmor.Request{ownPeer(f.Request, f.Profile, patched.Name)}
+		wanted := []apparmor.Request{library.OwnPeer(f.Request, f.Profile, patched.Name)}
 		if places := grantedBy(patched.Profile, wanted, g.patch.Changes); grantsAll(patched.Profile, wanted) && len(places) > 0 {
 			return textAt(places[0])
 		}

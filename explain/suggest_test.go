@@ -8,12 +8,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/whydenied/whydenied/explain/library"
 )
 
 // A suggester takes records as they come.
 type suggester struct {
 	t           testing.TB
-	policy      *Policy
+	explainer   *Explainer
 	group       *Group
 	suggestions *Suggestions
 	findings    []*Explained
@@ -24,10 +25,10 @@ func suggesting(t testing.TB, rules string) *suggester {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "p")
 	require.NoError(t, os.WriteFile(file, []byte("profile p {\n"+rules+"}\n"), 0o600))
-	policy := NewPolicy(dir, nil)
-	_, err := policy.AddProfile(file)
+	explainer := New(library.New(dir, nil))
+	_, _, err := explainer.Library.AddProfile(file)
 	require.NoError(t, err)
-	return &suggester{t, policy, NewGroup(nil, Filter{}), NewSuggestions(policy), nil}
+	return &suggester{t, explainer, NewGroup(nil, Filter{}), NewSuggestions(explainer), nil}
 }
 
 // add takes a log of new findings and returns, of the last, the rule that grants
@@ -36,7 +37,7 @@ func (s *suggester) add(log string) (rule string, revision int) {
 	for _, d := range denials(s.t, log) {
 		found, isNew := s.group.Add(d)
 		require.True(s.t, isNew)
-		f := s.policy.ExplainAll([]*Finding{found})[0]
+		f := s.explainer.ExplainAll([]*Finding{found})[0]
 		s.findings = append(s.findings, f)
 		rule, revision = s.suggestions.Add(f)
 	}

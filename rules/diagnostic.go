@@ -37,3 +37,14 @@ type Related struct {
 	At      Location
 	Message string
 }
+
+// Errors returns the errors among diagnostics.
+func Errors(diagnostics []Diagnostic) []Diagnostic {
+	var errors []Diagnostic
+	for _, d := range diagnostics {
+		if d.Severity == Error {
+			errors = append(errors, d)
+		}
+	}
+	return errors
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/bundle"
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/parser/source"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -73,32 +74,34 @@ func (f *inputFlags) openBundle(cmd *cobra.Command, name string, b *bundle.Bundl
 	in.bundle, in.filter = b, f.filter
 	tree := b.Tree()
 	// apparmor_parser is not asked: it would read this machine's included files.
-	in.policy = explain.NewPolicyIn(tree, m.ProfileDir, m.Include)
+	policies := library.In(tree, m.ProfileDir, m.Include)
+	in.explainer = explain.New(policies)
 	if len(f.policy.caps) == 0 {
 		f.policy.caps = m.Caps
 	}
-	if err := f.policy.apply(in.policy, stderr); err != nil {
+	if err := f.policy.apply(policies, stderr); err != nil {
 		return in, err
 	}
-	if in.policy.Arch == 0 {
-		in.policy.Arch, _ = seccomp.ParseArch(m.Host.Arch)
+	if policies.Arch == 0 {
+		policies.Arch, _ = seccomp.ParseArch(m.Host.Arch)
 	}
-	if in.policy.Kernel == "" {
-		in.policy.Kernel = m.Host.Kernel
+	if policies.Kernel == "" {
+		policies.Kernel = m.Host.Kernel
 	}
 	for _, profile := range m.Profiles {
 		text, err := tree.ReadFile(profile)
 		if err != nil {
 			return in, fmt.Errorf("the bundle lacks a profile: %w", err)
 		}
-		warn(stderr, in.policy.UseProfile(rules.NewFile(profile, text)))
+		_, diagnostics := policies.UseProfile(rules.NewFile(profile, text))
+		warn(stderr, diagnostics)
 	}
 	if m.Seccomp != "" && f.policy.seccomp == "" {
 		text, err := tree.ReadFile(m.Seccomp)
 		if err != nil {
 			return in, fmt.Errorf("the bundle lacks the seccomp profile: %w", err)
 		}
-		diagnostics, err := in.policy.UseSeccomp(rules.NewFile(m.Seccomp, text))
+		diagnostics, err := policies.UseSeccomp(rules.NewFile(m.Seccomp, text))
 		if err != nil {
 			return in, err
 		}
@@ -113,15 +116,15 @@ func (f *inputFlags) openBundle(cmd *cobra.Command, name string, b *bundle.Bundl
 
 // openInventory reads the containers that the user names and those of the bundle.
 func (f *inputFlags) openInventory(in *input) (err error) {
-	if in.inventory, err = f.policy.containers(in.policy); err != nil {
+	if in.inventory, err = f.policy.containers(in.explainer.Library); err != nil {
 		return err
 	}
 	if in.inventory == nil {
-		in.inventory, in.policy.Engines = new(container.Inventory), map[string]string{}
+		in.inventory, in.explainer.Library.Engines = new(container.Inventory), map[string]string{}
 	}
 	for engine, version := range in.bundle.Manifest.Host.Engines {
-		if in.policy.Engines[engine] == "" {
-			in.policy.Engines[engine] = version
+		if in.explainer.Library.Engines[engine] == "" {
+			in.explainer.Library.Engines[engine] = version
 		}
 	}
 	for _, i := range in.bundle.Manifest.Inventory {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
@@ -32,7 +33,8 @@ deny takes away, refusals that leave no record, system calls without which no
 program starts. Of a directory it reads the policy files in it.
 
 AppArmor policy and seccomp profiles (Docker, OCI and Kubernetes JSON, SeccompProfile
-resources) are told apart by their content.
+resources) are told apart by their content. The profiles that runtimes generate go
+by names: builtin:docker-default, builtin:docker@28.1.
 
 Exit status: 0 all accepted, 3 a file is refused, 2 wrong usage, 1 a file could not
 be read. Warnings and notes do not change it.`,
@@ -124,6 +126,9 @@ func (c *checker) choose(cmd *cobra.Command, output outputFlags, out io.Writer) 
 // path checks a file, or the policy files of a directory. What cannot be read is
 // said, and the others are checked.
 func (c *checker) path(name string) error {
+	if library.IsBuiltin(name) {
+		return c.builtin(name)
+	}
 	info, err := os.Stat(name)
 	if err != nil || !info.IsDir() {
 		return c.file(name, false)
@@ -145,6 +150,21 @@ func (c *checker) path(name string) error {
 		}
 	}
 	return nil
+}
+
+// builtin checks a profile that a runtime generates. AppArmor's have other names
+// than seccomp's, which are the engines'.
+func (c *checker) builtin(name string) error {
+	policies := library.New(c.include[len(c.include)-1], c.include)
+	policy, diagnostics, err := policies.AddProfile(name)
+	if err == nil {
+		return c.report(policy.Files[0], append(diagnostics, apparmor.Lint(policy)...))
+	}
+	if _, other := policies.AddSeccomp(name); other != nil {
+		return usagef("%v; and of seccomp, %v", err, other)
+	}
+	profile, _ := policies.NamedSeccomp()
+	return c.report(profile.File, seccomp.Lint(profile))
 }
 
 func (c *checker) unreadable(err error) error {

@@ -79,7 +79,7 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	if err != nil {
 		return err
 	}
-	findings := in.policy.ExplainAll(read.group.Findings())
+	findings := in.explainer.ExplainAll(read.group.Findings())
 	for _, finding := range findings {
 		m := report.New(*finding)
 		if err := print(report.Message{Finding: &m}); err != nil {

@@ -54,7 +54,7 @@ func (f *inputFlags) parse(args []string) (err error) {
 
 // An input is what is needed to explain logs.
 type input struct {
-	policy    *explain.Policy
+	explainer *explain.Explainer
 	inventory *container.Inventory // nil if none is named
 	bundle    *bundle.Bundle       // that all of it is of; nil if it is of this machine
 	logs      []source.Input
@@ -70,10 +70,10 @@ func (f *inputFlags) open(cmd *cobra.Command, args []string) (in input, err erro
 		return f.openBundle(cmd, args[0], b)
 	}
 	in.filter = f.filter
-	if in.policy, err = f.policy.load(cmd.ErrOrStderr()); err != nil {
+	if in.explainer, err = f.policy.load(cmd.ErrOrStderr()); err != nil {
 		return in, err
 	}
-	if in.inventory, err = f.policy.containers(in.policy); err != nil {
+	if in.inventory, err = f.policy.containers(in.explainer.Library); err != nil {
 		return in, err
 	}
 	if len(args) == 0 && f.symptoms.files() {

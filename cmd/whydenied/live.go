@@ -44,12 +44,12 @@ func (f *liveFlags) add(flags *pflag.FlagSet) {
 // A session explains denials as they come. Its methods may be called by several
 // goroutines.
 type session struct {
-	lives   []*source.Live
-	tracker *container.Tracker // nil where processes cannot be followed
-	undo    func()             // of noquiet
-	policy  *explain.Policy
-	stderr  io.Writer
-	print   func(report.Message) error // and flush
+	lives     []*source.Live
+	tracker   *container.Tracker // nil where processes cannot be followed
+	undo      func()             // of noquiet
+	explainer *explain.Explainer
+	stderr    io.Writer
+	print     func(report.Message) error // and flush
 
 	mu          sync.Mutex
 	reading     reading
@@ -75,20 +75,20 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 	if f.cgroup != "" && (!strings.HasPrefix(f.cgroup, "/") || strings.HasPrefix(f.cgroup, "/sys/fs/cgroup")) {
 		return nil, usagef("--cgroup %q is no cgroup's path; /proc/PID/cgroup has it behind the last colon, such as /system.slice/web.service", f.cgroup)
 	}
-	policy, err := f.policy.load(stderr)
+	explainer, err := f.policy.load(stderr)
 	if err != nil {
 		return nil, err
 	}
-	if policy.Kernel == "" {
+	if policies := explainer.Library; policies.Kernel == "" {
 		release, _ := os.ReadFile("/proc/sys/kernel/osrelease") // without it, entries that want a kernel are undecided
-		policy.Kernel = strings.TrimSpace(string(release))
+		policies.Kernel = strings.TrimSpace(string(release))
 	}
-	policy.Compile = nil // it takes longer than everything else, and patch asks it
-	inventory, err := f.policy.containers(policy)
+	explainer.Compile = nil // it takes longer than everything else, and patch asks it
+	inventory, err := f.policy.containers(explainer.Library)
 	if err != nil {
 		return nil, err
 	}
-	s := &session{undo: func() {}, policy: policy, stderr: stderr, print: print, seen: parser.NewDedup(), told: map[*explain.Finding]*told{}, falls: map[string]int{}}
+	s := &session{undo: func() {}, explainer: explainer, stderr: stderr, print: print, seen: parser.NewDedup(), told: map[*explain.Finding]*told{}, falls: map[string]int{}}
 	// Processes first: what the first records are about must be known by then.
 	find := findIn(inventory)
 	if s.tracker, err = container.Watch(cmd.Context(), inventory); err != nil {
@@ -308,7 +308,7 @@ type told struct {
 
 // tell explains a new finding.
 func (s *session) tell(finding *explain.Finding) {
-	f := &told{explain.Explained{Finding: finding, Explanation: s.policy.Explain(*finding)}, finding.Count}
+	f := &told{explain.Explained{Finding: finding, Explanation: s.explainer.Explain(*finding)}, finding.Count}
 	s.told[finding] = f
 	var granted *report.Granted
 	if s.suggestions != nil {
@@ -399,7 +399,7 @@ func (s *session) findings() (findings []*explain.Explained) {
 		if told := s.told[f]; told != nil {
 			findings = append(findings, &told.Explained)
 		} else {
-			findings = append(findings, &explain.Explained{Finding: f, Explanation: s.policy.Diagnose(*f)})
+			findings = append(findings, &explain.Explained{Finding: f, Explanation: s.explainer.Diagnose(*f)})
 		}
 	}
 	return findings

@@ -74,9 +74,15 @@ func runObserve(cmd *cobra.Command, f observeFlags) error {
 
 // seccomp returns the edits that make a seccomp profile visible.
 func (f *observeFlags) seccomp(w io.Writer) (*rules.File, []rules.Edit, error) {
-	profile, err := loadSeccomp(f.policy.seccomp, w)
+	policies := f.policy.library()
+	diagnostics, err := policies.AddSeccomp(f.policy.seccomp)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, unknownBuiltin(err)
+	}
+	warn(w, diagnostics)
+	profile, name := policies.NamedSeccomp()
+	if profile.File.Builtin != "" {
+		say(w, "%s", name)
 	}
 	if !f.logAction && slices.Contains(profile.Flags, seccomp.FlagLog) {
 		return profile.File, nil, nil
@@ -101,16 +107,17 @@ var priority = regexp.MustCompile(`^priority\s*=\s*[-+]?\d+\s+`)
 // apparmor returns the edits that have the deny rules of a policy file logged, and
 // those of what it includes.
 func (f *observeFlags) apparmor(w io.Writer) (*rules.File, []rules.Edit, error) {
-	loader := &apparmor.Loader{Include: f.policy.searchPath()}
-	policy, err := loadProfile(loader, f.policy.profiles[0], w)
+	policies := f.policy.library()
+	policy, diagnostics, err := policies.AddProfile(f.policy.profiles[0])
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, unknownBuiltin(err)
 	}
+	warn(w, diagnostics)
 	if len(policy.Files) == 0 {
 		return nil, nil, fmt.Errorf("%s holds no policy", report.Escape(f.policy.profiles[0]))
 	}
 	file := policy.Files[0]
-	loud := inlineDenies(loader, policy)
+	loud := inlineDenies(policies.Loader, policy)
 	edits := auditDenies(loud)
 	if len(edits) == 0 {
 		return file, nil, nil

@@ -81,8 +81,8 @@ func runPatch(cmd *cobra.Command, args []string, f patchFlags) error {
 	if _, err := f.claims(cmd, in, read.group); err != nil {
 		return err
 	}
-	findings := in.policy.DiagnoseAll(read.group.Findings())
-	patch := in.policy.Patch(findings)
+	findings := in.explainer.DiagnoseAll(read.group.Findings())
+	patch := in.explainer.Patch(findings)
 	out := bufio.NewWriter(cmd.OutOrStdout())
 	if len(findings) > 0 || f.format == "json" || f.format == "sarif" { // which are whole documents
 		if err := f.print(cmd, out, patch); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -33,10 +35,10 @@ type policyFlags struct {
 }
 
 func (f *policyFlags) add(flags *pflag.FlagSet) {
-	flags.StringArrayVar(&f.profiles, "profile", nil, "AppArmor profile `FILE`; repeatable")
+	flags.StringArrayVar(&f.profiles, "profile", nil, "AppArmor profile `FILE`, or builtin:NAME of one that a runtime generates, such as builtin:docker-default@28.1; repeatable")
 	flags.StringVar(&f.profileDir, "profile-dir", systemProfiles, "`DIR` of AppArmor profiles")
 	flags.StringArrayVarP(&f.include, "include", "I", nil, "`DIR` to search for included files, before the profile directory; repeatable")
-	flags.StringVar(&f.seccomp, "seccomp", "", "seccomp profile `FILE`: Docker, OCI or Kubernetes JSON, or a SeccompProfile")
+	flags.StringVar(&f.seccomp, "seccomp", "", "seccomp profile `FILE`: Docker, OCI or Kubernetes JSON, or a SeccompProfile; or builtin:ENGINE, such as builtin:docker@28.1")
 	flags.StringArrayVar(&f.inventory, "inventory", nil, "`FILE` of containers: docker, podman or crictl inspect, OCI config.json, runc state.json, kubectl get pod -o json; or docker version -f json, which built-in profiles depend on; repeatable")
 	flags.StringVar(&f.arch, "arch", "", "`ARCH` of the host, such as amd64, where the log does not say")
 	flags.StringSliceVar(&f.caps, "caps", nil, "`CAPS` of the container, such as NET_ADMIN,SYS_TIME, where the inventory does not say")
@@ -55,67 +57,70 @@ func (f *policyFlags) addOnly(flags *pflag.FlagSet, names ...string) {
 // searchPath is where included files are looked for, in order.
 func (f *policyFlags) searchPath() []string { return append(slices.Clip(f.include), f.profileDir) }
 
+// library returns the library of the directories that the flags name.
+func (f *policyFlags) library() *library.Library { return library.New(f.profileDir, f.include) }
+
 // load reads the policy that the flags name. What cannot be read of a profile
 // is said to w, and the rest is used.
-func (f *policyFlags) load(w io.Writer) (*explain.Policy, error) {
+func (f *policyFlags) load(w io.Writer) (*explain.Explainer, error) {
 	if f.profileDir != systemProfiles {
 		if _, err := os.ReadDir(f.profileDir); err != nil {
 			return nil, fmt.Errorf("cannot read the profile directory: %w; --profile-dir names a copy of /etc/apparmor.d", err)
 		}
 	}
-	policy := explain.NewPolicy(f.profileDir, f.include)
+	explainer := explain.New(f.library())
 	if c := findCompiler(f.searchPath()); c != nil {
-		policy.Compile = c.start
+		explainer.Compile = c.start
 	}
-	return policy, f.apply(policy, w)
+	return explainer, f.apply(explainer.Library, w)
 }
 
-// apply gives a policy what the flags say but for its directories.
-func (f *policyFlags) apply(policy *explain.Policy, w io.Writer) error {
+// apply gives a library what the flags say but for its directories.
+func (f *policyFlags) apply(policies *library.Library, w io.Writer) error {
 	if f.arch != "" {
 		arch, err := seccomp.ParseArch(f.arch)
 		if err != nil {
 			return usagef("--arch: %v", err)
 		}
-		policy.Arch = arch
+		policies.Arch = arch
 	}
-	policy.Kernel = f.kernel
+	policies.Kernel = f.kernel
 	if len(f.caps) > 0 {
-		policy.Caps = capNames(f.caps)
+		policies.Caps = capNames(f.caps)
 	}
 	for _, name := range f.profiles {
-		diagnostics, err := policy.AddProfile(name)
+		_, diagnostics, err := policies.AddProfile(name)
 		if err != nil {
-			return err
+			return unknownBuiltin(err)
 		}
 		warn(w, diagnostics)
 	}
 	if f.seccomp == "" {
 		return nil
 	}
-	diagnostics, err := policy.AddSeccomp(f.seccomp)
+	diagnostics, err := policies.AddSeccomp(f.seccomp)
 	if err != nil {
-		return err
+		return unknownBuiltin(err)
 	}
 	warn(w, diagnostics)
 	return nil
 }
 
 // containers reads the inventory files; the inventory is nil if none is named.
-// The versions of engines among them go to the policy.
-func (f *policyFlags) containers(policy *explain.Policy) (*container.Inventory, error) {
+// The versions of engines among them go to the library.
+func (f *policyFlags) containers(policies *library.Library) (*container.Inventory, error) {
 	if len(f.inventory) == 0 {
 		return nil, nil
 	}
 	inventory := new(container.Inventory)
-	policy.Engines = map[string]string{}
+	policies.Engines = map[string]string{}
 	for _, name := range f.inventory {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the inventory: %w", err)
 		}
 		if engine, ok := container.ReadEngine(text); ok {
-			policy.Engines[engine.Name] = engine.Version
+			policies.Engines[engine.Name] = engine.Version
 			continue
 		}
 		found, err := container.Read(name, text)
@@ -125,6 +130,15 @@ func (f *policyFlags) containers(policy *explain.Policy) (*container.Inventory, 
 		inventory.Add(found...)
 	}
 	return inventory, nil
+}
+
+// unknownBuiltin has the name of a profile that is not built in be wrong usage.
+func unknownBuiltin(err error) error {
+	var unknown *library.UnknownBuiltin
+	if errors.As(err, &unknown) {
+		return usagef("%v", err)
+	}
+	return err
 }
 
 // builtinPrefix marks the name of a profile that a runtime generates.

@@ -116,7 +116,7 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 		return err
 	}
 	findings := s.findings()
-	patch := s.policy.Patch(findings)
+	patch := s.explainer.Patch(findings)
 	if err := errors.Join(finish(findings, patch), out.Flush()); err != nil {
 		return err
 	}

@@ -54,16 +54,16 @@ func (f *symptomFlags) check(args []string) error {
 // claims adds to the group what the policies refuse of what failed, and returns
 // what they do not.
 func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) ([]report.Unexplained, error) {
-	targets := in.policy.Targets(in.inventory, f.filter)
+	targets := in.explainer.Targets(in.inventory, f.filter)
 	if !f.symptoms.given() {
-		knownSymptoms(in.policy, targets, group)
+		knownSymptoms(in.explainer, targets, group)
 		return nil, nil
 	}
 	target, err := onlyTarget(targets)
 	if err != nil {
 		return nil, err
 	}
-	j := &judge{policy: in.policy, target: target, group: group, seen: map[string]verdict{}}
+	j := &judge{explainer: in.explainer, target: target, group: group, seen: map[string]verdict{}}
 	if f.symptoms.strace != "" {
 		trace := &parser.Strace{File: f.symptoms.strace}
 		if err := eachLine(cmd, f.symptoms.strace, func(line string) {
@@ -88,7 +88,7 @@ func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) 
 			return nil, err
 		}
 	}
-	for _, d := range in.policy.Suspects(target, f.symptoms.status) {
+	for _, d := range in.explainer.Suspects(target, f.symptoms.status) {
 		group.AddClaim(d, target)
 	}
 	return j.unexplained, nil
@@ -96,7 +96,7 @@ func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) 
 
 // knownSymptoms takes the exit status from the inventory, if the logs have
 // nothing.
-func knownSymptoms(policy *explain.Policy, targets []explain.Target, group *explain.Group) {
+func knownSymptoms(explainer *explain.Explainer, targets []explain.Target, group *explain.Group) {
 	if len(group.Findings()) > 0 {
 		return
 	}
@@ -104,7 +104,7 @@ func knownSymptoms(policy *explain.Policy, targets []explain.Target, group *expl
 		if t.Container.ExitCode != 126 && t.Container.ExitCode != 127 {
 			continue // others are the program's own
 		}
-		for _, d := range policy.Suspects(t, t.Container.ExitCode) {
+		for _, d := range explainer.Suspects(t, t.Container.ExitCode) {
 			group.AddClaim(d, t)
 		}
 	}
@@ -132,7 +132,7 @@ func onlyTarget(targets []explain.Target) (explain.Target, error) {
 
 // A judge asks the policies of a target about what failed.
 type judge struct {
-	policy      *explain.Policy
+	explainer   *explain.Explainer
 	target      explain.Target
 	group       *explain.Group
 	unexplained []report.Unexplained
@@ -182,7 +182,7 @@ func (j *judge) add(a parser.Attempt) {
 
 // judge decides on something for the first time.
 func (j *judge) judge(a parser.Attempt) verdict {
-	d, refused := j.policy.Judge(a, j.target)
+	d, refused := j.explainer.Judge(a, j.target)
 	if refused || explain.IsHarmless(&a) || len(j.unexplained) == maxUnexplained {
 		return verdict{d, refused, -1}
 	}
@@ -227,7 +227,7 @@ func eachLine(cmd *cobra.Command, name string, call func(line string)) error {
 // silence says what the policies refuse without a record, and what to type next.
 func (f *inputFlags) silence(in input, args []string, findings []*explain.Explained) *report.Silence {
 	s := &report.Silence{Policies: []report.SilentPolicy{}}
-	targets := in.policy.Targets(in.inventory, f.filter)
+	targets := in.explainer.Targets(in.inventory, f.filter)
 	next := newSteps(f, args, targets)
 	if slices.ContainsFunc(findings, func(f *explain.Explained) bool { return f.IsClaim() && len(f.Fixes) > 0 }) {
 		next.patch()
@@ -237,7 +237,7 @@ func (f *inputFlags) silence(in input, args []string, findings []*explain.Explai
 		if status == 0 {
 			status = t.Container.ExitCode
 		}
-		for _, silent := range in.policy.Silent(t, status) {
+		for _, silent := range in.explainer.Silent(t, status) {
 			s.Policies = append(s.Policies, report.NewSilentPolicy(silent))
 			next.observe(silent)
 		}

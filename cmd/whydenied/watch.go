@@ -88,7 +88,7 @@ func runWatch(cmd *cobra.Command, f watchFlags) error {
 	}
 	defer s.close()
 	if !f.quiet {
-		s.suggestions = explain.NewSuggestions(s.policy)
+		s.suggestions = explain.NewSuggestions(s.explainer)
 	}
 	s.dropPrivileges()
 	var background sync.WaitGroup

@@ -17,6 +17,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
@@ -29,8 +30,8 @@ func patchOf(t testing.TB, name, profile string, c container.Container, bodies .
 	t.Chdir(t.TempDir())
 	require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o700))
 	require.NoError(t, os.WriteFile(name, []byte(profile), 0o600))
-	policy := explain.NewPolicy("none", nil)
-	_, err := policy.AddProfile(name)
+	policy := explain.New(library.New("none", nil))
+	_, _, err := policy.Library.AddProfile(name)
 	require.NoError(t, err)
 	var log strings.Builder
 	for i, body := range bodies {

@@ -1,4 +1,4 @@
-package explain
+package library
 
 import (
 	"strings"
@@ -7,9 +7,9 @@ import (
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
-// derivedName is the name of the profile that is made of a built-in one: after
+// DerivedName is the name of the profile that is made of a built-in one: after
 // the container, if its name is plain.
-func derivedName(base, container string) string {
+func DerivedName(base, container string) string {
 	plain := container != "" && len(container) <= 64
 	for _, r := range container {
 		plain = plain && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
@@ -20,10 +20,10 @@ func derivedName(base, container string) string {
 	return base + "-" + container
 }
 
-// derive returns a built-in policy under another name, as a file that is not
+// Derive returns a built-in policy under another name, as a file that is not
 // there yet: below containers in the profile directory, if that is there. Where
 // the profile names itself as a peer, it names the new one.
-func (p *Policy) derive(policy *apparmor.Policy, name string) *apparmor.Policy {
+func (l *Library) Derive(policy *apparmor.Policy, name string) *apparmor.Policy {
 	root, profile := policy.Files[0], policy.Profiles[0]
 	edits := []rules.Edit{}
 	rename := func(at rules.Location) {
@@ -45,11 +45,11 @@ func (p *Policy) derive(policy *apparmor.Policy, name string) *apparmor.Policy {
 	if changes, err := rules.Apply(edits); err == nil && len(changes) == 1 {
 		text = changes[0].New
 	}
-	dir := p.tree.Join(p.dir, "containers")
-	if !p.tree.IsDir(dir) {
-		dir = p.dir
+	dir := l.tree.Join(l.dir, "containers")
+	if !l.tree.IsDir(dir) {
+		dir = l.dir
 	}
-	derived, _ := p.load(rules.NewFile(p.tree.Join(dir, name), text))
+	derived, _ := l.load(rules.NewFile(l.tree.Join(dir, name), text))
 	return derived
 }
 
@@ -66,9 +66,9 @@ func peersOf(r apparmor.Rule) []*apparmor.Pattern {
 	return nil
 }
 
-// ownPeer is a request as it will be once the profile has another name: what was
+// OwnPeer is a request as it will be once the profile has another name: what was
 // a peer under the same profile will be one under the new.
-func ownPeer(req apparmor.Request, profile *apparmor.Profile, name string) apparmor.Request {
+func OwnPeer(req apparmor.Request, profile *apparmor.Profile, name string) apparmor.Request {
 	if profile.FullName() == name {
 		return req
 	}

@@ -1,0 +1,195 @@
+// Package library knows where profiles come from: files that the user names, a
+// directory such as /etc/apparmor.d, what the inventory holds of a container, the
+// profiles built into container runtimes, and what is made of them. It reads policy
+// files and nothing else.
+package library
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
+	"github.com/whydenied/whydenied/rules/seccomp"
+)
+
+// A Library has the profiles that may have been in force. It reads a file when it is
+// first asked for, and serves one goroutine at a time.
+type Library struct {
+	// Arch, Caps and Kernel are of the host and the container, for what neither
+	// the records nor the inventory say: Caps as "CAP_SYS_ADMIN", Kernel as "6.1".
+	// Their zero values are unknown.
+	Arch   seccomp.Arch
+	Caps   []string
+	Kernel string
+	// Engines are the versions of container engines by name, where they are
+	// known: they decide which built-in profiles hold.
+	Engines map[string]string
+	// Loader reads policy, and keeps what files include, which most share.
+	Loader *apparmor.Loader
+
+	tree     *rules.Tree // where all but what the user names is read
+	dir      string
+	named    []*apparmor.Policy
+	byFile   map[string]*apparmor.Policy // loaded from dir
+	dirFiles []dirFile
+	indexed  bool
+	problems map[*apparmor.Policy][]rules.Diagnostic
+
+	abstractions []Abstraction // of dir; nil until they are read
+
+	seccomp     *seccomp.Profile // that the user named
+	seccompName string
+	seccompBy   map[string]*seccomp.Profile // from the inventory, by file name or text
+	origins     map[string]origin           // of those, by profile and container
+}
+
+// New returns a library that reads AppArmor profiles from dir, such as
+// /etc/apparmor.d, and looks for included files in the include directories and
+// in dir.
+func New(dir string, include []string) *Library { return In(nil, dir, include) }
+
+// In is New for a copy of another machine's files: dir, include and what the
+// inventory names are names there.
+func In(tree *rules.Tree, dir string, include []string) *Library {
+	return &Library{
+		tree:      tree,
+		dir:       dir,
+		Loader:    &apparmor.Loader{Tree: tree, Include: append(slices.Clip(include), dir)},
+		byFile:    map[string]*apparmor.Policy{},
+		problems:  map[*apparmor.Policy][]rules.Diagnostic{},
+		seccompBy: map[string]*seccomp.Profile{},
+		origins:   map[string]origin{},
+	}
+}
+
+// builtinPrefix begins the name of a profile that is built in: builtin:NAME or
+// builtin:NAME@VERSION.
+const builtinPrefix = "builtin:"
+
+// IsBuiltin reports whether a name is that of a profile that is built in, and not a
+// file's.
+func IsBuiltin(name string) bool { return strings.HasPrefix(name, builtinPrefix) }
+
+// An UnknownBuiltin is the error for the name of a profile that is not built in.
+type UnknownBuiltin struct{ Name, Known string }
+
+func (e *UnknownBuiltin) Error() string {
+	return fmt.Sprintf("no profile %q is built in; there are %s", e.Name, e.Known)
+}
+
+// AddProfile loads an AppArmor policy that the user named, a file or
+// builtin:NAME@VERSION; its profiles go before those of the directory. The
+// diagnostics say what of it could not be read.
+func (l *Library) AddProfile(name string) (*apparmor.Policy, []rules.Diagnostic, error) {
+	if builtin, ok := strings.CutPrefix(name, builtinPrefix); ok {
+		return l.addBuiltin(builtin)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot read the profile: %w", err)
+	}
+	policy, diagnostics := l.UseProfile(rules.NewFile(name, string(text)))
+	return policy, diagnostics, nil
+}
+
+// addBuiltin is AddProfile for NAME or NAME@VERSION.
+func (l *Library) addBuiltin(name string) (*apparmor.Policy, []rules.Diagnostic, error) {
+	profile, version, versioned := strings.Cut(name, "@")
+	file, ok := apparmor.Builtin(profile)
+	if versioned {
+		file, ok = apparmor.BuiltinVersion(profile, version)
+	}
+	if !ok {
+		return nil, nil, &UnknownBuiltin{name, "docker-default, cri-containerd.apparmor.d, crio-default and containers-default-VERSION, each with @VERSION of the engine if need be"}
+	}
+	policy := l.loadBuiltin(file)
+	l.named = append(l.named, policy)
+	return policy, nil, nil
+}
+
+// UseProfile is AddProfile for a file that has been read.
+func (l *Library) UseProfile(file *rules.File) (*apparmor.Policy, []rules.Diagnostic) {
+	loaded, diagnostics := l.load(file)
+	l.named = append(l.named, loaded)
+	return loaded, diagnostics
+}
+
+// Named returns the AppArmor policies that the user named.
+func (l *Library) Named() []*apparmor.Policy { return l.named }
+
+func (l *Library) load(file *rules.File) (*apparmor.Policy, []rules.Diagnostic) {
+	policy, diagnostics := l.Loader.Load(file)
+	l.problems[policy] = rules.Errors(diagnostics)
+	return policy, diagnostics
+}
+
+// Problems returns the errors of a policy, of which part could not be read then.
+func (l *Library) Problems(policy *apparmor.Policy) []rules.Diagnostic { return l.problems[policy] }
+
+// Source names where a profile was read, and says of a built-in one if neither the
+// user nor the engine's version chose it.
+func (l *Library) Source(profile *apparmor.Profile) string {
+	file := profile.At.File
+	switch {
+	case file.Builtin == "":
+		return file.Name
+	case l.Engines[EngineOf(profile.Name)] != "", slices.Contains(l.named, profile.Policy),
+		strings.HasPrefix(profile.Name, "containers-default-"): // whose version the profile's name tells
+		return file.Builtin
+	}
+	return file.Builtin + ", the newest known; the version in use is unknown"
+}
+
+// Profile returns the profile of that name as its source has it, or nil: from
+// the files the user named, else from the directory, else from those built into
+// runtimes. Learning profiles (a//null-...) are looked up as their parent.
+func (l *Library) Profile(name string) *apparmor.Profile {
+	name, _, _ = strings.Cut(name, "//null-")
+	if name == "" {
+		return nil
+	}
+	for _, policy := range l.named {
+		if profile := policy.Profile(name); profile != nil {
+			return profile
+		}
+	}
+	if profile := l.inDirectory(name); profile != nil {
+		return profile
+	}
+	file, ok := apparmor.BuiltinVersion(name, l.Engines[EngineOf(name)])
+	if !ok {
+		file, ok = apparmor.Builtin(name)
+	}
+	if !ok {
+		return nil
+	}
+	policy := l.byFile[file.Name]
+	if policy == nil {
+		policy = l.loadBuiltin(file)
+		l.byFile[file.Name] = policy
+	}
+	return policy.Profile(name)
+}
+
+// includeTunables is how the engines write the include of tunables/global.
+var includeTunables = regexp.MustCompile(`(?m)^#?include <tunables/global>`)
+
+// loadBuiltin reads the profile that a container engine generates. Where
+// tunables/global is missing it has @{PROC}=/proc/ in its place, as engines write
+// it on such a host (macroExists in github.com/moby/profiles/apparmor,
+// containerd's contrib/apparmor and containers/common's pkg/apparmor).
+func (l *Library) loadBuiltin(file *rules.File) *apparmor.Policy {
+	policy, diagnostics := l.load(file)
+	if !slices.ContainsFunc(diagnostics, func(d rules.Diagnostic) bool { return strings.Contains(d.Message, "tunables/global") }) {
+		return policy
+	}
+	delete(l.problems, policy)
+	plain := rules.NewFile(file.Name, includeTunables.ReplaceAllLiteralString(file.Text, "@{PROC}=/proc/"))
+	plain.Builtin = file.Builtin
+	policy, _ = l.load(plain)
+	return policy
+}

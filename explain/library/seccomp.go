@@ -1,0 +1,177 @@
+package library
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/seccomp"
+)
+
+// AddSeccomp reads the seccomp profile that the user named, a file or
+// builtin:ENGINE@VERSION; it holds for every process whose own is not known from the
+// inventory. The diagnostics say what a runtime would refuse of it.
+func (l *Library) AddSeccomp(name string) ([]rules.Diagnostic, error) {
+	if builtin, ok := strings.CutPrefix(name, builtinPrefix); ok {
+		engine, version, _ := strings.Cut(builtin, "@")
+		profile, full, ok := seccomp.Builtin(engine, version)
+		if !ok {
+			return nil, &UnknownBuiltin{engine, "docker, containerd, podman and cri-o, each with @VERSION if need be"}
+		}
+		l.seccomp, l.seccompName = profile, full
+		return nil, nil
+	}
+	profile, diagnostics, err := seccomp.Load(name)
+	if err == nil {
+		l.seccomp, l.seccompName = profile, profile.File.Name
+	}
+	return diagnostics, err
+}
+
+// UseSeccomp is AddSeccomp for a file that has been read.
+func (l *Library) UseSeccomp(file *rules.File) ([]rules.Diagnostic, error) {
+	profile, diagnostics, err := seccomp.Parse(file)
+	if err == nil {
+		l.seccomp, l.seccompName = profile, file.Name
+	}
+	return diagnostics, err
+}
+
+// NamedSeccomp returns the seccomp profile that the user named, nil if none was, and
+// what it is called.
+func (l *Library) NamedSeccomp() (profile *seccomp.Profile, name string) {
+	return l.seccomp, l.seccompName
+}
+
+// Seccomp returns the seccomp profile of a container's process with an AppArmor
+// label, and what it is called: the container's own, or the one that it was made
+// of, which the user named or is built in; else the one the user named, else the
+// default of the runtime that the label gives away. It returns nil and the reason
+// if none is known.
+func (l *Library) Seccomp(c container.Container, label string, arch seccomp.Arch) (profile *seccomp.Profile, name string) {
+	if c.SeccompProfile != "" {
+		own, name := l.containerSeccomp(c)
+		if own == nil || own.Form != seccomp.OCI {
+			return own, name
+		}
+		return l.origin(own, name, l.Call(c, arch))
+	}
+	if l.seccomp != nil {
+		return l.seccomp, l.seccompName
+	}
+	engine := c.Runtime
+	if engine == "" {
+		engine = EngineOf(label)
+	}
+	if engine == "" {
+		return nil, "the record does not say which seccomp profile is in force; name it with --seccomp, or the containers with --inventory"
+	}
+	builtin, full, ok := seccomp.Builtin(engine, cmp.Or(c.EngineVersion, l.Engines[engine]))
+	if !ok {
+		return nil, "the default seccomp profile of " + engine + " is not known here; name it with --seccomp"
+	}
+	return builtin, full
+}
+
+// Call returns what is known of any system call in a container, from the inventory
+// and what the user said of the host.
+func (l *Library) Call(c container.Container, arch seccomp.Arch) seccomp.Call {
+	call := seccomp.Call{Arch: arch, Caps: c.Caps, Kernel: l.Kernel, Host: l.Arch}
+	if call.Caps == nil {
+		call.Caps = l.Caps
+	}
+	if c.Runtime == "crun" {
+		call.Runtime = "crun"
+	}
+	return call
+}
+
+// origin returns the profile that a container's filter was made of, that of the user
+// or a built-in one, or the filter itself where that is not known. It is looked for
+// once.
+func (l *Library) origin(own *seccomp.Profile, name string, call seccomp.Call) (*seccomp.Profile, string) {
+	key := fmt.Sprintf("%p %v %v %v", own, call.Arch, call.Caps, call.Kernel)
+	found, known := l.origins[key]
+	if !known {
+		if l.seccomp != nil && own.MadeOf(l.seccomp, call) {
+			found = origin{l.seccomp, l.seccompName}
+		} else if of, ofName, ok := own.Origin(call); ok {
+			found = origin{of, ofName + ", which the container's filter was made of"}
+		}
+		l.origins[key] = found
+	}
+	if found.profile == nil {
+		return own, name
+	}
+	return found.profile, found.name
+}
+
+// An origin is a profile, nil if there is none, and what it is called.
+type origin struct {
+	profile *seccomp.Profile
+	name    string
+}
+
+// containerSeccomp returns the profile that the inventory gives for a
+// container: the text of one, or the name of a file.
+func (l *Library) containerSeccomp(c container.Container) (*seccomp.Profile, string) {
+	source := c.SeccompProfile
+	if source == "unconfined" {
+		return nil, "the inventory says that the container has no seccomp profile"
+	}
+	if profile := l.seccompBy[source]; profile != nil {
+		return profile, profile.File.Name
+	}
+	name := c.SeccompFile
+	if name == "" {
+		name = "seccomp profile of container " + cmp.Or(c.Name, c.ID)
+	}
+	file := rules.NewFile(name, source)
+	switch text := strings.HasPrefix(strings.TrimSpace(source), "{"); {
+	case text && l.seccomp != nil && sameJSON(source, l.seccomp.File.Text):
+		l.seccompBy[source] = l.seccomp
+		return l.seccomp, l.seccompName
+	case !text:
+		text, err := l.tree.ReadFile(source)
+		if err != nil && l.seccomp != nil {
+			return l.seccomp, l.seccompName
+		}
+		if err != nil {
+			return nil, fmt.Sprintf("the container's seccomp profile %s is not on this machine; name its file with --seccomp", source)
+		}
+		file = rules.NewFile(source, text)
+	}
+	profile, _, err := seccomp.Parse(file)
+	if err != nil {
+		return nil, err.Error()
+	}
+	l.seccompBy[source] = profile
+	return profile, file.Name
+}
+
+// sameJSON reports whether texts differ in space alone: docker inspect has the text
+// of --security-opt seccomp=FILE without any.
+func sameJSON(a, b string) bool {
+	var compactA, compactB bytes.Buffer
+	return json.Compact(&compactA, []byte(a)) == nil && json.Compact(&compactB, []byte(b)) == nil && bytes.Equal(compactA.Bytes(), compactB.Bytes())
+}
+
+// EngineOf returns the container engine whose default AppArmor profile a label
+// names, or "".
+func EngineOf(label string) string {
+	switch {
+	case label == "docker-default":
+		return "docker"
+	case label == "cri-containerd.apparmor.d":
+		return "containerd"
+	case strings.HasPrefix(label, "containers-default-"):
+		return "podman"
+	case label == "crio-default":
+		return "cri-o"
+	}
+	return ""
+}
