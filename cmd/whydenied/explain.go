@@ -71,15 +71,15 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	if err := print(report.Message{Config: f.config(in.logs)}); err != nil {
 		return err
 	}
-	read, err := in.read(cmd)
+	session, err := in.read(cmd)
 	if err != nil {
 		return err
 	}
-	unexplained, err := f.claims(cmd, in, read.group)
+	unexplained, err := f.claims(cmd, in, session.Group)
 	if err != nil {
 		return err
 	}
-	findings := in.explainer.ExplainAll(read.group.Findings())
+	findings := in.explainer.ExplainAll(session.Findings())
 	for _, finding := range findings {
 		m := report.New(*finding)
 		if err := print(report.Message{Finding: &m}); err != nil {
@@ -87,7 +87,7 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 		}
 	}
 	if len(in.logs) > 0 || f.output.format == "json" {
-		if err := print(report.Message{Summary: read.summary(read.group.Findings())}); err != nil {
+		if err := print(report.Message{Summary: summary(session)}); err != nil {
 			return err
 		}
 	}
@@ -101,7 +101,7 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	if err := flush(); err != nil {
 		return err
 	}
-	return f.verdict(cmd, in, read, len(findings))
+	return f.verdict(cmd, in, len(findings))
 }
 
 // replay prints findings that were saved as JSON, if that is what the one input

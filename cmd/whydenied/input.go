@@ -12,7 +12,6 @@ import (
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/bundle"
 	"github.com/whydenied/whydenied/explain/container"
-	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/parser/source"
 )
 
@@ -58,6 +57,7 @@ type input struct {
 	inventory *container.Inventory // nil if none is named
 	bundle    *bundle.Bundle       // that all of it is of; nil if it is of this machine
 	logs      []source.Input
+	failed    int // of them, which could not be read
 	filter    explain.Filter
 }
 
@@ -85,20 +85,20 @@ func (f *inputFlags) open(cmd *cobra.Command, args []string) (in input, err erro
 
 // read folds the denials of the logs. It fails if none of them can be read, or
 // if what was read is plainly no log.
-func (in *input) read(cmd *cobra.Command) (*reading, error) {
-	read, err := readLogs(cmd, in.logs, explain.NewGroup(findIn(in.inventory), in.filter))
-	if err != nil {
+func (in *input) read(cmd *cobra.Command) (*explain.Session, error) {
+	session := explain.NewSession(findIn(in.inventory), in.filter)
+	if err := in.readLogs(cmd, session); err != nil {
 		return nil, err
 	}
-	if read.stats.Records == 0 {
+	if session.Stats.Records == 0 {
 		if err := refuseNoLog(in.logs); err != nil {
 			return nil, err
 		}
 	}
-	if len(in.logs) > 0 && read.failed == len(in.logs) && read.stats.Lines == 0 {
+	if len(in.logs) > 0 && in.failed == len(in.logs) && session.Stats.Lines == 0 {
 		return nil, errReported
 	}
-	return read, nil
+	return session, nil
 }
 
 // findIn returns what finds a container in an inventory, nil if there is none.
@@ -125,48 +125,28 @@ func logs(cmd *cobra.Command, args []string) ([]source.Input, error) {
 	return host.Inputs, nil
 }
 
-// A reading is what the logs gave.
-type reading struct {
-	group      *explain.Group
-	stats      parser.Stats
-	duplicates int
-	tooLong    int // lines that were skipped for their length
-	torn       int // inputs whose last line has no end
-	failed     int // inputs that could not be read
-}
-
-// readLogs folds the denials of the inputs into the group. An input that cannot
-// be read is reported to stderr, and the others are read.
-func readLogs(cmd *cobra.Command, inputs []source.Input, group *explain.Group) (*reading, error) {
-	r := &reading{group: group}
+// readLogs folds the denials of the logs. One that cannot be read is reported to
+// stderr, and the others are read.
+func (in *input) readLogs(cmd *cobra.Command, session *explain.Session) error {
 	progress := newProgress(cmd.ErrOrStderr())
 	defer progress.clear()
-	seen := parser.NewDedup()
-	for batch, err := range source.Scan(cmd.Context(), inputs) {
+	for batch, err := range source.Scan(cmd.Context(), in.logs) {
 		if isUnreadable(err) {
 			progress.clear()
 			complain(cmd.ErrOrStderr(), err)
-			r.failed++
+			in.failed++
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		r.stats.Add(batch.Stats)
-		r.tooLong += batch.TooLong
-		if batch.Stats.TornLast {
-			r.torn++
-		}
-		for i := range batch.Denials {
-			if seen.Duplicate(&batch.Denials[i]) {
-				r.duplicates++
-				continue
-			}
-			group.Add(batch.Denials[i])
+		session.Count(batch.Stats, batch.TooLong)
+		for _, d := range batch.Denials {
+			session.Add(d)
 		}
 		progress.update(int(batch.Stats.Bytes), len(batch.Denials))
 	}
-	return r, nil
+	return nil
 }
 
 // isUnreadable reports whether an error is of one input, and others follow.
@@ -177,9 +157,9 @@ func isUnreadable(err error) bool {
 
 // verdict returns the error that stands for the exit status, and says what it
 // means that nothing was found.
-func (f *inputFlags) verdict(cmd *cobra.Command, in input, read *reading, findings int) error {
+func (f *inputFlags) verdict(cmd *cobra.Command, in input, findings int) error {
 	switch {
-	case read.failed > 0:
+	case in.failed > 0:
 		return errReported
 	case findings > 0:
 		return errFound

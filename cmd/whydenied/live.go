@@ -41,9 +41,9 @@ func (f *liveFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.silent, "silent", false, "see also what leaves no record: trace system calls, which slows this host down, and have AppArmor log quiet denials until the end; see docs/trace.md")
 }
 
-// A session explains denials as they come. Its methods may be called by several
+// A stream explains denials as they come. Its methods may be called by several
 // goroutines.
-type session struct {
+type stream struct {
 	lives     []*source.Live
 	tracker   *container.Tracker // nil where processes cannot be followed
 	undo      func()             // of noquiet
@@ -51,14 +51,12 @@ type session struct {
 	stderr    io.Writer
 	print     func(report.Message) error // and flush
 
-	mu          sync.Mutex
-	reading     reading
-	seen        *parser.Dedup
+	mu sync.Mutex
+	*explain.Session
 	told        map[*explain.Finding]*told
 	repeated    []*told              // findings that came again since they were printed
 	suggestions *explain.Suggestions // nil if none are to be made
 	reviseFrom  time.Time            // when work on suggestions may go on
-	falls       map[string]int       // calls that fell back on others, see fallsBack
 	lost        int
 	followed    following // as was said
 	ending      time.Time // when the first denial was taken after the end of following
@@ -69,7 +67,7 @@ type session struct {
 
 // open opens the source and what tells containers apart, and says which were
 // taken.
-func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(report.Message) error) (*session, error) {
+func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(report.Message) error) (*stream, error) {
 	endsItself.Store(true)
 	stderr := cmd.ErrOrStderr()
 	if f.cgroup != "" && (!strings.HasPrefix(f.cgroup, "/") || strings.HasPrefix(f.cgroup, "/sys/fs/cgroup")) {
@@ -88,7 +86,7 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 	if err != nil {
 		return nil, err
 	}
-	s := &session{undo: func() {}, explainer: explainer, stderr: stderr, print: print, seen: parser.NewDedup(), told: map[*explain.Finding]*told{}, falls: map[string]int{}}
+	s := &stream{undo: func() {}, explainer: explainer, stderr: stderr, print: print, told: map[*explain.Finding]*told{}}
 	// Processes first: what the first records are about must be known by then.
 	find := findIn(inventory)
 	if s.tracker, err = container.Watch(cmd.Context(), inventory); err != nil {
@@ -103,13 +101,13 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 	if f.silent {
 		s.undo = noquiet(host.Host{}, stderr)
 	}
-	s.reading.group = explain.NewGroup(find, f.filter)
+	s.Session = explain.NewSession(find, f.filter)
 	if f.cgroup != "" {
 		if s.tracker == nil {
 			s.close()
 			return nil, errors.New("--cgroup needs the processes of this host to be followed, which they are not")
 		}
-		s.reading.group.Filter.Keep = func(subject container.Subject, _ container.Container) bool {
+		s.Filter.Keep = func(subject container.Subject, _ container.Container) bool {
 			return s.tracker.Under(subject, f.cgroup)
 		}
 	}
@@ -126,7 +124,7 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 
 // openSources opens the source of records, and with --silent the tracing of
 // system calls.
-func (s *session) openSources(f *liveFlags, from source.Start) error {
+func (s *stream) openSources(f *liveFlags, from source.Start) error {
 	if f.silent && f.source == "trace" {
 		return usagef("--silent traces besides another source; leave out --source trace")
 	}
@@ -151,7 +149,7 @@ func (s *session) openSources(f *liveFlags, from source.Start) error {
 }
 
 // tier says how containers are told apart.
-func (s *session) tier() string {
+func (s *stream) tier() string {
 	if s.tracker == nil {
 		return "containers are known from the inventory alone"
 	}
@@ -169,7 +167,7 @@ type following struct {
 }
 
 // sayFollowing says what has changed for the worse in how processes are followed.
-func (s *session) sayFollowing() {
+func (s *stream) sayFollowing() {
 	if s.tracker == nil {
 		return
 	}
@@ -196,7 +194,7 @@ func (f following) since(before following) (worse []string) {
 
 // close ends the following of processes, and puts back what --silent changed; that
 // of the sources closes them.
-func (s *session) close() {
+func (s *stream) close() {
 	s.undo()
 	if s.tracker != nil {
 		s.tracker.Close()
@@ -204,7 +202,7 @@ func (s *session) close() {
 }
 
 // dropPrivileges gives up what reading on does not need.
-func (s *session) dropPrivileges() {
+func (s *stream) dropPrivileges() {
 	keep := []source.Capability{source.DACReadSearch, source.SysPtrace}
 	for _, l := range s.lives {
 		keep = append(keep, l.Needs...)
@@ -215,7 +213,7 @@ func (s *session) dropPrivileges() {
 }
 
 // follow explains what comes until ctx ends or one of the sources does.
-func (s *session) follow(ctx context.Context) error {
+func (s *stream) follow(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var wait sync.WaitGroup
@@ -232,7 +230,7 @@ func (s *session) follow(ctx context.Context) error {
 
 // followOne explains what comes of one source until ctx ends or it does. What came
 // before the end of ctx is explained, too.
-func (s *session) followOne(ctx context.Context, l *source.Live) error {
+func (s *stream) followOne(ctx context.Context, l *source.Live) error {
 	for batch, err := range source.Follow(ctx, l) {
 		if err != nil && err == ctx.Err() {
 			return nil
@@ -249,13 +247,9 @@ func (s *session) followOne(ctx context.Context, l *source.Live) error {
 
 // take folds a batch, and prints each finding when it is new. The error is that of
 // printing.
-func (s *session) take(ctx context.Context, batch source.Batch) error {
+func (s *stream) take(ctx context.Context, batch source.Batch) error {
 	s.mu.Lock()
-	s.reading.stats.Add(batch.Stats)
-	s.reading.tooLong += batch.TooLong
-	if batch.Stats.TornLast {
-		s.reading.torn++
-	}
+	s.Count(batch.Stats, batch.TooLong)
 	for _, n := range batch.Notices {
 		s.notice(n)
 	}
@@ -273,16 +267,8 @@ func (s *session) take(ctx context.Context, batch source.Batch) error {
 }
 
 // fold takes one denial.
-func (s *session) fold(ctx context.Context, d parser.Denial) {
-	if s.seen.Duplicate(&d) {
-		s.reading.duplicates++
-		return
-	}
-	if name, ok := fallsBack(&d); ok {
-		s.falls[name]++
-		return
-	}
-	f, isNew := s.reading.group.Add(d)
+func (s *stream) fold(ctx context.Context, d parser.Denial) {
+	f, isNew := s.Add(d)
 	if f == nil {
 		return
 	}
@@ -307,7 +293,7 @@ type told struct {
 }
 
 // tell explains a new finding.
-func (s *session) tell(finding *explain.Finding) {
+func (s *stream) tell(finding *explain.Finding) {
 	f := &told{explain.Explained{Finding: finding, Explanation: s.explainer.Explain(*finding)}, finding.Count}
 	s.told[finding] = f
 	var granted *report.Granted
@@ -324,7 +310,7 @@ func (s *session) tell(finding *explain.Finding) {
 // revise prints the fixes that are others since findings have come that they must
 // fit with. It begins no more work after a time, and makes up for what it took
 // longer by waiting, as records wait for it.
-func (s *session) revise(most time.Duration) {
+func (s *stream) revise(most time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	began := time.Now()
@@ -344,42 +330,29 @@ func (s *session) revise(most time.Duration) {
 	}
 }
 
-// fallsBack reports whether a traced call had the answer by which programs go on
-// with an older one, as profiles mean them to: nothing fails by that, and nothing
-// is to be granted. Each thread that glibc starts under Docker's default profile is
-// one.
-func fallsBack(d *parser.Denial) (name string, ok bool) {
-	if d.Seccomp == nil || !d.Seccomp.Traced || seccomp.ErrnoName(d.Seccomp.Errno) != "ENOSYS" {
-		return "", false
-	}
-	name, _ = seccomp.SyscallName(seccomp.Arch(d.Seccomp.Arch), d.Seccomp.Syscall)
-	_, _, ok = seccomp.Fallback(name)
-	return name, ok
-}
-
 // sayFalls says at the end which calls fell back on others.
-func (s *session) sayFalls() {
-	for _, name := range slices.Sorted(maps.Keys(s.falls)) {
+func (s *stream) sayFalls() {
+	for _, name := range slices.Sorted(maps.Keys(s.Falls)) {
 		older, _, _ := seccomp.Fallback(name)
-		say(s.stderr, "%s was answered ENOSYS %d times, on which programs go on with %s; these are no findings", name, s.falls[name], older)
+		say(s.stderr, "%s was answered ENOSYS %d times, on which programs go on with %s; these are no findings", name, s.Falls[name], older)
 	}
 }
 
-func (s *session) notice(n source.Notice) {
+func (s *stream) notice(n source.Notice) {
 	if n.Kind == source.Lost {
 		s.lost += n.Count
 	}
 	s.say(report.Message{Notice: &report.Notice{Kind: n.Kind.String(), Count: n.Count, Text: n.Text}})
 }
 
-func (s *session) say(m report.Message) {
+func (s *stream) say(m report.Message) {
 	if err := s.print(m); err != nil && s.err == nil {
 		s.err = err
 	}
 }
 
 // repeat prints how often the findings were seen that were seen again since.
-func (s *session) repeat() {
+func (s *stream) repeat() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.repeated {
@@ -392,10 +365,10 @@ func (s *session) repeat() {
 
 // findings returns what was found so far. What came too late to be printed is
 // explained without proved fixes.
-func (s *session) findings() (findings []*explain.Explained) {
+func (s *stream) findings() (findings []*explain.Explained) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, f := range s.reading.group.Findings() {
+	for _, f := range s.Findings() {
 		if told := s.told[f]; told != nil {
 			findings = append(findings, &told.Explained)
 		} else {
@@ -406,7 +379,7 @@ func (s *session) findings() (findings []*explain.Explained) {
 }
 
 // quiet reports whether no denial came for a while.
-func (s *session) quiet(d time.Duration, now time.Time) bool {
+func (s *stream) quiet(d time.Duration, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return now.Sub(s.at) >= d

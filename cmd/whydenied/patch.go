@@ -74,14 +74,14 @@ func runPatch(cmd *cobra.Command, args []string, f patchFlags) error {
 	if f.write && in.bundle != nil {
 		return usagef("--write: the files of a bundle are another machine's; take the diff there, for patch -p1 -d /")
 	}
-	read, err := in.read(cmd)
+	session, err := in.read(cmd)
 	if err != nil {
 		return err
 	}
-	if _, err := f.claims(cmd, in, read.group); err != nil {
+	if _, err := f.claims(cmd, in, session.Group); err != nil {
 		return err
 	}
-	findings := in.explainer.DiagnoseAll(read.group.Findings())
+	findings := in.explainer.DiagnoseAll(session.Findings())
 	patch := in.explainer.Patch(findings)
 	out := bufio.NewWriter(cmd.OutOrStdout())
 	if len(findings) > 0 || f.format == "json" || f.format == "sarif" { // which are whole documents
@@ -97,7 +97,7 @@ func runPatch(cmd *cobra.Command, args []string, f patchFlags) error {
 			return err
 		}
 	}
-	return f.verdict(cmd, in, read, len(findings))
+	return f.verdict(cmd, in, len(findings))
 }
 
 // print writes a patch in the chosen format.

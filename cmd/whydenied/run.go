@@ -131,7 +131,7 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 
 // narrow has only the denials explained that the command and the containers that
 // start from now on cause.
-func (s *session) narrow() {
+func (s *stream) narrow() {
 	if s.tracker == nil {
 		say(s.stderr, "which processes are the command's cannot be told here; everything that is refused on this host is explained")
 		return
@@ -142,7 +142,7 @@ func (s *session) narrow() {
 	}
 	started := time.Now()
 	s.tracker.Follow(os.Getpid()) // and what it starts from now on
-	s.reading.group.Filter.Keep = func(subject container.Subject, c container.Container) bool {
+	s.Filter.Keep = func(subject container.Subject, c container.Container) bool {
 		return s.tracker.Followed(subject) || c.Confidence != container.Unknown && !c.Created.Before(started)
 	}
 }
@@ -186,7 +186,7 @@ func statusOf(command *exec.Cmd, err error) (int, error) {
 }
 
 // settle waits until the log is quiet.
-func (s *session) settle() {
+func (s *stream) settle() {
 	s.mu.Lock()
 	s.at = time.Now()
 	s.mu.Unlock()

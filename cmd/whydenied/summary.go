@@ -9,22 +9,22 @@ import (
 )
 
 // summary counts what was read, found, and perhaps missed.
-func (r *reading) summary(findings []*explain.Finding) *report.Summary {
-	counts, lost := r.group.Denials, r.stats.Lost
+func summary(session *explain.Session) *report.Summary {
+	counts, lost := session.Denials, session.Stats.Lost
 	s := &report.Summary{
-		Lines:      r.stats.Lines,
-		Records:    r.stats.Records - r.duplicates,
-		Duplicates: r.duplicates,
+		Lines:      session.Stats.Lines,
+		Records:    session.Stats.Records - session.Duplicates,
+		Duplicates: session.Duplicates,
 		Denials:    counts[parser.Denied] + counts[parser.Killed] + counts[parser.Hint] + counts[parser.Failed],
 		Complain:   counts[parser.Allowed],
 		Audited:    counts[parser.Audited],
 		Status:     counts[parser.Status],
-		Dropped:    r.group.Dropped,
-		Unparsed:   r.stats.Unparsed,
-		Overlong:   r.tooLong,
-		NULBytes:   r.stats.NULs,
-		CRLFLines:  r.stats.CRLF,
-		TornLines:  r.torn,
+		Dropped:    session.Dropped,
+		Unparsed:   session.Stats.Unparsed,
+		Overlong:   session.TooLong,
+		NULBytes:   session.Stats.NULs,
+		CRLFLines:  session.Stats.CRLF,
+		TornLines:  session.Torn,
 		Missing: report.Missing{
 			AuditLost:   lost.AuditLost,
 			Suppressed:  lost.Suppressed,
@@ -34,11 +34,11 @@ func (r *reading) summary(findings []*explain.Finding) *report.Summary {
 			Auditd:      lost.Dropped,
 		},
 	}
-	for _, u := range r.stats.Samples {
+	for _, u := range session.Stats.Samples {
 		s.Samples = append(s.Samples, report.Unparsed{File: u.Origin.File, Line: u.Origin.Line, Why: u.Why, Text: u.Text})
 	}
 	var first, last time.Time
-	for _, f := range findings {
+	for _, f := range session.Findings() {
 		if f.IsClaim() {
 			s.Claims++
 			continue
@@ -52,7 +52,7 @@ func (r *reading) summary(findings []*explain.Finding) *report.Summary {
 		}
 	}
 	s.First, s.Last = report.Time(first), report.Time(last)
-	if missing, ok := r.stats.Serials.Missing(); ok {
+	if missing, ok := session.Stats.Serials.Missing(); ok {
 		s.Missing.SerialGaps = missing
 	}
 	return s

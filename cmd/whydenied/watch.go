@@ -106,7 +106,7 @@ func runWatch(cmd *cobra.Command, f watchFlags) error {
 }
 
 // beat prints counts and the status line until ctx ends.
-func (s *session) beat(ctx context.Context, every time.Duration, status *status) {
+func (s *stream) beat(ctx context.Context, every time.Duration, status *status) {
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
 	repeat := time.NewTicker(every)
@@ -122,7 +122,7 @@ func (s *session) beat(ctx context.Context, every time.Duration, status *status)
 			s.sayFollowing()
 			s.mu.Lock()
 			denials := 0
-			for _, n := range s.reading.group.Denials {
+			for _, n := range s.Denials {
 				denials += n
 			}
 			status.show(s.lives[0].Name, denials, len(s.told), s.lost)
@@ -132,21 +132,20 @@ func (s *session) beat(ctx context.Context, every time.Duration, status *status)
 }
 
 // end prints the last counts and the summary. err is that of following.
-func (s *session) end(err error) error {
+func (s *stream) end(err error) error {
 	s.repeat()
 	s.sayFollowing()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	findings := s.reading.group.Findings()
 	if s.unexplained > 0 {
 		say(s.stderr, "%d findings of what came before the interruption are counted and not explained", s.unexplained)
 	}
-	s.say(report.Message{Summary: s.reading.summary(findings)})
+	s.say(report.Message{Summary: summary(s.Session)})
 	s.sayFalls()
 	if err == nil {
 		err = s.err
 	}
-	if err == nil && len(findings) > 0 {
+	if err == nil && len(s.Findings()) > 0 {
 		return errFound
 	}
 	return err
