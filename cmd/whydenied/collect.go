@@ -20,6 +20,7 @@ import (
 	"github.com/whydenied/whydenied/explain/bundle"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/explain/track"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/parser/source"
 	"github.com/whydenied/whydenied/rules"
@@ -193,7 +194,7 @@ func (c *collection) containers(own bool) error {
 		found = append(found, container.Metadata{Name: name, Text: text})
 	}
 	if own {
-		gathered, err := container.Gather(c.cmd.Context())
+		gathered, err := track.Gather(c.cmd.Context())
 		if err != nil {
 			c.missing(strings.ReplaceAll(err.Error(), "\n", "; "))
 		}

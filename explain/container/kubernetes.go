@@ -62,7 +62,7 @@ type podContainer struct {
 type containerState struct {
 	ContainerID           string
 	ExitCode              int
-	StartedAt, FinishedAt timestamp
+	StartedAt, FinishedAt Timestamp
 }
 
 type podStatus struct {
@@ -75,7 +75,7 @@ func readPod(object []byte) ([]Container, error) {
 	var in struct {
 		Metadata struct {
 			Name, Namespace   string
-			CreationTimestamp timestamp
+			CreationTimestamp Timestamp
 			Annotations       map[string]string
 		}
 		Spec struct {

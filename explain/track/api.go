@@ -1,4 +1,4 @@
-package container
+package track
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/whydenied/whydenied/explain/container"
 )
 
 // apiTimeout bounds one question to an engine, which may hold the container
@@ -18,25 +20,25 @@ import (
 const apiTimeout = 2 * time.Second
 
 // An api is how the engine behind a unix socket is asked. The texts are such as
-// Read and ReadEngine know.
+// container.Read and container.ReadEngine know.
 type api interface {
-	version(ctx context.Context) (Metadata, error)
+	version(ctx context.Context) (container.Metadata, error)
 	list(ctx context.Context) (ids []string, err error) // stopped containers too
-	inspect(ctx context.Context, id string) (Metadata, error)
+	inspect(ctx context.Context, id string) (container.Metadata, error)
 }
 
 // inspect asks an engine for a container.
-func inspect(ctx context.Context, engine api, id string) (Container, error) {
+func inspect(ctx context.Context, engine api, id string) (container.Container, error) {
 	answer, err := engine.inspect(ctx, id)
 	if err != nil {
-		return Container{}, err
+		return container.Container{}, err
 	}
-	containers, err := Read(answer.Name, answer.Text)
+	containers, err := container.Read(answer.Name, answer.Text)
 	if err != nil {
-		return Container{}, err
+		return container.Container{}, err
 	}
 	if len(containers) != 1 || containers[0].ID != id {
-		return Container{}, fmt.Errorf("%s: the engine answers for another container than %s", answer.Name, shortID(id))
+		return container.Container{}, fmt.Errorf("%s: the engine answers for another container than %s", answer.Name, container.ShortID(id))
 	}
 	return containers[0], nil
 }
@@ -46,12 +48,12 @@ func inspect(ctx context.Context, engine api, id string) (Container, error) {
 // 29 refuses the old ones.
 type dockerAPI string
 
-func (socket dockerAPI) version(ctx context.Context) (Metadata, error) {
+func (socket dockerAPI) version(ctx context.Context) (container.Metadata, error) {
 	return socket.get(ctx, "", "/version", "its version")
 }
 
-func (socket dockerAPI) inspect(ctx context.Context, id string) (Metadata, error) {
-	return socket.get(ctx, id, "/containers/"+url.PathEscape(id)+"/json", "container "+shortID(id))
+func (socket dockerAPI) inspect(ctx context.Context, id string) (container.Metadata, error) {
+	return socket.get(ctx, id, "/containers/"+url.PathEscape(id)+"/json", "container "+container.ShortID(id))
 }
 
 func (socket dockerAPI) list(ctx context.Context) ([]string, error) {
@@ -72,19 +74,19 @@ func (socket dockerAPI) list(ctx context.Context) ([]string, error) {
 
 // get returns an engine's answer to a question, a path of its API; about says
 // for errors what it is about.
-func (socket dockerAPI) get(ctx context.Context, id, question, about string) (Metadata, error) {
+func (socket dockerAPI) get(ctx context.Context, id, question, about string) (container.Metadata, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+question, nil)
 	if err != nil {
-		return Metadata{}, err
+		return container.Metadata{}, err
 	}
 	response, text, err := send(string(socket), request, nil)
 	if err != nil {
-		return Metadata{}, err
+		return container.Metadata{}, err
 	}
 	if response.StatusCode != http.StatusOK {
-		return Metadata{}, fmt.Errorf("the engine at %s answers %s to a question for %s", socket, response.Status, about)
+		return container.Metadata{}, fmt.Errorf("the engine at %s answers %s to a question for %s", socket, response.Status, about)
 	}
-	return Metadata{id, string(socket) + question, text}, nil
+	return container.Metadata{Container: id, Name: string(socket) + question, Text: text}, nil
 }
 
 // send sends a request to the engine behind a unix socket and returns its answer

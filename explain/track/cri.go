@@ -1,4 +1,4 @@
-package container
+package track
 
 import (
 	"bytes"
@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/whydenied/whydenied/explain/container"
 )
 
 // A criAPI is the socket of an engine with Kubernetes's CRI in its version
@@ -46,10 +48,10 @@ func criEngines(runtime string) []api {
 	return found
 }
 
-func (socket criAPI) version(ctx context.Context) (Metadata, error) {
+func (socket criAPI) version(ctx context.Context) (container.Metadata, error) {
 	message, err := socket.call(ctx, "Version", nil, "its version")
 	if err != nil {
-		return Metadata{}, err
+		return container.Metadata{}, err
 	}
 	var answer struct { // as crictl version prints it
 		RuntimeName    string `json:"runtimeName"`
@@ -84,26 +86,26 @@ func (socket criAPI) list(ctx context.Context) (ids []string, err error) {
 	return ids, nil
 }
 
-func (socket criAPI) inspect(ctx context.Context, id string) (Metadata, error) {
+func (socket criAPI) inspect(ctx context.Context, id string) (container.Metadata, error) {
 	question := protowire.AppendTag(nil, 1, protowire.BytesType)
 	question = protowire.AppendString(question, id)
 	question = protowire.AppendTag(question, 2, protowire.VarintType)
 	question = protowire.AppendVarint(question, 1) // verbose: with info
-	message, err := socket.call(ctx, "ContainerStatus", question, "container "+shortID(id))
+	message, err := socket.call(ctx, "ContainerStatus", question, "container "+container.ShortID(id))
 	if err != nil {
-		return Metadata{}, err
+		return container.Metadata{}, err
 	}
 	var d decoder
 	return socket.answer(id, "/ContainerStatus/"+id, d.container(message), d.err)
 }
 
 // answer makes JSON of what was decoded.
-func (socket criAPI) answer(id, question string, decoded any, err error) (Metadata, error) {
+func (socket criAPI) answer(id, question string, decoded any, err error) (container.Metadata, error) {
 	if err != nil {
-		return Metadata{}, socket.broken(err)
+		return container.Metadata{}, socket.broken(err)
 	}
 	text, err := json.Marshal(decoded)
-	return Metadata{id, string(socket) + question, text}, err
+	return container.Metadata{Container: id, Name: string(socket) + question, Text: text}, err
 }
 
 func (socket criAPI) broken(err error) error {
@@ -190,7 +192,7 @@ func (d *decoder) text(message []byte, of protowire.Number) (text string) {
 }
 
 // container decodes a ContainerStatusResponse.
-func (d *decoder) container(message []byte) (c criContainer) {
+func (d *decoder) container(message []byte) (c container.CRI) {
 	d.fields(message, func(field protowire.Number, _ uint64, bytes []byte) {
 		switch field {
 		case 1:
@@ -205,8 +207,8 @@ func (d *decoder) container(message []byte) (c criContainer) {
 }
 
 // status decodes a ContainerStatus.
-func (d *decoder) status(message []byte) criStatus {
-	s := criStatus{State: containerStates[0], Labels: map[string]string{}}
+func (d *decoder) status(message []byte) container.CRIStatus {
+	s := container.CRIStatus{State: containerStates[0], Labels: map[string]string{}}
 	d.fields(message, func(field protowire.Number, number uint64, bytes []byte) {
 		switch field {
 		case 1:
@@ -216,11 +218,11 @@ func (d *decoder) status(message []byte) criStatus {
 		case 3:
 			s.State = containerStates[min(number, 3)]
 		case 4:
-			s.CreatedAt = nanoseconds(int64(number))
+			s.CreatedAt = container.Nanoseconds(int64(number))
 		case 5:
-			s.StartedAt = nanoseconds(int64(number))
+			s.StartedAt = container.Nanoseconds(int64(number))
 		case 6:
-			s.FinishedAt = nanoseconds(int64(number))
+			s.FinishedAt = container.Nanoseconds(int64(number))
 		case 7:
 			s.ExitCode = int(int32(number))
 		case 8:

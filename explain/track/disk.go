@@ -1,4 +1,4 @@
-package container
+package track
 
 import (
 	"encoding/json"
@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/whydenied/whydenied/explain/container"
 )
 
 // maxFile bounds what is read of one file: a config.json has tens of kilobytes.
@@ -41,6 +43,10 @@ func readFile(name string) ([]byte, error) {
 // safeID reports whether an ID can stand in a path: it comes from the name of a
 // cgroup, which containers that manage cgroups choose.
 var safeID = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,254}$`).MatchString
+
+// fullID reports whether an ID is one as engines make it, which is in the path of
+// a cgroup.
+var fullID = regexp.MustCompile(`^[0-9a-f]{64}$`).MatchString
 
 // A disk is where runtimes leave their metadata. The root is "" but in tests.
 type disk struct{ root string }
@@ -104,7 +110,7 @@ func (d disk) places(templates []string, uid int, id string) []string {
 
 // read returns what is on disk of a container: all fields that are known. The
 // bundle is its folder, if something told.
-func (d disk) read(id string, uid int, bundle string) (c Container, found bool) {
+func (d disk) read(id string, uid int, bundle string) (c container.Container, found bool) {
 	c.ID = id
 	if !safeID(id) {
 		return c, false
@@ -122,33 +128,33 @@ func (d disk) read(id string, uid int, bundle string) (c Container, found bool) 
 		if !ok {
 			continue
 		}
-		c.merge(more)
+		c.Merge(more)
 		found = true
 		if bundle == "" && label != "" && c.SeccompProfile == "" {
 			bundle = label
 			if more, _, ok := d.readOne(filepath.Join(bundle, "config.json"), id); ok {
-				more.merge(c)
+				more.Merge(c)
 				c = more
 			}
 		}
 	}
 	if found && c.Name == "" {
 		for _, name := range d.places(names, uid, id) {
-			c.merge(d.podmanName(name, id))
+			c.Merge(d.podmanName(name, id))
 		}
 	}
 	return c, found
 }
 
 // readOne reads one file of metadata and the bundle that it points to.
-func (d disk) readOne(name, id string) (c Container, bundle string, ok bool) {
+func (d disk) readOne(name, id string) (c container.Container, bundle string, ok bool) {
 	text, err := readFile(name)
 	if err != nil {
-		return Container{}, "", false
+		return container.Container{}, "", false
 	}
-	containers, err := Read(strings.TrimPrefix(name, d.root), text)
+	containers, err := container.Read(strings.TrimPrefix(name, d.root), text)
 	if err != nil || len(containers) != 1 || containers[0].ID != "" && containers[0].ID != id {
-		return Container{}, "", false
+		return container.Container{}, "", false
 	}
 	if c = containers[0]; filepath.Base(name) == "state.json" {
 		bundle = bundleLabel(text)
@@ -172,21 +178,21 @@ func bundleLabel(text []byte) string {
 }
 
 // podmanName reads the names of containers/storage, which are in no bundle.
-func (d disk) podmanName(file, id string) Container {
+func (d disk) podmanName(file, id string) container.Container {
 	text, err := readFile(file)
 	if err != nil {
-		return Container{}
+		return container.Container{}
 	}
 	var all []json.RawMessage
 	if json.Unmarshal(text, &all) != nil {
-		return Container{}
+		return container.Container{}
 	}
 	for _, one := range all {
-		if c, err := readStorage(one); err == nil && c.ID == id {
-			return c
+		if c, err := container.Read(file, one); err == nil && len(c) == 1 && c[0].ID == id {
+			return c[0]
 		}
 	}
-	return Container{}
+	return container.Container{}
 }
 
 // A bundle is a container that a low-level runtime was told to make, or has the
@@ -223,7 +229,7 @@ func (d disk) bundles() []bundle {
 	configs, _ := filepath.Glob(d.root + "/run/containerd/io.containerd.runtime.v2.task/*/*/config.json")
 	for _, name := range configs {
 		dir := filepath.Dir(name)
-		if id := filepath.Base(dir); !isHex(id, 64) && safeID(id) {
+		if id := filepath.Base(dir); !fullID(id) && safeID(id) {
 			all = append(all, d.located(bundle{id: id, dir: dir, runtime: "containerd"}))
 		}
 	}
