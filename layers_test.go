@@ -24,7 +24,7 @@ var layers = map[string][]string{
 	"explain/container": {},
 	"explain/track":     {"explain/container", "parser/bpf"},
 	"explain/bundle":    {"parser", "rules"},
-	"explain/host":      {"rules/apparmor"},
+	"explain/host":      {"explain/container", "rules/apparmor"},
 	"explain":           {"parser", "rules", "rules/apparmor", "rules/seccomp", "explain/container"},
 	"explain/report":    {"explain", "parser", "rules", "rules/apparmor", "rules/seccomp", "explain/container", "explain/host"},
 	"cmd/whydenied": {

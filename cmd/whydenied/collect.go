@@ -207,8 +207,8 @@ func (c *collection) containers(own bool) error {
 		}
 		found[i].Text = text
 		c.redacted += n
-		if engine, ok := container.ReadEngine(text); ok {
-			c.manifest.Host.Engines[engine.Name] = cmp.Or(c.manifest.Host.Engines[engine.Name], engine.Version)
+		if engine, version, ok := container.ReadEngine(text); ok {
+			c.manifest.Host.Engines[engine] = cmp.Or(c.manifest.Host.Engines[engine], version)
 			continue
 		}
 		containers, err := found[i].Containers()

@@ -114,8 +114,8 @@ func (f *policyFlags) containers(policy *explain.Policy) (*container.Inventory, 
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the inventory: %w", err)
 		}
-		if engine, ok := container.ReadEngine(text); ok {
-			policy.Engines[engine.Name] = engine.Version
+		if engine, version, ok := container.ReadEngine(text); ok {
+			policy.Engines[engine] = version
 			continue
 		}
 		found, err := container.Read(name, text)

@@ -133,7 +133,7 @@ func (inv *Inventory) byProfile(s Subject) Container {
 	}
 	if len(fit) == 1 {
 		confidence := Medium
-		if isDefault(fit[0].AppArmorProfile) {
+		if EngineOf(fit[0].AppArmorProfile).Name != "" {
 			confidence = Low // other containers, not in the inventory, have it too
 		}
 		evidence := []string{"only container with AppArmor profile " + fit[0].AppArmorProfile}
@@ -225,15 +225,6 @@ func hasProfile(label, profile string) bool {
 		}
 	}
 	return false
-}
-
-// isDefault reports whether a profile is what an engine gives every container.
-func isDefault(profile string) bool {
-	switch profile {
-	case "docker-default", "cri-containerd.apparmor.d", "crio-default", "lxc-container-default", "lxc-container-default-cgns":
-		return true
-	}
-	return strings.HasPrefix(profile, "containers-default-")
 }
 
 // sameNode reports whether two names can be of the same host: either unknown, or

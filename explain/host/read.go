@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/whydenied/whydenied/explain/container"
 )
 
 const apparmorfs = "/sys/kernel/security/apparmor"
@@ -133,14 +135,17 @@ func (h Host) cgroups() string {
 
 // sockets lists the sockets of container engines.
 func (h Host) sockets() []string {
-	places := []string{
-		"/run/docker.sock", "/run/podman/podman.sock", "/run/containerd/containerd.sock",
-		"/run/k3s/containerd/containerd.sock", "/run/crio/crio.sock",
-	}
 	users, _ := filepath.Glob(h.Root + "/run/user/*")
-	for _, dir := range users {
-		dir = strings.TrimPrefix(dir, h.Root)
-		places = append(places, dir+"/docker.sock", dir+"/podman/podman.sock")
+	var places []string
+	for i, run := range append([]string{h.Root + "/run"}, users...) {
+		for _, e := range container.Engines {
+			if i > 0 && !e.Rootless {
+				continue
+			}
+			for _, socket := range e.Sockets {
+				places = append(places, strings.Replace(socket, "RUN", strings.TrimPrefix(run, h.Root), 1))
+			}
+		}
 	}
 	return slices.DeleteFunc(places, func(place string) bool { return !h.exists(place) })
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -117,26 +118,33 @@ func send(socket string, request *http.Request, protocols *http.Protocols) (*htt
 }
 
 // engines returns those of a user that may know a container of a runtime, "" if
-// that is not known; uid 0 is the system's.
-func engines(uid int, runtime string) []api {
-	docker, podman := "/run/docker.sock", "/run/podman/podman.sock"
-	if uid != 0 {
-		docker, podman = fmt.Sprintf("/run/user/%d/docker.sock", uid), fmt.Sprintf("/run/user/%d/podman/podman.sock", uid)
-	}
-	if own, ok := strings.CutPrefix(os.Getenv("DOCKER_HOST"), "unix://"); ok && uid == 0 {
-		docker = own
-	}
-	var found []api
-	switch runtime {
-	case "docker":
-		found = []api{dockerAPI(docker)}
-	case "podman":
-		found = []api{dockerAPI(podman)}
-	case "":
-		found = []api{dockerAPI(docker), dockerAPI(podman)}
-	}
-	if uid == 0 {
-		found = append(found, criEngines(runtime)...)
+// that is not known; uid 0 is the system's. Those with the CRI are there.
+func engines(uid int, runtime string) (found []api) {
+	for _, e := range container.Engines {
+		if runtime != "" && runtime != e.Name || uid != 0 && !e.Rootless {
+			continue
+		}
+		sockets := e.Sockets
+		if own, ok := strings.CutPrefix(os.Getenv(e.Endpoint), "unix://"); ok && uid == 0 {
+			sockets = []string{own}
+		}
+		for _, socket := range sockets {
+			socket = strings.Replace(socket, "RUN", runDir(uid), 1)
+			if e.Docker {
+				found = append(found, dockerAPI(socket))
+			} else if _, err := os.Stat(socket); err == nil && !slices.Contains(found, api(criAPI(socket))) {
+				found = append(found, criAPI(socket))
+			}
+		}
 	}
 	return found
+}
+
+// runDir returns the directory of a user for what does not outlive a boot; uid 0
+// is the system's.
+func runDir(uid int) string {
+	if uid == 0 {
+		return "/run"
+	}
+	return fmt.Sprintf("/run/user/%d", uid)
 }

@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -21,32 +19,6 @@ import (
 // It is gRPC: a message of protobuf each way, over HTTP/2 without TLS
 // (doc/PROTOCOL-HTTP2.md of gRPC).
 type criAPI string
-
-// criEngines returns the system's engines with the CRI that may know a container of
-// a runtime, "" if that is not known, and whose socket is there. As with crictl,
-// CONTAINER_RUNTIME_ENDPOINT is where to ask instead.
-func criEngines(runtime string) []api {
-	containerd, crio := []string{"/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock"}, []string{"/run/crio/crio.sock"}
-	var sockets []string
-	switch runtime {
-	case "containerd":
-		sockets = containerd
-	case "cri-o":
-		sockets = crio
-	case "":
-		sockets = append(containerd, crio...)
-	}
-	if own, ok := strings.CutPrefix(os.Getenv("CONTAINER_RUNTIME_ENDPOINT"), "unix://"); ok && len(sockets) > 0 {
-		sockets = []string{own}
-	}
-	var found []api
-	for _, socket := range sockets {
-		if _, err := os.Stat(socket); err == nil {
-			found = append(found, criAPI(socket))
-		}
-	}
-	return found
-}
 
 func (socket criAPI) version(ctx context.Context) (container.Metadata, error) {
 	message, err := socket.call(ctx, "Version", nil, "its version")

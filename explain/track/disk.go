@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -51,50 +52,37 @@ var fullID = regexp.MustCompile(`^[0-9a-f]{64}$`).MatchString
 // A disk is where runtimes leave their metadata. The root is "" but in tests.
 type disk struct{ root string }
 
-// Where runtimes keep OCI bundles, which hold what applies resolved: first the
-// engines' own, then the states of the low-level runtimes, which know the bundle
-// and the first process, then what knows names. * is a namespace, ID the
-// container's.
-var (
-	systemFiles = []string{
-		"/run/containerd/io.containerd.runtime.v2.task/*/ID/config.json",
-		"/run/docker/containerd/daemon/io.containerd.runtime.v2.task/*/ID/config.json",
-		"/run/k3s/containerd/io.containerd.runtime.v2.task/*/ID/config.json",
-		"/var/lib/containers/storage/overlay-containers/ID/userdata/config.json",
-		"/run/containers/storage/overlay-containers/ID/userdata/config.json",
-		"/var/lib/docker/containers/ID/config.v2.json",
-		"/run/runc/ID/state.json",
-		"/run/docker/runtime-runc/*/ID/state.json",
-		"/run/containerd/runc/*/ID/state.json",
+// Templates of the files that have metadata, by container.Engines: first what holds
+// all that applies resolved, then what the engines have themselves, then the states
+// of the low-level runtimes, which know the bundle and the first process; and the
+// files that know names.
+var metadataFiles, nameFiles = func() (files, names []string) {
+	var configs []string
+	states := []string{"RUN/runc/ID/state.json"}
+	for _, e := range container.Engines {
+		files, configs, states = append(files, e.Bundles...), append(configs, e.Configs...), append(states, e.States...)
+		names = append(names, e.Names...)
 	}
-	// HOME and RUN are the user's home and runtime directories.
-	userFiles = []string{
-		"RUN/docker/containerd/daemon/io.containerd.runtime.v2.task/*/ID/config.json",
-		"RUN/containerd/io.containerd.runtime.v2.task/*/ID/config.json",
-		"HOME/.local/share/containers/storage/overlay-containers/ID/userdata/config.json",
-		"RUN/containers/overlay-containers/ID/userdata/config.json",
-		"HOME/.local/share/docker/containers/ID/config.v2.json",
-		"RUN/runc/ID/state.json",
-		"RUN/docker/runtime-runc/*/ID/state.json",
-	}
-	systemNames = []string{"/var/lib/containers/storage/overlay-containers/containers.json", "/var/lib/containers/storage/overlay-containers/volatile-containers.json"}
-	userNames   = []string{"HOME/.local/share/containers/storage/overlay-containers/containers.json"}
-)
+	return slices.Concat(files, configs, states), names
+}()
+
+// systemData is where the system's engines keep what outlives a boot.
+const systemData = "/var/lib"
 
 // places returns the paths of templates for a container of a user; uid 0 is the
 // system's.
 func (d disk) places(templates []string, uid int, id string) []string {
-	home := ""
+	data := systemData
 	if uid != 0 {
 		u, err := user.LookupId(strconv.Itoa(uid))
 		if err != nil || !filepath.IsAbs(u.HomeDir) {
 			return nil
 		}
-		home = u.HomeDir
+		data = u.HomeDir + "/.local/share"
 	}
 	var found []string
 	for _, template := range templates {
-		name := strings.NewReplacer("HOME", home, "RUN", fmt.Sprintf("/run/user/%d", uid), "/ID/", "/"+id+"/").Replace(template)
+		name := fill(template, runDir(uid), data, id)
 		before, after, ok := strings.Cut(name, "*")
 		if !ok {
 			found = append(found, d.root+name)
@@ -108,6 +96,11 @@ func (d disk) places(templates []string, uid int, id string) []string {
 	return found
 }
 
+// fill makes a path of a template of container.Engines.
+func fill(template, run, data, id string) string {
+	return strings.NewReplacer("RUN/", run+"/", "DATA/", data+"/", "/ID/", "/"+id+"/").Replace(template)
+}
+
 // read returns what is on disk of a container: all fields that are known. The
 // bundle is its folder, if something told.
 func (d disk) read(id string, uid int, bundle string) (c container.Container, found bool) {
@@ -115,11 +108,7 @@ func (d disk) read(id string, uid int, bundle string) (c container.Container, fo
 	if !safeID(id) {
 		return c, false
 	}
-	files, names := systemFiles, systemNames
-	if uid != 0 {
-		files, names = userFiles, userNames
-	}
-	places := d.places(files, uid, id)
+	places := d.places(metadataFiles, uid, id)
 	if bundle != "" {
 		places = append([]string{filepath.Join(bundle, "config.json")}, places...)
 	}
@@ -139,7 +128,7 @@ func (d disk) read(id string, uid int, bundle string) (c container.Container, fo
 		}
 	}
 	if found && c.Name == "" {
-		for _, name := range d.places(names, uid, id) {
+		for _, name := range d.places(nameFiles, uid, id) {
 			c.Merge(d.podmanName(name, id))
 		}
 	}

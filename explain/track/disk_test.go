@@ -3,6 +3,7 @@ package track
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -81,6 +82,37 @@ func TestDiskKubernetesAndPodman(t *testing.T) {
 	require.True(t, found)
 	assert.Empty(t, c.Name)
 	assert.Equal(t, "unconfined", c.SeccompProfile)
+}
+
+// Where runtimes of the system and of a user leave what is known of a container.
+func TestPlaces(t *testing.T) {
+	places := func(run, data string) (all []string) {
+		for _, template := range slices.Concat(metadataFiles, nameFiles) {
+			all = append(all, fill(template, run, data, "a"))
+		}
+		return all
+	}
+	system := places(runDir(0), systemData)
+	assert.Subset(t, system, []string{
+		"/run/containerd/io.containerd.runtime.v2.task/*/a/config.json",
+		"/run/docker/containerd/daemon/io.containerd.runtime.v2.task/*/a/config.json",
+		"/run/k3s/containerd/io.containerd.runtime.v2.task/*/a/config.json",
+		"/var/lib/containers/storage/overlay-containers/a/userdata/config.json",
+		"/run/containers/storage/overlay-containers/a/userdata/config.json",
+		"/var/lib/docker/containers/a/config.v2.json",
+		"/run/runc/a/state.json", "/run/docker/runtime-runc/*/a/state.json", "/run/containerd/runc/*/a/state.json",
+		"/var/lib/containers/storage/overlay-containers/containers.json",
+	})
+	assert.Subset(t, places(runDir(1000), "/home/u/.local/share"), []string{
+		"/run/user/1000/docker/containerd/daemon/io.containerd.runtime.v2.task/*/a/config.json",
+		"/home/u/.local/share/containers/storage/overlay-containers/a/userdata/config.json",
+		"/run/user/1000/containers/overlay-containers/a/userdata/config.json",
+		"/home/u/.local/share/docker/containers/a/config.v2.json",
+		"/run/user/1000/runc/a/state.json",
+	})
+	file := func(name string) int { return slices.Index(system, name) }
+	assert.Less(t, file("/run/containerd/io.containerd.runtime.v2.task/*/a/config.json"), file("/var/lib/docker/containers/a/config.v2.json"), "what is resolved goes first")
+	assert.Less(t, file("/var/lib/docker/containers/a/config.v2.json"), file("/run/runc/a/state.json"))
 }
 
 // Names and files are made by others.

@@ -60,9 +60,9 @@ func (g *gathering) take(m container.Metadata) {
 }
 
 func (g *gathering) fromDisk(d disk) {
-	for _, template := range systemFiles {
-		before, after, _ := strings.Cut(template, "/ID/")
-		names, _ := filepath.Glob(d.root + before + "/*/" + after)
+	for _, template := range metadataFiles {
+		names, _ := filepath.Glob(d.root + fill(template, runDir(0), systemData, "*"))
+		_, after, _ := strings.Cut(template, "/ID/")
 		for _, name := range names {
 			id := strings.TrimSuffix(strings.TrimPrefix(name, d.root), "/"+after)
 			if id = id[strings.LastIndexByte(id, '/')+1:]; !safeID(id) {
@@ -80,7 +80,8 @@ func (g *gathering) fromDisk(d disk) {
 			g.take(container.Metadata{Container: id, Name: name, Text: text})
 		}
 	}
-	for _, name := range systemNames {
+	for _, name := range nameFiles {
+		name = fill(name, runDir(0), systemData, "")
 		text, err := readFile(d.root + name)
 		if err != nil {
 			continue

@@ -62,9 +62,9 @@ func TestGatherFromEngine(t *testing.T) {
 	g := gathering{ids: map[string]bool{}, names: map[string]bool{}}
 	g.fromEngine(context.Background(), dockerAPI(socket))
 	require.Len(t, g.found, 2)
-	e, ok := container.ReadEngine(g.found[0].Text)
+	engine, version, ok := container.ReadEngine(g.found[0].Text)
 	assert.True(t, ok)
-	assert.Equal(t, container.Engine{Name: "docker", Version: "28.1.0"}, e)
+	assert.Equal(t, []string{"docker", "28.1.0"}, []string{engine, version})
 	found, err := g.found[1].Containers()
 	require.NoError(t, err)
 	assert.Equal(t, "web", found[0].Name)
