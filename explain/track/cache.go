@@ -63,7 +63,7 @@ type entry struct {
 	found    bool
 	complete bool // nothing more is to be had
 	read     time.Time
-	bundle   string // that was known then
+	bundle   string // folder of the last that was known
 	asked    time.Time
 	patience time.Duration
 	used     int // under the cache's lock, as is size
@@ -216,8 +216,12 @@ func (k *cache) container(ctx context.Context, id identity, ask bool) container.
 	e := k.entry(id.key)
 	e.mu.Lock()
 	looked := false
-	if now := time.Now(); !e.complete && (now.Sub(e.read) >= askAgain || id.bundle.dir != e.bundle) {
-		e.read, e.bundle = now, id.bundle.dir
+	later := id.bundle.dir != "" && id.bundle.dir != e.bundle // the bundle got known since
+	if now := time.Now(); later || !e.complete && now.Sub(e.read) >= askAgain {
+		if later {
+			e.bundle = id.bundle.dir
+		}
+		e.read = now
 		k.read(e, id)
 		looked = true
 	}
@@ -241,13 +245,13 @@ func (k *cache) container(ctx context.Context, id identity, ask bool) container.
 // read completes an entry from disk. What has been found stays when it is gone
 // from there.
 func (k *cache) read(e *entry, id identity) {
-	c, found := k.disk.read(id.id, id.uid, id.bundle.dir)
+	c, found := k.disk.read(id.id, id.uid, e.bundle)
 	c.Merge(e.c)
 	if c.Runtime == "" || c.Runtime == "runc" && id.runtime != "" {
 		c.Runtime = id.runtime
 	}
 	e.c, e.found = c, e.found || found
-	e.complete = e.found && (c.Name != "" || len(engines(id.uid, c.Runtime)) == 0)
+	e.complete = e.complete || e.found && (c.Name != "" || len(engines(id.uid, c.Runtime)) == 0)
 }
 
 // ask completes an entry from the engine.

@@ -233,6 +233,32 @@ func TestBundleLater(t *testing.T) {
 	assert.Contains(t, c.SeccompProfile, "SCMP_ACT_LOG")
 }
 
+// So is one that gets known when the engine has told already what it knows: the
+// bundle has the filter that is in force. Who asks without knowing of it, later,
+// does not have all read again.
+func TestBundleAfterEngine(t *testing.T) {
+	tracker, _ := follow(t, TierConnector)
+	cache := tracker.cache
+	cache.inspect = func(context.Context, api, string) (container.Container, error) {
+		return container.Container{ID: "box", Name: "web", Runtime: "docker"}, nil
+	}
+	before := identity{key: key{id: "box"}, runtime: "docker"}
+	c := cache.container(context.Background(), before, true)
+	assert.Equal(t, []string{"web", ""}, []string{c.Name, c.SeccompProfile})
+	now := before
+	now.bundle = bundle{id: "box", dir: t.TempDir()}
+	writeFile(t, now.bundle.dir+"/config.json", `{"ociVersion":"1.0.2","linux":{"seccomp":{"defaultAction":"SCMP_ACT_LOG"}}}`)
+	c = cache.container(context.Background(), now, true)
+	assert.Contains(t, c.SeccompProfile, "SCMP_ACT_LOG")
+	assert.Equal(t, "web", c.Name)
+
+	read := cache.entries[now.key].read
+	for _, id := range []identity{before, now} {
+		assert.Contains(t, cache.container(context.Background(), id, true).SeccompProfile, "SCMP_ACT_LOG")
+	}
+	assert.Equal(t, read, cache.entries[now.key].read)
+}
+
 func TestInventoryCompletes(t *testing.T) {
 	a := strings.Repeat("a", 64)
 	tracker, _ := follow(t, TierProc)
