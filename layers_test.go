@@ -23,7 +23,7 @@ var layers = map[string][]string{
 	"rules/seccomp":     {"rules"},
 	"explain/container": {},
 	"explain/track":     {"explain/container", "parser/bpf"},
-	"explain/bundle":    {"parser", "rules"},
+	"explain/bundle":    {"explain", "explain/container", "explain/host", "explain/track", "parser", "parser/source", "rules", "rules/apparmor"},
 	"explain/host":      {"explain/container", "rules/apparmor"},
 	"explain":           {"parser", "rules", "rules/apparmor", "rules/seccomp", "explain/container"},
 	"explain/report":    {"explain", "parser", "rules", "rules/apparmor", "rules/seccomp", "explain/container", "explain/host"},
