@@ -35,7 +35,7 @@ E2E_RUNC ?= $(CACHE)/runc-$(RUNC_VERSION)
 
 e2e:
 	@test -x "$(E2E_RUNC)" || $(MAKE) --no-print-directory "$(CACHE)/runc-$(RUNC_VERSION)" || echo "no runc that takes the log flag: going on without"
-	E2E_RUNC=$$(test -x "$(E2E_RUNC)" && echo "$(E2E_RUNC)") KERNEL=$(KERNEL) go test -tags e2e -count=1 -timeout 2h -p 1 $(E2E_FLAGS) ./testdata/e2e ./parser/source ./explain/container
+	E2E_RUNC=$$(test -x "$(E2E_RUNC)" && echo "$(E2E_RUNC)") KERNEL=$(KERNEL) go test -tags e2e -count=1 -timeout 2h -p 1 $(E2E_FLAGS) ./testdata/e2e ./parser/source ./explain/track
 
 KERNEL = 6.1
 LAB = REQUIRE_KERNEL=1 KERNEL=$(KERNEL) go test -tags e2e -count=1 -timeout 2h -v -run TestLab ./testdata/e2e

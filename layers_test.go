@@ -21,17 +21,30 @@ var layers = map[string][]string{
 	"rules":             {},
 	"rules/apparmor":    {"rules"},
 	"rules/seccomp":     {"rules"},
-	"explain/container": {"parser/bpf"},
-	"explain/bundle":    {"parser", "rules"},
-	"explain/host":      {"rules/apparmor"},
+	"explain/container": {},
+	"explain/track":     {"explain/container", "parser/bpf"},
+	"explain/bundle":    {"explain", "explain/container", "explain/host", "explain/track", "parser", "parser/source", "rules", "rules/apparmor"},
+	"explain/host":      {"explain/container", "rules/apparmor"},
 	"explain/library":   {"rules", "rules/apparmor", "rules/seccomp", "explain/container"},
 	"explain":           {"parser", "rules", "rules/apparmor", "rules/seccomp", "explain/container", "explain/library"},
 	"explain/report":    {"explain", "parser", "rules", "rules/apparmor", "rules/seccomp", "explain/container", "explain/host"},
 	"cmd/whydenied": {
-		"docs", "explain", "explain/bundle", "explain/container", "explain/host", "explain/library", "explain/report", "parser", "parser/source",
+		"docs", "explain", "explain/bundle", "explain/container", "explain/host", "explain/library", "explain/report", "explain/track", "parser", "parser/source",
 		"rules", "rules/apparmor", "rules/seccomp",
 	},
 	"testdata/loggen": {},
+}
+
+// What explains saved logs links nothing that asks a kernel, a network or an engine.
+func TestExplainIsPure(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "./explain").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	for _, heavy := range []string{"net/http", "os/exec", "crypto/tls", "github.com/cilium/", "google.golang.org/protobuf/", module + "explain/track"} {
+		assert.NotContains(t, string(out), "\n"+heavy)
+	}
+	out, err = exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "./explain/container").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.Equal(t, module+"explain/container", strings.TrimSpace(string(out)), "values link the standard library alone")
 }
 
 func TestImportsRunOneWay(t *testing.T) {

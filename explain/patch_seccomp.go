@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -66,7 +67,7 @@ func (b *patcher) sheet(profile *seccomp.Profile, f *Explained) *sheet {
 	if profile.File.Builtin == "" && !inline {
 		return s
 	}
-	engine := cmp.Or(f.Container.Runtime, library.EngineOf(f.Denial.Subject.Label), "profile")
+	engine := cmp.Or(f.Container.Runtime, container.EngineOf(f.Denial.Subject.Label).Name, "profile")
 	s.before = profile.Derive(library.DerivedName("seccomp-"+engine, b.container(f.Denial.Subject.Label)) + ".json")
 	s.after, s.derived = s.before, true
 	return s

@@ -129,7 +129,7 @@ func (f *inputFlags) openInventory(in *input) (err error) {
 	}
 	for _, i := range in.bundle.Manifest.Inventory {
 		metadata := container.Metadata{Container: i.Container, Name: i.Name, Text: in.bundle.Text(i.Member)}
-		if _, ok := container.ReadEngine(metadata.Text); ok {
+		if _, _, ok := container.ReadEngine(metadata.Text); ok {
 			continue // Host has it
 		}
 		found, err := metadata.Containers()

@@ -2,13 +2,9 @@ package main
 
 import (
 	"bytes"
-	"cmp"
+	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -16,17 +12,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/bundle"
-	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/report"
-	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/parser/source"
 	"github.com/whydenied/whydenied/rules"
 )
-
-// maxRecords bounds the records that are kept of one log, in bytes.
-const maxRecords = 32 << 20
 
 func newCollect() *cobra.Command {
 	var f inputFlags
@@ -57,63 +47,46 @@ arguments, become asterisks; what was left out is printed, and is in the bundle.
 	return cmd
 }
 
-// A collection is a bundle that is being made.
-type collection struct {
-	cmd       *cobra.Command
-	flags     *inputFlags
-	manifest  bundle.Manifest
-	texts     []bundle.Text
-	names     map[string]bool // of texts
-	inventory *container.Inventory
-	redacted  int // values that became asterisks
-}
-
 func runCollect(cmd *cobra.Command, args []string, f inputFlags, output string) error {
-	if len(args) == 0 && runtime.GOOS != "linux" {
+	own := len(args) == 0
+	if own && runtime.GOOS != "linux" {
 		return errors.New("AppArmor and seccomp are parts of Linux, and this is " + runtime.GOOS + ": run collect on the host, or name logs that were copied from it")
 	}
-	if f.since == "" && len(args) == 0 {
+	if f.since == "" && own {
 		f.since = "1h"
 	}
 	if err := f.parse(args); err != nil {
 		return err
 	}
-	c := &collection{cmd: cmd, flags: &f, names: map[string]bool{}, inventory: new(container.Inventory)}
-	dir, err := os.Getwd()
+	for _, dir := range f.policy.searchPath() {
+		if dir != systemProfiles && !(*rules.Tree)(nil).IsDir(dir) {
+			return fmt.Errorf("cannot read the directory %s", dir)
+		}
+	}
+	wanted := bundle.Wanted{
+		Manifest: bundle.Manifest{Version: version(), Since: f.filter.Since.UTC(), ProfileDir: f.policy.profileDir, Include: f.policy.include,
+			Profiles: unique(f.policy.profiles), Seccomp: f.policy.seccomp, Caps: f.policy.caps, Host: bundle.Host{Kernel: f.policy.kernel, Arch: f.policy.arch}},
+		Filter: f.filter, Inventory: f.policy.inventory, Own: own,
+	}
+	if own {
+		wanted.Logs = source.Transports(f.filter.Since)
+	} else {
+		wanted.Logs = []source.Transport{{Name: "logs", Inputs: source.Inputs(args, cmd.InOrStdin()), Taken: strings.Join(args, ", ")}}
+	}
+	c, err := bundle.Collect(cmd.Context(), wanted)
 	if err != nil {
 		return err
 	}
-	c.manifest = bundle.Manifest{Version: version(), Created: time.Now().UTC(), Since: f.filter.Since.UTC(), Dir: filepath.ToSlash(dir),
-		ProfileDir: f.policy.profileDir, Include: f.policy.include, Profiles: unique(f.policy.profiles), Seccomp: f.policy.seccomp, Caps: f.policy.caps}
-	// Logs that are named may be another host's, of which nothing is known here.
-	c.manifest.Host = bundle.Host{Kernel: f.policy.kernel, Arch: f.policy.arch, Engines: map[string]string{}}
-	own := len(args) == 0
 	if own {
-		c.hostFacts()
-	}
-	// Each step adds members. Containers come before records, which they may narrow.
-	steps := []func() error{
-		func() error { return c.containers(own) },
-		func() error { return c.records(args) },
-		c.profiles,
-		c.seccomp,
-	}
-	if own {
-		steps = append(steps, c.loaded, c.doctor)
-	}
-	for _, step := range steps {
-		if err := step(); err != nil {
+		if err := addDoctor(cmd, c); err != nil {
 			return err
 		}
 	}
-	if c.redacted > 0 {
-		c.leftOut(fmt.Sprintf("%d values of environment variables, labels and arguments, which are asterisks now", c.redacted))
-	}
-	size, err := writeBundle(output, c)
+	size, err := c.WriteFile(output)
 	if err != nil {
 		return err
 	}
-	c.say(output, size)
+	sayCollected(cmd, c, output, size)
 	return nil
 }
 
@@ -128,274 +101,39 @@ func unique(names []string) []string {
 	return once
 }
 
-// say prints what the bundle holds and what it does not.
-func (c *collection) say(output string, size int64) {
-	out := c.cmd.OutOrStdout()
-	line := func(format string, args ...any) {
-		fmt.Fprintf(out, "%s\n", report.Escape(fmt.Sprintf(format, args...)))
+// doctorTime is how long doctor may take, which compiles the policy.
+const doctorTime = time.Minute
+
+// addDoctor adds what doctor says of this host, as its --format json does.
+func addDoctor(cmd *cobra.Command, c *bundle.Collection) error {
+	ctx, cancel := context.WithTimeout(cmd.Context(), doctorTime)
+	defer cancel()
+	_, answers := diagnose(ctx, cmd, c.Manifest.ProfileDir)
+	if ctx.Err() != nil {
+		c.Missing(fmt.Sprintf("whether loaded profiles are those of the files: it was not told within %s", doctorTime))
 	}
-	line("wrote %s: %d files, %d KB", output, len(c.texts), (size+1023)>>10)
-	for _, r := range c.manifest.Records {
+	var text bytes.Buffer
+	if _, err := printAnswers(answers, report.NewDoctorJSON(&text)); err != nil {
+		return err
+	}
+	c.Add("doctor.jsonl", text.Bytes())
+	return nil
+}
+
+// sayCollected prints what the bundle holds and what it does not.
+func sayCollected(cmd *cobra.Command, c *bundle.Collection, output string, size int64) {
+	line := func(format string, args ...any) {
+		fmt.Fprintf(cmd.OutOrStdout(), "%s\n", report.Escape(fmt.Sprintf(format, args...)))
+	}
+	line("wrote %s: %d files, %d KB", output, len(c.Texts), (size+1023)>>10)
+	for _, r := range c.Manifest.Records {
 		line("  %d denials of %s", r.Denials, r.Taken)
 	}
-	line("  %d containers", len(c.inventory.Containers))
-	for _, text := range c.manifest.LeftOut {
+	line("  %d containers", len(c.Inventory.Containers))
+	for _, text := range c.Manifest.LeftOut {
 		line("left out: %s", text)
 	}
-	for _, text := range c.manifest.Missing {
+	for _, text := range c.Manifest.Missing {
 		line("missing: %s", text)
 	}
-}
-
-func (c *collection) leftOut(text string) { c.manifest.LeftOut = append(c.manifest.LeftOut, text) }
-func (c *collection) missing(text string) { c.manifest.Missing = append(c.manifest.Missing, text) }
-
-// add adds a member, once.
-func (c *collection) add(name string, data []byte) {
-	if c.names[name] {
-		return
-	}
-	c.names[name] = true
-	if err := bundle.CheckName(name); err != nil {
-		c.missing(fmt.Sprintf("%q, whose name %v", name, err))
-		return
-	}
-	c.texts = append(c.texts, bundle.Text{Name: name, Data: data})
-}
-
-// member is the name of the copy of a host's file.
-func (c *collection) member(name string) string {
-	name = filepath.ToSlash(name)
-	if !strings.HasPrefix(name, "/") {
-		name = c.manifest.Dir + "/" + name
-	}
-	return bundle.Files + path.Clean("/"+name)
-}
-
-// copyFile adds the copy of a host's file.
-func (c *collection) copyFile(name string) error {
-	text, err := os.ReadFile(name)
-	if err == nil {
-		c.add(c.member(name), text)
-	}
-	return err
-}
-
-// containers adds what is known of containers: what the user names, then what this
-// host has itself if own is set. It narrows to those that are wanted.
-func (c *collection) containers(own bool) error {
-	var found []container.Metadata
-	for _, name := range c.flags.policy.inventory {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			return fmt.Errorf("cannot read the inventory: %w", err)
-		}
-		found = append(found, container.Metadata{Name: name, Text: text})
-	}
-	if own {
-		gathered, err := container.Gather(c.cmd.Context())
-		if err != nil {
-			c.missing(strings.ReplaceAll(err.Error(), "\n", "; "))
-		}
-		found = append(found, gathered...) // what comes first of a container goes before
-	}
-	for i := range found {
-		text, n, err := bundle.RedactJSON(found[i].Text)
-		if err != nil {
-			return fmt.Errorf("%s: not JSON, so that secrets in it cannot be found: %w", found[i].Name, err)
-		}
-		found[i].Text = text
-		c.redacted += n
-		if engine, ok := container.ReadEngine(text); ok {
-			c.manifest.Host.Engines[engine.Name] = cmp.Or(c.manifest.Host.Engines[engine.Name], engine.Version)
-			continue
-		}
-		containers, err := found[i].Containers()
-		if err != nil {
-			c.missing(err.Error())
-			found[i].Text = nil
-			continue
-		}
-		c.inventory.Add(containers...)
-	}
-	if err := c.narrow(); err != nil {
-		return err
-	}
-	for i, m := range found {
-		wanted := m.Container == "" || slices.ContainsFunc(c.inventory.Containers, func(x container.Container) bool { return x.ID == m.Container })
-		if m.Text == nil || !wanted {
-			continue
-		}
-		member := fmt.Sprintf("containers/%04d.json", i)
-		c.add(member, m.Text)
-		c.manifest.Inventory = append(c.manifest.Inventory, bundle.Inventory{Member: member, Name: m.Name, Container: m.Container})
-	}
-	return nil
-}
-
-// narrow keeps the containers that --container names.
-func (c *collection) narrow() error {
-	names := c.flags.filter.Containers
-	if len(names) == 0 {
-		return nil
-	}
-	all := len(c.inventory.Containers)
-	c.inventory.Containers = slices.DeleteFunc(c.inventory.Containers, func(x container.Container) bool {
-		return !slices.ContainsFunc(names, func(name string) bool { return x.Name == name || strings.HasPrefix(x.ID, name) })
-	})
-	if len(c.inventory.Containers) == 0 {
-		return fmt.Errorf("none of %d containers that this host knows is %s; leave --container out to take all", all, strings.Join(names, " or "))
-	}
-	if n := all - len(c.inventory.Containers); n > 0 {
-		c.leftOut(fmt.Sprintf("%d other containers, and their denials", n))
-	}
-	return nil
-}
-
-// records adds the denials of the logs, each with the other records of its event.
-func (c *collection) records(args []string) error {
-	logs := []source.Transport{{Name: "logs", Inputs: source.Inputs(args, c.cmd.InOrStdin()), Taken: strings.Join(args, ", ")}}
-	if len(args) == 0 {
-		logs = source.Transports(c.flags.filter.Since)
-	}
-	readable := 0
-	for _, log := range logs {
-		if log.Err != nil {
-			c.missing(log.Err.Error())
-			continue
-		}
-		k, failed := &keeper{}, 0
-		group := explain.NewGroup(c.inventory.Find, c.flags.filter)
-		for batch, err := range source.Scan(c.cmd.Context(), log.Inputs) {
-			if isUnreadable(err) {
-				c.missing(err.Error())
-				failed++
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			for _, d := range batch.Denials {
-				if f, _ := group.Add(d); f != nil {
-					k.take(&d)
-				}
-			}
-		}
-		if failed < len(log.Inputs) {
-			readable++
-		}
-		member := "records/" + log.Name
-		c.add(member, k.text())
-		c.manifest.Records = append(c.manifest.Records, bundle.Records{Member: member, Name: log.Name, Taken: log.Taken, Denials: k.denials})
-		c.redacted += k.redacted
-		if k.dropped > 0 {
-			c.leftOut(fmt.Sprintf("the oldest %d of %d denials of %s, which are more than %d MiB", k.dropped, k.denials, log.Taken, maxRecords>>20))
-		}
-	}
-	if readable == 0 {
-		return errors.New("no log can be read: " + strings.Join(c.manifest.Missing, "; "))
-	}
-	c.leftOut("all records but those of denials and their events")
-	return nil
-}
-
-// A keeper keeps the newest records.
-type keeper struct {
-	chunks            []chunk
-	serial            uint32          // of the last event
-	seen              map[string]bool // its lines
-	denials, redacted int
-	dropped           int
-}
-
-// A chunk is a part of the records.
-type chunk struct {
-	text    []byte
-	denials int
-}
-
-const chunkSize = 1 << 20
-
-func (k *keeper) take(d *parser.Denial) {
-	k.denials++
-	own := &d.Event.Records[d.Record]
-	if k.seen == nil || own.Serial == 0 || own.Serial != k.serial {
-		k.serial, k.seen = own.Serial, map[string]bool{}
-	}
-	if n := len(k.chunks); n == 0 || len(k.chunks[n-1].text) >= chunkSize {
-		k.chunks = append(k.chunks, chunk{})
-		if n >= maxRecords/chunkSize {
-			k.dropped += k.chunks[0].denials
-			k.chunks = k.chunks[1:]
-		}
-	}
-	last := &k.chunks[len(k.chunks)-1]
-	last.denials++
-	for _, r := range d.Event.Records {
-		if bundle.RedactRecord(&r) {
-			k.redacted++
-		}
-		if line := r.AppendLine(nil); !k.seen[string(line)] {
-			k.seen[string(line)] = true
-			last.text = append(last.text, line...)
-		}
-	}
-}
-
-func (k *keeper) text() []byte {
-	var all [][]byte
-	for _, c := range k.chunks {
-		all = append(all, c.text)
-	}
-	return bytes.Join(all, nil)
-}
-
-// seccomp adds the seccomp profiles that are files: the one that is named, those of
-// containers, and those that engines read.
-func (c *collection) seccomp() error {
-	if name := c.manifest.Seccomp; name != "" {
-		if err := c.copyFile(name); err != nil {
-			return fmt.Errorf("cannot read the seccomp profile: %w", err)
-		}
-	}
-	for _, x := range c.inventory.Containers {
-		if name := x.SeccompProfile; filepath.IsAbs(name) {
-			if err := c.copyFile(name); err != nil {
-				c.missing(fmt.Sprintf("the seccomp profile of container %s: %v", cmp.Or(x.Name, x.ID), err))
-			}
-		}
-	}
-	for _, name := range []string{"/etc/docker/seccomp.json", "/etc/containers/seccomp.json", "/usr/share/containers/seccomp.json"} {
-		if err := c.copyFile(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			c.missing(err.Error())
-		}
-	}
-	return nil
-}
-
-// writeBundle writes the bundle, readable by this user alone: all of it or
-// nothing. It does not replace what is there.
-func writeBundle(name string, c *collection) (size int64, err error) {
-	reserved, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return 0, fmt.Errorf("%s: is there already; give another name", name)
-	}
-	if err != nil {
-		return 0, err
-	}
-	reserved.Close()
-	err = rules.ReplaceFile(name, func(f *os.File) error {
-		if err := bundle.Write(f, c.manifest, c.texts); err != nil {
-			return err
-		}
-		info, err := f.Stat()
-		if err == nil {
-			size = info.Size()
-		}
-		return err
-	})
-	if err != nil {
-		err = errors.Join(err, os.Remove(name))
-	}
-	return size, err
 }

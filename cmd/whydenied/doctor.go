@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -99,24 +97,12 @@ func (f *doctorFlags) check(cmd *cobra.Command) error {
 // examine prints what would hide denials on this host and, with --apply, changes
 // it. The error is errFound if any of it remains.
 func (f *doctorFlags) examine(cmd *cobra.Command, print func(report.DoctorMessage) error, flush func() error) error {
-	h := host.Host{Run: runProgram, PolicyDir: f.policy.profileDir}
-	facts := h.Read(cmd.Context())
-	progress := newProgress(cmd.ErrOrStderr())
-	h.Compare(cmd.Context(), &facts, progress.step)
-	progress.clear()
+	h, answers := diagnose(cmd.Context(), cmd, f.policy.profileDir)
 	if err := cmd.Context().Err(); err != nil {
 		return err
 	}
-	answers := host.Answers(facts)
-	summary := report.DoctorSummary{SchemaVersion: report.SchemaVersion}
-	for _, a := range answers {
-		summary.Count(a)
-		check := report.NewCheck(a)
-		if err := print(report.DoctorMessage{Check: &check}); err != nil {
-			return err
-		}
-	}
-	if err := errors.Join(print(report.DoctorMessage{Summary: &summary}), flush()); err != nil {
+	summary, err := printAnswers(answers, print)
+	if err := errors.Join(err, flush()); err != nil {
 		return err
 	}
 	left := summary.Hides + summary.Stale
@@ -133,6 +119,29 @@ func (f *doctorFlags) examine(cmd *cobra.Command, print func(report.DoctorMessag
 		return errFound
 	}
 	return nil
+}
+
+// diagnose finds out what would hide denials on this host.
+func diagnose(ctx context.Context, cmd *cobra.Command, policyDir string) (host.Host, []host.Answer) {
+	h := host.Host{Run: host.RunProgram, PolicyDir: policyDir}
+	facts := h.Read(ctx)
+	progress := newProgress(cmd.ErrOrStderr())
+	h.Compare(ctx, &facts, progress.step)
+	progress.clear()
+	return h, host.Answers(facts)
+}
+
+// printAnswers prints each answer, and their summary.
+func printAnswers(answers []host.Answer, print func(report.DoctorMessage) error) (report.DoctorSummary, error) {
+	summary := report.DoctorSummary{SchemaVersion: report.SchemaVersion}
+	for _, a := range answers {
+		summary.Count(a)
+		check := report.NewCheck(a)
+		if err := print(report.DoctorMessage{Check: &check}); err != nil {
+			return summary, err
+		}
+	}
+	return summary, print(report.DoctorMessage{Summary: &summary})
 }
 
 // applyLevers pulls the levers of the answers that hide denials, and returns of
@@ -230,26 +239,3 @@ func undoChanges(cmd *cobra.Command, state string, print func(report.DoctorMessa
 	}
 	return errors.Join(err, printUndone(changes, print))
 }
-
-// runProgram is host.Host.Run. What it does not find on the user's PATH may be
-// in the folders of root's.
-func runProgram(ctx context.Context, program string, args ...string) ([]byte, error) {
-	path, err := exec.LookPath(program)
-	for _, dir := range []string{"/usr/local/sbin/", "/usr/sbin/", "/sbin/"} {
-		if err != nil {
-			path, err = exec.LookPath(dir + program)
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", program, exec.ErrNotFound)
-	}
-	ctx, cancel := context.WithTimeout(ctx, programTimeout)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.WaitDelay = time.Second
-	cmd.Stderr = io.Discard
-	return cmd.Output()
-}
-
-// programTimeout bounds one program: a hanging runtime must not hang the doctor.
-const programTimeout = 20 * time.Second

@@ -19,6 +19,7 @@ import (
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/host"
 	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/explain/track"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/parser/source"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -45,8 +46,8 @@ func (f *liveFlags) add(flags *pflag.FlagSet) {
 // goroutines.
 type stream struct {
 	lives     []*source.Live
-	tracker   *container.Tracker // nil where processes cannot be followed
-	undo      func()             // of noquiet
+	tracker   *track.Tracker // nil where processes cannot be followed
+	undo      func()         // of noquiet
 	explainer *explain.Explainer
 	stderr    io.Writer
 	print     func(report.Message) error // and flush
@@ -89,7 +90,7 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 	s := &stream{undo: func() {}, explainer: explainer, stderr: stderr, print: print, told: map[*explain.Finding]*told{}}
 	// Processes first: what the first records are about must be known by then.
 	find := findIn(inventory)
-	if s.tracker, err = container.Watch(cmd.Context(), inventory); err != nil {
+	if s.tracker, err = track.Watch(cmd.Context(), inventory); err != nil {
 		complain(stderr, fmt.Errorf("processes are not followed: %w", err))
 	} else {
 		find = s.tracker.Find

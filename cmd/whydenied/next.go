@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/report"
 )
 
@@ -21,7 +22,7 @@ type nextSteps struct {
 
 func newSteps(f *inputFlags, args []string, targets []explain.Target) *nextSteps {
 	n := &nextSteps{flags: f, args: args}
-	if len(targets) == 1 && targets[0].Container.Name != "" && isEngine[targets[0].Container.Runtime] {
+	if len(targets) == 1 && targets[0].Container.Name != "" && container.EngineNamed(targets[0].Container.Runtime).Docker {
 		n.inspect = join(targets[0].Container.Runtime, []string{"inspect", targets[0].Container.Name})
 	}
 	return n
@@ -86,7 +87,7 @@ func (n *nextSteps) others(targets []explain.Target) {
 	if n.trace {
 		n.add("sudo whydenied trace --for 1m", "shows the system calls that a filter refuses without a record, while the program is made to fail again")
 	}
-	if !n.flags.symptoms.given() && len(targets) == 1 && targets[0].Container.Name != "" && isEngine[targets[0].Container.Runtime] {
+	if !n.flags.symptoms.given() && len(targets) == 1 && targets[0].Container.Name != "" && container.EngineNamed(targets[0].Container.Runtime).Docker {
 		c := targets[0].Container
 		n.add(join("whydenied", append([]string{"explain"}, n.args...), n.flags.policy.words(), n.flags.selection())+
 			" --stderr <("+join(c.Runtime, []string{"logs", c.Name})+" 2>&1)",
@@ -99,8 +100,6 @@ func (n *nextSteps) others(targets []explain.Target) {
 	}
 	n.add("sudo whydenied doctor", "says what on this host keeps refusals out of the log")
 }
-
-var isEngine = map[string]bool{"docker": true, "podman": true}
 
 // words returns the flags as they are typed.
 func (f *policyFlags) words() (words []string) {

@@ -119,8 +119,8 @@ func (f *policyFlags) containers(policies *library.Library) (*container.Inventor
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the inventory: %w", err)
 		}
-		if engine, ok := container.ReadEngine(text); ok {
-			policies.Engines[engine.Name] = engine.Version
+		if engine, version, ok := container.ReadEngine(text); ok {
+			policies.Engines[engine] = version
 			continue
 		}
 		found, err := container.Read(name, text)

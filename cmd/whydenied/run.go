@@ -16,6 +16,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/explain/track"
 	"github.com/whydenied/whydenied/parser/source"
 )
 
@@ -136,7 +137,7 @@ func (s *stream) narrow() {
 		say(s.stderr, "which processes are the command's cannot be told here; everything that is refused on this host is explained")
 		return
 	}
-	if tier, _ := s.tracker.Tier(); tier == container.TierProc {
+	if tier, _ := s.tracker.Tier(); tier == track.TierProc {
 		say(s.stderr, "which processes are the command's cannot be told without eBPF or the process connector; everything that is refused on this host is explained")
 		return
 	}

@@ -1,5 +1,5 @@
-// Package bundle writes and reads evidence bundles: one file with what is needed
-// to explain a host's denials on another machine. It is a tar archive,
+// Package bundle collects, writes and reads evidence bundles: one file with what
+// is needed to explain a host's denials on another machine. It is a tar archive,
 // compressed with zstd (RFC 8878), whose first member is the manifest. What is
 // read from a bundle stays in memory, within bounds; nothing is unpacked.
 package bundle

@@ -74,7 +74,7 @@ func Read(r io.Reader) (*Bundle, error) {
 	in := &bounded{r: z, left: maxTotal + maxManifest + maxMembers*4<<10}
 	b, err := read(in)
 	if err != nil {
-		return nil, fmt.Errorf("the bundle is not used: %w", explain(err))
+		return nil, fmt.Errorf("the bundle is not used: %w", meaning(err))
 	}
 	return b, nil
 }
@@ -172,8 +172,8 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// explain says what an error of reading means.
-func explain(err error) error {
+// meaning says what an error of reading means.
+func meaning(err error) error {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("it ends early; copy it again")

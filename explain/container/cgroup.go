@@ -2,7 +2,6 @@ package container
 
 import (
 	"regexp"
-	"strconv"
 	"strings"
 )
 
@@ -19,54 +18,32 @@ func FromCgroup(path string) (id, runtime string, ok bool) {
 	if parts := strings.Split(path, ":"); len(parts) == 3 && !strings.Contains(parts[1]+parts[2], "/") {
 		return fromSegment(parts[0], parts[1]+"-"+parts[2]+".scope")
 	}
-	if named := containersIn(path); len(named) > 0 {
-		return named[0].id, named[0].runtime, true
+	if named := InCgroup(path); len(named) > 0 {
+		return named[0].ID, named[0].Runtime, true
 	}
 	return "", "", false
 }
 
 var procCgroup = regexp.MustCompile(`^\d+:[^:/]*:(/.*?)\n?$`)
 
-// named is a container that a cgroup path names.
-type named struct{ id, runtime string }
+// A Named is a container that a cgroup path names. The runtime is "" where the
+// path does not tell.
+type Named struct{ ID, Runtime string }
 
-// containersIn returns the containers of a cgroup path, the innermost first: a
-// container that runs in another is in a cgroup below it.
-func containersIn(path string) []named {
+// InCgroup returns the containers that a cgroup path names, the innermost first:
+// a container that runs in another is in a cgroup below it. A path is such as
+// /proc/PID/cgroup has; one of more than 4096 bytes names none.
+func InCgroup(path string) []Named {
 	if len(path) > 4096 { // PATH_MAX
 		return nil
 	}
-	var all []named
+	var all []Named
 	segments := strings.Split(strings.Trim(path, "/"), "/")
 	for i := len(segments) - 1; i >= 0; i-- {
 		id, runtime, ok := fromSegment(strings.Join(segments[:i], "/"), segments[i])
-		if ok && (len(all) == 0 || all[len(all)-1].id != id) {
-			all = append(all, named{id, runtime})
+		if ok && (len(all) == 0 || all[len(all)-1].ID != id) {
+			all = append(all, Named{id, runtime})
 		}
-	}
-	return all
-}
-
-// A cgroup is one line of /proc/PID/cgroup (cgroups(7)).
-type cgroup struct {
-	hierarchy int    // 0 is cgroup v2
-	path      string // from the hierarchy's root
-}
-
-// parseCgroups reads /proc/PID/cgroup of a host with cgroup v1, v2 or both. Lines
-// that it does not understand are left out.
-func parseCgroups(text string) []cgroup {
-	var all []cgroup
-	for line := range strings.Lines(text) {
-		number, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
-		_, path, ok := strings.Cut(rest, ":") // controllers have no colon, paths may
-		hierarchy, err := strconv.Atoi(number)
-		if err != nil || hierarchy < 0 || !ok || !strings.HasPrefix(path, "/") {
-			continue
-		}
-		// The kernel says so of v2 (proc_cgroup_show of kernel/cgroup/cgroup.c).
-		path = strings.TrimSuffix(path, " (deleted)")
-		all = append(all, cgroup{hierarchy, path})
 	}
 	return all
 }

@@ -1,9 +1,9 @@
 // Package container says which container a process belongs to, with the
 // evidence for it, and never guesses: no evidence means unknown.
 //
-// An Inventory answers from saved metadata, for logs of another time or host.
-// A Tracker follows the processes and containers of this host while they live,
-// so that it can answer for those that have ended.
+// It holds values alone: an Inventory answers from saved metadata, for logs of
+// another time or host. The package track follows this host's containers while
+// they live.
 package container
 
 import (
@@ -61,7 +61,7 @@ type Container struct {
 	Privileged     bool
 	EngineVersion  string
 
-	Created  time.Time // or, if nothing else says, when a Tracker saw it start
+	Created  time.Time // or, if nothing else says, when it was seen to start
 	Started  time.Time // the last time
 	Finished time.Time // zero if it never did, or runs again
 	State    string    // as the engine spells it: running, exited, CONTAINER_EXITED
@@ -81,12 +81,13 @@ func (c *Container) title() string {
 	case name != "":
 		return name
 	case c.ID != "":
-		return shortID(c.ID)
+		return ShortID(c.ID)
 	}
 	return "without a name"
 }
 
-func shortID(id string) string {
+// ShortID returns an ID as people are shown it: the first 12 of 64 hex digits.
+func ShortID(id string) string {
 	if isHex(id, 64) {
 		return id[:12]
 	}
@@ -117,8 +118,8 @@ func (c *Container) ranAt(t time.Time) bool {
 	return true
 }
 
-// merge fills what is unknown of a container from other metadata of the same.
-func (c *Container) merge(o Container) {
+// Merge fills what is unknown of a container from other metadata of the same.
+func (c *Container) Merge(o Container) {
 	for _, s := range []struct {
 		to   *string
 		from string

@@ -5,14 +5,96 @@ import (
 	"strings"
 )
 
-// An Engine is a container engine and its version, which decide what its default
-// profiles are.
-type Engine struct{ Name, Version string } // docker, podman, containerd or cri-o; "28.1.0"
+// An Engine is what is known of a container engine, whatever its version. In
+// Sockets and file names RUN is /run, or the runtime directory of a user whose
+// engine it is (/run/user/1000), and DATA is /var/lib or ~/.local/share; ID is the
+// container's, and * is a namespace.
+type Engine struct {
+	Name string // as Container.Runtime and ReadEngine have it
+	// Profiles are the AppArmor profiles of containers that name none. One that ends
+	// in a dash is followed by a version.
+	Profiles []string
+	Sockets  []string
+	Endpoint string // the environment variable that names another socket, as unix://PATH
+	Docker   bool   // it has Docker's API, and its commands under its own name; else the CRI
+	Rootless bool   // users run it too, with sockets of their own
+	Program  string // whose --version is the engine's
 
-// ReadEngine returns the engine that a saved `docker version`, `docker info`,
+	Bundles []string // config.json of OCI bundles, in which everything is resolved
+	Configs []string // what the engine has itself of a container
+	States  []string // state.json of its runc
+	Names   []string // containers.json of containers/storage
+}
+
+// Engines are the engines that are known. It is not to be changed.
+var Engines = []Engine{
+	{
+		Name: "docker", Profiles: []string{"docker-default"}, Program: "dockerd",
+		Sockets: []string{"RUN/docker.sock"}, Endpoint: "DOCKER_HOST", Docker: true, Rootless: true,
+		Bundles: []string{"RUN/docker/containerd/daemon/io.containerd.runtime.v2.task/*/ID/config.json"}, // else containerd's
+		Configs: []string{"DATA/docker/containers/ID/config.v2.json"},
+		States:  []string{"RUN/docker/runtime-runc/*/ID/state.json"},
+	},
+	{
+		Name: "podman", Profiles: []string{"containers-default-"}, Program: "podman",
+		Sockets: []string{"RUN/podman/podman.sock"}, Docker: true, Rootless: true,
+		Bundles: []string{
+			"DATA/containers/storage/overlay-containers/ID/userdata/config.json",
+			"RUN/containers/storage/overlay-containers/ID/userdata/config.json", // CRI-O's too
+			"RUN/containers/overlay-containers/ID/userdata/config.json",
+		},
+		Names: []string{"DATA/containers/storage/overlay-containers/containers.json", "DATA/containers/storage/overlay-containers/volatile-containers.json"},
+	},
+	{
+		Name: "containerd", Profiles: []string{"cri-containerd.apparmor.d"}, Program: "containerd",
+		Sockets:  []string{"RUN/containerd/containerd.sock", "RUN/k3s/containerd/containerd.sock"},
+		Endpoint: "CONTAINER_RUNTIME_ENDPOINT", // crictl's
+		Bundles:  []string{"RUN/containerd/io.containerd.runtime.v2.task/*/ID/config.json", "RUN/k3s/containerd/io.containerd.runtime.v2.task/*/ID/config.json"},
+		States:   []string{"RUN/containerd/runc/*/ID/state.json"},
+	},
+	{
+		Name: "cri-o", Profiles: []string{"crio-default"}, Program: "crio",
+		Sockets: []string{"RUN/crio/crio.sock"}, Endpoint: "CONTAINER_RUNTIME_ENDPOINT",
+	},
+	{Name: "lxc", Profiles: []string{"lxc-container-default", "lxc-container-default-cgns"}},
+}
+
+// EngineOf returns the engine that gives an AppArmor profile to containers that
+// name none, or the zero Engine.
+func EngineOf(profile string) Engine {
+	for _, e := range Engines {
+		for _, name := range e.Profiles {
+			if profile == name || strings.HasSuffix(name, "-") && strings.HasPrefix(profile, name) {
+				return e
+			}
+		}
+	}
+	return Engine{}
+}
+
+// fixedProfile returns the AppArmor profile of containers that name none, or "" if
+// more than the engine decides which that is.
+func (e Engine) fixedProfile() string {
+	if len(e.Profiles) != 1 || strings.HasSuffix(e.Profiles[0], "-") {
+		return ""
+	}
+	return e.Profiles[0]
+}
+
+// EngineNamed returns the engine of a name, or the zero Engine.
+func EngineNamed(name string) Engine {
+	for _, e := range Engines {
+		if e.Name == name {
+			return e
+		}
+	}
+	return Engine{}
+}
+
+// ReadEngine returns the name and the version of the engine that a saved `docker version`, `docker info`,
 // `podman version`, `podman info` or `crictl version` in JSON, or the answer to
 // /version of the Docker Engine API, speaks of, and reports false for anything else. Only Docker's version always has a server.
-func ReadEngine(text []byte) (Engine, bool) {
+func ReadEngine(text []byte) (name, version string, ok bool) {
 	var in struct {
 		ServerVersion  string // docker info
 		Server, Client *struct{ Version string }
@@ -23,29 +105,29 @@ func ReadEngine(text []byte) (Engine, bool) {
 		RuntimeVersion string
 	}
 	if json.Unmarshal(text, &in) != nil {
-		return Engine{}, false
+		return "", "", false
 	}
 	var podman struct{ Version string }
 	_ = json.Unmarshal(in.Version, &podman) // of crictl it is a string
 	if len(in.Components) > 0 {
 		switch engine := in.Components[0]; engine.Name {
 		case "Engine":
-			return Engine{"docker", engine.Version}, true
+			return "docker", engine.Version, true
 		case "Podman Engine":
-			return Engine{"podman", engine.Version}, true
+			return "podman", engine.Version, true
 		}
 	}
 	switch {
 	case in.ServerVersion != "":
-		return Engine{"docker", in.ServerVersion}, true
+		return "docker", in.ServerVersion, true
 	case in.RuntimeVersion != "" && in.RuntimeName != "":
-		return Engine{strings.ToLower(in.RuntimeName), strings.TrimPrefix(in.RuntimeVersion, "v")}, true
+		return strings.ToLower(in.RuntimeName), strings.TrimPrefix(in.RuntimeVersion, "v"), true
 	case in.Host != nil && podman.Version != "":
-		return Engine{"podman", podman.Version}, true
+		return "podman", podman.Version, true
 	case in.Server != nil && in.Server.Version != "":
-		return Engine{"docker", in.Server.Version}, true
+		return "docker", in.Server.Version, true
 	case in.Client != nil && in.Client.Version != "":
-		return Engine{"podman", in.Client.Version}, true
+		return "podman", in.Client.Version, true
 	}
-	return Engine{}, false
+	return "", "", false
 }

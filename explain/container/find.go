@@ -26,15 +26,16 @@ type Inventory struct {
 // Add adds containers. What is already there under the same ID is completed.
 func (inv *Inventory) Add(containers ...Container) {
 	for _, c := range containers {
-		if known := inv.byID(c.ID); known != nil {
-			known.merge(c)
+		if known := inv.ByID(c.ID); known != nil {
+			known.Merge(c)
 			continue
 		}
 		inv.Containers = append(inv.Containers, c)
 	}
 }
 
-func (inv *Inventory) byID(id string) *Container {
+// ByID returns the container of an ID, or nil.
+func (inv *Inventory) ByID(id string) *Container {
 	for i := range inv.Containers {
 		if id != "" && inv.Containers[i].ID == id {
 			return &inv.Containers[i]
@@ -53,7 +54,7 @@ func (inv *Inventory) Find(s Subject) Container {
 	if c, ok := inv.byCgroup(s); ok {
 		return c
 	}
-	if c, ok := inv.byPID(s); ok {
+	if c, ok := inv.ByPID(s); ok {
 		return c
 	}
 	return inv.byProfile(s)
@@ -72,8 +73,8 @@ func (inv *Inventory) byCgroup(s Subject) (Container, bool) {
 	if !ok {
 		return Container{}, false
 	}
-	evidence := fmt.Sprintf("the cgroup of the process, %s, names container %s", s.CgroupPath, shortID(id))
-	if c := inv.byID(id); c != nil {
+	evidence := fmt.Sprintf("the cgroup of the process, %s, names container %s", s.CgroupPath, ShortID(id))
+	if c := inv.ByID(id); c != nil {
 		return c.with(High, evidence), true
 	}
 	// Some metadata have the ID's first 12 digits only.
@@ -86,7 +87,9 @@ func (inv *Inventory) byCgroup(s Subject) (Container, bool) {
 	return c.with(High, evidence), true
 }
 
-func (inv *Inventory) byPID(s Subject) (Container, bool) {
+// ByPID returns the container whose first process a process is, if it was at the
+// time, with Evidence and Confidence.
+func (inv *Inventory) ByPID(s Subject) (Container, bool) {
 	for i := range inv.Containers {
 		c := &inv.Containers[i]
 		if s.PID <= 0 || c.PID != s.PID || !sameNode(c.Node, s.Node) || contradicts(s.Label, c.AppArmorProfile) {
@@ -130,7 +133,7 @@ func (inv *Inventory) byProfile(s Subject) Container {
 	}
 	if len(fit) == 1 {
 		confidence := Medium
-		if isDefault(fit[0].AppArmorProfile) {
+		if EngineOf(fit[0].AppArmorProfile).Name != "" {
 			confidence = Low // other containers, not in the inventory, have it too
 		}
 		evidence := []string{"only container with AppArmor profile " + fit[0].AppArmorProfile}
@@ -222,15 +225,6 @@ func hasProfile(label, profile string) bool {
 		}
 	}
 	return false
-}
-
-// isDefault reports whether a profile is what an engine gives every container.
-func isDefault(profile string) bool {
-	switch profile {
-	case "docker-default", "cri-containerd.apparmor.d", "crio-default", "lxc-container-default", "lxc-container-default-cgns":
-		return true
-	}
-	return strings.HasPrefix(profile, "containers-default-")
 }
 
 // sameNode reports whether two names can be of the same host: either unknown, or

@@ -62,7 +62,7 @@ type podContainer struct {
 type containerState struct {
 	ContainerID           string
 	ExitCode              int
-	StartedAt, FinishedAt timestamp
+	StartedAt, FinishedAt Timestamp
 }
 
 type podStatus struct {
@@ -75,7 +75,7 @@ func readPod(object []byte) ([]Container, error) {
 	var in struct {
 		Metadata struct {
 			Name, Namespace   string
-			CreationTimestamp timestamp
+			CreationTimestamp Timestamp
 			Annotations       map[string]string
 		}
 		Spec struct {
@@ -144,7 +144,6 @@ func (c *Container) podProfiles(pod, own securityContext, annotation string) {
 	if seccomp == nil {
 		seccomp = pod.SeccompProfile
 	}
-	engine := map[string]string{"containerd": "cri-containerd.apparmor.d", "cri-o": "crio-default", "docker": "docker-default"}[c.Runtime]
 	local, isLocal := strings.CutPrefix(annotation, "localhost/")
 	switch {
 	case appArmor != nil && appArmor.Type == "Localhost":
@@ -156,7 +155,7 @@ func (c *Container) podProfiles(pod, own securityContext, annotation string) {
 	case own.Privileged && appArmor == nil:
 		c.AppArmorProfile = "unconfined"
 	default: // RuntimeDefault, which is also what nothing means where AppArmor is on
-		c.AppArmorProfile = engine
+		c.AppArmorProfile = EngineNamed(c.Runtime).fixedProfile()
 	}
 	switch {
 	case own.Privileged, seccomp != nil && seccomp.Type == "Unconfined":

@@ -2,7 +2,6 @@ package container
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +13,23 @@ import (
 
 // kinds are the metadata that Read understands, for people.
 const kinds = "saved output of `docker inspect`, `podman inspect`, `crictl inspect` or `kubectl get pod -o json`, an OCI bundle's config.json, runc's state.json or Docker's config.v2.json"
+
+// Metadata is one text that a host has about one container, or about its engine.
+type Metadata struct {
+	Container string // its ID; "" for an engine's version
+	Name      string // the file, or the engine's socket and the question to it
+	Text      []byte
+}
+
+// Containers reads a container's metadata: what Read gives, under the ID that
+// is known though the text may not say it.
+func (m Metadata) Containers() ([]Container, error) {
+	found, err := Read(m.Name, m.Text)
+	if err == nil && len(found) == 1 && found[0].ID == "" {
+		found[0].ID = m.Container
+	}
+	return found, err
+}
 
 // Read returns the containers of one file of saved metadata, whatever engine it
 // is from: one JSON value, an array of them, or several in a row. The name is
@@ -106,8 +122,8 @@ type state struct {
 	Running    bool
 	Pid        int
 	ExitCode   int
-	StartedAt  timestamp
-	FinishedAt timestamp
+	StartedAt  Timestamp
+	FinishedAt Timestamp
 	OciVersion string // Podman's
 	CgroupPath string // Podman's
 }
@@ -117,7 +133,7 @@ type state struct {
 func readDocker(object []byte) (Container, error) {
 	var in struct {
 		ID, Name, Image                 string
-		Created                         timestamp
+		Created                         Timestamp
 		Path                            string
 		Args                            []string
 		State                           state
@@ -187,72 +203,6 @@ func (c *Container) securityOptions(options []string) {
 	}
 }
 
-// A criContainer is the part of crictl inspect that is read here. Of containerd
-// and CRI-O, info is the same.
-type criContainer struct {
-	Status criStatus `json:"status"`
-	Info   criInfo   `json:"info"`
-}
-
-type criStatus struct {
-	ID       string `json:"id"`
-	Metadata struct {
-		Name string `json:"name"`
-	} `json:"metadata"`
-	State      string    `json:"state"`
-	CreatedAt  timestamp `json:"createdAt"`
-	StartedAt  timestamp `json:"startedAt"`
-	FinishedAt timestamp `json:"finishedAt"`
-	ExitCode   int       `json:"exitCode"`
-	Image      struct {
-		Image              string `json:"image"`
-		UserSpecifiedImage string `json:"userSpecifiedImage"`
-	} `json:"image"`
-	Labels map[string]string `json:"labels"`
-}
-
-type criInfo struct {
-	PID         int    `json:"pid"`
-	RuntimeType string `json:"runtimeType"` // containerd's
-	Privileged  bool   `json:"privileged"`  // CRI-O's
-	Config      struct {
-		Linux struct {
-			SecurityContext struct {
-				Privileged bool `json:"privileged"`
-			} `json:"security_context"`
-		} `json:"linux"`
-	} `json:"config"`
-	RuntimeSpec json.RawMessage `json:"runtimeSpec"`
-}
-
-// readCRI reads crictl inspect, of containerd and of CRI-O.
-func readCRI(object []byte) (Container, error) {
-	var in criContainer
-	if err := json.Unmarshal(object, &in); err != nil {
-		return Container{}, broken("crictl inspect", err)
-	}
-	var c Container
-	if len(in.Info.RuntimeSpec) > 0 && string(in.Info.RuntimeSpec) != "null" {
-		var err error
-		if c, err = readOCI("", in.Info.RuntimeSpec); err != nil {
-			return c, err
-		}
-	}
-	s := in.Status
-	c.ID, c.PID, c.Name, c.Image, c.State, c.ExitCode = s.ID, in.Info.PID, s.Metadata.Name, s.Image.Image, s.State, s.ExitCode
-	c.Created, c.Started, c.Finished = s.CreatedAt.Time, s.StartedAt.Time, s.FinishedAt.Time
-	// The kubelet labels containers; others need not, and the bundle's annotations are the runtime's.
-	c.Pod, c.Namespace = cmp.Or(c.Pod, s.Labels["io.kubernetes.pod.name"]), cmp.Or(c.Namespace, s.Labels["io.kubernetes.pod.namespace"])
-	c.Privileged = in.Info.Privileged || in.Info.Config.Linux.SecurityContext.Privileged
-	if s.Image.UserSpecifiedImage != "" {
-		c.Image = s.Image.UserSpecifiedImage
-	}
-	if in.Info.RuntimeType != "" && c.Runtime == "" {
-		c.Runtime = "containerd" // CRI-O does not say
-	}
-	return c, nil
-}
-
 // readStorage reads one element of containers.json of containers/storage, which
 // has the names of Podman's containers.
 func readStorage(object []byte) (Container, error) {
@@ -280,7 +230,7 @@ func readRunc(object []byte) (Container, error) {
 	var in struct {
 		ID      string
 		PID     int       `json:"init_process_pid"`
-		Created timestamp // when the first process was made
+		Created Timestamp // when the first process was made
 		Config  struct {
 			Labels          []string
 			AppArmorProfile string `json:"apparmor_profile"`
@@ -326,12 +276,12 @@ func broken(kind string, err error) error {
 	return fmt.Errorf("looks like %s, but %w", kind, err)
 }
 
-// timestamp is a time as engines write it: RFC 3339 with any precision, or (the
+// A Timestamp is a time as engines write it: RFC 3339 with any precision, or (the
 // CRI) nanoseconds since 1970 as a number or a string. Zero times of either, and
 // what is neither, are the zero time.
-type timestamp struct{ time.Time }
+type Timestamp struct{ time.Time }
 
-func (t *timestamp) UnmarshalJSON(text []byte) error {
+func (t *Timestamp) UnmarshalJSON(text []byte) error {
 	s := strings.Trim(string(text), `"`)
 	if parsed, err := time.Parse(time.RFC3339Nano, s); err == nil {
 		if parsed.Year() > 1970 { // Docker's zero is year 1, the CRI's 1970
@@ -341,13 +291,13 @@ func (t *timestamp) UnmarshalJSON(text []byte) error {
 	}
 	var ns int64
 	if _, err := fmt.Sscanf(s, "%d", &ns); err == nil {
-		*t = nanoseconds(ns)
+		*t = Nanoseconds(ns)
 	}
 	return nil
 }
 
-// nanoseconds is a time of the CRI.
-func nanoseconds(since1970 int64) (t timestamp) {
+// Nanoseconds is a time of the CRI; what is not after 1970 is the zero time.
+func Nanoseconds(since1970 int64) (t Timestamp) {
 	if since1970 > 0 {
 		t.Time = time.Unix(0, since1970).UTC()
 	}

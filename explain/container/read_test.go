@@ -86,7 +86,7 @@ func TestReadComposeService(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "web", c[0].Service)
 	other := Container{ID: "a"}
-	other.merge(c[0])
+	other.Merge(c[0])
 	assert.Equal(t, "web", other.Service)
 }
 
@@ -134,7 +134,7 @@ func TestTimestamp(t *testing.T) {
 		`"1772355601500000000"`: time.Date(2026, 3, 1, 9, 0, 1, 5e8, time.UTC),
 		`1772355601500000000`:   time.Date(2026, 3, 1, 9, 0, 1, 5e8, time.UTC),
 	} {
-		var got timestamp
+		var got Timestamp
 		require.NoError(t, json.Unmarshal([]byte(text), &got), text)
 		assert.True(t, want.Equal(got.Time), "%s: %v", text, got.Time)
 	}

@@ -81,7 +81,7 @@ func appArmor(f Facts) []Answer {
 		a.Why = "no refusal here is AppArmor's, until it is booted with apparmor=1 security=apparmor"
 	case errors.Is(f.AppArmor.Err, fs.ErrNotExist):
 		a.Status = Unknown
-		a.Found = "AppArmor is on, and " + apparmorfs + " is not there"
+		a.Found = "AppArmor is on, and " + AppArmorFS + " is not there"
 		a.Why = "which profiles are loaded cannot be read"
 		a.Do, a.Undo = "mount -t securityfs securityfs /sys/kernel/security", "umount /sys/kernel/security"
 	case f.AppArmor.Err != nil:

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -13,9 +15,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/whydenied/whydenied/explain/container"
 )
 
-const apparmorfs = "/sys/kernel/security/apparmor"
+// AppArmorFS is where the kernel shows AppArmor's policy
+// (security/apparmor/apparmorfs.c).
+const AppArmorFS = "/sys/kernel/security/apparmor"
 
 // appArmor reads AppArmor's parameters and the profiles that are loaded.
 func (h Host) appArmor() AppArmor {
@@ -25,12 +32,12 @@ func (h Host) appArmor() AppArmor {
 		Mode:    h.value(parameters + "mode"),
 		Audit:   h.value(apparmorAudit),
 	}
-	list := h.value(apparmorfs + "/profiles")
+	list := h.value(AppArmorFS + "/profiles")
 	if a.Err = list.Err; a.Err != nil {
 		return a
 	}
 	details := map[string]Loaded{}
-	h.details(apparmorfs+"/policy/profiles", "", details)
+	h.details(AppArmorFS+"/policy/profiles", "", details)
 	for line := range strings.Lines(list.Text) {
 		// NAME (MODE), where a name can hold anything but a line end.
 		line = strings.TrimSuffix(strings.TrimRight(line, "\n"), ")")
@@ -133,14 +140,17 @@ func (h Host) cgroups() string {
 
 // sockets lists the sockets of container engines.
 func (h Host) sockets() []string {
-	places := []string{
-		"/run/docker.sock", "/run/podman/podman.sock", "/run/containerd/containerd.sock",
-		"/run/k3s/containerd/containerd.sock", "/run/crio/crio.sock",
-	}
 	users, _ := filepath.Glob(h.Root + "/run/user/*")
-	for _, dir := range users {
-		dir = strings.TrimPrefix(dir, h.Root)
-		places = append(places, dir+"/docker.sock", dir+"/podman/podman.sock")
+	var places []string
+	for i, run := range append([]string{h.Root + "/run"}, users...) {
+		for _, e := range container.Engines {
+			if i > 0 && !e.Rootless {
+				continue
+			}
+			for _, socket := range e.Sockets {
+				places = append(places, strings.Replace(socket, "RUN", strings.TrimPrefix(run, h.Root), 1))
+			}
+		}
 	}
 	return slices.DeleteFunc(places, func(place string) bool { return !h.exists(place) })
 }
@@ -235,3 +245,26 @@ func before(version string, than ...int) bool {
 	}
 	return false
 }
+
+// RunProgram is a Host.Run on this host. What it does not find on the user's PATH
+// may be in the folders of root's. A program has 20 s.
+func RunProgram(ctx context.Context, program string, args ...string) ([]byte, error) {
+	path, err := exec.LookPath(program)
+	for _, dir := range []string{"/usr/local/sbin/", "/usr/sbin/", "/sbin/"} {
+		if err != nil {
+			path, err = exec.LookPath(dir + program)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", program, exec.ErrNotFound)
+	}
+	ctx, cancel := context.WithTimeout(ctx, programTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.WaitDelay = time.Second
+	cmd.Stderr = io.Discard
+	return cmd.Output()
+}
+
+// programTimeout bounds one program: a hanging runtime must not hang the doctor.
+const programTimeout = 20 * time.Second

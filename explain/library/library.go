@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -137,7 +138,7 @@ func (l *Library) Source(profile *apparmor.Profile) string {
 	switch {
 	case file.Builtin == "":
 		return file.Name
-	case l.Engines[EngineOf(profile.Name)] != "", slices.Contains(l.named, profile.Policy),
+	case l.Engines[container.EngineOf(profile.Name).Name] != "", slices.Contains(l.named, profile.Policy),
 		strings.HasPrefix(profile.Name, "containers-default-"): // whose version the profile's name tells
 		return file.Builtin
 	}
@@ -160,7 +161,7 @@ func (l *Library) Profile(name string) *apparmor.Profile {
 	if profile := l.inDirectory(name); profile != nil {
 		return profile
 	}
-	file, ok := apparmor.BuiltinVersion(name, l.Engines[EngineOf(name)])
+	file, ok := apparmor.BuiltinVersion(name, l.Engines[container.EngineOf(name).Name])
 	if !ok {
 		file, ok = apparmor.Builtin(name)
 	}

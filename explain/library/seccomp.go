@@ -65,7 +65,7 @@ func (l *Library) Seccomp(c container.Container, label string, arch seccomp.Arch
 	}
 	engine := c.Runtime
 	if engine == "" {
-		engine = EngineOf(label)
+		engine = container.EngineOf(label).Name
 	}
 	if engine == "" {
 		return nil, "the record does not say which seccomp profile is in force; name it with --seccomp, or the containers with --inventory"
@@ -158,20 +158,4 @@ func (l *Library) containerSeccomp(c container.Container) (*seccomp.Profile, str
 func sameJSON(a, b string) bool {
 	var compactA, compactB bytes.Buffer
 	return json.Compact(&compactA, []byte(a)) == nil && json.Compact(&compactB, []byte(b)) == nil && bytes.Equal(compactA.Bytes(), compactB.Bytes())
-}
-
-// EngineOf returns the container engine whose default AppArmor profile a label
-// names, or "".
-func EngineOf(label string) string {
-	switch {
-	case label == "docker-default":
-		return "docker"
-	case label == "cri-containerd.apparmor.d":
-		return "containerd"
-	case strings.HasPrefix(label, "containers-default-"):
-		return "podman"
-	case label == "crio-default":
-		return "cri-o"
-	}
-	return ""
 }

@@ -4,6 +4,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/whydenied/whydenied/explain/container"
 )
 
 // A sentence says who was refused what, in three parts that are printed in
@@ -153,7 +155,7 @@ func whoIs(f *Finding, passive bool) []string {
 	if c.Image != "" {
 		inside = append(inside, quoted(shortDigest(c.Image)))
 	}
-	id := Escape(shortID(c.ID))
+	id := Escape(container.ShortID(c.ID))
 	switch {
 	case c.Name != "":
 		who = append(who, say("in container %", c.Name)...)
@@ -195,14 +197,6 @@ func podName(c *Container) string {
 		return quoted(c.Pod)
 	}
 	return quoted(c.Namespace + "/" + c.Pod)
-}
-
-// shortID cuts a container's 64 hex digits to the 12 that engines print.
-func shortID(id string) string {
-	if len(id) == 64 && strings.Trim(id, "0123456789abcdef") == "" {
-		return id[:12]
-	}
-	return id
 }
 
 // shortDigest cuts the digest of an image's name to 12 digits.

@@ -1,4 +1,4 @@
-package container
+package track
 
 import (
 	"bytes"
@@ -8,10 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/whydenied/whydenied/explain/container"
 )
 
 // A criAPI is the socket of an engine with Kubernetes's CRI in its version
@@ -20,36 +20,10 @@ import (
 // (doc/PROTOCOL-HTTP2.md of gRPC).
 type criAPI string
 
-// criEngines returns the system's engines with the CRI that may know a container of
-// a runtime, "" if that is not known, and whose socket is there. As with crictl,
-// CONTAINER_RUNTIME_ENDPOINT is where to ask instead.
-func criEngines(runtime string) []api {
-	containerd, crio := []string{"/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock"}, []string{"/run/crio/crio.sock"}
-	var sockets []string
-	switch runtime {
-	case "containerd":
-		sockets = containerd
-	case "cri-o":
-		sockets = crio
-	case "":
-		sockets = append(containerd, crio...)
-	}
-	if own, ok := strings.CutPrefix(os.Getenv("CONTAINER_RUNTIME_ENDPOINT"), "unix://"); ok && len(sockets) > 0 {
-		sockets = []string{own}
-	}
-	var found []api
-	for _, socket := range sockets {
-		if _, err := os.Stat(socket); err == nil {
-			found = append(found, criAPI(socket))
-		}
-	}
-	return found
-}
-
-func (socket criAPI) version(ctx context.Context) (Metadata, error) {
+func (socket criAPI) version(ctx context.Context) (container.Metadata, error) {
 	message, err := socket.call(ctx, "Version", nil, "its version")
 	if err != nil {
-		return Metadata{}, err
+		return container.Metadata{}, err
 	}
 	var answer struct { // as crictl version prints it
 		RuntimeName    string `json:"runtimeName"`
@@ -84,26 +58,26 @@ func (socket criAPI) list(ctx context.Context) (ids []string, err error) {
 	return ids, nil
 }
 
-func (socket criAPI) inspect(ctx context.Context, id string) (Metadata, error) {
+func (socket criAPI) inspect(ctx context.Context, id string) (container.Metadata, error) {
 	question := protowire.AppendTag(nil, 1, protowire.BytesType)
 	question = protowire.AppendString(question, id)
 	question = protowire.AppendTag(question, 2, protowire.VarintType)
 	question = protowire.AppendVarint(question, 1) // verbose: with info
-	message, err := socket.call(ctx, "ContainerStatus", question, "container "+shortID(id))
+	message, err := socket.call(ctx, "ContainerStatus", question, "container "+container.ShortID(id))
 	if err != nil {
-		return Metadata{}, err
+		return container.Metadata{}, err
 	}
 	var d decoder
 	return socket.answer(id, "/ContainerStatus/"+id, d.container(message), d.err)
 }
 
 // answer makes JSON of what was decoded.
-func (socket criAPI) answer(id, question string, decoded any, err error) (Metadata, error) {
+func (socket criAPI) answer(id, question string, decoded any, err error) (container.Metadata, error) {
 	if err != nil {
-		return Metadata{}, socket.broken(err)
+		return container.Metadata{}, socket.broken(err)
 	}
 	text, err := json.Marshal(decoded)
-	return Metadata{id, string(socket) + question, text}, err
+	return container.Metadata{Container: id, Name: string(socket) + question, Text: text}, err
 }
 
 func (socket criAPI) broken(err error) error {
@@ -190,7 +164,7 @@ func (d *decoder) text(message []byte, of protowire.Number) (text string) {
 }
 
 // container decodes a ContainerStatusResponse.
-func (d *decoder) container(message []byte) (c criContainer) {
+func (d *decoder) container(message []byte) (c container.CRI) {
 	d.fields(message, func(field protowire.Number, _ uint64, bytes []byte) {
 		switch field {
 		case 1:
@@ -205,8 +179,8 @@ func (d *decoder) container(message []byte) (c criContainer) {
 }
 
 // status decodes a ContainerStatus.
-func (d *decoder) status(message []byte) criStatus {
-	s := criStatus{State: containerStates[0], Labels: map[string]string{}}
+func (d *decoder) status(message []byte) container.CRIStatus {
+	s := container.CRIStatus{State: containerStates[0], Labels: map[string]string{}}
 	d.fields(message, func(field protowire.Number, number uint64, bytes []byte) {
 		switch field {
 		case 1:
@@ -216,11 +190,11 @@ func (d *decoder) status(message []byte) criStatus {
 		case 3:
 			s.State = containerStates[min(number, 3)]
 		case 4:
-			s.CreatedAt = nanoseconds(int64(number))
+			s.CreatedAt = container.Nanoseconds(int64(number))
 		case 5:
-			s.StartedAt = nanoseconds(int64(number))
+			s.StartedAt = container.Nanoseconds(int64(number))
 		case 6:
-			s.FinishedAt = nanoseconds(int64(number))
+			s.FinishedAt = container.Nanoseconds(int64(number))
 		case 7:
 			s.ExitCode = int(int32(number))
 		case 8:

@@ -1,4 +1,4 @@
-package container
+package track
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/whydenied/whydenied/explain/container"
 )
 
 // Bounds of what is kept of containers, dead ones included, by last use.
@@ -25,7 +27,7 @@ const askAgain = time.Second
 // engines answer. It can be used by several goroutines.
 type cache struct {
 	disk    disk
-	inspect func(ctx context.Context, engine api, id string) (Container, error)
+	inspect func(ctx context.Context, engine api, id string) (container.Container, error)
 
 	mu      sync.Mutex
 	live    bool // a container that is not known yet has just been made
@@ -37,8 +39,8 @@ type cache struct {
 	byID           map[string]bundle
 	bundled        []string // keys of both, oldest first
 	scanned        time.Time
-	known          *Inventory         // of all entries; nil if they have changed since
-	shaped         map[string][]named // containersIn of paths
+	known          *container.Inventory         // of all entries; nil if they have changed since
+	shaped         map[string][]container.Named // container.InCgroup of paths
 }
 
 // knowsAll says whether all containers that there are have been seen, and those
@@ -57,11 +59,11 @@ type key struct {
 
 type entry struct {
 	mu       sync.Mutex // held while metadata are looked up
-	c        Container
+	c        container.Container
 	found    bool
 	complete bool // nothing more is to be had
 	read     time.Time
-	bundle   string // that was known then
+	bundle   string // folder of the last that was known
 	asked    time.Time
 	patience time.Duration
 	used     int // under the cache's lock, as is size
@@ -69,16 +71,16 @@ type entry struct {
 }
 
 func newCache() *cache {
-	return &cache{inspect: inspect, entries: map[key]*entry{}, byPath: map[string]bundle{}, byName: map[string]bundle{}, byID: map[string]bundle{}, shaped: map[string][]named{}}
+	return &cache{inspect: inspect, entries: map[key]*entry{}, byPath: map[string]bundle{}, byName: map[string]bundle{}, byID: map[string]bundle{}, shaped: map[string][]container.Named{}}
 }
 
 // An identity is the container that a process's cgroups name.
 type identity struct {
 	key
 	runtime string
-	inner   named  // the innermost container, if it runs in that of the key
-	path    string // the cgroup that names it
-	bundle  bundle // if known
+	inner   container.Named // the innermost container, if it runs in that of the key
+	path    string          // the cgroup that names it
+	bundle  bundle          // if known
 }
 
 // userSlice is where systemd has what a user runs, rootless containers included.
@@ -103,12 +105,12 @@ func (k *cache) identify(m *membership) (identity, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, c := range m.cgroups {
-		all := k.containersIn(c.path)
+		all := k.inCgroup(c.path)
 		if len(all) == 0 {
 			continue
 		}
 		outer := all[len(all)-1]
-		id := identity{key: key{outer.id, ownerOf(c.path)}, runtime: outer.runtime, path: c.path}
+		id := identity{key: key{outer.ID, ownerOf(c.path)}, runtime: outer.Runtime, path: c.path}
 		if len(all) > 1 {
 			id.inner = all[0]
 		}
@@ -125,14 +127,14 @@ func (k *cache) identify(m *membership) (identity, bool) {
 	return identity{}, false
 }
 
-// containersIn is the function of that name with a memory of the answers.
-func (k *cache) containersIn(path string) []named {
+// inCgroup is container.InCgroup with a memory of the answers.
+func (k *cache) inCgroup(path string) []container.Named {
 	all, known := k.shaped[path]
 	if !known {
 		if len(k.shaped) >= maxBundles {
 			clear(k.shaped)
 		}
-		all = containersIn(path)
+		all = container.InCgroup(path)
 		k.shaped[path] = all
 	}
 	return all
@@ -207,15 +209,19 @@ func (k *cache) scan(now time.Time) {
 
 // container returns the metadata of a container, and looks them up if they are
 // not known: on disk, then with ask from its engine, which can take seconds.
-func (k *cache) container(ctx context.Context, id identity, ask bool) Container {
-	if id.inner.id != "" {
-		return Container{ID: id.inner.id, Runtime: id.inner.runtime, Parent: id.id, CgroupPath: id.path}
+func (k *cache) container(ctx context.Context, id identity, ask bool) container.Container {
+	if id.inner.ID != "" {
+		return container.Container{ID: id.inner.ID, Runtime: id.inner.Runtime, Parent: id.id, CgroupPath: id.path}
 	}
 	e := k.entry(id.key)
 	e.mu.Lock()
 	looked := false
-	if now := time.Now(); !e.complete && (now.Sub(e.read) >= askAgain || id.bundle.dir != e.bundle) {
-		e.read, e.bundle = now, id.bundle.dir
+	later := id.bundle.dir != "" && id.bundle.dir != e.bundle // the bundle got known since
+	if now := time.Now(); later || !e.complete && now.Sub(e.read) >= askAgain {
+		if later {
+			e.bundle = id.bundle.dir
+		}
+		e.read = now
 		k.read(e, id)
 		looked = true
 	}
@@ -239,20 +245,20 @@ func (k *cache) container(ctx context.Context, id identity, ask bool) Container 
 // read completes an entry from disk. What has been found stays when it is gone
 // from there.
 func (k *cache) read(e *entry, id identity) {
-	c, found := k.disk.read(id.id, id.uid, id.bundle.dir)
-	c.merge(e.c)
+	c, found := k.disk.read(id.id, id.uid, e.bundle)
+	c.Merge(e.c)
 	if c.Runtime == "" || c.Runtime == "runc" && id.runtime != "" {
 		c.Runtime = id.runtime
 	}
 	e.c, e.found = c, e.found || found
-	e.complete = e.found && (c.Name != "" || len(engines(id.uid, c.Runtime)) == 0)
+	e.complete = e.complete || e.found && (c.Name != "" || len(engines(id.uid, c.Runtime)) == 0)
 }
 
 // ask completes an entry from the engine.
 func (k *cache) ask(ctx context.Context, e *entry, id identity) {
 	for _, engine := range engines(id.uid, e.c.Runtime) {
 		if c, err := k.inspect(ctx, engine, id.id); err == nil {
-			e.c.merge(c)
+			e.c.Merge(c)
 			e.found, e.complete = true, true
 			return
 		}
@@ -301,13 +307,13 @@ func (k *cache) weigh(id key, e *entry, size int) {
 
 // inventory returns what is known of every container: what the caller knows, and
 // all entries. It is made anew only when there is more.
-func (k *cache) inventory(given *Inventory) *Inventory {
+func (k *cache) inventory(given *container.Inventory) *container.Inventory {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.known != nil {
 		return k.known
 	}
-	var found []Container
+	var found []container.Container
 	for _, e := range k.entries {
 		if !e.mu.TryLock() {
 			continue // it is being looked up, and is of a process that is known
@@ -317,8 +323,8 @@ func (k *cache) inventory(given *Inventory) *Inventory {
 		}
 		e.mu.Unlock()
 	}
-	slices.SortFunc(found, func(a, b Container) int { return strings.Compare(a.ID, b.ID) })
-	k.known = &Inventory{}
+	slices.SortFunc(found, func(a, b container.Container) int { return strings.Compare(a.ID, b.ID) })
+	k.known = &container.Inventory{}
 	if given != nil {
 		k.known.Add(given.Containers...)
 	}

@@ -1,4 +1,4 @@
-package container
+package track
 
 import (
 	"context"
@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/whydenied/whydenied/explain/container"
 )
 
 // A recorded feed hands over what a test puts in.
@@ -56,7 +58,9 @@ func follow(t *testing.T, tier string) (*Tracker, *recorded) {
 	t.Cleanup(stop)
 	tracker := &Tracker{cache: newCache(), ctx: ctx, stop: stop, done: make(chan struct{}), asking: make(chan struct{}, 1), feed: f, tier: tier}
 	tracker.cache.disk.root = t.TempDir()
-	tracker.cache.inspect = func(context.Context, api, string) (Container, error) { return Container{}, os.ErrNotExist }
+	tracker.cache.inspect = func(context.Context, api, string) (container.Container, error) {
+		return container.Container{}, os.ErrNotExist
+	}
 	return tracker, f
 }
 
@@ -67,8 +71,8 @@ func TestFindLive(t *testing.T) {
 		`{"ociVersion":"1.0.2","process":{"apparmorProfile":"web"},"linux":{"cgroupsPath":"/docker/`+a+`","seccomp":{"defaultAction":"SCMP_ACT_ERRNO"}}}`)
 	now := time.Now()
 	at := func(ago time.Duration) time.Duration { return sinceBoot(now.Add(-ago)) }
-	find := func(pid int, ago time.Duration) Container {
-		return tracker.Find(Subject{PID: pid, Time: now.Add(-ago)})
+	find := func(pid int, ago time.Duration) container.Container {
+		return tracker.Find(container.Subject{PID: pid, Time: now.Add(-ago)})
 	}
 	const shim, init, child, other, host = nobody, nobody + 1, nobody + 2, nobody + 3, nobody + 4
 	f.add(
@@ -89,7 +93,7 @@ func TestFindLive(t *testing.T) {
 	)
 	c := find(init, 35*time.Second)
 	assert.Equal(t, a, c.ID)
-	assert.Equal(t, High, c.Confidence)
+	assert.Equal(t, container.High, c.Confidence)
 	assert.Equal(t, []string{"the cgroup of process 5000001 was /docker/" + a}, c.Evidence)
 	assert.Equal(t, "docker", c.Runtime)
 	assert.Equal(t, "web", c.AppArmorProfile)
@@ -97,16 +101,16 @@ func TestFindLive(t *testing.T) {
 	assert.True(t, strings.HasPrefix(c.SeccompFile, "/run/containerd/"), c.SeccompFile)
 
 	c = find(init, 45*time.Second)
-	assert.Equal(t, Unknown, c.Confidence)
+	assert.Equal(t, container.Unknown, c.Confidence)
 	assert.Equal(t, []string{"the cgroup of process 5000001 was /system.slice/docker.service, which is no container's"}, c.Evidence)
 	c = find(init, 40*time.Second+50*ms)
 	assert.Equal(t, a, c.ID)
-	assert.Equal(t, Medium, c.Confidence, "it was being moved")
+	assert.Equal(t, container.Medium, c.Confidence, "it was being moved")
 
 	assert.Equal(t, a, find(child, 30*time.Second).ID, "it is dead")
 	assert.Empty(t, find(child, 15*time.Second).ID, "another with its ID")
 	c = find(child, 25*time.Second)
-	assert.Equal(t, Container{Evidence: []string{"process 5000002 had ended before it was seen"}}, c, "between the two")
+	assert.Equal(t, container.Container{Evidence: []string{"process 5000002 had ended before it was seen"}}, c, "between the two")
 
 	c = find(other, 4995*ms)
 	assert.Empty(t, c.ID)
@@ -116,7 +120,7 @@ func TestFindLive(t *testing.T) {
 	assert.Empty(t, find(nobody+9, 0).ID)
 
 	under := func(pid int, ago time.Duration, cgroup string) bool {
-		return tracker.Under(Subject{PID: pid, Time: now.Add(-ago)}, cgroup)
+		return tracker.Under(container.Subject{PID: pid, Time: now.Add(-ago)}, cgroup)
 	}
 	assert.True(t, under(init, 35*time.Second, "/docker/"+a))
 	assert.True(t, under(init, 35*time.Second, "/docker/"), "it is below")
@@ -128,12 +132,12 @@ func TestFindLive(t *testing.T) {
 	assert.False(t, under(child, 25*time.Second, "/"), "between the two with its ID")
 	assert.False(t, under(other, 4995*ms, "/docker"), "it may have been the one outside")
 
-	assert.Equal(t, b, tracker.Find(Subject{CgroupPath: "/docker/" + b}).ID)
-	c = tracker.Find(Subject{Label: "web"})
+	assert.Equal(t, b, tracker.Find(container.Subject{CgroupPath: "/docker/" + b}).ID)
+	c = tracker.Find(container.Subject{Label: "web"})
 	assert.Equal(t, a, c.ID, "by its profile, as it was seen")
-	assert.Equal(t, Medium, c.Confidence)
-	assert.Equal(t, a, tracker.Find(Subject{PID: init, Time: time.Time{}}).ID)
-	assert.Empty(t, tracker.Find(Subject{PID: child}).ID, "one of two")
+	assert.Equal(t, container.Medium, c.Confidence)
+	assert.Equal(t, a, tracker.Find(container.Subject{PID: init, Time: time.Time{}}).ID)
+	assert.Empty(t, tracker.Find(container.Subject{PID: child}).ID, "one of two")
 }
 
 func TestFindNested(t *testing.T) {
@@ -146,7 +150,7 @@ func TestFindNested(t *testing.T) {
 		event{kind: moved, pid: nobody, at: sinceBoot(time.Now()), path: "/docker/" + a + "/docker-" + b + ".scope"},
 	)
 	time.Sleep(recordSlack)
-	c := tracker.Find(Subject{PID: nobody, Time: time.Now()})
+	c := tracker.Find(container.Subject{PID: nobody, Time: time.Now()})
 	assert.Equal(t, b, c.ID)
 	assert.Equal(t, a, c.Parent)
 	assert.Empty(t, c.AppArmorProfile)
@@ -159,10 +163,10 @@ func TestFindOfUser(t *testing.T) {
 	tracker, _ := follow(t, TierBPF)
 	writeFile(t, tracker.cache.disk.root+"/run/runc/"+b+"/state.json", `{"id":"`+b+`","init_process_pid":1,"config":{"apparmor_profile":"victim"}}`)
 	writeFile(t, tracker.cache.disk.root+"/run/user/0/runc/x", "")
-	c := tracker.Find(Subject{CgroupPath: "/user.slice/user-1000.slice/user@1000.service/docker-" + b + ".scope"})
+	c := tracker.Find(container.Subject{CgroupPath: "/user.slice/user-1000.slice/user@1000.service/docker-" + b + ".scope"})
 	assert.Equal(t, b, c.ID)
 	assert.Empty(t, c.AppArmorProfile)
-	c = tracker.Find(Subject{CgroupPath: "/system.slice/docker-" + b + ".scope"})
+	c = tracker.Find(container.Subject{CgroupPath: "/system.slice/docker-" + b + ".scope"})
 	assert.Equal(t, "victim", c.AppArmorProfile)
 }
 
@@ -170,11 +174,11 @@ func TestFindPlainRunc(t *testing.T) {
 	tracker, _ := follow(t, TierProc)
 	dir := t.TempDir()
 	writeFile(t, dir+"/config.json", `{"ociVersion":"1.0.2","process":{"args":["/app"]},"linux":{"seccomp":{"defaultAction":"SCMP_ACT_LOG"}}}`)
-	find := func() Container { return tracker.Find(Subject{CgroupPath: "/lab7/below"}) }
-	assert.Equal(t, Unknown, find().Confidence)
+	find := func() container.Container { return tracker.Find(container.Subject{CgroupPath: "/lab7/below"}) }
+	assert.Equal(t, container.Unknown, find().Confidence)
 	writeFile(t, tracker.cache.disk.root+"/run/runc/lab7/state.json",
 		`{"id":"lab7","init_process_pid":1,"config":{"labels":["bundle=`+dir+`"]},"cgroup_paths":{"":"/sys/fs/cgroup/lab7","cpu":"/sys/fs/cgroup/cpu/lab7"}}`)
-	assert.Equal(t, Unknown, find().Confidence, "looked a moment ago")
+	assert.Equal(t, container.Unknown, find().Confidence, "looked a moment ago")
 	tracker.cache.scanned = time.Time{}
 	c := find()
 	assert.Equal(t, "lab7", c.ID)
@@ -229,12 +233,38 @@ func TestBundleLater(t *testing.T) {
 	assert.Contains(t, c.SeccompProfile, "SCMP_ACT_LOG")
 }
 
+// So is one that gets known when the engine has told already what it knows: the
+// bundle has the filter that is in force. Who asks without knowing of it, later,
+// does not have all read again.
+func TestBundleAfterEngine(t *testing.T) {
+	tracker, _ := follow(t, TierConnector)
+	cache := tracker.cache
+	cache.inspect = func(context.Context, api, string) (container.Container, error) {
+		return container.Container{ID: "box", Name: "web", Runtime: "docker"}, nil
+	}
+	before := identity{key: key{id: "box"}, runtime: "docker"}
+	c := cache.container(context.Background(), before, true)
+	assert.Equal(t, []string{"web", ""}, []string{c.Name, c.SeccompProfile})
+	now := before
+	now.bundle = bundle{id: "box", dir: t.TempDir()}
+	writeFile(t, now.bundle.dir+"/config.json", `{"ociVersion":"1.0.2","linux":{"seccomp":{"defaultAction":"SCMP_ACT_LOG"}}}`)
+	c = cache.container(context.Background(), now, true)
+	assert.Contains(t, c.SeccompProfile, "SCMP_ACT_LOG")
+	assert.Equal(t, "web", c.Name)
+
+	read := cache.entries[now.key].read
+	for _, id := range []identity{before, now} {
+		assert.Contains(t, cache.container(context.Background(), id, true).SeccompProfile, "SCMP_ACT_LOG")
+	}
+	assert.Equal(t, read, cache.entries[now.key].read)
+}
+
 func TestInventoryCompletes(t *testing.T) {
 	a := strings.Repeat("a", 64)
 	tracker, _ := follow(t, TierProc)
-	tracker.inventory = &Inventory{Containers: []Container{{ID: a, Name: "web", PID: nobody, Started: time.Now().Add(-time.Hour)}}}
-	assert.Equal(t, "web", tracker.Find(Subject{CgroupPath: "/docker/" + a}).Name)
-	c := tracker.Find(Subject{PID: nobody, Time: time.Now()})
+	tracker.inventory = &container.Inventory{Containers: []container.Container{{ID: a, Name: "web", PID: nobody, Started: time.Now().Add(-time.Hour)}}}
+	assert.Equal(t, "web", tracker.Find(container.Subject{CgroupPath: "/docker/" + a}).Name)
+	c := tracker.Find(container.Subject{PID: nobody, Time: time.Now()})
 	assert.Equal(t, "web", c.Name, "by its PID")
 	assert.Equal(t, "process 5000000 had ended before it was seen", c.Evidence[0])
 }
@@ -249,7 +279,9 @@ func TestLost(t *testing.T) {
 		event{kind: moved, pid: nobody, at: sinceBoot(now.Add(-9 * time.Second)), path: "/docker/" + a},
 		event{kind: executed, pid: nobody, at: sinceBoot(now.Add(-5 * time.Second)), comm: "app"},
 	)
-	find := func(ago time.Duration) string { return tracker.Find(Subject{PID: nobody, Time: now.Add(-ago)}).ID }
+	find := func(ago time.Duration) string {
+		return tracker.Find(container.Subject{PID: nobody, Time: now.Add(-ago)}).ID
+	}
 	assert.Equal(t, a, find(time.Second))
 	f.lost = true
 	assert.Empty(t, find(time.Second), "nobody has that ID now, and who had it then was not told")
@@ -275,7 +307,7 @@ func TestConcurrent(t *testing.T) {
 			for n := range 200 {
 				pid := nobody + i*1000 + n
 				f.add(event{kind: forked, pid: pid, at: sinceBoot(time.Now()), exact: true}, event{kind: moved, pid: pid, at: sinceBoot(time.Now()), path: "/lxc.payload.c" + strconv.Itoa(n%20)})
-				c := tracker.Find(Subject{PID: pid, Time: time.Now()})
+				c := tracker.Find(container.Subject{PID: pid, Time: time.Now()})
 				assert.Equal(t, "c"+strconv.Itoa(n%20), c.ID)
 				tracker.Tier()
 			}
@@ -283,7 +315,7 @@ func TestConcurrent(t *testing.T) {
 	}
 	group.Wait()
 	require.NoError(t, tracker.Close())
-	assert.Equal(t, "c1", tracker.Find(Subject{PID: nobody + 1, Time: time.Now().Add(-recordSlack * 3 / 2)}).ID, "what was known stays")
+	assert.Equal(t, "c1", tracker.Find(container.Subject{PID: nobody + 1, Time: time.Now().Add(-recordSlack * 3 / 2)}).ID, "what was known stays")
 }
 
 func TestFollow(t *testing.T) {
@@ -293,7 +325,7 @@ func TestFollow(t *testing.T) {
 		f.add(event{kind: forked, pid: pid, parent: parent, at: sinceBoot(now.Add(-ago)), inherits: true})
 	}
 	followed := func(pid int, ago time.Duration) bool {
-		return tracker.Followed(Subject{PID: pid, Time: now.Add(-ago)})
+		return tracker.Followed(container.Subject{PID: pid, Time: now.Add(-ago)})
 	}
 	fork(nobody, 1, 9*time.Second)
 	fork(nobody+1, nobody, 8*time.Second)
@@ -322,7 +354,7 @@ func BenchmarkFind(b *testing.B) {
 		f.add(event{kind: moved, pid: nobody, at: sinceBoot(now.Add(-time.Second)), hierarchy: h, path: "/lxc.payload.c1"})
 	}
 	for b.Loop() {
-		if c := tracker.Find(Subject{PID: nobody, Time: now}); c.ID != "c1" {
+		if c := tracker.Find(container.Subject{PID: nobody, Time: now}); c.ID != "c1" {
 			b.Fatal(c)
 		}
 	}
@@ -334,10 +366,10 @@ func BenchmarkFindLate(b *testing.B) {
 	tracker := &Tracker{cache: newCache(), ctx: context.Background(), feed: f, tier: TierBPF}
 	tracker.cache.disk.root = b.TempDir()
 	for i := range maxContainers {
-		tracker.cache.entries[key{id: strconv.Itoa(i)}] = &entry{c: Container{ID: strconv.Itoa(i), AppArmorProfile: "docker-default"}, found: true, complete: true}
+		tracker.cache.entries[key{id: strconv.Itoa(i)}] = &entry{c: container.Container{ID: strconv.Itoa(i), AppArmorProfile: "docker-default"}, found: true, complete: true}
 	}
 	for b.Loop() {
-		if c := tracker.Find(Subject{PID: nobody, Time: time.Now(), Label: "web"}); c.ID != "" {
+		if c := tracker.Find(container.Subject{PID: nobody, Time: time.Now(), Label: "web"}); c.ID != "" {
 			b.Fatal(c)
 		}
 	}
@@ -352,9 +384,9 @@ func TestWatchProc(t *testing.T) {
 	tier, why := tracker.Tier()
 	assert.Equal(t, TierProc, tier)
 	assert.Empty(t, why)
-	c := tracker.Find(Subject{PID: os.Getpid(), Time: time.Now().Add(time.Second)})
+	c := tracker.Find(container.Subject{PID: os.Getpid(), Time: time.Now().Add(time.Second)})
 	assert.Contains(t, c.Evidence[0], "the cgroup of process "+strconv.Itoa(os.Getpid())+" is /")
-	c = tracker.Find(Subject{PID: os.Getpid(), Time: time.Now().Add(-24 * time.Hour * 365 * 50)})
+	c = tracker.Find(container.Subject{PID: os.Getpid(), Time: time.Now().Add(-24 * time.Hour * 365 * 50)})
 	assert.Contains(t, c.Evidence[0], "another has its ID now")
 	assert.NoError(t, tracker.Close())
 }

@@ -1,6 +1,6 @@
 //go:build e2e && linux && amd64
 
-package container
+package track
 
 import (
 	"context"
@@ -28,6 +28,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/testdata/e2e/kernel"
 )
 
@@ -45,7 +46,7 @@ type refused struct {
 	pid, syscall int
 	time         time.Time
 	proc         string // container, by /proc after the fact
-	found        map[string]Container
+	found        map[string]container.Container
 }
 
 // afterTheFact is the container that /proc said when the record was read.
@@ -84,7 +85,7 @@ func listen(t *testing.T, trackers map[string]*Tracker) (stop func() []refused) 
 				continue
 			}
 			number := func(i int) int { n, _ := strconv.Atoi(m[i]); return n }
-			r := refused{pid: number(4), syscall: number(5), found: map[string]Container{}}
+			r := refused{pid: number(4), syscall: number(5), found: map[string]container.Container{}}
 			r.time = time.Unix(int64(number(1)), int64(number(2))*int64(time.Millisecond))
 			read <- r
 		}
@@ -99,7 +100,7 @@ func listen(t *testing.T, trackers map[string]*Tracker) (stop func() []refused) 
 				r.proc = string(text)
 			}
 			for name, tracker := range trackers {
-				r.found[name] = tracker.Find(Subject{PID: r.pid, Time: r.time})
+				r.found[name] = tracker.Find(container.Subject{PID: r.pid, Time: r.time})
 			}
 			all = append(all, r)
 		}
@@ -490,7 +491,7 @@ func TestCloned(t *testing.T) {
 		in, err := cmd.StdinPipe()
 		require.NoError(t, err)
 		require.NoError(t, cmd.Start())
-		c := tracker.Find(Subject{PID: cmd.Process.Pid, Time: time.Now()})
+		c := tracker.Find(container.Subject{PID: cmd.Process.Pid, Time: time.Now()})
 		assert.Equal(t, id, c.ID, "%s: %v", tier, c.Evidence)
 		in.Close()
 		require.NoError(t, cmd.Wait())
@@ -541,7 +542,7 @@ func TestDocker(t *testing.T) {
 	require.Len(t, records, times)
 	for i, r := range records {
 		for tier, c := range r.found {
-			assert.Equal(t, High, c.Confidence, "%s: %v", tier, c.Evidence)
+			assert.Equal(t, container.High, c.Confidence, "%s: %v", tier, c.Evidence)
 			assert.Equal(t, "docker", c.Runtime)
 			assert.Len(t, c.ID, 64)
 			assert.Contains(t, c.SeccompProfile, `"mkdir"`, tier)
@@ -579,7 +580,7 @@ func TestEngineGoesAway(t *testing.T) {
 	workloads := start(t)
 	a, b := workloads[0], workloads[1]
 	names.Store(a.id, "web-1")
-	found := func(w *workload, letter byte) (Container, time.Duration) {
+	found := func(w *workload, letter byte) (container.Container, time.Duration) {
 		stop := listen(t, trackers)
 		began := time.Now()
 		w.refuse(t, letter)
@@ -604,7 +605,7 @@ func TestEngineGoesAway(t *testing.T) {
 	assert.Equal(t, "web-1", c.Name, "it was asked before")
 	c, took = found(b, 'x')
 	assert.Equal(t, b.id, c.ID)
-	assert.Equal(t, High, c.Confidence)
+	assert.Equal(t, container.High, c.Confidence)
 	assert.Less(t, took, time.Second)
 }
 

@@ -1,6 +1,6 @@
 //go:build e2e && linux && amd64
 
-package container
+package track
 
 import (
 	"archive/tar"
@@ -23,6 +23,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/whydenied/whydenied/explain/container"
 )
 
 // A real containerd tells of a pod's container what its bundle told, which is gone
@@ -47,7 +49,7 @@ func TestContainerdCRI(t *testing.T) {
 	stop := listen(t, trackers)
 	id := runPod(t, socket, "/kubepods/burstable/pod0b3c8a1e-5f8b-4f3c-9a61-2f1d2c3b4a59", profile)
 	known := identity{key: key{id: id}}
-	var late Container
+	var late container.Container
 	require.Eventually(t, func() bool { // its bundle is in no place that is known
 		late, err = inspect(t.Context(), engines(0, "")[2], id)
 		return err == nil && late.State == "CONTAINER_EXITED"
@@ -56,7 +58,7 @@ func TestContainerdCRI(t *testing.T) {
 	records := stop()
 	require.Len(t, records, 1)
 	cached := newCache().container(t.Context(), known, true)
-	for how, c := range map[string]Container{"live": records[0].found[TierBPF], "asked": late, "cached": cached} {
+	for how, c := range map[string]container.Container{"live": records[0].found[TierBPF], "asked": late, "cached": cached} {
 		assert.Equal(t, id, c.ID, how)
 		assert.Equal(t, []string{"web", "localhost/churn:1", "containerd", "shop-1", "prod"}, []string{c.Name, c.Image, c.Runtime, c.Pod, c.Namespace}, how)
 		assert.Contains(t, c.SeccompProfile, `"mkdir"`, how)
@@ -71,12 +73,12 @@ func TestContainerdCRI(t *testing.T) {
 	g.fromEngine(t.Context(), socket)
 	require.Empty(t, g.problems)
 	require.Len(t, g.found, 2)
-	engine, ok := ReadEngine(g.found[0].Text)
+	engine, version, ok := container.ReadEngine(g.found[0].Text)
 	assert.True(t, ok)
-	assert.Equal(t, "containerd", engine.Name)
+	assert.Equal(t, "containerd", engine)
 	out, err = exec.Command("containerd", "--version").Output()
 	require.NoError(t, err)
-	assert.Contains(t, string(out), engine.Version)
+	assert.Contains(t, string(out), version)
 	assert.Equal(t, id, g.found[1].Container)
 
 	_, err = socket.inspect(t.Context(), strings.Repeat("f", 64))

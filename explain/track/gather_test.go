@@ -1,4 +1,4 @@
-package container
+package track
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/explain/container"
 )
 
 func TestGatherFromDisk(t *testing.T) {
@@ -22,7 +24,7 @@ func TestGatherFromDisk(t *testing.T) {
 	g := gathering{ids: map[string]bool{}, names: map[string]bool{}}
 	g.fromDisk(d)
 	assert.Empty(t, g.problems)
-	var inventory Inventory
+	var inventory container.Inventory
 	var names []string
 	for _, m := range g.found {
 		names = append(names, m.Name)
@@ -60,9 +62,9 @@ func TestGatherFromEngine(t *testing.T) {
 	g := gathering{ids: map[string]bool{}, names: map[string]bool{}}
 	g.fromEngine(context.Background(), dockerAPI(socket))
 	require.Len(t, g.found, 2)
-	e, ok := ReadEngine(g.found[0].Text)
+	engine, version, ok := container.ReadEngine(g.found[0].Text)
 	assert.True(t, ok)
-	assert.Equal(t, Engine{"docker", "28.1.0"}, e)
+	assert.Equal(t, []string{"docker", "28.1.0"}, []string{engine, version})
 	found, err := g.found[1].Containers()
 	require.NoError(t, err)
 	assert.Equal(t, "web", found[0].Name)
@@ -73,7 +75,7 @@ func TestGatherFromEngine(t *testing.T) {
 func TestGatherIsBounded(t *testing.T) {
 	g := gathering{ids: map[string]bool{}, names: map[string]bool{}}
 	for i := range maxGathered + 10 {
-		g.take(Metadata{fmt.Sprint("c", i), fmt.Sprint("/f", i), nil})
+		g.take(container.Metadata{Container: fmt.Sprint("c", i), Name: fmt.Sprint("/f", i)})
 	}
 	assert.Len(t, g.found, maxGathered)
 	assert.Len(t, g.problems, 1)

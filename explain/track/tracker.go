@@ -1,4 +1,7 @@
-package container
+// Package track follows the processes and containers of this host while they
+// live, so that it can say which container a process was in that has ended. It
+// says so with the evidence for it, and never guesses: no evidence means unknown.
+package track
 
 import (
 	"context"
@@ -7,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/whydenied/whydenied/explain/container"
 )
 
 // A Tracker says which containers the processes of this host belong to, those
@@ -17,7 +22,7 @@ import (
 // bounded: it forgets processes two minutes after their end, or before if
 // there are many, and containers by last use.
 type Tracker struct {
-	inventory *Inventory // what the caller knows; may be nil
+	inventory *container.Inventory // what the caller knows; may be nil
 	cache     *cache
 	ctx       context.Context // ends with the tracker
 	stop      context.CancelFunc
@@ -73,12 +78,12 @@ const (
 //
 // It fails outside of the initial PID namespace, as log records have PIDs of
 // that one, and on other systems than Linux.
-func Watch(ctx context.Context, inventory *Inventory) (*Tracker, error) {
+func Watch(ctx context.Context, inventory *container.Inventory) (*Tracker, error) {
 	return watch(ctx, inventory, TierBPF)
 }
 
 // watch is Watch with the best tier to try.
-func watch(ctx context.Context, inventory *Inventory, best string) (*Tracker, error) {
+func watch(ctx context.Context, inventory *container.Inventory, best string) (*Tracker, error) {
 	if err := canTrack(); err != nil {
 		return nil, err
 	}
@@ -371,14 +376,14 @@ func (t *Tracker) prefetch() {
 // Find returns the container of a process, with Evidence and Confidence: High if
 // the kernel told its cgroup at that time, Medium if it was concluded from its
 // parent's or read a little later. Without a PID, or where the process was not
-// seen, it answers as Inventory.Find does. A process on the host itself, and one
+// seen, it answers as container.Inventory's does. A process on the host itself, and one
 // whose PID can have been another's at the time, have nothing but Evidence.
 //
 // It reads what the kernel has told so far and waits for nothing else, but for
 // the engines of a container that are asked for the first time, 2 s each at most.
-func (t *Tracker) Find(s Subject) Container {
+func (t *Tracker) Find(s container.Subject) container.Container {
 	if s.CgroupPath != "" {
-		if c, ok := t.known(newMembership([]cgroup{{0, s.CgroupPath}}), High, "its cgroup is "+s.CgroupPath); ok {
+		if c, ok := t.known(newMembership([]cgroup{{0, s.CgroupPath}}), container.High, "its cgroup is "+s.CgroupPath); ok {
 			return c
 		}
 	}
@@ -388,7 +393,7 @@ func (t *Tracker) Find(s Subject) Container {
 	l := t.locate(s.PID, s.Time)
 	switch {
 	case l.ambiguous:
-		return unknown(l.evidence)
+		return container.Container{Evidence: []string{l.evidence}}
 	case l.member == nil:
 		return t.offline(s, l.evidence)
 	}
@@ -396,11 +401,11 @@ func (t *Tracker) Find(s Subject) Container {
 		return c
 	}
 	if t.inventory != nil {
-		if c, ok := t.inventory.byPID(s); ok {
+		if c, ok := t.inventory.ByPID(s); ok {
 			return c
 		}
 	}
-	return unknown(l.evidence + ", which is no container's")
+	return container.Container{Evidence: []string{l.evidence + ", which is no container's"}}
 }
 
 // Follow marks a process: it and the children that it has from now on, and
@@ -417,7 +422,7 @@ func (t *Tracker) Follow(pid int) {
 
 // Followed reports whether a process is known to be one that Follow marked, or
 // to come from one.
-func (t *Tracker) Followed(s Subject) bool {
+func (t *Tracker) Followed(s container.Subject) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.drain()
@@ -429,7 +434,7 @@ func (t *Tracker) Followed(s Subject) bool {
 // hierarchy. The path is from the hierarchy's root, as in /proc/PID/cgroup. A
 // process whose ID can have been another's must have been there whichever it was,
 // and one that is not known was not.
-func (t *Tracker) Under(s Subject, cgroup string) bool {
+func (t *Tracker) Under(s container.Subject, cgroup string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.drain()
@@ -454,28 +459,29 @@ func window(at time.Time) span {
 }
 
 // known returns the container of a membership.
-func (t *Tracker) known(m *membership, confidence Confidence, evidence string) (Container, bool) {
+func (t *Tracker) known(m *membership, confidence container.Confidence, evidence string) (container.Container, bool) {
 	id, ok := t.cache.identify(m)
 	if !ok {
 		t.cache.scan(time.Now())
 		if id, ok = t.cache.identify(m); !ok {
-			return Container{}, false
+			return container.Container{}, false
 		}
 	}
 	c := t.cache.container(t.ctx, id, true)
 	if t.inventory != nil {
-		if known := t.inventory.byID(c.ID); known != nil {
-			c.merge(*known)
+		if known := t.inventory.ByID(c.ID); known != nil {
+			c.Merge(*known)
 		}
 	}
 	if c.Parent != "" {
-		evidence += ", in container " + shortID(c.Parent)
+		evidence += ", in container " + container.ShortID(c.Parent)
 	}
-	return c.with(confidence, evidence), true
+	c.Confidence, c.Evidence = confidence, []string{evidence}
+	return c, true
 }
 
 // offline answers from metadata alone.
-func (t *Tracker) offline(s Subject, evidence string) Container {
+func (t *Tracker) offline(s container.Subject, evidence string) container.Container {
 	c := t.cache.inventory(t.inventory).Find(s)
 	if evidence != "" {
 		c.Evidence = append([]string{evidence}, c.Evidence...)
@@ -486,7 +492,7 @@ func (t *Tracker) offline(s Subject, evidence string) Container {
 // A location is where a process was, if that is known.
 type location struct {
 	member     *membership
-	confidence Confidence
+	confidence container.Confidence
 	evidence   string
 	ambiguous  bool
 }
@@ -533,7 +539,7 @@ func (t *Tracker) choose(uses []*process, when span) location {
 	}
 	switch {
 	case len(uses) > 1 && contained && outside:
-		return location{ambiguous: true, evidence: fmt.Sprintf("the ID %d was that of two processes within %v of the record, one of them in container %s", pid, recordSlack, shortID(found.id))}
+		return location{ambiguous: true, evidence: fmt.Sprintf("the ID %d was that of two processes within %v of the record, one of them in container %s", pid, recordSlack, container.ShortID(found.id))}
 	case l.member == nil:
 		l.evidence = fmt.Sprintf("process %d ended before its cgroup could be read", pid)
 		return l
@@ -544,13 +550,13 @@ func (t *Tracker) choose(uses []*process, when span) location {
 	}
 	switch {
 	case contained && outside:
-		l.confidence = Medium
+		l.confidence = container.Medium
 		l.evidence = fmt.Sprintf("process %d was moved to cgroup %s about then", pid, path)
 	case !own:
-		l.confidence = Medium
+		l.confidence = container.Medium
 		l.evidence = fmt.Sprintf("the cgroup of the parent of process %d was %s", pid, path)
 	default:
-		l.confidence = High
+		l.confidence = container.High
 		l.evidence = fmt.Sprintf("the cgroup of process %d was %s", pid, path)
 	}
 	return l
@@ -571,9 +577,9 @@ func (t *Tracker) late(pid int, when span) location {
 		// Its start was missed; from now on it is known.
 		t.took(r)
 	}
-	l := location{member: r.member, confidence: High, evidence: fmt.Sprintf("the cgroup of process %d is %s (read from /proc after the record)", pid, r.member.path())}
+	l := location{member: r.member, confidence: container.High, evidence: fmt.Sprintf("the cgroup of process %d is %s (read from /proc after the record)", pid, r.member.path())}
 	if when.from == 0 {
-		l.confidence = Medium // the ID may have been another's
+		l.confidence = container.Medium // the ID may have been another's
 	}
 	return l
 }

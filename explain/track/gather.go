@@ -1,4 +1,4 @@
-package container
+package track
 
 import (
 	"context"
@@ -9,25 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/whydenied/whydenied/explain/container"
 )
-
-// Metadata is one text that this host has about one container, or about its
-// engine.
-type Metadata struct {
-	Container string // its ID; "" for an engine's version
-	Name      string // the file, or the engine's socket and the question to it
-	Text      []byte
-}
-
-// Containers reads a container's metadata: what Read gives, under the ID that
-// is known though the text may not say it.
-func (m Metadata) Containers() ([]Container, error) {
-	found, err := Read(m.Name, m.Text)
-	if err == nil && len(found) == 1 && found[0].ID == "" {
-		found[0].ID = m.Container
-	}
-	return found, err
-}
 
 // Bounds of what is gathered, in containers and bytes.
 const (
@@ -39,7 +23,7 @@ const (
 // containers, dead ones included, and what engines answer of them (Docker, Podman,
 // and the CRI), for a copy that is read elsewhere. What comes first of a container goes
 // before. The error says what is missing of it.
-func Gather(ctx context.Context) ([]Metadata, error) {
+func Gather(ctx context.Context) ([]container.Metadata, error) {
 	g := gathering{ids: map[string]bool{}, names: map[string]bool{}}
 	g.fromDisk(disk{})
 	for _, engine := range engines(0, "") {
@@ -49,7 +33,7 @@ func Gather(ctx context.Context) ([]Metadata, error) {
 }
 
 type gathering struct {
-	found    []Metadata
+	found    []container.Metadata
 	ids      map[string]bool
 	names    map[string]bool
 	bytes    int
@@ -58,7 +42,7 @@ type gathering struct {
 }
 
 // take adds a text, within the bounds.
-func (g *gathering) take(m Metadata) {
+func (g *gathering) take(m container.Metadata) {
 	if g.full || g.names[m.Name] {
 		return
 	}
@@ -76,9 +60,9 @@ func (g *gathering) take(m Metadata) {
 }
 
 func (g *gathering) fromDisk(d disk) {
-	for _, template := range systemFiles {
-		before, after, _ := strings.Cut(template, "/ID/")
-		names, _ := filepath.Glob(d.root + before + "/*/" + after)
+	for _, template := range metadataFiles {
+		names, _ := filepath.Glob(d.root + fill(template, runDir(0), systemData, "*"))
+		_, after, _ := strings.Cut(template, "/ID/")
 		for _, name := range names {
 			id := strings.TrimSuffix(strings.TrimPrefix(name, d.root), "/"+after)
 			if id = id[strings.LastIndexByte(id, '/')+1:]; !safeID(id) {
@@ -93,10 +77,11 @@ func (g *gathering) fromDisk(d disk) {
 			if filepath.Base(name) == "state.json" {
 				g.bundleOf(d, id, text)
 			}
-			g.take(Metadata{id, name, text})
+			g.take(container.Metadata{Container: id, Name: name, Text: text})
 		}
 	}
-	for _, name := range systemNames {
+	for _, name := range nameFiles {
+		name = fill(name, runDir(0), systemData, "")
 		text, err := readFile(d.root + name)
 		if err != nil {
 			continue
@@ -106,8 +91,8 @@ func (g *gathering) fromDisk(d disk) {
 			continue
 		}
 		for _, one := range all {
-			if c, err := readStorage(one); err == nil && g.ids[c.ID] {
-				g.take(Metadata{c.ID, name + "#" + c.ID, one})
+			if c, err := container.Read(name, one); err == nil && len(c) == 1 && g.ids[c[0].ID] {
+				g.take(container.Metadata{Container: c[0].ID, Name: name + "#" + c[0].ID, Text: one})
 			}
 		}
 	}
@@ -116,12 +101,12 @@ func (g *gathering) fromDisk(d disk) {
 // bundleOf takes the config.json of the bundle that a state.json names.
 func (g *gathering) bundleOf(d disk, id string, state []byte) {
 	dir := bundleLabel(state)
-	if dir == "" || slices.ContainsFunc(g.found, func(m Metadata) bool { return m.Container == id && strings.HasSuffix(m.Name, "/config.json") }) {
+	if dir == "" || slices.ContainsFunc(g.found, func(m container.Metadata) bool { return m.Container == id && strings.HasSuffix(m.Name, "/config.json") }) {
 		return
 	}
 	name := filepath.Join(dir, "config.json")
 	if text, err := readFile(d.root + name); err == nil {
-		g.take(Metadata{id, name, text})
+		g.take(container.Metadata{Container: id, Name: name, Text: text})
 	}
 }
 

@@ -1,4 +1,4 @@
-package container
+package track
 
 import (
 	"context"
@@ -9,8 +9,11 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/whydenied/whydenied/explain/container"
 )
 
 // apiTimeout bounds one question to an engine, which may hold the container
@@ -18,25 +21,25 @@ import (
 const apiTimeout = 2 * time.Second
 
 // An api is how the engine behind a unix socket is asked. The texts are such as
-// Read and ReadEngine know.
+// container.Read and container.ReadEngine know.
 type api interface {
-	version(ctx context.Context) (Metadata, error)
+	version(ctx context.Context) (container.Metadata, error)
 	list(ctx context.Context) (ids []string, err error) // stopped containers too
-	inspect(ctx context.Context, id string) (Metadata, error)
+	inspect(ctx context.Context, id string) (container.Metadata, error)
 }
 
 // inspect asks an engine for a container.
-func inspect(ctx context.Context, engine api, id string) (Container, error) {
+func inspect(ctx context.Context, engine api, id string) (container.Container, error) {
 	answer, err := engine.inspect(ctx, id)
 	if err != nil {
-		return Container{}, err
+		return container.Container{}, err
 	}
-	containers, err := Read(answer.Name, answer.Text)
+	containers, err := container.Read(answer.Name, answer.Text)
 	if err != nil {
-		return Container{}, err
+		return container.Container{}, err
 	}
 	if len(containers) != 1 || containers[0].ID != id {
-		return Container{}, fmt.Errorf("%s: the engine answers for another container than %s", answer.Name, shortID(id))
+		return container.Container{}, fmt.Errorf("%s: the engine answers for another container than %s", answer.Name, container.ShortID(id))
 	}
 	return containers[0], nil
 }
@@ -46,12 +49,12 @@ func inspect(ctx context.Context, engine api, id string) (Container, error) {
 // 29 refuses the old ones.
 type dockerAPI string
 
-func (socket dockerAPI) version(ctx context.Context) (Metadata, error) {
+func (socket dockerAPI) version(ctx context.Context) (container.Metadata, error) {
 	return socket.get(ctx, "", "/version", "its version")
 }
 
-func (socket dockerAPI) inspect(ctx context.Context, id string) (Metadata, error) {
-	return socket.get(ctx, id, "/containers/"+url.PathEscape(id)+"/json", "container "+shortID(id))
+func (socket dockerAPI) inspect(ctx context.Context, id string) (container.Metadata, error) {
+	return socket.get(ctx, id, "/containers/"+url.PathEscape(id)+"/json", "container "+container.ShortID(id))
 }
 
 func (socket dockerAPI) list(ctx context.Context) ([]string, error) {
@@ -72,19 +75,19 @@ func (socket dockerAPI) list(ctx context.Context) ([]string, error) {
 
 // get returns an engine's answer to a question, a path of its API; about says
 // for errors what it is about.
-func (socket dockerAPI) get(ctx context.Context, id, question, about string) (Metadata, error) {
+func (socket dockerAPI) get(ctx context.Context, id, question, about string) (container.Metadata, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+question, nil)
 	if err != nil {
-		return Metadata{}, err
+		return container.Metadata{}, err
 	}
 	response, text, err := send(string(socket), request, nil)
 	if err != nil {
-		return Metadata{}, err
+		return container.Metadata{}, err
 	}
 	if response.StatusCode != http.StatusOK {
-		return Metadata{}, fmt.Errorf("the engine at %s answers %s to a question for %s", socket, response.Status, about)
+		return container.Metadata{}, fmt.Errorf("the engine at %s answers %s to a question for %s", socket, response.Status, about)
 	}
-	return Metadata{id, string(socket) + question, text}, nil
+	return container.Metadata{Container: id, Name: string(socket) + question, Text: text}, nil
 }
 
 // send sends a request to the engine behind a unix socket and returns its answer
@@ -115,26 +118,33 @@ func send(socket string, request *http.Request, protocols *http.Protocols) (*htt
 }
 
 // engines returns those of a user that may know a container of a runtime, "" if
-// that is not known; uid 0 is the system's.
-func engines(uid int, runtime string) []api {
-	docker, podman := "/run/docker.sock", "/run/podman/podman.sock"
-	if uid != 0 {
-		docker, podman = fmt.Sprintf("/run/user/%d/docker.sock", uid), fmt.Sprintf("/run/user/%d/podman/podman.sock", uid)
-	}
-	if own, ok := strings.CutPrefix(os.Getenv("DOCKER_HOST"), "unix://"); ok && uid == 0 {
-		docker = own
-	}
-	var found []api
-	switch runtime {
-	case "docker":
-		found = []api{dockerAPI(docker)}
-	case "podman":
-		found = []api{dockerAPI(podman)}
-	case "":
-		found = []api{dockerAPI(docker), dockerAPI(podman)}
-	}
-	if uid == 0 {
-		found = append(found, criEngines(runtime)...)
+// that is not known; uid 0 is the system's. Those with the CRI are there.
+func engines(uid int, runtime string) (found []api) {
+	for _, e := range container.Engines {
+		if runtime != "" && runtime != e.Name || uid != 0 && !e.Rootless {
+			continue
+		}
+		sockets := e.Sockets
+		if own, ok := strings.CutPrefix(os.Getenv(e.Endpoint), "unix://"); ok && uid == 0 {
+			sockets = []string{own}
+		}
+		for _, socket := range sockets {
+			socket = strings.Replace(socket, "RUN", runDir(uid), 1)
+			if e.Docker {
+				found = append(found, dockerAPI(socket))
+			} else if _, err := os.Stat(socket); err == nil && !slices.Contains(found, api(criAPI(socket))) {
+				found = append(found, criAPI(socket))
+			}
+		}
 	}
 	return found
+}
+
+// runDir returns the directory of a user for what does not outlive a boot; uid 0
+// is the system's.
+func runDir(uid int) string {
+	if uid == 0 {
+		return "/run"
+	}
+	return fmt.Sprintf("/run/user/%d", uid)
 }

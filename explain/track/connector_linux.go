@@ -1,4 +1,4 @@
-package container
+package track
 
 import (
 	"encoding/binary"

@@ -1,8 +1,9 @@
-package container
+package track
 
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,13 +11,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// fixtures are those of the package container, whose reader they are for.
+const fixtures = "../container/testdata/"
+
 // place copies fixtures to where runtimes have them.
 func place(t *testing.T, files map[string]string) disk {
 	t.Helper()
 	d := disk{root: t.TempDir()}
 	for to, from := range files {
 		text := []byte(from)
-		if strings.HasPrefix(from, "testdata/") {
+		if strings.HasPrefix(from, fixtures) {
 			var err error
 			text, err = os.ReadFile(from)
 			require.NoError(t, err)
@@ -32,8 +36,8 @@ func TestDiskDocker(t *testing.T) {
 	const id = "c4719afa76fa448b5eca99e6736885846501d17956f2fcb2de5c916d723f3a87"
 	const bundle = "/run/containerd/io.containerd.runtime.v2.task/moby/" + id + "/config.json"
 	d := place(t, map[string]string{
-		bundle: "testdata/bundle/io.containerd.runtime.v2.task/moby/" + id + "/config.json",
-		"/var/lib/docker/containers/" + id + "/config.v2.json":       "testdata/docker/containers/" + id + "/config.v2.json",
+		bundle: fixtures + "bundle/io.containerd.runtime.v2.task/moby/" + id + "/config.json",
+		"/var/lib/docker/containers/" + id + "/config.v2.json":       fixtures + "docker/containers/" + id + "/config.v2.json",
 		"/run/docker/runtime-runc/moby/" + id + "/state.json":        `{"id":"` + id + `","init_process_pid":77,"created":"2026-03-05T07:00:00Z","config":{}}`,
 		"/run/containerd/io.containerd.runtime.v2.task/moby/x":       "no folder",
 		"/run/containerd/io.containerd.runtime.v2.task/moby/y/z.txt": "of another",
@@ -58,9 +62,9 @@ func TestDiskKubernetesAndPodman(t *testing.T) {
 	const pod = "f463b892db274bcfd31ee534f86b31939b6e160c7ac02bbc41d768c0ce543d65"
 	const podman = "5e1ecee06a7fc06f305ae5c12acfe7a7f67b8ece7af76932ed3afab00c3c6921"
 	d := place(t, map[string]string{
-		"/run/k3s/containerd/io.containerd.runtime.v2.task/k8s.io/" + pod + "/config.json":                    "testdata/bundle/io.containerd.runtime.v2.task/k8s.io/" + pod + "/config.json",
-		"/var/lib/containers/storage/overlay-containers/" + podman + "/userdata/config.json":                  "testdata/bundle/overlay-containers/" + podman + "/userdata/config.json",
-		"/var/lib/containers/storage/overlay-containers/containers.json":                                      `[{"id":"x"},{"id":"` + podman + `","names":["web"],"metadata":"{\"image-name\":\"docker.io/library/nginx:1\",\"name\":\"web\"}"}]`,
+		"/run/k3s/containerd/io.containerd.runtime.v2.task/k8s.io/" + pod + "/config.json":                    fixtures + "bundle/io.containerd.runtime.v2.task/k8s.io/" + pod + "/config.json",
+		"/var/lib/containers/storage/overlay-containers/" + podman + "/userdata/config.json":                  fixtures + "bundle/overlay-containers/" + podman + "/userdata/config.json",
+		"/var/lib/containers/storage/overlay-containers/containers.json":                                      `[{"id":"x"},{"id":"` + podman + `","layer":"y","names":["web"],"metadata":"{\"image-name\":\"docker.io/library/nginx:1\",\"name\":\"web\"}"}]`,
 		"/var/lib/containers/storage/overlay-containers/" + strings.Repeat("1", 64) + "/userdata/config.json": `{"ociVersion":"1","linux":{}}`,
 	})
 	c, found := d.read(pod, 0, "")
@@ -78,6 +82,37 @@ func TestDiskKubernetesAndPodman(t *testing.T) {
 	require.True(t, found)
 	assert.Empty(t, c.Name)
 	assert.Equal(t, "unconfined", c.SeccompProfile)
+}
+
+// Where runtimes of the system and of a user leave what is known of a container.
+func TestPlaces(t *testing.T) {
+	places := func(run, data string) (all []string) {
+		for _, template := range slices.Concat(metadataFiles, nameFiles) {
+			all = append(all, fill(template, run, data, "a"))
+		}
+		return all
+	}
+	system := places(runDir(0), systemData)
+	assert.Subset(t, system, []string{
+		"/run/containerd/io.containerd.runtime.v2.task/*/a/config.json",
+		"/run/docker/containerd/daemon/io.containerd.runtime.v2.task/*/a/config.json",
+		"/run/k3s/containerd/io.containerd.runtime.v2.task/*/a/config.json",
+		"/var/lib/containers/storage/overlay-containers/a/userdata/config.json",
+		"/run/containers/storage/overlay-containers/a/userdata/config.json",
+		"/var/lib/docker/containers/a/config.v2.json",
+		"/run/runc/a/state.json", "/run/docker/runtime-runc/*/a/state.json", "/run/containerd/runc/*/a/state.json",
+		"/var/lib/containers/storage/overlay-containers/containers.json",
+	})
+	assert.Subset(t, places(runDir(1000), "/home/u/.local/share"), []string{
+		"/run/user/1000/docker/containerd/daemon/io.containerd.runtime.v2.task/*/a/config.json",
+		"/home/u/.local/share/containers/storage/overlay-containers/a/userdata/config.json",
+		"/run/user/1000/containers/overlay-containers/a/userdata/config.json",
+		"/home/u/.local/share/docker/containers/a/config.v2.json",
+		"/run/user/1000/runc/a/state.json",
+	})
+	file := func(name string) int { return slices.Index(system, name) }
+	assert.Less(t, file("/run/containerd/io.containerd.runtime.v2.task/*/a/config.json"), file("/var/lib/docker/containers/a/config.v2.json"), "what is resolved goes first")
+	assert.Less(t, file("/var/lib/docker/containers/a/config.v2.json"), file("/run/runc/a/state.json"))
 }
 
 // Names and files are made by others.
@@ -102,7 +137,7 @@ func TestDiskHostile(t *testing.T) {
 
 func TestBundles(t *testing.T) {
 	d := place(t, map[string]string{
-		"/run/runc/lab7/state.json": "testdata/runc-state.json",
+		"/run/runc/lab7/state.json": fixtures + "runc-state.json",
 		"/run/containerd/io.containerd.runtime.v2.task/eco/eco7/config.json":                             `{"ociVersion":"1","process":{},"linux":{"cgroupsPath":"/eco/eco7"}}`,
 		"/run/containerd/io.containerd.runtime.v2.task/moby/" + strings.Repeat("a", 64) + "/config.json": `{"ociVersion":"1","linux":{}}`,
 	})

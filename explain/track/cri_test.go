@@ -1,4 +1,4 @@
-package container
+package track
 
 import (
 	"context"
@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/whydenied/whydenied/explain/container"
 )
 
 // criEngine serves the CRI on a unix socket.
@@ -52,9 +54,9 @@ func TestInspectCRI(t *testing.T) {
 	for _, name := range []string{"containerd", "crio"} {
 		message, err := os.ReadFile("testdata/cri-" + name + ".pb")
 		require.NoError(t, err)
-		text, err := os.ReadFile("testdata/crictl-" + name + ".json")
+		text, err := os.ReadFile(fixtures + "crictl-" + name + ".json")
 		require.NoError(t, err)
-		want, err := Read("crictl", text)
+		want, err := container.Read("crictl", text)
 		require.NoError(t, err)
 		var asked []byte
 		socket := criEngine(t, func(w http.ResponseWriter, r *http.Request) {
@@ -78,7 +80,7 @@ func TestInspectCRI(t *testing.T) {
 
 // What no kubelet made has no labels.
 func TestPodWithoutLabels(t *testing.T) {
-	found, err := Read("crictl", []byte(`{"status":{"id":"a"},"info":{"runtimeSpec":{"ociVersion":"1.0.2","process":{},
+	found, err := container.Read("crictl", []byte(`{"status":{"id":"a"},"info":{"runtimeSpec":{"ociVersion":"1.0.2","process":{},
 		"annotations":{"io.kubernetes.cri.sandbox-name":"shop-1","io.kubernetes.cri.sandbox-namespace":"prod"}}}}`))
 	require.NoError(t, err)
 	assert.Equal(t, []string{"shop-1", "prod"}, []string{found[0].Pod, found[0].Namespace})
@@ -187,9 +189,9 @@ func TestGatherFromCRI(t *testing.T) {
 	g := gathering{ids: map[string]bool{}, names: map[string]bool{}}
 	g.fromEngine(context.Background(), socket)
 	require.Len(t, g.found, 2)
-	e, ok := ReadEngine(g.found[0].Text)
+	engine, version, ok := container.ReadEngine(g.found[0].Text)
 	assert.True(t, ok)
-	assert.Equal(t, Engine{"containerd", "1.7.2"}, e)
+	assert.Equal(t, []string{"containerd", "1.7.2"}, []string{engine, version})
 	found, err := g.found[1].Containers()
 	require.NoError(t, err)
 	assert.Equal(t, []string{"web", "nginx", id}, []string{found[0].Name, found[0].Command[0], g.found[1].Container})
@@ -219,9 +221,9 @@ func TestCacheAsksCRI(t *testing.T) {
 		"/run/containerd/io.containerd.runtime.v2.task/k8s.io/" + plain + "/config.json": `{"ociVersion":"1.0.2","process":{"args":["nginx"]},"linux":{}}`,
 	})
 	var asked []string
-	k.inspect = func(_ context.Context, engine api, id string) (Container, error) {
+	k.inspect = func(_ context.Context, engine api, id string) (container.Container, error) {
 		asked = append(asked, fmt.Sprint(engine, " ", id))
-		return Container{ID: id, Name: "of the CRI"}, nil
+		return container.Container{ID: id, Name: "of the CRI"}, nil
 	}
 	for id, want := range map[string]string{named: "web", ours: "sandbox", plain: "of the CRI"} {
 		for range 2 {
@@ -248,7 +250,7 @@ func FuzzCRI(f *testing.F) {
 		}
 		answer, err := criAPI("/s").answer("a", "/q", c, nil)
 		require.NoError(t, err)
-		all, err := Read("s", answer.Text)
+		all, err := container.Read("s", answer.Text)
 		if err != nil {
 			return // the bundle in it is none
 		}

@@ -1,4 +1,4 @@
-package container
+package track
 
 import (
 	"context"
@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/explain/container"
 )
 
 // listenUnix listens on a unix socket.
@@ -122,16 +124,16 @@ func TestCacheAsks(t *testing.T) {
 	k.disk.root = t.TempDir()
 	var asked atomic.Int32
 	answers := false
-	k.inspect = func(context.Context, api, string) (Container, error) {
+	k.inspect = func(context.Context, api, string) (container.Container, error) {
 		asked.Add(1)
 		if !answers {
-			return Container{}, os.ErrNotExist
+			return container.Container{}, os.ErrNotExist
 		}
-		return Container{ID: id.id, Name: "web", Runtime: "docker", Image: "nginx"}, nil
+		return container.Container{ID: id.id, Name: "web", Runtime: "docker", Image: "nginx"}, nil
 	}
-	ask := func() Container { return k.container(context.Background(), id, true) }
+	ask := func() container.Container { return k.container(context.Background(), id, true) }
 	c := ask()
-	assert.Equal(t, Container{ID: id.id, Runtime: "docker", CgroupPath: "/docker/a"}, c)
+	assert.Equal(t, container.Container{ID: id.id, Runtime: "docker", CgroupPath: "/docker/a"}, c)
 	ask()
 	assert.EqualValues(t, 1, asked.Load(), "a moment ago it had no answer")
 	assert.Empty(t, k.inventory(nil).Containers, "nothing but its ID is known")
@@ -148,8 +150,8 @@ func TestCacheAsks(t *testing.T) {
 func TestCacheIsBounded(t *testing.T) {
 	k := newCache()
 	k.disk.root = t.TempDir()
-	k.inspect = func(_ context.Context, _ api, id string) (Container, error) {
-		return Container{ID: id, Name: id, SeccompProfile: strings.Repeat("x", maxText/100)}, nil
+	k.inspect = func(_ context.Context, _ api, id string) (container.Container, error) {
+		return container.Container{ID: id, Name: id, SeccompProfile: strings.Repeat("x", maxText/100)}, nil
 	}
 	for i := range 2 * maxContainers {
 		id := fmt.Sprintf("%064d", i)

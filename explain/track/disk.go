@@ -1,4 +1,4 @@
-package container
+package track
 
 import (
 	"encoding/json"
@@ -9,8 +9,11 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/whydenied/whydenied/explain/container"
 )
 
 // maxFile bounds what is read of one file: a config.json has tens of kilobytes.
@@ -42,53 +45,44 @@ func readFile(name string) ([]byte, error) {
 // cgroup, which containers that manage cgroups choose.
 var safeID = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,254}$`).MatchString
 
+// fullID reports whether an ID is one as engines make it, which is in the path of
+// a cgroup.
+var fullID = regexp.MustCompile(`^[0-9a-f]{64}$`).MatchString
+
 // A disk is where runtimes leave their metadata. The root is "" but in tests.
 type disk struct{ root string }
 
-// Where runtimes keep OCI bundles, which hold what applies resolved: first the
-// engines' own, then the states of the low-level runtimes, which know the bundle
-// and the first process, then what knows names. * is a namespace, ID the
-// container's.
-var (
-	systemFiles = []string{
-		"/run/containerd/io.containerd.runtime.v2.task/*/ID/config.json",
-		"/run/docker/containerd/daemon/io.containerd.runtime.v2.task/*/ID/config.json",
-		"/run/k3s/containerd/io.containerd.runtime.v2.task/*/ID/config.json",
-		"/var/lib/containers/storage/overlay-containers/ID/userdata/config.json",
-		"/run/containers/storage/overlay-containers/ID/userdata/config.json",
-		"/var/lib/docker/containers/ID/config.v2.json",
-		"/run/runc/ID/state.json",
-		"/run/docker/runtime-runc/*/ID/state.json",
-		"/run/containerd/runc/*/ID/state.json",
+// Templates of the files that have metadata, by container.Engines: first what holds
+// all that applies resolved, then what the engines have themselves, then the states
+// of the low-level runtimes, which know the bundle and the first process; and the
+// files that know names.
+var metadataFiles, nameFiles = func() (files, names []string) {
+	var configs []string
+	states := []string{"RUN/runc/ID/state.json"}
+	for _, e := range container.Engines {
+		files, configs, states = append(files, e.Bundles...), append(configs, e.Configs...), append(states, e.States...)
+		names = append(names, e.Names...)
 	}
-	// HOME and RUN are the user's home and runtime directories.
-	userFiles = []string{
-		"RUN/docker/containerd/daemon/io.containerd.runtime.v2.task/*/ID/config.json",
-		"RUN/containerd/io.containerd.runtime.v2.task/*/ID/config.json",
-		"HOME/.local/share/containers/storage/overlay-containers/ID/userdata/config.json",
-		"RUN/containers/overlay-containers/ID/userdata/config.json",
-		"HOME/.local/share/docker/containers/ID/config.v2.json",
-		"RUN/runc/ID/state.json",
-		"RUN/docker/runtime-runc/*/ID/state.json",
-	}
-	systemNames = []string{"/var/lib/containers/storage/overlay-containers/containers.json", "/var/lib/containers/storage/overlay-containers/volatile-containers.json"}
-	userNames   = []string{"HOME/.local/share/containers/storage/overlay-containers/containers.json"}
-)
+	return slices.Concat(files, configs, states), names
+}()
+
+// systemData is where the system's engines keep what outlives a boot.
+const systemData = "/var/lib"
 
 // places returns the paths of templates for a container of a user; uid 0 is the
 // system's.
 func (d disk) places(templates []string, uid int, id string) []string {
-	home := ""
+	data := systemData
 	if uid != 0 {
 		u, err := user.LookupId(strconv.Itoa(uid))
 		if err != nil || !filepath.IsAbs(u.HomeDir) {
 			return nil
 		}
-		home = u.HomeDir
+		data = u.HomeDir + "/.local/share"
 	}
 	var found []string
 	for _, template := range templates {
-		name := strings.NewReplacer("HOME", home, "RUN", fmt.Sprintf("/run/user/%d", uid), "/ID/", "/"+id+"/").Replace(template)
+		name := fill(template, runDir(uid), data, id)
 		before, after, ok := strings.Cut(name, "*")
 		if !ok {
 			found = append(found, d.root+name)
@@ -102,18 +96,19 @@ func (d disk) places(templates []string, uid int, id string) []string {
 	return found
 }
 
+// fill makes a path of a template of container.Engines.
+func fill(template, run, data, id string) string {
+	return strings.NewReplacer("RUN/", run+"/", "DATA/", data+"/", "/ID/", "/"+id+"/").Replace(template)
+}
+
 // read returns what is on disk of a container: all fields that are known. The
 // bundle is its folder, if something told.
-func (d disk) read(id string, uid int, bundle string) (c Container, found bool) {
+func (d disk) read(id string, uid int, bundle string) (c container.Container, found bool) {
 	c.ID = id
 	if !safeID(id) {
 		return c, false
 	}
-	files, names := systemFiles, systemNames
-	if uid != 0 {
-		files, names = userFiles, userNames
-	}
-	places := d.places(files, uid, id)
+	places := d.places(metadataFiles, uid, id)
 	if bundle != "" {
 		places = append([]string{filepath.Join(bundle, "config.json")}, places...)
 	}
@@ -122,33 +117,33 @@ func (d disk) read(id string, uid int, bundle string) (c Container, found bool) 
 		if !ok {
 			continue
 		}
-		c.merge(more)
+		c.Merge(more)
 		found = true
 		if bundle == "" && label != "" && c.SeccompProfile == "" {
 			bundle = label
 			if more, _, ok := d.readOne(filepath.Join(bundle, "config.json"), id); ok {
-				more.merge(c)
+				more.Merge(c)
 				c = more
 			}
 		}
 	}
 	if found && c.Name == "" {
-		for _, name := range d.places(names, uid, id) {
-			c.merge(d.podmanName(name, id))
+		for _, name := range d.places(nameFiles, uid, id) {
+			c.Merge(d.podmanName(name, id))
 		}
 	}
 	return c, found
 }
 
 // readOne reads one file of metadata and the bundle that it points to.
-func (d disk) readOne(name, id string) (c Container, bundle string, ok bool) {
+func (d disk) readOne(name, id string) (c container.Container, bundle string, ok bool) {
 	text, err := readFile(name)
 	if err != nil {
-		return Container{}, "", false
+		return container.Container{}, "", false
 	}
-	containers, err := Read(strings.TrimPrefix(name, d.root), text)
+	containers, err := container.Read(strings.TrimPrefix(name, d.root), text)
 	if err != nil || len(containers) != 1 || containers[0].ID != "" && containers[0].ID != id {
-		return Container{}, "", false
+		return container.Container{}, "", false
 	}
 	if c = containers[0]; filepath.Base(name) == "state.json" {
 		bundle = bundleLabel(text)
@@ -172,21 +167,21 @@ func bundleLabel(text []byte) string {
 }
 
 // podmanName reads the names of containers/storage, which are in no bundle.
-func (d disk) podmanName(file, id string) Container {
+func (d disk) podmanName(file, id string) container.Container {
 	text, err := readFile(file)
 	if err != nil {
-		return Container{}
+		return container.Container{}
 	}
 	var all []json.RawMessage
 	if json.Unmarshal(text, &all) != nil {
-		return Container{}
+		return container.Container{}
 	}
 	for _, one := range all {
-		if c, err := readStorage(one); err == nil && c.ID == id {
-			return c
+		if c, err := container.Read(file, one); err == nil && len(c) == 1 && c[0].ID == id {
+			return c[0]
 		}
 	}
-	return Container{}
+	return container.Container{}
 }
 
 // A bundle is a container that a low-level runtime was told to make, or has the
@@ -223,7 +218,7 @@ func (d disk) bundles() []bundle {
 	configs, _ := filepath.Glob(d.root + "/run/containerd/io.containerd.runtime.v2.task/*/*/config.json")
 	for _, name := range configs {
 		dir := filepath.Dir(name)
-		if id := filepath.Base(dir); !isHex(id, 64) && safeID(id) {
+		if id := filepath.Base(dir); !fullID(id) && safeID(id) {
 			all = append(all, d.located(bundle{id: id, dir: dir, runtime: "containerd"}))
 		}
 	}

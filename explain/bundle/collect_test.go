@@ -1,4 +1,4 @@
-package main
+package bundle
 
 import (
 	"fmt"
@@ -8,20 +8,17 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/whydenied/whydenied/explain/bundle"
-	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/parser"
 )
 
-func TestWriteBundle(t *testing.T) {
+func TestWriteFile(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "b")
-	c := &collection{texts: []bundle.Text{{Name: "a", Data: []byte("A")}}}
-	size, err := writeBundle(name, c)
+	c := &Collection{Texts: []Text{{Name: "a", Data: []byte("A")}}}
+	size, err := c.WriteFile(name)
 	require.NoError(t, err)
 	info, err := os.Stat(name)
 	require.NoError(t, err)
@@ -29,14 +26,14 @@ func TestWriteBundle(t *testing.T) {
 	if runtime.GOOS != "windows" {
 		assert.Equal(t, os.FileMode(0o600), info.Mode())
 	}
-	_, err = writeBundle(name, c)
+	_, err = c.WriteFile(name)
 	assert.ErrorContains(t, err, "is there already")
 
 	// What fails leaves nothing.
-	c.texts = append(c.texts, c.texts...)
-	_, err = writeBundle(filepath.Join(dir, "other"), c)
+	c.Texts = append(c.Texts, c.Texts...)
+	_, err = c.WriteFile(filepath.Join(dir, "other"))
 	assert.ErrorContains(t, err, "is there twice")
-	_, err = writeBundle(filepath.Join(dir, "none", "b"), c)
+	_, err = c.WriteFile(filepath.Join(dir, "none", "b"))
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
@@ -49,15 +46,13 @@ func TestCollectNamedInventory(t *testing.T) {
 	id := strings.Repeat("3f9c", 16)
 	file := filepath.Join(t.TempDir(), "inspect.json")
 	require.NoError(t, os.WriteFile(file, []byte(`[{"Id":"`+id+`","Name":"/web-1","State":{},"Config":{}}]`), 0o600))
-	c := &collection{cmd: &cobra.Command{}, flags: &inputFlags{}, names: map[string]bool{}, inventory: new(container.Inventory)}
-	c.cmd.SetContext(t.Context())
-	c.flags.policy.inventory = []string{file}
-	c.manifest.Host.Engines = map[string]string{}
-	require.NoError(t, c.containers(true))
-	require.NotEmpty(t, c.inventory.Containers)
-	assert.Equal(t, id, c.inventory.Containers[0].ID)
-	require.NotEmpty(t, c.manifest.Inventory)
-	assert.Equal(t, file, c.manifest.Inventory[0].Name)
+	c := &Collection{wanted: Wanted{Inventory: []string{file}, Own: true}, names: map[string]bool{}}
+	c.Manifest.Host.Engines = map[string]string{}
+	require.NoError(t, c.containers(t.Context()))
+	require.NotEmpty(t, c.Inventory.Containers)
+	assert.Equal(t, id, c.Inventory.Containers[0].ID)
+	require.NotEmpty(t, c.Manifest.Inventory)
+	assert.Equal(t, file, c.Manifest.Inventory[0].Name)
 }
 
 // Of more records than are kept, the newest are.

@@ -1,0 +1,184 @@
+package bundle
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/host"
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
+)
+
+// Bounds of what is copied of the profile directory.
+const (
+	maxProfileFiles = 10_000
+	maxProfileText  = 64 << 20
+)
+
+// profiles adds the profile directory, the folders of included files and the
+// profiles that are named, with all that they include.
+func (c *Collection) profiles(context.Context) error {
+	loader := apparmor.Loader{Include: append(slices.Clone(c.Manifest.Include), c.Manifest.ProfileDir)}
+	with := func(name string) error {
+		policy, _, err := loader.LoadFile(name)
+		if err != nil {
+			return err
+		}
+		for _, file := range policy.Files {
+			c.Add(c.member(file.Name), []byte(file.Text))
+		}
+		return nil
+	}
+	for _, name := range c.Manifest.Profiles {
+		if err := with(name); err != nil {
+			return fmt.Errorf("cannot read the profile: %w", err)
+		}
+	}
+	files, size := 0, 0
+	for _, dir := range loader.Include {
+		c.walk(dir, 0, &files, &size)
+	}
+	for _, dir := range []string{c.Manifest.ProfileDir, filepath.Join(c.Manifest.ProfileDir, "containers")} {
+		names, _ := (*rules.Tree)(nil).List(dir)
+		for _, name := range names {
+			if !apparmor.IgnoredFile(name) {
+				if err := with(filepath.Join(dir, name)); err != nil {
+					c.Missing(err.Error())
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// walk adds the files of a directory, through symbolic links, which a bundle does
+// not have.
+func (c *Collection) walk(dir string, depth int, files, size *int) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		name := filepath.Join(dir, e.Name())
+		info, err := os.Stat(name)
+		switch {
+		case err != nil || apparmor.IgnoredFile(e.Name()):
+		case info.IsDir() && depth < 8 && !strings.HasPrefix(e.Name(), "cache"): // compiled policy
+			c.walk(name, depth+1, files, size)
+		case !info.Mode().IsRegular():
+		case *files >= maxProfileFiles || *size+int(info.Size()) > maxProfileText:
+			c.Missing(fmt.Sprintf("%s, as %s has more than %d files or %d MiB", name, dir, maxProfileFiles, maxProfileText>>20))
+			return
+		default:
+			*files++
+			*size += int(info.Size())
+			if err := c.copyFile(name); err != nil {
+				c.Missing(err.Error())
+			}
+		}
+	}
+}
+
+// loaded adds the list of loaded profiles with their modes, and the compiled
+// policy of those without a source here.
+func (c *Collection) loaded(context.Context) error {
+	if err := c.copyFile(host.AppArmorFS + "/profiles"); err != nil {
+		c.Missing(fmt.Sprintf("the list of loaded profiles: %v", err))
+		return nil
+	}
+	sources := map[string]bool{}
+	loader := apparmor.Loader{Include: append(slices.Clone(c.Manifest.Include), c.Manifest.ProfileDir), Tree: c.tree()}
+	for _, text := range c.Texts {
+		name, ok := strings.CutPrefix(text.Name, Files)
+		if ok && strings.Contains(string(text.Data), "{") {
+			policy, _ := loader.Load(rules.NewFile(name, string(text.Data)))
+			for _, p := range policy.Profiles {
+				sources[p.FullName()] = true
+			}
+		}
+	}
+	dirs, _ := filepath.Glob(host.AppArmorFS + "/policy/profiles/*")
+	for _, dir := range dirs {
+		text, err := os.ReadFile(dir + "/name")
+		if err != nil || sources[strings.TrimSpace(string(text))] {
+			continue
+		}
+		for _, name := range []string{"name", "mode", "sha256", "sha1", "raw_data"} {
+			_ = c.copyFile(dir + "/" + name) // kernels have some of them
+		}
+	}
+	return nil
+}
+
+// tree is what the bundle has of the host's files so far.
+func (c *Collection) tree() *rules.Tree {
+	texts := map[string]string{}
+	for _, text := range c.Texts {
+		if name, ok := strings.CutPrefix(text.Name, Files); ok {
+			texts[name] = string(text.Data)
+		}
+	}
+	return rules.NewTree(c.Manifest.Dir, texts)
+}
+
+// host asks this host what it is, but for what the user says.
+func (c *Collection) host(ctx context.Context) {
+	h := &c.Manifest.Host
+	h.Name, _ = os.Hostname()
+	h.Arch, h.Versions = cmp.Or(h.Arch, runtime.GOARCH), map[string]string{}
+	if text, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil && h.Kernel == "" {
+		h.Kernel = strings.TrimSpace(string(text))
+	}
+	if text, err := os.ReadFile("/etc/os-release"); err == nil {
+		for line := range strings.Lines(string(text)) {
+			if name, ok := strings.CutPrefix(line, "PRETTY_NAME="); ok {
+				h.OS = strings.Trim(strings.TrimSpace(name), `"'`)
+			}
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for _, program := range []string{"apparmor_parser", "runc", "crun"} {
+		if line := versionLine(ctx, program); line != "" {
+			h.Versions[program] = line
+		}
+	}
+	for _, e := range container.Engines {
+		line := versionLine(ctx, e.Program)
+		if line == "" {
+			continue
+		}
+		h.Versions[e.Name] = line
+		if version := versionIn(line); version != "" {
+			h.Engines[e.Name] = version
+		}
+	}
+}
+
+// versionLine returns the first line of what a program says of its version, "" if
+// there is none.
+func versionLine(ctx context.Context, program string) string {
+	out, err := host.RunProgram(ctx, program, "--version")
+	if err != nil {
+		return ""
+	}
+	line, _, _ := strings.Cut(string(out), "\n")
+	return line
+}
+
+// versionIn returns the first word that is a version, without a v before it:
+// "containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20" has 1.6.20~ds1.
+func versionIn(line string) string {
+	for _, word := range strings.Fields(line) {
+		word = strings.TrimSuffix(strings.TrimPrefix(word, "v"), ",")
+		if len(word) > 2 && word[0] >= '0' && word[0] <= '9' && strings.Contains(word, ".") {
+			return word
+		}
+	}
+	return ""
+}

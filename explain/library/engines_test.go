@@ -1,0 +1,28 @@
+package library_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/rules/apparmor"
+	"github.com/whydenied/whydenied/rules/seccomp"
+)
+
+// Every engine of the table has its default profiles built in, but for LXC, whose
+// profiles are files.
+func TestEnginesAreBuiltIn(t *testing.T) {
+	for _, e := range container.Engines {
+		for _, name := range e.Profiles {
+			if strings.HasSuffix(name, "-") {
+				name += "0.57.4"
+			}
+			_, ok := apparmor.Builtin(name)
+			assert.Equal(t, e.Name != "lxc", ok, name)
+		}
+		_, _, ok := seccomp.Builtin(e.Name, "")
+		assert.Equal(t, e.Name != "lxc", ok, e.Name)
+	}
+}
