@@ -8,140 +8,6 @@ import (
 	"sync"
 )
 
-// A Request is one access to decide on: a FileRequest, CapabilityRequest,
-// NetworkRequest, MountRequest, PivotRootRequest, PtraceRequest, SignalRequest,
-// UnixRequest, DBusRequest, ChangeProfileRequest, RlimitRequest, UsernsRequest,
-// MqueueRequest or IOUringRequest.
-//
-// Permissions are those of policy, not the letters of a log record: c and d of
-// requested_mask= are Write here, and translating them is the caller's part.
-type Request interface{ request() }
-
-// Access is the permission of the classes that have only one: capability,
-// mount, pivot_root, change_profile and rlimit.
-const Access Perms = 1 << 31
-
-// A FileRequest is an access to a file by its path.
-type FileRequest struct {
-	Path  string // as the kernel sees it; a directory ends in /
-	Perms Perms  // of FilePerms
-	Owner bool   // the task's fsuid is the file's uid
-	// Target is the existing file of a hard link whose new name is Path. Without
-	// it, a request for Link is answered for the new name alone.
-	Target string
-}
-
-// A CapabilityRequest is the use of a capability.
-type CapabilityRequest struct {
-	Name string // lower case without cap_, such as net_admin
-}
-
-// A NetworkRequest is the use of a socket.
-type NetworkRequest struct {
-	Family string // inet, unix, netlink, ...
-	Type   string // stream, dgram, raw, ...
-	Perms  Perms  // of NetworkPerms, 0 for all: only rules of AppArmor 4 tell them apart
-	// What rules of AppArmor 4 can ask for; "" is unknown, and matches none of
-	// these conditions.
-	IP, Port, PeerIP, PeerPort string
-}
-
-// A MountRequest is a mount(2) or umount(2).
-type MountRequest struct {
-	// Op is mount, remount, bind, move or umount. remount, bind and move add the
-	// flag of that name.
-	Op     string
-	Source string   // device, or directory of bind and move
-	Target string   // mount point, ending in /
-	Fstype string   // of a new mount
-	Flags  []string // as the kernel logs them or a rule writes them: ro, nosuid, rbind, ...
-	Data   string   // file system options
-}
-
-// A PivotRootRequest is a pivot_root(2).
-type PivotRootRequest struct {
-	NewRoot, OldRoot string
-}
-
-// A PtraceRequest is one side of a ptrace(2) or of a read in /proc that is
-// checked like one.
-type PtraceRequest struct {
-	Perms Perms  // of PtracePerms
-	Peer  string // label of the other task
-}
-
-// A SignalRequest is one side of a kill(2).
-type SignalRequest struct {
-	Perms  Perms  // of SignalPerms
-	Signal string // term, rtmin+8, exists
-	Peer   string // label of the other task
-}
-
-// A UnixRequest is a use of an abstract or anonymous unix socket, on kernels
-// that tell their addresses apart. The others check it as a NetworkRequest.
-type UnixRequest struct {
-	Perms     Perms  // of UnixPerms
-	Type      string // stream, dgram, seqpacket
-	Addr      string // @name, none, or "" when the socket is to be bound by the kernel
-	Label     string // of the socket
-	PeerAddr  string // of send, receive, connect, accept
-	PeerLabel string
-}
-
-// A DBusRequest is what dbus-daemon asks about a message, a name or a monitor.
-type DBusRequest struct {
-	Perms                        Perms // one of Send, Receive, Bind, Eavesdrop
-	Bus, Path, Interface, Member string
-	Name                         string // to own, or of the other side
-	PeerLabel                    string
-}
-
-// A ChangeProfileRequest is a change of profile that the task asked for.
-type ChangeProfileRequest struct {
-	Target    string // a profile, or &profile to stack
-	Namespace string // if it is not the task's own
-	// OnExec is the program with whose execution the change takes place, or "".
-	OnExec string
-}
-
-// An RlimitRequest is a setrlimit(2).
-type RlimitRequest struct {
-	Name  string // nofile
-	Value uint64 // the new hard limit, in the unit of setrlimit(2)
-}
-
-// A UsernsRequest is the creation of a user namespace.
-type UsernsRequest struct{}
-
-// A MqueueRequest is a use of a message queue.
-type MqueueRequest struct {
-	Perms Perms
-	Type  string // posix or sysv
-	Name  string // /name, or the System V key
-	Label string
-}
-
-// An IOUringRequest is a use of io_uring.
-type IOUringRequest struct {
-	Perms Perms
-	Label string
-}
-
-func (FileRequest) request()          {}
-func (CapabilityRequest) request()    {}
-func (NetworkRequest) request()       {}
-func (MountRequest) request()         {}
-func (PivotRootRequest) request()     {}
-func (PtraceRequest) request()        {}
-func (SignalRequest) request()        {}
-func (UnixRequest) request()          {}
-func (DBusRequest) request()          {}
-func (ChangeProfileRequest) request() {}
-func (RlimitRequest) request()        {}
-func (UsernsRequest) request()        {}
-func (MqueueRequest) request()        {}
-func (IOUringRequest) request()       {}
-
 // A Decision is what a profile answers to a request. Every permission asked for
 // is in exactly one of Granted, Refused and Unmatched.
 type Decision struct {
@@ -542,4 +408,20 @@ func (p *Profile) noteABI(req Request, d *Decision) {
 	if strings.HasPrefix(name, "kernel-5.4") || name < since && name[0] >= '0' && name[0] <= '9' {
 		d.Notes = append(d.Notes, "abi "+name+" does not know "+class+" rules: the kernel does not mediate them for this profile")
 	}
+}
+
+// A field is one condition of a rule, and whether the request meets it.
+type field struct {
+	name  string
+	match bool
+}
+
+// compareAll returns the names of the fields that do not match.
+func compareAll(fields ...field) (diff []string) {
+	for _, f := range fields {
+		if !f.match {
+			diff = append(diff, f.name)
+		}
+	}
+	return diff
 }

@@ -339,14 +339,6 @@ func (w *gainWalk) gainExec(i int, from, to Transition, rule Rule) {
 		Example: exampleOf(spellStep(w.queue, i), Exec, true), Single: isSingle(rule)})
 }
 
-// words is the transition with its target.
-func (t Transition) words() string {
-	if t.Target == nil {
-		return t.String()
-	}
-	return t.String() + " -> " + t.Target.Source
-}
-
 // responsible returns the new rule that grants a permission here, else the deny
 // rule that has gone.
 func (w *gainWalk) responsible(step *gainStep, perms Perms, owner bool) Rule {

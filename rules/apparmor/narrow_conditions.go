@@ -4,7 +4,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -200,68 +199,6 @@ func listOf(value string) []string {
 		return nil
 	}
 	return []string{value}
-}
-
-// allSignals returns the names of all signals as the kernel has them: sig_names.h
-// of security/apparmor, where tstp is stp and poll is io.
-func allSignals() []string {
-	names := slices.Sorted(maps.Keys(signals))
-	names = slices.DeleteFunc(names, func(name string) bool { return name == "tstp" || name == "poll" })
-	for n := range 33 {
-		names = append(names, "rtmin+"+strconv.Itoa(n))
-	}
-	return names
-}
-
-// unixConditional takes a unix rule apart. What an address is not cannot be
-// written, so addresses must be literal where they count.
-func unixConditional(r *UnixRule, req UnixRequest) (*conditional, bool) {
-	local, peer := req.Perms != Create, req.Perms&unixPeer != 0
-	if local && req.Perms&Create != 0 || peer && req.Perms&^unixPeer != 0 {
-		return nil, false // of several permissions, each would be asked for other conditions
-	}
-	addr := func(key string, inPeer bool, p *Pattern, value string, counts bool) ruleCondition {
-		return ruleCondition{key: key, peer: inPeer, value: value, glob: p, kind: addressText, ignored: !counts}
-	}
-	c := &conditional{"unix", r.Perms, req.Perms, []ruleCondition{
-		{key: "type=", value: req.Type, listed: r.Type, known: slices.Sorted(maps.Keys(socketTypes))},
-		addr("addr=", false, r.Addr, req.Addr, local),
-		{key: "label=", value: req.Label, glob: r.Label, ignored: !local},
-		addr("addr=", true, r.PeerAddr, req.PeerAddr, peer),
-		{key: "label=", peer: true, value: req.PeerLabel, glob: r.PeerLabel, ignored: !peer}}}
-	for _, cond := range c.conditions {
-		if cond.kind != addressText || cond.ignored {
-			continue
-		}
-		if cond.glob == nil || cond.value == "" {
-			return nil, false
-		}
-		if name, literal := cond.glob.Literal(); !literal || name != cond.value {
-			return nil, false
-		}
-	}
-	return c, r.Attr == nil && r.Opt == nil
-}
-
-func dbusConditional(r *DBusRule, req DBusRequest) (*conditional, bool) {
-	message := req.Perms&(Send|Receive) != 0
-	if message && req.Perms&^(Send|Receive) != 0 || req.Perms == Bind|Eavesdrop {
-		return nil, false
-	}
-	cond := func(key string, p *Pattern, value string, counts bool) ruleCondition {
-		return ruleCondition{key: key, value: value, glob: p, ignored: !counts}
-	}
-	c := &conditional{"dbus", r.Perms, req.Perms, []ruleCondition{
-		cond("bus=", r.Bus, req.Bus, true),
-		cond("path=", r.Path, req.Path, message),
-		cond("interface=", r.Interface, req.Interface, message),
-		cond("member=", r.Member, req.Member, message),
-		cond("name=", r.Name, req.Name, req.Perms == Bind),
-		cond("name=", r.PeerName, req.Name, message),
-		cond("label=", r.PeerLabel, req.PeerLabel, message)}}
-	c.conditions[1].kind = pathText
-	c.conditions[5].peer, c.conditions[6].peer = true, true
-	return c, true
 }
 
 // sameElsewhere reports whether rules refuse what one does but for a request, by

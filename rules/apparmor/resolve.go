@@ -558,38 +558,3 @@ func plain(p *Pattern) *Pattern {
 	}
 	return &Pattern{Source: p.Source, Expanded: []string{p.Source}, At: p.At}
 }
-
-// values expands variables in the values of mount conditions.
-func (r *resolver) values(conds []MountCond, at rules.Location) []MountCond {
-	out := slices.Clone(conds)
-	for i, c := range out {
-		out[i].Values = slices.Clone(c.Values)
-		for j, v := range c.Values {
-			if strings.Contains(v, "@{") {
-				out[i].Values[j] = r.expand(&Pattern{Source: v, At: at}, labelText).Expanded[0]
-			}
-		}
-	}
-	return out
-}
-
-// unread keeps text that does not end up in the compiled policy. The parser
-// looks its variables up all the same.
-func (r *resolver) unread(p **Pattern) {
-	if *p == nil {
-		return
-	}
-	if _, problem := r.substitute((*p).Source); problem != "" {
-		r.errorf((*p).At, "variable", "%s", problem)
-	}
-	*p = plain(*p)
-}
-
-// address expands the address of a unix socket: @ and a glob that may match
-// NUL bytes, none or auto.
-func (r *resolver) address(p **Pattern) {
-	if *p == nil {
-		return
-	}
-	*p = r.expand(*p, addressText)
-}

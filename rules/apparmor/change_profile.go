@@ -1,5 +1,45 @@
 package apparmor
 
+import "strings"
+
+// A ChangeProfileRule is change_profile safe /bin/bash -> target,.
+type ChangeProfileRule struct {
+	Header
+	Safe   bool     // safe, when written
+	Unsafe bool     // unsafe, when written
+	Exec   *Pattern // the exec condition; nil if there is none
+	Target *Pattern // nil is any profile
+}
+
+// A ChangeProfileRequest is a change of profile that the task asked for.
+type ChangeProfileRequest struct {
+	Target    string // a profile, or &profile to stack
+	Namespace string // if it is not the task's own
+	// OnExec is the program with whose execution the change takes place, or "".
+	OnExec string
+}
+
+// changeProfileRule reads change_profile [safe|unsafe] [EXEC] [-> TARGET].
+func (p *parser) changeProfileRule(h Header) Rule {
+	p.advance()
+	r := &ChangeProfileRule{Header: h}
+	mode := p.tok
+	r.Safe = p.word("safe")
+	if !r.Safe {
+		r.Unsafe = p.word("unsafe")
+	}
+	if p.tok.kind == tokID {
+		r.Exec = p.pattern(p.advance())
+		if s := r.Exec.Source; !strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "@{") {
+			p.errorf(r.Exec.At, "bad-path", "the program of a change_profile rule must begin with / or a variable: %q", s)
+		}
+	} else if r.Safe || r.Unsafe {
+		p.errorf(p.at(mode), "bad-exec", "%s needs the path of a program after it", mode.value)
+	}
+	r.Target, _ = p.target()
+	return r
+}
+
 // onExec is the permission to change profile at the execution of a program.
 const onExec Perms = 1 << 30
 
@@ -72,4 +112,16 @@ func (p *Profile) decideChangeProfile(req ChangeProfileRequest, d *Decision) {
 		}
 	}
 	d.Audited = 0
+}
+
+func changeProfileRuleFor(r ChangeProfileRequest) string {
+	target := r.Target
+	if r.Namespace != "" {
+		target = ":" + r.Namespace + ":" + target
+	}
+	stack := ""
+	if rest, ok := strings.CutPrefix(target, "&"); ok {
+		stack, target = "&", rest
+	}
+	return joinWords("change_profile", quoteIf(r.OnExec), "->", stack+QuotePath(target)) + ","
 }

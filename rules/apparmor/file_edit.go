@@ -8,20 +8,6 @@ import (
 	"github.com/whydenied/whydenied/rules"
 )
 
-// AddFlag returns the edit that adds a flag to the profile's header.
-func (p *Profile) AddFlag(name string) rules.Edit {
-	if n := len(p.Flags); n > 0 {
-		at := p.Flags[n-1].At
-		at.Span.Start = at.Span.End
-		return rules.Edit{At: at, New: ", " + name}
-	}
-	at := p.At
-	header := strings.TrimRight(at.Text(), " \t\r\n")
-	at.Span.Start += len(header)
-	at.Span.End = at.Span.Start
-	return rules.Edit{At: at, New: " flags=(" + name + ")"}
-}
-
 // SetPerms returns the edits that replace the permissions of a rule where it
 // stands, and the rule's text afterwards. word is what stands in their place,
 // such as "rw" or "rix"; a target after an arrow goes. It reports false if the
@@ -87,37 +73,65 @@ func (r *FileRule) ChangeExec(mode string) (edits []rules.Edit, text string, ok 
 	return edits, text, ok
 }
 
-// OrInherit returns the exec mode that stays in the profile where this one
-// finds no target: pix for px.
-func (t Transition) OrInherit() string {
-	t.Fallback = Inherit
-	return t.String()
+// AddPerms returns the edit that adds permissions to the rule where it stands,
+// and the rule's text afterwards. It reports false if the rule came through an
+// include, is a deny or a bare "file," rule, or has a permission that excludes
+// one of them (w and a): add a rule instead. Execute is not added; see SetExec.
+func (r *FileRule) AddPerms(perms Perms) (edit rules.Edit, text string, ok bool) {
+	add := perms & FilePerms &^ (r.Perms | Exec)
+	if (r.Perms|perms)&Write != 0 {
+		add &^= Append // w holds a
+	}
+	if add&Write != 0 && r.Perms&Append != 0 {
+		return r.replacePerms(strings.Map(dropAppend, r.PermsAt.Text()), add)
+	}
+	return r.replacePerms(r.PermsAt.Text(), add)
 }
 
-// indentation returns the white space before a location on its line, or "" if
-// something else is there.
-func indentation(at rules.Location) string {
-	line, _ := at.File.Position(at.Span.Start)
-	before := at.File.Text[at.File.LineStart(line):at.Span.Start]
-	if strings.Trim(before, " \t") != "" {
-		return ""
+// dropAppend removes a, which w implies and excludes.
+func dropAppend(c rune) rune {
+	if c == 'a' {
+		return -1
 	}
-	return before
+	return c
 }
 
-// amended returns the text at a location with edits inside it applied.
-func amended(at rules.Location, edits []rules.Edit) string {
-	inner := rules.NewFile(at.File.Name, at.Text())
-	moved := make([]rules.Edit, len(edits))
-	for i, e := range edits {
-		moved[i] = rules.Edit{
-			At:  rules.Location{File: inner, Span: rules.Span{Start: e.At.Span.Start - at.Span.Start, End: e.At.Span.End - at.Span.Start}},
-			New: e.New,
-		}
+// replacePerms adds letters to the permissions as the source writes them, before
+// an exec mode that ends them.
+func (r *FileRule) replacePerms(old string, add Perms) (edit rules.Edit, text string, ok bool) {
+	if r.Shared || r.Path == nil || r.Deny || add == 0 {
+		return rules.Edit{}, "", false
 	}
-	changes, err := rules.Apply(moved)
-	if err != nil || len(changes) == 0 {
-		return at.Text()
+	at := len(old)
+	if n := len(r.Exec.String()); r.Perms&Exec != 0 && n > 0 && n <= at && strings.EqualFold(old[at-n:], r.Exec.String()) {
+		at -= n
 	}
-	return changes[0].New
+	word := old[:at] + add.letters() + old[at:]
+	if old == r.Perms.String() {
+		word = (r.Perms | add).String() // in the order in which they are, if that is the usual one
+	}
+	if perms, _, problem := parsePerms(word); problem != "" || perms&add != add {
+		return rules.Edit{}, "", false
+	}
+	return r.editPerms(word)
+}
+
+// SetExec returns the edit that gives a rule without execute permission the
+// exec mode, such as "ix" or "Px", as AddPerms does.
+func (r *FileRule) SetExec(mode string) (edit rules.Edit, text string, ok bool) {
+	if r.Shared || r.Path == nil || r.Deny || r.Perms&Exec != 0 {
+		return rules.Edit{}, "", false
+	}
+	word := r.PermsAt.Text() + mode
+	if _, exec, problem := parsePerms(word); problem != "" || exec.Mode == 0 {
+		return rules.Edit{}, "", false
+	}
+	return r.editPerms(word)
+}
+
+// editPerms replaces the permissions of the rule.
+func (r *FileRule) editPerms(word string) (edit rules.Edit, text string, ok bool) {
+	whole, at := r.At.Span, r.PermsAt.Span
+	text = r.At.File.Text[whole.Start:at.Start] + word + r.At.File.Text[at.End:whole.End]
+	return rules.Edit{At: r.PermsAt, New: word}, text, true
 }

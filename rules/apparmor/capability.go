@@ -1,0 +1,76 @@
+package apparmor
+
+import (
+	"slices"
+	"strings"
+)
+
+// A CapabilityRule grants capabilities: capability chown setuid,.
+type CapabilityRule struct {
+	Header
+	Names []string // lower case, without cap_; none means all
+}
+
+// A CapabilityRequest is the use of a capability.
+type CapabilityRequest struct {
+	Name string // lower case without cap_, such as net_admin
+}
+
+// capabilityRule reads capability [NAME...].
+func (p *parser) capabilityRule(h Header) Rule {
+	p.advance()
+	r := &CapabilityRule{Header: h}
+	for p.tok.kind == tokID || p.tok.kind == tokKeyword {
+		t := p.advance()
+		if name := t.value; !isCapability(name) {
+			hint := closest(name, append([]string(nil), capabilities...))
+			if lower := strings.TrimPrefix(strings.ToLower(name), "cap_"); isCapability(lower) {
+				hint = "; did you mean " + lower + "?"
+			}
+			p.errorf(p.at(t), "unknown-capability", "unknown capability %q%s", name, hint)
+		}
+		r.Names = append(r.Names, t.value)
+	}
+	return r
+}
+
+func isCapability(name string) bool {
+	for _, c := range capabilities {
+		if c == name {
+			return true
+		}
+	}
+	return false
+}
+
+// capabilities are the names of capabilities(7) in the order of their numbers.
+var capabilities = strings.Fields(`chown dac_override dac_read_search fowner fsetid kill setgid setuid
+	setpcap linux_immutable net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner
+	sys_module sys_rawio sys_chroot sys_ptrace sys_pacct sys_admin sys_boot sys_nice sys_resource
+	sys_time sys_tty_config mknod lease audit_write audit_control setfcap mac_override mac_admin
+	syslog wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore`)
+
+// Capabilities returns the names of all capabilities, as the bare rule
+// `capability,` grants them, without cap_.
+func Capabilities() []string { return slices.Clone(capabilities) }
+
+// narrowCapability takes a name off the list.
+func narrowCapability(r *CapabilityRule, req Request) (texts []string, note string, ok bool) {
+	capability, ok := req.(CapabilityRequest)
+	if !ok {
+		return nil, "", false
+	}
+	names := r.Names
+	if len(names) == 0 {
+		names = capabilities
+		note = "The rule covered every capability; now those known so far are listed, and one that a newer kernel adds is not refused."
+	}
+	left := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == capability.Name })
+	if len(left) == len(names) {
+		return nil, "", false
+	}
+	if len(left) > 0 {
+		texts = []string{qualifiersOf(r, "capability") + "capability " + strings.Join(left, " ") + ","}
+	}
+	return texts, note, true
+}

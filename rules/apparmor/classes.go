@@ -1,0 +1,57 @@
+package apparmor
+
+import "github.com/whydenied/whydenied/rules"
+
+// A Rule is one of *FileRule, *LinkRule, *CapabilityRule, *NetworkRule,
+// *MountRule, *PivotRootRule, *PtraceRule, *SignalRule, *UnixRule, *DBusRule,
+// *ChangeProfileRule, *RlimitRule, *UsernsRule, *MqueueRule, *IOUringRule and
+// *AllRule.
+type Rule interface {
+	Location() rules.Location
+	Head() *Header
+	rule()
+}
+
+// A Request is one access to decide on: a FileRequest, CapabilityRequest,
+// NetworkRequest, MountRequest, PivotRootRequest, PtraceRequest, SignalRequest,
+// UnixRequest, DBusRequest, ChangeProfileRequest, RlimitRequest, UsernsRequest,
+// MqueueRequest or IOUringRequest.
+//
+// Permissions are those of policy, not the letters of a log record: c and d of
+// requested_mask= are Write here, and translating them is the caller's part.
+type Request interface{ request() }
+
+// keywords are the words that cannot be names at the top level, as in
+// apparmor_parser's keyword table.
+var keywords = wordSet(`network unix capability if else not defined change_profile unsafe safe
+	link owner user other subset audit deny allow prompt set rlimit alias rewrite ptrace file
+	mount remount umount unmount pivot_root in dbus signal abi userns mqueue io_uring all
+	profile hat priority
+	send receive bind read write eavesdrop peer trace tracedby readby`)
+
+// ruleWords are the words that rules begin with.
+const ruleWords = `file link capability network mount remount umount pivot_root ptrace signal unix dbus
+	change_profile set userns mqueue io_uring all audit deny allow owner profile include`
+
+// ruleModes are the keywords that change how the rest of their rule is read.
+var ruleModes = map[string]mode{
+	"rlimit": modeRlimit, "network": modeNetwork, "change_profile": modeChangeProfile,
+	"mount": modeMount, "remount": modeMount, "umount": modeMount, "unmount": modeMount,
+	"dbus": modeDBus, "signal": modeSignal, "ptrace": modePtrace, "unix": modeUnix,
+	"abi": modeABI, "userns": modeUserns, "mqueue": modeMqueue,
+}
+
+func (FileRequest) request()          {}
+func (CapabilityRequest) request()    {}
+func (NetworkRequest) request()       {}
+func (MountRequest) request()         {}
+func (PivotRootRequest) request()     {}
+func (PtraceRequest) request()        {}
+func (SignalRequest) request()        {}
+func (UnixRequest) request()          {}
+func (DBusRequest) request()          {}
+func (ChangeProfileRequest) request() {}
+func (RlimitRequest) request()        {}
+func (UsernsRequest) request()        {}
+func (MqueueRequest) request()        {}
+func (IOUringRequest) request()       {}

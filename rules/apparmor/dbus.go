@@ -1,0 +1,127 @@
+package apparmor
+
+// A DBusRule is dbus (send) bus=system path=/x peer=(name=y),.
+type DBusRule struct {
+	Header
+	Perms     Perms    // never 0: an absent list means all that the conditions allow
+	Bus       *Pattern // bus=system
+	Path      *Pattern // path=/org/x
+	Interface *Pattern // interface=org.x
+	Member    *Pattern // member=Get
+	Name      *Pattern // name=org.x, of a bind rule
+	PeerName  *Pattern // peer=(name=)
+	PeerLabel *Pattern // peer=(label=)
+}
+
+// A DBusRequest is what dbus-daemon asks about a message, a name or a monitor.
+type DBusRequest struct {
+	Perms                        Perms // one of Send, Receive, Bind, Eavesdrop
+	Bus, Path, Interface, Member string
+	Name                         string // to own, or of the other side
+	PeerLabel                    string
+}
+
+// dbusRule reads dbus [PERMS] [CONDITIONS] [peer=(CONDITIONS)].
+func (p *parser) dbusRule(h Header) Rule {
+	at := p.advance()
+	r := &DBusRule{Header: h}
+	conds, ok := p.permsAndConds(modeDBus, &r.Perms, 0)
+	if !ok {
+		return nil
+	}
+	peer, ok := p.peer()
+	if !ok {
+		return nil
+	}
+	p.fields(conds, "dbus", map[string]**Pattern{"bus": &r.Bus, "path": &r.Path,
+		"interface": &r.Interface, "member": &r.Member, "name": &r.Name})
+	p.fields(peer, "dbus peer", map[string]**Pattern{"name": &r.PeerName, "label": &r.PeerLabel})
+	message := r.Path != nil || r.Interface != nil || r.Member != nil || r.PeerName != nil || r.PeerLabel != nil
+	service := r.Name != nil
+	problem := ""
+	switch {
+	case message && service:
+		problem = "name= of a service cannot stand with the conditions of messages"
+	case r.Perms == 0 && message:
+		r.Perms = Send | Receive
+	case r.Perms == 0 && service:
+		r.Perms = Bind
+	case r.Perms == 0:
+		r.Perms = DBusPerms
+	case message && r.Perms&Bind != 0:
+		problem = "bind cannot be used with path, interface, member or peer"
+	case service && r.Perms&(Send|Receive) != 0:
+		problem = "send and receive cannot be used with name="
+	case r.Perms&Eavesdrop != 0 && (message || service):
+		problem = "eavesdrop can only be used with bus="
+	}
+	if problem != "" {
+		p.errorf(p.loc(at.start, p.last), "bad-condition", "%s", problem)
+	}
+	return r
+}
+
+func dbusDiff(r *DBusRule, req DBusRequest) []string {
+	bus := field{"bus", r.Bus.Match(req.Bus)}
+	switch {
+	case req.Perms&Eavesdrop != 0:
+		return compareAll(bus)
+	case req.Perms&Bind != 0:
+		return compareAll(bus, field{"name", r.Name.Match(req.Name)})
+	}
+	return compareAll(bus,
+		field{"path", r.Path.Match(req.Path)},
+		field{"interface", r.Interface.Match(req.Interface)},
+		field{"member", r.Member.Match(req.Member)},
+		field{"peer name", r.PeerName.Match(req.Name)},
+		field{"peer label", r.PeerLabel.Match(req.PeerLabel)})
+}
+
+func (c *celler) dbus(r *DBusRule, add func(Request)) {
+	name, rules := r.PeerName, func(r *DBusRule) *Pattern { return r.PeerName }
+	if r.Perms == Bind {
+		name, rules = r.Name, func(r *DBusRule) *Pattern { return r.Name }
+	}
+	c.product(func(v []string) {
+		each(r.Perms, func(p Perms) { add(DBusRequest{p, v[0], v[1], v[2], v[3], v[4], v[5]}) })
+	}, names(c, r.Bus, func(r *DBusRule) *Pattern { return r.Bus }, func(w DBusRequest) string { return w.Bus }),
+		names(c, r.Path, func(r *DBusRule) *Pattern { return r.Path }, func(w DBusRequest) string { return w.Path }),
+		names(c, r.Interface, func(r *DBusRule) *Pattern { return r.Interface }, func(w DBusRequest) string { return w.Interface }),
+		names(c, r.Member, func(r *DBusRule) *Pattern { return r.Member }, func(w DBusRequest) string { return w.Member }),
+		names(c, name, rules, func(w DBusRequest) string { return w.Name }),
+		names(c, r.PeerLabel, func(r *DBusRule) *Pattern { return r.PeerLabel }, func(w DBusRequest) string { return w.PeerLabel }))
+}
+
+func dbusConditional(r *DBusRule, req DBusRequest) (*conditional, bool) {
+	message := req.Perms&(Send|Receive) != 0
+	if message && req.Perms&^(Send|Receive) != 0 || req.Perms == Bind|Eavesdrop {
+		return nil, false
+	}
+	cond := func(key string, p *Pattern, value string, counts bool) ruleCondition {
+		return ruleCondition{key: key, value: value, glob: p, ignored: !counts}
+	}
+	c := &conditional{"dbus", r.Perms, req.Perms, []ruleCondition{
+		cond("bus=", r.Bus, req.Bus, true),
+		cond("path=", r.Path, req.Path, message),
+		cond("interface=", r.Interface, req.Interface, message),
+		cond("member=", r.Member, req.Member, message),
+		cond("name=", r.Name, req.Name, req.Perms == Bind),
+		cond("name=", r.PeerName, req.Name, message),
+		cond("label=", r.PeerLabel, req.PeerLabel, message)}}
+	c.conditions[1].kind = pathText
+	c.conditions[5].peer, c.conditions[6].peer = true, true
+	return c, true
+}
+
+func dbusRuleFor(r DBusRequest) string {
+	words := []string{"dbus", "(" + r.Perms.Words() + ")", condition("bus=", r.Bus)}
+	if r.Perms == Bind {
+		return joinWords(append(words, condition("name=", quoteIf(r.Name)))...) + ","
+	}
+	peer := joinList(condition("name=", quoteIf(r.Name)), condition("label=", quoteIf(r.PeerLabel)))
+	if peer != "" {
+		peer = "peer=(" + peer + ")"
+	}
+	return joinWords(append(words, condition("path=", quoteIf(r.Path)), condition("interface=", quoteIf(r.Interface)),
+		condition("member=", quoteIf(r.Member)), peer)...) + ","
+}

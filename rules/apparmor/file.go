@@ -1,0 +1,64 @@
+package apparmor
+
+import "github.com/whydenied/whydenied/rules"
+
+// A FileRule grants or denies permissions on files. The bare rule `file,` has a
+// nil Path, and covers every file.
+type FileRule struct {
+	Header
+	Path    *Pattern       // /etc/passwd; nil in the bare file rule
+	Perms   Perms          // rwk; Exec is set along with Exec.Mode, or alone in deny rules
+	Exec    Transition     // px -> target
+	PathAt  rules.Location // the path token, quotes included
+	PermsAt rules.Location // the permissions token; the word "file" in the bare rule
+	Leading bool           // rw /path, instead of /path rw,
+}
+
+// A FileRequest is an access to a file by its path.
+type FileRequest struct {
+	Path  string // as the kernel sees it; a directory ends in /
+	Perms Perms  // of FilePerms
+	Owner bool   // the task's fsuid is the file's uid
+	// Target is the existing file of a hard link whose new name is Path. Without
+	// it, a request for Link is answered for the new name alone.
+	Target string
+}
+
+// filePattern returns the path pattern of a rule, that of the bare rule file,
+// included.
+func filePattern(r *FileRule) *Pattern {
+	if r.Path == nil {
+		return everyFile
+	}
+	return r.Path
+}
+
+var everyFile = &Pattern{Source: "/{**,}", Expanded: []string{"/{**,}"}}
+
+// filePerms returns the permissions of a file rule with those they imply: w
+// includes a, and ix includes m (process_dfa_entry() in parser_regex.c).
+func filePerms(r *FileRule) Perms {
+	perms := r.Perms
+	if perms&Write != 0 {
+		perms |= Append
+	}
+	if !r.Deny && perms&Exec != 0 && (r.Exec.Mode == Inherit || r.Exec.Fallback == Inherit) {
+		perms |= Mmap
+	}
+	return perms
+}
+
+func fileRuleFor(r FileRequest, exec string) string {
+	if r.Perms == Link && r.Target != "" {
+		return "link " + QuotePath(r.Path) + " -> " + QuotePath(r.Target) + ","
+	}
+	perms := r.Perms
+	if perms&Write != 0 {
+		perms &^= Append // w includes a, and the two together are refused
+	}
+	letters := perms.String()
+	if perms&Exec != 0 && exec != "" {
+		letters = (perms &^ Exec).String() + exec
+	}
+	return QuotePath(r.Path) + " " + letters + ","
+}

@@ -1,0 +1,30 @@
+package apparmor
+
+// An IOUringRule is io_uring (sqpoll, override_creds) label=x,.
+type IOUringRule struct {
+	Header
+	Perms Perms    // never 0: an absent list means all
+	Label *Pattern // nil is any
+}
+
+// An IOUringRequest is a use of io_uring.
+type IOUringRequest struct {
+	Perms Perms
+	Label string
+}
+
+// ioUringRule reads io_uring [PERMS] [label=LABEL].
+func (p *parser) ioUringRule(h Header) Rule {
+	p.advance()
+	h.Since = later(h.Since, "4.0")
+	r := &IOUringRule{Header: h}
+	if p.tok.kind == tokID && permNames[modeInitial][p.tok.value] != 0 {
+		p.tok.kind = tokKeyword
+	}
+	conds, ok := p.permsAndConds(modeInitial, &r.Perms, IOUringPerms)
+	if !ok {
+		return nil
+	}
+	p.fields(conds, "io_uring", map[string]**Pattern{"label": &r.Label})
+	return r
+}

@@ -1,0 +1,59 @@
+package apparmor
+
+import "strings"
+
+// A MqueueRule is mqueue (create, read) type=posix label=x /name,.
+type MqueueRule struct {
+	Header
+	Perms Perms    // never 0: an absent list means all
+	Type  string   // posix or sysv; "" is any
+	Label *Pattern // nil is any
+	Name  *Pattern // /name or a System V key; nil is any
+}
+
+// A MqueueRequest is a use of a message queue.
+type MqueueRequest struct {
+	Perms Perms
+	Type  string // posix or sysv
+	Name  string // /name, or the System V key
+	Label string
+}
+
+// mqueueRule reads mqueue [PERMS] [type=TYPE] [label=LABEL] [NAME].
+func (p *parser) mqueueRule(h Header) Rule {
+	at := p.advance()
+	h.Since = later(h.Since, "4.0")
+	r := &MqueueRule{Header: h}
+	conds, ok := p.permsAndConds(modeMqueue, &r.Perms, MqueuePerms)
+	if !ok {
+		return nil
+	}
+	var typ *Pattern
+	p.fields(conds, "mqueue", map[string]**Pattern{"type": &typ, "label": &r.Label})
+	if typ != nil {
+		if r.Type = typ.Source; r.Type != "posix" && r.Type != "sysv" {
+			p.errorf(typ.At, "unknown-type", "unknown type %q; expected posix or sysv", r.Type)
+		}
+	}
+	if p.tok.kind == tokID {
+		r.Name = p.pattern(p.advance())
+		p.mqueueName(r)
+	}
+	if r.Type == "sysv" && r.Perms&Open != 0 && r.Perms != MqueuePerms {
+		p.errorf(p.at(at), "bad-condition", "a System V queue is not opened")
+	}
+	return r
+}
+
+func (p *parser) mqueueName(r *MqueueRule) {
+	name := r.Name.Source
+	digits := strings.Trim(name, "0123456789") == ""
+	switch {
+	case strings.HasPrefix(name, "/") && r.Type != "sysv":
+		r.Type = "posix"
+	case digits && r.Type != "posix":
+		r.Type = "sysv"
+	default:
+		p.errorf(r.Name.At, "bad-name", "a POSIX message queue is named /NAME, a System V queue by a number: %q", name)
+	}
+}

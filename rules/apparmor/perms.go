@@ -1,0 +1,125 @@
+package apparmor
+
+import "strings"
+
+// Perms is a set of permissions. File rules use the letters; the other classes
+// use the words, and Read and Write where their words are those.
+type Perms uint32
+
+// The permissions. Create and Delete are also the log-only letters c and d of
+// file denials, which a rule grants with w.
+const (
+	Read   Perms = 1 << iota // r
+	Write                    // w
+	Append                   // a
+	Exec                     // x
+	Mmap                     // m
+	Lock                     // k
+	Link                     // l
+	Create
+	Delete
+	Open
+	Send
+	Receive
+	Bind
+	Listen
+	Accept
+	Connect
+	Shutdown
+	GetAttr
+	SetAttr
+	GetOpt
+	SetOpt
+	Eavesdrop
+	Trace
+	TracedBy
+	ReadBy
+	SQPoll
+	OverrideCreds
+)
+
+// FilePerms are the permissions that a file rule can name.
+const FilePerms = Read | Write | Append | Exec | Mmap | Lock | Link
+
+// What each class of rule means when it names no permissions.
+const (
+	PtracePerms  = Read | ReadBy | Trace | TracedBy
+	SignalPerms  = Send | Receive
+	DBusPerms    = Send | Receive | Bind | Eavesdrop
+	UnixPerms    = Create | Bind | Listen | Accept | Connect | Shutdown | GetAttr | SetAttr | GetOpt | SetOpt | Send | Receive
+	NetworkPerms = UnixPerms
+	MqueuePerms  = Create | Open | Delete | Read | Write | GetAttr | SetAttr
+	IOUringPerms = SQPoll | OverrideCreds
+	UsernsPerms  = Create
+)
+
+// fileLetters are the letters of file permissions in bit order.
+const fileLetters = "rwaxmkl"
+
+// permWords are the names of the bits in bit order.
+var permWords = [...]string{
+	"read", "write", "append", "exec", "mmap", "lock", "link", "create", "delete", "open",
+	"send", "receive", "bind", "listen", "accept", "connect", "shutdown", "getattr", "setattr",
+	"getopt", "setopt", "eavesdrop", "trace", "tracedby", "readby", "sqpoll", "override_creds",
+}
+
+// String returns file permissions as letters in the order that profiles use
+// ("rwmk"), and any other set as words: "send, receive". x stands for execute.
+func (p Perms) String() string {
+	if p&^FilePerms == 0 {
+		return p.letters()
+	}
+	return p.Words()
+}
+
+func (p Perms) letters() string {
+	var out strings.Builder
+	for i := range len(fileLetters) {
+		if p&(1<<i) != 0 {
+			out.WriteByte(fileLetters[i])
+		}
+	}
+	return out.String()
+}
+
+// Words returns the permissions as words with ", " between: "read, trace".
+func (p Perms) Words() string {
+	var words []string
+	for i, w := range permWords {
+		if p&(1<<i) != 0 {
+			words = append(words, w)
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// Access is the permission of the classes that have only one: capability,
+// mount, pivot_root, change_profile and rlimit.
+const Access Perms = 1 << 31
+
+// permNames are the permissions that each class of rule names by words.
+var permNames = map[mode]map[string]Perms{
+	modeDBus: {"send": Send, "write": Send, "receive": Receive, "read": Receive,
+		"bind": Bind, "eavesdrop": Eavesdrop},
+	modeSignal:  {"send": Send, "write": Send, "receive": Receive, "read": Receive},
+	modePtrace:  {"trace": Trace, "write": Trace, "read": Read, "tracedby": TracedBy, "readby": ReadBy},
+	modeUnix:    socketPermNames,
+	modeNetwork: socketPermNames,
+	modeMqueue: {"create": Create, "open": Open, "delete": Delete, "read": Read, "write": Write,
+		"getattr": GetAttr, "setattr": SetAttr},
+	modeUserns:  {"create": Create},
+	modeInitial: {"sqpoll": SQPoll, "override_creds": OverrideCreds}, // io_uring
+}
+
+// permLetters are what r and w mean in rules that also take words.
+var permLetters = map[mode][2]Perms{
+	modeDBus: {Receive, Send}, modeSignal: {Receive, Send}, modePtrace: {Read, Trace},
+	modeUnix: {Receive, Send}, modeNetwork: {Receive, Send}, modeMqueue: {Read, Write},
+}
+
+func permWordIn(m mode, word string) bool { return permNames[m][word] != 0 }
+
+// isLetterPerms reports whether a word is r, w, rw or wr.
+func isLetterPerms(word string) bool {
+	return word == "r" || word == "w" || word == "rw" || word == "wr"
+}

@@ -1,0 +1,30 @@
+package apparmor
+
+// A PivotRootRule is pivot_root oldroot=/old/ /new/ -> profile,.
+type PivotRootRule struct {
+	Header
+	OldRoot *Pattern
+	NewRoot *Pattern
+	Target  *Pattern // profile to change to
+}
+
+// A PivotRootRequest is a pivot_root(2).
+type PivotRootRequest struct {
+	NewRoot, OldRoot string
+}
+
+// pivotRootRule reads pivot_root [oldroot=OLD] [NEW] [-> PROFILE].
+func (p *parser) pivotRootRule(h Header) Rule {
+	p.advance()
+	r := &PivotRootRule{Header: h}
+	conds, ok := p.conds()
+	if !ok {
+		return nil
+	}
+	p.fields(conds, "pivot_root", map[string]**Pattern{"oldroot": &r.OldRoot})
+	if p.tok.kind == tokID {
+		r.NewRoot = p.pattern(p.advance())
+	}
+	r.Target, _ = p.target()
+	return r
+}

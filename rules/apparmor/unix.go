@@ -1,0 +1,205 @@
+package apparmor
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A UnixRule is unix (send, receive) type=stream addr=@x peer=(label=y),.
+type UnixRule struct {
+	Header
+	Perms     Perms    // never 0: an absent list means all
+	Type      []string // type=stream
+	Protocol  []string // protocol=0
+	Addr      *Pattern // addr=@name, addr=none, addr=auto
+	Label     *Pattern // label=
+	Attr      *Pattern // attr=
+	Opt       *Pattern // opt=
+	PeerAddr  *Pattern // peer=(addr=)
+	PeerLabel *Pattern // peer=(label=)
+}
+
+// A UnixRequest is a use of an abstract or anonymous unix socket, on kernels
+// that tell their addresses apart. The others check it as a NetworkRequest.
+type UnixRequest struct {
+	Perms     Perms  // of UnixPerms
+	Type      string // stream, dgram, seqpacket
+	Addr      string // @name, none, or "" when the socket is to be bound by the kernel
+	Label     string // of the socket
+	PeerAddr  string // of send, receive, connect, accept
+	PeerLabel string
+}
+
+// unixLocal and unixPeer are the permissions on the socket itself and on the
+// pair of sockets: af_unix.cc of apparmor_parser.
+const (
+	unixLocal = Create | Bind | Listen | Shutdown | GetAttr | SetAttr | GetOpt | SetOpt
+	unixPeer  = Send | Receive | Connect | Accept
+)
+
+// unixRule reads unix [PERMS] [CONDITIONS] [peer=(CONDITIONS)].
+func (p *parser) unixRule(h Header) Rule {
+	at := p.advance()
+	r := &UnixRule{Header: h}
+	conds, ok := p.permsAndConds(modeUnix, &r.Perms, UnixPerms)
+	if !ok {
+		return nil
+	}
+	peer, ok := p.peer()
+	if !ok {
+		return nil
+	}
+	var typ *Pattern
+	p.fields(conds, "unix", map[string]**Pattern{"type": &typ, "addr": &r.Addr})
+	p.fields(peer, "unix peer", map[string]**Pattern{"addr": &r.PeerAddr, "label": &r.PeerLabel})
+	if typ != nil {
+		r.Type = []string{typ.Source}
+		if !socketTypes[typ.Source] && typ.Source != "none" && typ.Source != "dccp" {
+			p.errorf(typ.At, "unknown-type", "unknown socket type %q%s", typ.Source, closest(typ.Source, keys(socketTypes)))
+		}
+	}
+	for _, a := range []*Pattern{r.Addr, r.PeerAddr} {
+		if a != nil && !strings.HasPrefix(a.Source, "@") && a.Source != "none" && a.Source != "auto" {
+			p.errorf(a.At, "bad-address", "the address of a unix socket is @NAME, none or auto: %q", a.Source)
+		}
+	}
+	if bad := r.Perms &^ peerPerms; len(peer) > 0 && bad != 0 && r.Perms != UnixPerms {
+		p.errorf(p.at(at), "bad-condition", "%s cannot be used with peer conditions", bad.Words())
+	}
+	return r
+}
+
+// unread keeps text that does not end up in the compiled policy. The parser
+// looks its variables up all the same.
+func (r *resolver) unread(p **Pattern) {
+	if *p == nil {
+		return
+	}
+	if _, problem := r.substitute((*p).Source); problem != "" {
+		r.errorf((*p).At, "variable", "%s", problem)
+	}
+	*p = plain(*p)
+}
+
+// address expands the address of a unix socket: @ and a glob that may match
+// NUL bytes, none or auto.
+func (r *resolver) address(p **Pattern) {
+	if *p == nil {
+		return
+	}
+	*p = r.expand(*p, addressText)
+}
+
+// answerUnix answers for unix rules, and for the network rules of the family
+// unix, which mean the same as a unix rule of their type.
+func answerUnix(r Rule, req UnixRequest) (Perms, []string) {
+	switch r := r.(type) {
+	case *NetworkRule:
+		if r.Family != "" && r.Family != "unix" || r.Protocol != "" {
+			return 0, nil
+		}
+		return UnixPerms, compareAll(field{"type", r.Type == "" || r.Type == req.Type})
+	case *UnixRule:
+		perms := r.Perms
+		unnamed := req.Perms == Bind && req.Addr == "" // the kernel is to pick an address
+		if (r.PeerAddr != nil || r.PeerLabel != nil) && !unnamed {
+			perms &= unixPeer
+		}
+		if req.Perms == Bind && !unnamed && r.Addr != nil && r.Addr.Source == "auto" {
+			perms &^= Bind // of an address that looks picked, but is the task's choice
+		}
+		fields := []field{{"type", len(r.Type) == 0 || slices.Contains(r.Type, req.Type)}}
+		if req.Perms != Create { // the socket has no address yet
+			fields = append(fields,
+				field{"address", matchUnixAddr(r.Addr, req.Addr)},
+				field{"label", r.Label.Match(req.Label)})
+		}
+		if req.Perms&unixPeer != 0 {
+			fields = append(fields,
+				field{"peer address", matchUnixAddr(r.PeerAddr, req.PeerAddr)},
+				field{"peer label", r.PeerLabel.Match(req.PeerLabel)})
+		}
+		return perms, compareAll(fields...)
+	}
+	return 0, nil
+}
+
+// matchUnixAddr matches addr=. The words none and auto stand for an anonymous
+// socket and for one that the kernel names: five hexadecimal digits.
+func matchUnixAddr(p *Pattern, addr string) bool {
+	switch {
+	case p == nil:
+		return true
+	case p.Source == "none":
+		return addr == "none"
+	case p.Source == "auto":
+		return addr == "" || autobound.Match(addr)
+	case addr == "none" || addr == "":
+		return false
+	}
+	return p.Match(addr)
+}
+
+var autobound = &Pattern{Source: "auto", Expanded: []string{"@[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]"}}
+
+func (c *celler) unix(types []string, perms Perms, r *UnixRule, add func(Request)) {
+	own := func(p *Pattern, names []string) []string {
+		if p == nil {
+			return append(names, "none", "")
+		}
+		if p.Source == "none" || p.Source == "auto" {
+			return []string{"none", "", "@00000"}
+		}
+		return names
+	}
+	c.product(func(v []string) {
+		each(perms, func(p Perms) { add(UnixRequest{p, v[0], v[1], v[2], v[3], v[4]}) })
+	}, orAll(types, []string{"stream", "dgram", "seqpacket"}),
+		own(r.Addr, names(c, r.Addr, func(r *UnixRule) *Pattern { return r.Addr }, func(w UnixRequest) string { return w.Addr })),
+		names(c, r.Label, func(r *UnixRule) *Pattern { return r.Label }, func(w UnixRequest) string { return w.Label }),
+		own(r.PeerAddr, names(c, r.PeerAddr, func(r *UnixRule) *Pattern { return r.PeerAddr }, func(w UnixRequest) string { return w.PeerAddr })),
+		names(c, r.PeerLabel, func(r *UnixRule) *Pattern { return r.PeerLabel }, func(w UnixRequest) string { return w.PeerLabel }))
+}
+
+// unixConditional takes a unix rule apart. What an address is not cannot be
+// written, so addresses must be literal where they count.
+func unixConditional(r *UnixRule, req UnixRequest) (*conditional, bool) {
+	local, peer := req.Perms != Create, req.Perms&unixPeer != 0
+	if local && req.Perms&Create != 0 || peer && req.Perms&^unixPeer != 0 {
+		return nil, false // of several permissions, each would be asked for other conditions
+	}
+	addr := func(key string, inPeer bool, p *Pattern, value string, counts bool) ruleCondition {
+		return ruleCondition{key: key, peer: inPeer, value: value, glob: p, kind: addressText, ignored: !counts}
+	}
+	c := &conditional{"unix", r.Perms, req.Perms, []ruleCondition{
+		{key: "type=", value: req.Type, listed: r.Type, known: slices.Sorted(maps.Keys(socketTypes))},
+		addr("addr=", false, r.Addr, req.Addr, local),
+		{key: "label=", value: req.Label, glob: r.Label, ignored: !local},
+		addr("addr=", true, r.PeerAddr, req.PeerAddr, peer),
+		{key: "label=", peer: true, value: req.PeerLabel, glob: r.PeerLabel, ignored: !peer}}}
+	for _, cond := range c.conditions {
+		if cond.kind != addressText || cond.ignored {
+			continue
+		}
+		if cond.glob == nil || cond.value == "" {
+			return nil, false
+		}
+		if name, literal := cond.glob.Literal(); !literal || name != cond.value {
+			return nil, false
+		}
+	}
+	return c, r.Attr == nil && r.Opt == nil
+}
+
+func unixRuleFor(r UnixRequest) string {
+	peer := joinList(condition("label=", quoteIf(r.PeerLabel)), condition("addr=", quoteIf(r.PeerAddr)))
+	if peer != "" {
+		peer = "peer=(" + peer + ")"
+	}
+	addr := r.Addr
+	if addr == "none" && r.PeerAddr != "" {
+		addr = "" // the socket of a client, which rules name by its peer
+	}
+	return joinWords("unix", "("+r.Perms.Words()+")", condition("type=", r.Type), condition("addr=", quoteIf(addr)), peer) + ","
+}
