@@ -16,6 +16,8 @@ type CapabilityRequest struct {
 	Name string // lower case without cap_, such as net_admin
 }
 
+func (CapabilityRequest) wanted() Perms { return Access }
+
 // capabilityRule reads capability [NAME...].
 func (p *parser) capabilityRule(h Header) Rule {
 	p.advance()
@@ -74,3 +76,12 @@ func narrowCapability(r *CapabilityRule, req Request) (texts []string, note stri
 	}
 	return texts, note, true
 }
+
+func (q CapabilityRequest) ask(r Rule) (Perms, []string) {
+	if r, ok := r.(*CapabilityRule); ok {
+		return Access, compareAll(field{"capability", len(r.Names) == 0 || slices.Contains(r.Names, q.Name)})
+	}
+	return 0, nil
+}
+
+func (q CapabilityRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }

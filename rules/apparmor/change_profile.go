@@ -19,6 +19,8 @@ type ChangeProfileRequest struct {
 	OnExec string
 }
 
+func (ChangeProfileRequest) wanted() Perms { return Access }
+
 // changeProfileRule reads change_profile [safe|unsafe] [EXEC] [-> TARGET].
 func (p *parser) changeProfileRule(h Header) Rule {
 	p.advance()
@@ -90,19 +92,19 @@ func profileKey(req ChangeProfileRequest) string {
 	return ":" + req.Namespace + ":" + req.Target
 }
 
-// decideChangeProfile decides on a change of profile: aa_change_profile() and,
+// decide decides on a change of profile: aa_change_profile() and,
 // for one that waits for an execution, change_profile_perms() in
 // security/apparmor/domain.c, which asks for the program alone first.
-func (p *Profile) decideChangeProfile(req ChangeProfileRequest, d *Decision) {
-	if req.OnExec == "" {
-		d.settle(Access, p.ask(profileKey(req), false).votes)
+func (q ChangeProfileRequest) decide(p *Profile, d *Decision) {
+	if q.OnExec == "" {
+		d.settle(Access, p.ask(profileKey(q), false).votes)
 		d.Audited = 0
 		return
 	}
-	d.settle(onExec, p.ask(req.OnExec, false).votes)
+	d.settle(onExec, p.ask(q.OnExec, false).votes)
 	if d.Granted != 0 {
-		*d = Decision{profile: p, req: req}
-		d.settle(onExec, p.ask(req.OnExec+"\x00"+profileKey(req), false).votes)
+		*d = Decision{profile: p, req: q}
+		d.settle(onExec, p.ask(q.OnExec+"\x00"+profileKey(q), false).votes)
 	} else if len(d.Deny) > 0 {
 		d.Notes = append(d.Notes, "a deny change_profile rule keeps every change at the execution of the programs it names, whatever its target")
 	}
@@ -124,4 +126,14 @@ func changeProfileRuleFor(r ChangeProfileRequest) string {
 		stack, target = "&", rest
 	}
 	return joinWords("change_profile", quoteIf(r.OnExec), "->", stack+QuotePath(target)) + ","
+}
+
+// ask serves Near alone; see decide.
+func (q ChangeProfileRequest) ask(r Rule) (Perms, []string) {
+	if r, ok := r.(*ChangeProfileRule); ok {
+		return Access, compareAll(
+			field{"program", q.OnExec == "" || programOf(r).Match(q.OnExec)},
+			field{"target profile", r.Target.Match(profileKey(q))})
+	}
+	return 0, nil
 }

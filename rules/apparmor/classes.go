@@ -19,7 +19,15 @@ type Rule interface {
 //
 // Permissions are those of policy, not the letters of a log record: c and d of
 // requested_mask= are Write here, and translating them is the caller's part.
-type Request interface{ request() }
+type Request interface {
+	// wanted returns the permissions that it asks for.
+	wanted() Perms
+	// ask returns what a rule gives or takes of it, and the conditions that keep
+	// the rule from matching. A rule of another class gives 0.
+	ask(r Rule) (perms Perms, diff []string)
+	// decide answers it with the rules of a profile.
+	decide(p *Profile, d *Decision)
+}
 
 // keywords are the words that cannot be names at the top level, as in
 // apparmor_parser's keyword table.
@@ -40,18 +48,3 @@ var ruleModes = map[string]mode{
 	"dbus": modeDBus, "signal": modeSignal, "ptrace": modePtrace, "unix": modeUnix,
 	"abi": modeABI, "userns": modeUserns, "mqueue": modeMqueue,
 }
-
-func (FileRequest) request()          {}
-func (CapabilityRequest) request()    {}
-func (NetworkRequest) request()       {}
-func (MountRequest) request()         {}
-func (PivotRootRequest) request()     {}
-func (PtraceRequest) request()        {}
-func (SignalRequest) request()        {}
-func (UnixRequest) request()          {}
-func (DBusRequest) request()          {}
-func (ChangeProfileRequest) request() {}
-func (RlimitRequest) request()        {}
-func (UsernsRequest) request()        {}
-func (MqueueRequest) request()        {}
-func (IOUringRequest) request()       {}

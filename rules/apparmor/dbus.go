@@ -21,6 +21,8 @@ type DBusRequest struct {
 	PeerLabel                    string
 }
 
+func (q DBusRequest) wanted() Perms { return q.Perms }
+
 // dbusRule reads dbus [PERMS] [CONDITIONS] [peer=(CONDITIONS)].
 func (p *parser) dbusRule(h Header) Rule {
 	at := p.advance()
@@ -61,20 +63,25 @@ func (p *parser) dbusRule(h Header) Rule {
 	return r
 }
 
-func dbusDiff(r *DBusRule, req DBusRequest) []string {
-	bus := field{"bus", r.Bus.Match(req.Bus)}
-	switch {
-	case req.Perms&Eavesdrop != 0:
-		return compareAll(bus)
-	case req.Perms&Bind != 0:
-		return compareAll(bus, field{"name", r.Name.Match(req.Name)})
+func (q DBusRequest) ask(r Rule) (Perms, []string) {
+	rule, ok := r.(*DBusRule)
+	if !ok {
+		return 0, nil
 	}
-	return compareAll(bus,
-		field{"path", r.Path.Match(req.Path)},
-		field{"interface", r.Interface.Match(req.Interface)},
-		field{"member", r.Member.Match(req.Member)},
-		field{"peer name", r.PeerName.Match(req.Name)},
-		field{"peer label", r.PeerLabel.Match(req.PeerLabel)})
+	fields := []field{{"bus", rule.Bus.Match(q.Bus)}}
+	switch {
+	case q.Perms&Eavesdrop != 0:
+	case q.Perms&Bind != 0:
+		fields = append(fields, field{"name", rule.Name.Match(q.Name)})
+	default:
+		fields = append(fields,
+			field{"path", rule.Path.Match(q.Path)},
+			field{"interface", rule.Interface.Match(q.Interface)},
+			field{"member", rule.Member.Match(q.Member)},
+			field{"peer name", rule.PeerName.Match(q.Name)},
+			field{"peer label", rule.PeerLabel.Match(q.PeerLabel)})
+	}
+	return rule.Perms, compareAll(fields...)
 }
 
 func (c *celler) dbus(r *DBusRule, add func(Request)) {
@@ -125,3 +132,5 @@ func dbusRuleFor(r DBusRequest) string {
 	return joinWords(append(words, condition("path=", quoteIf(r.Path)), condition("interface=", quoteIf(r.Interface)),
 		condition("member=", quoteIf(r.Member)), peer)...) + ","
 }
+
+func (q DBusRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }

@@ -51,57 +51,13 @@ func (d *Decision) Logged() Perms { return (d.Refused | d.Unmatched) &^ d.quiet 
 func (p *Profile) Decide(req Request) Decision {
 	d := Decision{profile: p, req: req}
 	if p.HasFlag("unconfined") {
-		d.Granted, d.Permitted = wanted(req), true
+		d.Granted, d.Permitted = req.wanted(), true
 		d.Notes = append(d.Notes, "the profile is unconfined: flags=(unconfined) mediates nothing")
 		return d
 	}
-	switch r := req.(type) {
-	case FileRequest:
-		p.decideFile(r, &d)
-	case RlimitRequest:
-		p.decideRlimit(r, &d)
-	case ChangeProfileRequest:
-		p.decideChangeProfile(r, &d)
-	case PtraceRequest:
-		p.decidePeer(r.Peer, func(peer string) Request { r.Peer = peer; return r }, &d)
-	case SignalRequest:
-		p.decidePeer(r.Peer, func(peer string) Request { r.Peer = peer; return r }, &d)
-	case MountRequest:
-		p.decideOther(req, &d)
-		noteRemount(r, &d)
-	default:
-		p.decideOther(req, &d)
-	}
+	req.decide(p, &d)
 	p.noteABI(req, &d)
 	return d
-}
-
-// wanted returns the permissions that a request asks for.
-func wanted(req Request) Perms {
-	switch r := req.(type) {
-	case FileRequest:
-		return r.Perms
-	case NetworkRequest:
-		if r.Perms == 0 {
-			return NetworkPerms
-		}
-		return r.Perms
-	case PtraceRequest:
-		return r.Perms
-	case SignalRequest:
-		return r.Perms
-	case UnixRequest:
-		return r.Perms
-	case DBusRequest:
-		return r.Perms
-	case UsernsRequest:
-		return UsernsPerms
-	case MqueueRequest:
-		return r.Perms
-	case IOUringRequest:
-		return r.Perms
-	}
-	return Access
 }
 
 // A vote is what one rule says to a request.
@@ -323,16 +279,16 @@ func (p *Profile) others() []Rule {
 	return p.decider.others
 }
 
-// decideOther decides the classes whose rules are few enough to ask in turn.
-func (p *Profile) decideOther(req Request, d *Decision) {
-	want := wanted(req)
+// askInTurn decides the classes whose rules are few enough to ask in turn.
+func (p *Profile) askInTurn(req Request, d *Decision) {
+	want := req.wanted()
 	var votes []vote
 	for _, r := range p.others() {
 		if _, ok := r.(*AllRule); ok {
 			votes = append(votes, voteOf(r, want))
 			continue
 		}
-		if perms, diff := answer(r, req); len(diff) == 0 && perms&want != 0 {
+		if perms, diff := req.ask(r); len(diff) == 0 && perms&want != 0 {
 			votes = append(votes, voteOf(r, perms))
 		}
 	}
@@ -342,19 +298,19 @@ func (p *Profile) decideOther(req Request, d *Decision) {
 	d.settle(want, votes)
 }
 
-// decidePeer decides on a request to a peer. When the peer is a stack of
+// askPeer decides on a request to a peer. When the peer is a stack of
 // profiles a//&b, the rules must allow the whole or each part of it:
 // aa_label_match() in security/apparmor/label.c.
-func (p *Profile) decidePeer(peer string, with func(peer string) Request, d *Decision) {
-	p.decideOther(with(peer), d)
+func (p *Profile) askPeer(peer string, with func(peer string) Request, d *Decision) {
+	p.askInTurn(with(peer), d)
 	if d.Refused|d.Unmatched == 0 || !strings.Contains(peer, "//&") {
 		return
 	}
-	want := wanted(d.req)
+	want := d.req.wanted()
 	all := Decision{Granted: want, Audited: want, quiet: want, profile: p, req: d.req}
 	for _, part := range strings.Split(peer, "//&") {
 		one := Decision{profile: p}
-		p.decideOther(with(part), &one)
+		p.askInTurn(with(part), &one)
 		all.Granted &= one.Granted
 		all.Audited &= one.Audited
 		all.Refused |= one.Refused

@@ -24,6 +24,8 @@ type FileRequest struct {
 	Target string
 }
 
+func (q FileRequest) wanted() Perms { return q.Perms }
+
 // filePattern returns the path pattern of a rule, that of the bare rule file,
 // included.
 func filePattern(r *FileRule) *Pattern {
@@ -61,4 +63,14 @@ func fileRuleFor(r FileRequest, exec string) string {
 		letters = (perms &^ Exec).String() + exec
 	}
 	return QuotePath(r.Path) + " " + letters + ","
+}
+
+// ask serves the narrowing of link rules alone: file rules are compiled; see decide.
+func (q FileRequest) ask(r Rule) (Perms, []string) {
+	if r, ok := r.(*LinkRule); ok {
+		return Link, compareAll(
+			field{"link", r.Link.Match(q.Path)},
+			field{"target", r.Target.Match(q.Target)})
+	}
+	return 0, nil
 }

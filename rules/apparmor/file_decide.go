@@ -165,17 +165,17 @@ func (a *fileAnswer) choose(e *fileEntry) {
 	}
 }
 
-func (p *Profile) decideFile(r FileRequest, d *Decision) {
-	a := p.ask(r.Path, r.Owner)
-	d.settle(r.Perms, a.votes)
-	if r.Perms&Link != 0 && r.Target != "" && d.Granted&Link != 0 {
-		p.decideLink(r, a, d)
+func (q FileRequest) decide(p *Profile, d *Decision) {
+	a := p.ask(q.Path, q.Owner)
+	d.settle(q.Perms, a.votes)
+	if q.Perms&Link != 0 && q.Target != "" && d.Granted&Link != 0 {
+		p.decideLink(q, a, d)
 	}
 	if d.Granted&Exec != 0 && a.exec != nil {
-		p.decideExec(r, a, d)
+		p.decideExec(q, a, d)
 	}
 	for _, lost := range p.decider.lost {
-		if d.Refused|d.Unmatched != 0 && lost.Path.Match(r.Path) {
+		if d.Refused|d.Unmatched != 0 && lost.Path.Match(q.Path) {
 			d.Notes = append(d.Notes, "the rule at "+lost.At.String()+
 				" has no effect: apparmor_parser merges it with the change_profile rule that names the same text")
 		}

@@ -62,7 +62,7 @@ func (c *celler) isWanted(req Request) bool {
 		if sameSocket(req, w) || sameSocket(w, req) {
 			return true
 		}
-		if _, ok := req.(NetworkRequest); !ok && wanted(req)&^wanted(w) != 0 {
+		if _, ok := req.(NetworkRequest); !ok && req.wanted()&^w.wanted() != 0 {
 			return false
 		}
 		return reflect.DeepEqual(withoutPerms(req), withoutPerms(w))
@@ -90,7 +90,7 @@ func withoutPerms(req Request) Request {
 		r.Perms = 0
 		return r
 	case UnixRequest:
-		if r.Perms == Create { // rules look no further; see answerUnix
+		if r.Perms == Create { // rules look no further; see UnixRequest.ask
 			r.Addr, r.Label = "", ""
 		}
 		if r.Perms&unixPeer == 0 {

@@ -13,6 +13,8 @@ type IOUringRequest struct {
 	Label string
 }
 
+func (q IOUringRequest) wanted() Perms { return q.Perms }
+
 // ioUringRule reads io_uring [PERMS] [label=LABEL].
 func (p *parser) ioUringRule(h Header) Rule {
 	p.advance()
@@ -28,3 +30,12 @@ func (p *parser) ioUringRule(h Header) Rule {
 	p.fields(conds, "io_uring", map[string]**Pattern{"label": &r.Label})
 	return r
 }
+
+func (q IOUringRequest) ask(r Rule) (Perms, []string) {
+	if r, ok := r.(*IOUringRule); ok {
+		return r.Perms, compareAll(field{"label", r.Label.Match(q.Label)})
+	}
+	return 0, nil
+}
+
+func (q IOUringRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }

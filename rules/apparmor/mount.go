@@ -36,6 +36,8 @@ type MountRequest struct {
 	Data   string   // file system options
 }
 
+func (MountRequest) wanted() Perms { return Access }
+
 // mountRule reads mount [CONDITIONS] [SOURCE] [-> TARGET], remount and umount.
 func (p *parser) mountRule(h Header) Rule {
 	op := p.advance().value
@@ -150,6 +152,13 @@ func (r *resolver) checkOptions(m *MountRule) {
 	}
 }
 
+func (q MountRequest) ask(r Rule) (Perms, []string) {
+	if r, ok := r.(*MountRule); ok {
+		return Access, mountDiff(r, q)
+	}
+	return 0, nil
+}
+
 // mountDiff compares a mount rule, as match_mnt() in security/apparmor/mount.c
 // does, and returns how its nearest form differs.
 func mountDiff(r *MountRule, req MountRequest) []string {
@@ -179,6 +188,11 @@ func mountDiff(r *MountRule, req MountRequest) []string {
 		}
 	}
 	return best
+}
+
+func (q MountRequest) decide(p *Profile, d *Decision) {
+	p.askInTurn(q, d)
+	noteRemount(q, d)
 }
 
 // noteRemount says where versions of apparmor_parser differ: 3.0.8 and older let

@@ -19,6 +19,8 @@ type MqueueRequest struct {
 	Label string
 }
 
+func (q MqueueRequest) wanted() Perms { return q.Perms }
+
 // mqueueRule reads mqueue [PERMS] [type=TYPE] [label=LABEL] [NAME].
 func (p *parser) mqueueRule(h Header) Rule {
 	at := p.advance()
@@ -57,3 +59,15 @@ func (p *parser) mqueueName(r *MqueueRule) {
 		p.errorf(r.Name.At, "bad-name", "a POSIX message queue is named /NAME, a System V queue by a number: %q", name)
 	}
 }
+
+func (q MqueueRequest) ask(r Rule) (Perms, []string) {
+	if r, ok := r.(*MqueueRule); ok {
+		return r.Perms, compareAll(
+			field{"type", r.Type == "" || r.Type == q.Type},
+			field{"name", r.Name.Match(q.Name)},
+			field{"label", r.Label.Match(q.Label)})
+	}
+	return 0, nil
+}
+
+func (q MqueueRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }

@@ -229,12 +229,8 @@ func (p *Profile) sameElsewhere(r Rule, texts []string, req Request) bool {
 
 // refuses reports whether a deny rule takes something of a request.
 func refuses(r Rule, req Request) bool {
-	if link, ok := r.(*LinkRule); ok {
-		file, ok := req.(FileRequest)
-		return ok && file.Perms&Link != 0 && link.Link.Match(file.Path) && link.Target.Match(file.Target)
-	}
-	perms, diff := answer(r, req)
-	return len(diff) == 0 && perms&wanted(req) != 0
+	perms, diff := req.ask(r)
+	return len(diff) == 0 && perms&req.wanted() != 0
 }
 
 // within reports whether a request is part of another one, whose empty fields

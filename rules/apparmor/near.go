@@ -231,7 +231,7 @@ func (a *automaton) anyComponent(from *state) []*state {
 func (p *Profile) nearOthers(req Request, missing Perms) []Near {
 	var near []Near
 	for _, r := range p.Rules {
-		perms, diff := answer(r, req)
+		perms, diff := req.ask(r)
 		switch {
 		case perms == 0 || r.Head().Deny:
 		case len(diff) == 0 && perms&missing == 0:

@@ -36,6 +36,13 @@ type NetworkRequest struct {
 	IP, Port, PeerIP, PeerPort string
 }
 
+func (q NetworkRequest) wanted() Perms {
+	if q.Perms == 0 {
+		return NetworkPerms
+	}
+	return q.Perms
+}
+
 var socketPermNames = map[string]Perms{
 	"send": Send, "write": Send, "receive": Receive, "read": Receive, "create": Create,
 	"bind": Bind, "listen": Listen, "accept": Accept, "connect": Connect, "shutdown": Shutdown,
@@ -184,21 +191,21 @@ var protocolTypes = map[string]struct {
 // bare rule network, covers every type, dccp among them.
 var familyTypes = []string{"stream", "dgram", "raw", "rdm", "seqpacket", "packet"}
 
-// answerNetwork answers for network rules. The kernel checks family and type; a
+// ask asks network rules. The kernel checks family and type; a
 // protocol in the rule stands for a type. Unix rules count as well: on kernels
 // without unix mediation apparmor_parser makes allow rules of that class into
 // network rules of their type, and leaves deny rules out.
-func answerNetwork(r Rule, req NetworkRequest) (Perms, []string) {
+func (q NetworkRequest) ask(r Rule) (Perms, []string) {
 	switch r := r.(type) {
 	case *NetworkRule:
 		perms := r.Perms
 		if perms == 0 {
 			perms = NetworkPerms
 		}
-		return perms, networkDiff(r, req)
+		return perms, networkDiff(r, q)
 	case *UnixRule:
-		if req.Family == "unix" && !r.Deny {
-			return NetworkPerms, compareAll(field{"type", len(r.Type) == 0 || slices.Contains(r.Type, req.Type)})
+		if q.Family == "unix" && !r.Deny {
+			return NetworkPerms, compareAll(field{"type", len(r.Type) == 0 || slices.Contains(r.Type, q.Type)})
 		}
 	}
 	return 0, nil
@@ -295,3 +302,5 @@ func narrowNetwork(r *NetworkRule, req Request) (texts []string, ok bool) {
 	slices.Sort(texts)
 	return texts, len(networkDiff(r, NetworkRequest{Family: socket.Family, Type: socket.Type})) == 0
 }
+
+func (q NetworkRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }

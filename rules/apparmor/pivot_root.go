@@ -13,6 +13,8 @@ type PivotRootRequest struct {
 	NewRoot, OldRoot string
 }
 
+func (PivotRootRequest) wanted() Perms { return Access }
+
 // pivotRootRule reads pivot_root [oldroot=OLD] [NEW] [-> PROFILE].
 func (p *parser) pivotRootRule(h Header) Rule {
 	p.advance()
@@ -28,3 +30,14 @@ func (p *parser) pivotRootRule(h Header) Rule {
 	r.Target, _ = p.target()
 	return r
 }
+
+func (q PivotRootRequest) ask(r Rule) (Perms, []string) {
+	if r, ok := r.(*PivotRootRule); ok {
+		return Access, compareAll(
+			field{"new root", r.NewRoot.Match(q.NewRoot)},
+			field{"old root", r.OldRoot.Match(q.OldRoot)})
+	}
+	return 0, nil
+}
+
+func (q PivotRootRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }

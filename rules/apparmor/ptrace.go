@@ -14,6 +14,8 @@ type PtraceRequest struct {
 	Peer  string // label of the other task
 }
 
+func (q PtraceRequest) wanted() Perms { return q.Perms }
+
 // ptraceRule reads ptrace [PERMS] [peer=LABEL].
 func (p *parser) ptraceRule(h Header) Rule {
 	p.advance()
@@ -24,4 +26,15 @@ func (p *parser) ptraceRule(h Header) Rule {
 	}
 	p.fields(conds, "ptrace", map[string]**Pattern{"peer": &r.Peer})
 	return r
+}
+
+func (q PtraceRequest) ask(r Rule) (Perms, []string) {
+	if r, ok := r.(*PtraceRule); ok {
+		return r.Perms, compareAll(field{"peer", r.Peer.Match(q.Peer)})
+	}
+	return 0, nil
+}
+
+func (q PtraceRequest) decide(p *Profile, d *Decision) {
+	p.askPeer(q.Peer, func(peer string) Request { q.Peer = peer; return q }, d)
 }

@@ -19,6 +19,8 @@ type RlimitRequest struct {
 	Value uint64 // the new hard limit, in the unit of setrlimit(2)
 }
 
+func (RlimitRequest) wanted() Perms { return Access }
+
 // rlimitRule reads set rlimit NAME <= VALUE [UNIT].
 func (p *parser) rlimitRule(h Header) Rule {
 	set := p.advance()
@@ -113,14 +115,14 @@ var timeUnits = map[string]int64{
 	"week": 7 * 86400e6, "weeks": 7 * 86400e6,
 }
 
-// decideRlimit decides on setrlimit(2): profile_setrlimit() in
+// decide decides on setrlimit(2): profile_setrlimit() in
 // security/apparmor/resource.c. Only a limit above the one that the profile sets
 // is refused; there is nothing to grant.
-func (p *Profile) decideRlimit(r RlimitRequest, d *Decision) {
+func (q RlimitRequest) decide(p *Profile, d *Decision) {
 	d.Granted, d.Permitted = Access, true
 	for _, rule := range p.Rules {
 		limit, ok := rule.(*RlimitRule)
-		if !ok || rlimitName(limit.Name) != rlimitName(r.Name) {
+		if !ok || rlimitName(limit.Name) != rlimitName(q.Name) {
 			continue
 		}
 		highest, ok := rlimitValue(limit)
@@ -128,7 +130,7 @@ func (p *Profile) decideRlimit(r RlimitRequest, d *Decision) {
 			d.Notes = append(d.Notes, "the value "+limit.Value+" of the rule is not readable")
 			continue
 		}
-		if r.Value <= highest {
+		if q.Value <= highest {
 			d.Allow = append(d.Allow, rule)
 			continue
 		}
@@ -188,3 +190,6 @@ func rlimitText(r RlimitRequest) string {
 	}
 	return strconv.FormatUint(r.Value, 10)
 }
+
+// ask finds nothing: rlimit rules grant nothing; see decide.
+func (RlimitRequest) ask(Rule) (Perms, []string) { return 0, nil }

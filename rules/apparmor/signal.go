@@ -22,6 +22,8 @@ type SignalRequest struct {
 	Peer   string // label of the other task
 }
 
+func (q SignalRequest) wanted() Perms { return q.Perms }
+
 // signalRule reads signal [PERMS] [set=SIGNALS] [peer=LABEL].
 func (p *parser) signalRule(h Header) Rule {
 	p.advance()
@@ -92,4 +94,17 @@ func allSignals() []string {
 		names = append(names, "rtmin+"+strconv.Itoa(n))
 	}
 	return names
+}
+
+func (q SignalRequest) ask(r Rule) (Perms, []string) {
+	if r, ok := r.(*SignalRule); ok {
+		return r.Perms, compareAll(
+			field{"signal", len(r.Signals) == 0 || slices.Contains(r.Signals, q.Signal)},
+			field{"peer", r.Peer.Match(q.Peer)})
+	}
+	return 0, nil
+}
+
+func (q SignalRequest) decide(p *Profile, d *Decision) {
+	p.askPeer(q.Peer, func(peer string) Request { q.Peer = peer; return q }, d)
 }

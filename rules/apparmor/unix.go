@@ -31,6 +31,8 @@ type UnixRequest struct {
 	PeerLabel string
 }
 
+func (q UnixRequest) wanted() Perms { return q.Perms }
+
 // unixLocal and unixPeer are the permissions on the socket itself and on the
 // pair of sockets: af_unix.cc of apparmor_parser.
 const (
@@ -91,34 +93,34 @@ func (r *resolver) address(p **Pattern) {
 	*p = r.expand(*p, addressText)
 }
 
-// answerUnix answers for unix rules, and for the network rules of the family
+// ask asks unix rules, and the network rules of the family
 // unix, which mean the same as a unix rule of their type.
-func answerUnix(r Rule, req UnixRequest) (Perms, []string) {
+func (q UnixRequest) ask(r Rule) (Perms, []string) {
 	switch r := r.(type) {
 	case *NetworkRule:
 		if r.Family != "" && r.Family != "unix" || r.Protocol != "" {
 			return 0, nil
 		}
-		return UnixPerms, compareAll(field{"type", r.Type == "" || r.Type == req.Type})
+		return UnixPerms, compareAll(field{"type", r.Type == "" || r.Type == q.Type})
 	case *UnixRule:
 		perms := r.Perms
-		unnamed := req.Perms == Bind && req.Addr == "" // the kernel is to pick an address
+		unnamed := q.Perms == Bind && q.Addr == "" // the kernel is to pick an address
 		if (r.PeerAddr != nil || r.PeerLabel != nil) && !unnamed {
 			perms &= unixPeer
 		}
-		if req.Perms == Bind && !unnamed && r.Addr != nil && r.Addr.Source == "auto" {
+		if q.Perms == Bind && !unnamed && r.Addr != nil && r.Addr.Source == "auto" {
 			perms &^= Bind // of an address that looks picked, but is the task's choice
 		}
-		fields := []field{{"type", len(r.Type) == 0 || slices.Contains(r.Type, req.Type)}}
-		if req.Perms != Create { // the socket has no address yet
+		fields := []field{{"type", len(r.Type) == 0 || slices.Contains(r.Type, q.Type)}}
+		if q.Perms != Create { // the socket has no address yet
 			fields = append(fields,
-				field{"address", matchUnixAddr(r.Addr, req.Addr)},
-				field{"label", r.Label.Match(req.Label)})
+				field{"address", matchUnixAddr(r.Addr, q.Addr)},
+				field{"label", r.Label.Match(q.Label)})
 		}
-		if req.Perms&unixPeer != 0 {
+		if q.Perms&unixPeer != 0 {
 			fields = append(fields,
-				field{"peer address", matchUnixAddr(r.PeerAddr, req.PeerAddr)},
-				field{"peer label", r.PeerLabel.Match(req.PeerLabel)})
+				field{"peer address", matchUnixAddr(r.PeerAddr, q.PeerAddr)},
+				field{"peer label", r.PeerLabel.Match(q.PeerLabel)})
 		}
 		return perms, compareAll(fields...)
 	}
@@ -203,3 +205,5 @@ func unixRuleFor(r UnixRequest) string {
 	}
 	return joinWords("unix", "("+r.Perms.Words()+")", condition("type=", r.Type), condition("addr=", quoteIf(addr)), peer) + ","
 }
+
+func (q UnixRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }

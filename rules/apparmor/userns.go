@@ -9,6 +9,8 @@ type UsernsRule struct {
 // A UsernsRequest is the creation of a user namespace.
 type UsernsRequest struct{}
 
+func (UsernsRequest) wanted() Perms { return UsernsPerms }
+
 // usernsRule reads userns [create].
 func (p *parser) usernsRule(h Header) Rule {
 	p.advance()
@@ -16,3 +18,12 @@ func (p *parser) usernsRule(h Header) Rule {
 	h.Since = later(h.Since, "4.0")
 	return &UsernsRule{Header: h, Perms: UsernsPerms}
 }
+
+func (UsernsRequest) ask(r Rule) (Perms, []string) {
+	if _, ok := r.(*UsernsRule); ok {
+		return UsernsPerms, nil
+	}
+	return 0, nil
+}
+
+func (q UsernsRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
