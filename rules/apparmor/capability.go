@@ -85,3 +85,7 @@ func (q CapabilityRequest) ask(r Rule) (Perms, []string) {
 }
 
 func (q CapabilityRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
+
+func (q CapabilityRequest) rule(Transition) string {
+	return "capability " + q.Name + ","
+}

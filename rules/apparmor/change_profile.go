@@ -116,18 +116,6 @@ func (q ChangeProfileRequest) decide(p *Profile, d *Decision) {
 	d.Audited = 0
 }
 
-func changeProfileRuleFor(r ChangeProfileRequest) string {
-	target := r.Target
-	if r.Namespace != "" {
-		target = ":" + r.Namespace + ":" + target
-	}
-	stack := ""
-	if rest, ok := strings.CutPrefix(target, "&"); ok {
-		stack, target = "&", rest
-	}
-	return joinWords("change_profile", quoteIf(r.OnExec), "->", stack+QuotePath(target)) + ","
-}
-
 // ask serves Near alone; see decide.
 func (q ChangeProfileRequest) ask(r Rule) (Perms, []string) {
 	if r, ok := r.(*ChangeProfileRule); ok {
@@ -136,4 +124,16 @@ func (q ChangeProfileRequest) ask(r Rule) (Perms, []string) {
 			field{"target profile", r.Target.Match(profileKey(q))})
 	}
 	return 0, nil
+}
+
+func (q ChangeProfileRequest) rule(Transition) string {
+	target := q.Target
+	if q.Namespace != "" {
+		target = ":" + q.Namespace + ":" + target
+	}
+	stack := ""
+	if rest, ok := strings.CutPrefix(target, "&"); ok {
+		stack, target = "&", rest
+	}
+	return joinWords("change_profile", quoteIf(q.OnExec), "->", stack+QuotePath(target)) + ","
 }

@@ -27,6 +27,8 @@ type Request interface {
 	ask(r Rule) (perms Perms, diff []string)
 	// decide answers it with the rules of a profile.
 	decide(p *Profile, d *Decision)
+	// rule returns the narrowest rule that grants it; see RuleFor.
+	rule(exec Transition) string
 }
 
 // keywords are the words that cannot be names at the top level, as in

@@ -120,17 +120,17 @@ func dbusConditional(r *DBusRule, req DBusRequest) (*conditional, bool) {
 	return c, true
 }
 
-func dbusRuleFor(r DBusRequest) string {
-	words := []string{"dbus", "(" + r.Perms.Words() + ")", condition("bus=", r.Bus)}
-	if r.Perms == Bind {
-		return joinWords(append(words, condition("name=", quoteIf(r.Name)))...) + ","
+func (q DBusRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
+
+func (q DBusRequest) rule(Transition) string {
+	words := []string{"dbus", "(" + q.Perms.Words() + ")", condition("bus=", q.Bus)}
+	if q.Perms == Bind {
+		return joinWords(append(words, condition("name=", quoteIf(q.Name)))...) + ","
 	}
-	peer := joinList(condition("name=", quoteIf(r.Name)), condition("label=", quoteIf(r.PeerLabel)))
+	peer := joinList(condition("name=", quoteIf(q.Name)), condition("label=", quoteIf(q.PeerLabel)))
 	if peer != "" {
 		peer = "peer=(" + peer + ")"
 	}
-	return joinWords(append(words, condition("path=", quoteIf(r.Path)), condition("interface=", quoteIf(r.Interface)),
-		condition("member=", quoteIf(r.Member)), peer)...) + ","
+	return joinWords(append(words, condition("path=", quoteIf(q.Path)), condition("interface=", quoteIf(q.Interface)),
+		condition("member=", quoteIf(q.Member)), peer)...) + ","
 }
-
-func (q DBusRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }

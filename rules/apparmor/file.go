@@ -50,19 +50,22 @@ func filePerms(r *FileRule) Perms {
 	return perms
 }
 
-func fileRuleFor(r FileRequest, exec string) string {
-	if r.Perms == Link && r.Target != "" {
-		return "link " + QuotePath(r.Path) + " -> " + QuotePath(r.Target) + ","
+func (q FileRequest) rule(exec Transition) string {
+	if q.Perms == Link && q.Target != "" {
+		return "link " + QuotePath(q.Path) + " -> " + QuotePath(q.Target) + ","
 	}
-	perms := r.Perms
+	perms := q.Perms
 	if perms&Write != 0 {
 		perms &^= Append // w includes a, and the two together are refused
 	}
-	letters := perms.String()
-	if perms&Exec != 0 && exec != "" {
-		letters = (perms &^ Exec).String() + exec
+	letters, target := perms.String(), ""
+	if perms&Exec != 0 && exec.Mode != 0 {
+		letters = (perms &^ Exec).String() + exec.String()
+		if exec.Target != nil && exec.Mode != Inherit {
+			target = " -> " + exec.Target.At.Text()
+		}
 	}
-	return QuotePath(r.Path) + " " + letters + ","
+	return QuotePath(q.Path) + " " + letters + target + ","
 }
 
 // ask serves the narrowing of link rules alone: file rules are compiled; see decide.

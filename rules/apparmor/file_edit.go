@@ -61,12 +61,12 @@ func (r *FileRule) WithoutPerms(perms Perms) string {
 	}, r.PermsAt.Text())
 }
 
-// ChangeExec returns the edits that give an executing rule another exec mode,
-// such as "ix", and the rule's text afterwards. A rule whose new mode can take
-// a target keeps it.
-func (r *FileRule) ChangeExec(mode string) (edits []rules.Edit, text string, ok bool) {
-	edits, text, ok = r.SetPerms((r.Perms &^ Exec).String() + mode)
-	if ok && mode != "ix" {
+// ChangeExec returns the edits that give an executing rule the mode of another
+// exec transition, and the rule's text afterwards. A rule whose new mode can take
+// a target keeps its own.
+func (r *FileRule) ChangeExec(exec Transition) (edits []rules.Edit, text string, ok bool) {
+	edits, text, ok = r.SetPerms((r.Perms &^ Exec).String() + exec.String())
+	if ok && exec.Mode != Inherit {
 		edits = edits[:1]
 		text = amended(r.At, edits)
 	}
@@ -116,14 +116,14 @@ func (r *FileRule) replacePerms(old string, add Perms) (edit rules.Edit, text st
 	return r.editPerms(word)
 }
 
-// SetExec returns the edit that gives a rule without execute permission the
-// exec mode, such as "ix" or "Px", as AddPerms does.
-func (r *FileRule) SetExec(mode string) (edit rules.Edit, text string, ok bool) {
+// SetExec returns the edit that gives a rule without execute permission the mode
+// of an exec transition, as AddPerms does.
+func (r *FileRule) SetExec(exec Transition) (edit rules.Edit, text string, ok bool) {
 	if r.Shared || r.Path == nil || r.Deny || r.Perms&Exec != 0 {
 		return rules.Edit{}, "", false
 	}
-	word := r.PermsAt.Text() + mode
-	if _, exec, problem := parsePerms(word); problem != "" || exec.Mode == 0 {
+	word := r.PermsAt.Text() + exec.String()
+	if _, read, problem := parsePerms(word); problem != "" || read.Mode == 0 {
 		return rules.Edit{}, "", false
 	}
 	return r.editPerms(word)

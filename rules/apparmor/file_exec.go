@@ -60,11 +60,11 @@ func (t Transition) words() string {
 	return t.String() + " -> " + t.Target.Source
 }
 
-// OrInherit returns the exec mode that stays in the profile where this one
+// OrInherit returns the transition that stays in the profile where this one
 // finds no target: pix for px.
-func (t Transition) OrInherit() string {
+func (t Transition) OrInherit() Transition {
 	t.Fallback = Inherit
-	return t.String()
+	return t
 }
 
 // execMode reads ix, px, Px, pix, PUx and so on. The case of the first letter

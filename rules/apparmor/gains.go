@@ -17,10 +17,16 @@ type Gain struct {
 	Others  bool    // by everybody but the owner of the file, who had it
 	Example Request // a shortest of them, with Perms
 	Single  bool    // the example is all there is
-	// Exec is how a program that could be executed before is executed now, such
-	// as "ix in place of Px"; Perms is Exec then. It is "" for other gains.
-	Exec string
+	// Exec is how a program that could be executed before is executed now; Perms
+	// is Exec then. It is nil for other gains.
+	Exec *ExecChange
 }
+
+// An ExecChange is two transitions of one program.
+type ExecChange struct{ From, To Transition }
+
+// String returns the change in words, such as "ix in place of Px".
+func (c *ExecChange) String() string { return c.To.words() + " in place of " + c.From.words() }
 
 // maxGainWork bounds one comparison, in visits of a state by a byte. Rules as
 // people write them need some thousand.
@@ -319,7 +325,7 @@ func (w *gainWalk) gain(i int, perms Perms, owner, others bool) {
 	single := isSingle(rule) || w.at != nil // a wanted name is told from all others
 	example := exampleOf(spellStep(w.queue, i), perms, owner)
 	k := slices.IndexFunc(w.gains, func(g Gain) bool {
-		return g.Rule == rule && g.Owner == (owner && !others) && g.Others == (others && !owner) && g.Exec == "" &&
+		return g.Rule == rule && g.Owner == (owner && !others) && g.Others == (others && !owner) && g.Exec == nil &&
 			(w.at == nil && g.Single == isSingle(rule) || g.Single && g.Example == example)
 	})
 	if k < 0 {
@@ -331,11 +337,11 @@ func (w *gainWalk) gain(i int, perms Perms, owner, others bool) {
 
 // gainExec notes a program that is executed in another way.
 func (w *gainWalk) gainExec(i int, from, to Transition, rule Rule) {
-	text := to.words() + " in place of " + from.words()
-	if slices.ContainsFunc(w.gains, func(g Gain) bool { return g.Rule == rule && g.Exec == text }) {
+	change := &ExecChange{from, to}
+	if slices.ContainsFunc(w.gains, func(g Gain) bool { return g.Rule == rule && g.Exec != nil && g.Exec.String() == change.String() }) {
 		return
 	}
-	w.gains = append(w.gains, Gain{Rule: rule, Perms: Exec, Exec: text,
+	w.gains = append(w.gains, Gain{Rule: rule, Perms: Exec, Exec: change,
 		Example: exampleOf(spellStep(w.queue, i), Exec, true), Single: isSingle(rule)})
 }
 

@@ -39,3 +39,7 @@ func (q IOUringRequest) ask(r Rule) (Perms, []string) {
 }
 
 func (q IOUringRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
+
+func (q IOUringRequest) rule(Transition) string {
+	return joinWords("io_uring", "("+q.Perms.Words()+")", condition("label=", quoteIf(q.Label))) + ","
+}

@@ -288,25 +288,25 @@ func mountPlaces(r *MountRule, req MountRequest) []place {
 	return []place{target, {r.Source, req.Source, pathText}}
 }
 
-func mountRuleFor(r MountRequest) string {
-	if r.Op == "umount" {
-		return "umount " + QuotePath(r.Target) + ","
+func (q MountRequest) rule(Transition) string {
+	if q.Op == "umount" {
+		return "umount " + QuotePath(q.Target) + ","
 	}
 	word := "mount"
-	options := slices.Clone(r.Flags)
-	if r.Op == "remount" {
+	options := slices.Clone(q.Flags)
+	if q.Op == "remount" {
 		word = "remount"
 		options = slices.DeleteFunc(options, func(flag string) bool { return flag == "remount" })
 	}
-	if r.Op == "mount" && len(options) == 0 {
+	if q.Op == "mount" && len(options) == 0 {
 		options = []string{"rw"} // without options a rule covers them all
 	}
 	option := ""
 	if len(options) > 0 {
 		option = "options=(" + strings.Join(options, ", ") + ")"
 	}
-	if r.Op == "remount" {
-		return joinWords(word, option, QuotePath(r.Target)) + ","
+	if q.Op == "remount" {
+		return joinWords(word, option, QuotePath(q.Target)) + ","
 	}
-	return joinWords(word, condition("fstype=", quoteIf(r.Fstype)), option, quoteIf(r.Source), "->", QuotePath(r.Target)) + ","
+	return joinWords(word, condition("fstype=", quoteIf(q.Fstype)), option, quoteIf(q.Source), "->", QuotePath(q.Target)) + ","
 }

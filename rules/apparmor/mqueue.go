@@ -71,3 +71,7 @@ func (q MqueueRequest) ask(r Rule) (Perms, []string) {
 }
 
 func (q MqueueRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
+
+func (q MqueueRequest) rule(Transition) string {
+	return joinWords("mqueue", "("+q.Perms.Words()+")", condition("type=", q.Type), condition("label=", quoteIf(q.Label)), quoteIf(q.Name)) + ","
+}

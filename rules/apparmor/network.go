@@ -304,3 +304,7 @@ func narrowNetwork(r *NetworkRule, req Request) (texts []string, ok bool) {
 }
 
 func (q NetworkRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
+
+func (q NetworkRequest) rule(Transition) string {
+	return joinWords("network", q.Family, q.Type) + ","
+}

@@ -41,3 +41,7 @@ func (q PivotRootRequest) ask(r Rule) (Perms, []string) {
 }
 
 func (q PivotRootRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
+
+func (q PivotRootRequest) rule(Transition) string {
+	return "pivot_root oldroot=" + QuotePath(q.OldRoot) + " " + QuotePath(q.NewRoot) + ","
+}

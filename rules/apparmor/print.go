@@ -1,7 +1,6 @@
 package apparmor
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -9,45 +8,10 @@ import (
 )
 
 // RuleFor returns the narrowest rule that grants a request, as profiles write
-// it: "/etc/hosts r,". For an execution, exec is the exec mode to grant, such
-// as "ix"; "" writes the bare x of a deny rule.
-func RuleFor(req Request, exec string) string {
-	switch r := req.(type) {
-	case FileRequest:
-		return fileRuleFor(r, exec)
-	case CapabilityRequest:
-		return "capability " + r.Name + ","
-	case NetworkRequest:
-		return joinWords("network", r.Family, r.Type) + ","
-	case MountRequest:
-		return mountRuleFor(r)
-	case PivotRootRequest:
-		return "pivot_root oldroot=" + QuotePath(r.OldRoot) + " " + QuotePath(r.NewRoot) + ","
-	case PtraceRequest:
-		return "ptrace (" + r.Perms.Words() + ")" + labelCond(" peer=", r.Peer) + ","
-	case SignalRequest:
-		set := ""
-		if r.Signal != "" {
-			set = " set=(" + r.Signal + ")"
-		}
-		return "signal (" + r.Perms.Words() + ")" + set + labelCond(" peer=", r.Peer) + ","
-	case UnixRequest:
-		return unixRuleFor(r)
-	case DBusRequest:
-		return dbusRuleFor(r)
-	case ChangeProfileRequest:
-		return changeProfileRuleFor(r)
-	case RlimitRequest:
-		return "set rlimit " + r.Name + " <= " + rlimitText(r) + ","
-	case UsernsRequest:
-		return "userns create,"
-	case MqueueRequest:
-		return joinWords("mqueue", "("+r.Perms.Words()+")", condition("type=", r.Type), labelCond("label=", r.Label), quoteIf(r.Name)) + ","
-	case IOUringRequest:
-		return joinWords("io_uring", "("+r.Perms.Words()+")", labelCond("label=", r.Label)) + ","
-	}
-	panic(fmt.Sprintf("apparmor: no rule for %T", req))
-}
+// it: "/etc/hosts r,". exec is how a file is to be executed, with the target that
+// it has in some rule, where the request is for that; the zero Transition writes
+// the bare x of a deny rule.
+func RuleFor(req Request, exec Transition) string { return req.rule(exec) }
 
 // joinWords joins the words that are not empty with spaces.
 func joinWords(words ...string) string { return joinWith(" ", words) }
@@ -66,9 +30,6 @@ func condition(key, value string) string {
 	}
 	return key + value
 }
-
-// labelCond is condition for the label of a task or socket.
-func labelCond(key, label string) string { return condition(key, quoteIf(label)) }
 
 // quoteIf is QuotePath that keeps the empty string.
 func quoteIf(name string) string {

@@ -38,3 +38,7 @@ func (q PtraceRequest) ask(r Rule) (Perms, []string) {
 func (q PtraceRequest) decide(p *Profile, d *Decision) {
 	p.askPeer(q.Peer, func(peer string) Request { q.Peer = peer; return q }, d)
 }
+
+func (q PtraceRequest) rule(Transition) string {
+	return joinWords("ptrace", "("+q.Perms.Words()+")", condition("peer=", quoteIf(q.Peer))) + ","
+}

@@ -193,3 +193,7 @@ func rlimitText(r RlimitRequest) string {
 
 // ask finds nothing: rlimit rules grant nothing; see decide.
 func (RlimitRequest) ask(Rule) (Perms, []string) { return 0, nil }
+
+func (q RlimitRequest) rule(Transition) string {
+	return "set rlimit " + q.Name + " <= " + rlimitText(q) + ","
+}

@@ -108,3 +108,11 @@ func (q SignalRequest) ask(r Rule) (Perms, []string) {
 func (q SignalRequest) decide(p *Profile, d *Decision) {
 	p.askPeer(q.Peer, func(peer string) Request { q.Peer = peer; return q }, d)
 }
+
+func (q SignalRequest) rule(Transition) string {
+	set := ""
+	if q.Signal != "" {
+		set = "set=(" + q.Signal + ")"
+	}
+	return joinWords("signal", "("+q.Perms.Words()+")", set, condition("peer=", quoteIf(q.Peer))) + ","
+}

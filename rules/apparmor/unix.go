@@ -194,16 +194,16 @@ func unixConditional(r *UnixRule, req UnixRequest) (*conditional, bool) {
 	return c, r.Attr == nil && r.Opt == nil
 }
 
-func unixRuleFor(r UnixRequest) string {
-	peer := joinList(condition("label=", quoteIf(r.PeerLabel)), condition("addr=", quoteIf(r.PeerAddr)))
+func (q UnixRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
+
+func (q UnixRequest) rule(Transition) string {
+	peer := joinList(condition("label=", quoteIf(q.PeerLabel)), condition("addr=", quoteIf(q.PeerAddr)))
 	if peer != "" {
 		peer = "peer=(" + peer + ")"
 	}
-	addr := r.Addr
-	if addr == "none" && r.PeerAddr != "" {
+	addr := q.Addr
+	if addr == "none" && q.PeerAddr != "" {
 		addr = "" // the socket of a client, which rules name by its peer
 	}
-	return joinWords("unix", "("+r.Perms.Words()+")", condition("type=", r.Type), condition("addr=", quoteIf(addr)), peer) + ","
+	return joinWords("unix", "("+q.Perms.Words()+")", condition("type=", q.Type), condition("addr=", quoteIf(addr)), peer) + ","
 }
-
-func (q UnixRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }

@@ -27,3 +27,7 @@ func (UsernsRequest) ask(r Rule) (Perms, []string) {
 }
 
 func (q UsernsRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
+
+func (UsernsRequest) rule(Transition) string {
+	return "userns create,"
+}
