@@ -89,3 +89,11 @@ func (q CapabilityRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
 func (q CapabilityRequest) rule(Transition) string {
 	return "capability " + q.Name + ","
 }
+
+func (CapabilityRequest) class() (name, since string) { return "capability", "" }
+
+func (q CapabilityRequest) subject() Request { return q }
+
+func (q CapabilityRequest) variant() variant {
+	return variant{func() Request { return q }, nil, []variedField{{&q.Name, capabilities}}}
+}

@@ -137,3 +137,11 @@ func (q ChangeProfileRequest) rule(Transition) string {
 	}
 	return joinWords("change_profile", quoteIf(q.OnExec), "->", stack+QuotePath(target)) + ","
 }
+
+func (ChangeProfileRequest) class() (name, since string) { return "change_profile", "" }
+
+func (q ChangeProfileRequest) subject() Request { return q }
+
+func (q ChangeProfileRequest) variant() variant {
+	return variant{func() Request { return q }, nil, []variedField{{&q.Target, nil}, {&q.Namespace, nil}, {&q.OnExec, nil}}}
+}

@@ -22,11 +22,19 @@ type Rule interface {
 type Request interface {
 	// wanted returns the permissions that it asks for.
 	wanted() Perms
+	// class returns the name of its class, and the first abi/ file of AppArmor that
+	// knows it; "" for all.
+	class() (name, since string)
 	// ask returns what a rule gives or takes of it, and the conditions that keep
 	// the rule from matching. A rule of another class gives 0.
 	ask(r Rule) (perms Perms, diff []string)
 	// decide answers it with the rules of a profile.
 	decide(p *Profile, d *Decision)
+	// subject returns it without the permissions and what else rules do not look at
+	// or can be written in several ways: two of one subject differ in permissions.
+	subject() Request
+	// variant returns a copy whose fields can be varied.
+	variant() variant
 	// rule returns the narrowest rule that grants it; see RuleFor.
 	rule(exec Transition) string
 }

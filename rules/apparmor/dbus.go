@@ -134,3 +134,19 @@ func (q DBusRequest) rule(Transition) string {
 	return joinWords(append(words, condition("path=", quoteIf(q.Path)), condition("interface=", quoteIf(q.Interface)),
 		condition("member=", quoteIf(q.Member)), peer)...) + ","
 }
+
+func (DBusRequest) class() (name, since string) { return "dbus", "3.0" }
+
+func (q DBusRequest) subject() Request {
+	if q.Perms == Bind { // of which rules say the bus and the name
+		q = DBusRequest{Bus: q.Bus, Name: q.Name}
+	}
+	q.Perms = 0
+	return q
+}
+
+func (q DBusRequest) variant() variant {
+	return variant{func() Request { return q }, &q.Perms, []variedField{
+		{&q.Bus, nil}, {&q.Path, nil}, {&q.Interface, nil}, {&q.Member, nil}, {&q.Name, nil}, {&q.PeerLabel, nil},
+	}}
+}

@@ -328,31 +328,11 @@ func (p *Profile) askPeer(peer string, with func(peer string) Request, d *Decisi
 // defaultAllow is the rule that flags=(default_allow) adds, below all priorities.
 var defaultAllow = vote{perms: ^Perms(0), priority: -1001}
 
-// youngClass returns the class of a request that not every feature ABI knows,
-// and the first abi/ file of AppArmor that does.
-func youngClass(req Request) (class, since string) {
-	switch req.(type) {
-	case NetworkRequest:
-		return "network", "3.0"
-	case UnixRequest:
-		return "unix", "3.0"
-	case DBusRequest:
-		return "dbus", "3.0"
-	case UsernsRequest:
-		return "userns", "4.0"
-	case MqueueRequest:
-		return "mqueue", "4.0"
-	case IOUringRequest:
-		return "io_uring", "4.0"
-	}
-	return "", ""
-}
-
 // noteABI says of a refusal when the policy ABI may keep the kernel from
 // mediating the class at all.
 func (p *Profile) noteABI(req Request, d *Decision) {
-	class, since := youngClass(req)
-	if class == "" || d.Refused|d.Unmatched == 0 || p.Policy == nil {
+	class, since := req.class()
+	if since == "" || d.Refused|d.Unmatched == 0 || p.Policy == nil {
 		return
 	}
 	if p.Policy.ABI == nil {

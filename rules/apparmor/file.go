@@ -77,3 +77,11 @@ func (q FileRequest) ask(r Rule) (Perms, []string) {
 	}
 	return 0, nil
 }
+
+func (FileRequest) class() (name, since string) { return "file", "" }
+
+func (q FileRequest) subject() Request { return q }
+
+func (q FileRequest) variant() variant {
+	return variant{func() Request { return q }, &q.Perms, []variedField{{&q.Path, nil}, {&q.Target, nil}}}
+}

@@ -5,7 +5,6 @@ import (
 	"math/bits"
 	"reflect"
 	"slices"
-	"strconv"
 )
 
 // maxCells bounds the requests that one rule of a class other than files is
@@ -65,53 +64,8 @@ func (c *celler) isWanted(req Request) bool {
 		if _, ok := req.(NetworkRequest); !ok && req.wanted()&^w.wanted() != 0 {
 			return false
 		}
-		return reflect.DeepEqual(withoutPerms(req), withoutPerms(w))
+		return reflect.DeepEqual(req.subject(), w.subject())
 	})
-}
-
-// withoutPerms takes what else a request says in a form that can be compared.
-func withoutPerms(req Request) Request {
-	switch r := req.(type) {
-	case NetworkRequest:
-		r.Perms = 0 // which kernels before AppArmor 4 do not tell apart
-		return r
-	case MountRequest:
-		flags := flagsOf(append([]string{r.Op}, r.Flags...), mountFlags)
-		if r.Op != "umount" {
-			r.Op = "mount"
-			r.Source, r.Fstype, flags = looksAt(flags, r.Source, r.Fstype)
-		}
-		r.Flags = []string{strconv.FormatUint(uint64(flags), 16)}
-		return r
-	case PtraceRequest:
-		r.Perms = 0
-		return r
-	case SignalRequest:
-		r.Perms = 0
-		return r
-	case UnixRequest:
-		if r.Perms == Create { // rules look no further; see UnixRequest.ask
-			r.Addr, r.Label = "", ""
-		}
-		if r.Perms&unixPeer == 0 {
-			r.PeerAddr, r.PeerLabel = "", ""
-		}
-		r.Perms = 0
-		return r
-	case DBusRequest:
-		if r.Perms == Bind { // of which rules say the bus and the name
-			r = DBusRequest{Bus: r.Bus, Name: r.Name}
-		}
-		r.Perms = 0
-		return r
-	case MqueueRequest:
-		r.Perms = 0
-		return r
-	case IOUringRequest:
-		r.Perms = 0
-		return r
-	}
-	return req
 }
 
 // cells returns the requests for a rule.

@@ -43,3 +43,11 @@ func (q IOUringRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
 func (q IOUringRequest) rule(Transition) string {
 	return joinWords("io_uring", "("+q.Perms.Words()+")", condition("label=", quoteIf(q.Label))) + ","
 }
+
+func (IOUringRequest) class() (name, since string) { return "io_uring", "4.0" }
+
+func (q IOUringRequest) subject() Request { q.Perms = 0; return q }
+
+func (q IOUringRequest) variant() variant {
+	return variant{func() Request { return q }, &q.Perms, []variedField{{&q.Label, nil}}}
+}

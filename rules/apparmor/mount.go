@@ -3,6 +3,7 @@ package apparmor
 import (
 	"math/bits"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/whydenied/whydenied/rules"
@@ -309,4 +310,20 @@ func (q MountRequest) rule(Transition) string {
 		return joinWords(word, option, QuotePath(q.Target)) + ","
 	}
 	return joinWords(word, condition("fstype=", quoteIf(q.Fstype)), option, quoteIf(q.Source), "->", QuotePath(q.Target)) + ","
+}
+
+func (MountRequest) class() (name, since string) { return "mount", "" }
+
+func (q MountRequest) subject() Request {
+	flags := flagsOf(append([]string{q.Op}, q.Flags...), mountFlags)
+	if q.Op != "umount" {
+		q.Op = "mount"
+		q.Source, q.Fstype, flags = looksAt(flags, q.Source, q.Fstype)
+	}
+	q.Flags = []string{strconv.FormatUint(uint64(flags), 16)}
+	return q
+}
+
+func (q MountRequest) variant() variant {
+	return variant{func() Request { return q }, nil, []variedField{{&q.Source, nil}, {&q.Target, nil}, {&q.Fstype, nil}}}
 }

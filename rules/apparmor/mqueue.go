@@ -75,3 +75,11 @@ func (q MqueueRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
 func (q MqueueRequest) rule(Transition) string {
 	return joinWords("mqueue", "("+q.Perms.Words()+")", condition("type=", q.Type), condition("label=", quoteIf(q.Label)), quoteIf(q.Name)) + ","
 }
+
+func (MqueueRequest) class() (name, since string) { return "mqueue", "4.0" }
+
+func (q MqueueRequest) subject() Request { q.Perms = 0; return q }
+
+func (q MqueueRequest) variant() variant {
+	return variant{func() Request { return q }, &q.Perms, []variedField{{&q.Type, []string{"posix", "sysv"}}, {&q.Name, nil}, {&q.Label, nil}}}
+}

@@ -1,7 +1,6 @@
 package apparmor
 
 import (
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -233,92 +232,62 @@ func refuses(r Rule, req Request) bool {
 	return len(diff) == 0 && perms&req.wanted() != 0
 }
 
-// within reports whether a request is part of another one, whose empty fields
-// are unknown.
+// A variant is a request whose fields can be set through pointers.
+type variant struct {
+	request func() Request // as the fields stand
+	perms   *Perms         // nil for a class without
+	fields  []variedField  // that rules tell requests apart by
+}
+
+// A variedField is a field of a request, and all that it can be where that is a
+// list.
+type variedField struct {
+	value *string
+	known []string
+}
+
+// within reports whether a request is part of another one of its class, whose
+// empty fields are unknown.
 func within(req, whole Request) bool {
-	a, b := reflect.ValueOf(req), reflect.ValueOf(whole)
-	for i := range a.NumField() {
-		switch x, y := a.Field(i).Interface(), b.Field(i).Interface(); x := x.(type) {
-		case Perms:
-			if x&^y.(Perms) != 0 {
-				return false
-			}
-		case string:
-			if y != "" && x != y {
-				return false
-			}
+	if req.wanted()&^whole.wanted() != 0 {
+		return false
+	}
+	a, b := req.variant().fields, whole.variant().fields
+	for i := range a {
+		if *b[i].value != "" && *a[i].value != *b[i].value {
+			return false
 		}
 	}
 	return true
 }
 
-// fieldValues are what a field of requests can be, where that is known.
-func fieldValues(req Request, field string) []string {
-	switch field {
-	case "Signal":
-		return allSignals()
-	case "Family":
-		return slices.Sorted(maps.Keys(families))
-	case "Type":
-		if _, ok := req.(MqueueRequest); ok {
-			return []string{"posix", "sysv"}
-		}
-		if _, ok := req.(UnixRequest); ok {
-			return slices.Sorted(maps.Keys(socketTypes))
-		}
-		return append([]string{"dccp"}, familyTypes...)
-	case "Name":
-		if _, ok := req.(CapabilityRequest); ok {
-			return capabilities
-		}
-	}
-	return nil
-}
-
 // neighbours returns a request and those that differ from it in any fields: in
 // all that a field can be where that is a list, else in a longer name and two
 // other ones. Of permissions each is asked for by itself.
-func neighbours(req Request) []Request {
-	all := []reflect.Value{reflect.ValueOf(req)}
-	typ := reflect.TypeOf(req)
-	for i := range typ.NumField() {
-		field := typ.Field(i)
-		var values []any
-		switch value := all[0].Field(i).Interface().(type) {
-		case Perms:
-			if value == 0 {
-				continue
-			}
-			for bit := Perms(1); bit != 0; bit <<= 1 {
-				values = append(values, bit)
-			}
-		case string:
-			for _, v := range fieldValues(req, field.Name) {
-				values = append(values, v)
-			}
-			if field.Name == "Op" || field.Name == "Data" || strings.HasSuffix(field.Name, "IP") || strings.HasSuffix(field.Name, "Port") {
-				continue
-			}
-			if values == nil {
-				values = []any{value, value + "x", "/other/"}
-			}
-		default:
-			continue
+func neighbours(req Request) (all []Request) {
+	v := req.variant()
+	var vary func(fields []variedField)
+	vary = func(fields []variedField) {
+		if len(fields) == 0 {
+			all = append(all, v.request())
+			return
 		}
-		var next []reflect.Value
-		for _, one := range all {
-			for _, v := range values {
-				changed := reflect.New(typ).Elem()
-				changed.Set(one)
-				changed.Field(i).Set(reflect.ValueOf(v))
-				next = append(next, changed)
-			}
+		field := fields[0]
+		was, values := *field.value, field.known
+		if values == nil {
+			values = []string{was, was + "x", "/other/"}
 		}
-		all = next
+		for _, *field.value = range values {
+			vary(fields[1:])
+		}
+		*field.value = was
 	}
-	out := make([]Request, len(all))
-	for i, v := range all {
-		out[i] = v.Interface().(Request)
+	if v.perms == nil || *v.perms == 0 {
+		vary(v.fields)
+		return all
 	}
-	return out
+	for *v.perms = 1; *v.perms != 0; *v.perms <<= 1 {
+		vary(v.fields)
+	}
+	return all
 }

@@ -308,3 +308,14 @@ func (q NetworkRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
 func (q NetworkRequest) rule(Transition) string {
 	return joinWords("network", q.Family, q.Type) + ","
 }
+
+func (NetworkRequest) class() (name, since string) { return "network", "3.0" }
+
+// subject drops the permissions, which kernels before AppArmor 4 do not tell apart.
+func (q NetworkRequest) subject() Request { q.Perms = 0; return q }
+
+func (q NetworkRequest) variant() variant {
+	return variant{func() Request { return q }, &q.Perms, []variedField{
+		{&q.Family, slices.Sorted(maps.Keys(families))}, {&q.Type, append([]string{"dccp"}, familyTypes...)},
+	}}
+}

@@ -45,3 +45,11 @@ func (q PivotRootRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
 func (q PivotRootRequest) rule(Transition) string {
 	return "pivot_root oldroot=" + QuotePath(q.OldRoot) + " " + QuotePath(q.NewRoot) + ","
 }
+
+func (PivotRootRequest) class() (name, since string) { return "pivot_root", "" }
+
+func (q PivotRootRequest) subject() Request { return q }
+
+func (q PivotRootRequest) variant() variant {
+	return variant{func() Request { return q }, nil, []variedField{{&q.NewRoot, nil}, {&q.OldRoot, nil}}}
+}

@@ -42,3 +42,11 @@ func (q PtraceRequest) decide(p *Profile, d *Decision) {
 func (q PtraceRequest) rule(Transition) string {
 	return joinWords("ptrace", "("+q.Perms.Words()+")", condition("peer=", quoteIf(q.Peer))) + ","
 }
+
+func (PtraceRequest) class() (name, since string) { return "ptrace", "" }
+
+func (q PtraceRequest) subject() Request { q.Perms = 0; return q }
+
+func (q PtraceRequest) variant() variant {
+	return variant{func() Request { return q }, &q.Perms, []variedField{{&q.Peer, nil}}}
+}

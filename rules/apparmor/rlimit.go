@@ -197,3 +197,11 @@ func (RlimitRequest) ask(Rule) (Perms, []string) { return 0, nil }
 func (q RlimitRequest) rule(Transition) string {
 	return "set rlimit " + q.Name + " <= " + rlimitText(q) + ","
 }
+
+func (RlimitRequest) class() (name, since string) { return "rlimit", "" }
+
+func (q RlimitRequest) subject() Request { return q }
+
+func (q RlimitRequest) variant() variant {
+	return variant{func() Request { return q }, nil, []variedField{{&q.Name, nil}}}
+}

@@ -116,3 +116,11 @@ func (q SignalRequest) rule(Transition) string {
 	}
 	return joinWords("signal", "("+q.Perms.Words()+")", set, condition("peer=", quoteIf(q.Peer))) + ","
 }
+
+func (SignalRequest) class() (name, since string) { return "signal", "" }
+
+func (q SignalRequest) subject() Request { q.Perms = 0; return q }
+
+func (q SignalRequest) variant() variant {
+	return variant{func() Request { return q }, &q.Perms, []variedField{{&q.Signal, allSignals()}, {&q.Peer, nil}}}
+}

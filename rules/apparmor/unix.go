@@ -207,3 +207,23 @@ func (q UnixRequest) rule(Transition) string {
 	}
 	return joinWords("unix", "("+q.Perms.Words()+")", condition("type=", q.Type), condition("addr=", quoteIf(addr)), peer) + ","
 }
+
+func (UnixRequest) class() (name, since string) { return "unix", "3.0" }
+
+// subject drops what rules do not look at; see ask.
+func (q UnixRequest) subject() Request {
+	if q.Perms == Create {
+		q.Addr, q.Label = "", ""
+	}
+	if q.Perms&unixPeer == 0 {
+		q.PeerAddr, q.PeerLabel = "", ""
+	}
+	q.Perms = 0
+	return q
+}
+
+func (q UnixRequest) variant() variant {
+	return variant{func() Request { return q }, &q.Perms, []variedField{
+		{&q.Type, slices.Sorted(maps.Keys(socketTypes))}, {&q.Addr, nil}, {&q.Label, nil}, {&q.PeerAddr, nil}, {&q.PeerLabel, nil},
+	}}
+}

@@ -31,3 +31,9 @@ func (q UsernsRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
 func (UsernsRequest) rule(Transition) string {
 	return "userns create,"
 }
+
+func (UsernsRequest) class() (name, since string) { return "userns", "4.0" }
+
+func (q UsernsRequest) subject() Request { return q }
+
+func (q UsernsRequest) variant() variant { return variant{request: func() Request { return q }} }
