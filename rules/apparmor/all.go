@@ -3,7 +3,7 @@ package apparmor
 // An AllRule is all,: everything that a profile can grant.
 type AllRule struct{ Header }
 
-func (l *layer) addAll(r *AllRule) {
+func (r *AllRule) compile(l *layer, _ map[mergeKey]bool) {
 	entry := fileEntry{perms: FilePerms, vote: voteOf(r, 0), exec: &Transition{Mode: Inherit}}
 	if r.Deny {
 		entry.exec = nil
@@ -11,3 +11,5 @@ func (l *layer) addAll(r *AllRule) {
 	l.addHalves(everyFile.expr(), anyTarget, entry, true)
 	l.addChangeProfile(r, &ChangeProfileRule{Header: r.Header})
 }
+
+func (r *AllRule) resolve(*resolver) Rule { c := *r; return &c }

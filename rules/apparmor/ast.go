@@ -136,8 +136,6 @@ func (h *Header) Location() rules.Location { return h.At }
 // Head returns the part that all rules share.
 func (h *Header) Head() *Header { return h }
 
-func (h *Header) rule() {}
-
 // A Pattern is an AppArmor glob as the source writes it, unquoted, and what it
 // becomes: the glob with its variables resolved, those of several values to
 // alternations, and one more for each alias that applies to it. Escapes that the

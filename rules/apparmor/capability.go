@@ -97,3 +97,5 @@ func (q CapabilityRequest) subject() Request { return q }
 func (q CapabilityRequest) variant() variant {
 	return variant{func() Request { return q }, nil, []variedField{{&q.Name, capabilities}}}
 }
+
+func (r *CapabilityRule) resolve(*resolver) Rule { c := *r; return &c }

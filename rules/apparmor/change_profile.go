@@ -145,3 +145,18 @@ func (q ChangeProfileRequest) subject() Request { return q }
 func (q ChangeProfileRequest) variant() variant {
 	return variant{func() Request { return q }, nil, []variedField{{&q.Target, nil}, {&q.Namespace, nil}, {&q.OnExec, nil}}}
 }
+
+func (r *ChangeProfileRule) resolve(by *resolver) Rule {
+	c := *r
+	by.file(&c.Exec)
+	by.label(&c.Target)
+	return &c
+}
+
+func (r *ChangeProfileRule) checkInBlock(by *resolver) {
+	if r.Exec != nil && r.Deny == r.Unsafe {
+		by.errorf(r.At, "bad-exec", "apparmor_parser refuses a change_profile rule with a program inside a block: move it out")
+	}
+}
+
+func (r *ChangeProfileRule) compile(l *layer, _ map[mergeKey]bool) { l.addChangeProfile(r, r) }

@@ -9,7 +9,8 @@ import "github.com/whydenied/whydenied/rules"
 type Rule interface {
 	Location() rules.Location
 	Head() *Header
-	rule()
+	// resolve returns a copy with variables and aliases expanded.
+	resolve(by *resolver) Rule
 }
 
 // A Request is one access to decide on: a FileRequest, CapabilityRequest,

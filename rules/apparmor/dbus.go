@@ -150,3 +150,12 @@ func (q DBusRequest) variant() variant {
 		{&q.Bus, nil}, {&q.Path, nil}, {&q.Interface, nil}, {&q.Member, nil}, {&q.Name, nil}, {&q.PeerLabel, nil},
 	}}
 }
+
+func (r *DBusRule) resolve(by *resolver) Rule {
+	c := *r
+	by.path(&c.Path)
+	for _, p := range []**Pattern{&c.Bus, &c.Interface, &c.Member, &c.Name, &c.PeerName, &c.PeerLabel} {
+		by.label(p)
+	}
+	return &c
+}

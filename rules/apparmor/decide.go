@@ -168,13 +168,14 @@ type decider struct {
 	lost   []*FileRule   // see merged
 
 	othersOnce sync.Once
-	others     []Rule // all but file, link and change_profile rules
+	others     []Rule // those that are not compiled, and all rules
 }
 
 // A layer is file rules compiled to an automaton, whose tags index the entries.
 type layer struct {
 	files   *automaton
-	entries []fileEntry // see decide_file.go
+	entries []fileEntry
+	lost    []*FileRule // that apparmor_parser drops; see merged
 }
 
 // Reuse lets the profile answer with what another text of the same profile has
@@ -192,10 +193,10 @@ func (p *Profile) compile() *decider {
 		if base != nil && p.compileFrom(base) {
 			return
 		}
-		l, lost := p.layer(p.Rules)
+		l := p.layer(p.Rules)
 		p.addImplied(&l)
 		l.files.freeze()
-		d.layers, d.lost = []layer{l}, lost
+		d.layers, d.lost = []layer{l}, l.lost
 	})
 	return &p.decider
 }
@@ -227,7 +228,7 @@ func (p *Profile) compileFrom(base *Profile) bool {
 		}
 	}
 	from := base.compile()
-	l, lost := p.layer(added)
+	l := p.layer(added)
 	l.files.freeze()
 	d := &p.decider
 	d.layers = append(slices.Clip(from.layers), l)
@@ -238,30 +239,28 @@ func (p *Profile) compileFrom(base *Profile) bool {
 	for _, r := range removed {
 		d.gone[r] = true
 	}
-	d.lost = append(slices.Clip(from.lost), lost...)
+	d.lost = append(slices.Clip(from.lost), l.lost...)
 	return true
 }
 
-// layer compiles file rules; its automaton is not frozen yet. lost are those
-// among them that apparmor_parser drops.
-func (p *Profile) layer(list []Rule) (l layer, lost []*FileRule) {
-	l.files = newAutomaton()
+// layer compiles those rules that are; its automaton is not frozen yet.
+func (p *Profile) layer(list []Rule) layer {
+	l := layer{files: newAutomaton()}
 	merged := p.merged()
 	for _, r := range list {
-		switch r := r.(type) {
-		case *FileRule:
-			if l.addFile(r, merged) {
-				lost = append(lost, r)
-			}
-		case *LinkRule:
-			l.addLink(r)
-		case *ChangeProfileRule:
-			l.addChangeProfile(r, r)
-		case *AllRule:
-			l.addAll(r)
+		if r, ok := r.(compiledRule); ok {
+			r.compile(&l, merged)
 		}
 	}
-	return l, lost
+	return l
+}
+
+// A compiledRule is a rule that the automaton of file names holds. The others
+// are asked in turn.
+type compiledRule interface {
+	Rule
+	// compile adds the rule to a layer, without what merged says is lost.
+	compile(l *layer, merged map[mergeKey]bool)
 }
 
 // others returns the rules of all classes but files. They need no compiling, so
@@ -269,9 +268,8 @@ func (p *Profile) layer(list []Rule) (l layer, lost []*FileRule) {
 func (p *Profile) others() []Rule {
 	p.decider.othersOnce.Do(func() {
 		for _, r := range p.Rules {
-			switch r.(type) {
-			case *FileRule, *LinkRule, *ChangeProfileRule:
-			default:
+			_, compiled := r.(compiledRule)
+			if _, all := r.(*AllRule); all || !compiled {
 				p.decider.others = append(p.decider.others, r)
 			}
 		}

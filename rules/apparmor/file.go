@@ -1,6 +1,10 @@
 package apparmor
 
-import "github.com/whydenied/whydenied/rules"
+import (
+	"strings"
+
+	"github.com/whydenied/whydenied/rules"
+)
 
 // A FileRule grants or denies permissions on files. The bare rule `file,` has a
 // nil Path, and covers every file.
@@ -84,4 +88,18 @@ func (q FileRequest) subject() Request { return q }
 
 func (q FileRequest) variant() variant {
 	return variant{func() Request { return q }, &q.Perms, []variedField{{&q.Path, nil}, {&q.Target, nil}}}
+}
+
+func (r *FileRule) resolve(by *resolver) Rule {
+	c := *r
+	by.file(&c.Path)
+	c.Exec.Target = plain(c.Exec.Target)
+	return &c
+}
+
+func (r *FileRule) checkInBlock(by *resolver) {
+	mode := strings.ToLower(r.PermsAt.Text())
+	if r.Perms&Exec != 0 && !r.Deny && r.Path != nil && mode != "" && !strings.ContainsAny(mode, "ipcu") {
+		by.errorf(r.PermsAt, "bad-exec", "x needs an exec mode before it: ix, px, cx or ux")
+	}
 }

@@ -43,11 +43,10 @@ type mergeKey struct {
 	text string
 }
 
-// addFile adds a file rule, and reports whether it is lost; see merged.
-func (l *layer) addFile(r *FileRule, merged map[mergeKey]bool) (lost bool) {
+func (r *FileRule) compile(l *layer, merged map[mergeKey]bool) {
 	path := filePattern(r).expr()
 	if path == nil { // apparmor_parser refuses the glob, so it matches nothing
-		return false
+		return
 	}
 	entry := fileEntry{perms: filePerms(r), owner: r.Owner, exact: path.exact(), vote: voteOf(r, 0)}
 	if r.Perms&Exec != 0 && !r.Deny {
@@ -58,10 +57,10 @@ func (l *layer) addFile(r *FileRule, merged map[mergeKey]bool) (lost bool) {
 		if entry.perms != 0 {
 			l.addPair(path, anyTarget, entry, true)
 		}
-		return true
+		l.lost = append(l.lost, r)
+		return
 	}
 	l.addHalves(path, anyTarget, entry, true)
-	return false
 }
 
 // addHalves adds the entry of the name, and for l that of the pair of link and

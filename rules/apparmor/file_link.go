@@ -39,7 +39,7 @@ func (p *parser) linkRule(h Header) Rule {
 // anyTarget is what a link rule without a target may link to: /[^/].*
 var anyTarget = cat(set(oneByte('/')), set(without('/')), star(set(anyByte)))
 
-func (l *layer) addLink(r *LinkRule) {
+func (r *LinkRule) compile(l *layer, _ map[mergeKey]bool) {
 	link, target := r.Link.expr(), anyTarget
 	if r.Target != nil {
 		target = r.Target.expr()
@@ -156,3 +156,12 @@ func otherLinks(res *resolver, r *FileRule, req FileRequest) ([]string, bool) {
 	}
 	return texts, ok
 }
+
+func (r *LinkRule) resolve(by *resolver) Rule {
+	c := *r
+	by.file(&c.Link)
+	by.file(&c.Target)
+	return &c
+}
+
+func (*LinkRule) checkInBlock(*resolver) {}

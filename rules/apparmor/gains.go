@@ -90,10 +90,10 @@ type gainStep struct {
 func fileGains(before, after *Profile, removed, added []Rule, wanted []Request) ([]Gain, bool) {
 	w := &gainWalk{seen: map[string]bool{}, wanted: map[int32]Request{}}
 	differing := slices.Concat(removed, added)
-	if !slices.ContainsFunc(differing, isFileRule) {
+	if !slices.ContainsFunc(differing, isCompiled) {
 		return nil, true
 	}
-	w.delta, _ = after.layer(differing)
+	w.delta = after.layer(differing)
 	after.addImplied(&w.delta)
 	for _, req := range wanted {
 		if key := keyOfRequest(req); key != "" {
@@ -115,12 +115,9 @@ func fileGains(before, after *Profile, removed, added []Rule, wanted []Request) 
 	return w.gains, complete
 }
 
-func isFileRule(r Rule) bool {
-	switch r.(type) {
-	case *FileRule, *LinkRule, *ChangeProfileRule, *AllRule:
-		return true
-	}
-	return false
+func isCompiled(r Rule) bool {
+	_, ok := r.(compiledRule)
+	return ok
 }
 
 // keyOfRequest is what the automaton of a profile is asked for a request.

@@ -25,7 +25,7 @@ func classGains(before, after *Profile, removed, added []Rule, wanted []Request)
 		case all:
 			complete = false
 			continue
-		case isFileRule(r):
+		case isCompiled(r):
 			continue
 		}
 		gain := Gain{Rule: r}

@@ -51,3 +51,9 @@ func (q IOUringRequest) subject() Request { q.Perms = 0; return q }
 func (q IOUringRequest) variant() variant {
 	return variant{func() Request { return q }, &q.Perms, []variedField{{&q.Label, nil}}}
 }
+
+func (r *IOUringRule) resolve(by *resolver) Rule {
+	c := *r
+	by.label(&c.Label)
+	return &c
+}

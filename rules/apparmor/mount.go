@@ -327,3 +327,11 @@ func (q MountRequest) subject() Request {
 func (q MountRequest) variant() variant {
 	return variant{func() Request { return q }, nil, []variedField{{&q.Source, nil}, {&q.Target, nil}, {&q.Fstype, nil}}}
 }
+
+func (r *MountRule) resolve(by *resolver) Rule {
+	c := *r
+	by.path(&c.Source)
+	by.path(&c.Target)
+	c.Fstype = by.values(c.Fstype, c.At)
+	return &c
+}

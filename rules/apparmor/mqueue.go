@@ -83,3 +83,10 @@ func (q MqueueRequest) subject() Request { q.Perms = 0; return q }
 func (q MqueueRequest) variant() variant {
 	return variant{func() Request { return q }, &q.Perms, []variedField{{&q.Type, []string{"posix", "sysv"}}, {&q.Name, nil}, {&q.Label, nil}}}
 }
+
+func (r *MqueueRule) resolve(by *resolver) Rule {
+	c := *r
+	by.label(&c.Name)
+	by.label(&c.Label)
+	return &c
+}

@@ -215,7 +215,7 @@ func (p *Profile) sameElsewhere(r Rule, texts []string, req Request) bool {
 		if rule == nil || reflect.TypeOf(rule) != reflect.TypeOf(r) || rule.Head().Qualifiers != before.Head().Qualifiers {
 			return false
 		}
-		after = append(after, res.instantiate(rule))
+		after = append(after, rule.resolve(res))
 	}
 	if len(res.diags) > 0 || !refuses(r, req) {
 		return false

@@ -319,3 +319,10 @@ func (q NetworkRequest) variant() variant {
 		{&q.Family, slices.Sorted(maps.Keys(families))}, {&q.Type, append([]string{"dccp"}, familyTypes...)},
 	}}
 }
+
+func (r *NetworkRule) resolve(by *resolver) Rule {
+	c := *r
+	by.label(&c.Local.Label)
+	by.label(&c.Peer.Label)
+	return &c
+}

@@ -53,3 +53,11 @@ func (q PivotRootRequest) subject() Request { return q }
 func (q PivotRootRequest) variant() variant {
 	return variant{func() Request { return q }, nil, []variedField{{&q.NewRoot, nil}, {&q.OldRoot, nil}}}
 }
+
+func (r *PivotRootRule) resolve(by *resolver) Rule {
+	c := *r
+	by.path(&c.OldRoot)
+	by.path(&c.NewRoot)
+	c.Target = plain(c.Target)
+	return &c
+}

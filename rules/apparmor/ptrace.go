@@ -50,3 +50,9 @@ func (q PtraceRequest) subject() Request { q.Perms = 0; return q }
 func (q PtraceRequest) variant() variant {
 	return variant{func() Request { return q }, &q.Perms, []variedField{{&q.Peer, nil}}}
 }
+
+func (r *PtraceRule) resolve(by *resolver) Rule {
+	c := *r
+	by.label(&c.Peer)
+	return &c
+}

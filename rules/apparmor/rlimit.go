@@ -205,3 +205,5 @@ func (q RlimitRequest) subject() Request { return q }
 func (q RlimitRequest) variant() variant {
 	return variant{func() Request { return q }, nil, []variedField{{&q.Name, nil}}}
 }
+
+func (r *RlimitRule) resolve(*resolver) Rule { c := *r; return &c }

@@ -124,3 +124,9 @@ func (q SignalRequest) subject() Request { q.Perms = 0; return q }
 func (q SignalRequest) variant() variant {
 	return variant{func() Request { return q }, &q.Perms, []variedField{{&q.Signal, allSignals()}, {&q.Peer, nil}}}
 }
+
+func (r *SignalRule) resolve(by *resolver) Rule {
+	c := *r
+	by.label(&c.Peer)
+	return &c
+}

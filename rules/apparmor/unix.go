@@ -86,12 +86,7 @@ func (r *resolver) unread(p **Pattern) {
 
 // address expands the address of a unix socket: @ and a glob that may match
 // NUL bytes, none or auto.
-func (r *resolver) address(p **Pattern) {
-	if *p == nil {
-		return
-	}
-	*p = r.expand(*p, addressText)
-}
+func (r *resolver) address(p **Pattern) { *p = r.expand(*p, addressText) }
 
 // ask asks unix rules, and the network rules of the family
 // unix, which mean the same as a unix rule of their type.
@@ -226,4 +221,17 @@ func (q UnixRequest) variant() variant {
 	return variant{func() Request { return q }, &q.Perms, []variedField{
 		{&q.Type, slices.Sorted(maps.Keys(socketTypes))}, {&q.Addr, nil}, {&q.Label, nil}, {&q.PeerAddr, nil}, {&q.PeerLabel, nil},
 	}}
+}
+
+func (r *UnixRule) resolve(by *resolver) Rule {
+	c := *r
+	if c.Perms == Create { // at which a socket has no address
+		by.unread(&c.Addr)
+	} else {
+		by.address(&c.Addr)
+	}
+	by.address(&c.PeerAddr)
+	by.label(&c.Label)
+	by.label(&c.PeerLabel)
+	return &c
 }

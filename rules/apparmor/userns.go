@@ -37,3 +37,5 @@ func (UsernsRequest) class() (name, since string) { return "userns", "4.0" }
 func (q UsernsRequest) subject() Request { return q }
 
 func (q UsernsRequest) variant() variant { return variant{request: func() Request { return q }} }
+
+func (r *UsernsRule) resolve(*resolver) Rule { c := *r; return &c }
