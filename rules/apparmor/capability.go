@@ -99,3 +99,9 @@ func (q CapabilityRequest) variant() variant {
 }
 
 func (r *CapabilityRule) resolve(*resolver) Rule { c := *r; return &c }
+
+func (r *CapabilityRule) cells(c *celler) {
+	for _, name := range orAll(r.Names, capabilities) {
+		c.add(CapabilityRequest{name})
+	}
+}

@@ -160,3 +160,5 @@ func (r *ChangeProfileRule) checkInBlock(by *resolver) {
 }
 
 func (r *ChangeProfileRule) compile(l *layer, _ map[mergeKey]bool) { l.addChangeProfile(r, r) }
+
+func (*ChangeProfileRule) cells(*celler) {} // see fileGains

@@ -11,6 +11,9 @@ type Rule interface {
 	Head() *Header
 	// resolve returns a copy with variables and aliases expanded.
 	resolve(by *resolver) Rule
+	// cells adds one request for each cell of the requests that it matches; see
+	// classGains. Compiled rules are compared by their automata, and add none.
+	cells(c *celler)
 }
 
 // A Request is one access to decide on: a FileRequest, CapabilityRequest,

@@ -84,19 +84,19 @@ func (q DBusRequest) ask(r Rule) (Perms, []string) {
 	return rule.Perms, compareAll(fields...)
 }
 
-func (c *celler) dbus(r *DBusRule, add func(Request)) {
+func (r *DBusRule) cells(c *celler) {
 	name, rules := r.PeerName, func(r *DBusRule) *Pattern { return r.PeerName }
 	if r.Perms == Bind {
 		name, rules = r.Name, func(r *DBusRule) *Pattern { return r.Name }
 	}
 	c.product(func(v []string) {
-		each(r.Perms, func(p Perms) { add(DBusRequest{p, v[0], v[1], v[2], v[3], v[4], v[5]}) })
-	}, names(c, r.Bus, func(r *DBusRule) *Pattern { return r.Bus }, func(w DBusRequest) string { return w.Bus }),
-		names(c, r.Path, func(r *DBusRule) *Pattern { return r.Path }, func(w DBusRequest) string { return w.Path }),
-		names(c, r.Interface, func(r *DBusRule) *Pattern { return r.Interface }, func(w DBusRequest) string { return w.Interface }),
-		names(c, r.Member, func(r *DBusRule) *Pattern { return r.Member }, func(w DBusRequest) string { return w.Member }),
-		names(c, name, rules, func(w DBusRequest) string { return w.Name }),
-		names(c, r.PeerLabel, func(r *DBusRule) *Pattern { return r.PeerLabel }, func(w DBusRequest) string { return w.PeerLabel }))
+		each(r.Perms, func(p Perms) { c.add(DBusRequest{p, v[0], v[1], v[2], v[3], v[4], v[5]}) })
+	}, names(c, r.Bus, func(r *DBusRule) *Pattern { return r.Bus }, func(q DBusRequest) string { return q.Bus }),
+		names(c, r.Path, func(r *DBusRule) *Pattern { return r.Path }, func(q DBusRequest) string { return q.Path }),
+		names(c, r.Interface, func(r *DBusRule) *Pattern { return r.Interface }, func(q DBusRequest) string { return q.Interface }),
+		names(c, r.Member, func(r *DBusRule) *Pattern { return r.Member }, func(q DBusRequest) string { return q.Member }),
+		names(c, name, rules, func(q DBusRequest) string { return q.Name }),
+		names(c, r.PeerLabel, func(r *DBusRule) *Pattern { return r.PeerLabel }, func(q DBusRequest) string { return q.PeerLabel }))
 }
 
 func dbusConditional(r *DBusRule, req DBusRequest) (*conditional, bool) {

@@ -165,3 +165,5 @@ func (r *LinkRule) resolve(by *resolver) Rule {
 }
 
 func (*LinkRule) checkInBlock(*resolver) {}
+
+func (*LinkRule) cells(*celler) {} // see fileGains

@@ -1,7 +1,6 @@
 package apparmor
 
 import (
-	"maps"
 	"math/bits"
 	"reflect"
 	"slices"
@@ -19,18 +18,13 @@ func classGains(before, after *Profile, removed, added []Rule, wanted []Request)
 	c := celler{rules: slices.Concat(before.others(), after.others()), wanted: wanted}
 	for _, r := range slices.Concat(removed, added) {
 		isAdded := slices.Contains(added, r)
-		switch _, all := r.(*AllRule); {
-		case r.Head().Deny == isAdded: // neither an allow rule less nor a deny rule more gives anything
-			continue
-		case all:
-			complete = false
-			continue
-		case isCompiled(r):
+		if r.Head().Deny == isAdded { // neither an allow rule less nor a deny rule more gives anything
 			continue
 		}
 		gain := Gain{Rule: r}
-		c.left = maxCells
-		for _, req := range c.cells(r) {
+		c.left, c.found = maxCells, nil
+		r.cells(&c)
+		for _, req := range c.found {
 			new := after.Decide(req).Granted &^ before.Decide(req).Granted
 			if new == 0 || c.isWanted(req) {
 				continue
@@ -52,7 +46,10 @@ type celler struct {
 	rules  []Rule // by which requests are told apart
 	wanted []Request
 	left   int // of maxCells
+	found  []Request
 }
+
+func (c *celler) add(req Request) { c.found = append(c.found, req) }
 
 // isWanted reports whether a request, of one permission where its class has
 // several, is part of a wanted one.
@@ -66,59 +63,6 @@ func (c *celler) isWanted(req Request) bool {
 		}
 		return reflect.DeepEqual(req.subject(), w.subject())
 	})
-}
-
-// cells returns the requests for a rule.
-func (c *celler) cells(r Rule) (cells []Request) {
-	add := func(req Request) { cells = append(cells, req) }
-	switch r := r.(type) {
-	case *CapabilityRule:
-		for _, name := range orAll(r.Names, capabilities) {
-			add(CapabilityRequest{name})
-		}
-	case *NetworkRule:
-		c.network(r, add)
-	case *UnixRule:
-		c.unix(r.Type, r.Perms, r, add)
-		for _, typ := range orAll(r.Type, slices.Sorted(maps.Keys(socketTypes))) {
-			add(NetworkRequest{Family: "unix", Type: typ})
-		}
-	case *MountRule:
-		c.mounts(r, add)
-	case *PivotRootRule:
-		c.product(func(v []string) { add(PivotRootRequest{NewRoot: v[0], OldRoot: v[1]}) },
-			names(c, r.NewRoot, func(r *PivotRootRule) *Pattern { return r.NewRoot }, func(w PivotRootRequest) string { return w.NewRoot }),
-			names(c, r.OldRoot, func(r *PivotRootRule) *Pattern { return r.OldRoot }, func(w PivotRootRequest) string { return w.OldRoot }))
-	case *PtraceRule:
-		c.product(func(v []string) {
-			each(r.Perms, func(p Perms) { add(PtraceRequest{p, v[0]}) })
-		}, names(c, r.Peer, func(r *PtraceRule) *Pattern { return r.Peer }, func(w PtraceRequest) string { return w.Peer }))
-	case *SignalRule:
-		c.product(func(v []string) {
-			each(r.Perms, func(p Perms) { add(SignalRequest{p, v[1], v[0]}) })
-		}, names(c, r.Peer, func(r *SignalRule) *Pattern { return r.Peer }, func(w SignalRequest) string { return w.Peer }),
-			orAll(r.Signals, append(slices.Sorted(maps.Keys(signals)), "exists")))
-	case *DBusRule:
-		c.dbus(r, add)
-	case *RlimitRule:
-		if value, ok := rlimitValue(r); ok {
-			add(RlimitRequest{rlimitName(r.Name), value})
-		}
-		add(RlimitRequest{rlimitName(r.Name), ^uint64(0)})
-	case *UsernsRule:
-		add(UsernsRequest{})
-	case *MqueueRule:
-		c.product(func(v []string) {
-			each(r.Perms, func(p Perms) { add(MqueueRequest{p, v[0], v[1], v[2]}) })
-		}, orAll(oneOf(r.Type), []string{"posix", "sysv"}),
-			names(c, r.Name, func(r *MqueueRule) *Pattern { return r.Name }, func(w MqueueRequest) string { return w.Name }),
-			names(c, r.Label, func(r *MqueueRule) *Pattern { return r.Label }, func(w MqueueRequest) string { return w.Label }))
-	case *IOUringRule:
-		c.product(func(v []string) {
-			each(r.Perms, func(p Perms) { add(IOUringRequest{p, v[0]}) })
-		}, names(c, r.Label, func(r *IOUringRule) *Pattern { return r.Label }, func(w IOUringRequest) string { return w.Label }))
-	}
-	return cells
 }
 
 // orAll returns a list of words, or all words if it is empty, which rules mean

@@ -57,3 +57,9 @@ func (r *IOUringRule) resolve(by *resolver) Rule {
 	by.label(&c.Label)
 	return &c
 }
+
+func (r *IOUringRule) cells(c *celler) {
+	c.product(func(v []string) {
+		each(r.Perms, func(p Perms) { c.add(IOUringRequest{p, v[0]}) })
+	}, names(c, r.Label, func(r *IOUringRule) *Pattern { return r.Label }, func(q IOUringRequest) string { return q.Label }))
+}

@@ -222,9 +222,9 @@ func matchAnyGlob(globs []string, name string) bool {
 	})
 }
 
-// mounts makes the requests for each form of a mount rule and each choice of the
+// cells makes the requests for each form of a mount rule and each choice of the
 // flags that the form leaves open.
-func (c *celler) mounts(r *MountRule, add func(Request)) {
+func (r *MountRule) cells(c *celler) {
 	target := func(r *MountRule) *Pattern {
 		if r.Target == nil {
 			return r.Source
@@ -234,7 +234,7 @@ func (c *celler) mounts(r *MountRule, add func(Request)) {
 	targetOf := func(w MountRequest) string { return w.Target }
 	if r.Op == "umount" {
 		for _, point := range names(c, target(r), target, targetOf) {
-			add(MountRequest{Op: "umount", Target: point})
+			c.add(MountRequest{Op: "umount", Target: point})
 		}
 		return
 	}
@@ -260,7 +260,7 @@ func (c *celler) mounts(r *MountRule, add func(Request)) {
 		}
 		c.product(func(v []string) {
 			for subset := uint32(0); ; subset = (subset - open) & open {
-				add(MountRequest{Op: "mount", Target: v[0], Source: v[1], Fstype: v[2], Flags: flagWords(f.must | subset)})
+				c.add(MountRequest{Op: "mount", Target: v[0], Source: v[1], Fstype: v[2], Flags: flagWords(f.must | subset)})
 				if subset == open {
 					break
 				}

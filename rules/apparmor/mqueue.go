@@ -90,3 +90,11 @@ func (r *MqueueRule) resolve(by *resolver) Rule {
 	by.label(&c.Label)
 	return &c
 }
+
+func (r *MqueueRule) cells(c *celler) {
+	c.product(func(v []string) {
+		each(r.Perms, func(p Perms) { c.add(MqueueRequest{p, v[0], v[1], v[2]}) })
+	}, orAll(oneOf(r.Type), []string{"posix", "sysv"}),
+		names(c, r.Name, func(r *MqueueRule) *Pattern { return r.Name }, func(q MqueueRequest) string { return q.Name }),
+		names(c, r.Label, func(r *MqueueRule) *Pattern { return r.Label }, func(q MqueueRequest) string { return q.Label }))
+}

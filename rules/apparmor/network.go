@@ -243,7 +243,7 @@ func matchAddr(a NetworkAddr, ip, port string) bool {
 	return ok && err == nil && err1 == nil && err2 == nil && l <= n && n <= h
 }
 
-func (c *celler) network(r *NetworkRule, add func(Request)) {
+func (r *NetworkRule) cells(c *celler) {
 	families, types := orAll(oneOf(r.Family), slices.Sorted(maps.Keys(families))), orAll(oneOf(r.Type), slices.Sorted(maps.Keys(socketTypes)))
 	ips, ports, perms := []string{""}, []string{""}, []Perms{0}
 	for _, other := range c.rules {
@@ -261,11 +261,11 @@ func (c *celler) network(r *NetworkRule, add func(Request)) {
 	ips, ports = slices.Compact(ips), slices.Compact(ports)
 	c.product(func(v []string) {
 		for _, p := range perms {
-			add(NetworkRequest{Family: v[0], Type: v[1], Perms: p, IP: v[2], Port: v[3], PeerIP: v[4], PeerPort: v[5]})
+			c.add(NetworkRequest{Family: v[0], Type: v[1], Perms: p, IP: v[2], Port: v[3], PeerIP: v[4], PeerPort: v[5]})
 		}
 	}, families, types, ips, ports, ips, ports)
 	if r.Family == "" || r.Family == "unix" {
-		c.unix(oneOf(r.Type), UnixPerms, &UnixRule{}, add)
+		unixCells(c, &UnixRule{Type: oneOf(r.Type), Perms: UnixPerms})
 	}
 }
 

@@ -61,3 +61,9 @@ func (r *PivotRootRule) resolve(by *resolver) Rule {
 	c.Target = plain(c.Target)
 	return &c
 }
+
+func (r *PivotRootRule) cells(c *celler) {
+	c.product(func(v []string) { c.add(PivotRootRequest{NewRoot: v[0], OldRoot: v[1]}) },
+		names(c, r.NewRoot, func(r *PivotRootRule) *Pattern { return r.NewRoot }, func(q PivotRootRequest) string { return q.NewRoot }),
+		names(c, r.OldRoot, func(r *PivotRootRule) *Pattern { return r.OldRoot }, func(q PivotRootRequest) string { return q.OldRoot }))
+}

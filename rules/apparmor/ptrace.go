@@ -56,3 +56,9 @@ func (r *PtraceRule) resolve(by *resolver) Rule {
 	by.label(&c.Peer)
 	return &c
 }
+
+func (r *PtraceRule) cells(c *celler) {
+	c.product(func(v []string) {
+		each(r.Perms, func(p Perms) { c.add(PtraceRequest{p, v[0]}) })
+	}, names(c, r.Peer, func(r *PtraceRule) *Pattern { return r.Peer }, func(q PtraceRequest) string { return q.Peer }))
+}

@@ -207,3 +207,10 @@ func (q RlimitRequest) variant() variant {
 }
 
 func (r *RlimitRule) resolve(*resolver) Rule { c := *r; return &c }
+
+func (r *RlimitRule) cells(c *celler) {
+	if value, ok := rlimitValue(r); ok {
+		c.add(RlimitRequest{rlimitName(r.Name), value})
+	}
+	c.add(RlimitRequest{rlimitName(r.Name), ^uint64(0)})
+}

@@ -130,3 +130,10 @@ func (r *SignalRule) resolve(by *resolver) Rule {
 	by.label(&c.Peer)
 	return &c
 }
+
+func (r *SignalRule) cells(c *celler) {
+	c.product(func(v []string) {
+		each(r.Perms, func(p Perms) { c.add(SignalRequest{p, v[1], v[0]}) })
+	}, names(c, r.Peer, func(r *SignalRule) *Pattern { return r.Peer }, func(q SignalRequest) string { return q.Peer }),
+		orAll(r.Signals, append(slices.Sorted(maps.Keys(signals)), "exists")))
+}

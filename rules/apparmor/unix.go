@@ -140,7 +140,14 @@ func matchUnixAddr(p *Pattern, addr string) bool {
 
 var autobound = &Pattern{Source: "auto", Expanded: []string{"@[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]"}}
 
-func (c *celler) unix(types []string, perms Perms, r *UnixRule, add func(Request)) {
+func (r *UnixRule) cells(c *celler) {
+	unixCells(c, r)
+	for _, typ := range orAll(r.Type, slices.Sorted(maps.Keys(socketTypes))) {
+		c.add(NetworkRequest{Family: "unix", Type: typ})
+	}
+}
+
+func unixCells(c *celler, r *UnixRule) {
 	own := func(p *Pattern, names []string) []string {
 		if p == nil {
 			return append(names, "none", "")
@@ -151,12 +158,12 @@ func (c *celler) unix(types []string, perms Perms, r *UnixRule, add func(Request
 		return names
 	}
 	c.product(func(v []string) {
-		each(perms, func(p Perms) { add(UnixRequest{p, v[0], v[1], v[2], v[3], v[4]}) })
-	}, orAll(types, []string{"stream", "dgram", "seqpacket"}),
-		own(r.Addr, names(c, r.Addr, func(r *UnixRule) *Pattern { return r.Addr }, func(w UnixRequest) string { return w.Addr })),
-		names(c, r.Label, func(r *UnixRule) *Pattern { return r.Label }, func(w UnixRequest) string { return w.Label }),
-		own(r.PeerAddr, names(c, r.PeerAddr, func(r *UnixRule) *Pattern { return r.PeerAddr }, func(w UnixRequest) string { return w.PeerAddr })),
-		names(c, r.PeerLabel, func(r *UnixRule) *Pattern { return r.PeerLabel }, func(w UnixRequest) string { return w.PeerLabel }))
+		each(r.Perms, func(p Perms) { c.add(UnixRequest{p, v[0], v[1], v[2], v[3], v[4]}) })
+	}, orAll(r.Type, []string{"stream", "dgram", "seqpacket"}),
+		own(r.Addr, names(c, r.Addr, func(r *UnixRule) *Pattern { return r.Addr }, func(q UnixRequest) string { return q.Addr })),
+		names(c, r.Label, func(r *UnixRule) *Pattern { return r.Label }, func(q UnixRequest) string { return q.Label }),
+		own(r.PeerAddr, names(c, r.PeerAddr, func(r *UnixRule) *Pattern { return r.PeerAddr }, func(q UnixRequest) string { return q.PeerAddr })),
+		names(c, r.PeerLabel, func(r *UnixRule) *Pattern { return r.PeerLabel }, func(q UnixRequest) string { return q.PeerLabel }))
 }
 
 // unixConditional takes a unix rule apart. What an address is not cannot be

@@ -39,3 +39,5 @@ func (q UsernsRequest) subject() Request { return q }
 func (q UsernsRequest) variant() variant { return variant{request: func() Request { return q }} }
 
 func (r *UsernsRule) resolve(*resolver) Rule { c := *r; return &c }
+
+func (*UsernsRule) cells(c *celler) { c.add(UsernsRequest{}) }
