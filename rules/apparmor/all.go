@@ -16,3 +16,6 @@ func (r *AllRule) resolve(*resolver) Rule { c := *r; return &c }
 
 // cells gives up: what it grants is too wide to compare.
 func (*AllRule) cells(c *celler) { c.left = 0 }
+
+// narrow gives up: what else it refuses cannot be written.
+func (*AllRule) narrow(*Profile, Request, Perms) (n Narrowed, ok bool) { return n, false }

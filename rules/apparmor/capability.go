@@ -56,25 +56,23 @@ var capabilities = strings.Fields(`chown dac_override dac_read_search fowner fse
 // `capability,` grants them, without cap_.
 func Capabilities() []string { return slices.Clone(capabilities) }
 
-// narrowCapability takes a name off the list.
-func narrowCapability(r *CapabilityRule, req Request) (texts []string, note string, ok bool) {
-	capability, ok := req.(CapabilityRequest)
-	if !ok {
-		return nil, "", false
-	}
-	names := r.Names
+// narrow takes a name off the list.
+func (r *CapabilityRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
+	q, ok := req.(CapabilityRequest)
+	names, note := r.Names, ""
 	if len(names) == 0 {
 		names = capabilities
 		note = "The rule covered every capability; now those known so far are listed, and one that a newer kernel adds is not refused."
 	}
-	left := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == capability.Name })
-	if len(left) == len(names) {
-		return nil, "", false
+	left := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == q.Name })
+	if !ok || len(left) == len(names) {
+		return n, false
 	}
+	var texts []string
 	if len(left) > 0 {
 		texts = []string{qualifiersOf(r, "capability") + "capability " + strings.Join(left, " ") + ","}
 	}
-	return texts, note, true
+	return p.narrowed(r, q, texts, note)
 }
 
 func (q CapabilityRequest) ask(r Rule) (Perms, []string) {

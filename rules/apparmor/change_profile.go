@@ -162,3 +162,17 @@ func (r *ChangeProfileRule) checkInBlock(by *resolver) {
 func (r *ChangeProfileRule) compile(l *layer, _ map[mergeKey]bool) { l.addChangeProfile(r, r) }
 
 func (*ChangeProfileRule) cells(*celler) {} // see fileGains
+
+// narrow leaves alone a rule for one target, with which the refusal of every change
+// at an execution would go, too.
+func (r *ChangeProfileRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
+	q, ok := req.(ChangeProfileRequest)
+	if !ok || r.Exec != nil || q.OnExec != "" {
+		return n, false
+	}
+	texts, ok := p.narrowPaths(r, false, place{r.Target, profileKey(q), labelText})
+	if !ok || len(texts) == 0 {
+		return n, false
+	}
+	return p.narrowed(r, q, texts, "")
+}

@@ -14,6 +14,8 @@ type Rule interface {
 	// cells adds one request for each cell of the requests that it matches; see
 	// classGains. Compiled rules are compared by their automata, and add none.
 	cells(c *celler)
+	// narrow is NarrowDeny for a deny rule that is the profile's own.
+	narrow(p *Profile, req Request, perms Perms) (Narrowed, bool)
 }
 
 // A Request is one access to decide on: a FileRequest, CapabilityRequest,

@@ -99,25 +99,20 @@ func (r *DBusRule) cells(c *celler) {
 		names(c, r.PeerLabel, func(r *DBusRule) *Pattern { return r.PeerLabel }, func(q DBusRequest) string { return q.PeerLabel }))
 }
 
-func dbusConditional(r *DBusRule, req DBusRequest) (*conditional, bool) {
-	message := req.Perms&(Send|Receive) != 0
-	if message && req.Perms&^(Send|Receive) != 0 || req.Perms == Bind|Eavesdrop {
-		return nil, false
+func (r *DBusRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
+	q, ok := req.(DBusRequest)
+	message, bind := q.Perms&(Send|Receive) != 0, q.Perms == Bind
+	if !ok || message && q.Perms&^(Send|Receive) != 0 || q.Perms == Bind|Eavesdrop {
+		return n, false
 	}
-	cond := func(key string, p *Pattern, value string, counts bool) ruleCondition {
-		return ruleCondition{key: key, value: value, glob: p, ignored: !counts}
-	}
-	c := &conditional{"dbus", r.Perms, req.Perms, []ruleCondition{
-		cond("bus=", r.Bus, req.Bus, true),
-		cond("path=", r.Path, req.Path, message),
-		cond("interface=", r.Interface, req.Interface, message),
-		cond("member=", r.Member, req.Member, message),
-		cond("name=", r.Name, req.Name, req.Perms == Bind),
-		cond("name=", r.PeerName, req.Name, message),
-		cond("label=", r.PeerLabel, req.PeerLabel, message)}}
-	c.conditions[1].kind = pathText
-	c.conditions[5].peer, c.conditions[6].peer = true, true
-	return c, true
+	return p.narrowConditions(r, q, conditional{"dbus", r.Perms, q.Perms, []ruleCondition{
+		{key: "bus=", value: q.Bus, glob: r.Bus},
+		{key: "path=", value: q.Path, glob: r.Path, kind: pathText, ignored: !message},
+		{key: "interface=", value: q.Interface, glob: r.Interface, ignored: !message},
+		{key: "member=", value: q.Member, glob: r.Member, ignored: !message},
+		{key: "name=", value: q.Name, glob: r.Name, ignored: !bind},
+		{key: "name=", peer: true, value: q.Name, glob: r.PeerName, ignored: !message},
+		{key: "label=", peer: true, value: q.PeerLabel, glob: r.PeerLabel, ignored: !message}}})
 }
 
 func (q DBusRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }

@@ -167,3 +167,12 @@ func (r *LinkRule) resolve(by *resolver) Rule {
 func (*LinkRule) checkInBlock(*resolver) {}
 
 func (*LinkRule) cells(*celler) {} // see fileGains
+
+func (r *LinkRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
+	q, ok := req.(FileRequest)
+	texts, written := p.narrowPaths(r, true, place{r.Link, q.Path, pathText}, place{r.Target, q.Target, pathText})
+	if !ok || !written || q.Perms&Link == 0 {
+		return n, false
+	}
+	return p.narrowed(r, q, texts, "")
+}

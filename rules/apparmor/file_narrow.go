@@ -6,10 +6,11 @@ import (
 	"github.com/whydenied/whydenied/rules"
 )
 
-// narrowFile leaves permissions on one path out of a file rule: the others stay
-// on all that the rule names, these on all but the path.
-func (p *Profile) narrowFile(r *FileRule, req FileRequest, perms Perms) (n Narrowed, ok bool) {
-	if r.Path == nil || r.Exec.Target != nil {
+// narrow leaves permissions on one path out of a file rule: the others stay on all
+// that the rule names, these on all but the path.
+func (r *FileRule) narrow(p *Profile, req Request, perms Perms) (n Narrowed, ok bool) {
+	q, ok := req.(FileRequest)
+	if !ok || r.Path == nil || r.Exec.Target != nil {
 		return n, false
 	}
 	if r.Perms&Write != 0 && perms&Append != 0 {
@@ -17,8 +18,8 @@ func (p *Profile) narrowFile(r *FileRule, req FileRequest, perms Perms) (n Narro
 	}
 	taken := r.Perms & perms & FilePerms
 	left := r.WithoutPerms(taken)
-	linked := taken&Link != 0 && req.Target != ""
-	if taken == 0 || !r.Path.Match(req.Path) {
+	linked := taken&Link != 0 && q.Target != ""
+	if taken == 0 || !r.Path.Match(q.Path) {
 		return n, false
 	}
 	if _, literal := r.Path.Literal(); literal && !linked {
@@ -30,7 +31,7 @@ func (p *Profile) narrowFile(r *FileRule, req FileRequest, perms Perms) (n Narro
 		return n, ok
 	}
 	res := p.resolver(true)
-	globs, ok := except(res, r.Path, pathText, req.Path, taken&Lock != 0)
+	globs, ok := except(res, r.Path, pathText, q.Path, taken&Lock != 0)
 	if !ok {
 		return n, false
 	}
@@ -45,7 +46,7 @@ func (p *Profile) narrowFile(r *FileRule, req FileRequest, perms Perms) (n Narro
 		return n, false
 	}
 	if linked {
-		links, ok := otherLinks(res, r, req)
+		links, ok := otherLinks(res, r, q)
 		if !ok {
 			return n, false
 		}

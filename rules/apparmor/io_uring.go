@@ -63,3 +63,11 @@ func (r *IOUringRule) cells(c *celler) {
 		each(r.Perms, func(p Perms) { c.add(IOUringRequest{p, v[0]}) })
 	}, names(c, r.Label, func(r *IOUringRule) *Pattern { return r.Label }, func(q IOUringRequest) string { return q.Label }))
 }
+
+func (r *IOUringRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
+	q, ok := req.(IOUringRequest)
+	if !ok {
+		return n, false
+	}
+	return p.narrowConditions(r, q, conditional{"io_uring", r.Perms, q.Perms, []ruleCondition{{key: "label=", value: q.Label, glob: r.Label}}})
+}

@@ -335,3 +335,15 @@ func (r *MountRule) resolve(by *resolver) Rule {
 	c.Fstype = by.values(c.Fstype, c.At)
 	return &c
 }
+
+func (r *MountRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
+	q, ok := req.(MountRequest)
+	if !ok || mountDiff(r, q) != nil {
+		return n, false
+	}
+	texts, ok := p.narrowPaths(r, false, mountPlaces(r, q)...)
+	if !ok {
+		return n, false
+	}
+	return p.narrowed(r, q, texts, "")
+}

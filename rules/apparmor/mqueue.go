@@ -98,3 +98,14 @@ func (r *MqueueRule) cells(c *celler) {
 		names(c, r.Name, func(r *MqueueRule) *Pattern { return r.Name }, func(q MqueueRequest) string { return q.Name }),
 		names(c, r.Label, func(r *MqueueRule) *Pattern { return r.Label }, func(q MqueueRequest) string { return q.Label }))
 }
+
+func (r *MqueueRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
+	q, ok := req.(MqueueRequest)
+	if !ok || r.Name == nil {
+		return n, false
+	}
+	return p.narrowConditions(r, q, conditional{"mqueue", r.Perms, q.Perms, []ruleCondition{
+		{key: "type=", value: q.Type, listed: oneOf(r.Type), known: []string{"posix", "sysv"}},
+		{key: "label=", value: q.Label, glob: r.Label},
+		{value: q.Name, glob: r.Name}}})
+}

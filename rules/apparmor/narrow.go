@@ -37,29 +37,17 @@ func (p *Profile) NarrowDeny(r Rule, req Request, perms Perms) (n Narrowed, ok b
 	if len(before) != 1 || reflect.TypeOf(before[0]) != reflect.TypeOf(r) {
 		return n, false // two rules of one text
 	}
-	var texts []string
-	switch r := r.(type) {
-	case *FileRule:
-		if file, isFile := req.(FileRequest); isFile {
-			return p.narrowFile(r, file, perms)
-		}
-		return n, false
-	case *CapabilityRule:
-		texts, n.Note, ok = narrowCapability(r, req)
-	case *NetworkRule:
-		texts, ok = narrowNetwork(r, req)
-	case *UsernsRule:
-		_, ok = req.(UsernsRequest)
-	case *MountRule, *PivotRootRule, *LinkRule, *ChangeProfileRule:
-		texts, ok = p.narrowPaths(r, req)
-	default:
-		texts, n.Note, ok = p.narrowConditions(r, req)
-	}
-	if !ok || len(strings.Join(texts, "\n")) > maxNarrowed || !p.sameElsewhere(r, texts, req) {
+	return r.narrow(p, req, perms)
+}
+
+// narrowed puts rules in the place of a deny rule that refuses a request, if they
+// are not too long and refuse all else that it did.
+func (p *Profile) narrowed(r Rule, req Request, texts []string, note string) (Narrowed, bool) {
+	if len(strings.Join(texts, "\n")) > maxNarrowed || !p.sameElsewhere(r, texts, req) {
 		return Narrowed{}, false
 	}
-	n.Edits, n.Text, ok = replaceRule(r, texts)
-	return n, ok
+	edits, text, ok := replaceRule(r, texts)
+	return Narrowed{edits, text, note}, ok
 }
 
 // replaceRule returns the edit that puts rules where one stands, and their text.
@@ -136,12 +124,9 @@ type place struct {
 }
 
 // narrowPaths narrows each pattern of a rule in a copy of its own: together they
-// match all but the request. Every pattern must be written in the rule.
-func (p *Profile) narrowPaths(r Rule, req Request) (texts []string, ok bool) {
-	places, aliases, ok := placesOf(r, req)
-	if !ok {
-		return nil, false
-	}
+// match all but the request. Every pattern must be written in the rule. aliases
+// says whether those of the policy apply to the rule.
+func (p *Profile) narrowPaths(r Rule, aliases bool, places ...place) (texts []string, ok bool) {
 	res := p.resolver(aliases)
 	for _, c := range places {
 		if c.pattern == nil || c.value == "" || !c.pattern.Match(c.value) {
@@ -158,28 +143,5 @@ func (p *Profile) narrowPaths(r Rule, req Request) (texts []string, ok bool) {
 			texts = append(texts, amended(r.Location(), []rules.Edit{{At: c.pattern.At, New: quoted(g)}}))
 		}
 	}
-	// A change_profile rule without a program also refuses every change at an
-	// execution, which would go with it.
-	_, change := r.(*ChangeProfileRule)
-	return texts, !change || len(texts) > 0
-}
-
-// placesOf returns the patterns that decide on a request of one kind.
-func placesOf(r Rule, req Request) (places []place, aliases, ok bool) {
-	switch r := r.(type) {
-	case *LinkRule:
-		link, ok := req.(FileRequest)
-		return []place{{r.Link, link.Path, pathText}, {r.Target, link.Target, pathText}}, true, ok && link.Perms&Link != 0
-	case *PivotRootRule:
-		pivot, ok := req.(PivotRootRequest)
-		return []place{{r.NewRoot, pivot.NewRoot, pathText}, {r.OldRoot, pivot.OldRoot, pathText}}, false, ok && r.Target == nil
-	case *ChangeProfileRule:
-		change, ok := req.(ChangeProfileRequest)
-		places := []place{{r.Target, profileKey(change), labelText}}
-		return places, false, ok && r.Exec == nil && change.OnExec == ""
-	case *MountRule:
-		mount, ok := req.(MountRequest)
-		return mountPlaces(r, mount), false, ok && mountDiff(r, mount) == nil
-	}
-	return nil, false, false
+	return texts, true
 }

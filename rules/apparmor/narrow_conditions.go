@@ -121,11 +121,11 @@ func (c *conditional) write(perms Perms, changed int, text string) string {
 // narrowConditions leaves a request out of a rule of permissions and conditions:
 // the permissions that were not asked for stay on all that it matches, those
 // that were on all that differs in one condition, each in a rule of its own.
-func (p *Profile) narrowConditions(r Rule, req Request) (texts []string, note string, ok bool) {
-	c, ok := conditionalOf(r, req)
-	if !ok || c.perms&c.asked == 0 {
-		return nil, "", false
+func (p *Profile) narrowConditions(r Rule, req Request, c conditional) (n Narrowed, ok bool) {
+	if c.perms&c.asked == 0 {
+		return n, false
 	}
+	var texts []string
 	start := qualifiersOf(r, c.word)
 	if left := c.perms &^ c.asked; left != 0 {
 		texts = append(texts, start+c.write(left, -1, ""))
@@ -143,7 +143,7 @@ func (p *Profile) narrowConditions(r Rule, req Request) (texts []string, note st
 		}
 		others, ok := cond.without(res)
 		if !ok {
-			return nil, "", false
+			return n, false
 		}
 		if cond.known != nil && cond.listed == nil {
 			notes = append(notes, "The rule covered every "+cond.name()+"; now those known so far are listed.")
@@ -152,62 +152,14 @@ func (p *Profile) narrowConditions(r Rule, req Request) (texts []string, note st
 			texts = append(texts, start+c.write(c.perms&c.asked, i, text))
 		}
 	}
-	return texts, strings.Join(notes, " "), true
-}
-
-// conditionalOf takes a rule apart for a request. It reports false for what the
-// rule does not refuse and what cannot be told apart by conditions.
-func conditionalOf(r Rule, req Request) (*conditional, bool) {
-	switch req := req.(type) {
-	case PtraceRequest:
-		if r, ok := r.(*PtraceRule); ok && !strings.Contains(req.Peer, "//&") {
-			return &conditional{"ptrace", r.Perms, req.Perms, []ruleCondition{{key: "peer=", value: req.Peer, glob: r.Peer}}}, r.Peer.Match(req.Peer)
-		}
-	case SignalRequest:
-		if r, ok := r.(*SignalRule); ok && !strings.Contains(req.Peer, "//&") {
-			return &conditional{"signal", r.Perms, req.Perms, []ruleCondition{
-				{key: "set=", value: req.Signal, listed: r.Signals, known: allSignals(), together: true},
-				{key: "peer=", value: req.Peer, glob: r.Peer}}}, true
-		}
-	case IOUringRequest:
-		if r, ok := r.(*IOUringRule); ok {
-			return &conditional{"io_uring", r.Perms, req.Perms, []ruleCondition{{key: "label=", value: req.Label, glob: r.Label}}}, true
-		}
-	case MqueueRequest:
-		if r, ok := r.(*MqueueRule); ok && r.Name != nil {
-			return &conditional{"mqueue", r.Perms, req.Perms, []ruleCondition{
-				{key: "type=", value: req.Type, listed: listOf(r.Type), known: []string{"posix", "sysv"}},
-				{key: "label=", value: req.Label, glob: r.Label},
-				{value: req.Name, glob: r.Name}}}, true
-		}
-	case UnixRequest:
-		if r, ok := r.(*UnixRule); ok {
-			return unixConditional(r, req)
-		}
-	case DBusRequest:
-		if r, ok := r.(*DBusRule); ok {
-			return dbusConditional(r, req)
-		}
-	}
-	return nil, false
-}
-
-// listOf returns the one value of a list, or nil for none.
-func listOf(value string) []string {
-	if value == "" {
-		return nil
-	}
-	return []string{value}
+	return p.narrowed(r, req, texts, strings.Join(notes, " "))
 }
 
 // sameElsewhere reports whether rules refuse what one does but for a request, by
 // asking both about the request, and all that differs from it in any of its
 // fields. That globs differ in one name alone is proved by except.
 func (p *Profile) sameElsewhere(r Rule, texts []string, req Request) bool {
-	res := p.resolver(false)
-	if _, ok := r.(*LinkRule); ok {
-		res = p.resolver(true)
-	}
+	res := p.resolver(true)
 	before := readRule(r.Location().Text())
 	var after []Rule
 	for _, text := range texts {

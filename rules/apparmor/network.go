@@ -280,27 +280,29 @@ func sameSocket(a, b Request) bool {
 // maxNetworks is how many network rules may stand in place of one.
 const maxNetworks = 12
 
-// narrowNetwork writes a network rule as one for each family and type but one.
-// dccp, which a rule without a type covers, has no name in rules.
-func narrowNetwork(r *NetworkRule, req Request) (texts []string, ok bool) {
-	socket, ok := req.(NetworkRequest)
-	if !ok || r.Perms != 0 || r.Local != (NetworkAddr{}) || r.Peer != (NetworkAddr{}) {
-		return nil, false
+// narrow writes a network rule as one for each family and type but one. dccp, which
+// a rule without a type covers, has no name in rules.
+func (r *NetworkRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
+	q, ok := req.(NetworkRequest)
+	if !ok || r.Perms != 0 || r.Local != (NetworkAddr{}) || r.Peer != (NetworkAddr{}) ||
+		len(networkDiff(r, NetworkRequest{Family: q.Family, Type: q.Type})) > 0 {
+		return n, false
 	}
+	var texts []string
 	for family := range families {
 		for _, typ := range append([]string{"dccp"}, familyTypes...) {
 			one := NetworkRequest{Family: family, Type: typ}
-			if len(networkDiff(r, one)) > 0 || family == socket.Family && typ == socket.Type {
+			if len(networkDiff(r, one)) > 0 || family == q.Family && typ == q.Type {
 				continue
 			}
 			if typ == "dccp" || len(texts) == maxNetworks {
-				return nil, false
+				return n, false
 			}
 			texts = append(texts, qualifiersOf(r, "network")+"network "+family+" "+typ+",")
 		}
 	}
 	slices.Sort(texts)
-	return texts, len(networkDiff(r, NetworkRequest{Family: socket.Family, Type: socket.Type})) == 0
+	return p.narrowed(r, q, texts, "")
 }
 
 func (q NetworkRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }

@@ -67,3 +67,12 @@ func (r *PivotRootRule) cells(c *celler) {
 		names(c, r.NewRoot, func(r *PivotRootRule) *Pattern { return r.NewRoot }, func(q PivotRootRequest) string { return q.NewRoot }),
 		names(c, r.OldRoot, func(r *PivotRootRule) *Pattern { return r.OldRoot }, func(q PivotRootRequest) string { return q.OldRoot }))
 }
+
+func (r *PivotRootRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
+	q, ok := req.(PivotRootRequest)
+	texts, written := p.narrowPaths(r, false, place{r.NewRoot, q.NewRoot, pathText}, place{r.OldRoot, q.OldRoot, pathText})
+	if !ok || !written || r.Target != nil {
+		return n, false
+	}
+	return p.narrowed(r, q, texts, "")
+}

@@ -1,5 +1,7 @@
 package apparmor
 
+import "strings"
+
 // A PtraceRule is ptrace (trace, read) peer=label,.
 type PtraceRule struct {
 	Header
@@ -61,4 +63,12 @@ func (r *PtraceRule) cells(c *celler) {
 	c.product(func(v []string) {
 		each(r.Perms, func(p Perms) { c.add(PtraceRequest{p, v[0]}) })
 	}, names(c, r.Peer, func(r *PtraceRule) *Pattern { return r.Peer }, func(q PtraceRequest) string { return q.Peer }))
+}
+
+func (r *PtraceRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
+	q, ok := req.(PtraceRequest)
+	if !ok || strings.Contains(q.Peer, "//&") || !r.Peer.Match(q.Peer) {
+		return n, false
+	}
+	return p.narrowConditions(r, q, conditional{"ptrace", r.Perms, q.Perms, []ruleCondition{{key: "peer=", value: q.Peer, glob: r.Peer}}})
 }

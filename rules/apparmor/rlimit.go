@@ -214,3 +214,6 @@ func (r *RlimitRule) cells(c *celler) {
 	}
 	c.add(RlimitRequest{rlimitName(r.Name), ^uint64(0)})
 }
+
+// narrow narrows nothing: rlimit rules deny nothing.
+func (*RlimitRule) narrow(*Profile, Request, Perms) (n Narrowed, ok bool) { return n, false }

@@ -137,3 +137,13 @@ func (r *SignalRule) cells(c *celler) {
 	}, names(c, r.Peer, func(r *SignalRule) *Pattern { return r.Peer }, func(q SignalRequest) string { return q.Peer }),
 		orAll(r.Signals, append(slices.Sorted(maps.Keys(signals)), "exists")))
 }
+
+func (r *SignalRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
+	q, ok := req.(SignalRequest)
+	if !ok || strings.Contains(q.Peer, "//&") {
+		return n, false
+	}
+	return p.narrowConditions(r, q, conditional{"signal", r.Perms, q.Perms, []ruleCondition{
+		{key: "set=", value: q.Signal, listed: r.Signals, known: allSignals(), together: true},
+		{key: "peer=", value: q.Peer, glob: r.Peer}}})
+}

@@ -166,34 +166,30 @@ func unixCells(c *celler, r *UnixRule) {
 		names(c, r.PeerLabel, func(r *UnixRule) *Pattern { return r.PeerLabel }, func(q UnixRequest) string { return q.PeerLabel }))
 }
 
-// unixConditional takes a unix rule apart. What an address is not cannot be
-// written, so addresses must be literal where they count.
-func unixConditional(r *UnixRule, req UnixRequest) (*conditional, bool) {
-	local, peer := req.Perms != Create, req.Perms&unixPeer != 0
-	if local && req.Perms&Create != 0 || peer && req.Perms&^unixPeer != 0 {
-		return nil, false // of several permissions, each would be asked for other conditions
+// narrow takes a unix rule apart. What an address is not cannot be written, so
+// addresses must be literal where they count.
+func (r *UnixRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
+	q, ok := req.(UnixRequest)
+	local, peer := q.Perms != Create, q.Perms&unixPeer != 0
+	if !ok || r.Attr != nil || r.Opt != nil || local && q.Perms&Create != 0 || peer && q.Perms&^unixPeer != 0 {
+		return n, false // of several permissions, each would be asked for other conditions
 	}
-	addr := func(key string, inPeer bool, p *Pattern, value string, counts bool) ruleCondition {
-		return ruleCondition{key: key, peer: inPeer, value: value, glob: p, kind: addressText, ignored: !counts}
-	}
-	c := &conditional{"unix", r.Perms, req.Perms, []ruleCondition{
-		{key: "type=", value: req.Type, listed: r.Type, known: slices.Sorted(maps.Keys(socketTypes))},
-		addr("addr=", false, r.Addr, req.Addr, local),
-		{key: "label=", value: req.Label, glob: r.Label, ignored: !local},
-		addr("addr=", true, r.PeerAddr, req.PeerAddr, peer),
-		{key: "label=", peer: true, value: req.PeerLabel, glob: r.PeerLabel, ignored: !peer}}}
-	for _, cond := range c.conditions {
-		if cond.kind != addressText || cond.ignored {
-			continue
-		}
-		if cond.glob == nil || cond.value == "" {
-			return nil, false
-		}
-		if name, literal := cond.glob.Literal(); !literal || name != cond.value {
-			return nil, false
+	for _, addr := range []struct {
+		glob   *Pattern
+		value  string
+		counts bool
+	}{{r.Addr, q.Addr, local}, {r.PeerAddr, q.PeerAddr, peer}} {
+		name, literal := addr.glob.Literal()
+		if addr.counts && (!literal || addr.value == "" || name != addr.value) {
+			return n, false
 		}
 	}
-	return c, r.Attr == nil && r.Opt == nil
+	return p.narrowConditions(r, q, conditional{"unix", r.Perms, q.Perms, []ruleCondition{
+		{key: "type=", value: q.Type, listed: r.Type, known: slices.Sorted(maps.Keys(socketTypes))},
+		{key: "addr=", value: q.Addr, glob: r.Addr, kind: addressText, ignored: !local},
+		{key: "label=", value: q.Label, glob: r.Label, ignored: !local},
+		{key: "addr=", peer: true, value: q.PeerAddr, glob: r.PeerAddr, kind: addressText, ignored: !peer},
+		{key: "label=", peer: true, value: q.PeerLabel, glob: r.PeerLabel, ignored: !peer}}})
 }
 
 func (q UnixRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }

@@ -41,3 +41,10 @@ func (q UsernsRequest) variant() variant { return variant{request: func() Reques
 func (r *UsernsRule) resolve(*resolver) Rule { c := *r; return &c }
 
 func (*UsernsRule) cells(c *celler) { c.add(UsernsRequest{}) }
+
+func (r *UsernsRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
+	if _, ok := req.(UsernsRequest); !ok {
+		return n, false
+	}
+	return p.narrowed(r, req, nil, "")
+}
