@@ -3,6 +3,13 @@ package apparmor
 // An AllRule is all,: everything that a profile can grant.
 type AllRule struct{ Header }
 
+// allRule reads all.
+func (p *parser) allRule(h Header) Rule {
+	p.advance()
+	h.Since = later(h.Since, "4.0")
+	return &AllRule{h}
+}
+
 func (r *AllRule) compile(l *layer, _ map[mergeKey]bool) {
 	entry := fileEntry{perms: FilePerms, vote: voteOf(r, 0), exec: &Transition{Mode: Inherit}}
 	if r.Deny {

@@ -53,14 +53,37 @@ var keywords = wordSet(`network unix capability if else not defined change_profi
 	profile hat priority
 	send receive bind read write eavesdrop peer trace tracedby readby`)
 
-// ruleWords are the words that rules begin with.
-const ruleWords = `file link capability network mount remount umount pivot_root ptrace signal unix dbus
-	change_profile set userns mqueue io_uring all audit deny allow owner profile include`
-
-// ruleModes are the keywords that change how the rest of their rule is read.
+// ruleModes are the keywords after which a statement is read in a mode of its own.
 var ruleModes = map[string]mode{
-	"rlimit": modeRlimit, "network": modeNetwork, "change_profile": modeChangeProfile,
-	"mount": modeMount, "remount": modeMount, "umount": modeMount, "unmount": modeMount,
-	"dbus": modeDBus, "signal": modeSignal, "ptrace": modePtrace, "unix": modeUnix,
-	"abi": modeABI, "userns": modeUserns, "mqueue": modeMqueue,
+	"rlimit": modeRlimit, "change_profile": modeChangeProfile, "userns": modeUserns, "abi": modeABI,
+}
+
+// vocabularies are the words of the rules that are read in modeRule, by the keyword
+// that those begin with.
+var vocabularies = map[string]*vocabulary{
+	"network": networkWords, "mount": mountWords, "remount": mountWords, "umount": mountWords, "unmount": mountWords,
+	"dbus": dbusWords, "signal": signalWords, "ptrace": ptraceWords, "unix": unixWords, "mqueue": mqueueWords,
+}
+
+// parsers read the rules of a class, by the keyword that those begin with. File
+// rules need none; see fileRules.
+var parsers = map[string]func(*parser, Header) Rule{
+	"link":           (*parser).linkRule,
+	"capability":     (*parser).capabilityRule,
+	"network":        (*parser).networkRule,
+	"mount":          (*parser).mountRule,
+	"remount":        (*parser).mountRule,
+	"umount":         (*parser).mountRule,
+	"unmount":        (*parser).mountRule,
+	"pivot_root":     (*parser).pivotRootRule,
+	"ptrace":         (*parser).ptraceRule,
+	"signal":         (*parser).signalRule,
+	"unix":           (*parser).unixRule,
+	"dbus":           (*parser).dbusRule,
+	"change_profile": (*parser).changeProfileRule,
+	"set":            (*parser).rlimitRule,
+	"userns":         (*parser).usernsRule,
+	"mqueue":         (*parser).mqueueRule,
+	"io_uring":       (*parser).ioUringRule,
+	"all":            (*parser).allRule,
 }

@@ -13,6 +13,15 @@ type DBusRule struct {
 	PeerLabel *Pattern // peer=(label=)
 }
 
+// DBusPerms is what a dbus rule means that names neither permissions nor conditions.
+const DBusPerms = Send | Receive | Bind | Eavesdrop
+
+var dbusWords = &vocabulary{
+	perms: map[string]Perms{"send": Send, "write": Send, "receive": Receive, "read": Receive,
+		"bind": Bind, "eavesdrop": Eavesdrop},
+	letters: [2]Perms{Receive, Send},
+}
+
 // A DBusRequest is what dbus-daemon asks about a message, a name or a monitor.
 type DBusRequest struct {
 	Perms                        Perms // one of Send, Receive, Bind, Eavesdrop
@@ -27,7 +36,7 @@ func (q DBusRequest) wanted() Perms { return q.Perms }
 func (p *parser) dbusRule(h Header) Rule {
 	at := p.advance()
 	r := &DBusRule{Header: h}
-	conds, ok := p.permsAndConds(modeDBus, &r.Perms, 0)
+	conds, ok := p.permsAndConds(dbusWords, &r.Perms)
 	if !ok {
 		return nil
 	}

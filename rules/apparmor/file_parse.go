@@ -23,7 +23,7 @@ func (p *parser) fileRules(start int, h Header) []Rule {
 	case tokID, tokVar:
 		p.filePath(r)
 		if p.tok.kind != tokMode {
-			if hint := closest(r.Path.Source, strings.Fields(ruleWords)); hint != "" {
+			if hint := closest(r.Path.Source, append(keys(parsers), "file", "audit", "deny", "allow", "owner", "profile", "include")); hint != "" {
 				p.errorf(r.PathAt, "syntax", "%q is neither a rule nor a path%s", r.Path.Source, hint)
 				p.failed = true
 				return nil

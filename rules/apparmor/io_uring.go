@@ -7,6 +7,14 @@ type IOUringRule struct {
 	Label *Pattern // nil is any
 }
 
+// IOUringPerms is what an io_uring rule means that names no permissions.
+const IOUringPerms = SQPoll | OverrideCreds
+
+var ioUringWords = &vocabulary{
+	perms: map[string]Perms{"sqpoll": SQPoll, "override_creds": OverrideCreds},
+	all:   IOUringPerms,
+}
+
 // An IOUringRequest is a use of io_uring.
 type IOUringRequest struct {
 	Perms Perms
@@ -20,10 +28,10 @@ func (p *parser) ioUringRule(h Header) Rule {
 	p.advance()
 	h.Since = later(h.Since, "4.0")
 	r := &IOUringRule{Header: h}
-	if p.tok.kind == tokID && permNames[modeInitial][p.tok.value] != 0 {
+	if p.tok.kind == tokID && ioUringWords.perms[p.tok.value] != 0 {
 		p.tok.kind = tokKeyword
 	}
-	conds, ok := p.permsAndConds(modeInitial, &r.Perms, IOUringPerms)
+	conds, ok := p.permsAndConds(ioUringWords, &r.Perms)
 	if !ok {
 		return nil
 	}

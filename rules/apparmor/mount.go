@@ -19,6 +19,9 @@ type MountRule struct {
 	Target  *Pattern    // -> mount point; nil is any. Of umount, the thing unmounted
 }
 
+// mountWords are none: mount rules name no permissions.
+var mountWords = &vocabulary{}
+
 // A MountCond is one fstype or options condition.
 type MountCond struct {
 	In     bool // "in": any subset; otherwise "=": exactly these

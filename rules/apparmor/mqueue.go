@@ -11,6 +11,16 @@ type MqueueRule struct {
 	Name  *Pattern // /name or a System V key; nil is any
 }
 
+// MqueuePerms is what an mqueue rule means that names no permissions.
+const MqueuePerms = Create | Open | Delete | Read | Write | GetAttr | SetAttr
+
+var mqueueWords = &vocabulary{
+	perms: map[string]Perms{"create": Create, "open": Open, "delete": Delete, "read": Read, "write": Write,
+		"getattr": GetAttr, "setattr": SetAttr},
+	letters: [2]Perms{Read, Write},
+	all:     MqueuePerms,
+}
+
 // A MqueueRequest is a use of a message queue.
 type MqueueRequest struct {
 	Perms Perms
@@ -26,7 +36,7 @@ func (p *parser) mqueueRule(h Header) Rule {
 	at := p.advance()
 	h.Since = later(h.Since, "4.0")
 	r := &MqueueRule{Header: h}
-	conds, ok := p.permsAndConds(modeMqueue, &r.Perms, MqueuePerms)
+	conds, ok := p.permsAndConds(mqueueWords, &r.Perms)
 	if !ok {
 		return nil
 	}

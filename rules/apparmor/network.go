@@ -20,6 +20,18 @@ type NetworkRule struct {
 	Peer  NetworkAddr
 }
 
+// NetworkPerms is what a network rule means that names no permissions.
+const NetworkPerms = UnixPerms
+
+var networkWords = &vocabulary{
+	perms: map[string]Perms{
+		"send": Send, "write": Send, "receive": Receive, "read": Receive, "create": Create,
+		"bind": Bind, "listen": Listen, "accept": Accept, "connect": Connect, "shutdown": Shutdown,
+		"getattr": GetAttr, "setattr": SetAttr, "getopt": GetOpt, "setopt": SetOpt,
+	},
+	letters: [2]Perms{Receive, Send},
+}
+
 // A NetworkAddr is ip=, port=, interface= and label= conditions; "" and nil are any.
 type NetworkAddr struct {
 	IP, Port, Interface string
@@ -43,12 +55,6 @@ func (q NetworkRequest) wanted() Perms {
 	return q.Perms
 }
 
-var socketPermNames = map[string]Perms{
-	"send": Send, "write": Send, "receive": Receive, "read": Receive, "create": Create,
-	"bind": Bind, "listen": Listen, "accept": Accept, "connect": Connect, "shutdown": Shutdown,
-	"getattr": GetAttr, "setattr": SetAttr, "getopt": GetOpt, "setopt": SetOpt,
-}
-
 // peerPerms are the socket permissions that have a peer.
 const peerPerms = Accept | Connect | Send | Receive
 
@@ -57,7 +63,7 @@ func (p *parser) networkRule(h Header) Rule {
 	at := p.advance()
 	r := &NetworkRule{Header: h}
 	var ok bool
-	if r.Perms, ok = p.perms(modeNetwork); !ok {
+	if r.Perms, ok = p.perms(networkWords); !ok {
 		return nil
 	}
 	if r.Perms != 0 {

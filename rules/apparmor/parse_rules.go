@@ -94,10 +94,10 @@ func (p *parser) peer() ([]cond, bool) {
 
 // perms reads permissions as words: one alone or several in parentheses, such
 // as (send, receive). It returns 0 if there are none.
-func (p *parser) perms(m mode) (Perms, bool) {
+func (p *parser) perms(words *vocabulary) (Perms, bool) {
 	switch p.tok.kind {
 	case tokKeyword, tokMode:
-		if perms := permsOf(m, p.tok.value); perms != 0 {
+		if perms := words.read(p.tok.value); perms != 0 {
 			p.advance()
 			return perms, true
 		}
@@ -110,37 +110,13 @@ func (p *parser) perms(m mode) (Perms, bool) {
 	var all Perms
 	for p.tok.kind == tokValue {
 		t := p.advance()
-		perms := permsOf(m, t.value)
+		perms := words.read(t.value)
 		if perms == 0 {
-			p.errorf(p.at(t), "unknown-permission", "unknown permission %q%s", t.value, closest(t.value, keys(permNames[m])))
+			p.errorf(p.at(t), "unknown-permission", "unknown permission %q%s", t.value, closest(t.value, keys(words.perms)))
 		}
 		all |= perms
 	}
 	return all, p.expect(tokCloseParen, ") after the permissions")
-}
-
-// permsOf returns what a word means in a class of rules: a name, or letters of
-// r and w in either case.
-func permsOf(m mode, word string) Perms {
-	if perms := permNames[m][word]; perms != 0 {
-		return perms
-	}
-	letters, ok := permLetters[m]
-	if !ok {
-		return 0
-	}
-	var perms Perms
-	for i := range len(word) {
-		switch word[i] {
-		case 'r', 'R':
-			perms |= letters[0]
-		case 'w', 'W':
-			perms |= letters[1]
-		default:
-			return 0
-		}
-	}
-	return perms
 }
 
 // fields stores conditions in the fields of a rule by name, and reports those
@@ -166,13 +142,13 @@ func (p *parser) fields(conds []cond, class string, fields map[string]**Pattern)
 }
 
 // permsAndConds reads [PERMS] [CONDITIONS]; no permissions mean all.
-func (p *parser) permsAndConds(m mode, perms *Perms, all Perms) ([]cond, bool) {
+func (p *parser) permsAndConds(words *vocabulary, perms *Perms) ([]cond, bool) {
 	var ok bool
-	if *perms, ok = p.perms(m); !ok {
+	if *perms, ok = p.perms(words); !ok {
 		return nil, false
 	}
 	if *perms == 0 {
-		*perms = all
+		*perms = words.all
 	}
 	return p.conds()
 }

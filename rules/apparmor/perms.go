@@ -41,18 +41,6 @@ const (
 // FilePerms are the permissions that a file rule can name.
 const FilePerms = Read | Write | Append | Exec | Mmap | Lock | Link
 
-// What each class of rule means when it names no permissions.
-const (
-	PtracePerms  = Read | ReadBy | Trace | TracedBy
-	SignalPerms  = Send | Receive
-	DBusPerms    = Send | Receive | Bind | Eavesdrop
-	UnixPerms    = Create | Bind | Listen | Accept | Connect | Shutdown | GetAttr | SetAttr | GetOpt | SetOpt | Send | Receive
-	NetworkPerms = UnixPerms
-	MqueuePerms  = Create | Open | Delete | Read | Write | GetAttr | SetAttr
-	IOUringPerms = SQPoll | OverrideCreds
-	UsernsPerms  = Create
-)
-
 // fileLetters are the letters of file permissions in bit order.
 const fileLetters = "rwaxmkl"
 
@@ -97,27 +85,31 @@ func (p Perms) Words() string {
 // mount, pivot_root, change_profile and rlimit.
 const Access Perms = 1 << 31
 
-// permNames are the permissions that each class of rule names by words.
-var permNames = map[mode]map[string]Perms{
-	modeDBus: {"send": Send, "write": Send, "receive": Receive, "read": Receive,
-		"bind": Bind, "eavesdrop": Eavesdrop},
-	modeSignal:  {"send": Send, "write": Send, "receive": Receive, "read": Receive},
-	modePtrace:  {"trace": Trace, "write": Trace, "read": Read, "tracedby": TracedBy, "readby": ReadBy},
-	modeUnix:    socketPermNames,
-	modeNetwork: socketPermNames,
-	modeMqueue: {"create": Create, "open": Open, "delete": Delete, "read": Read, "write": Write,
-		"getattr": GetAttr, "setattr": SetAttr},
-	modeUserns:  {"create": Create},
-	modeInitial: {"sqpoll": SQPoll, "override_creds": OverrideCreds}, // io_uring
+// A vocabulary is the words of the permissions of one class of rules.
+type vocabulary struct {
+	perms   map[string]Perms
+	letters [2]Perms // what r and w mean; 0 where there are no letters
+	all     Perms    // what a rule means that names none
 }
 
-// permLetters are what r and w mean in rules that also take words.
-var permLetters = map[mode][2]Perms{
-	modeDBus: {Receive, Send}, modeSignal: {Receive, Send}, modePtrace: {Read, Trace},
-	modeUnix: {Receive, Send}, modeNetwork: {Receive, Send}, modeMqueue: {Read, Write},
+// read returns what a word means: a name, or letters of r and w in either case.
+func (v *vocabulary) read(word string) Perms {
+	perms := v.perms[word]
+	if perms != 0 || v.letters[0] == 0 {
+		return perms
+	}
+	for i := range len(word) {
+		switch word[i] {
+		case 'r', 'R':
+			perms |= v.letters[0]
+		case 'w', 'W':
+			perms |= v.letters[1]
+		default:
+			return 0
+		}
+	}
+	return perms
 }
-
-func permWordIn(m mode, word string) bool { return permNames[m][word] != 0 }
 
 // isLetterPerms reports whether a word is r, w, rw or wr.
 func isLetterPerms(word string) bool {

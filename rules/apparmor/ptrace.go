@@ -9,6 +9,15 @@ type PtraceRule struct {
 	Peer  *Pattern // nil is any
 }
 
+// PtracePerms is what a ptrace rule means that names no permissions.
+const PtracePerms = Read | ReadBy | Trace | TracedBy
+
+var ptraceWords = &vocabulary{
+	perms:   map[string]Perms{"trace": Trace, "write": Trace, "read": Read, "tracedby": TracedBy, "readby": ReadBy},
+	letters: [2]Perms{Read, Trace},
+	all:     PtracePerms,
+}
+
 // A PtraceRequest is one side of a ptrace(2) or of a read in /proc that is
 // checked like one.
 type PtraceRequest struct {
@@ -22,7 +31,7 @@ func (q PtraceRequest) wanted() Perms { return q.Perms }
 func (p *parser) ptraceRule(h Header) Rule {
 	p.advance()
 	r := &PtraceRule{Header: h}
-	conds, ok := p.permsAndConds(modePtrace, &r.Perms, PtracePerms)
+	conds, ok := p.permsAndConds(ptraceWords, &r.Perms)
 	if !ok {
 		return nil
 	}

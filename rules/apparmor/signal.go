@@ -15,6 +15,15 @@ type SignalRule struct {
 	Peer    *Pattern // nil is any
 }
 
+// SignalPerms is what a signal rule means that names no permissions.
+const SignalPerms = Send | Receive
+
+var signalWords = &vocabulary{
+	perms:   map[string]Perms{"send": Send, "write": Send, "receive": Receive, "read": Receive},
+	letters: [2]Perms{Receive, Send},
+	all:     SignalPerms,
+}
+
 // A SignalRequest is one side of a kill(2).
 type SignalRequest struct {
 	Perms  Perms  // of SignalPerms
@@ -28,7 +37,7 @@ func (q SignalRequest) wanted() Perms { return q.Perms }
 func (p *parser) signalRule(h Header) Rule {
 	p.advance()
 	r := &SignalRule{Header: h}
-	conds, ok := p.permsAndConds(modeSignal, &r.Perms, SignalPerms)
+	conds, ok := p.permsAndConds(signalWords, &r.Perms)
 	if !ok {
 		return nil
 	}

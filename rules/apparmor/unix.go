@@ -20,6 +20,11 @@ type UnixRule struct {
 	PeerLabel *Pattern // peer=(label=)
 }
 
+// UnixPerms is what a unix rule means that names no permissions.
+const UnixPerms = Create | Bind | Listen | Accept | Connect | Shutdown | GetAttr | SetAttr | GetOpt | SetOpt | Send | Receive
+
+var unixWords = &vocabulary{perms: networkWords.perms, letters: networkWords.letters, all: UnixPerms}
+
 // A UnixRequest is a use of an abstract or anonymous unix socket, on kernels
 // that tell their addresses apart. The others check it as a NetworkRequest.
 type UnixRequest struct {
@@ -44,7 +49,7 @@ const (
 func (p *parser) unixRule(h Header) Rule {
 	at := p.advance()
 	r := &UnixRule{Header: h}
-	conds, ok := p.permsAndConds(modeUnix, &r.Perms, UnixPerms)
+	conds, ok := p.permsAndConds(unixWords, &r.Perms)
 	if !ok {
 		return nil
 	}

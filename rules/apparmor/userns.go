@@ -6,6 +6,9 @@ type UsernsRule struct {
 	Perms Perms // UsernsCreate
 }
 
+// UsernsPerms is the permission of userns rules.
+const UsernsPerms = Create
+
 // A UsernsRequest is the creation of a user namespace.
 type UsernsRequest struct{}
 
