@@ -10,6 +10,8 @@ func (p *parser) allRule(h Header) Rule {
 	return &AllRule{h}
 }
 
+func (r *AllRule) resolve(*resolver) Rule { c := *r; return &c }
+
 func (r *AllRule) compile(l *layer, _ map[mergeKey]bool) {
 	entry := fileEntry{perms: FilePerms, vote: voteOf(r, 0), exec: &Transition{Mode: Inherit}}
 	if r.Deny {
@@ -18,8 +20,6 @@ func (r *AllRule) compile(l *layer, _ map[mergeKey]bool) {
 	l.addHalves(everyFile.expr(), anyTarget, entry, true)
 	l.addChangeProfile(r, &ChangeProfileRule{Header: r.Header})
 }
-
-func (r *AllRule) resolve(*resolver) Rule { c := *r; return &c }
 
 // cells gives up: what it grants is too wide to compare.
 func (*AllRule) cells(c *celler) { c.left = 0 }

@@ -3,6 +3,8 @@ package apparmor
 import (
 	"slices"
 	"strings"
+
+	"github.com/whydenied/whydenied/rules"
 )
 
 // A CapabilityRule grants capabilities: capability chown setuid,.
@@ -16,7 +18,30 @@ type CapabilityRequest struct {
 	Name string // lower case without cap_, such as net_admin
 }
 
-func (CapabilityRequest) wanted() Perms { return Access }
+func (CapabilityRequest) class() (name, since string)      { return "capability", "" }
+func (CapabilityRequest) wanted() Perms                    { return Access }
+func (q CapabilityRequest) subject() Request               { return q }
+func (q CapabilityRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
+
+// capabilities are the names of capabilities(7) in the order of their numbers.
+var capabilities = strings.Fields(`chown dac_override dac_read_search fowner fsetid kill setgid setuid
+	setpcap linux_immutable net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner
+	sys_module sys_rawio sys_chroot sys_ptrace sys_pacct sys_admin sys_boot sys_nice sys_resource
+	sys_time sys_tty_config mknod lease audit_write audit_control setfcap mac_override mac_admin
+	syslog wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore`)
+
+// Capabilities returns the names of all capabilities, as the bare rule
+// `capability,` grants them, without cap_.
+func Capabilities() []string { return slices.Clone(capabilities) }
+
+func isCapability(name string) bool {
+	for _, c := range capabilities {
+		if c == name {
+			return true
+		}
+	}
+	return false
+}
 
 // capabilityRule reads capability [NAME...].
 func (p *parser) capabilityRule(h Header) Rule {
@@ -36,25 +61,28 @@ func (p *parser) capabilityRule(h Header) Rule {
 	return r
 }
 
-func isCapability(name string) bool {
-	for _, c := range capabilities {
-		if c == name {
-			return true
-		}
+func (r *CapabilityRule) resolve(*resolver) Rule { c := *r; return &c }
+
+func (q CapabilityRequest) ask(r Rule) (Perms, []string) {
+	if r, ok := r.(*CapabilityRule); ok {
+		return Access, compareAll(field{"capability", len(r.Names) == 0 || slices.Contains(r.Names, q.Name)})
 	}
-	return false
+	return 0, nil
 }
 
-// capabilities are the names of capabilities(7) in the order of their numbers.
-var capabilities = strings.Fields(`chown dac_override dac_read_search fowner fsetid kill setgid setuid
-	setpcap linux_immutable net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner
-	sys_module sys_rawio sys_chroot sys_ptrace sys_pacct sys_admin sys_boot sys_nice sys_resource
-	sys_time sys_tty_config mknod lease audit_write audit_control setfcap mac_override mac_admin
-	syslog wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore`)
+func (q CapabilityRequest) rule(Transition) string {
+	return "capability " + q.Name + ","
+}
 
-// Capabilities returns the names of all capabilities, as the bare rule
-// `capability,` grants them, without cap_.
-func Capabilities() []string { return slices.Clone(capabilities) }
+func (r *CapabilityRule) cells(c *celler) {
+	for _, name := range orAll(r.Names, capabilities) {
+		c.add(CapabilityRequest{name})
+	}
+}
+
+func (q CapabilityRequest) variant() variant {
+	return variant{func() Request { return q }, nil, []variedField{{&q.Name, capabilities}}}
+}
 
 // narrow takes a name off the list.
 func (r *CapabilityRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
@@ -75,31 +103,42 @@ func (r *CapabilityRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, o
 	return p.narrowed(r, q, texts, note)
 }
 
-func (q CapabilityRequest) ask(r Rule) (Perms, []string) {
-	if r, ok := r.(*CapabilityRule); ok {
-		return Access, compareAll(field{"capability", len(r.Names) == 0 || slices.Contains(r.Names, q.Name)})
+// lintShadowedCapabilities finds capabilities that are both allowed and denied.
+func lintShadowedCapabilities(p *Profile) []rules.Diagnostic {
+	var out []rules.Diagnostic
+	for _, r := range p.Rules {
+		a, ok := r.(*CapabilityRule)
+		if !ok || a.Deny || !own(a) {
+			continue
+		}
+		for _, r := range p.Rules {
+			d, ok := r.(*CapabilityRule)
+			if !ok || !d.Deny || d.Priority < a.Priority {
+				continue
+			}
+			if lost := bothCapabilities(a, d); lost != "" {
+				out = append(out, shadowedBy(a, d, "capability "+lost))
+			}
+		}
 	}
-	return 0, nil
+	return out
 }
 
-func (q CapabilityRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
-
-func (q CapabilityRequest) rule(Transition) string {
-	return "capability " + q.Name + ","
-}
-
-func (CapabilityRequest) class() (name, since string) { return "capability", "" }
-
-func (q CapabilityRequest) subject() Request { return q }
-
-func (q CapabilityRequest) variant() variant {
-	return variant{func() Request { return q }, nil, []variedField{{&q.Name, capabilities}}}
-}
-
-func (r *CapabilityRule) resolve(*resolver) Rule { c := *r; return &c }
-
-func (r *CapabilityRule) cells(c *celler) {
-	for _, name := range orAll(r.Names, capabilities) {
-		c.add(CapabilityRequest{name})
+// bothCapabilities names the capabilities that two rules share.
+func bothCapabilities(a, d *CapabilityRule) string {
+	switch {
+	case len(a.Names) == 0 && len(d.Names) == 0:
+		return "at all"
+	case len(d.Names) == 0:
+		return strings.Join(a.Names, " ")
+	case len(a.Names) == 0:
+		return strings.Join(d.Names, " ")
 	}
+	var both []string
+	for _, name := range a.Names {
+		if slices.Contains(d.Names, name) {
+			both = append(both, name)
+		}
+	}
+	return strings.Join(both, " ")
 }

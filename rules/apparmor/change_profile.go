@@ -19,7 +19,9 @@ type ChangeProfileRequest struct {
 	OnExec string
 }
 
-func (ChangeProfileRequest) wanted() Perms { return Access }
+func (ChangeProfileRequest) class() (name, since string) { return "change_profile", "" }
+func (ChangeProfileRequest) wanted() Perms               { return Access }
+func (q ChangeProfileRequest) subject() Request          { return q }
 
 // changeProfileRule reads change_profile [safe|unsafe] [EXEC] [-> TARGET].
 func (p *parser) changeProfileRule(h Header) Rule {
@@ -42,6 +44,19 @@ func (p *parser) changeProfileRule(h Header) Rule {
 	return r
 }
 
+func (r *ChangeProfileRule) resolve(by *resolver) Rule {
+	c := *r
+	by.file(&c.Exec)
+	by.label(&c.Target)
+	return &c
+}
+
+func (r *ChangeProfileRule) checkInBlock(by *resolver) {
+	if r.Exec != nil && r.Deny == r.Unsafe {
+		by.errorf(r.At, "bad-exec", "apparmor_parser refuses a change_profile rule with a program inside a block: move it out")
+	}
+}
+
 // onExec is the permission to change profile at the execution of a program.
 const onExec Perms = 1 << 30
 
@@ -58,6 +73,8 @@ func programOf(r *ChangeProfileRule) *Pattern {
 	}
 	return r.Exec
 }
+
+func (r *ChangeProfileRule) compile(l *layer, _ map[mergeKey]bool) { l.addChangeProfile(r, r) }
 
 // addChangeProfile adds the three expressions that process_dfa_entry() in
 // parser_regex.c makes of a change_profile rule: the target, the program, and
@@ -138,30 +155,11 @@ func (q ChangeProfileRequest) rule(Transition) string {
 	return joinWords("change_profile", quoteIf(q.OnExec), "->", stack+QuotePath(target)) + ","
 }
 
-func (ChangeProfileRequest) class() (name, since string) { return "change_profile", "" }
-
-func (q ChangeProfileRequest) subject() Request { return q }
+func (*ChangeProfileRule) cells(*celler) {} // see fileGains
 
 func (q ChangeProfileRequest) variant() variant {
 	return variant{func() Request { return q }, nil, []variedField{{&q.Target, nil}, {&q.Namespace, nil}, {&q.OnExec, nil}}}
 }
-
-func (r *ChangeProfileRule) resolve(by *resolver) Rule {
-	c := *r
-	by.file(&c.Exec)
-	by.label(&c.Target)
-	return &c
-}
-
-func (r *ChangeProfileRule) checkInBlock(by *resolver) {
-	if r.Exec != nil && r.Deny == r.Unsafe {
-		by.errorf(r.At, "bad-exec", "apparmor_parser refuses a change_profile rule with a program inside a block: move it out")
-	}
-}
-
-func (r *ChangeProfileRule) compile(l *layer, _ map[mergeKey]bool) { l.addChangeProfile(r, r) }
-
-func (*ChangeProfileRule) cells(*celler) {} // see fileGains
 
 // narrow leaves alone a rule for one target, with which the refusal of every change
 // at an execution would go, too.

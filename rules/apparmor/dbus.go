@@ -30,7 +30,9 @@ type DBusRequest struct {
 	PeerLabel                    string
 }
 
-func (q DBusRequest) wanted() Perms { return q.Perms }
+func (DBusRequest) class() (name, since string)      { return "dbus", "3.0" }
+func (q DBusRequest) wanted() Perms                  { return q.Perms }
+func (q DBusRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
 
 // dbusRule reads dbus [PERMS] [CONDITIONS] [peer=(CONDITIONS)].
 func (p *parser) dbusRule(h Header) Rule {
@@ -72,6 +74,15 @@ func (p *parser) dbusRule(h Header) Rule {
 	return r
 }
 
+func (r *DBusRule) resolve(by *resolver) Rule {
+	c := *r
+	by.path(&c.Path)
+	for _, p := range []**Pattern{&c.Bus, &c.Interface, &c.Member, &c.Name, &c.PeerName, &c.PeerLabel} {
+		by.label(p)
+	}
+	return &c
+}
+
 func (q DBusRequest) ask(r Rule) (Perms, []string) {
 	rule, ok := r.(*DBusRule)
 	if !ok {
@@ -93,6 +104,19 @@ func (q DBusRequest) ask(r Rule) (Perms, []string) {
 	return rule.Perms, compareAll(fields...)
 }
 
+func (q DBusRequest) rule(Transition) string {
+	words := []string{"dbus", "(" + q.Perms.Words() + ")", condition("bus=", q.Bus)}
+	if q.Perms == Bind {
+		return joinWords(append(words, condition("name=", quoteIf(q.Name)))...) + ","
+	}
+	peer := joinList(condition("name=", quoteIf(q.Name)), condition("label=", quoteIf(q.PeerLabel)))
+	if peer != "" {
+		peer = "peer=(" + peer + ")"
+	}
+	return joinWords(append(words, condition("path=", quoteIf(q.Path)), condition("interface=", quoteIf(q.Interface)),
+		condition("member=", quoteIf(q.Member)), peer)...) + ","
+}
+
 func (r *DBusRule) cells(c *celler) {
 	name, rules := r.PeerName, func(r *DBusRule) *Pattern { return r.PeerName }
 	if r.Perms == Bind {
@@ -106,6 +130,20 @@ func (r *DBusRule) cells(c *celler) {
 		names(c, r.Member, func(r *DBusRule) *Pattern { return r.Member }, func(q DBusRequest) string { return q.Member }),
 		names(c, name, rules, func(q DBusRequest) string { return q.Name }),
 		names(c, r.PeerLabel, func(r *DBusRule) *Pattern { return r.PeerLabel }, func(q DBusRequest) string { return q.PeerLabel }))
+}
+
+func (q DBusRequest) subject() Request {
+	if q.Perms == Bind { // of which rules say the bus and the name
+		q = DBusRequest{Bus: q.Bus, Name: q.Name}
+	}
+	q.Perms = 0
+	return q
+}
+
+func (q DBusRequest) variant() variant {
+	return variant{func() Request { return q }, &q.Perms, []variedField{
+		{&q.Bus, nil}, {&q.Path, nil}, {&q.Interface, nil}, {&q.Member, nil}, {&q.Name, nil}, {&q.PeerLabel, nil},
+	}}
 }
 
 func (r *DBusRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
@@ -122,44 +160,4 @@ func (r *DBusRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool
 		{key: "name=", value: q.Name, glob: r.Name, ignored: !bind},
 		{key: "name=", peer: true, value: q.Name, glob: r.PeerName, ignored: !message},
 		{key: "label=", peer: true, value: q.PeerLabel, glob: r.PeerLabel, ignored: !message}}})
-}
-
-func (q DBusRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
-
-func (q DBusRequest) rule(Transition) string {
-	words := []string{"dbus", "(" + q.Perms.Words() + ")", condition("bus=", q.Bus)}
-	if q.Perms == Bind {
-		return joinWords(append(words, condition("name=", quoteIf(q.Name)))...) + ","
-	}
-	peer := joinList(condition("name=", quoteIf(q.Name)), condition("label=", quoteIf(q.PeerLabel)))
-	if peer != "" {
-		peer = "peer=(" + peer + ")"
-	}
-	return joinWords(append(words, condition("path=", quoteIf(q.Path)), condition("interface=", quoteIf(q.Interface)),
-		condition("member=", quoteIf(q.Member)), peer)...) + ","
-}
-
-func (DBusRequest) class() (name, since string) { return "dbus", "3.0" }
-
-func (q DBusRequest) subject() Request {
-	if q.Perms == Bind { // of which rules say the bus and the name
-		q = DBusRequest{Bus: q.Bus, Name: q.Name}
-	}
-	q.Perms = 0
-	return q
-}
-
-func (q DBusRequest) variant() variant {
-	return variant{func() Request { return q }, &q.Perms, []variedField{
-		{&q.Bus, nil}, {&q.Path, nil}, {&q.Interface, nil}, {&q.Member, nil}, {&q.Name, nil}, {&q.PeerLabel, nil},
-	}}
-}
-
-func (r *DBusRule) resolve(by *resolver) Rule {
-	c := *r
-	by.path(&c.Path)
-	for _, p := range []**Pattern{&c.Bus, &c.Interface, &c.Member, &c.Name, &c.PeerName, &c.PeerLabel} {
-		by.label(p)
-	}
-	return &c
 }

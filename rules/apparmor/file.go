@@ -28,7 +28,23 @@ type FileRequest struct {
 	Target string
 }
 
-func (q FileRequest) wanted() Perms { return q.Perms }
+func (FileRequest) class() (name, since string) { return "file", "" }
+func (q FileRequest) wanted() Perms             { return q.Perms }
+func (q FileRequest) subject() Request          { return q }
+
+func (r *FileRule) resolve(by *resolver) Rule {
+	c := *r
+	by.file(&c.Path)
+	c.Exec.Target = plain(c.Exec.Target)
+	return &c
+}
+
+func (r *FileRule) checkInBlock(by *resolver) {
+	mode := strings.ToLower(r.PermsAt.Text())
+	if r.Perms&Exec != 0 && !r.Deny && r.Path != nil && mode != "" && !strings.ContainsAny(mode, "ipcu") {
+		by.errorf(r.PermsAt, "bad-exec", "x needs an exec mode before it: ix, px, cx or ux")
+	}
+}
 
 // filePattern returns the path pattern of a rule, that of the bare rule file,
 // included.
@@ -54,6 +70,16 @@ func filePerms(r *FileRule) Perms {
 	return perms
 }
 
+// ask serves the narrowing of link rules alone: file rules are compiled; see decide.
+func (q FileRequest) ask(r Rule) (Perms, []string) {
+	if r, ok := r.(*LinkRule); ok {
+		return Link, compareAll(
+			field{"link", r.Link.Match(q.Path)},
+			field{"target", r.Target.Match(q.Target)})
+	}
+	return 0, nil
+}
+
 func (q FileRequest) rule(exec Transition) string {
 	if q.Perms == Link && q.Target != "" {
 		return "link " + QuotePath(q.Path) + " -> " + QuotePath(q.Target) + ","
@@ -72,36 +98,8 @@ func (q FileRequest) rule(exec Transition) string {
 	return QuotePath(q.Path) + " " + letters + target + ","
 }
 
-// ask serves the narrowing of link rules alone: file rules are compiled; see decide.
-func (q FileRequest) ask(r Rule) (Perms, []string) {
-	if r, ok := r.(*LinkRule); ok {
-		return Link, compareAll(
-			field{"link", r.Link.Match(q.Path)},
-			field{"target", r.Target.Match(q.Target)})
-	}
-	return 0, nil
-}
-
-func (FileRequest) class() (name, since string) { return "file", "" }
-
-func (q FileRequest) subject() Request { return q }
+func (*FileRule) cells(*celler) {} // see fileGains
 
 func (q FileRequest) variant() variant {
 	return variant{func() Request { return q }, &q.Perms, []variedField{{&q.Path, nil}, {&q.Target, nil}}}
 }
-
-func (r *FileRule) resolve(by *resolver) Rule {
-	c := *r
-	by.file(&c.Path)
-	c.Exec.Target = plain(c.Exec.Target)
-	return &c
-}
-
-func (r *FileRule) checkInBlock(by *resolver) {
-	mode := strings.ToLower(r.PermsAt.Text())
-	if r.Perms&Exec != 0 && !r.Deny && r.Path != nil && mode != "" && !strings.ContainsAny(mode, "ipcu") {
-		by.errorf(r.PermsAt, "bad-exec", "x needs an exec mode before it: ix, px, cx or ux")
-	}
-}
-
-func (*FileRule) cells(*celler) {} // see fileGains

@@ -36,6 +36,16 @@ func (p *parser) linkRule(h Header) Rule {
 	return r
 }
 
+func (r *LinkRule) resolve(by *resolver) Rule {
+	c := *r
+	by.file(&c.Link)
+	by.file(&c.Target)
+	return &c
+}
+
+func (*LinkRule) checkInBlock(*resolver) {}
+func (*LinkRule) cells(*celler)          {} // see fileGains
+
 // anyTarget is what a link rule without a target may link to: /[^/].*
 var anyTarget = cat(set(oneByte('/')), set(without('/')), star(set(anyByte)))
 
@@ -132,6 +142,15 @@ func nearLink(r *LinkRule, req FileRequest) Near {
 	return nearRule(r, NearDenied, "a deny rule forbids this pair of names")
 }
 
+func (r *LinkRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
+	q, ok := req.(FileRequest)
+	texts, written := p.narrowPaths(r, true, place{r.Link, q.Path, pathText}, place{r.Target, q.Target, pathText})
+	if !ok || !written || q.Perms&Link == 0 {
+		return n, false
+	}
+	return p.narrowed(r, q, texts, "")
+}
+
 // otherLinks returns the rules that refuse links of the request's new name to
 // all files but its target.
 func otherLinks(res *resolver, r *FileRule, req FileRequest) ([]string, bool) {
@@ -155,24 +174,4 @@ func otherLinks(res *resolver, r *FileRule, req FileRequest) ([]string, bool) {
 		texts = append(texts, text)
 	}
 	return texts, ok
-}
-
-func (r *LinkRule) resolve(by *resolver) Rule {
-	c := *r
-	by.file(&c.Link)
-	by.file(&c.Target)
-	return &c
-}
-
-func (*LinkRule) checkInBlock(*resolver) {}
-
-func (*LinkRule) cells(*celler) {} // see fileGains
-
-func (r *LinkRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
-	q, ok := req.(FileRequest)
-	texts, written := p.narrowPaths(r, true, place{r.Link, q.Path, pathText}, place{r.Target, q.Target, pathText})
-	if !ok || !written || q.Perms&Link == 0 {
-		return n, false
-	}
-	return p.narrowed(r, q, texts, "")
 }

@@ -21,7 +21,10 @@ type IOUringRequest struct {
 	Label string
 }
 
-func (q IOUringRequest) wanted() Perms { return q.Perms }
+func (IOUringRequest) class() (name, since string)      { return "io_uring", "4.0" }
+func (q IOUringRequest) wanted() Perms                  { return q.Perms }
+func (q IOUringRequest) subject() Request               { q.Perms = 0; return q }
+func (q IOUringRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
 
 // ioUringRule reads io_uring [PERMS] [label=LABEL].
 func (p *parser) ioUringRule(h Header) Rule {
@@ -39,6 +42,12 @@ func (p *parser) ioUringRule(h Header) Rule {
 	return r
 }
 
+func (r *IOUringRule) resolve(by *resolver) Rule {
+	c := *r
+	by.label(&c.Label)
+	return &c
+}
+
 func (q IOUringRequest) ask(r Rule) (Perms, []string) {
 	if r, ok := r.(*IOUringRule); ok {
 		return r.Perms, compareAll(field{"label", r.Label.Match(q.Label)})
@@ -46,30 +55,18 @@ func (q IOUringRequest) ask(r Rule) (Perms, []string) {
 	return 0, nil
 }
 
-func (q IOUringRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
-
 func (q IOUringRequest) rule(Transition) string {
 	return joinWords("io_uring", "("+q.Perms.Words()+")", condition("label=", quoteIf(q.Label))) + ","
-}
-
-func (IOUringRequest) class() (name, since string) { return "io_uring", "4.0" }
-
-func (q IOUringRequest) subject() Request { q.Perms = 0; return q }
-
-func (q IOUringRequest) variant() variant {
-	return variant{func() Request { return q }, &q.Perms, []variedField{{&q.Label, nil}}}
-}
-
-func (r *IOUringRule) resolve(by *resolver) Rule {
-	c := *r
-	by.label(&c.Label)
-	return &c
 }
 
 func (r *IOUringRule) cells(c *celler) {
 	c.product(func(v []string) {
 		each(r.Perms, func(p Perms) { c.add(IOUringRequest{p, v[0]}) })
 	}, names(c, r.Label, func(r *IOUringRule) *Pattern { return r.Label }, func(q IOUringRequest) string { return q.Label }))
+}
+
+func (q IOUringRequest) variant() variant {
+	return variant{func() Request { return q }, &q.Perms, []variedField{{&q.Label, nil}}}
 }
 
 func (r *IOUringRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {

@@ -185,46 +185,6 @@ func logDeny(d *FileRule) rules.Fix {
 		Edits: []rules.Edit{{At: at, New: "audit "}}, Reason: "it grants nothing"}
 }
 
-// lintShadowedCapabilities finds capabilities that are both allowed and denied.
-func lintShadowedCapabilities(p *Profile) []rules.Diagnostic {
-	var out []rules.Diagnostic
-	for _, r := range p.Rules {
-		a, ok := r.(*CapabilityRule)
-		if !ok || a.Deny || !own(a) {
-			continue
-		}
-		for _, r := range p.Rules {
-			d, ok := r.(*CapabilityRule)
-			if !ok || !d.Deny || d.Priority < a.Priority {
-				continue
-			}
-			if lost := bothCapabilities(a, d); lost != "" {
-				out = append(out, shadowedBy(a, d, "capability "+lost))
-			}
-		}
-	}
-	return out
-}
-
-// bothCapabilities names the capabilities that two rules share.
-func bothCapabilities(a, d *CapabilityRule) string {
-	switch {
-	case len(a.Names) == 0 && len(d.Names) == 0:
-		return "at all"
-	case len(d.Names) == 0:
-		return strings.Join(a.Names, " ")
-	case len(a.Names) == 0:
-		return strings.Join(d.Names, " ")
-	}
-	var both []string
-	for _, name := range a.Names {
-		if slices.Contains(d.Names, name) {
-			both = append(both, name)
-		}
-	}
-	return strings.Join(both, " ")
-}
-
 // shadowedBy reports a rule other than for files that a deny rule takes from.
 func shadowedBy(a, d Rule, what string) rules.Diagnostic {
 	message := fmt.Sprintf("this rule does not grant %s: %q denies it, and deny wins", what, d.Location().Text())
@@ -233,32 +193,6 @@ func shadowedBy(a, d Rule, what string) rules.Diagnostic {
 	}
 	return rules.Diagnostic{At: a.Location(), Severity: rules.Warning, Code: "shadowed-rule", Message: message,
 		Related: []rules.Related{{At: d.Location(), Message: "the deny rule that wins"}}}
-}
-
-// lintShadowedNetwork finds network rules whose sockets are all denied.
-func lintShadowedNetwork(p *Profile) []rules.Diagnostic {
-	var out []rules.Diagnostic
-	for _, r := range p.Rules {
-		a, ok := r.(*NetworkRule)
-		if !ok || a.Deny || !own(a) {
-			continue
-		}
-		for _, r := range p.Rules {
-			if d, ok := r.(*NetworkRule); ok && d.Deny && d.Priority >= a.Priority && networkCovers(d, a) {
-				out = append(out, shadowedBy(a, d, "anything"))
-			}
-		}
-	}
-	return out
-}
-
-// networkCovers reports whether a rule without conditions covers another.
-func networkCovers(a, b *NetworkRule) bool {
-	if a.Perms != 0 || a.Local != (NetworkAddr{}) || a.Peer != (NetworkAddr{}) {
-		return false
-	}
-	return (a.Family == "" || a.Family == b.Family) && (a.Type == "" || a.Type == b.Type) &&
-		(a.Protocol == "" || a.Protocol == b.Protocol)
 }
 
 // startFiles are mapped or read by every dynamically linked program before its

@@ -19,14 +19,14 @@ type MountRule struct {
 	Target  *Pattern    // -> mount point; nil is any. Of umount, the thing unmounted
 }
 
-// mountWords are none: mount rules name no permissions.
-var mountWords = &vocabulary{}
-
 // A MountCond is one fstype or options condition.
 type MountCond struct {
 	In     bool // "in": any subset; otherwise "=": exactly these
 	Values []string
 }
+
+// mountWords are none: mount rules name no permissions.
+var mountWords = &vocabulary{}
 
 // A MountRequest is a mount(2) or umount(2).
 type MountRequest struct {
@@ -40,7 +40,8 @@ type MountRequest struct {
 	Data   string   // file system options
 }
 
-func (MountRequest) wanted() Perms { return Access }
+func (MountRequest) class() (name, since string) { return "mount", "" }
+func (MountRequest) wanted() Perms               { return Access }
 
 // mountRule reads mount [CONDITIONS] [SOURCE] [-> TARGET], remount and umount.
 func (p *parser) mountRule(h Header) Rule {
@@ -105,6 +106,14 @@ func (p *parser) mountOptions(c cond) {
 				closest(v.Source, slices.Concat(keys(mountFlags), keys(clearedFlags))))
 		}
 	}
+}
+
+func (r *MountRule) resolve(by *resolver) Rule {
+	c := *r
+	by.path(&c.Source)
+	by.path(&c.Target)
+	c.Fstype = by.values(c.Fstype, c.At)
+	return &c
 }
 
 // values expands variables in the values of mount conditions.
@@ -194,6 +203,13 @@ func mountDiff(r *MountRule, req MountRequest) []string {
 	return best
 }
 
+// matchAnyGlob reports whether one of a few globs matches.
+func matchAnyGlob(globs []string, name string) bool {
+	return slices.ContainsFunc(globs, func(g string) bool {
+		return g == name || (&Pattern{Expanded: []string{g}}).Match(name)
+	})
+}
+
 func (q MountRequest) decide(p *Profile, d *Decision) {
 	p.askInTurn(q, d)
 	noteRemount(q, d)
@@ -218,11 +234,27 @@ func noteRemount(req MountRequest, d *Decision) {
 	}
 }
 
-// matchAnyGlob reports whether one of a few globs matches.
-func matchAnyGlob(globs []string, name string) bool {
-	return slices.ContainsFunc(globs, func(g string) bool {
-		return g == name || (&Pattern{Expanded: []string{g}}).Match(name)
-	})
+func (q MountRequest) rule(Transition) string {
+	if q.Op == "umount" {
+		return "umount " + QuotePath(q.Target) + ","
+	}
+	word := "mount"
+	options := slices.Clone(q.Flags)
+	if q.Op == "remount" {
+		word = "remount"
+		options = slices.DeleteFunc(options, func(flag string) bool { return flag == "remount" })
+	}
+	if q.Op == "mount" && len(options) == 0 {
+		options = []string{"rw"} // without options a rule covers them all
+	}
+	option := ""
+	if len(options) > 0 {
+		option = "options=(" + strings.Join(options, ", ") + ")"
+	}
+	if q.Op == "remount" {
+		return joinWords(word, option, QuotePath(q.Target)) + ","
+	}
+	return joinWords(word, condition("fstype=", quoteIf(q.Fstype)), option, quoteIf(q.Source), "->", QuotePath(q.Target)) + ","
 }
 
 // cells makes the requests for each form of a mount rule and each choice of the
@@ -274,6 +306,32 @@ func (r *MountRule) cells(c *celler) {
 	}
 }
 
+func (q MountRequest) subject() Request {
+	flags := flagsOf(append([]string{q.Op}, q.Flags...), mountFlags)
+	if q.Op != "umount" {
+		q.Op = "mount"
+		q.Source, q.Fstype, flags = looksAt(flags, q.Source, q.Fstype)
+	}
+	q.Flags = []string{strconv.FormatUint(uint64(flags), 16)}
+	return q
+}
+
+func (q MountRequest) variant() variant {
+	return variant{func() Request { return q }, nil, []variedField{{&q.Source, nil}, {&q.Target, nil}, {&q.Fstype, nil}}}
+}
+
+func (r *MountRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
+	q, ok := req.(MountRequest)
+	if !ok || mountDiff(r, q) != nil {
+		return n, false
+	}
+	texts, ok := p.narrowPaths(r, false, mountPlaces(r, q)...)
+	if !ok {
+		return n, false
+	}
+	return p.narrowed(r, q, texts, "")
+}
+
 // mountPlaces returns the patterns of a mount rule for a request, or a place
 // that cannot be narrowed if the rule does not tell the flags and the type.
 func mountPlaces(r *MountRule, req MountRequest) []place {
@@ -290,63 +348,4 @@ func mountPlaces(r *MountRule, req MountRequest) []place {
 		return []place{target}
 	}
 	return []place{target, {r.Source, req.Source, pathText}}
-}
-
-func (q MountRequest) rule(Transition) string {
-	if q.Op == "umount" {
-		return "umount " + QuotePath(q.Target) + ","
-	}
-	word := "mount"
-	options := slices.Clone(q.Flags)
-	if q.Op == "remount" {
-		word = "remount"
-		options = slices.DeleteFunc(options, func(flag string) bool { return flag == "remount" })
-	}
-	if q.Op == "mount" && len(options) == 0 {
-		options = []string{"rw"} // without options a rule covers them all
-	}
-	option := ""
-	if len(options) > 0 {
-		option = "options=(" + strings.Join(options, ", ") + ")"
-	}
-	if q.Op == "remount" {
-		return joinWords(word, option, QuotePath(q.Target)) + ","
-	}
-	return joinWords(word, condition("fstype=", quoteIf(q.Fstype)), option, quoteIf(q.Source), "->", QuotePath(q.Target)) + ","
-}
-
-func (MountRequest) class() (name, since string) { return "mount", "" }
-
-func (q MountRequest) subject() Request {
-	flags := flagsOf(append([]string{q.Op}, q.Flags...), mountFlags)
-	if q.Op != "umount" {
-		q.Op = "mount"
-		q.Source, q.Fstype, flags = looksAt(flags, q.Source, q.Fstype)
-	}
-	q.Flags = []string{strconv.FormatUint(uint64(flags), 16)}
-	return q
-}
-
-func (q MountRequest) variant() variant {
-	return variant{func() Request { return q }, nil, []variedField{{&q.Source, nil}, {&q.Target, nil}, {&q.Fstype, nil}}}
-}
-
-func (r *MountRule) resolve(by *resolver) Rule {
-	c := *r
-	by.path(&c.Source)
-	by.path(&c.Target)
-	c.Fstype = by.values(c.Fstype, c.At)
-	return &c
-}
-
-func (r *MountRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
-	q, ok := req.(MountRequest)
-	if !ok || mountDiff(r, q) != nil {
-		return n, false
-	}
-	texts, ok := p.narrowPaths(r, false, mountPlaces(r, q)...)
-	if !ok {
-		return n, false
-	}
-	return p.narrowed(r, q, texts, "")
 }

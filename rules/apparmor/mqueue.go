@@ -29,7 +29,10 @@ type MqueueRequest struct {
 	Label string
 }
 
-func (q MqueueRequest) wanted() Perms { return q.Perms }
+func (MqueueRequest) class() (name, since string)      { return "mqueue", "4.0" }
+func (q MqueueRequest) wanted() Perms                  { return q.Perms }
+func (q MqueueRequest) subject() Request               { q.Perms = 0; return q }
+func (q MqueueRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
 
 // mqueueRule reads mqueue [PERMS] [type=TYPE] [label=LABEL] [NAME].
 func (p *parser) mqueueRule(h Header) Rule {
@@ -70,6 +73,13 @@ func (p *parser) mqueueName(r *MqueueRule) {
 	}
 }
 
+func (r *MqueueRule) resolve(by *resolver) Rule {
+	c := *r
+	by.label(&c.Name)
+	by.label(&c.Label)
+	return &c
+}
+
 func (q MqueueRequest) ask(r Rule) (Perms, []string) {
 	if r, ok := r.(*MqueueRule); ok {
 		return r.Perms, compareAll(
@@ -80,25 +90,8 @@ func (q MqueueRequest) ask(r Rule) (Perms, []string) {
 	return 0, nil
 }
 
-func (q MqueueRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
-
 func (q MqueueRequest) rule(Transition) string {
 	return joinWords("mqueue", "("+q.Perms.Words()+")", condition("type=", q.Type), condition("label=", quoteIf(q.Label)), quoteIf(q.Name)) + ","
-}
-
-func (MqueueRequest) class() (name, since string) { return "mqueue", "4.0" }
-
-func (q MqueueRequest) subject() Request { q.Perms = 0; return q }
-
-func (q MqueueRequest) variant() variant {
-	return variant{func() Request { return q }, &q.Perms, []variedField{{&q.Type, []string{"posix", "sysv"}}, {&q.Name, nil}, {&q.Label, nil}}}
-}
-
-func (r *MqueueRule) resolve(by *resolver) Rule {
-	c := *r
-	by.label(&c.Name)
-	by.label(&c.Label)
-	return &c
 }
 
 func (r *MqueueRule) cells(c *celler) {
@@ -107,6 +100,10 @@ func (r *MqueueRule) cells(c *celler) {
 	}, orAll(oneOf(r.Type), []string{"posix", "sysv"}),
 		names(c, r.Name, func(r *MqueueRule) *Pattern { return r.Name }, func(q MqueueRequest) string { return q.Name }),
 		names(c, r.Label, func(r *MqueueRule) *Pattern { return r.Label }, func(q MqueueRequest) string { return q.Label }))
+}
+
+func (q MqueueRequest) variant() variant {
+	return variant{func() Request { return q }, &q.Perms, []variedField{{&q.Type, []string{"posix", "sysv"}}, {&q.Name, nil}, {&q.Label, nil}}}
 }
 
 func (r *MqueueRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {

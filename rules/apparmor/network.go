@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/whydenied/whydenied/rules"
 )
 
 // A NetworkRule grants sockets: network inet stream,.
@@ -20,6 +22,12 @@ type NetworkRule struct {
 	Peer  NetworkAddr
 }
 
+// A NetworkAddr is ip=, port=, interface= and label= conditions; "" and nil are any.
+type NetworkAddr struct {
+	IP, Port, Interface string
+	Label               *Pattern
+}
+
 // NetworkPerms is what a network rule means that names no permissions.
 const NetworkPerms = UnixPerms
 
@@ -32,12 +40,6 @@ var networkWords = &vocabulary{
 	letters: [2]Perms{Receive, Send},
 }
 
-// A NetworkAddr is ip=, port=, interface= and label= conditions; "" and nil are any.
-type NetworkAddr struct {
-	IP, Port, Interface string
-	Label               *Pattern
-}
-
 // A NetworkRequest is the use of a socket.
 type NetworkRequest struct {
 	Family string // inet, unix, netlink, ...
@@ -48,12 +50,52 @@ type NetworkRequest struct {
 	IP, Port, PeerIP, PeerPort string
 }
 
+func (NetworkRequest) class() (name, since string)      { return "network", "3.0" }
+func (q NetworkRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
+
 func (q NetworkRequest) wanted() Perms {
 	if q.Perms == 0 {
 		return NetworkPerms
 	}
 	return q.Perms
 }
+
+// families are the address families of network rules, by name and number
+// (linux/socket.h).
+var families = map[string]int{
+	"unspec": 0, "unix": 1, "inet": 2, "ax25": 3, "ipx": 4, "appletalk": 5, "netrom": 6, "bridge": 7, "atmpvc": 8,
+	"x25": 9, "inet6": 10, "rose": 11, "netbeui": 12, "security": 13, "key": 14, "netlink": 16,
+	"packet": 17, "ash": 18, "econet": 19, "atmsvc": 20, "rds": 21, "sna": 22, "irda": 23, "pppox": 24,
+	"wanpipe": 25, "llc": 26, "ib": 27, "mpls": 28, "can": 29, "tipc": 30, "bluetooth": 31, "iucv": 32,
+	"rxrpc": 33, "isdn": 34, "phonet": 35, "ieee802154": 36, "caif": 37, "alg": 38, "nfc": 39,
+	"vsock": 40, "kcm": 41, "qipcrtr": 42, "smc": 43, "xdp": 44, "mctp": 45,
+}
+
+func isFamily(name string) bool {
+	_, ok := families[name]
+	return ok
+}
+
+// socketTypes are the types of network rules; the protocols stand for the type
+// that carries them.
+var socketTypes = wordSet("stream dgram seqpacket rdm raw packet")
+
+var socketProtocols = wordSet("tcp udp icmp")
+
+// protocolTypes are the families and the type that carry a protocol, as
+// apparmor_parser maps them (network_mappings in network.c).
+var protocolTypes = map[string]struct {
+	typ      string
+	families []string
+}{
+	"tcp":  {"stream", []string{"inet", "inet6"}},
+	"udp":  {"dgram", []string{"inet", "inet6"}},
+	"icmp": {"raw", []string{"inet"}},
+}
+
+// familyTypes are the types that a network rule with a family alone covers. The
+// bare rule network, covers every type, dccp among them.
+var familyTypes = []string{"stream", "dgram", "raw", "rdm", "seqpacket", "packet"}
 
 // peerPerms are the socket permissions that have a peer.
 const peerPerms = Accept | Connect | Send | Receive
@@ -160,42 +202,12 @@ func (p *parser) networkAddr(conds []cond, a *NetworkAddr, class string) {
 	}
 }
 
-// families are the address families of network rules, by name and number
-// (linux/socket.h).
-var families = map[string]int{
-	"unspec": 0, "unix": 1, "inet": 2, "ax25": 3, "ipx": 4, "appletalk": 5, "netrom": 6, "bridge": 7, "atmpvc": 8,
-	"x25": 9, "inet6": 10, "rose": 11, "netbeui": 12, "security": 13, "key": 14, "netlink": 16,
-	"packet": 17, "ash": 18, "econet": 19, "atmsvc": 20, "rds": 21, "sna": 22, "irda": 23, "pppox": 24,
-	"wanpipe": 25, "llc": 26, "ib": 27, "mpls": 28, "can": 29, "tipc": 30, "bluetooth": 31, "iucv": 32,
-	"rxrpc": 33, "isdn": 34, "phonet": 35, "ieee802154": 36, "caif": 37, "alg": 38, "nfc": 39,
-	"vsock": 40, "kcm": 41, "qipcrtr": 42, "smc": 43, "xdp": 44, "mctp": 45,
+func (r *NetworkRule) resolve(by *resolver) Rule {
+	c := *r
+	by.label(&c.Local.Label)
+	by.label(&c.Peer.Label)
+	return &c
 }
-
-func isFamily(name string) bool {
-	_, ok := families[name]
-	return ok
-}
-
-// socketTypes are the types of network rules; the protocols stand for the type
-// that carries them.
-var socketTypes = wordSet("stream dgram seqpacket rdm raw packet")
-
-var socketProtocols = wordSet("tcp udp icmp")
-
-// protocolTypes are the families and the type that carry a protocol, as
-// apparmor_parser maps them (network_mappings in network.c).
-var protocolTypes = map[string]struct {
-	typ      string
-	families []string
-}{
-	"tcp":  {"stream", []string{"inet", "inet6"}},
-	"udp":  {"dgram", []string{"inet", "inet6"}},
-	"icmp": {"raw", []string{"inet"}},
-}
-
-// familyTypes are the types that a network rule with a family alone covers. The
-// bare rule network, covers every type, dccp among them.
-var familyTypes = []string{"stream", "dgram", "raw", "rdm", "seqpacket", "packet"}
 
 // ask asks network rules. The kernel checks family and type; a
 // protocol in the rule stands for a type. Unix rules count as well: on kernels
@@ -249,6 +261,10 @@ func matchAddr(a NetworkAddr, ip, port string) bool {
 	return ok && err == nil && err1 == nil && err2 == nil && l <= n && n <= h
 }
 
+func (q NetworkRequest) rule(Transition) string {
+	return joinWords("network", q.Family, q.Type) + ","
+}
+
 func (r *NetworkRule) cells(c *celler) {
 	families, types := orAll(oneOf(r.Family), slices.Sorted(maps.Keys(families))), orAll(oneOf(r.Type), slices.Sorted(maps.Keys(socketTypes)))
 	ips, ports, perms := []string{""}, []string{""}, []Perms{0}
@@ -275,12 +291,21 @@ func (r *NetworkRule) cells(c *celler) {
 	}
 }
 
+// subject drops the permissions, which kernels before AppArmor 4 do not tell apart.
+func (q NetworkRequest) subject() Request { q.Perms = 0; return q }
+
 // sameSocket reports whether two requests are for unix sockets of one type: of
 // kernels that tell their addresses apart, and of those that do not.
 func sameSocket(a, b Request) bool {
 	n, ok1 := a.(NetworkRequest)
 	u, ok2 := b.(UnixRequest)
 	return ok1 && ok2 && n.Family == "unix" && n.Type == u.Type
+}
+
+func (q NetworkRequest) variant() variant {
+	return variant{func() Request { return q }, &q.Perms, []variedField{
+		{&q.Family, slices.Sorted(maps.Keys(families))}, {&q.Type, append([]string{"dccp"}, familyTypes...)},
+	}}
 }
 
 // maxNetworks is how many network rules may stand in place of one.
@@ -311,26 +336,28 @@ func (r *NetworkRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok b
 	return p.narrowed(r, q, texts, "")
 }
 
-func (q NetworkRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
-
-func (q NetworkRequest) rule(Transition) string {
-	return joinWords("network", q.Family, q.Type) + ","
+// lintShadowedNetwork finds network rules whose sockets are all denied.
+func lintShadowedNetwork(p *Profile) []rules.Diagnostic {
+	var out []rules.Diagnostic
+	for _, r := range p.Rules {
+		a, ok := r.(*NetworkRule)
+		if !ok || a.Deny || !own(a) {
+			continue
+		}
+		for _, r := range p.Rules {
+			if d, ok := r.(*NetworkRule); ok && d.Deny && d.Priority >= a.Priority && networkCovers(d, a) {
+				out = append(out, shadowedBy(a, d, "anything"))
+			}
+		}
+	}
+	return out
 }
 
-func (NetworkRequest) class() (name, since string) { return "network", "3.0" }
-
-// subject drops the permissions, which kernels before AppArmor 4 do not tell apart.
-func (q NetworkRequest) subject() Request { q.Perms = 0; return q }
-
-func (q NetworkRequest) variant() variant {
-	return variant{func() Request { return q }, &q.Perms, []variedField{
-		{&q.Family, slices.Sorted(maps.Keys(families))}, {&q.Type, append([]string{"dccp"}, familyTypes...)},
-	}}
-}
-
-func (r *NetworkRule) resolve(by *resolver) Rule {
-	c := *r
-	by.label(&c.Local.Label)
-	by.label(&c.Peer.Label)
-	return &c
+// networkCovers reports whether a rule without conditions covers another.
+func networkCovers(a, b *NetworkRule) bool {
+	if a.Perms != 0 || a.Local != (NetworkAddr{}) || a.Peer != (NetworkAddr{}) {
+		return false
+	}
+	return (a.Family == "" || a.Family == b.Family) && (a.Type == "" || a.Type == b.Type) &&
+		(a.Protocol == "" || a.Protocol == b.Protocol)
 }

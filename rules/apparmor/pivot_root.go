@@ -13,7 +13,10 @@ type PivotRootRequest struct {
 	NewRoot, OldRoot string
 }
 
-func (PivotRootRequest) wanted() Perms { return Access }
+func (PivotRootRequest) class() (name, since string)      { return "pivot_root", "" }
+func (PivotRootRequest) wanted() Perms                    { return Access }
+func (q PivotRootRequest) subject() Request               { return q }
+func (q PivotRootRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
 
 // pivotRootRule reads pivot_root [oldroot=OLD] [NEW] [-> PROFILE].
 func (p *parser) pivotRootRule(h Header) Rule {
@@ -31,6 +34,14 @@ func (p *parser) pivotRootRule(h Header) Rule {
 	return r
 }
 
+func (r *PivotRootRule) resolve(by *resolver) Rule {
+	c := *r
+	by.path(&c.OldRoot)
+	by.path(&c.NewRoot)
+	c.Target = plain(c.Target)
+	return &c
+}
+
 func (q PivotRootRequest) ask(r Rule) (Perms, []string) {
 	if r, ok := r.(*PivotRootRule); ok {
 		return Access, compareAll(
@@ -40,32 +51,18 @@ func (q PivotRootRequest) ask(r Rule) (Perms, []string) {
 	return 0, nil
 }
 
-func (q PivotRootRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
-
 func (q PivotRootRequest) rule(Transition) string {
 	return "pivot_root oldroot=" + QuotePath(q.OldRoot) + " " + QuotePath(q.NewRoot) + ","
-}
-
-func (PivotRootRequest) class() (name, since string) { return "pivot_root", "" }
-
-func (q PivotRootRequest) subject() Request { return q }
-
-func (q PivotRootRequest) variant() variant {
-	return variant{func() Request { return q }, nil, []variedField{{&q.NewRoot, nil}, {&q.OldRoot, nil}}}
-}
-
-func (r *PivotRootRule) resolve(by *resolver) Rule {
-	c := *r
-	by.path(&c.OldRoot)
-	by.path(&c.NewRoot)
-	c.Target = plain(c.Target)
-	return &c
 }
 
 func (r *PivotRootRule) cells(c *celler) {
 	c.product(func(v []string) { c.add(PivotRootRequest{NewRoot: v[0], OldRoot: v[1]}) },
 		names(c, r.NewRoot, func(r *PivotRootRule) *Pattern { return r.NewRoot }, func(q PivotRootRequest) string { return q.NewRoot }),
 		names(c, r.OldRoot, func(r *PivotRootRule) *Pattern { return r.OldRoot }, func(q PivotRootRequest) string { return q.OldRoot }))
+}
+
+func (q PivotRootRequest) variant() variant {
+	return variant{func() Request { return q }, nil, []variedField{{&q.NewRoot, nil}, {&q.OldRoot, nil}}}
 }
 
 func (r *PivotRootRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {

@@ -25,7 +25,9 @@ type PtraceRequest struct {
 	Peer  string // label of the other task
 }
 
-func (q PtraceRequest) wanted() Perms { return q.Perms }
+func (PtraceRequest) class() (name, since string) { return "ptrace", "" }
+func (q PtraceRequest) wanted() Perms             { return q.Perms }
+func (q PtraceRequest) subject() Request          { q.Perms = 0; return q }
 
 // ptraceRule reads ptrace [PERMS] [peer=LABEL].
 func (p *parser) ptraceRule(h Header) Rule {
@@ -37,6 +39,12 @@ func (p *parser) ptraceRule(h Header) Rule {
 	}
 	p.fields(conds, "ptrace", map[string]**Pattern{"peer": &r.Peer})
 	return r
+}
+
+func (r *PtraceRule) resolve(by *resolver) Rule {
+	c := *r
+	by.label(&c.Peer)
+	return &c
 }
 
 func (q PtraceRequest) ask(r Rule) (Perms, []string) {
@@ -54,24 +62,14 @@ func (q PtraceRequest) rule(Transition) string {
 	return joinWords("ptrace", "("+q.Perms.Words()+")", condition("peer=", quoteIf(q.Peer))) + ","
 }
 
-func (PtraceRequest) class() (name, since string) { return "ptrace", "" }
-
-func (q PtraceRequest) subject() Request { q.Perms = 0; return q }
-
-func (q PtraceRequest) variant() variant {
-	return variant{func() Request { return q }, &q.Perms, []variedField{{&q.Peer, nil}}}
-}
-
-func (r *PtraceRule) resolve(by *resolver) Rule {
-	c := *r
-	by.label(&c.Peer)
-	return &c
-}
-
 func (r *PtraceRule) cells(c *celler) {
 	c.product(func(v []string) {
 		each(r.Perms, func(p Perms) { c.add(PtraceRequest{p, v[0]}) })
 	}, names(c, r.Peer, func(r *PtraceRule) *Pattern { return r.Peer }, func(q PtraceRequest) string { return q.Peer }))
+}
+
+func (q PtraceRequest) variant() variant {
+	return variant{func() Request { return q }, &q.Perms, []variedField{{&q.Peer, nil}}}
 }
 
 func (r *PtraceRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {

@@ -19,7 +19,26 @@ type RlimitRequest struct {
 	Value uint64 // the new hard limit, in the unit of setrlimit(2)
 }
 
-func (RlimitRequest) wanted() Perms { return Access }
+func (RlimitRequest) class() (name, since string) { return "rlimit", "" }
+func (RlimitRequest) wanted() Perms               { return Access }
+func (q RlimitRequest) subject() Request          { return q }
+
+// rlimitKinds are the limits by what their values count.
+var rlimitKinds = map[string]string{
+	"cpu": "seconds", "rttime": "microseconds",
+	"fsize": "bytes", "data": "bytes", "stack": "bytes", "core": "bytes", "rss": "bytes", "as": "bytes",
+	"memlock": "bytes", "msgqueue": "bytes",
+	"nofile": "number", "ofile": "number", "nproc": "number", "locks": "number", "sigpending": "number",
+	"rtprio": "number", "nice": "nice",
+}
+
+// timeUnits are the units of cpu and rttime, in microseconds.
+var timeUnits = map[string]int64{
+	"us": 1, "microsecond": 1, "microseconds": 1, "ms": 1e3, "millisecond": 1e3, "milliseconds": 1e3,
+	"s": 1e6, "sec": 1e6, "second": 1e6, "seconds": 1e6, "min": 60e6, "minute": 60e6, "minutes": 60e6,
+	"h": 3600e6, "hour": 3600e6, "hours": 3600e6, "d": 86400e6, "day": 86400e6, "days": 86400e6,
+	"week": 7 * 86400e6, "weeks": 7 * 86400e6,
+}
 
 // rlimitRule reads set rlimit NAME <= VALUE [UNIT].
 func (p *parser) rlimitRule(h Header) Rule {
@@ -98,22 +117,10 @@ func checkRlimit(kind, number, unit string) string {
 	return ""
 }
 
-// rlimitKinds are the limits by what their values count.
-var rlimitKinds = map[string]string{
-	"cpu": "seconds", "rttime": "microseconds",
-	"fsize": "bytes", "data": "bytes", "stack": "bytes", "core": "bytes", "rss": "bytes", "as": "bytes",
-	"memlock": "bytes", "msgqueue": "bytes",
-	"nofile": "number", "ofile": "number", "nproc": "number", "locks": "number", "sigpending": "number",
-	"rtprio": "number", "nice": "nice",
-}
+func (r *RlimitRule) resolve(*resolver) Rule { c := *r; return &c }
 
-// timeUnits are the units of cpu and rttime, in microseconds.
-var timeUnits = map[string]int64{
-	"us": 1, "microsecond": 1, "microseconds": 1, "ms": 1e3, "millisecond": 1e3, "milliseconds": 1e3,
-	"s": 1e6, "sec": 1e6, "second": 1e6, "seconds": 1e6, "min": 60e6, "minute": 60e6, "minutes": 60e6,
-	"h": 3600e6, "hour": 3600e6, "hours": 3600e6, "d": 86400e6, "day": 86400e6, "days": 86400e6,
-	"week": 7 * 86400e6, "weeks": 7 * 86400e6,
-}
+// ask finds nothing: rlimit rules grant nothing; see decide.
+func (RlimitRequest) ask(Rule) (Perms, []string) { return 0, nil }
 
 // decide decides on setrlimit(2): profile_setrlimit() in
 // security/apparmor/resource.c. Only a limit above the one that the profile sets
@@ -180,6 +187,10 @@ func rlimitValue(r *RlimitRule) (uint64, bool) {
 	return uint64(n), true
 }
 
+func (q RlimitRequest) rule(Transition) string {
+	return "set rlimit " + q.Name + " <= " + rlimitText(q) + ","
+}
+
 // rlimitText is the value of a limit as policy writes it; see rlimitValue.
 func rlimitText(r RlimitRequest) string {
 	switch {
@@ -191,28 +202,15 @@ func rlimitText(r RlimitRequest) string {
 	return strconv.FormatUint(r.Value, 10)
 }
 
-// ask finds nothing: rlimit rules grant nothing; see decide.
-func (RlimitRequest) ask(Rule) (Perms, []string) { return 0, nil }
-
-func (q RlimitRequest) rule(Transition) string {
-	return "set rlimit " + q.Name + " <= " + rlimitText(q) + ","
-}
-
-func (RlimitRequest) class() (name, since string) { return "rlimit", "" }
-
-func (q RlimitRequest) subject() Request { return q }
-
-func (q RlimitRequest) variant() variant {
-	return variant{func() Request { return q }, nil, []variedField{{&q.Name, nil}}}
-}
-
-func (r *RlimitRule) resolve(*resolver) Rule { c := *r; return &c }
-
 func (r *RlimitRule) cells(c *celler) {
 	if value, ok := rlimitValue(r); ok {
 		c.add(RlimitRequest{rlimitName(r.Name), value})
 	}
 	c.add(RlimitRequest{rlimitName(r.Name), ^uint64(0)})
+}
+
+func (q RlimitRequest) variant() variant {
+	return variant{func() Request { return q }, nil, []variedField{{&q.Name, nil}}}
 }
 
 // narrow narrows nothing: rlimit rules deny nothing.

@@ -31,38 +31,9 @@ type SignalRequest struct {
 	Peer   string // label of the other task
 }
 
-func (q SignalRequest) wanted() Perms { return q.Perms }
-
-// signalRule reads signal [PERMS] [set=SIGNALS] [peer=LABEL].
-func (p *parser) signalRule(h Header) Rule {
-	p.advance()
-	r := &SignalRule{Header: h}
-	conds, ok := p.permsAndConds(signalWords, &r.Perms)
-	if !ok {
-		return nil
-	}
-	var others []cond
-	for _, c := range conds {
-		if c.name != "set" || c.in {
-			others = append(others, c)
-			continue
-		}
-		for _, v := range c.values {
-			name, ok := signalName(v.Source)
-			if !ok {
-				hint := closest(v.Source, keys(signals))
-				if lower := strings.TrimPrefix(strings.ToLower(v.Source), "sig"); isSignal(lower) {
-					hint = "; did you mean " + lower + "?"
-				}
-				p.errorf(v.At, "unknown-signal", "unknown signal %q%s", v.Source, hint)
-			}
-			r.Signals = append(r.Signals, name)
-		}
-	}
-	var none *Pattern
-	p.fields(others, "signal", map[string]**Pattern{"peer": &r.Peer, "set": &none})
-	return r
-}
+func (SignalRequest) class() (name, since string) { return "signal", "" }
+func (q SignalRequest) wanted() Perms             { return q.Perms }
+func (q SignalRequest) subject() Request          { q.Perms = 0; return q }
 
 // signals are the names of signal rules; rtmin+N is checked apart.
 var signals = wordSet(`hup int quit ill trap abrt bus fpe kill usr1 segv usr2 pipe alrm term stkflt chld
@@ -105,6 +76,43 @@ func allSignals() []string {
 	return names
 }
 
+// signalRule reads signal [PERMS] [set=SIGNALS] [peer=LABEL].
+func (p *parser) signalRule(h Header) Rule {
+	p.advance()
+	r := &SignalRule{Header: h}
+	conds, ok := p.permsAndConds(signalWords, &r.Perms)
+	if !ok {
+		return nil
+	}
+	var others []cond
+	for _, c := range conds {
+		if c.name != "set" || c.in {
+			others = append(others, c)
+			continue
+		}
+		for _, v := range c.values {
+			name, ok := signalName(v.Source)
+			if !ok {
+				hint := closest(v.Source, keys(signals))
+				if lower := strings.TrimPrefix(strings.ToLower(v.Source), "sig"); isSignal(lower) {
+					hint = "; did you mean " + lower + "?"
+				}
+				p.errorf(v.At, "unknown-signal", "unknown signal %q%s", v.Source, hint)
+			}
+			r.Signals = append(r.Signals, name)
+		}
+	}
+	var none *Pattern
+	p.fields(others, "signal", map[string]**Pattern{"peer": &r.Peer, "set": &none})
+	return r
+}
+
+func (r *SignalRule) resolve(by *resolver) Rule {
+	c := *r
+	by.label(&c.Peer)
+	return &c
+}
+
 func (q SignalRequest) ask(r Rule) (Perms, []string) {
 	if r, ok := r.(*SignalRule); ok {
 		return r.Perms, compareAll(
@@ -126,25 +134,15 @@ func (q SignalRequest) rule(Transition) string {
 	return joinWords("signal", "("+q.Perms.Words()+")", set, condition("peer=", quoteIf(q.Peer))) + ","
 }
 
-func (SignalRequest) class() (name, since string) { return "signal", "" }
-
-func (q SignalRequest) subject() Request { q.Perms = 0; return q }
-
-func (q SignalRequest) variant() variant {
-	return variant{func() Request { return q }, &q.Perms, []variedField{{&q.Signal, allSignals()}, {&q.Peer, nil}}}
-}
-
-func (r *SignalRule) resolve(by *resolver) Rule {
-	c := *r
-	by.label(&c.Peer)
-	return &c
-}
-
 func (r *SignalRule) cells(c *celler) {
 	c.product(func(v []string) {
 		each(r.Perms, func(p Perms) { c.add(SignalRequest{p, v[1], v[0]}) })
 	}, names(c, r.Peer, func(r *SignalRule) *Pattern { return r.Peer }, func(q SignalRequest) string { return q.Peer }),
 		orAll(r.Signals, append(slices.Sorted(maps.Keys(signals)), "exists")))
+}
+
+func (q SignalRequest) variant() variant {
+	return variant{func() Request { return q }, &q.Perms, []variedField{{&q.Signal, allSignals()}, {&q.Peer, nil}}}
 }
 
 func (r *SignalRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {

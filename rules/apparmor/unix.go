@@ -36,7 +36,9 @@ type UnixRequest struct {
 	PeerLabel string
 }
 
-func (q UnixRequest) wanted() Perms { return q.Perms }
+func (UnixRequest) class() (name, since string)      { return "unix", "3.0" }
+func (q UnixRequest) wanted() Perms                  { return q.Perms }
+func (q UnixRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
 
 // unixLocal and unixPeer are the permissions on the socket itself and on the
 // pair of sockets: af_unix.cc of apparmor_parser.
@@ -75,6 +77,19 @@ func (p *parser) unixRule(h Header) Rule {
 		p.errorf(p.at(at), "bad-condition", "%s cannot be used with peer conditions", bad.Words())
 	}
 	return r
+}
+
+func (r *UnixRule) resolve(by *resolver) Rule {
+	c := *r
+	if c.Perms == Create { // at which a socket has no address
+		by.unread(&c.Addr)
+	} else {
+		by.address(&c.Addr)
+	}
+	by.address(&c.PeerAddr)
+	by.label(&c.Label)
+	by.label(&c.PeerLabel)
+	return &c
 }
 
 // unread keeps text that does not end up in the compiled policy. The parser
@@ -145,6 +160,18 @@ func matchUnixAddr(p *Pattern, addr string) bool {
 
 var autobound = &Pattern{Source: "auto", Expanded: []string{"@[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]"}}
 
+func (q UnixRequest) rule(Transition) string {
+	peer := joinList(condition("label=", quoteIf(q.PeerLabel)), condition("addr=", quoteIf(q.PeerAddr)))
+	if peer != "" {
+		peer = "peer=(" + peer + ")"
+	}
+	addr := q.Addr
+	if addr == "none" && q.PeerAddr != "" {
+		addr = "" // the socket of a client, which rules name by its peer
+	}
+	return joinWords("unix", "("+q.Perms.Words()+")", condition("type=", q.Type), condition("addr=", quoteIf(addr)), peer) + ","
+}
+
 func (r *UnixRule) cells(c *celler) {
 	unixCells(c, r)
 	for _, typ := range orAll(r.Type, slices.Sorted(maps.Keys(socketTypes))) {
@@ -171,6 +198,24 @@ func unixCells(c *celler, r *UnixRule) {
 		names(c, r.PeerLabel, func(r *UnixRule) *Pattern { return r.PeerLabel }, func(q UnixRequest) string { return q.PeerLabel }))
 }
 
+// subject drops what rules do not look at; see ask.
+func (q UnixRequest) subject() Request {
+	if q.Perms == Create {
+		q.Addr, q.Label = "", ""
+	}
+	if q.Perms&unixPeer == 0 {
+		q.PeerAddr, q.PeerLabel = "", ""
+	}
+	q.Perms = 0
+	return q
+}
+
+func (q UnixRequest) variant() variant {
+	return variant{func() Request { return q }, &q.Perms, []variedField{
+		{&q.Type, slices.Sorted(maps.Keys(socketTypes))}, {&q.Addr, nil}, {&q.Label, nil}, {&q.PeerAddr, nil}, {&q.PeerLabel, nil},
+	}}
+}
+
 // narrow takes a unix rule apart. What an address is not cannot be written, so
 // addresses must be literal where they count.
 func (r *UnixRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
@@ -195,51 +240,4 @@ func (r *UnixRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool
 		{key: "label=", value: q.Label, glob: r.Label, ignored: !local},
 		{key: "addr=", peer: true, value: q.PeerAddr, glob: r.PeerAddr, kind: addressText, ignored: !peer},
 		{key: "label=", peer: true, value: q.PeerLabel, glob: r.PeerLabel, ignored: !peer}}})
-}
-
-func (q UnixRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
-
-func (q UnixRequest) rule(Transition) string {
-	peer := joinList(condition("label=", quoteIf(q.PeerLabel)), condition("addr=", quoteIf(q.PeerAddr)))
-	if peer != "" {
-		peer = "peer=(" + peer + ")"
-	}
-	addr := q.Addr
-	if addr == "none" && q.PeerAddr != "" {
-		addr = "" // the socket of a client, which rules name by its peer
-	}
-	return joinWords("unix", "("+q.Perms.Words()+")", condition("type=", q.Type), condition("addr=", quoteIf(addr)), peer) + ","
-}
-
-func (UnixRequest) class() (name, since string) { return "unix", "3.0" }
-
-// subject drops what rules do not look at; see ask.
-func (q UnixRequest) subject() Request {
-	if q.Perms == Create {
-		q.Addr, q.Label = "", ""
-	}
-	if q.Perms&unixPeer == 0 {
-		q.PeerAddr, q.PeerLabel = "", ""
-	}
-	q.Perms = 0
-	return q
-}
-
-func (q UnixRequest) variant() variant {
-	return variant{func() Request { return q }, &q.Perms, []variedField{
-		{&q.Type, slices.Sorted(maps.Keys(socketTypes))}, {&q.Addr, nil}, {&q.Label, nil}, {&q.PeerAddr, nil}, {&q.PeerLabel, nil},
-	}}
-}
-
-func (r *UnixRule) resolve(by *resolver) Rule {
-	c := *r
-	if c.Perms == Create { // at which a socket has no address
-		by.unread(&c.Addr)
-	} else {
-		by.address(&c.Addr)
-	}
-	by.address(&c.PeerAddr)
-	by.label(&c.Label)
-	by.label(&c.PeerLabel)
-	return &c
 }

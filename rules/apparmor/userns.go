@@ -12,7 +12,11 @@ const UsernsPerms = Create
 // A UsernsRequest is the creation of a user namespace.
 type UsernsRequest struct{}
 
-func (UsernsRequest) wanted() Perms { return UsernsPerms }
+func (UsernsRequest) class() (name, since string)      { return "userns", "4.0" }
+func (UsernsRequest) wanted() Perms                    { return UsernsPerms }
+func (q UsernsRequest) subject() Request               { return q }
+func (q UsernsRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
+func (q UsernsRequest) variant() variant               { return variant{request: func() Request { return q }} }
 
 // usernsRule reads userns [create].
 func (p *parser) usernsRule(h Header) Rule {
@@ -22,6 +26,8 @@ func (p *parser) usernsRule(h Header) Rule {
 	return &UsernsRule{Header: h, Perms: UsernsPerms}
 }
 
+func (r *UsernsRule) resolve(*resolver) Rule { c := *r; return &c }
+
 func (UsernsRequest) ask(r Rule) (Perms, []string) {
 	if _, ok := r.(*UsernsRule); ok {
 		return UsernsPerms, nil
@@ -29,19 +35,9 @@ func (UsernsRequest) ask(r Rule) (Perms, []string) {
 	return 0, nil
 }
 
-func (q UsernsRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
-
 func (UsernsRequest) rule(Transition) string {
 	return "userns create,"
 }
-
-func (UsernsRequest) class() (name, since string) { return "userns", "4.0" }
-
-func (q UsernsRequest) subject() Request { return q }
-
-func (q UsernsRequest) variant() variant { return variant{request: func() Request { return q }} }
-
-func (r *UsernsRule) resolve(*resolver) Rule { c := *r; return &c }
 
 func (*UsernsRule) cells(c *celler) { c.add(UsernsRequest{}) }
 
