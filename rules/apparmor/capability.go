@@ -70,9 +70,7 @@ func (q CapabilityRequest) ask(r Rule) (Perms, []string) {
 	return 0, nil
 }
 
-func (q CapabilityRequest) rule(Transition) string {
-	return "capability " + q.Name + ","
-}
+func (q CapabilityRequest) rule(Transition) string { return "capability " + q.Name + "," }
 
 func (r *CapabilityRule) cells(c *celler) {
 	for _, name := range orAll(r.Names, capabilities) {
@@ -105,23 +103,12 @@ func (r *CapabilityRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, o
 
 // lintShadowedCapabilities finds capabilities that are both allowed and denied.
 func lintShadowedCapabilities(p *Profile) []rules.Diagnostic {
-	var out []rules.Diagnostic
-	for _, r := range p.Rules {
-		a, ok := r.(*CapabilityRule)
-		if !ok || a.Deny || !own(a) {
-			continue
+	return lintShadowedBy(p, func(a, d *CapabilityRule) string {
+		if both := bothCapabilities(a, d); both != "" {
+			return "capability " + both
 		}
-		for _, r := range p.Rules {
-			d, ok := r.(*CapabilityRule)
-			if !ok || !d.Deny || d.Priority < a.Priority {
-				continue
-			}
-			if lost := bothCapabilities(a, d); lost != "" {
-				out = append(out, shadowedBy(a, d, "capability "+lost))
-			}
-		}
-	}
-	return out
+		return ""
+	})
 }
 
 // bothCapabilities names the capabilities that two rules share.

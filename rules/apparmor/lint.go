@@ -16,14 +16,14 @@ import (
 // does something else than it seems to; a Note may be on purpose. Rules that
 // come from included files are judged only where they meet the profile's own.
 func Lint(p *Policy) []rules.Diagnostic {
-	checks := []func(*Profile) []rules.Diagnostic{
+	lints := []func(*Profile) []rules.Diagnostic{
 		lintShadowed, lintShadowedCapabilities, lintShadowedNetwork, lintSilentStart, lintSubsumed, lintUnmatchable,
 		lintMergedUsr, lintExecTargets, lintExecConflicts, lintDisconnected,
 	}
 	diags := lintABI(p)
 	for _, prof := range p.Profiles {
-		for _, check := range checks {
-			diags = append(diags, check(prof)...)
+		for _, lint := range lints {
+			diags = append(diags, lint(prof)...)
 		}
 	}
 	slices.SortStableFunc(diags, func(a, b rules.Diagnostic) int {
@@ -183,6 +183,28 @@ func logDeny(d *FileRule) rules.Fix {
 	at.Span.End = at.Span.Start
 	return rules.Fix{Message: "log what this rule refuses, to see it", Rule: text[:n] + "audit " + text[n:],
 		Edits: []rules.Edit{{At: at, New: "audit "}}, Reason: "it grants nothing"}
+}
+
+// lintShadowedBy finds rules of a class other than files from which deny rules of
+// that class take something, which lost names.
+func lintShadowedBy[R Rule](p *Profile, lost func(allow, deny R) string) []rules.Diagnostic {
+	var out []rules.Diagnostic
+	for _, r := range p.Rules {
+		a, ok := r.(R)
+		if !ok || a.Head().Deny || !own(a) {
+			continue
+		}
+		for _, r := range p.Rules {
+			d, ok := r.(R)
+			if !ok || !d.Head().Deny || d.Head().Priority < a.Head().Priority {
+				continue
+			}
+			if what := lost(a, d); what != "" {
+				out = append(out, shadowedBy(a, d, what))
+			}
+		}
+	}
+	return out
 }
 
 // shadowedBy reports a rule other than for files that a deny rule takes from.

@@ -261,9 +261,7 @@ func matchAddr(a NetworkAddr, ip, port string) bool {
 	return ok && err == nil && err1 == nil && err2 == nil && l <= n && n <= h
 }
 
-func (q NetworkRequest) rule(Transition) string {
-	return joinWords("network", q.Family, q.Type) + ","
-}
+func (q NetworkRequest) rule(Transition) string { return joinWords("network", q.Family, q.Type) + "," }
 
 func (r *NetworkRule) cells(c *celler) {
 	families, types := orAll(oneOf(r.Family), slices.Sorted(maps.Keys(families))), orAll(oneOf(r.Type), slices.Sorted(maps.Keys(socketTypes)))
@@ -338,19 +336,12 @@ func (r *NetworkRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok b
 
 // lintShadowedNetwork finds network rules whose sockets are all denied.
 func lintShadowedNetwork(p *Profile) []rules.Diagnostic {
-	var out []rules.Diagnostic
-	for _, r := range p.Rules {
-		a, ok := r.(*NetworkRule)
-		if !ok || a.Deny || !own(a) {
-			continue
+	return lintShadowedBy(p, func(a, d *NetworkRule) string {
+		if networkCovers(d, a) {
+			return "anything"
 		}
-		for _, r := range p.Rules {
-			if d, ok := r.(*NetworkRule); ok && d.Deny && d.Priority >= a.Priority && networkCovers(d, a) {
-				out = append(out, shadowedBy(a, d, "anything"))
-			}
-		}
-	}
-	return out
+		return ""
+	})
 }
 
 // networkCovers reports whether a rule without conditions covers another.

@@ -35,9 +35,7 @@ func (UsernsRequest) ask(r Rule) (Perms, []string) {
 	return 0, nil
 }
 
-func (UsernsRequest) rule(Transition) string {
-	return "userns create,"
-}
+func (UsernsRequest) rule(Transition) string { return "userns create," }
 
 func (*UsernsRule) cells(c *celler) { c.add(UsernsRequest{}) }
 
