@@ -65,7 +65,7 @@ func (x *Explainer) quietRule(profile *apparmor.Profile, req apparmor.Request) s
 	if profile.HasFlag("audit") {
 		return ""
 	}
-	rule := "deny " + apparmor.RuleFor(withoutExecMode(req), "")
+	rule := "deny " + apparmor.RuleFor(withoutExecMode(req), apparmor.Transition{})
 	if file, ok := req.(apparmor.FileRequest); ok {
 		if k := kindOf(file.Path, clue{}, nil); k.only {
 			rule = strings.Replace(rule, apparmor.QuotePath(file.Path), k.glob, 1)
@@ -109,7 +109,7 @@ func (x *Explainer) candidates(profile *apparmor.Profile, req apparmor.Request, 
 			return nil, []string{"No fix is proposed that leads to unconfined. Let the process change to a profile of its own instead."}
 		}
 	}
-	own := insertFix(profile, apparmor.RuleFor(req, ""), "add a rule for "+subjectOf(req)+" alone")
+	own := insertFix(profile, apparmor.RuleFor(req, apparmor.Transition{}), "add a rule for "+subjectOf(req)+" alone")
 	return append([]rules.Fix{own}, x.abstractionFixes(profile, req)...), nil
 }
 
@@ -172,7 +172,7 @@ func pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, k kind) (ow
 		target = k.glob
 	}
 	add := func(fixes []rules.Fix, glob, message string) []rules.Fix {
-		rule := strings.Replace(fileRule(profile, file, "ix"), apparmor.QuotePath(file.Path), glob, 1)
+		rule := strings.Replace(fileRule(profile, file, inherit), apparmor.QuotePath(file.Path), glob, 1)
 		if strings.HasPrefix(rule, "link ") {
 			return append(fixes, linkFixes(profile, glob+" -> "+target+",", file.Owner, message)...)
 		}
@@ -236,11 +236,14 @@ func linkFixes(profile *apparmor.Profile, pair string, owner bool, message strin
 	return fixes
 }
 
+// inherit is ix: the program stays in the profile.
+var inherit = apparmor.Transition{Mode: apparmor.Inherit}
+
 // fileRule returns the narrowest rule for missing file permissions. A program
 // that is executed must be readable where it keeps the profile; but for one in
 // memory, which attach_disconnected shows as /, that would be the root directory.
-func fileRule(profile *apparmor.Profile, file apparmor.FileRequest, exec string) string {
-	if file.Perms&apparmor.Exec != 0 && exec == "ix" && file.Path != "/" {
+func fileRule(profile *apparmor.Profile, file apparmor.FileRequest, exec apparmor.Transition) string {
+	if file.Perms&apparmor.Exec != 0 && exec.Mode == apparmor.Inherit && file.Path != "/" {
 		read := file
 		read.Perms = apparmor.Read
 		if profile.Decide(read).Unmatched != 0 {
@@ -263,9 +266,9 @@ func execFixes(profile *apparmor.Profile, file apparmor.FileRequest) []rules.Fix
 		}
 		switch other.Parent {
 		case profile:
-			fixes = append(fixes, insertFix(profile, fileRule(profile, file, "Cx"), "run it under the child profile that is there for it (Cx): "+other.Name))
+			fixes = append(fixes, insertFix(profile, fileRule(profile, file, apparmor.Transition{Mode: apparmor.ToChild}), "run it under the child profile that is there for it (Cx): "+other.Name))
 		case nil:
-			fixes = append(fixes, insertFix(profile, fileRule(profile, file, "Px"), "run it under a profile of its own (Px): "+other.Name+", which must be loaded"))
+			fixes = append(fixes, insertFix(profile, fileRule(profile, file, apparmor.Transition{Mode: apparmor.ToProfile}), "run it under a profile of its own (Px): "+other.Name+", which must be loaded"))
 		}
 	}
 	return fixes
@@ -281,7 +284,7 @@ func permsFix(profile *apparmor.Profile, rule *apparmor.FileRule, perms apparmor
 		if perms != apparmor.Exec {
 			return rules.Fix{}, false
 		}
-		edit, text, ok := rule.SetExec("ix")
+		edit, text, ok := rule.SetExec(inherit)
 		return rules.Fix{Message: "add ix to this rule", Rule: text, Edits: []rules.Edit{edit}}, ok
 	}
 	edit, text, ok := rule.AddPerms(perms)
@@ -309,7 +312,7 @@ func insertFix(profile *apparmor.Profile, rule, message string) rules.Fix {
 
 // rlimitFixes proposes to raise the limit that the profile sets, or to set it.
 func rlimitFixes(profile *apparmor.Profile, r apparmor.RlimitRequest) []rules.Fix {
-	text := apparmor.RuleFor(r, "")
+	text := apparmor.RuleFor(r, apparmor.Transition{})
 	for _, rule := range profile.Rules {
 		limit, ok := rule.(*apparmor.RlimitRule)
 		if ok && limit.Name == r.Name && !limit.Shared {
@@ -360,11 +363,11 @@ func (x *Explainer) attachedRule(profile *apparmor.Profile, req apparmor.FileReq
 // the profile under no_new_privs, or to fall back to that where the target is not
 // loaded.
 func (f *Explained) transitionFix(x *Explainer, profile *apparmor.Profile, rule *apparmor.FileRule) {
-	mode, message := "ix", "stay in this profile"
+	exec, message := inherit, "stay in this profile"
 	if f.Denial.AppArmor.Info == transitionNotFound {
-		mode, message = rule.Exec.OrInherit(), "stay in this profile where the target is not loaded"
+		exec, message = rule.Exec.OrInherit(), "stay in this profile where the target is not loaded"
 	}
-	edits, text := execEdits(profile, rule, f.Denial.AppArmor.Name, mode, rule.Exec.Target)
+	edits, text := execEdits(profile, rule, f.Denial.AppArmor.Name, exec)
 	fix := rules.Fix{
 		Message: message,
 		Rule:    text,
@@ -388,7 +391,7 @@ func (f *Explained) linkFix(x *Explainer, profile *apparmor.Profile) {
 	if target == nil || link == nil {
 		return
 	}
-	edits, text := execEdits(profile, link, a.Name, target.Exec.String(), target.Exec.Target)
+	edits, text := execEdits(profile, link, a.Name, target.Exec)
 	if len(edits) == 0 || !x.changesExec(edits, profile) {
 		return
 	}
@@ -414,22 +417,18 @@ func execRule(profile *apparmor.Profile, path string) *apparmor.FileRule {
 
 // execEdits returns the edits that have one program run in another mode than the
 // rule that decides it now says, and the rule that does so: that one changed if
-// it names the program alone, else a new one, which wins over a glob. target is
-// where px and cx lead, nil if they name none.
-func execEdits(profile *apparmor.Profile, rule *apparmor.FileRule, path, mode string, target *apparmor.Pattern) ([]rules.Edit, string) {
+// it names the program alone, else a new one, which wins over a glob.
+func execEdits(profile *apparmor.Profile, rule *apparmor.FileRule, path string, exec apparmor.Transition) ([]rules.Edit, string) {
 	if rule.Path != nil {
 		if _, literal := rule.Path.Literal(); literal {
-			if mode != "ix" && target != rule.Exec.Target {
+			if exec.Mode != apparmor.Inherit && exec.Target != rule.Exec.Target {
 				return nil, "" // the rule keeps its own
 			}
-			edits, text, _ := rule.ChangeExec(mode)
+			edits, text, _ := rule.ChangeExec(exec)
 			return edits, text
 		}
 	}
-	text := apparmor.RuleFor(apparmor.FileRequest{Path: path, Perms: apparmor.Exec}, mode)
-	if target != nil && mode != "ix" {
-		text = strings.TrimSuffix(text, ",") + " -> " + target.At.Text() + ","
-	}
+	text := apparmor.RuleFor(apparmor.FileRequest{Path: path, Perms: apparmor.Exec}, exec)
 	return insertFix(profile, text, "").Edits, text
 }
 
@@ -580,10 +579,10 @@ func (x *Explainer) allowToo(fix rules.Fix, profile *apparmor.Profile, req appar
 	if d.Unmatched == 0 {
 		return fix
 	}
-	rule := apparmor.RuleFor(req, "ix")
+	rule := apparmor.RuleFor(req, inherit)
 	if file, ok := req.(apparmor.FileRequest); ok {
 		file.Perms = d.Unmatched
-		rule = fileRule(profile, file, "ix")
+		rule = fileRule(profile, file, inherit)
 		if file.Owner {
 			rule = "owner " + rule
 		}

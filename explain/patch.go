@@ -465,7 +465,7 @@ func (b *patcher) propose(d *draft, w *want) (rules.Fix, bool) {
 // globFix is the rule for names that several denials have in common.
 func globFix(profile *apparmor.Profile, w *want) rules.Fix {
 	file := w.requests[0].(apparmor.FileRequest)
-	rule := strings.Replace(apparmor.RuleFor(file, "ix"), apparmor.QuotePath(file.Path), w.glob, 1)
+	rule := strings.Replace(apparmor.RuleFor(file, inherit), apparmor.QuotePath(file.Path), w.glob, 1)
 	if file.Owner {
 		rule = "owner " + rule
 	}

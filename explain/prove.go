@@ -148,7 +148,7 @@ func gainWords(g apparmor.Gain) string {
 		}
 		return "a change to profile " + req.Target
 	}
-	return "everything else that `" + ruleText(g.Rule) + "` names, such as `" + apparmor.RuleFor(g.Example, "ix") + "`"
+	return "everything else that `" + ruleText(g.Rule) + "` names, such as `" + apparmor.RuleFor(g.Example, inherit) + "`"
 }
 
 func fileGainWords(g apparmor.Gain, req apparmor.FileRequest, whose string) string {
@@ -157,8 +157,8 @@ func fileGainWords(g apparmor.Gain, req apparmor.FileRequest, whose string) stri
 		perms &^= apparmor.Append // which w includes
 	}
 	what := perms.String()
-	if g.Exec != "" {
-		what = "execution by " + g.Exec
+	if g.Exec != nil {
+		what = "execution by " + g.Exec.String()
 	}
 	switch {
 	case req.Target != "":

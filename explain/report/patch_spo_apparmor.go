@@ -384,7 +384,7 @@ func (a *abstract) differences(p *apparmor.Profile) (lines []string) {
 
 // exampleOf is an access of a gain in the words of a rule.
 func exampleOf(g apparmor.Gain) string {
-	return strings.TrimSuffix(apparmor.RuleFor(g.Example, "ix"), ",")
+	return strings.TrimSuffix(apparmor.RuleFor(g.Example, apparmor.Transition{Mode: apparmor.Inherit}), ",")
 }
 
 // load reads what the operator makes of the abstract, with the abstractions and

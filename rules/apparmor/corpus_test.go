@@ -110,8 +110,8 @@ func checkRecord(t *testing.T, before *Policy, scenario string, f map[string]str
 	d := prof.Decide(req)
 	switch {
 	case f["apparmor"] == "AUDIT":
-		assert.Equal(t, wanted(req), d.Granted)
-		assert.Equal(t, wanted(req), d.Audited)
+		assert.Equal(t, req.wanted(), d.Granted)
+		assert.Equal(t, req.wanted(), d.Audited)
 		return false
 	case notByRules[scenario] != "":
 		return false
@@ -175,9 +175,9 @@ func requestOf(f map[string]string) Request {
 	case "pivotroot":
 		return PivotRootRequest{NewRoot: f["name"], OldRoot: f["srcname"]}
 	case "ptrace":
-		return PtraceRequest{Perms: permNames[modePtrace][f["denied_mask"]], Peer: f["peer"]}
+		return PtraceRequest{Perms: ptraceWords.perms[f["denied_mask"]], Peer: f["peer"]}
 	case "signal":
-		return SignalRequest{Perms: permNames[modeSignal][f["denied_mask"]], Signal: f["signal"], Peer: f["peer"]}
+		return SignalRequest{Perms: signalWords.perms[f["denied_mask"]], Signal: f["signal"], Peer: f["peer"]}
 	case "change_profile":
 		return ChangeProfileRequest{Target: f["name"]}
 	case "setrlimit":

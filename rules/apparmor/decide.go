@@ -8,140 +8,6 @@ import (
 	"sync"
 )
 
-// A Request is one access to decide on: a FileRequest, CapabilityRequest,
-// NetworkRequest, MountRequest, PivotRootRequest, PtraceRequest, SignalRequest,
-// UnixRequest, DBusRequest, ChangeProfileRequest, RlimitRequest, UsernsRequest,
-// MqueueRequest or IOUringRequest.
-//
-// Permissions are those of policy, not the letters of a log record: c and d of
-// requested_mask= are Write here, and translating them is the caller's part.
-type Request interface{ request() }
-
-// Access is the permission of the classes that have only one: capability,
-// mount, pivot_root, change_profile and rlimit.
-const Access Perms = 1 << 31
-
-// A FileRequest is an access to a file by its path.
-type FileRequest struct {
-	Path  string // as the kernel sees it; a directory ends in /
-	Perms Perms  // of FilePerms
-	Owner bool   // the task's fsuid is the file's uid
-	// Target is the existing file of a hard link whose new name is Path. Without
-	// it, a request for Link is answered for the new name alone.
-	Target string
-}
-
-// A CapabilityRequest is the use of a capability.
-type CapabilityRequest struct {
-	Name string // lower case without cap_, such as net_admin
-}
-
-// A NetworkRequest is the use of a socket.
-type NetworkRequest struct {
-	Family string // inet, unix, netlink, ...
-	Type   string // stream, dgram, raw, ...
-	Perms  Perms  // of NetworkPerms, 0 for all: only rules of AppArmor 4 tell them apart
-	// What rules of AppArmor 4 can ask for; "" is unknown, and matches none of
-	// these conditions.
-	IP, Port, PeerIP, PeerPort string
-}
-
-// A MountRequest is a mount(2) or umount(2).
-type MountRequest struct {
-	// Op is mount, remount, bind, move or umount. remount, bind and move add the
-	// flag of that name.
-	Op     string
-	Source string   // device, or directory of bind and move
-	Target string   // mount point, ending in /
-	Fstype string   // of a new mount
-	Flags  []string // as the kernel logs them or a rule writes them: ro, nosuid, rbind, ...
-	Data   string   // file system options
-}
-
-// A PivotRootRequest is a pivot_root(2).
-type PivotRootRequest struct {
-	NewRoot, OldRoot string
-}
-
-// A PtraceRequest is one side of a ptrace(2) or of a read in /proc that is
-// checked like one.
-type PtraceRequest struct {
-	Perms Perms  // of PtracePerms
-	Peer  string // label of the other task
-}
-
-// A SignalRequest is one side of a kill(2).
-type SignalRequest struct {
-	Perms  Perms  // of SignalPerms
-	Signal string // term, rtmin+8, exists
-	Peer   string // label of the other task
-}
-
-// A UnixRequest is a use of an abstract or anonymous unix socket, on kernels
-// that tell their addresses apart. The others check it as a NetworkRequest.
-type UnixRequest struct {
-	Perms     Perms  // of UnixPerms
-	Type      string // stream, dgram, seqpacket
-	Addr      string // @name, none, or "" when the socket is to be bound by the kernel
-	Label     string // of the socket
-	PeerAddr  string // of send, receive, connect, accept
-	PeerLabel string
-}
-
-// A DBusRequest is what dbus-daemon asks about a message, a name or a monitor.
-type DBusRequest struct {
-	Perms                        Perms // one of Send, Receive, Bind, Eavesdrop
-	Bus, Path, Interface, Member string
-	Name                         string // to own, or of the other side
-	PeerLabel                    string
-}
-
-// A ChangeProfileRequest is a change of profile that the task asked for.
-type ChangeProfileRequest struct {
-	Target    string // a profile, or &profile to stack
-	Namespace string // if it is not the task's own
-	// OnExec is the program with whose execution the change takes place, or "".
-	OnExec string
-}
-
-// An RlimitRequest is a setrlimit(2).
-type RlimitRequest struct {
-	Name  string // nofile
-	Value uint64 // the new hard limit, in the unit of setrlimit(2)
-}
-
-// A UsernsRequest is the creation of a user namespace.
-type UsernsRequest struct{}
-
-// A MqueueRequest is a use of a message queue.
-type MqueueRequest struct {
-	Perms Perms
-	Type  string // posix or sysv
-	Name  string // /name, or the System V key
-	Label string
-}
-
-// An IOUringRequest is a use of io_uring.
-type IOUringRequest struct {
-	Perms Perms
-	Label string
-}
-
-func (FileRequest) request()          {}
-func (CapabilityRequest) request()    {}
-func (NetworkRequest) request()       {}
-func (MountRequest) request()         {}
-func (PivotRootRequest) request()     {}
-func (PtraceRequest) request()        {}
-func (SignalRequest) request()        {}
-func (UnixRequest) request()          {}
-func (DBusRequest) request()          {}
-func (ChangeProfileRequest) request() {}
-func (RlimitRequest) request()        {}
-func (UsernsRequest) request()        {}
-func (MqueueRequest) request()        {}
-func (IOUringRequest) request()       {}
-
 // A Decision is what a profile answers to a request. Every permission asked for
 // is in exactly one of Granted, Refused and Unmatched.
 type Decision struct {
@@ -185,57 +51,13 @@ func (d *Decision) Logged() Perms { return (d.Refused | d.Unmatched) &^ d.quiet 
 func (p *Profile) Decide(req Request) Decision {
 	d := Decision{profile: p, req: req}
 	if p.HasFlag("unconfined") {
-		d.Granted, d.Permitted = wanted(req), true
+		d.Granted, d.Permitted = req.wanted(), true
 		d.Notes = append(d.Notes, "the profile is unconfined: flags=(unconfined) mediates nothing")
 		return d
 	}
-	switch r := req.(type) {
-	case FileRequest:
-		p.decideFile(r, &d)
-	case RlimitRequest:
-		p.decideRlimit(r, &d)
-	case ChangeProfileRequest:
-		p.decideChangeProfile(r, &d)
-	case PtraceRequest:
-		p.decidePeer(r.Peer, func(peer string) Request { r.Peer = peer; return r }, &d)
-	case SignalRequest:
-		p.decidePeer(r.Peer, func(peer string) Request { r.Peer = peer; return r }, &d)
-	case MountRequest:
-		p.decideOther(req, &d)
-		noteRemount(r, &d)
-	default:
-		p.decideOther(req, &d)
-	}
+	req.decide(p, &d)
 	p.noteABI(req, &d)
 	return d
-}
-
-// wanted returns the permissions that a request asks for.
-func wanted(req Request) Perms {
-	switch r := req.(type) {
-	case FileRequest:
-		return r.Perms
-	case NetworkRequest:
-		if r.Perms == 0 {
-			return NetworkPerms
-		}
-		return r.Perms
-	case PtraceRequest:
-		return r.Perms
-	case SignalRequest:
-		return r.Perms
-	case UnixRequest:
-		return r.Perms
-	case DBusRequest:
-		return r.Perms
-	case UsernsRequest:
-		return UsernsPerms
-	case MqueueRequest:
-		return r.Perms
-	case IOUringRequest:
-		return r.Perms
-	}
-	return Access
 }
 
 // A vote is what one rule says to a request.
@@ -346,13 +168,14 @@ type decider struct {
 	lost   []*FileRule   // see merged
 
 	othersOnce sync.Once
-	others     []Rule // all but file, link and change_profile rules
+	others     []Rule // those that are not compiled, and all rules
 }
 
 // A layer is file rules compiled to an automaton, whose tags index the entries.
 type layer struct {
 	files   *automaton
-	entries []fileEntry // see decide_file.go
+	entries []fileEntry
+	lost    []*FileRule // that apparmor_parser drops; see merged
 }
 
 // Reuse lets the profile answer with what another text of the same profile has
@@ -370,10 +193,10 @@ func (p *Profile) compile() *decider {
 		if base != nil && p.compileFrom(base) {
 			return
 		}
-		l, lost := p.layer(p.Rules)
+		l := p.layer(p.Rules)
 		p.addImplied(&l)
 		l.files.freeze()
-		d.layers, d.lost = []layer{l}, lost
+		d.layers, d.lost = []layer{l}, l.lost
 	})
 	return &p.decider
 }
@@ -405,7 +228,7 @@ func (p *Profile) compileFrom(base *Profile) bool {
 		}
 	}
 	from := base.compile()
-	l, lost := p.layer(added)
+	l := p.layer(added)
 	l.files.freeze()
 	d := &p.decider
 	d.layers = append(slices.Clip(from.layers), l)
@@ -416,30 +239,28 @@ func (p *Profile) compileFrom(base *Profile) bool {
 	for _, r := range removed {
 		d.gone[r] = true
 	}
-	d.lost = append(slices.Clip(from.lost), lost...)
+	d.lost = append(slices.Clip(from.lost), l.lost...)
 	return true
 }
 
-// layer compiles file rules; its automaton is not frozen yet. lost are those
-// among them that apparmor_parser drops.
-func (p *Profile) layer(list []Rule) (l layer, lost []*FileRule) {
-	l.files = newAutomaton()
+// layer compiles those rules that are; its automaton is not frozen yet.
+func (p *Profile) layer(list []Rule) layer {
+	l := layer{files: newAutomaton()}
 	merged := p.merged()
 	for _, r := range list {
-		switch r := r.(type) {
-		case *FileRule:
-			if l.addFile(r, merged) {
-				lost = append(lost, r)
-			}
-		case *LinkRule:
-			l.addLink(r)
-		case *ChangeProfileRule:
-			l.addChangeProfile(r, r)
-		case *AllRule:
-			l.addAll(r)
+		if r, ok := r.(compiledRule); ok {
+			r.compile(&l, merged)
 		}
 	}
-	return l, lost
+	return l
+}
+
+// A compiledRule is a rule that the automaton of file names holds. The others
+// are asked in turn.
+type compiledRule interface {
+	Rule
+	// compile adds the rule to a layer, without what merged says is lost.
+	compile(l *layer, merged map[mergeKey]bool)
 }
 
 // others returns the rules of all classes but files. They need no compiling, so
@@ -447,9 +268,8 @@ func (p *Profile) layer(list []Rule) (l layer, lost []*FileRule) {
 func (p *Profile) others() []Rule {
 	p.decider.othersOnce.Do(func() {
 		for _, r := range p.Rules {
-			switch r.(type) {
-			case *FileRule, *LinkRule, *ChangeProfileRule:
-			default:
+			_, compiled := r.(compiledRule)
+			if _, all := r.(*AllRule); all || !compiled {
 				p.decider.others = append(p.decider.others, r)
 			}
 		}
@@ -457,16 +277,16 @@ func (p *Profile) others() []Rule {
 	return p.decider.others
 }
 
-// decideOther decides the classes whose rules are few enough to ask in turn.
-func (p *Profile) decideOther(req Request, d *Decision) {
-	want := wanted(req)
+// askInTurn decides the classes whose rules are few enough to ask in turn.
+func (p *Profile) askInTurn(req Request, d *Decision) {
+	want := req.wanted()
 	var votes []vote
 	for _, r := range p.others() {
 		if _, ok := r.(*AllRule); ok {
 			votes = append(votes, voteOf(r, want))
 			continue
 		}
-		if perms, diff := answer(r, req); len(diff) == 0 && perms&want != 0 {
+		if perms, diff := req.ask(r); len(diff) == 0 && perms&want != 0 {
 			votes = append(votes, voteOf(r, perms))
 		}
 	}
@@ -476,19 +296,19 @@ func (p *Profile) decideOther(req Request, d *Decision) {
 	d.settle(want, votes)
 }
 
-// decidePeer decides on a request to a peer. When the peer is a stack of
+// askPeer decides on a request to a peer. When the peer is a stack of
 // profiles a//&b, the rules must allow the whole or each part of it:
 // aa_label_match() in security/apparmor/label.c.
-func (p *Profile) decidePeer(peer string, with func(peer string) Request, d *Decision) {
-	p.decideOther(with(peer), d)
+func (p *Profile) askPeer(peer string, with func(peer string) Request, d *Decision) {
+	p.askInTurn(with(peer), d)
 	if d.Refused|d.Unmatched == 0 || !strings.Contains(peer, "//&") {
 		return
 	}
-	want := wanted(d.req)
+	want := d.req.wanted()
 	all := Decision{Granted: want, Audited: want, quiet: want, profile: p, req: d.req}
 	for _, part := range strings.Split(peer, "//&") {
 		one := Decision{profile: p}
-		p.decideOther(with(part), &one)
+		p.askInTurn(with(part), &one)
 		all.Granted &= one.Granted
 		all.Audited &= one.Audited
 		all.Refused |= one.Refused
@@ -506,31 +326,11 @@ func (p *Profile) decidePeer(peer string, with func(peer string) Request, d *Dec
 // defaultAllow is the rule that flags=(default_allow) adds, below all priorities.
 var defaultAllow = vote{perms: ^Perms(0), priority: -1001}
 
-// youngClass returns the class of a request that not every feature ABI knows,
-// and the first abi/ file of AppArmor that does.
-func youngClass(req Request) (class, since string) {
-	switch req.(type) {
-	case NetworkRequest:
-		return "network", "3.0"
-	case UnixRequest:
-		return "unix", "3.0"
-	case DBusRequest:
-		return "dbus", "3.0"
-	case UsernsRequest:
-		return "userns", "4.0"
-	case MqueueRequest:
-		return "mqueue", "4.0"
-	case IOUringRequest:
-		return "io_uring", "4.0"
-	}
-	return "", ""
-}
-
 // noteABI says of a refusal when the policy ABI may keep the kernel from
 // mediating the class at all.
 func (p *Profile) noteABI(req Request, d *Decision) {
-	class, since := youngClass(req)
-	if class == "" || d.Refused|d.Unmatched == 0 || p.Policy == nil {
+	class, since := req.class()
+	if since == "" || d.Refused|d.Unmatched == 0 || p.Policy == nil {
 		return
 	}
 	if p.Policy.ABI == nil {
@@ -542,4 +342,20 @@ func (p *Profile) noteABI(req Request, d *Decision) {
 	if strings.HasPrefix(name, "kernel-5.4") || name < since && name[0] >= '0' && name[0] <= '9' {
 		d.Notes = append(d.Notes, "abi "+name+" does not know "+class+" rules: the kernel does not mediate them for this profile")
 	}
+}
+
+// A field is one condition of a rule, and whether the request meets it.
+type field struct {
+	name  string
+	match bool
+}
+
+// compareAll returns the names of the fields that do not match.
+func compareAll(fields ...field) (diff []string) {
+	for _, f := range fields {
+		if !f.match {
+			diff = append(diff, f.name)
+		}
+	}
+	return diff
 }

@@ -217,9 +217,9 @@ func TestDecideOtherClasses(t *testing.T) {
 	for _, test := range tests {
 		p := profileOf(t, "", test.body)
 		d := p.Decide(test.req)
-		assert.Equal(t, test.granted, d.Granted == wanted(test.req), "%s: %+v", test.body, test.req)
+		assert.Equal(t, test.granted, d.Granted == test.req.wanted(), "%s: %+v", test.body, test.req)
 		assert.Equal(t, test.granted, d.Permitted)
-		assert.Equal(t, wanted(test.req), d.Granted|d.Refused|d.Unmatched)
+		assert.Equal(t, test.req.wanted(), d.Granted|d.Refused|d.Unmatched)
 		if test.granted {
 			assert.Empty(t, d.Near())
 		}
@@ -323,7 +323,7 @@ func FuzzDecide(f *testing.F) {
 				UsernsRequest{}, MqueueRequest{Perms: Read, Name: path}, IOUringRequest{Perms: SQPoll},
 			} {
 				d := p.Decide(req)
-				require.Equal(t, wanted(req), d.Granted|d.Refused|d.Unmatched)
+				require.Equal(t, req.wanted(), d.Granted|d.Refused|d.Unmatched)
 				require.Zero(t, d.Granted&d.Refused|d.Granted&d.Unmatched|d.Refused&d.Unmatched)
 				require.LessOrEqual(t, len(d.Near()), maxNear)
 			}

@@ -17,10 +17,16 @@ type Gain struct {
 	Others  bool    // by everybody but the owner of the file, who had it
 	Example Request // a shortest of them, with Perms
 	Single  bool    // the example is all there is
-	// Exec is how a program that could be executed before is executed now, such
-	// as "ix in place of Px"; Perms is Exec then. It is "" for other gains.
-	Exec string
+	// Exec is how a program that could be executed before is executed now; Perms
+	// is Exec then. It is nil for other gains.
+	Exec *ExecChange
 }
+
+// An ExecChange is two transitions of one program.
+type ExecChange struct{ From, To Transition }
+
+// String returns the change in words, such as "ix in place of Px".
+func (c *ExecChange) String() string { return c.To.words() + " in place of " + c.From.words() }
 
 // maxGainWork bounds one comparison, in visits of a state by a byte. Rules as
 // people write them need some thousand.
@@ -84,10 +90,10 @@ type gainStep struct {
 func fileGains(before, after *Profile, removed, added []Rule, wanted []Request) ([]Gain, bool) {
 	w := &gainWalk{seen: map[string]bool{}, wanted: map[int32]Request{}}
 	differing := slices.Concat(removed, added)
-	if !slices.ContainsFunc(differing, isFileRule) {
+	if !slices.ContainsFunc(differing, isCompiled) {
 		return nil, true
 	}
-	w.delta, _ = after.layer(differing)
+	w.delta = after.layer(differing)
 	after.addImplied(&w.delta)
 	for _, req := range wanted {
 		if key := keyOfRequest(req); key != "" {
@@ -109,12 +115,9 @@ func fileGains(before, after *Profile, removed, added []Rule, wanted []Request) 
 	return w.gains, complete
 }
 
-func isFileRule(r Rule) bool {
-	switch r.(type) {
-	case *FileRule, *LinkRule, *ChangeProfileRule, *AllRule:
-		return true
-	}
-	return false
+func isCompiled(r Rule) bool {
+	_, ok := r.(compiledRule)
+	return ok
 }
 
 // keyOfRequest is what the automaton of a profile is asked for a request.
@@ -319,7 +322,7 @@ func (w *gainWalk) gain(i int, perms Perms, owner, others bool) {
 	single := isSingle(rule) || w.at != nil // a wanted name is told from all others
 	example := exampleOf(spellStep(w.queue, i), perms, owner)
 	k := slices.IndexFunc(w.gains, func(g Gain) bool {
-		return g.Rule == rule && g.Owner == (owner && !others) && g.Others == (others && !owner) && g.Exec == "" &&
+		return g.Rule == rule && g.Owner == (owner && !others) && g.Others == (others && !owner) && g.Exec == nil &&
 			(w.at == nil && g.Single == isSingle(rule) || g.Single && g.Example == example)
 	})
 	if k < 0 {
@@ -331,20 +334,12 @@ func (w *gainWalk) gain(i int, perms Perms, owner, others bool) {
 
 // gainExec notes a program that is executed in another way.
 func (w *gainWalk) gainExec(i int, from, to Transition, rule Rule) {
-	text := to.words() + " in place of " + from.words()
-	if slices.ContainsFunc(w.gains, func(g Gain) bool { return g.Rule == rule && g.Exec == text }) {
+	change := &ExecChange{from, to}
+	if slices.ContainsFunc(w.gains, func(g Gain) bool { return g.Rule == rule && g.Exec != nil && g.Exec.String() == change.String() }) {
 		return
 	}
-	w.gains = append(w.gains, Gain{Rule: rule, Perms: Exec, Exec: text,
+	w.gains = append(w.gains, Gain{Rule: rule, Perms: Exec, Exec: change,
 		Example: exampleOf(spellStep(w.queue, i), Exec, true), Single: isSingle(rule)})
-}
-
-// words is the transition with its target.
-func (t Transition) words() string {
-	if t.Target == nil {
-		return t.String()
-	}
-	return t.String() + " -> " + t.Target.Source
 }
 
 // responsible returns the new rule that grants a permission here, else the deny

@@ -1,11 +1,9 @@
 package apparmor
 
 import (
-	"maps"
 	"math/bits"
 	"reflect"
 	"slices"
-	"strconv"
 )
 
 // maxCells bounds the requests that one rule of a class other than files is
@@ -20,18 +18,13 @@ func classGains(before, after *Profile, removed, added []Rule, wanted []Request)
 	c := celler{rules: slices.Concat(before.others(), after.others()), wanted: wanted}
 	for _, r := range slices.Concat(removed, added) {
 		isAdded := slices.Contains(added, r)
-		switch _, all := r.(*AllRule); {
-		case r.Head().Deny == isAdded: // neither an allow rule less nor a deny rule more gives anything
-			continue
-		case all:
-			complete = false
-			continue
-		case isFileRule(r):
+		if r.Head().Deny == isAdded { // neither an allow rule less nor a deny rule more gives anything
 			continue
 		}
 		gain := Gain{Rule: r}
-		c.left = maxCells
-		for _, req := range c.cells(r) {
+		c.left, c.found = maxCells, nil
+		r.cells(&c)
+		for _, req := range c.found {
 			new := after.Decide(req).Granted &^ before.Decide(req).Granted
 			if new == 0 || c.isWanted(req) {
 				continue
@@ -53,7 +46,10 @@ type celler struct {
 	rules  []Rule // by which requests are told apart
 	wanted []Request
 	left   int // of maxCells
+	found  []Request
 }
+
+func (c *celler) add(req Request) { c.found = append(c.found, req) }
 
 // isWanted reports whether a request, of one permission where its class has
 // several, is part of a wanted one.
@@ -62,117 +58,11 @@ func (c *celler) isWanted(req Request) bool {
 		if sameSocket(req, w) || sameSocket(w, req) {
 			return true
 		}
-		if _, ok := req.(NetworkRequest); !ok && wanted(req)&^wanted(w) != 0 {
+		if _, ok := req.(NetworkRequest); !ok && req.wanted()&^w.wanted() != 0 {
 			return false
 		}
-		return reflect.DeepEqual(withoutPerms(req), withoutPerms(w))
+		return reflect.DeepEqual(req.subject(), w.subject())
 	})
-}
-
-// sameSocket reports whether two requests are for unix sockets of one type: of
-// kernels that tell their addresses apart, and of those that do not.
-func sameSocket(a, b Request) bool {
-	n, ok1 := a.(NetworkRequest)
-	u, ok2 := b.(UnixRequest)
-	return ok1 && ok2 && n.Family == "unix" && n.Type == u.Type
-}
-
-// withoutPerms takes what else a request says in a form that can be compared.
-func withoutPerms(req Request) Request {
-	switch r := req.(type) {
-	case NetworkRequest:
-		r.Perms = 0 // which kernels before AppArmor 4 do not tell apart
-		return r
-	case MountRequest:
-		flags := flagsOf(append([]string{r.Op}, r.Flags...), mountFlags)
-		if r.Op != "umount" {
-			r.Op = "mount"
-			r.Source, r.Fstype, flags = looksAt(flags, r.Source, r.Fstype)
-		}
-		r.Flags = []string{strconv.FormatUint(uint64(flags), 16)}
-		return r
-	case PtraceRequest:
-		r.Perms = 0
-		return r
-	case SignalRequest:
-		r.Perms = 0
-		return r
-	case UnixRequest:
-		if r.Perms == Create { // rules look no further; see answerUnix
-			r.Addr, r.Label = "", ""
-		}
-		if r.Perms&unixPeer == 0 {
-			r.PeerAddr, r.PeerLabel = "", ""
-		}
-		r.Perms = 0
-		return r
-	case DBusRequest:
-		if r.Perms == Bind { // of which rules say the bus and the name
-			r = DBusRequest{Bus: r.Bus, Name: r.Name}
-		}
-		r.Perms = 0
-		return r
-	case MqueueRequest:
-		r.Perms = 0
-		return r
-	case IOUringRequest:
-		r.Perms = 0
-		return r
-	}
-	return req
-}
-
-// cells returns the requests for a rule.
-func (c *celler) cells(r Rule) (cells []Request) {
-	add := func(req Request) { cells = append(cells, req) }
-	switch r := r.(type) {
-	case *CapabilityRule:
-		for _, name := range orAll(r.Names, capabilities) {
-			add(CapabilityRequest{name})
-		}
-	case *NetworkRule:
-		c.network(r, add)
-	case *UnixRule:
-		c.unix(r.Type, r.Perms, r, add)
-		for _, typ := range orAll(r.Type, slices.Sorted(maps.Keys(socketTypes))) {
-			add(NetworkRequest{Family: "unix", Type: typ})
-		}
-	case *MountRule:
-		c.mounts(r, add)
-	case *PivotRootRule:
-		c.product(func(v []string) { add(PivotRootRequest{NewRoot: v[0], OldRoot: v[1]}) },
-			names(c, r.NewRoot, func(r *PivotRootRule) *Pattern { return r.NewRoot }, func(w PivotRootRequest) string { return w.NewRoot }),
-			names(c, r.OldRoot, func(r *PivotRootRule) *Pattern { return r.OldRoot }, func(w PivotRootRequest) string { return w.OldRoot }))
-	case *PtraceRule:
-		c.product(func(v []string) {
-			each(r.Perms, func(p Perms) { add(PtraceRequest{p, v[0]}) })
-		}, names(c, r.Peer, func(r *PtraceRule) *Pattern { return r.Peer }, func(w PtraceRequest) string { return w.Peer }))
-	case *SignalRule:
-		c.product(func(v []string) {
-			each(r.Perms, func(p Perms) { add(SignalRequest{p, v[1], v[0]}) })
-		}, names(c, r.Peer, func(r *SignalRule) *Pattern { return r.Peer }, func(w SignalRequest) string { return w.Peer }),
-			orAll(r.Signals, append(slices.Sorted(maps.Keys(signals)), "exists")))
-	case *DBusRule:
-		c.dbus(r, add)
-	case *RlimitRule:
-		if value, ok := rlimitValue(r); ok {
-			add(RlimitRequest{rlimitName(r.Name), value})
-		}
-		add(RlimitRequest{rlimitName(r.Name), ^uint64(0)})
-	case *UsernsRule:
-		add(UsernsRequest{})
-	case *MqueueRule:
-		c.product(func(v []string) {
-			each(r.Perms, func(p Perms) { add(MqueueRequest{p, v[0], v[1], v[2]}) })
-		}, orAll(oneOf(r.Type), []string{"posix", "sysv"}),
-			names(c, r.Name, func(r *MqueueRule) *Pattern { return r.Name }, func(w MqueueRequest) string { return w.Name }),
-			names(c, r.Label, func(r *MqueueRule) *Pattern { return r.Label }, func(w MqueueRequest) string { return w.Label }))
-	case *IOUringRule:
-		c.product(func(v []string) {
-			each(r.Perms, func(p Perms) { add(IOUringRequest{p, v[0]}) })
-		}, names(c, r.Label, func(r *IOUringRule) *Pattern { return r.Label }, func(w IOUringRequest) string { return w.Label }))
-	}
-	return cells
 }
 
 // orAll returns a list of words, or all words if it is empty, which rules mean
@@ -217,136 +107,6 @@ func (c *celler) product(with func(values []string), dimensions ...[]string) {
 		}
 	}
 	choose(0)
-}
-
-func (c *celler) network(r *NetworkRule, add func(Request)) {
-	families, types := orAll(oneOf(r.Family), slices.Sorted(maps.Keys(families))), orAll(oneOf(r.Type), slices.Sorted(maps.Keys(socketTypes)))
-	ips, ports, perms := []string{""}, []string{""}, []Perms{0}
-	for _, other := range c.rules {
-		if o, ok := other.(*NetworkRule); ok {
-			ips = append(ips, o.Local.IP, o.Peer.IP)
-			ports = append(ports, o.Local.Port, o.Peer.Port)
-			if o.Perms != 0 {
-				perms = nil
-				each(NetworkPerms, func(p Perms) { perms = append(perms, p) })
-			}
-		}
-	}
-	slices.Sort(ips)
-	slices.Sort(ports)
-	ips, ports = slices.Compact(ips), slices.Compact(ports)
-	c.product(func(v []string) {
-		for _, p := range perms {
-			add(NetworkRequest{Family: v[0], Type: v[1], Perms: p, IP: v[2], Port: v[3], PeerIP: v[4], PeerPort: v[5]})
-		}
-	}, families, types, ips, ports, ips, ports)
-	if r.Family == "" || r.Family == "unix" {
-		c.unix(oneOf(r.Type), UnixPerms, &UnixRule{}, add)
-	}
-}
-
-func (c *celler) unix(types []string, perms Perms, r *UnixRule, add func(Request)) {
-	own := func(p *Pattern, names []string) []string {
-		if p == nil {
-			return append(names, "none", "")
-		}
-		if p.Source == "none" || p.Source == "auto" {
-			return []string{"none", "", "@00000"}
-		}
-		return names
-	}
-	c.product(func(v []string) {
-		each(perms, func(p Perms) { add(UnixRequest{p, v[0], v[1], v[2], v[3], v[4]}) })
-	}, orAll(types, []string{"stream", "dgram", "seqpacket"}),
-		own(r.Addr, names(c, r.Addr, func(r *UnixRule) *Pattern { return r.Addr }, func(w UnixRequest) string { return w.Addr })),
-		names(c, r.Label, func(r *UnixRule) *Pattern { return r.Label }, func(w UnixRequest) string { return w.Label }),
-		own(r.PeerAddr, names(c, r.PeerAddr, func(r *UnixRule) *Pattern { return r.PeerAddr }, func(w UnixRequest) string { return w.PeerAddr })),
-		names(c, r.PeerLabel, func(r *UnixRule) *Pattern { return r.PeerLabel }, func(w UnixRequest) string { return w.PeerLabel }))
-}
-
-func (c *celler) dbus(r *DBusRule, add func(Request)) {
-	name, rules := r.PeerName, func(r *DBusRule) *Pattern { return r.PeerName }
-	if r.Perms == Bind {
-		name, rules = r.Name, func(r *DBusRule) *Pattern { return r.Name }
-	}
-	c.product(func(v []string) {
-		each(r.Perms, func(p Perms) { add(DBusRequest{p, v[0], v[1], v[2], v[3], v[4], v[5]}) })
-	}, names(c, r.Bus, func(r *DBusRule) *Pattern { return r.Bus }, func(w DBusRequest) string { return w.Bus }),
-		names(c, r.Path, func(r *DBusRule) *Pattern { return r.Path }, func(w DBusRequest) string { return w.Path }),
-		names(c, r.Interface, func(r *DBusRule) *Pattern { return r.Interface }, func(w DBusRequest) string { return w.Interface }),
-		names(c, r.Member, func(r *DBusRule) *Pattern { return r.Member }, func(w DBusRequest) string { return w.Member }),
-		names(c, name, rules, func(w DBusRequest) string { return w.Name }),
-		names(c, r.PeerLabel, func(r *DBusRule) *Pattern { return r.PeerLabel }, func(w DBusRequest) string { return w.PeerLabel }))
-}
-
-// mounts makes the requests for each form of a mount rule and each choice of the
-// flags that the form leaves open.
-func (c *celler) mounts(r *MountRule, add func(Request)) {
-	target := func(r *MountRule) *Pattern {
-		if r.Target == nil {
-			return r.Source
-		}
-		return r.Target
-	}
-	targetOf := func(w MountRequest) string { return w.Target }
-	if r.Op == "umount" {
-		for _, point := range names(c, target(r), target, targetOf) {
-			add(MountRequest{Op: "umount", Target: point})
-		}
-		return
-	}
-	var fstypes []*Pattern
-	for _, other := range c.rules {
-		if m, ok := other.(*MountRule); ok {
-			for _, cond := range m.Fstype {
-				for _, glob := range cond.Values {
-					fstypes = append(fstypes, &Pattern{Source: glob, Expanded: []string{glob}})
-				}
-			}
-		}
-	}
-	for _, f := range mountForms(r) {
-		open := f.may &^ f.must
-		if f.anyFlags || bits.OnesCount32(open) > 8 {
-			c.left = 0 // too wide to compare
-			continue
-		}
-		own := &Pattern{Source: "fstype", Expanded: f.fstypes}
-		if f.fstypes == nil {
-			own = nil
-		}
-		c.product(func(v []string) {
-			for subset := uint32(0); ; subset = (subset - open) & open {
-				add(MountRequest{Op: "mount", Target: v[0], Source: v[1], Fstype: v[2], Flags: flagWords(f.must | subset)})
-				if subset == open {
-					break
-				}
-			}
-		}, names(c, f.target, target, targetOf),
-			names(c, f.source, func(r *MountRule) *Pattern { return r.Source }, func(w MountRequest) string { return w.Source }),
-			representatives(own, fstypes, wantedNames(c, func(w MountRequest) string { return w.Fstype })))
-	}
-}
-
-// flagWords returns the words of mount flags as the kernel logs them.
-func flagWords(flags uint32) []string {
-	var words []string
-	for _, w := range []string{"ro", "nosuid", "nodev", "noexec", "sync", "remount", "mand", "dirsync", "nosymfollow",
-		"noatime", "nodiratime", "move", "silent", "acl", "relatime", "iversion", "strictatime", "lazytime", "nouser"} {
-		if flags&mountFlags[w] != 0 {
-			words = append(words, w)
-		}
-	}
-	for _, w := range []string{"bind", "unbindable", "private", "slave", "shared"} {
-		switch {
-		case flags&mountFlags[w] == 0:
-		case flags&msRec != 0:
-			words = append(words, "r"+w)
-		default:
-			words = append(words, w)
-		}
-	}
-	return words
 }
 
 // names returns one name for each cell of what a rule's pattern matches: cells

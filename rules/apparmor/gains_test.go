@@ -84,8 +84,8 @@ func describeGain(g Gain) string {
 	if g.Others {
 		words = append(words, "others")
 	}
-	if g.Exec != "" {
-		words = append(words, g.Exec)
+	if g.Exec != nil {
+		words = append(words, g.Exec.String())
 	}
 	switch r := g.Example.(type) {
 	case FileRequest:
@@ -137,7 +137,7 @@ func TestGainsAreDecisions(t *testing.T) {
 		}
 		for _, g := range gains {
 			found++
-			if g.Exec == "" && g.Perms&Link == 0 {
+			if g.Exec == nil && g.Perms&Link == 0 {
 				b, a := before.Decide(g.Example), plain.Decide(g.Example)
 				assert.NotZero(t, a.Granted&^b.Granted, "%+v\n%s\n%s", g, source(before), source(after))
 			}
@@ -156,7 +156,7 @@ func TestGainsAreDecisions(t *testing.T) {
 			for _, g := range gains {
 				same := reflect.TypeOf(g.Example) == reflect.TypeOf(req)
 				if g.Rule != nil { // a network rule grants unix sockets, and the other way round
-					perms, diff := answer(g.Rule, req)
+					perms, diff := req.ask(g.Rule)
 					same = same || perms != 0 && len(diff) == 0
 				}
 				explained = explained || same && g.Perms&(a.Granted&^b.Granted) != 0

@@ -16,14 +16,14 @@ import (
 // does something else than it seems to; a Note may be on purpose. Rules that
 // come from included files are judged only where they meet the profile's own.
 func Lint(p *Policy) []rules.Diagnostic {
-	checks := []func(*Profile) []rules.Diagnostic{
+	lints := []func(*Profile) []rules.Diagnostic{
 		lintShadowed, lintShadowedCapabilities, lintShadowedNetwork, lintSilentStart, lintSubsumed, lintUnmatchable,
 		lintMergedUsr, lintExecTargets, lintExecConflicts, lintDisconnected,
 	}
 	diags := lintABI(p)
 	for _, prof := range p.Profiles {
-		for _, check := range checks {
-			diags = append(diags, check(prof)...)
+		for _, lint := range lints {
+			diags = append(diags, lint(prof)...)
 		}
 	}
 	slices.SortStableFunc(diags, func(a, b rules.Diagnostic) int {
@@ -185,44 +185,26 @@ func logDeny(d *FileRule) rules.Fix {
 		Edits: []rules.Edit{{At: at, New: "audit "}}, Reason: "it grants nothing"}
 }
 
-// lintShadowedCapabilities finds capabilities that are both allowed and denied.
-func lintShadowedCapabilities(p *Profile) []rules.Diagnostic {
+// lintShadowedBy finds rules of a class other than files from which deny rules of
+// that class take something, which lost names.
+func lintShadowedBy[R Rule](p *Profile, lost func(allow, deny R) string) []rules.Diagnostic {
 	var out []rules.Diagnostic
 	for _, r := range p.Rules {
-		a, ok := r.(*CapabilityRule)
-		if !ok || a.Deny || !own(a) {
+		a, ok := r.(R)
+		if !ok || a.Head().Deny || !own(a) {
 			continue
 		}
 		for _, r := range p.Rules {
-			d, ok := r.(*CapabilityRule)
-			if !ok || !d.Deny || d.Priority < a.Priority {
+			d, ok := r.(R)
+			if !ok || !d.Head().Deny || d.Head().Priority < a.Head().Priority {
 				continue
 			}
-			if lost := bothCapabilities(a, d); lost != "" {
-				out = append(out, shadowedBy(a, d, "capability "+lost))
+			if what := lost(a, d); what != "" {
+				out = append(out, shadowedBy(a, d, what))
 			}
 		}
 	}
 	return out
-}
-
-// bothCapabilities names the capabilities that two rules share.
-func bothCapabilities(a, d *CapabilityRule) string {
-	switch {
-	case len(a.Names) == 0 && len(d.Names) == 0:
-		return "at all"
-	case len(d.Names) == 0:
-		return strings.Join(a.Names, " ")
-	case len(a.Names) == 0:
-		return strings.Join(d.Names, " ")
-	}
-	var both []string
-	for _, name := range a.Names {
-		if slices.Contains(d.Names, name) {
-			both = append(both, name)
-		}
-	}
-	return strings.Join(both, " ")
 }
 
 // shadowedBy reports a rule other than for files that a deny rule takes from.
@@ -233,32 +215,6 @@ func shadowedBy(a, d Rule, what string) rules.Diagnostic {
 	}
 	return rules.Diagnostic{At: a.Location(), Severity: rules.Warning, Code: "shadowed-rule", Message: message,
 		Related: []rules.Related{{At: d.Location(), Message: "the deny rule that wins"}}}
-}
-
-// lintShadowedNetwork finds network rules whose sockets are all denied.
-func lintShadowedNetwork(p *Profile) []rules.Diagnostic {
-	var out []rules.Diagnostic
-	for _, r := range p.Rules {
-		a, ok := r.(*NetworkRule)
-		if !ok || a.Deny || !own(a) {
-			continue
-		}
-		for _, r := range p.Rules {
-			if d, ok := r.(*NetworkRule); ok && d.Deny && d.Priority >= a.Priority && networkCovers(d, a) {
-				out = append(out, shadowedBy(a, d, "anything"))
-			}
-		}
-	}
-	return out
-}
-
-// networkCovers reports whether a rule without conditions covers another.
-func networkCovers(a, b *NetworkRule) bool {
-	if a.Perms != 0 || a.Local != (NetworkAddr{}) || a.Peer != (NetworkAddr{}) {
-		return false
-	}
-	return (a.Family == "" || a.Family == b.Family) && (a.Type == "" || a.Type == b.Type) &&
-		(a.Protocol == "" || a.Protocol == b.Protocol)
 }
 
 // startFiles are mapped or read by every dynamically linked program before its

@@ -1,13 +1,134 @@
 package apparmor
 
 import (
+	"math/bits"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/whydenied/whydenied/rules"
 )
 
-// mountCommands are the flags that say what kind of mount it is: MS_CMDS of
-// mount.h in apparmor_parser.
-const mountCommands = msCommands | msRec
+// A MountRule is a mount, remount or umount rule.
+type MountRule struct {
+	Header
+	Op      string      // mount, remount or umount
+	Fstype  []MountCond // fstype=ext4, fstype in (ext4, xfs)
+	Options []MountCond // options=(ro, bind), options in (ro, bind)
+	Source  *Pattern    // device or directory; nil is any
+	Target  *Pattern    // -> mount point; nil is any. Of umount, the thing unmounted
+}
+
+// A MountCond is one fstype or options condition.
+type MountCond struct {
+	In     bool // "in": any subset; otherwise "=": exactly these
+	Values []string
+}
+
+// mountWords are none: mount rules name no permissions.
+var mountWords = &vocabulary{}
+
+// A MountRequest is a mount(2) or umount(2).
+type MountRequest struct {
+	// Op is mount, remount, bind, move or umount. remount, bind and move add the
+	// flag of that name.
+	Op     string
+	Source string   // device, or directory of bind and move
+	Target string   // mount point, ending in /
+	Fstype string   // of a new mount
+	Flags  []string // as the kernel logs them or a rule writes them: ro, nosuid, rbind, ...
+	Data   string   // file system options
+}
+
+func (MountRequest) class() (name, since string) { return "mount", "" }
+func (MountRequest) wanted() Perms               { return Access }
+
+// mountRule reads mount [CONDITIONS] [SOURCE] [-> TARGET], remount and umount.
+func (p *parser) mountRule(h Header) Rule {
+	op := p.advance().value
+	if op == "unmount" {
+		op = "umount"
+	}
+	r := &MountRule{Header: h, Op: op}
+	conds, ok := p.conds()
+	if !ok {
+		return nil
+	}
+	p.mountConds(r, conds)
+	if p.tok.kind == tokID {
+		r.Source = p.pattern(p.advance())
+	}
+	if op != "mount" {
+		r.Source, r.Target = nil, r.Source
+		return r
+	}
+	if !p.accept(tokArrow) {
+		return r
+	}
+	if p.tok.kind == tokCond {
+		p.errorf(p.at(p.tok), "bad-condition", "conditions of a mount rule stand before its source")
+		p.failed = true
+		return nil
+	}
+	t := p.tok
+	if !p.expect(tokID, "a mount point after ->") {
+		return nil
+	}
+	r.Target = p.pattern(t)
+	return r
+}
+
+func (p *parser) mountConds(r *MountRule, conds []cond) {
+	for _, c := range conds {
+		mc := MountCond{In: c.in}
+		for _, v := range c.values {
+			mc.Values = append(mc.Values, v.Source)
+		}
+		switch c.name {
+		case "fstype", "vfstype":
+			r.Fstype = append(r.Fstype, mc)
+		case "options", "option":
+			r.Options = append(r.Options, mc)
+			p.mountOptions(c)
+		default:
+			p.errorf(c.at, "bad-condition", "unknown condition %q in a %s rule; expected fstype or options", c.name, r.Op)
+		}
+	}
+}
+
+// mountOptions reports the options that do not exist.
+func (p *parser) mountOptions(c cond) {
+	for _, v := range c.values {
+		_, sets := mountFlags[v.Source]
+		_, clears := clearedFlags[v.Source]
+		if !sets && !clears {
+			p.errorf(v.At, "unknown-option", "unknown mount option %q%s", v.Source,
+				closest(v.Source, slices.Concat(keys(mountFlags), keys(clearedFlags))))
+		}
+	}
+}
+
+func (r *MountRule) resolve(by *resolver) Rule {
+	c := *r
+	by.path(&c.Source)
+	by.path(&c.Target)
+	c.Fstype = by.values(c.Fstype, c.At)
+	return &c
+}
+
+// values expands variables in the values of mount conditions.
+func (r *resolver) values(conds []MountCond, at rules.Location) []MountCond {
+	out := slices.Clone(conds)
+	for i, c := range out {
+		out[i].Values = slices.Clone(c.Values)
+		for j, v := range c.Values {
+			if strings.Contains(v, "@{") {
+				out[i].Values[j] = r.expand(&Pattern{Source: v, At: at}, labelText).Expanded[0]
+			}
+		}
+	}
+	return out
+}
 
 // checkMount reports a mount rule that no mount can match, which the parser
 // refuses: what makes a kind of mount (bind, move, private) excludes fstype.
@@ -44,84 +165,187 @@ func (r *resolver) checkOptions(m *MountRule) {
 	}
 }
 
-// optionFlags returns what an options condition demands or permits.
-func optionFlags(c MountCond) uint32 {
-	if c.In {
-		return flagsOf(c.Values, mountFlags) | flagsOf(c.Values, clearedFlags)
+func (q MountRequest) ask(r Rule) (Perms, []string) {
+	if r, ok := r.(*MountRule); ok {
+		return Access, mountDiff(r, q)
 	}
-	return flagsOf(c.Values, mountFlags)
+	return 0, nil
 }
 
-// mountIn30 reports whether AppArmor 3.0 accepts a mount rule. It joins all
-// options conditions, and wants the mount point of a propagation mount after
-// the arrow.
-func mountIn30(m *MountRule) bool {
-	var must, may uint32
-	for _, c := range m.Options {
-		if c.In {
-			may |= optionFlags(c)
-		} else {
-			must |= optionFlags(c)
-			if m.Op != "remount" {
-				must |= flagsOf(c.Values, clearedFlags)
+// mountDiff compares a mount rule, as match_mnt() in security/apparmor/mount.c
+// does, and returns how its nearest form differs.
+func mountDiff(r *MountRule, req MountRequest) []string {
+	if req.Op == "umount" {
+		if r.Op != "umount" {
+			return []string{"operation"}
+		}
+		target := r.Target
+		if target == nil {
+			target = r.Source
+		}
+		return compareAll(field{"mount point", target.Match(req.Target)})
+	}
+	if r.Op == "umount" {
+		return []string{"operation"}
+	}
+	source, fstype, flags := looksAt(flagsOf(append([]string{req.Op}, req.Flags...), mountFlags), req.Source, req.Fstype)
+	best := []string{"operation"}
+	for i, f := range mountForms(r) {
+		diff := compareAll(
+			field{"mount point", f.target.Match(req.Target)},
+			field{"source", f.source.Match(source)},
+			field{"fstype", f.fstypes == nil || matchAnyGlob(f.fstypes, fstype)},
+			field{"flags", f.anyFlags || f.must&^f.may&^flags == 0 && flags&^(f.must|f.may) == 0})
+		if i == 0 || len(diff) < len(best) {
+			best = diff
+		}
+	}
+	return best
+}
+
+// matchAnyGlob reports whether one of a few globs matches.
+func matchAnyGlob(globs []string, name string) bool {
+	return slices.ContainsFunc(globs, func(g string) bool {
+		return g == name || (&Pattern{Expanded: []string{g}}).Match(name)
+	})
+}
+
+func (q MountRequest) decide(p *Profile, d *Decision) {
+	p.askInTurn(q, d)
+	noteRemount(q, d)
+}
+
+// noteRemount says where versions of apparmor_parser differ: 3.0.8 and older let
+// a remount rule without options cover the flag remount alone, and demand the
+// options that options in makes optional.
+func noteRemount(req MountRequest, d *Decision) {
+	if kindOf(flagsOf(append([]string{req.Op}, req.Flags...), mountFlags)) != remount {
+		return
+	}
+	for _, r := range d.Allow {
+		m, ok := r.(*MountRule)
+		loose := ok && (len(m.Options) == 0 || slices.ContainsFunc(m.Options, func(c MountCond) bool { return c.In }))
+		if !ok || m.Op != "remount" || !loose {
+			return
+		}
+	}
+	if len(d.Allow) > 0 {
+		d.Notes = append(d.Notes, "AppArmor 3.0.8 and older read a remount rule like this as covering fewer flags")
+	}
+}
+
+func (q MountRequest) rule(Transition) string {
+	if q.Op == "umount" {
+		return "umount " + QuotePath(q.Target) + ","
+	}
+	word := "mount"
+	options := slices.Clone(q.Flags)
+	if q.Op == "remount" {
+		word = "remount"
+		options = slices.DeleteFunc(options, func(flag string) bool { return flag == "remount" })
+	}
+	if q.Op == "mount" && len(options) == 0 {
+		options = []string{"rw"} // without options a rule covers them all
+	}
+	option := ""
+	if len(options) > 0 {
+		option = "options=(" + strings.Join(options, ", ") + ")"
+	}
+	if q.Op == "remount" {
+		return joinWords(word, option, QuotePath(q.Target)) + ","
+	}
+	return joinWords(word, condition("fstype=", quoteIf(q.Fstype)), option, quoteIf(q.Source), "->", QuotePath(q.Target)) + ","
+}
+
+// cells makes the requests for each form of a mount rule and each choice of the
+// flags that the form leaves open.
+func (r *MountRule) cells(c *celler) {
+	target := func(r *MountRule) *Pattern {
+		if r.Target == nil {
+			return r.Source
+		}
+		return r.Target
+	}
+	targetOf := func(w MountRequest) string { return w.Target }
+	if r.Op == "umount" {
+		for _, point := range names(c, target(r), target, targetOf) {
+			c.add(MountRequest{Op: "umount", Target: point})
+		}
+		return
+	}
+	var fstypes []*Pattern
+	for _, other := range c.rules {
+		if m, ok := other.(*MountRule); ok {
+			for _, cond := range m.Fstype {
+				for _, glob := range cond.Values {
+					fstypes = append(fstypes, &Pattern{Source: glob, Expanded: []string{glob}})
+				}
 			}
 		}
 	}
+	for _, f := range mountForms(r) {
+		open := f.may &^ f.must
+		if f.anyFlags || bits.OnesCount32(open) > 8 {
+			c.left = 0 // too wide to compare
+			continue
+		}
+		own := &Pattern{Source: "fstype", Expanded: f.fstypes}
+		if f.fstypes == nil {
+			own = nil
+		}
+		c.product(func(v []string) {
+			for subset := uint32(0); ; subset = (subset - open) & open {
+				c.add(MountRequest{Op: "mount", Target: v[0], Source: v[1], Fstype: v[2], Flags: flagWords(f.must | subset)})
+				if subset == open {
+					break
+				}
+			}
+		}, names(c, f.target, target, targetOf),
+			names(c, f.source, func(r *MountRule) *Pattern { return r.Source }, func(w MountRequest) string { return w.Source }),
+			representatives(own, fstypes, wantedNames(c, func(w MountRequest) string { return w.Fstype })))
+	}
+}
+
+func (q MountRequest) subject() Request {
+	flags := flagsOf(append([]string{q.Op}, q.Flags...), mountFlags)
+	if q.Op != "umount" {
+		q.Op = "mount"
+		q.Source, q.Fstype, flags = looksAt(flags, q.Source, q.Fstype)
+	}
+	q.Flags = []string{strconv.FormatUint(uint64(flags), 16)}
+	return q
+}
+
+func (q MountRequest) variant() variant {
+	return variant{func() Request { return q }, nil, []variedField{{&q.Source, nil}, {&q.Target, nil}, {&q.Fstype, nil}}}
+}
+
+func (r *MountRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
+	q, ok := req.(MountRequest)
+	if !ok || mountDiff(r, q) != nil {
+		return n, false
+	}
+	texts, ok := p.narrowPaths(r, false, mountPlaces(r, q)...)
+	if !ok {
+		return n, false
+	}
+	return p.narrowed(r, q, texts, "")
+}
+
+// mountPlaces returns the patterns of a mount rule for a request, or a place
+// that cannot be narrowed if the rule does not tell the flags and the type.
+func mountPlaces(r *MountRule, req MountRequest) []place {
+	target := place{r.Target, req.Target, pathText}
+	if r.Op == "umount" {
+		return []place{target}
+	}
+	kind := kindOf(flagsOf(append(slices.Clone(req.Flags), req.Op), mountFlags))
+	fstype := len(r.Fstype) == 1 && !r.Fstype[0].In && len(r.Fstype[0].Values) == 1 && r.Fstype[0].Values[0] == req.Fstype
 	switch {
-	case m.Op == "remount" && len(m.Options) > 0 && must|may == 0:
-		return true
-	case m.Op == "remount":
-		must |= msRemount
-	case len(m.Options) == 0:
-		return true
+	case len(r.Options) != 1 || r.Options[0].In, kind == newMount && !fstype:
+		return []place{{}}
+	case kind == remount || kind == changeType:
+		return []place{target}
 	}
-	return mountMatches(m, must|may, may, m.Source == nil)
-}
-
-// mountIn4 reports whether AppArmor 3.1 and 4 accept a mount rule. Each
-// options condition counts by itself there.
-func mountIn4(m *MountRule) bool {
-	var musts, mays []uint32
-	for _, c := range m.Options {
-		if c.In {
-			mays = append(mays, optionFlags(c))
-		} else {
-			musts = append(musts, optionFlags(c))
-		}
-	}
-	if len(mays) == 0 {
-		mays = []uint32{0}
-		if len(musts) == 0 && m.Op == "remount" {
-			mays = []uint32{msRemountFlags &^ msRemount}
-		}
-	}
-	if len(musts) == 0 {
-		musts = []uint32{0}
-	}
-	for _, must := range musts {
-		if m.Op == "remount" {
-			must |= msRemount
-		}
-		for _, may := range mays {
-			if must == 0 || mountMatches(m, must, may, m.Source == nil || m.Target == nil) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// mountMatches reports whether some mount has the flags of a rule along with
-// its other conditions. Propagation mounts have one path only, which the caller
-// has checked.
-func mountMatches(m *MountRule, must, may uint32, onePath bool) bool {
-	if len(m.Fstype) == 0 {
-		switch {
-		case must&msRemount != 0 && m.Source == nil,
-			must&(msBind|msMove) != 0,
-			must&(msMakeType|msRec) != 0 && onePath:
-			return true
-		}
-	}
-	return (must|may)&^mountCommands != 0
+	return []place{target, {r.Source, req.Source, pathText}}
 }

@@ -2,7 +2,6 @@ package apparmor
 
 import (
 	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/whydenied/whydenied/rules"
@@ -38,29 +37,17 @@ func (p *Profile) NarrowDeny(r Rule, req Request, perms Perms) (n Narrowed, ok b
 	if len(before) != 1 || reflect.TypeOf(before[0]) != reflect.TypeOf(r) {
 		return n, false // two rules of one text
 	}
-	var texts []string
-	switch r := r.(type) {
-	case *FileRule:
-		if file, isFile := req.(FileRequest); isFile {
-			return p.narrowFile(r, file, perms)
-		}
-		return n, false
-	case *CapabilityRule:
-		texts, n.Note, ok = narrowCapability(r, req)
-	case *NetworkRule:
-		texts, ok = narrowNetwork(r, req)
-	case *UsernsRule:
-		_, ok = req.(UsernsRequest)
-	case *MountRule, *PivotRootRule, *LinkRule, *ChangeProfileRule:
-		texts, ok = p.narrowPaths(r, req)
-	default:
-		texts, n.Note, ok = p.narrowConditions(r, req)
-	}
-	if !ok || len(strings.Join(texts, "\n")) > maxNarrowed || !p.sameElsewhere(r, texts, req) {
+	return r.narrow(p, req, perms)
+}
+
+// narrowed puts rules in the place of a deny rule that refuses a request, if they
+// are not too long and refuse all else that it did.
+func (p *Profile) narrowed(r Rule, req Request, texts []string, note string) (Narrowed, bool) {
+	if len(strings.Join(texts, "\n")) > maxNarrowed || !p.sameElsewhere(r, texts, req) {
 		return Narrowed{}, false
 	}
-	n.Edits, n.Text, ok = replaceRule(r, texts)
-	return n, ok
+	edits, text, ok := replaceRule(r, texts)
+	return Narrowed{edits, text, note}, ok
 }
 
 // replaceRule returns the edit that puts rules where one stands, and their text.
@@ -76,106 +63,6 @@ func replaceRule(r Rule, texts []string) (edits []rules.Edit, text string, ok bo
 	}
 	text = strings.Join(texts, sep)
 	return []rules.Edit{{At: at, New: text}}, text, true
-}
-
-// narrowFile leaves permissions on one path out of a file rule: the others stay
-// on all that the rule names, these on all but the path.
-func (p *Profile) narrowFile(r *FileRule, req FileRequest, perms Perms) (n Narrowed, ok bool) {
-	if r.Path == nil || r.Exec.Target != nil {
-		return n, false
-	}
-	if r.Perms&Write != 0 && perms&Append != 0 {
-		perms |= Write
-	}
-	taken := r.Perms & perms & FilePerms
-	left := r.WithoutPerms(taken)
-	linked := taken&Link != 0 && req.Target != ""
-	if taken == 0 || !r.Path.Match(req.Path) {
-		return n, false
-	}
-	if _, literal := r.Path.Literal(); literal && !linked {
-		if left == "" {
-			n.Edits, n.Text, ok = replaceRule(r, nil)
-			return n, ok
-		}
-		n.Edits, n.Text, ok = r.SetPerms(left)
-		return n, ok
-	}
-	res := p.resolver(true)
-	globs, ok := except(res, r.Path, pathText, req.Path, taken&Lock != 0)
-	if !ok {
-		return n, false
-	}
-	var texts []string
-	if left != "" {
-		texts = append(texts, amended(r.At, []rules.Edit{{At: r.PermsAt, New: left}}))
-	}
-	for _, g := range globs {
-		texts = append(texts, amended(r.At, []rules.Edit{{At: r.PathAt, New: quoted(g)}, {At: r.PermsAt, New: r.WithoutPerms(^taken)}}))
-	}
-	if !readAsFiles(r, texts, globs, taken) {
-		return n, false
-	}
-	if linked {
-		links, ok := otherLinks(res, r, req)
-		if !ok {
-			return n, false
-		}
-		texts = append(texts, links...)
-	}
-	if len(strings.Join(texts, "\n")) > maxNarrowed {
-		return n, false
-	}
-	n.Edits, n.Text, ok = replaceRule(r, texts)
-	return n, ok
-}
-
-// readAsFiles reports whether texts read as the rule less some permissions, and
-// as those permissions on each of the globs.
-func readAsFiles(r *FileRule, texts, globs []string, taken Perms) bool {
-	before, ok := readRule(r.At.Text()).(*FileRule)
-	if !ok {
-		return false
-	}
-	want := make([]FileRule, 0, len(texts))
-	if len(texts) > len(globs) {
-		want = append(want, FileRule{Path: before.Path, Perms: before.Perms &^ taken})
-	}
-	for _, g := range globs {
-		want = append(want, FileRule{Path: &Pattern{Source: unescape(`"` + g + `"`)}, Perms: taken})
-	}
-	for i, text := range texts {
-		got, ok := readRule(text).(*FileRule)
-		if !ok || got.Qualifiers != before.Qualifiers || got.Path.Source != want[i].Path.Source || got.Perms != want[i].Perms || got.Exec != before.Exec {
-			return false
-		}
-	}
-	return true
-}
-
-// otherLinks returns the rules that refuse links of the request's new name to
-// all files but its target.
-func otherLinks(res *resolver, r *FileRule, req FileRequest) ([]string, bool) {
-	globs, ok := except(res, &Pattern{Source: "/**", Expanded: []string{"/**"}}, pathText, req.Target, false)
-	start := r.PathAt.Span.Start
-	if r.Leading {
-		start = r.PermsAt.Span.Start
-	}
-	qualifiers := strings.TrimSuffix(strings.TrimRight(r.At.File.Text[r.At.Span.Start:start], " \t"), "file")
-	var texts []string
-	for _, g := range globs {
-		text := strings.TrimRight(qualifiers, " \t") + " link " + QuotePath(req.Path) + " -> " + quoted(g) + ","
-		text = strings.TrimLeft(text, " ")
-		link, isLink := readRule(text).(*LinkRule)
-		if !isLink || link.Qualifiers != readRule(r.At.Text()).Head().Qualifiers || link.Target == nil || link.Target.Source != unescape(`"`+g+`"`) {
-			return nil, false
-		}
-		if name, literal := res.entry(link.Link.Source, pathText).Literal(); !literal || name != req.Path {
-			return nil, false
-		}
-		texts = append(texts, text)
-	}
-	return texts, ok
 }
 
 // readRules parses the rules of a text, nil if there is an error.
@@ -223,57 +110,10 @@ func (p *Profile) resolver(aliases bool) *resolver {
 	return r
 }
 
-// narrowCapability takes a name off the list.
-func narrowCapability(r *CapabilityRule, req Request) (texts []string, note string, ok bool) {
-	capability, ok := req.(CapabilityRequest)
-	if !ok {
-		return nil, "", false
-	}
-	names := r.Names
-	if len(names) == 0 {
-		names = capabilities
-		note = "The rule covered every capability; now those known so far are listed, and one that a newer kernel adds is not refused."
-	}
-	left := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == capability.Name })
-	if len(left) == len(names) {
-		return nil, "", false
-	}
-	if len(left) > 0 {
-		texts = []string{qualifiersOf(r, "capability") + "capability " + strings.Join(left, " ") + ","}
-	}
-	return texts, note, true
-}
-
 // qualifiersOf returns the text of a rule before its first word.
 func qualifiersOf(r Rule, word string) string {
 	text := r.Location().Text()
 	return text[:max(strings.Index(text, word), 0)]
-}
-
-// maxNetworks is how many network rules may stand in place of one.
-const maxNetworks = 12
-
-// narrowNetwork writes a network rule as one for each family and type but one.
-// dccp, which a rule without a type covers, has no name in rules.
-func narrowNetwork(r *NetworkRule, req Request) (texts []string, ok bool) {
-	socket, ok := req.(NetworkRequest)
-	if !ok || r.Perms != 0 || r.Local != (NetworkAddr{}) || r.Peer != (NetworkAddr{}) {
-		return nil, false
-	}
-	for family := range families {
-		for _, typ := range append([]string{"dccp"}, familyTypes...) {
-			one := NetworkRequest{Family: family, Type: typ}
-			if len(networkDiff(r, one)) > 0 || family == socket.Family && typ == socket.Type {
-				continue
-			}
-			if typ == "dccp" || len(texts) == maxNetworks {
-				return nil, false
-			}
-			texts = append(texts, qualifiersOf(r, "network")+"network "+family+" "+typ+",")
-		}
-	}
-	slices.Sort(texts)
-	return texts, len(networkDiff(r, NetworkRequest{Family: socket.Family, Type: socket.Type})) == 0
 }
 
 // A place is a pattern of a rule and what the request has there.
@@ -284,12 +124,9 @@ type place struct {
 }
 
 // narrowPaths narrows each pattern of a rule in a copy of its own: together they
-// match all but the request. Every pattern must be written in the rule.
-func (p *Profile) narrowPaths(r Rule, req Request) (texts []string, ok bool) {
-	places, aliases, ok := placesOf(r, req)
-	if !ok {
-		return nil, false
-	}
+// match all but the request. Every pattern must be written in the rule. aliases
+// says whether those of the policy apply to the rule.
+func (p *Profile) narrowPaths(r Rule, aliases bool, places ...place) (texts []string, ok bool) {
 	res := p.resolver(aliases)
 	for _, c := range places {
 		if c.pattern == nil || c.value == "" || !c.pattern.Match(c.value) {
@@ -306,46 +143,5 @@ func (p *Profile) narrowPaths(r Rule, req Request) (texts []string, ok bool) {
 			texts = append(texts, amended(r.Location(), []rules.Edit{{At: c.pattern.At, New: quoted(g)}}))
 		}
 	}
-	// A change_profile rule without a program also refuses every change at an
-	// execution, which would go with it.
-	_, change := r.(*ChangeProfileRule)
-	return texts, !change || len(texts) > 0
-}
-
-// placesOf returns the patterns that decide on a request of one kind.
-func placesOf(r Rule, req Request) (places []place, aliases, ok bool) {
-	switch r := r.(type) {
-	case *LinkRule:
-		link, ok := req.(FileRequest)
-		return []place{{r.Link, link.Path, pathText}, {r.Target, link.Target, pathText}}, true, ok && link.Perms&Link != 0
-	case *PivotRootRule:
-		pivot, ok := req.(PivotRootRequest)
-		return []place{{r.NewRoot, pivot.NewRoot, pathText}, {r.OldRoot, pivot.OldRoot, pathText}}, false, ok && r.Target == nil
-	case *ChangeProfileRule:
-		change, ok := req.(ChangeProfileRequest)
-		places := []place{{r.Target, profileKey(change), labelText}}
-		return places, false, ok && r.Exec == nil && change.OnExec == ""
-	case *MountRule:
-		mount, ok := req.(MountRequest)
-		return mountPlaces(r, mount), false, ok && mountDiff(r, mount) == nil
-	}
-	return nil, false, false
-}
-
-// mountPlaces returns the patterns of a mount rule for a request, or a place
-// that cannot be narrowed if the rule does not tell the flags and the type.
-func mountPlaces(r *MountRule, req MountRequest) []place {
-	target := place{r.Target, req.Target, pathText}
-	if r.Op == "umount" {
-		return []place{target}
-	}
-	kind := kindOf(flagsOf(append(slices.Clone(req.Flags), req.Op), mountFlags))
-	fstype := len(r.Fstype) == 1 && !r.Fstype[0].In && len(r.Fstype[0].Values) == 1 && r.Fstype[0].Values[0] == req.Fstype
-	switch {
-	case len(r.Options) != 1 || r.Options[0].In, kind == newMount && !fstype:
-		return []place{{}}
-	case kind == remount || kind == changeType:
-		return []place{target}
-	}
-	return []place{target, {r.Source, req.Source, pathText}}
+	return texts, true
 }

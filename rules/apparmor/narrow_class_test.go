@@ -156,7 +156,7 @@ func TestNarrowDenyClasses(t *testing.T) {
 		{"deny change_profile,", ChangeProfileRequest{Target: "web"}, nil},
 	} {
 		p := loadProfile(t, "profile p {\n  "+c.rule+" # why\n}\n")
-		text, n, ok := narrowed(t, p, 0, c.req, wanted(c.req))
+		text, n, ok := narrowed(t, p, 0, c.req, c.req.wanted())
 		require.Equal(t, c.want != nil, ok, c.rule)
 		if !ok {
 			continue

@@ -1,10 +1,8 @@
 package apparmor
 
 import (
-	"maps"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -123,11 +121,11 @@ func (c *conditional) write(perms Perms, changed int, text string) string {
 // narrowConditions leaves a request out of a rule of permissions and conditions:
 // the permissions that were not asked for stay on all that it matches, those
 // that were on all that differs in one condition, each in a rule of its own.
-func (p *Profile) narrowConditions(r Rule, req Request) (texts []string, note string, ok bool) {
-	c, ok := conditionalOf(r, req)
-	if !ok || c.perms&c.asked == 0 {
-		return nil, "", false
+func (p *Profile) narrowConditions(r Rule, req Request, c conditional) (n Narrowed, ok bool) {
+	if c.perms&c.asked == 0 {
+		return n, false
 	}
+	var texts []string
 	start := qualifiersOf(r, c.word)
 	if left := c.perms &^ c.asked; left != 0 {
 		texts = append(texts, start+c.write(left, -1, ""))
@@ -145,7 +143,7 @@ func (p *Profile) narrowConditions(r Rule, req Request) (texts []string, note st
 		}
 		others, ok := cond.without(res)
 		if !ok {
-			return nil, "", false
+			return n, false
 		}
 		if cond.known != nil && cond.listed == nil {
 			notes = append(notes, "The rule covered every "+cond.name()+"; now those known so far are listed.")
@@ -154,124 +152,14 @@ func (p *Profile) narrowConditions(r Rule, req Request) (texts []string, note st
 			texts = append(texts, start+c.write(c.perms&c.asked, i, text))
 		}
 	}
-	return texts, strings.Join(notes, " "), true
-}
-
-// conditionalOf takes a rule apart for a request. It reports false for what the
-// rule does not refuse and what cannot be told apart by conditions.
-func conditionalOf(r Rule, req Request) (*conditional, bool) {
-	switch req := req.(type) {
-	case PtraceRequest:
-		if r, ok := r.(*PtraceRule); ok && !strings.Contains(req.Peer, "//&") {
-			return &conditional{"ptrace", r.Perms, req.Perms, []ruleCondition{{key: "peer=", value: req.Peer, glob: r.Peer}}}, r.Peer.Match(req.Peer)
-		}
-	case SignalRequest:
-		if r, ok := r.(*SignalRule); ok && !strings.Contains(req.Peer, "//&") {
-			return &conditional{"signal", r.Perms, req.Perms, []ruleCondition{
-				{key: "set=", value: req.Signal, listed: r.Signals, known: allSignals(), together: true},
-				{key: "peer=", value: req.Peer, glob: r.Peer}}}, true
-		}
-	case IOUringRequest:
-		if r, ok := r.(*IOUringRule); ok {
-			return &conditional{"io_uring", r.Perms, req.Perms, []ruleCondition{{key: "label=", value: req.Label, glob: r.Label}}}, true
-		}
-	case MqueueRequest:
-		if r, ok := r.(*MqueueRule); ok && r.Name != nil {
-			return &conditional{"mqueue", r.Perms, req.Perms, []ruleCondition{
-				{key: "type=", value: req.Type, listed: listOf(r.Type), known: []string{"posix", "sysv"}},
-				{key: "label=", value: req.Label, glob: r.Label},
-				{value: req.Name, glob: r.Name}}}, true
-		}
-	case UnixRequest:
-		if r, ok := r.(*UnixRule); ok {
-			return unixConditional(r, req)
-		}
-	case DBusRequest:
-		if r, ok := r.(*DBusRule); ok {
-			return dbusConditional(r, req)
-		}
-	}
-	return nil, false
-}
-
-// listOf returns the one value of a list, or nil for none.
-func listOf(value string) []string {
-	if value == "" {
-		return nil
-	}
-	return []string{value}
-}
-
-// allSignals returns the names of all signals as the kernel has them: sig_names.h
-// of security/apparmor, where tstp is stp and poll is io.
-func allSignals() []string {
-	names := slices.Sorted(maps.Keys(signals))
-	names = slices.DeleteFunc(names, func(name string) bool { return name == "tstp" || name == "poll" })
-	for n := range 33 {
-		names = append(names, "rtmin+"+strconv.Itoa(n))
-	}
-	return names
-}
-
-// unixConditional takes a unix rule apart. What an address is not cannot be
-// written, so addresses must be literal where they count.
-func unixConditional(r *UnixRule, req UnixRequest) (*conditional, bool) {
-	local, peer := req.Perms != Create, req.Perms&unixPeer != 0
-	if local && req.Perms&Create != 0 || peer && req.Perms&^unixPeer != 0 {
-		return nil, false // of several permissions, each would be asked for other conditions
-	}
-	addr := func(key string, inPeer bool, p *Pattern, value string, counts bool) ruleCondition {
-		return ruleCondition{key: key, peer: inPeer, value: value, glob: p, kind: addressText, ignored: !counts}
-	}
-	c := &conditional{"unix", r.Perms, req.Perms, []ruleCondition{
-		{key: "type=", value: req.Type, listed: r.Type, known: slices.Sorted(maps.Keys(socketTypes))},
-		addr("addr=", false, r.Addr, req.Addr, local),
-		{key: "label=", value: req.Label, glob: r.Label, ignored: !local},
-		addr("addr=", true, r.PeerAddr, req.PeerAddr, peer),
-		{key: "label=", peer: true, value: req.PeerLabel, glob: r.PeerLabel, ignored: !peer}}}
-	for _, cond := range c.conditions {
-		if cond.kind != addressText || cond.ignored {
-			continue
-		}
-		if cond.glob == nil || cond.value == "" {
-			return nil, false
-		}
-		if name, literal := cond.glob.Literal(); !literal || name != cond.value {
-			return nil, false
-		}
-	}
-	return c, r.Attr == nil && r.Opt == nil
-}
-
-func dbusConditional(r *DBusRule, req DBusRequest) (*conditional, bool) {
-	message := req.Perms&(Send|Receive) != 0
-	if message && req.Perms&^(Send|Receive) != 0 || req.Perms == Bind|Eavesdrop {
-		return nil, false
-	}
-	cond := func(key string, p *Pattern, value string, counts bool) ruleCondition {
-		return ruleCondition{key: key, value: value, glob: p, ignored: !counts}
-	}
-	c := &conditional{"dbus", r.Perms, req.Perms, []ruleCondition{
-		cond("bus=", r.Bus, req.Bus, true),
-		cond("path=", r.Path, req.Path, message),
-		cond("interface=", r.Interface, req.Interface, message),
-		cond("member=", r.Member, req.Member, message),
-		cond("name=", r.Name, req.Name, req.Perms == Bind),
-		cond("name=", r.PeerName, req.Name, message),
-		cond("label=", r.PeerLabel, req.PeerLabel, message)}}
-	c.conditions[1].kind = pathText
-	c.conditions[5].peer, c.conditions[6].peer = true, true
-	return c, true
+	return p.narrowed(r, req, texts, strings.Join(notes, " "))
 }
 
 // sameElsewhere reports whether rules refuse what one does but for a request, by
 // asking both about the request, and all that differs from it in any of its
 // fields. That globs differ in one name alone is proved by except.
 func (p *Profile) sameElsewhere(r Rule, texts []string, req Request) bool {
-	res := p.resolver(false)
-	if _, ok := r.(*LinkRule); ok {
-		res = p.resolver(true)
-	}
+	res := p.resolver(true)
 	before := readRule(r.Location().Text())
 	var after []Rule
 	for _, text := range texts {
@@ -279,7 +167,7 @@ func (p *Profile) sameElsewhere(r Rule, texts []string, req Request) bool {
 		if rule == nil || reflect.TypeOf(rule) != reflect.TypeOf(r) || rule.Head().Qualifiers != before.Head().Qualifiers {
 			return false
 		}
-		after = append(after, res.instantiate(rule))
+		after = append(after, rule.resolve(res))
 	}
 	if len(res.diags) > 0 || !refuses(r, req) {
 		return false
@@ -292,100 +180,66 @@ func (p *Profile) sameElsewhere(r Rule, texts []string, req Request) bool {
 
 // refuses reports whether a deny rule takes something of a request.
 func refuses(r Rule, req Request) bool {
-	if link, ok := r.(*LinkRule); ok {
-		file, ok := req.(FileRequest)
-		return ok && file.Perms&Link != 0 && link.Link.Match(file.Path) && link.Target.Match(file.Target)
-	}
-	perms, diff := answer(r, req)
-	return len(diff) == 0 && perms&wanted(req) != 0
+	perms, diff := req.ask(r)
+	return len(diff) == 0 && perms&req.wanted() != 0
 }
 
-// within reports whether a request is part of another one, whose empty fields
-// are unknown.
+// A variant is a request whose fields can be set through pointers.
+type variant struct {
+	request func() Request // as the fields stand
+	perms   *Perms         // nil for a class without
+	fields  []variedField  // that rules tell requests apart by
+}
+
+// A variedField is a field of a request, and all that it can be where that is a
+// list.
+type variedField struct {
+	value *string
+	known []string
+}
+
+// within reports whether a request is part of another one of its class, whose
+// empty fields are unknown.
 func within(req, whole Request) bool {
-	a, b := reflect.ValueOf(req), reflect.ValueOf(whole)
-	for i := range a.NumField() {
-		switch x, y := a.Field(i).Interface(), b.Field(i).Interface(); x := x.(type) {
-		case Perms:
-			if x&^y.(Perms) != 0 {
-				return false
-			}
-		case string:
-			if y != "" && x != y {
-				return false
-			}
+	if req.wanted()&^whole.wanted() != 0 {
+		return false
+	}
+	a, b := req.variant().fields, whole.variant().fields
+	for i := range a {
+		if *b[i].value != "" && *a[i].value != *b[i].value {
+			return false
 		}
 	}
 	return true
 }
 
-// fieldValues are what a field of requests can be, where that is known.
-func fieldValues(req Request, field string) []string {
-	switch field {
-	case "Signal":
-		return allSignals()
-	case "Family":
-		return slices.Sorted(maps.Keys(families))
-	case "Type":
-		if _, ok := req.(MqueueRequest); ok {
-			return []string{"posix", "sysv"}
-		}
-		if _, ok := req.(UnixRequest); ok {
-			return slices.Sorted(maps.Keys(socketTypes))
-		}
-		return append([]string{"dccp"}, familyTypes...)
-	case "Name":
-		if _, ok := req.(CapabilityRequest); ok {
-			return capabilities
-		}
-	}
-	return nil
-}
-
 // neighbours returns a request and those that differ from it in any fields: in
 // all that a field can be where that is a list, else in a longer name and two
 // other ones. Of permissions each is asked for by itself.
-func neighbours(req Request) []Request {
-	all := []reflect.Value{reflect.ValueOf(req)}
-	typ := reflect.TypeOf(req)
-	for i := range typ.NumField() {
-		field := typ.Field(i)
-		var values []any
-		switch value := all[0].Field(i).Interface().(type) {
-		case Perms:
-			if value == 0 {
-				continue
-			}
-			for bit := Perms(1); bit != 0; bit <<= 1 {
-				values = append(values, bit)
-			}
-		case string:
-			for _, v := range fieldValues(req, field.Name) {
-				values = append(values, v)
-			}
-			if field.Name == "Op" || field.Name == "Data" || strings.HasSuffix(field.Name, "IP") || strings.HasSuffix(field.Name, "Port") {
-				continue
-			}
-			if values == nil {
-				values = []any{value, value + "x", "/other/"}
-			}
-		default:
-			continue
+func neighbours(req Request) (all []Request) {
+	v := req.variant()
+	var vary func(fields []variedField)
+	vary = func(fields []variedField) {
+		if len(fields) == 0 {
+			all = append(all, v.request())
+			return
 		}
-		var next []reflect.Value
-		for _, one := range all {
-			for _, v := range values {
-				changed := reflect.New(typ).Elem()
-				changed.Set(one)
-				changed.Field(i).Set(reflect.ValueOf(v))
-				next = append(next, changed)
-			}
+		field := fields[0]
+		was, values := *field.value, field.known
+		if values == nil {
+			values = []string{was, was + "x", "/other/"}
 		}
-		all = next
+		for _, *field.value = range values {
+			vary(fields[1:])
+		}
+		*field.value = was
 	}
-	out := make([]Request, len(all))
-	for i, v := range all {
-		out[i] = v.Interface().(Request)
+	if v.perms == nil || *v.perms == 0 {
+		vary(v.fields)
+		return all
 	}
-	return out
+	for *v.perms = 1; *v.perms != 0; *v.perms <<= 1 {
+		vary(v.fields)
+	}
+	return all
 }

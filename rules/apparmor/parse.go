@@ -534,55 +534,22 @@ func (p *parser) rule(start int, h Header) []Rule {
 	if t.kind != tokKeyword || t.value == "file" || t.value == "safe" || t.value == "unsafe" {
 		return p.fileRules(start, h)
 	}
-	one := func(r Rule) []Rule {
-		if r == nil || p.failed {
-			return nil
-		}
-		at, ok := p.comma(start)
-		if !ok {
-			return nil
-		}
-		head := r.Head()
-		head.At = at
-		return []Rule{r}
-	}
 	if t.value != "link" && (h.Owner || h.Other) {
 		p.errorf(p.at(t), "bad-qualifier", "owner is not allowed on %s rules", t.value)
 	}
-	switch t.value {
-	case "link":
-		return one(p.linkRule(h))
-	case "capability":
-		return one(p.capabilityRule(h))
-	case "network":
-		return one(p.networkRule(h))
-	case "mount", "remount", "umount", "unmount":
-		return one(p.mountRule(h))
-	case "pivot_root":
-		return one(p.pivotRootRule(h))
-	case "ptrace":
-		return one(p.ptraceRule(h))
-	case "signal":
-		return one(p.signalRule(h))
-	case "unix":
-		return one(p.unixRule(h))
-	case "dbus":
-		return one(p.dbusRule(h))
-	case "change_profile":
-		return one(p.changeProfileRule(h))
-	case "set":
-		return one(p.rlimitRule(h))
-	case "userns":
-		return one(p.usernsRule(h))
-	case "mqueue":
-		return one(p.mqueueRule(h))
-	case "io_uring":
-		return one(p.ioUringRule(h))
-	case "all":
-		p.advance()
-		h.Since = later(h.Since, "4.0")
-		return one(&AllRule{h})
+	parse := parsers[t.value]
+	if parse == nil {
+		p.expected("a rule")
+		return nil
 	}
-	p.expected("a rule")
-	return nil
+	r := parse(p, h)
+	if r == nil || p.failed {
+		return nil
+	}
+	at, ok := p.comma(start)
+	if !ok {
+		return nil
+	}
+	r.Head().At = at
+	return []Rule{r}
 }

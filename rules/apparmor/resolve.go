@@ -416,16 +416,13 @@ func (r *resolver) rule(rule Rule, sc scope) {
 		}
 		return
 	}
-	if sc.inBlock {
-		switch rule.(type) {
-		case *FileRule, *LinkRule, *ChangeProfileRule:
-		default:
-			r.warnf(rule.Location(), "rule-dropped",
-				"apparmor_parser drops this rule: blocks hold only file, link and change_profile rules; write the qualifiers before the rule")
-			return
-		}
+	inner, mayBeInBlock := rule.(blockRule)
+	if sc.inBlock && !mayBeInBlock {
+		r.warnf(rule.Location(), "rule-dropped",
+			"apparmor_parser drops this rule: blocks hold only file, link and change_profile rules; write the qualifiers before the rule")
+		return
 	}
-	inst := r.instantiate(rule)
+	inst := rule.resolve(r)
 	head := inst.Head()
 	head.Via = sc.via
 	head.Shared = len(sc.via) > 0 && (sc.profile == nil || sc.profile.local != head.At.File)
@@ -433,7 +430,7 @@ func (r *resolver) rule(rule Rule, sc scope) {
 		if head.Deny && sc.quals.Allow || head.Allow && sc.quals.Deny {
 			r.warnf(head.At, "bad-qualifier", "the rule and the block around it disagree on allow and deny, which AppArmor 4 refuses")
 		}
-		r.checkInBlock(inst)
+		inner.checkInBlock(r)
 		head.Qualifiers = join(sc.quals, head.Qualifiers)
 		if sc.quals.Deny {
 			head.Since = later(head.Since, "4.1")
@@ -445,110 +442,15 @@ func (r *resolver) rule(rule Rule, sc scope) {
 	sc.profile.Rules = append(sc.profile.Rules, inst)
 }
 
-// checkInBlock reports rules whose execute permission has no mode, which the
-// parser refuses inside blocks even where it takes them outside.
-func (r *resolver) checkInBlock(rule Rule) {
-	switch rule := rule.(type) {
-	case *FileRule:
-		if rule.Perms&Exec != 0 && !rule.Deny && rule.Path != nil && len(rule.PermsAt.Text()) > 0 && !strings.ContainsAny(strings.ToLower(rule.PermsAt.Text()), "ipcu") {
-			r.errorf(rule.PermsAt, "bad-exec", "x needs an exec mode before it: ix, px, cx or ux")
-		}
-	case *ChangeProfileRule:
-		if rule.Exec != nil && rule.Deny == rule.Unsafe {
-			r.errorf(rule.At, "bad-exec", "apparmor_parser refuses a change_profile rule with a program inside a block: move it out")
-		}
-	}
-}
+// A blockRule is a rule that blocks may hold. checkInBlock reports an execution
+// without a mode, which the parser refuses there even where it takes it outside.
+type blockRule interface{ checkInBlock(r *resolver) }
 
-// instantiate copies a rule and expands its patterns for the current profile.
-func (r *resolver) instantiate(rule Rule) Rule {
-	path := func(p **Pattern) { *p = r.expand(*p, pathText) }
-	entry := func(p **Pattern) { *p = r.alias(r.expand(*p, pathText)) }
-	label := func(p **Pattern) { *p = r.expand(*p, labelText) }
-	name := func(p **Pattern) { *p = plain(*p) }
-	switch rule := rule.(type) {
-	case *FileRule:
-		c := *rule
-		entry(&c.Path)
-		name(&c.Exec.Target)
-		return &c
-	case *LinkRule:
-		c := *rule
-		entry(&c.Link)
-		entry(&c.Target)
-		return &c
-	case *CapabilityRule:
-		c := *rule
-		return &c
-	case *NetworkRule:
-		c := *rule
-		label(&c.Local.Label)
-		label(&c.Peer.Label)
-		return &c
-	case *MountRule:
-		c := *rule
-		path(&c.Source)
-		path(&c.Target)
-		c.Fstype = r.values(c.Fstype, c.At)
-		return &c
-	case *PivotRootRule:
-		c := *rule
-		path(&c.OldRoot)
-		path(&c.NewRoot)
-		name(&c.Target)
-		return &c
-	case *PtraceRule:
-		c := *rule
-		label(&c.Peer)
-		return &c
-	case *SignalRule:
-		c := *rule
-		label(&c.Peer)
-		return &c
-	case *UnixRule:
-		c := *rule
-		if c.Perms == Create { // at which a socket has no address
-			r.unread(&c.Addr)
-		} else {
-			r.address(&c.Addr)
-		}
-		r.address(&c.PeerAddr)
-		label(&c.Label)
-		label(&c.PeerLabel)
-		return &c
-	case *DBusRule:
-		c := *rule
-		path(&c.Path)
-		for _, p := range []**Pattern{&c.Bus, &c.Interface, &c.Member, &c.Name, &c.PeerName, &c.PeerLabel} {
-			label(p)
-		}
-		return &c
-	case *ChangeProfileRule:
-		c := *rule
-		entry(&c.Exec)
-		label(&c.Target)
-		return &c
-	case *RlimitRule:
-		c := *rule
-		return &c
-	case *UsernsRule:
-		c := *rule
-		return &c
-	case *MqueueRule:
-		c := *rule
-		label(&c.Name)
-		label(&c.Label)
-		return &c
-	case *IOUringRule:
-		c := *rule
-		label(&c.Label)
-		return &c
-	case *AllRule:
-		c := *rule
-		return &c
-	}
-	panic(fmt.Sprintf("apparmor: unknown rule %T", rule))
-}
+// path, file and label expand a pattern of a rule in place: a path, one to which
+// aliases apply, and a label or another name.
+func (r *resolver) path(p **Pattern)  { *p = r.expand(*p, pathText) }
+func (r *resolver) file(p **Pattern)  { *p = r.alias(r.expand(*p, pathText)) }
+func (r *resolver) label(p **Pattern) { *p = r.expand(*p, labelText) }
 
 // plain returns text in which the parser expands no variables and checks no
 // globs: the name of a profile to change to, the value of an xattr.
@@ -557,39 +459,4 @@ func plain(p *Pattern) *Pattern {
 		return nil
 	}
 	return &Pattern{Source: p.Source, Expanded: []string{p.Source}, At: p.At}
-}
-
-// values expands variables in the values of mount conditions.
-func (r *resolver) values(conds []MountCond, at rules.Location) []MountCond {
-	out := slices.Clone(conds)
-	for i, c := range out {
-		out[i].Values = slices.Clone(c.Values)
-		for j, v := range c.Values {
-			if strings.Contains(v, "@{") {
-				out[i].Values[j] = r.expand(&Pattern{Source: v, At: at}, labelText).Expanded[0]
-			}
-		}
-	}
-	return out
-}
-
-// unread keeps text that does not end up in the compiled policy. The parser
-// looks its variables up all the same.
-func (r *resolver) unread(p **Pattern) {
-	if *p == nil {
-		return
-	}
-	if _, problem := r.substitute((*p).Source); problem != "" {
-		r.errorf((*p).At, "variable", "%s", problem)
-	}
-	*p = plain(*p)
-}
-
-// address expands the address of a unix socket: @ and a glob that may match
-// NUL bytes, none or auto.
-func (r *resolver) address(p **Pattern) {
-	if *p == nil {
-		return
-	}
-	*p = r.expand(*p, addressText)
 }

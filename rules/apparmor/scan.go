@@ -26,13 +26,7 @@ const (
 	modeInteger
 	modeChangeProfile
 	modeUserns
-	modeNetwork
-	modeMount
-	modeDBus
-	modeSignal
-	modePtrace
-	modeUnix
-	modeMqueue
+	modeRule // of a class with a vocabulary
 )
 
 // A tokenKind classifies tokens.
@@ -79,6 +73,7 @@ type scanner struct {
 	text  string
 	pos   int
 	stack []mode
+	words *vocabulary // of the rule in hand, in modeRule
 }
 
 func (s *scanner) mode() mode {
@@ -145,6 +140,8 @@ func (s *scanner) next() token {
 		return s.integer()
 	case modeChangeProfile:
 		return s.changeProfile()
+	case modeUserns:
+		return s.userns()
 	}
 	return s.ruleWord()
 }
@@ -278,10 +275,7 @@ func (s *scanner) initial() token {
 // word reads a keyword, permissions, a condition's name or a plain word at the
 // top level: the longest wins, as in flex.
 func (s *scanner) word() token {
-	end := s.pos
-	for end < len(s.text) && isWord(s.text[end]) && (end > s.pos || isAlpha(s.text[end])) {
-		end++
-	}
+	end := s.wordEnd()
 	if end == s.pos {
 		return s.unexpected()
 	}
@@ -303,6 +297,9 @@ func (s *scanner) word() token {
 		t.kind = tokID
 	case ruleModes[word] != modeInitial:
 		s.push(ruleModes[word])
+	case vocabularies[word] != nil:
+		s.words = vocabularies[word]
+		s.push(modeRule)
 	}
 	return t
 }

@@ -75,28 +75,20 @@ func (s *scanner) changeProfile() token {
 	return s.id(tokID, s.ids, false)
 }
 
-// ruleWord reads a token of a rule that has conditions: network, mount, dbus,
-// signal, ptrace, unix, mqueue and userns rules.
+// ruleWord reads a token of a rule whose class has a vocabulary.
 func (s *scanner) ruleWord() token {
-	m := s.mode()
+	network, mount := s.words == networkWords, s.words == mountWords
 	text := s.text[s.pos:]
-	if text[0] == '(' && m != modeMount && m != modeUserns {
+	if text[0] == '(' && !mount {
 		s.push(modeList)
 		return s.take(tokOpenParen, s.pos+1)
 	}
-	word := s.pos
-	for word < len(s.text) && isWord(s.text[word]) && (word > s.pos || isAlpha(s.text[word])) {
-		word++
-	}
-	if m == modeUserns {
-		return s.usernsWord(word)
-	}
-	end := max(s.idsNoEquals(s.pos), s.label(s.pos))
-	if m == modeNetwork && text[0] == ',' && s.ids(s.pos) > s.pos {
+	end, word := max(s.idsNoEquals(s.pos), s.label(s.pos)), s.wordEnd()
+	if network && text[0] == ',' && s.ids(s.pos) > s.pos {
 		// 3.0 takes ,} for a word here, 4.0 for two tokens.
 		return s.bad(s.pos+1, "a blank must follow the comma that ends a network rule")
 	}
-	if cr := strings.IndexByte(s.text[s.pos:end], '\r'); m == modeNetwork && cr >= 0 {
+	if cr := strings.IndexByte(s.text[s.pos:end], '\r'); network && cr >= 0 {
 		// 3.0 reads network rules of files with CR LF line endings; 4.0
 		// takes the CR for a letter, as every version does in other rules.
 		if end = s.pos + cr; end > s.pos && s.text[end-1] == ',' {
@@ -104,11 +96,11 @@ func (s *scanner) ruleWord() token {
 		}
 	}
 	// 3.0 refuses quotes in network rules.
-	if quoted := s.quoted(s.pos); quoted > end && m != modeNetwork {
+	if quoted := s.quoted(s.pos); quoted > end && !network {
 		return s.id(tokID, s.ids, false)
 	}
 	switch {
-	case m == modeMount && strings.HasPrefix(text, "->") && end <= s.pos+2:
+	case mount && strings.HasPrefix(text, "->") && end <= s.pos+2:
 		return s.take(tokArrow, s.pos+2)
 	case text[0] == ',' && end == s.pos:
 		s.pop()
@@ -118,10 +110,10 @@ func (s *scanner) ruleWord() token {
 		if t, ok := s.condName(word); ok {
 			return t
 		}
-		if m != modeMount && isLetterPerms(s.text[s.pos:word]) && s.isMode(word) {
+		if s.words.letters[0] != 0 && isLetterPerms(s.text[s.pos:word]) && s.isMode(word) {
 			return s.take(tokMode, word)
 		}
-		if permWordIn(m, s.text[s.pos:word]) {
+		if s.words.perms[s.text[s.pos:word]] != 0 {
 			return s.take(tokKeyword, word)
 		}
 	}
@@ -133,7 +125,18 @@ func (s *scanner) ruleWord() token {
 	return t
 }
 
-func (s *scanner) usernsWord(end int) token {
+// wordEnd returns the end of the word that stands here.
+func (s *scanner) wordEnd() int {
+	end := s.pos
+	for end < len(s.text) && isWord(s.text[end]) && (end > s.pos || isAlpha(s.text[end])) {
+		end++
+	}
+	return end
+}
+
+// userns reads a word of userns [create],.
+func (s *scanner) userns() token {
+	end := s.wordEnd()
 	switch {
 	case s.text[s.pos] == ',':
 		s.pop()

@@ -1,7 +1,6 @@
 package apparmor
 
 import (
-	"slices"
 	"strings"
 )
 
@@ -220,59 +219,109 @@ func looksAt(flags uint32, source, fstype string) (string, string, uint32) {
 	return source, fstype, flags
 }
 
-// mountDiff compares a mount rule, as match_mnt() in security/apparmor/mount.c
-// does, and returns how its nearest form differs.
-func mountDiff(r *MountRule, req MountRequest) []string {
-	if req.Op == "umount" {
-		if r.Op != "umount" {
-			return []string{"operation"}
-		}
-		target := r.Target
-		if target == nil {
-			target = r.Source
-		}
-		return compareAll(field{"mount point", target.Match(req.Target)})
-	}
-	if r.Op == "umount" {
-		return []string{"operation"}
-	}
-	source, fstype, flags := looksAt(flagsOf(append([]string{req.Op}, req.Flags...), mountFlags), req.Source, req.Fstype)
-	best := []string{"operation"}
-	for i, f := range mountForms(r) {
-		diff := compareAll(
-			field{"mount point", f.target.Match(req.Target)},
-			field{"source", f.source.Match(source)},
-			field{"fstype", f.fstypes == nil || matchAnyGlob(f.fstypes, fstype)},
-			field{"flags", f.anyFlags || f.must&^f.may&^flags == 0 && flags&^(f.must|f.may) == 0})
-		if i == 0 || len(diff) < len(best) {
-			best = diff
+// flagWords returns the words of mount flags as the kernel logs them.
+func flagWords(flags uint32) []string {
+	var words []string
+	for _, w := range []string{"ro", "nosuid", "nodev", "noexec", "sync", "remount", "mand", "dirsync", "nosymfollow",
+		"noatime", "nodiratime", "move", "silent", "acl", "relatime", "iversion", "strictatime", "lazytime", "nouser"} {
+		if flags&mountFlags[w] != 0 {
+			words = append(words, w)
 		}
 	}
-	return best
+	for _, w := range []string{"bind", "unbindable", "private", "slave", "shared"} {
+		switch {
+		case flags&mountFlags[w] == 0:
+		case flags&msRec != 0:
+			words = append(words, "r"+w)
+		default:
+			words = append(words, w)
+		}
+	}
+	return words
 }
 
-// noteRemount says where versions of apparmor_parser differ: 3.0.8 and older let
-// a remount rule without options cover the flag remount alone, and demand the
-// options that options in makes optional.
-func noteRemount(req MountRequest, d *Decision) {
-	if kindOf(flagsOf(append([]string{req.Op}, req.Flags...), mountFlags)) != remount {
-		return
+// mountCommands are the flags that say what kind of mount it is: MS_CMDS of
+// mount.h in apparmor_parser.
+const mountCommands = msCommands | msRec
+
+// optionFlags returns what an options condition demands or permits.
+func optionFlags(c MountCond) uint32 {
+	if c.In {
+		return flagsOf(c.Values, mountFlags) | flagsOf(c.Values, clearedFlags)
 	}
-	for _, r := range d.Allow {
-		m, ok := r.(*MountRule)
-		loose := ok && (len(m.Options) == 0 || slices.ContainsFunc(m.Options, func(c MountCond) bool { return c.In }))
-		if !ok || m.Op != "remount" || !loose {
-			return
-		}
-	}
-	if len(d.Allow) > 0 {
-		d.Notes = append(d.Notes, "AppArmor 3.0.8 and older read a remount rule like this as covering fewer flags")
-	}
+	return flagsOf(c.Values, mountFlags)
 }
 
-// matchAnyGlob reports whether one of a few globs matches.
-func matchAnyGlob(globs []string, name string) bool {
-	return slices.ContainsFunc(globs, func(g string) bool {
-		return g == name || (&Pattern{Expanded: []string{g}}).Match(name)
-	})
+// mountIn30 reports whether AppArmor 3.0 accepts a mount rule. It joins all
+// options conditions, and wants the mount point of a propagation mount after
+// the arrow.
+func mountIn30(m *MountRule) bool {
+	var must, may uint32
+	for _, c := range m.Options {
+		if c.In {
+			may |= optionFlags(c)
+		} else {
+			must |= optionFlags(c)
+			if m.Op != "remount" {
+				must |= flagsOf(c.Values, clearedFlags)
+			}
+		}
+	}
+	switch {
+	case m.Op == "remount" && len(m.Options) > 0 && must|may == 0:
+		return true
+	case m.Op == "remount":
+		must |= msRemount
+	case len(m.Options) == 0:
+		return true
+	}
+	return mountMatches(m, must|may, may, m.Source == nil)
+}
+
+// mountIn4 reports whether AppArmor 3.1 and 4 accept a mount rule. Each
+// options condition counts by itself there.
+func mountIn4(m *MountRule) bool {
+	var musts, mays []uint32
+	for _, c := range m.Options {
+		if c.In {
+			mays = append(mays, optionFlags(c))
+		} else {
+			musts = append(musts, optionFlags(c))
+		}
+	}
+	if len(mays) == 0 {
+		mays = []uint32{0}
+		if len(musts) == 0 && m.Op == "remount" {
+			mays = []uint32{msRemountFlags &^ msRemount}
+		}
+	}
+	if len(musts) == 0 {
+		musts = []uint32{0}
+	}
+	for _, must := range musts {
+		if m.Op == "remount" {
+			must |= msRemount
+		}
+		for _, may := range mays {
+			if must == 0 || mountMatches(m, must, may, m.Source == nil || m.Target == nil) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// mountMatches reports whether some mount has the flags of a rule along with
+// its other conditions. Propagation mounts have one path only, which the caller
+// has checked.
+func mountMatches(m *MountRule, must, may uint32, onePath bool) bool {
+	if len(m.Fstype) == 0 {
+		switch {
+		case must&msRemount != 0 && m.Source == nil,
+			must&(msBind|msMove) != 0,
+			must&(msMakeType|msRec) != 0 && onePath:
+			return true
+		}
+	}
+	return (must|may)&^mountCommands != 0
 }

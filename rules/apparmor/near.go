@@ -95,19 +95,6 @@ func (p *Profile) nearFiles(req FileRequest, missing Perms) []Near {
 	return append(near, apart[:min(len(apart), maxNear)]...)
 }
 
-// nearLink says why a link rule for the new name did not grant the link.
-func nearLink(r *LinkRule, req FileRequest) Near {
-	switch {
-	case !r.Target.Match(req.Target):
-		return nearRule(r, NearField, "the rule has another target")
-	case r.Owner && !req.Owner:
-		return nearRule(r, NearOwner, "the rule is for the owner of the target, and the task is not")
-	case r.Subset:
-		return nearRule(r, NearField, "the rule demands that the new name has no permission that the target has not")
-	}
-	return nearRule(r, NearDenied, "a deny rule forbids this pair of names")
-}
-
 // nearSamePath says why a rule whose path matches did not grant what is missing.
 func (p *Profile) nearSamePath(r *FileRule, req FileRequest, perms, missing Perms) Near {
 	switch {
@@ -244,7 +231,7 @@ func (a *automaton) anyComponent(from *state) []*state {
 func (p *Profile) nearOthers(req Request, missing Perms) []Near {
 	var near []Near
 	for _, r := range p.Rules {
-		perms, diff := answer(r, req)
+		perms, diff := req.ask(r)
 		switch {
 		case perms == 0 || r.Head().Deny:
 		case len(diff) == 0 && perms&missing == 0:

@@ -126,14 +126,14 @@ func TestAddPerms(t *testing.T) {
 
 func TestSetExec(t *testing.T) {
 	p := load(t, "profile x {\n  /a rw,\n  deny /b r,\n  /c px,\n}\n").Profiles[0]
-	_, text, ok := p.Rules[0].(*FileRule).SetExec("ix")
+	_, text, ok := p.Rules[0].(*FileRule).SetExec(Transition{Mode: Inherit})
 	assert.True(t, ok)
 	assert.Equal(t, "/a rwix,", text)
-	_, _, ok = p.Rules[1].(*FileRule).SetExec("ix")
+	_, _, ok = p.Rules[1].(*FileRule).SetExec(Transition{Mode: Inherit})
 	assert.False(t, ok)
-	_, _, ok = p.Rules[2].(*FileRule).SetExec("ix")
+	_, _, ok = p.Rules[2].(*FileRule).SetExec(Transition{Mode: Inherit})
 	assert.False(t, ok)
-	_, _, ok = p.Rules[0].(*FileRule).SetExec("rw")
+	_, _, ok = p.Rules[0].(*FileRule).SetExec(Transition{})
 	assert.False(t, ok)
 }
 

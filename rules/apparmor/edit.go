@@ -4,8 +4,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/whydenied/whydenied/rules"
 )
@@ -202,69 +200,6 @@ func lineEnding(text string, pos int) string {
 	return "\n"
 }
 
-// AddPerms returns the edit that adds permissions to the rule where it stands,
-// and the rule's text afterwards. It reports false if the rule came through an
-// include, is a deny or a bare "file," rule, or has a permission that excludes
-// one of them (w and a): add a rule instead. Execute is not added; see SetExec.
-func (r *FileRule) AddPerms(perms Perms) (edit rules.Edit, text string, ok bool) {
-	add := perms & FilePerms &^ (r.Perms | Exec)
-	if (r.Perms|perms)&Write != 0 {
-		add &^= Append // w holds a
-	}
-	if add&Write != 0 && r.Perms&Append != 0 {
-		return r.replacePerms(strings.Map(dropAppend, r.PermsAt.Text()), add)
-	}
-	return r.replacePerms(r.PermsAt.Text(), add)
-}
-
-// dropAppend removes a, which w implies and excludes.
-func dropAppend(c rune) rune {
-	if c == 'a' {
-		return -1
-	}
-	return c
-}
-
-// replacePerms adds letters to the permissions as the source writes them, before
-// an exec mode that ends them.
-func (r *FileRule) replacePerms(old string, add Perms) (edit rules.Edit, text string, ok bool) {
-	if r.Shared || r.Path == nil || r.Deny || add == 0 {
-		return rules.Edit{}, "", false
-	}
-	at := len(old)
-	if n := len(r.Exec.String()); r.Perms&Exec != 0 && n > 0 && n <= at && strings.EqualFold(old[at-n:], r.Exec.String()) {
-		at -= n
-	}
-	word := old[:at] + add.letters() + old[at:]
-	if old == r.Perms.String() {
-		word = (r.Perms | add).String() // in the order in which they are, if that is the usual one
-	}
-	if perms, _, problem := parsePerms(word); problem != "" || perms&add != add {
-		return rules.Edit{}, "", false
-	}
-	return r.editPerms(word)
-}
-
-// SetExec returns the edit that gives a rule without execute permission the
-// exec mode, such as "ix" or "Px", as AddPerms does.
-func (r *FileRule) SetExec(mode string) (edit rules.Edit, text string, ok bool) {
-	if r.Shared || r.Path == nil || r.Deny || r.Perms&Exec != 0 {
-		return rules.Edit{}, "", false
-	}
-	word := r.PermsAt.Text() + mode
-	if _, exec, problem := parsePerms(word); problem != "" || exec.Mode == 0 {
-		return rules.Edit{}, "", false
-	}
-	return r.editPerms(word)
-}
-
-// editPerms replaces the permissions of the rule.
-func (r *FileRule) editPerms(word string) (edit rules.Edit, text string, ok bool) {
-	whole, at := r.At.Span, r.PermsAt.Span
-	text = r.At.File.Text[whole.Start:at.Start] + word + r.At.File.Text[at.End:whole.End]
-	return rules.Edit{At: r.PermsAt, New: word}, text, true
-}
-
 // RemoveRule returns the edit that deletes a rule: with its whole line if it
 // stands alone there but for a comment behind it. It reports false if the rule
 // is shared.
@@ -286,33 +221,44 @@ func RemoveRule(r Rule) (rules.Edit, bool) {
 	return rules.Edit{At: rules.Location{File: at.File, Span: span}}, true
 }
 
-// QuotePath returns the path expression that matches exactly the file of that
-// name. The name may hold any bytes but NUL, which no file name holds. What a
-// terminal would not show as it is comes out as \NNN, and so do the quote and
-// the backslash, which could be taken for the end of the expression or for
-// keeping it open.
-func QuotePath(name string) string {
-	var out strings.Builder
-	quote := name == ""
-	for i := 0; i < len(name); {
-		r, n := utf8.DecodeRuneInString(name[i:])
-		switch {
-		case r == '"' || r == '\\' || r == utf8.RuneError && n == 1 || !unicode.IsPrint(r):
-			for _, c := range []byte(name[i : i+n]) {
-				out.Write([]byte{'\\', '0' + c>>6, '0' + c>>3&7, '0' + c&7})
-			}
-		case strings.ContainsRune("*?[]{}^,", r):
-			out.WriteByte('\\')
-			out.WriteRune(r)
-			quote = quote || r == ','
-		default:
-			out.WriteRune(r)
-			quote = quote || strings.ContainsRune(" !#=()", r)
+// AddFlag returns the edit that adds a flag to the profile's header.
+func (p *Profile) AddFlag(name string) rules.Edit {
+	if n := len(p.Flags); n > 0 {
+		at := p.Flags[n-1].At
+		at.Span.Start = at.Span.End
+		return rules.Edit{At: at, New: ", " + name}
+	}
+	at := p.At
+	header := strings.TrimRight(at.Text(), " \t\r\n")
+	at.Span.Start += len(header)
+	at.Span.End = at.Span.Start
+	return rules.Edit{At: at, New: " flags=(" + name + ")"}
+}
+
+// indentation returns the white space before a location on its line, or "" if
+// something else is there.
+func indentation(at rules.Location) string {
+	line, _ := at.File.Position(at.Span.Start)
+	before := at.File.Text[at.File.LineStart(line):at.Span.Start]
+	if strings.Trim(before, " \t") != "" {
+		return ""
+	}
+	return before
+}
+
+// amended returns the text at a location with edits inside it applied.
+func amended(at rules.Location, edits []rules.Edit) string {
+	inner := rules.NewFile(at.File.Name, at.Text())
+	moved := make([]rules.Edit, len(edits))
+	for i, e := range edits {
+		moved[i] = rules.Edit{
+			At:  rules.Location{File: inner, Span: rules.Span{Start: e.At.Span.Start - at.Span.Start, End: e.At.Span.End - at.Span.Start}},
+			New: e.New,
 		}
-		i += n
 	}
-	if quote {
-		return `"` + out.String() + `"`
+	changes, err := rules.Apply(moved)
+	if err != nil || len(changes) == 0 {
+		return at.Text()
 	}
-	return out.String()
+	return changes[0].New
 }

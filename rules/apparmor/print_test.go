@@ -57,7 +57,7 @@ func TestRuleFor(t *testing.T) {
 		{MqueueRequest{Perms: Create | Open, Type: "posix", Name: "/q"}, "mqueue (create, open) type=posix /q,", MqueueRequest{Perms: Create, Type: "posix", Name: "/r"}},
 		{IOUringRequest{Perms: SQPoll}, "io_uring (sqpoll),", IOUringRequest{Perms: OverrideCreds}},
 	} {
-		rule := RuleFor(c.req, "ix")
+		rule := RuleFor(c.req, Transition{Mode: Inherit})
 		assert.Equal(t, c.want, rule)
 		p := loadProfile(t, "profile p {\n  "+rule+"\n}\n")
 		d := p.Decide(c.req)
@@ -81,7 +81,7 @@ func TestRuleForHostileNames(t *testing.T) {
 			SignalRequest{Send, "kill", name},
 			ChangeProfileRequest{Target: name[1:]},
 		} {
-			rule := RuleFor(req, "")
+			rule := RuleFor(req, Transition{})
 			assert.NotContains(t, rule, "\n")
 			p := loadProfile(t, "abi <abi/3.0>,\nprofile p {\n  "+rule+"\n}\n")
 			assert.Len(t, p.Policy.Profiles, 1, rule)
@@ -106,7 +106,7 @@ func TestAmend(t *testing.T) {
 	assert.Equal(t, "profile p flags=(complain, audit, attach_disconnected) { }", apply(p, p.AddFlag("attach_disconnected")))
 
 	p = loadProfile(t, "profile p { /bin/x rPx -> target, } profile target { }")
-	edits, text, ok := fileRule(p).ChangeExec("ix")
+	edits, text, ok := fileRule(p).ChangeExec(Transition{Mode: Inherit})
 	require.True(t, ok)
 	assert.Equal(t, "/bin/x rix,", text)
 	assert.Equal(t, "profile p { /bin/x rix, } profile target { }", apply(p, edits...))

@@ -1,0 +1,28 @@
+package apparmor
+
+// An AllRule is all,: everything that a profile can grant.
+type AllRule struct{ Header }
+
+// allRule reads all.
+func (p *parser) allRule(h Header) Rule {
+	p.advance()
+	h.Since = later(h.Since, "4.0")
+	return &AllRule{h}
+}
+
+func (r *AllRule) resolve(*resolver) Rule { c := *r; return &c }
+
+func (r *AllRule) compile(l *layer, _ map[mergeKey]bool) {
+	entry := fileEntry{perms: FilePerms, vote: voteOf(r, 0), exec: &Transition{Mode: Inherit}}
+	if r.Deny {
+		entry.exec = nil
+	}
+	l.addHalves(everyFile.expr(), anyTarget, entry, true)
+	l.addChangeProfile(r, &ChangeProfileRule{Header: r.Header})
+}
+
+// cells gives up: what it grants is too wide to compare.
+func (*AllRule) cells(c *celler) { c.left = 0 }
+
+// narrow gives up: what else it refuses cannot be written.
+func (*AllRule) narrow(*Profile, Request, Perms) (n Narrowed, ok bool) { return n, false }

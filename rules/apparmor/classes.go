@@ -1,0 +1,89 @@
+package apparmor
+
+import "github.com/whydenied/whydenied/rules"
+
+// A Rule is one of *FileRule, *LinkRule, *CapabilityRule, *NetworkRule,
+// *MountRule, *PivotRootRule, *PtraceRule, *SignalRule, *UnixRule, *DBusRule,
+// *ChangeProfileRule, *RlimitRule, *UsernsRule, *MqueueRule, *IOUringRule and
+// *AllRule.
+type Rule interface {
+	Location() rules.Location
+	Head() *Header
+	// resolve returns a copy with variables and aliases expanded.
+	resolve(by *resolver) Rule
+	// cells adds one request for each cell of the requests that it matches; see
+	// classGains. Compiled rules are compared by their automata, and add none.
+	cells(c *celler)
+	// narrow is NarrowDeny for a deny rule that is the profile's own.
+	narrow(p *Profile, req Request, perms Perms) (Narrowed, bool)
+}
+
+// A Request is one access to decide on: a FileRequest, CapabilityRequest,
+// NetworkRequest, MountRequest, PivotRootRequest, PtraceRequest, SignalRequest,
+// UnixRequest, DBusRequest, ChangeProfileRequest, RlimitRequest, UsernsRequest,
+// MqueueRequest or IOUringRequest.
+//
+// Permissions are those of policy, not the letters of a log record: c and d of
+// requested_mask= are Write here, and translating them is the caller's part.
+type Request interface {
+	// wanted returns the permissions that it asks for.
+	wanted() Perms
+	// class returns the name of its class, and the first abi/ file of AppArmor that
+	// knows it; "" for all.
+	class() (name, since string)
+	// ask returns what a rule gives or takes of it, and the conditions that keep
+	// the rule from matching. A rule of another class gives 0.
+	ask(r Rule) (perms Perms, diff []string)
+	// decide answers it with the rules of a profile.
+	decide(p *Profile, d *Decision)
+	// subject returns it without the permissions and what else rules do not look at
+	// or can be written in several ways: two of one subject differ in permissions.
+	subject() Request
+	// variant returns a copy whose fields can be varied.
+	variant() variant
+	// rule returns the narrowest rule that grants it; see RuleFor.
+	rule(exec Transition) string
+}
+
+// keywords are the words that cannot be names at the top level, as in
+// apparmor_parser's keyword table.
+var keywords = wordSet(`network unix capability if else not defined change_profile unsafe safe
+	link owner user other subset audit deny allow prompt set rlimit alias rewrite ptrace file
+	mount remount umount unmount pivot_root in dbus signal abi userns mqueue io_uring all
+	profile hat priority
+	send receive bind read write eavesdrop peer trace tracedby readby`)
+
+// ruleModes are the keywords after which a statement is read in a mode of its own.
+var ruleModes = map[string]mode{
+	"rlimit": modeRlimit, "change_profile": modeChangeProfile, "userns": modeUserns, "abi": modeABI,
+}
+
+// vocabularies are the words of the rules that are read in modeRule, by the keyword
+// that those begin with.
+var vocabularies = map[string]*vocabulary{
+	"network": networkWords, "mount": mountWords, "remount": mountWords, "umount": mountWords, "unmount": mountWords,
+	"dbus": dbusWords, "signal": signalWords, "ptrace": ptraceWords, "unix": unixWords, "mqueue": mqueueWords,
+}
+
+// parsers read the rules of a class, by the keyword that those begin with. File
+// rules need none; see fileRules.
+var parsers = map[string]func(*parser, Header) Rule{
+	"link":           (*parser).linkRule,
+	"capability":     (*parser).capabilityRule,
+	"network":        (*parser).networkRule,
+	"mount":          (*parser).mountRule,
+	"remount":        (*parser).mountRule,
+	"umount":         (*parser).mountRule,
+	"unmount":        (*parser).mountRule,
+	"pivot_root":     (*parser).pivotRootRule,
+	"ptrace":         (*parser).ptraceRule,
+	"signal":         (*parser).signalRule,
+	"unix":           (*parser).unixRule,
+	"dbus":           (*parser).dbusRule,
+	"change_profile": (*parser).changeProfileRule,
+	"set":            (*parser).rlimitRule,
+	"userns":         (*parser).usernsRule,
+	"mqueue":         (*parser).mqueueRule,
+	"io_uring":       (*parser).ioUringRule,
+	"all":            (*parser).allRule,
+}

@@ -1,0 +1,71 @@
+package apparmor
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// RuleFor returns the narrowest rule that grants a request, as profiles write
+// it: "/etc/hosts r,". exec is how a file is to be executed, with the target that
+// it has in some rule, where the request is for that; the zero Transition writes
+// the bare x of a deny rule.
+func RuleFor(req Request, exec Transition) string { return req.rule(exec) }
+
+// joinWords joins the words that are not empty with spaces.
+func joinWords(words ...string) string { return joinWith(" ", words) }
+
+// joinList joins the conditions that are not empty with commas.
+func joinList(conditions ...string) string { return joinWith(", ", conditions) }
+
+func joinWith(sep string, words []string) string {
+	return strings.Join(slices.DeleteFunc(slices.Clone(words), func(w string) bool { return w == "" }), sep)
+}
+
+// condition returns key and value, or "" if there is no value.
+func condition(key, value string) string {
+	if value == "" {
+		return ""
+	}
+	return key + value
+}
+
+// quoteIf is QuotePath that keeps the empty string.
+func quoteIf(name string) string {
+	if name == "" {
+		return ""
+	}
+	return QuotePath(name)
+}
+
+// QuotePath returns the path expression that matches exactly the file of that
+// name. The name may hold any bytes but NUL, which no file name holds. What a
+// terminal would not show as it is comes out as \NNN, and so do the quote and
+// the backslash, which could be taken for the end of the expression or for
+// keeping it open.
+func QuotePath(name string) string {
+	var out strings.Builder
+	quote := name == ""
+	for i := 0; i < len(name); {
+		r, n := utf8.DecodeRuneInString(name[i:])
+		switch {
+		case r == '"' || r == '\\' || r == utf8.RuneError && n == 1 || !unicode.IsPrint(r):
+			for _, c := range []byte(name[i : i+n]) {
+				out.Write([]byte{'\\', '0' + c>>6, '0' + c>>3&7, '0' + c&7})
+			}
+		case strings.ContainsRune("*?[]{}^,", r):
+			out.WriteByte('\\')
+			out.WriteRune(r)
+			quote = quote || r == ','
+		default:
+			out.WriteRune(r)
+			quote = quote || strings.ContainsRune(" !#=()", r)
+		}
+		i += n
+	}
+	if quote {
+		return `"` + out.String() + `"`
+	}
+	return out.String()
+}
