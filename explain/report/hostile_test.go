@@ -125,6 +125,11 @@ func TestEscape(t *testing.T) {
 		{"\ufffd", "\ufffd"}, // the character itself, not a bad byte
 		{`back\slash`, `back\slash`},
 		{"nbsp\u00a0", `nbsp\u00a0`},
+		{"::error::x", `\x3a:error::x`}, // what GitHub's runner takes for commands
+		{"a ::add-mask file=b::c", `a \x3a:add-mask file=b::c`},
+		{"a##[group]b", `a##\x5bgroup]b`},
+		{"to ::1 or ::ffff:10.0.0.1, ::, fe80::1", "to ::1 or ::ffff:10.0.0.1, ::, fe80::1"},
+		{"std::vector", "std::vector"},
 	} {
 		assert.Equal(t, c.want, Escape(c.in))
 	}
