@@ -148,7 +148,7 @@ func (c *collection) doctor() error {
 		c.missing(fmt.Sprintf("whether loaded profiles are those of the files: it was not told within %s", doctorTime))
 	}
 	var text bytes.Buffer
-	print := report.NewDoctorJSON(&text)
+	print := report.NewJSONLines[report.DoctorMessage](&text)
 	summary := report.DoctorSummary{SchemaVersion: report.SchemaVersion}
 	for _, a := range host.Answers(facts) {
 		summary.Count(a)

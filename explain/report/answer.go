@@ -311,12 +311,6 @@ func (o Outcome) inWords() string {
 	return o.Action
 }
 
-// NewAnswerJSON returns a function that writes each answer to w as one line of
-// JSON, as safe on a terminal as those of NewJSON. Calls must not overlap.
-func NewAnswerJSON(w io.Writer) func(Answer) error {
-	return func(a Answer) error { return writeJSON(w, a) }
-}
-
 // WriteAnswerError writes, in place of the answer, why a line of a batch has none.
 func WriteAnswerError(w io.Writer, line int, err error) error {
 	return writeJSON(w, struct {

@@ -55,12 +55,6 @@ func NewDiagnostic(d rules.Diagnostic) Diagnostic {
 	return wire
 }
 
-// NewCheckJSON returns a function that writes each message to w as one line of
-// JSON, as safe on a terminal as those of NewJSON. Calls must not overlap.
-func NewCheckJSON(w io.Writer) func(CheckMessage) error {
-	return func(m CheckMessage) error { return writeJSON(w, m) }
-}
-
 // NewCheckText returns a function that writes each message to w as text. Calls
 // must not overlap.
 func NewCheckText(w io.Writer, o TextOptions) func(CheckMessage) error {

@@ -89,12 +89,6 @@ func (s *DoctorSummary) String() string {
 	return strings.Join(append(parts, fmt.Sprintf("%d unknown", s.Unknown)), ", ")
 }
 
-// NewDoctorJSON returns a function that writes each message to w as one line of
-// JSON, as safe on a terminal as those of NewJSON. Calls must not overlap.
-func NewDoctorJSON(w io.Writer) func(DoctorMessage) error {
-	return func(m DoctorMessage) error { return writeJSON(w, m) }
-}
-
 // NewDoctorText returns a function that writes each message to w as text. Calls
 // must not overlap.
 func NewDoctorText(w io.Writer, o TextOptions) func(DoctorMessage) error {

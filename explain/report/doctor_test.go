@@ -49,7 +49,7 @@ left /sys/module/apparmor/parameters/audit is "all" by now, which
 
 func TestDoctorJSON(t *testing.T) {
 	var out strings.Builder
-	print := NewDoctorJSON(&out)
+	print := NewJSONLines[DoctorMessage](&out)
 	for _, m := range doctorMessages() {
 		require.NoError(t, print(m))
 	}

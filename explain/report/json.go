@@ -20,6 +20,11 @@ func NewJSON(w io.Writer) func(Message) error {
 	return func(m Message) error { return writeJSON(w, m.utf8()) }
 }
 
+// NewJSONLines is NewJSON for the messages of commands that report no findings.
+func NewJSONLines[M any](w io.Writer) func(M) error {
+	return func(m M) error { return writeJSON(w, m) }
+}
+
 // writeJSON writes a value as one line of JSON without invisible characters.
 func writeJSON(w io.Writer, value any) error {
 	line, err := encode(value)
@@ -80,6 +85,9 @@ func (m Message) utf8() Message {
 // and Escape would not print: they can only stand in strings, where \uXXXX means
 // the same. The line ends with a newline, and may be returned itself.
 func EscapeJSON(line []byte) []byte {
+	if bytes.Contains(line, []byte("##[")) {
+		line = bytes.ReplaceAll(line, []byte("##["), []byte(`##\u005b`))
+	}
 	end := len(line) - 1 // the newline
 	if visibleASCII(line[:end]) || !hostile(string(line[:end])) {
 		return line

@@ -13,6 +13,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+
+	"github.com/whydenied/whydenied/rules"
 )
 
 // SchemaVersion is the version of the JSON form: its first number changes when
@@ -152,6 +154,8 @@ type Rule struct {
 	Text      string `json:"text"` // the line of the source, whole
 	Note      string `json:"note,omitempty"`
 	Via       []Via  `json:"via,omitempty"` // the includes that led there, innermost first
+
+	at rules.Location // zero if it was read from JSON
 }
 
 // A Via is the place of an include.
@@ -170,6 +174,8 @@ type Fix struct {
 	Risk    string   `json:"risk"` // low, medium, high
 	Reason  string   `json:"reason,omitempty"`
 	Proof   []string `json:"proof,omitempty"`
+
+	edits []rules.Edit // none if it was read from JSON
 }
 
 // A Granted says that the fix of other findings grants the access of this one.

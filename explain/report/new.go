@@ -158,7 +158,7 @@ func NewSeccomp(s *parser.Seccomp) *Seccomp {
 
 func newRule(p explain.Place) Rule {
 	file, span := p.At.File, p.At.Span
-	wire := Rule{File: text(file.Name), Builtin: text(file.Builtin), Note: text(p.Note)}
+	wire := Rule{File: text(file.Name), Builtin: text(file.Builtin), Note: text(p.Note), at: p.At}
 	wire.Line, wire.Column = file.Position(span.Start)
 	wire.EndLine, wire.EndColumn = file.Position(max(span.Start, span.End))
 	wire.Text = text(file.Line(wire.Line))
@@ -179,6 +179,7 @@ func newFix(f rules.Fix, changes []rules.Change) Fix {
 		Grants:  text(f.Grants),
 		Risk:    f.Risk.String(),
 		Reason:  text(f.Reason),
+		edits:   f.Edits,
 	}
 	for _, c := range changes {
 		wire.Files = append(wire.Files, text(c.File.Name))

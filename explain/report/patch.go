@@ -17,6 +17,8 @@ type Patch struct {
 	Fixed []PatchFix    `json:"fixed"`
 	Left  []PatchLeft   `json:"left"`
 	Steps []string      `json:"steps"` // what to do once the files are changed
+
+	of *explain.Patch // nil if it was read from JSON
 }
 
 // A PatchedFile is a file as the patch leaves it.
@@ -46,7 +48,7 @@ type PatchLeft struct {
 // or is not UTF-8 is escaped, but for the texts of files and their diff: those
 // are as they will be in the files, less wrong UTF-8.
 func NewPatch(p *explain.Patch) *Patch {
-	wire := &Patch{Diff: rules.Unified(p.Changes), Files: []PatchedFile{}, Fixed: []PatchFix{}, Left: []PatchLeft{}, Steps: []string{}}
+	wire := &Patch{Diff: rules.Unified(p.Changes), Files: []PatchedFile{}, Fixed: []PatchFix{}, Left: []PatchLeft{}, Steps: []string{}, of: p}
 	for _, c := range p.Changes {
 		wire.Files = append(wire.Files, PatchedFile{File: text(c.File.Name), New: c.File.Absent, Text: c.New})
 	}
@@ -62,6 +64,16 @@ func NewPatch(p *explain.Patch) *Patch {
 		wire.Steps = append(wire.Steps, text(s))
 	}
 	return wire
+}
+
+// fixes returns the fix of a finding that is part of the patch, if one is.
+func (p *Patch) fixes(id string) (fixes []Fix) {
+	for _, f := range p.Fixed {
+		if f.ID == id {
+			fixes = append(fixes, f.Fix)
+		}
+	}
+	return fixes
 }
 
 // WriteJSON writes the patch as one line of JSON.

@@ -138,7 +138,7 @@ func TestPatchFormats(t *testing.T) {
 		}},
 		{"patch.files.txt", pod, func(w *bytes.Buffer, p *explain.Patch) error { return NewPatch(p).WriteFiles(w) }},
 		{"patch.sarif.json", pod, func(w *bytes.Buffer, p *explain.Patch) error {
-			return WriteSARIF(w, "v0", PatchDiagnostics(p), true)
+			return writeSARIF(w, &Report{Version: "v0", Patch: NewPatch(p)}, TextOptions{})
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -226,7 +226,7 @@ func TestHostilePatch(t *testing.T) {
 		require.NoError(t, err)
 		documents(t, spo.String())
 
-		require.NoError(t, WriteSARIF(&sarif, "v", PatchDiagnostics(patch), true))
+		require.NoError(t, writeSARIF(&sarif, &Report{Patch: NewPatch(patch)}, TextOptions{}))
 		assertPrintable(t, sarif.String())
 		var log map[string]any
 		require.NoError(t, json.Unmarshal(sarif.Bytes(), &log))
@@ -375,7 +375,7 @@ func TestSARIFBytes(t *testing.T) {
 func checkSARIFFixes(t *testing.T, patch *explain.Patch) {
 	t.Helper()
 	var out bytes.Buffer
-	require.NoError(t, WriteSARIF(&out, "v", PatchDiagnostics(patch), true))
+	require.NoError(t, writeSARIF(&out, &Report{Patch: NewPatch(patch)}, TextOptions{}))
 	var log sarifLog
 	require.NoError(t, json.Unmarshal(out.Bytes(), &log))
 	require.Len(t, log.Runs[0].Results, len(patch.Remedies)+len(patch.Left))
