@@ -26,8 +26,9 @@ var layers = map[string][]string{
 	"explain/host":      {"rules/apparmor"},
 	"explain":           {"parser", "rules", "rules/apparmor", "rules/seccomp", "explain/container"},
 	"explain/report":    {"explain", "parser", "rules", "rules/apparmor", "rules/seccomp", "explain/container", "explain/host"},
+	"explain/deploy":    {"explain", "explain/report", "rules", "rules/apparmor", "rules/seccomp", "explain/container"},
 	"cmd/whydenied": {
-		"docs", "explain", "explain/bundle", "explain/container", "explain/host", "explain/report", "parser", "parser/source",
+		"docs", "explain", "explain/bundle", "explain/container", "explain/deploy", "explain/host", "explain/report", "parser", "parser/source",
 		"rules", "rules/apparmor", "rules/seccomp",
 	},
 	"testdata/loggen": {},

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/deploy"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
 )
@@ -45,9 +46,18 @@ such a denial is more often the policy doing its work.`,
 	flags := cmd.Flags()
 	f.inputFlags.add(flags)
 	f.symptoms.add(flags)
-	f.output.add(flags, append([]string{"diff", "files", "compose", "kubernetes", "spo"}, report.FormatNames()...)...)
+	f.output.add(flags, patchFormats()...)
 	flags.BoolVar(&f.write, "write", false, "change the files; each is kept as FILE.orig beside it")
 	return cmd
+}
+
+// patchFormats are the forms of a change, and those of the findings.
+func patchFormats() []string {
+	names := []string{"diff", "files"}
+	for _, f := range deploy.Formats {
+		names = append(names, f.Name)
+	}
+	return append(names, report.FormatNames()...)
 }
 
 func runPatch(cmd *cobra.Command, args []string, f patchFlags) error {
@@ -100,13 +110,10 @@ func (f *patchFlags) print(cmd *cobra.Command, read *reading, findings []*explai
 		err = wire.WriteDiff(out)
 	case f.output.format == "files":
 		err = wire.WriteFiles(out)
-	case f.output.format == "compose":
-		err = report.WriteCompose(out, patch)
-	case f.output.format == "kubernetes":
-		err = report.WriteKubernetes(out, patch)
-	case f.output.format == "spo":
+	default:
+		i := slices.IndexFunc(deploy.Formats, func(d deploy.Format) bool { return d.Name == f.output.format })
 		var limits []string
-		limits, err = report.WriteSPO(out, patch)
+		limits, err = deploy.Formats[i].Write(out, patch)
 		for _, limit := range limits {
 			say(cmd.ErrOrStderr(), "%s", limit)
 		}

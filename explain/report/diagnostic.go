@@ -38,7 +38,7 @@ type CheckSummary struct {
 
 // NewDiagnostic returns a diagnostic as plain data.
 func NewDiagnostic(d rules.Diagnostic) Diagnostic {
-	wire := Diagnostic{Severity: d.Severity.String(), Code: d.Code, Message: text(d.Message)}
+	wire := Diagnostic{Severity: d.Severity.String(), Code: d.Code, Message: UTF8(d.Message)}
 	if !d.At.IsZero() {
 		wire.Rule = newRule(explain.Place{At: d.At})
 	}

@@ -49,7 +49,7 @@ type DoctorSummary struct {
 
 // NewCheck returns an answer as plain data.
 func NewCheck(a host.Answer) Check {
-	c := Check{Check: a.Check, Status: string(a.Status), Found: text(a.Found), Why: text(a.Why), Do: text(a.Do), Undo: text(a.Undo)}
+	c := Check{Check: a.Check, Status: string(a.Status), Found: UTF8(a.Found), Why: UTF8(a.Why), Do: UTF8(a.Do), Undo: UTF8(a.Undo)}
 	if a.Lever != nil {
 		c.Lever = a.Lever.Name
 	}
@@ -58,12 +58,12 @@ func NewCheck(a host.Answer) Check {
 
 // NewApplied returns a change that was made.
 func NewApplied(c host.Change) Change {
-	return Change{Lever: c.Name, Target: c.Target(), From: text(c.Previous), To: text(c.Value), Undo: text(c.Command(c.Previous))}
+	return Change{Lever: c.Name, Target: c.Target(), From: UTF8(c.Previous), To: UTF8(c.Value), Undo: UTF8(c.Command(c.Previous))}
 }
 
 // NewUndone returns a change that was undone.
 func NewUndone(c host.Change) Change {
-	return Change{Lever: c.Name, Target: c.Target(), From: text(c.Value), To: text(c.Previous), Left: text(c.Left)}
+	return Change{Lever: c.Name, Target: c.Target(), From: UTF8(c.Value), To: UTF8(c.Previous), Left: UTF8(c.Left)}
 }
 
 // Count adds a check to the summary.

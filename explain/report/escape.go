@@ -89,9 +89,9 @@ var blank = &unicode.RangeTable{
 	R32: []unicode.Range32{{0xe0100, 0xe01ef, 1}},
 }
 
-// text returns s as valid UTF-8. If it is not, each byte that is not part of a
+// UTF8 returns s as valid UTF-8. If it is not, each byte that is not part of a
 // character becomes \xNN, and each backslash two, as in parser.Pairs.
-func text(s string) string {
+func UTF8(s string) string {
 	if utf8.ValidString(s) {
 		return s
 	}
@@ -111,12 +111,12 @@ func text(s string) string {
 	return out.String()
 }
 
-// texts is text for each of a list. An empty list is not nil, so that JSON has
+// texts is UTF8 for each of a list. An empty list is not nil, so that JSON has
 // [] for it.
 func texts(list []string) []string {
 	out := make([]string, len(list))
 	for i, s := range list {
-		out[i] = text(s)
+		out[i] = UTF8(s)
 	}
 	return out
 }

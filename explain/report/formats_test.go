@@ -136,7 +136,7 @@ func checkJUnit(t *testing.T, name string, document []byte) {
 	}
 	require.Len(t, parsed.Suite.Cases, 2)
 	assert.Equal(t, 1, parsed.Suite.Failures)
-	assert.Equal(t, Escape(text(name)), parsed.Suite.Cases[1].Name)
+	assert.Equal(t, Escape(UTF8(name)), parsed.Suite.Cases[1].Name)
 }
 
 // checkMarkdown holds that every row has the cells of its head, that no tag or
@@ -178,11 +178,11 @@ func checkGitHub(t *testing.T, name, output string) {
 	assert.Equal(t, "error", command)
 	command, message := workflowCommand(lines[1])
 	assert.Equal(t, "warning", command)
-	assert.Equal(t, Escape(text(name)), message)
+	assert.Equal(t, Escape(UTF8(name)), message)
 	properties := strings.Split(strings.TrimPrefix(lines[1][:strings.Index(lines[1][2:], "::")+2], "::warning "), ",")
 	require.Len(t, properties, 3, lines[1])
 	value := strings.NewReplacer("%25", "%", "%0D", "\r", "%0A", "\n", "%3A", ":", "%2C", ",").Replace(strings.TrimPrefix(properties[1], "file="))
-	assert.Equal(t, Escape(text(name)), value)
+	assert.Equal(t, Escape(UTF8(name)), value)
 }
 
 // TestReportAdd holds that a report of messages is the report that they tell of.

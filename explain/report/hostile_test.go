@@ -73,7 +73,7 @@ func TestHostileNames(t *testing.T) {
 	}
 	for _, operation := range operations(t) {
 		f := wire
-		f.Denial = append(Fields{{Key: "operation", Value: text(operation)}}, wire.Denial...)
+		f.Denial = append(Fields{{Key: "operation", Value: UTF8(operation)}}, wire.Denial...)
 		list = append(list, Message{Finding: &f})
 	}
 	for _, o := range []TextOptions{{Width: 80}, {Width: 41}, {Width: 100, Color: true}} {

@@ -43,12 +43,12 @@ func encode(value any) ([]byte, error) {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
 }
 
-// utf8 returns the message with text applied to what callers put into a Config
+// utf8 returns the message with UTF8 applied to what callers put into a Config
 // or a Summary; New has done so for a Finding.
 func (m Message) utf8() Message {
 	if m.Config != nil {
 		c := *m.Config
-		c.Version = text(c.Version)
+		c.Version = UTF8(c.Version)
 		c.Inputs, c.Policies, c.Inventory = texts(c.Inputs), texts(c.Policies), texts(c.Inventory)
 		if c.Filters != nil {
 			f := *c.Filters
@@ -59,14 +59,14 @@ func (m Message) utf8() Message {
 	}
 	if m.Notice != nil {
 		n := *m.Notice
-		n.Text = text(n.Text)
+		n.Text = UTF8(n.Text)
 		m.Notice = &n
 	}
 	if m.Silent != nil {
 		s := *m.Silent
 		s.Next = slices.Clone(s.Next)
 		for i, step := range s.Next {
-			s.Next[i] = Step{Command: text(step.Command), Why: text(step.Why)}
+			s.Next[i] = Step{Command: UTF8(step.Command), Why: UTF8(step.Why)}
 		}
 		m.Silent = &s
 	}
@@ -74,7 +74,7 @@ func (m Message) utf8() Message {
 		s := *m.Summary
 		s.Samples = slices.Clone(s.Samples)
 		for i, u := range s.Samples {
-			s.Samples[i] = Unparsed{File: text(u.File), Line: u.Line, Why: text(u.Why), Text: text(u.Text)}
+			s.Samples[i] = Unparsed{File: UTF8(u.File), Line: u.Line, Why: UTF8(u.Why), Text: UTF8(u.Text)}
 		}
 		m.Summary = &s
 	}

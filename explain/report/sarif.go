@@ -18,7 +18,7 @@ import (
 // fixes it or, without a patch, its fixes. Columns count characters.
 func writeSARIF(w io.Writer, r *Report, _ TextOptions) error {
 	run := sarifRun{
-		Tool:        sarifTool{Driver: sarifDriver{Name: "whydenied", Version: text(r.Version), Rules: []sarifRule{}}},
+		Tool:        sarifTool{Driver: sarifDriver{Name: "whydenied", Version: UTF8(r.Version), Rules: []sarifRule{}}},
 		Invocations: []sarifInvocation{{ExecutionSuccessful: !r.Incomplete}},
 		ColumnKind:  "unicodeCodePoints",
 		Results:     []sarifResult{},
