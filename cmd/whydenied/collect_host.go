@@ -152,8 +152,8 @@ func (c *collection) doctor() error {
 	summary := report.DoctorSummary{SchemaVersion: report.SchemaVersion}
 	for _, a := range host.Answers(facts) {
 		summary.Count(a)
-		check := report.NewCheck(a)
-		if err := print(report.DoctorMessage{Check: &check}); err != nil {
+		answer := report.NewHostAnswer(a)
+		if err := print(report.DoctorMessage{Answer: &answer}); err != nil {
 			return err
 		}
 	}

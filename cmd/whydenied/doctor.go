@@ -111,8 +111,8 @@ func (f *doctorFlags) examine(cmd *cobra.Command, print func(report.DoctorMessag
 	summary := report.DoctorSummary{SchemaVersion: report.SchemaVersion}
 	for _, a := range answers {
 		summary.Count(a)
-		check := report.NewCheck(a)
-		if err := print(report.DoctorMessage{Check: &check}); err != nil {
+		answer := report.NewHostAnswer(a)
+		if err := print(report.DoctorMessage{Answer: &answer}); err != nil {
 			return err
 		}
 	}

@@ -80,11 +80,8 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 		return err
 	}
 	findings := in.policy.ExplainAll(read.group.Findings())
-	for _, finding := range findings {
-		m := report.New(*finding)
-		if err := out.print(report.Message{Finding: &m}); err != nil {
-			return err
-		}
+	if err := out.findings(findings); err != nil {
+		return err
 	}
 	if len(in.logs) > 0 || f.output.format == "json" {
 		if err := out.print(report.Message{Summary: read.summary(read.group.Findings())}); err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
 )
@@ -85,6 +86,17 @@ func (r *reporter) print(m report.Message) error {
 		return r.Add(m)
 	}
 	return r.stream(m)
+}
+
+// findings prints findings.
+func (r *reporter) findings(list []*explain.Explained) error {
+	for _, f := range list {
+		m := report.NewFinding(*f)
+		if err := r.print(report.Message{Finding: &m}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // end writes what the report holds, and has all appear.

@@ -127,11 +127,8 @@ func (f *patchFlags) report(cmd *cobra.Command, read *reading, findings []*expla
 	if err != nil {
 		return err
 	}
-	for _, finding := range findings {
-		m := report.New(*finding)
-		if err := out.print(report.Message{Finding: &m}); err != nil {
-			return err
-		}
+	if err := out.findings(findings); err != nil {
+		return err
 	}
 	if err := out.print(report.Message{Summary: read.summary(read.group.Findings())}); err != nil {
 		return err

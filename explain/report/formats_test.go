@@ -43,7 +43,7 @@ func hostileReport(t testing.TB, name string) *Report {
 		})},
 		Check: &CheckSummary{},
 	}
-	wire := New(f)
+	wire := NewFinding(f)
 	require.NoError(t, r.Add(Message{Finding: &wire}))
 	return r
 }

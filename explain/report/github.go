@@ -19,11 +19,7 @@ func WriteGitHub(w io.Writer, r *Report, _ TextOptions) error {
 	var out strings.Builder
 	for i := range r.Findings {
 		f := &r.Findings[i]
-		var at Rule
-		if len(f.Rules) > 0 {
-			at = f.Rules[0]
-		}
-		annotation(&out, "error", f.Cause, at, f.Message+": "+f.Why)
+		annotation(&out, "error", f.Cause, f.place(), f.Message+": "+f.Why)
 	}
 	for _, d := range r.Diagnostics {
 		level := d.Severity

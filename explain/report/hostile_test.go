@@ -65,7 +65,7 @@ func poison(t testing.TB) explain.Explained {
 }
 
 func TestHostileNames(t *testing.T) {
-	wire := New(poison(t))
+	wire := NewFinding(poison(t))
 	list := []Message{
 		{Config: &Config{SchemaVersion: SchemaVersion, Version: evil, Inputs: []string{evil}, Filters: &Filters{Comm: []string{evil}}}},
 		{Finding: &wire},
@@ -106,7 +106,7 @@ func operations(t testing.TB) []string {
 
 // The bytes of a name that is not UTF-8 must be there in the JSON form.
 func TestNameBytes(t *testing.T) {
-	wire := New(explain.Explained{Finding: &explain.Finding{Denial: denial(t, parser.AVC, parser.Denied, `apparmor="DENIED" operation="open" name="/caf\xe9"`)}})
+	wire := NewFinding(explain.Explained{Finding: &explain.Finding{Denial: denial(t, parser.AVC, parser.Denied, `apparmor="DENIED" operation="open" name="/caf\xe9"`)}})
 	assert.Equal(t, `/caf\xe9`, wire.Denial.Get("name"))
 	assert.Equal(t, "2f636166e9", strings.ToLower(wire.Denial.Get("name_hex")))
 }

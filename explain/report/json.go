@@ -44,7 +44,7 @@ func encode(value any) ([]byte, error) {
 }
 
 // utf8 returns the message with UTF8 applied to what callers put into a Config
-// or a Summary; New has done so for a Finding.
+// or a Summary; NewFinding has done so for a Finding.
 func (m Message) utf8() Message {
 	if m.Config != nil {
 		c := *m.Config

@@ -31,11 +31,7 @@ func writeMarkdown(w io.Writer, r *Report, _ TextOptions) error {
 	table(&out, len(r.Findings), columns...)
 	for i := range r.Findings {
 		f := &r.Findings[i]
-		where := ""
-		if len(f.Rules) > 0 {
-			where = fmt.Sprintf("%s:%d", f.Rules[0].File, f.Rules[0].Line)
-		}
-		cells := []string{f.Message, f.Cause + ": " + f.Why, where, thousands(f.Count), ""}
+		cells := []string{f.Message, f.Cause + ": " + f.Why, where(f.place()), thousands(f.Count), ""}
 		if len(f.Fixes) > 0 {
 			cells[4] = f.Fixes[0].Message + "; risk: " + f.Fixes[0].Risk
 		}
@@ -43,11 +39,7 @@ func writeMarkdown(w io.Writer, r *Report, _ TextOptions) error {
 	}
 	table(&out, len(r.Diagnostics), "what", "code", "where", "severity")
 	for _, d := range r.Diagnostics {
-		where := ""
-		if d.Line > 0 {
-			where = fmt.Sprintf("%s:%d", d.File, d.Line)
-		}
-		row(&out, d.Message, d.Code, where, d.Severity)
+		row(&out, d.Message, d.Code, where(d.Rule), d.Severity)
 	}
 	if r.Patch != nil && r.Patch.Diff != "" {
 		var diff strings.Builder
@@ -62,6 +54,14 @@ func writeMarkdown(w io.Writer, r *Report, _ TextOptions) error {
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
+}
+
+// where names the line of a place, if there is one.
+func where(r Rule) string {
+	if r.Line == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", r.File, r.Line)
 }
 
 // table writes the head of a table that has rows.

@@ -112,6 +112,14 @@ type Finding struct {
 	Claim       *Claim   `json:"claim,omitempty"` // nil for what the kernel logged
 }
 
+// place is the most telling place of the finding, or the zero Rule.
+func (f *Finding) place() Rule {
+	if len(f.Rules) == 0 {
+		return Rule{}
+	}
+	return f.Rules[0]
+}
+
 // A Container is the container that a finding is attributed to, and why.
 type Container struct {
 	ID        string `json:"id,omitempty"`

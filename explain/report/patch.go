@@ -53,11 +53,11 @@ func NewPatch(p *explain.Patch) *Patch {
 		wire.Files = append(wire.Files, PatchedFile{File: UTF8(c.File.Name), New: c.File.Absent, Text: c.New})
 	}
 	for _, r := range p.Remedies {
-		f := New(*r.Finding)
+		f := NewFinding(*r.Finding)
 		wire.Fixed = append(wire.Fixed, PatchFix{ID: f.ID, Message: f.Message, File: UTF8(r.File), Fix: newFix(r.Fix, nil), Investigate: f.Investigate})
 	}
 	for _, l := range p.Left {
-		f := New(*l.Finding)
+		f := NewFinding(*l.Finding)
 		wire.Left = append(wire.Left, PatchLeft{ID: f.ID, Message: f.Message, Reason: UTF8(l.Reason)})
 	}
 	for _, s := range p.Steps {

@@ -20,7 +20,7 @@ func patchDiagnostics(p *explain.Patch) []Diagnostic {
 	}
 	var list []fixed
 	for i, r := range p.Remedies {
-		f := fixed{first: len(parts), Diagnostic: findingDiagnostic(New(*r.Finding), "")}
+		f := fixed{first: len(parts), Diagnostic: findingDiagnostic(NewFinding(*r.Finding), "")}
 		fix := Fix{Message: r.Fix.Message}
 		for j, part := range parts {
 			if slices.Contains(part.remedies, i) {
@@ -43,7 +43,7 @@ func patchDiagnostics(p *explain.Patch) []Diagnostic {
 		diagnostics = append(diagnostics, f.Diagnostic)
 	}
 	for _, l := range p.Left {
-		diagnostics = append(diagnostics, findingDiagnostic(New(*l.Finding), l.Reason))
+		diagnostics = append(diagnostics, findingDiagnostic(NewFinding(*l.Finding), l.Reason))
 	}
 	return diagnostics
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
-// New returns a finding as plain data.
-func New(f explain.Explained) Finding {
+// NewFinding returns a finding as plain data.
+func NewFinding(f explain.Explained) Finding {
 	d := f.Denial
 	wire := Finding{
 		ID:          f.ID,
@@ -82,7 +82,7 @@ func NewRepeat(f explain.Explained) Repeat {
 // bare returns a finding without its rules and fixes, which take long.
 func bare(f explain.Explained) Finding {
 	f.Rules, f.Fixes = nil, nil
-	return New(f)
+	return NewFinding(f)
 }
 
 // NewGranted returns what grants a finding's access already: a rule as it was
