@@ -36,10 +36,13 @@ func (f *outputFlags) add(flags *pflag.FlagSet, formats ...string) {
 
 // check refuses a format that the command does not have.
 func (f *outputFlags) check() error {
-	if slices.Contains(f.formats, f.format) {
-		return nil
+	if !slices.Contains(f.formats, f.format) {
+		return usagef("--format %q is unknown; use %s", f.format, oneOf(f.formats))
 	}
-	return usagef("--format %q is unknown; use %s", f.format, oneOf(f.formats))
+	if when := []string{"auto", "always", "never"}; !slices.Contains(when, f.color) {
+		return usagef("--color %q is unknown; use %s", f.color, oneOf(when))
+	}
+	return nil
 }
 
 // oneOf lists words: "a, b or c".
@@ -66,17 +69,16 @@ func (f *outputFlags) reporter(cmd *cobra.Command) (*reporter, error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
-	options, err := f.textOptions(cmd)
 	r := &reporter{
 		Report:  report.Report{Version: version()},
 		format:  report.Formats[slices.Index(report.FormatNames(), f.format)],
-		options: options,
+		options: f.textOptions(cmd),
 		out:     bufio.NewWriter(cmd.OutOrStdout()),
 	}
 	if r.format.Stream != nil {
-		r.stream = r.format.Stream(r.out, options)
+		r.stream = r.format.Stream(r.out, r.options)
 	}
-	return r, err
+	return r, nil
 }
 
 // print writes a message where the format is written message by message, else the
@@ -115,27 +117,19 @@ func printer[Message any](cmd *cobra.Command, f outputFlags,
 	if f.format == "json" {
 		return report.NewJSONLines[Message](out), out.Flush, nil
 	}
-	opts, err := f.textOptions(cmd)
-	return text(out, opts), out.Flush, err
+	return text(out, f.textOptions(cmd)), out.Flush, nil
 }
 
 // textOptions returns how text is to look.
-func (f *outputFlags) textOptions(cmd *cobra.Command) (report.TextOptions, error) {
+func (f *outputFlags) textOptions(cmd *cobra.Command) report.TextOptions {
 	width, terminal := terminalWidth(cmd.OutOrStdout())
 	opts := report.TextOptions{Width: width, Brief: f.brief}
 	if terminal { // elsewhere times are printed whole, and the same whenever it is run
 		opts.Now = time.Now()
 	}
-	switch f.color {
-	case "always":
-		opts.Color = true
-	case "auto":
-		opts.Color = terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	case "never":
-	default:
-		return opts, usagef("--color %q is unknown; use auto, always or never", f.color)
-	}
-	return opts, nil
+	wanted := terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	opts.Color = f.color == "always" || f.color == "auto" && wanted
+	return opts
 }
 
 // terminalWidth returns the columns to print in, and whether w is a terminal.

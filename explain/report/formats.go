@@ -100,23 +100,15 @@ func writeJSONLines(w io.Writer, r *Report, _ TextOptions) error {
 
 // write gives the parts of a report to functions that write messages.
 func (r *Report) write(print func(Message) error, check func(CheckMessage) error) error {
-	var list []Message
-	if r.Config != nil {
-		list = append(list, Message{Config: r.Config})
-	}
+	list := []Message{{Config: r.Config}}
 	for i := range r.Findings {
 		list = append(list, Message{Finding: &r.Findings[i]})
 	}
-	if r.Summary != nil {
-		list = append(list, Message{Summary: r.Summary})
-	}
-	if r.Silent != nil {
-		list = append(list, Message{Silent: r.Silent})
-	}
-	if r.Patch != nil {
-		list = append(list, Message{Patch: r.Patch})
-	}
+	list = append(list, Message{Summary: r.Summary}, Message{Silent: r.Silent}, Message{Patch: r.Patch})
 	for _, m := range list {
+		if m == (Message{}) {
+			continue
+		}
 		if err := print(m); err != nil {
 			return err
 		}

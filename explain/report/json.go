@@ -154,7 +154,7 @@ func Read(r io.Reader) iter.Seq2[Message, error] {
 
 // check reports a message of another schema, or of no known kind.
 func (m Message) check() error {
-	if m.Config == nil && m.Finding == nil && m.Repeat == nil && m.Update == nil && m.Notice == nil && m.Patch == nil && m.Summary == nil && m.Silent == nil {
+	if m == (Message{}) {
 		return errors.New("neither config, finding nor summary; pass the lines that --format json wrote")
 	}
 	if m.Config == nil {
