@@ -133,6 +133,7 @@ func TestFormats(t *testing.T) {
 // documents parses YAML.
 func documents(t *testing.T, text string) (list []map[string]any) {
 	t.Helper()
+	assert.NotContains(t, text, "##[")
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
 		assert.Equal(t, report.Escape(line), line, "not printable")
@@ -188,7 +189,7 @@ func poison(t *testing.T, name string) *explain.Explained {
 
 // TestHostilePatch writes a patch in which every name is evil.
 func TestHostilePatch(t *testing.T) {
-	for _, name := range []string{evil, "a: b", "- x", "yes", "null", "0x1f", "1e3", "2001-01-01", "#c", "&a", "*a", "!t", "%x", "@x", "`x", "|", ">", "'", `"`, `\`, "{a}", "[a]", "=", "~", " a ", "$HOME ${x}", "a\n  b: c", "---", "\u2028", "\ufeffx"} {
+	for _, name := range []string{evil, "a: b", "- x", "yes", "null", "0x1f", "1e3", "2001-01-01", "#c", "&a", "*a", "!t", "%x", "@x", "`x", "|", ">", "'", `"`, `\`, "{a}", "[a]", "=", "~", " a ", "$HOME ${x}", "a\n  b: c", "---", "##[error]x", "::error::x", "\u2028", "\ufeffx"} {
 		c := container.Container{ID: name, Name: name, Image: name, Pod: name, Namespace: name, Confidence: container.Low}
 		file := rules.NewFile(name, "profile x {\n}\n")
 		patch := &explain.Patch{

@@ -45,7 +45,7 @@ func yamlString(s string) string {
 		i += n
 	}
 	out.WriteByte('"')
-	return out.String()
+	return strings.ReplaceAll(out.String(), "##[", `##\x5b`) // see report.Escape
 }
 
 // yamlComment writes a comment line: nothing in it can end the line.
