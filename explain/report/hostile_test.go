@@ -190,7 +190,8 @@ func TestIsSaved(t *testing.T) {
 }
 
 // FuzzReplay feeds anything to Read and prints what it accepts: nothing may
-// panic or reach the output raw, and JSON must read back as it was written.
+// panic or reach the output raw, in any format, and JSON must read back as it was
+// written.
 func FuzzReplay(f *testing.F) {
 	for _, m := range messages(f) {
 		f.Add(renderJSON(f, []Message{m}), 80)
@@ -213,6 +214,15 @@ func FuzzReplay(f *testing.F) {
 			again = append(again, m)
 		}
 		require.Equal(t, saved, renderJSON(t, again))
+		var r Report
+		for _, m := range list {
+			require.NoError(t, r.Add(m))
+		}
+		for _, format := range Formats[1:] { // text has the diff of a patch as it is
+			var out bytes.Buffer
+			require.NoError(t, format.Write(&out, &r, TextOptions{}))
+			assertPrintable(t, out.String())
+		}
 	})
 }
 
