@@ -28,8 +28,9 @@ var layers = map[string][]string{
 	"explain/library":   {"rules", "rules/apparmor", "rules/seccomp", "explain/container"},
 	"explain":           {"parser", "rules", "rules/apparmor", "rules/seccomp", "explain/container", "explain/library"},
 	"explain/report":    {"explain", "parser", "rules", "rules/apparmor", "rules/seccomp", "explain/container", "explain/host"},
+	"explain/deploy":    {"explain", "explain/report", "rules", "rules/apparmor", "rules/seccomp", "explain/container"},
 	"cmd/whydenied": {
-		"docs", "explain", "explain/bundle", "explain/container", "explain/host", "explain/library", "explain/report", "explain/track", "parser", "parser/source",
+		"docs", "explain", "explain/bundle", "explain/container", "explain/deploy", "explain/host", "explain/library", "explain/report", "explain/track", "parser", "parser/source",
 		"rules", "rules/apparmor", "rules/seccomp",
 	},
 	"testdata/loggen": {},

@@ -36,6 +36,9 @@ func keysOf(typ reflect.Type, seen map[reflect.Type]bool) (keys []string) {
 	seen[typ] = true
 	for i := range typ.NumField() {
 		field := typ.Field(i)
+		if !field.IsExported() {
+			continue
+		}
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		keys = append(append(keys, name), keysOf(field.Type, seen)...)
 	}

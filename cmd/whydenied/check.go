@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -48,8 +47,7 @@ be read. Warnings and notes do not change it.`,
 		},
 	}
 	policy.addOnly(cmd.Flags(), "include", "profile-dir")
-	output.add(cmd.Flags())
-	cmd.Flags().Lookup("format").Usage = "`FORMAT` of the answer: text, json or sarif"
+	output.add(cmd.Flags(), report.FormatNames()...)
 	return cmd
 }
 
@@ -59,22 +57,22 @@ type checker struct {
 	loader  *apparmor.Loader
 	said    map[string]bool // diagnostics of files that several include
 	summary report.CheckSummary
-	all     []rules.Diagnostic // for SARIF, which is one document
-	print   func(report.CheckMessage) error
+	out     *reporter
 	stderr  io.Writer
 }
 
 func runCheck(cmd *cobra.Command, args []string, policy policyFlags, output outputFlags) error {
-	out := bufio.NewWriter(cmd.OutOrStdout())
+	out, err := output.reporter(cmd)
+	if err != nil {
+		return err
+	}
 	c := &checker{
 		include: policy.searchPath(),
 		loader:  &apparmor.Loader{Include: policy.searchPath()},
 		said:    map[string]bool{},
 		summary: report.CheckSummary{SchemaVersion: report.SchemaVersion},
+		out:     out,
 		stderr:  cmd.ErrOrStderr(),
-	}
-	if err := c.choose(cmd, output, out); err != nil {
-		return err
 	}
 	for _, name := range args {
 		if err := cmd.Context().Err(); err != nil {
@@ -84,15 +82,9 @@ func runCheck(cmd *cobra.Command, args []string, policy policyFlags, output outp
 			return err
 		}
 	}
-	if err := c.print(report.CheckMessage{Summary: &c.summary}); err != nil {
-		return err
-	}
-	if output.format == "sarif" {
-		if err := report.WriteSARIF(out, version(), c.all, c.summary.Unreadable == 0); err != nil {
-			return err
-		}
-	}
-	if err := out.Flush(); err != nil {
+	out.Check = &c.summary
+	out.Incomplete = c.summary.Unreadable > 0
+	if err := out.end(); err != nil {
 		return err
 	}
 	switch n := c.summary.Unreadable; {
@@ -106,23 +98,6 @@ func runCheck(cmd *cobra.Command, args []string, policy policyFlags, output outp
 	return nil
 }
 
-// choose sets how messages are printed. SARIF is written at the end.
-func (c *checker) choose(cmd *cobra.Command, output outputFlags, out io.Writer) error {
-	switch output.format {
-	case "text":
-		opts, err := output.textOptions(cmd)
-		c.print = report.NewCheckText(out, opts)
-		return err
-	case "json":
-		c.print = report.NewCheckJSON(out)
-	case "sarif":
-		c.print = func(report.CheckMessage) error { return nil }
-	default:
-		return usagef("--format %q is unknown; use text, json or sarif", output.format)
-	}
-	return nil
-}
-
 // path checks a file, or the policy files of a directory. What cannot be read is
 // said, and the others are checked.
 func (c *checker) path(name string) error {
@@ -131,23 +106,23 @@ func (c *checker) path(name string) error {
 	}
 	info, err := os.Stat(name)
 	if err != nil || !info.IsDir() {
-		return c.file(name, false)
+		c.file(name, false)
+		return nil
 	}
 	names, err := policyFiles(name)
-	if err != nil {
-		return c.unreadable(err)
+	if err == nil && len(names) == 0 {
+		err = fmt.Errorf("%s: no policy files in this directory", name)
 	}
-	if len(names) == 0 {
-		return c.unreadable(fmt.Errorf("%s: no policy files in this directory", name))
+	if err != nil {
+		c.unreadable(err)
+		return nil
 	}
 	outside := c.loader
 	// A directory of policy most often brings what its files include.
 	c.loader = &apparmor.Loader{Include: slices.Insert(slices.Clone(c.include), len(c.include)-1, name)}
 	defer func() { c.loader = outside }()
 	for _, file := range names {
-		if err := c.file(file, true); err != nil {
-			return err
-		}
+		c.file(file, true)
 	}
 	return nil
 }
@@ -158,19 +133,20 @@ func (c *checker) builtin(name string) error {
 	policies := library.New(c.include[len(c.include)-1], c.include)
 	policy, diagnostics, err := policies.AddProfile(name)
 	if err == nil {
-		return c.report(policy.Files[0], append(diagnostics, apparmor.Lint(policy)...))
+		c.report(policy.Files[0], append(diagnostics, apparmor.Lint(policy)...))
+		return nil
 	}
 	if _, other := policies.AddSeccomp(name); other != nil {
 		return usagef("%v; and of seccomp, %v", err, other)
 	}
 	profile, _ := policies.NamedSeccomp()
-	return c.report(profile.File, seccomp.Lint(profile))
+	c.report(profile.File, seccomp.Lint(profile))
+	return nil
 }
 
-func (c *checker) unreadable(err error) error {
+func (c *checker) unreadable(err error) {
 	c.summary.Unreadable++
 	complain(c.stderr, err)
-	return nil
 }
 
 // policyFiles returns the files of a directory that apparmor_parser would read:
@@ -193,11 +169,6 @@ func policyFiles(dir string) ([]string, error) {
 	return names, nil
 }
 
-func (c *checker) passOver(why string) error {
-	say(c.stderr, "%s; passed over", why)
-	return nil
-}
-
 // opensBlock finds a line that ends as the header of a profile does.
 var opensBlock = regexp.MustCompile(`(?m)^[^#\n]*\{[ \t]*(#.*)?\r?$`)
 
@@ -205,27 +176,31 @@ func isError(d rules.Diagnostic) bool { return d.Severity == rules.Error }
 
 // file checks one policy file. What is listed in a directory and evidently no
 // policy, such as a log, is passed over.
-func (c *checker) file(name string, listed bool) error {
+func (c *checker) file(name string, listed bool) {
 	text, err := readPolicy(name)
 	if err != nil {
-		return c.unreadable(err)
+		c.unreadable(err)
+		return
 	}
 	file := rules.NewFile(name, text)
 	if !isSeccomp(text) {
 		policy, diagnostics := c.loader.Load(file)
 		if listed && len(policy.Profiles) == 0 && !opensBlock.MatchString(text) && slices.ContainsFunc(diagnostics, isError) {
-			return c.passOver(name + ": no AppArmor policy")
+			say(c.stderr, "%s: no AppArmor policy; passed over", name)
+			return
 		}
-		return c.report(file, append(diagnostics, apparmor.Lint(policy)...))
+		c.report(file, append(diagnostics, apparmor.Lint(policy)...))
+		return
 	}
 	profile, diagnostics, err := seccomp.Parse(file)
 	switch {
 	case err != nil && listed:
-		return c.passOver(err.Error())
+		say(c.stderr, "%v; passed over", err)
 	case err != nil:
-		return c.report(file, []rules.Diagnostic{notSeccomp(file, err)})
+		c.report(file, []rules.Diagnostic{notSeccomp(file, err)})
+	default:
+		c.report(file, append(diagnostics, seccomp.Lint(profile)...))
 	}
-	return c.report(file, append(diagnostics, seccomp.Lint(profile)...))
 }
 
 func readPolicy(name string) (string, error) {
@@ -270,9 +245,9 @@ func notSeccomp(file *rules.File, err error) rules.Diagnostic {
 	return d
 }
 
-// report prints what is wrong with a checked file and what it includes, each
-// thing once.
-func (c *checker) report(file *rules.File, diagnostics []rules.Diagnostic) error {
+// report adds what is wrong with a checked file and what it includes, each thing
+// once.
+func (c *checker) report(file *rules.File, diagnostics []rules.Diagnostic) {
 	c.summary.Files++
 	refused := false
 	slices.SortStableFunc(diagnostics, func(a, b rules.Diagnostic) int { return order(file, a.At, b.At) })
@@ -291,16 +266,11 @@ func (c *checker) report(file *rules.File, diagnostics []rules.Diagnostic) error
 		default:
 			c.summary.Notes++
 		}
-		c.all = append(c.all, d)
-		wire := report.NewDiagnostic(d)
-		if err := c.print(report.CheckMessage{Diagnostic: &wire}); err != nil {
-			return err
-		}
+		c.out.Diagnostics = append(c.out.Diagnostics, report.NewDiagnostic(d))
 	}
 	if refused {
 		c.summary.Refused++
 	}
-	return nil
 }
 
 // order compares two places: the checked file comes first, then those that it

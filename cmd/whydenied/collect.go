@@ -113,7 +113,7 @@ func addDoctor(cmd *cobra.Command, c *bundle.Collection) error {
 		c.Missing(fmt.Sprintf("whether loaded profiles are those of the files: it was not told within %s", doctorTime))
 	}
 	var text bytes.Buffer
-	if _, err := printAnswers(answers, report.NewDoctorJSON(&text)); err != nil {
+	if _, err := printAnswers(answers, report.NewJSONLines[report.DoctorMessage](&text)); err != nil {
 		return err
 	}
 	c.Add("doctor.jsonl", text.Bytes())

@@ -52,7 +52,7 @@ Exit status: 0 nothing would hide denials, 3 something would, or the policy is s
 	}
 	flags := cmd.Flags()
 	f.policy.addOnly(flags, "profile-dir")
-	f.output.add(flags)
+	f.output.add(flags, "text", "json")
 	flags.BoolVar(&f.apply, "apply", false, "set what would show more denials, and store how to undo it")
 	flags.BoolVar(&f.undo, "undo", false, "undo what --apply did")
 	flags.DurationVar(&f.limit, "for", 0, "with --apply: stay for this `TIME`, such as 10m, then undo it")
@@ -69,7 +69,7 @@ func runDoctor(cmd *cobra.Command, f doctorFlags) error {
 	if f.guard != "" {
 		return host.Host{}.Guard(cmd.Context(), os.Stdin, cmd.OutOrStdout(), f.state, f.guard, f.limit)
 	}
-	print, flush, err := printer(cmd, f.output, report.NewDoctorJSON, report.NewDoctorText)
+	print, flush, err := printer(cmd, f.output, report.NewDoctorText)
 	if err != nil {
 		return err
 	}
@@ -136,8 +136,8 @@ func printAnswers(answers []host.Answer, print func(report.DoctorMessage) error)
 	summary := report.DoctorSummary{SchemaVersion: report.SchemaVersion}
 	for _, a := range answers {
 		summary.Count(a)
-		check := report.NewCheck(a)
-		if err := print(report.DoctorMessage{Check: &check}); err != nil {
+		answer := report.NewHostAnswer(a)
+		if err := print(report.DoctorMessage{Answer: &answer}); err != nil {
 			return summary, err
 		}
 	}

@@ -28,12 +28,12 @@ func TestDoctor(t *testing.T) {
 	for line := range strings.Lines(stdout.String()) {
 		var m report.DoctorMessage
 		require.NoError(t, json.Unmarshal([]byte(line), &m))
-		if m.Check == nil {
+		if m.Answer == nil {
 			summary = m.Summary
 			continue
 		}
-		seen[m.Check.Check] = true
-		if m.Check.Status == "hides" || m.Check.Status == "stale" {
+		seen[m.Answer.Check] = true
+		if m.Answer.Status == "hides" || m.Answer.Status == "stale" {
 			want = exitFound
 		}
 	}

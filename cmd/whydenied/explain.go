@@ -49,26 +49,26 @@ asked of these profiles, and what a profile refuses is explained like a denial, 
 	flags := cmd.Flags()
 	f.inputFlags.add(flags)
 	f.symptoms.add(flags)
-	f.output.add(flags)
+	f.output.add(flags, report.FormatNames()...)
 	return cmd
 }
 
 func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
-	print, flush, err := printer(cmd, f.output, report.NewJSON, report.NewText)
+	out, err := f.output.reporter(cmd)
 	if err != nil {
 		return err
 	}
 	if err := f.parse(args); err != nil {
 		return err
 	}
-	if saved, err := replay(cmd, args, print); saved || err != nil {
-		return errors.Join(err, flush())
+	if saved, err := replay(cmd, args, out.print); saved || err != nil {
+		return errors.Join(err, out.end())
 	}
 	in, err := f.open(cmd, args)
 	if err != nil {
 		return err
 	}
-	if err := print(report.Message{Config: f.config(in.logs)}); err != nil {
+	if err := out.print(report.Message{Config: f.config(in.logs)}); err != nil {
 		return err
 	}
 	session, err := in.read(cmd)
@@ -80,25 +80,23 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 		return err
 	}
 	findings := in.explainer.ExplainAll(session.Findings())
-	for _, finding := range findings {
-		m := report.New(*finding)
-		if err := print(report.Message{Finding: &m}); err != nil {
-			return err
-		}
+	if err := out.findings(findings); err != nil {
+		return err
 	}
 	if len(in.logs) > 0 || f.output.format == "json" {
-		if err := print(report.Message{Summary: summary(session)}); err != nil {
+		if err := out.print(report.Message{Summary: summary(session)}); err != nil {
 			return err
 		}
 	}
 	if len(findings) == 0 || f.symptoms.given() {
 		silence := f.silence(in, args, findings)
 		silence.Unexplained = unexplained
-		if err := print(report.Message{Silent: silence}); err != nil {
+		if err := out.print(report.Message{Silent: silence}); err != nil {
 			return err
 		}
 	}
-	if err := flush(); err != nil {
+	out.Incomplete = in.failed > 0
+	if err := out.end(); err != nil {
 		return err
 	}
 	return f.verdict(cmd, in, len(findings))

@@ -138,7 +138,7 @@ func (f *runFlags) keep(findings []*explain.Explained, patch *report.Patch) erro
 func writeBaseline(name string, findings []*explain.Explained) error {
 	var lines []byte
 	for _, f := range findings {
-		line, err := json.Marshal(known{f.ID, report.New(*f).Message})
+		line, err := json.Marshal(known{f.ID, report.NewFinding(*f).Message})
 		if err != nil {
 			return err
 		}

@@ -303,7 +303,7 @@ func (s *stream) tell(finding *explain.Finding) {
 			granted = report.NewGranted(rule, revision)
 		}
 	}
-	m := report.New(f.Explained)
+	m := report.NewFinding(f.Explained)
 	m.Granted = granted
 	s.say(report.Message{Finding: &m})
 }

@@ -2,67 +2,134 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
 )
 
 // outputFlags are the flags that say how findings are printed.
 type outputFlags struct {
-	format string
-	color  string
-	brief  bool // no flag of all commands: see report.TextOptions
+	formats []string // that the command has, its default first
+	format  string
+	color   string
+	brief   bool // no flag of all commands: see report.TextOptions
 }
 
-func (f *outputFlags) add(flags *pflag.FlagSet) { f.addFormats(flags, "text or json") }
-
-// addFormats is add where there are other formats.
-func (f *outputFlags) addFormats(flags *pflag.FlagSet, formats string) {
-	flags.StringVar(&f.format, "format", "text", "`FORMAT` of the answer: "+formats)
+func (f *outputFlags) add(flags *pflag.FlagSet, formats ...string) {
+	f.formats = formats
+	flags.StringVar(&f.format, "format", formats[0], "`FORMAT` of the answer: "+oneOf(formats))
 	flags.StringVar(&f.color, "color", "auto", "`WHEN` to colour text: auto, always or never")
 }
 
-// printer returns a function that prints a message in the chosen format, and
-// one that must be called for what it printed to appear.
-func printer[Message any](cmd *cobra.Command, f outputFlags, json func(io.Writer) func(Message) error,
-	text func(io.Writer, report.TextOptions) func(Message) error) (print func(Message) error, flush func() error, err error) {
-	out := bufio.NewWriter(cmd.OutOrStdout())
-	switch f.format {
-	case "json":
-		return json(out), out.Flush, nil
-	case "text":
-		opts, err := f.textOptions(cmd)
-		return text(out, opts), out.Flush, err
+// check refuses a format that the command does not have.
+func (f *outputFlags) check() error {
+	if !slices.Contains(f.formats, f.format) {
+		return usagef("--format %q is unknown; use %s", f.format, oneOf(f.formats))
 	}
-	return nil, nil, usagef("--format %q is unknown; use text or json", f.format)
+	if when := []string{"auto", "always", "never"}; !slices.Contains(when, f.color) {
+		return usagef("--color %q is unknown; use %s", f.color, oneOf(when))
+	}
+	return nil
+}
+
+// oneOf lists words: "a, b or c".
+func oneOf(words []string) string {
+	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// A reporter writes the report of a command in the format that was chosen. What it
+// holds is written at the end.
+type reporter struct {
+	report.Report
+	format  report.Format
+	options report.TextOptions
+	out     *bufio.Writer
+	stream  func(report.Message) error // nil for a format that is one document
+}
+
+// reporter begins the report of a command, whose format is of the table.
+func (f *outputFlags) reporter(cmd *cobra.Command) (*reporter, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	r := &reporter{
+		Report:  report.Report{Version: version()},
+		format:  report.Formats[slices.Index(report.FormatNames(), f.format)],
+		options: f.textOptions(cmd),
+		out:     bufio.NewWriter(cmd.OutOrStdout()),
+	}
+	if r.format.Stream != nil {
+		r.stream = r.format.Stream(r.out, r.options)
+	}
+	return r, nil
+}
+
+// print writes a message where the format is written message by message, else the
+// report holds it.
+func (r *reporter) print(m report.Message) error {
+	if r.stream == nil {
+		return r.Add(m)
+	}
+	return r.stream(m)
+}
+
+// findings prints findings.
+func (r *reporter) findings(list []*explain.Explained) error {
+	for _, f := range list {
+		m := report.NewFinding(*f)
+		if err := r.print(report.Message{Finding: &m}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// end writes what the report holds, and has all appear.
+func (r *reporter) end() error {
+	return errors.Join(r.format.Write(r.out, &r.Report, r.options), r.out.Flush())
+}
+
+// printer returns a function that prints a message of a command that reports no
+// findings, and one that must be called for what it printed to appear.
+func printer[Message any](cmd *cobra.Command, f outputFlags,
+	text func(io.Writer, report.TextOptions) func(Message) error) (print func(Message) error, flush func() error, err error) {
+	if err := f.check(); err != nil {
+		return nil, nil, err
+	}
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	if f.format == "json" {
+		return report.NewJSONLines[Message](out), out.Flush, nil
+	}
+	return text(out, f.textOptions(cmd)), out.Flush, nil
 }
 
 // textOptions returns how text is to look.
-func (f *outputFlags) textOptions(cmd *cobra.Command) (report.TextOptions, error) {
+func (f *outputFlags) textOptions(cmd *cobra.Command) report.TextOptions {
 	width, terminal := terminalWidth(cmd.OutOrStdout())
 	opts := report.TextOptions{Width: width, Brief: f.brief}
 	if terminal { // elsewhere times are printed whole, and the same whenever it is run
 		opts.Now = time.Now()
 	}
-	switch f.color {
-	case "always":
-		opts.Color = true
-	case "auto":
-		opts.Color = terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	case "never":
-	default:
-		return opts, usagef("--color %q is unknown; use auto, always or never", f.color)
-	}
-	return opts, nil
+	wanted := terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	opts.Color = f.color == "always" || f.color == "auto" && wanted
+	return opts
 }
 
 // terminalWidth returns the columns to print in, and whether w is a terminal.

@@ -2,24 +2,21 @@ package main
 
 import (
 	"bufio"
-	"io"
+	"errors"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/deploy"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
 )
 
-// patchFormats are the values of --format.
-var patchFormats = []string{"diff", "files", "json", "sarif", "compose", "kubernetes", "spo"}
-
 // patchFlags are the flags of the patch command.
 type patchFlags struct {
 	inputFlags
-	format string
+	output outputFlags
 	write  bool
 }
 
@@ -49,20 +46,23 @@ such a denial is more often the policy doing its work.`,
 	flags := cmd.Flags()
 	f.inputFlags.add(flags)
 	f.symptoms.add(flags)
-	flags.StringVar(&f.format, "format", "diff", "`FORMAT` of the answer: "+oneOf(patchFormats))
+	f.output.add(flags, patchFormats()...)
 	flags.BoolVar(&f.write, "write", false, "change the files; each is kept as FILE.orig beside it")
 	return cmd
 }
 
-// oneOf lists words: "a, b or c".
-func oneOf(words []string) string {
-	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " or " + words[last]
+// patchFormats are the forms of a change, and those of the findings.
+func patchFormats() []string {
+	names := []string{"diff", "files"}
+	for _, f := range deploy.Formats {
+		names = append(names, f.Name)
+	}
+	return append(names, report.FormatNames()...)
 }
 
 func runPatch(cmd *cobra.Command, args []string, f patchFlags) error {
-	if !slices.Contains(patchFormats, f.format) {
-		return usagef("--format %q is unknown; use %s", f.format, oneOf(patchFormats))
+	if err := f.output.check(); err != nil {
+		return err
 	}
 	if err := f.parse(args); err != nil {
 		return err
@@ -83,13 +83,7 @@ func runPatch(cmd *cobra.Command, args []string, f patchFlags) error {
 	}
 	findings := in.explainer.DiagnoseAll(session.Findings())
 	patch := in.explainer.Patch(findings)
-	out := bufio.NewWriter(cmd.OutOrStdout())
-	if len(findings) > 0 || f.format == "json" || f.format == "sarif" { // which are whole documents
-		if err := f.print(cmd, out, patch); err != nil {
-			return err
-		}
-	}
-	if err := out.Flush(); err != nil {
+	if err := f.print(cmd, in, session, findings, patch); err != nil {
 		return err
 	}
 	if f.write {
@@ -100,27 +94,48 @@ func runPatch(cmd *cobra.Command, args []string, f patchFlags) error {
 	return f.verdict(cmd, in, len(findings))
 }
 
-// print writes a patch in the chosen format.
-func (f *patchFlags) print(cmd *cobra.Command, out io.Writer, patch *explain.Patch) error {
-	switch f.format {
-	case "json":
-		return report.NewPatch(patch).WriteJSON(out)
-	case "files":
-		return report.NewPatch(patch).WriteFiles(out)
-	case "compose":
-		return report.WriteCompose(out, patch)
-	case "kubernetes":
-		return report.WriteKubernetes(out, patch)
-	case "spo":
-		limits, err := report.WriteSPO(out, patch)
+// print writes a patch in the chosen format. Where nothing was refused, nothing is
+// written in those that are a patch alone.
+func (f *patchFlags) print(cmd *cobra.Command, in input, session *explain.Session, findings []*explain.Explained, patch *explain.Patch) error {
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	wire := report.NewPatch(patch)
+	var err error
+	switch {
+	case f.output.format == "json":
+		err = wire.WriteJSON(out)
+	case slices.Contains(report.FormatNames(), f.output.format):
+		return f.report(cmd, in, session, findings, wire)
+	case len(findings) == 0:
+	case f.output.format == "diff":
+		err = wire.WriteDiff(out)
+	case f.output.format == "files":
+		err = wire.WriteFiles(out)
+	default:
+		i := slices.IndexFunc(deploy.Formats, func(d deploy.Format) bool { return d.Name == f.output.format })
+		var limits []string
+		limits, err = deploy.Formats[i].Write(out, patch)
 		for _, limit := range limits {
 			say(cmd.ErrOrStderr(), "%s", limit)
 		}
-		return err
-	case "sarif":
-		return report.WriteSARIF(out, version(), report.PatchDiagnostics(patch), true)
 	}
-	return report.NewPatch(patch).WriteDiff(out)
+	return errors.Join(err, out.Flush())
+}
+
+// report writes the findings with their patch.
+func (f *patchFlags) report(cmd *cobra.Command, in input, session *explain.Session, findings []*explain.Explained, patch *report.Patch) error {
+	out, err := f.output.reporter(cmd)
+	if err != nil {
+		return err
+	}
+	if err := out.findings(findings); err != nil {
+		return err
+	}
+	if err := out.print(report.Message{Summary: summary(session)}); err != nil {
+		return err
+	}
+	out.Patch = patch
+	out.Incomplete = in.failed > 0
+	return out.end()
 }
 
 // write changes the files of a patch and says so.

@@ -64,7 +64,7 @@ something could not be read or answered.`,
 	}
 	flags := cmd.Flags()
 	f.policy.addOnly(flags, "profile", "profile-dir", "include", "seccomp", "arch", "caps", "kernel")
-	f.output.add(flags)
+	f.output.add(flags, "text", "json")
 	flags.StringVar(&f.name, "name", "", "`PROFILE` of the file to ask; needed if it holds several")
 	flags.StringArrayVar(&f.access, "access", nil, "`ACCESS` to ask about, such as 'open /etc/shadow r'; repeatable")
 	flags.BoolVar(&f.owner, "owner", false, "the process owns the files it asks for")
@@ -89,7 +89,7 @@ func runQuery(cmd *cobra.Command, f queryFlags) error {
 	if err != nil {
 		return err
 	}
-	print, flush, err := printer(cmd, f.output, report.NewAnswerJSON, report.NewAnswerText)
+	print, flush, err := printer(cmd, f.output, report.NewAnswerText)
 	if err != nil {
 		return err
 	}
@@ -121,10 +121,8 @@ func (f *queryFlags) check() error {
 		return usagef("--syscall needs --seccomp")
 	case len(f.args) > 0 && f.syscall == "":
 		return usagef("--args needs --syscall")
-	case f.output.format != "text" && f.output.format != "json":
-		return usagef("--format %q is unknown; use text or json", f.output.format)
 	}
-	return nil
+	return f.output.check()
 }
 
 // A query is the policy that requests are answered by, and what they leave out.

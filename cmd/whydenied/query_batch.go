@@ -25,7 +25,7 @@ func (q *query) batch(cmd *cobra.Command) error {
 		return usagef("ask with --access or --syscall, or give requests on standard input; see whydenied query --help")
 	}
 	out := bufio.NewWriterSize(cmd.OutOrStdout(), 1<<16)
-	print := report.NewAnswerJSON(out)
+	print := report.NewJSONLines[report.Answer](out)
 	refused, failed, line := false, 0, 0
 	for lines := range readLines(cmd.Context(), cmd.InOrStdin()) {
 		for _, l := range lines {

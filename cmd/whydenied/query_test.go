@@ -115,7 +115,7 @@ func FuzzQuery(f *testing.F) {
 		if err != nil {
 			require.NoError(t, report.WriteAnswerError(&out, 1, err))
 		} else {
-			require.NoError(t, report.NewAnswerJSON(&out)(answer))
+			require.NoError(t, report.NewJSONLines[report.Answer](&out)(answer))
 		}
 		require.True(t, json.Valid(out.Bytes()))
 		line := strings.TrimSuffix(out.String(), "\n")

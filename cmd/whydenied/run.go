@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -61,7 +60,7 @@ On GitHub Actions every finding is an annotation too.`,
 	flags := cmd.Flags()
 	flags.SetInterspersed(false)
 	f.liveFlags.add(flags)
-	f.output.addFormats(flags, oneOf(runFormats))
+	f.output.add(flags, report.FormatNames()...)
 	flags.BoolVar(&f.all, "all", false, "explain what is refused to any process of this host meanwhile")
 	flags.StringVar(&f.baseline, "baseline", "", "`FILE` of findings that are known and do not fail the run")
 	flags.StringVar(&f.writeBaseline, "write-baseline", "", "write the findings to `FILE`, for --baseline")
@@ -82,16 +81,13 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriter(cmd.OutOrStdout())
-	print, finish, err := f.printer(cmd, out)
+	out, err := f.output.reporter(cmd)
 	if err != nil {
 		return err
 	}
+	var annotations report.Report // which the text has besides on GitHub Actions
 	s, err := f.open(cmd, source.Start{}, func(m report.Message) error {
-		if err := print(m); err != nil {
-			return err
-		}
-		return out.Flush()
+		return errors.Join(out.print(m), annotations.Add(m), out.out.Flush())
 	})
 	if err != nil {
 		return err
@@ -118,10 +114,13 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 	}
 	findings := s.findings()
 	patch := s.explainer.Patch(findings)
-	if err := errors.Join(finish(findings, patch), out.Flush()); err != nil {
-		return err
+	out.Patch = report.NewPatch(patch)
+	if f.output.format == "text" && os.Getenv("GITHUB_ACTIONS") == "true" {
+		if err := report.WriteGitHub(out.out, &annotations, out.options); err != nil {
+			return err
+		}
 	}
-	if err := f.keep(findings, report.NewPatch(patch)); err != nil {
+	if err := errors.Join(out.end(), f.keep(findings, out.Patch)); err != nil {
 		return err
 	}
 	if status != 0 {

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/whydenied/whydenied/explain/report"
 )
 
 func newTrace() *cobra.Command {
@@ -32,7 +34,7 @@ host, which slows calls down: docs/trace.md has the figures. So it ends by itsel
 	flags := cmd.Flags()
 	f.policy.add(flags)
 	addFilter(flags, &f.filter)
-	f.output.add(flags)
+	f.output.add(flags, report.FormatNames()...)
 	flags.DurationVar(&f.time, "for", time.Minute, "how long")
 	flags.DurationVar(&f.every, "every", 10*time.Second, "how often repeated findings are counted out")
 	return cmd

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -50,7 +52,7 @@ it no longer needs.`,
 	}
 	flags := cmd.Flags()
 	f.liveFlags.add(flags)
-	f.output.add(flags)
+	f.output.add(flags, report.FormatNames()...)
 	flags.StringVar(&f.since, "since", "", "begin with the denials from this `TIME` on, where the source keeps them")
 	flags.IntVar(&f.last, "last", 0, "begin with the last `N` lines, where the source keeps them")
 	flags.DurationVar(&f.time, "for", 0, "how long; until interrupted if it is not given")
@@ -68,7 +70,7 @@ func runWatch(cmd *cobra.Command, f watchFlags) error {
 		return usagef("--since: %v", err)
 	}
 	f.output.brief = f.quiet
-	print, flush, err := printer(cmd, f.output, report.NewJSON, report.NewText)
+	out, err := f.output.reporter(cmd)
 	if err != nil {
 		return err
 	}
@@ -78,10 +80,7 @@ func runWatch(cmd *cobra.Command, f watchFlags) error {
 			return nil
 		}
 		status.clear()
-		if err := print(m); err != nil {
-			return err
-		}
-		return flush()
+		return errors.Join(out.print(m), out.out.Flush())
 	})
 	if err != nil {
 		return err
@@ -102,7 +101,8 @@ func runWatch(cmd *cobra.Command, f watchFlags) error {
 	background.Wait()
 	s.revise(time.Second / 5)
 	status.clear()
-	return s.end(err)
+	err = s.end(err)
+	return cmp.Or(out.end(), err)
 }
 
 // beat prints counts and the status line until ctx ends.

@@ -81,11 +81,7 @@ func access(d Fields) []string {
 	case "mount", "remount", "move_mount":
 		return mount(d)
 	case "pivotroot", "pivot_root":
-		what := say("pivot the root to %", name)
-		if old := d.Get("srcname"); old != "" {
-			what = append(what, say("(old root to %)", old)...)
-		}
-		return what
+		return pivotRoot(d)
 	case "signal":
 		return signal(d)
 	case "ptrace":
@@ -197,6 +193,15 @@ func mount(d Fields) []string {
 		return say("mount % (%) on %", source, kind, name)
 	}
 	return say("mount % on %", kind, name)
+}
+
+// pivotRoot words a pivot_root by the new root and where the old one goes.
+func pivotRoot(d Fields) []string {
+	what := say("pivot the root to %", d.Get("name"))
+	if old := d.Get("srcname"); old != "" {
+		what = append(what, say("(old root to %)", old)...)
+	}
+	return what
 }
 
 // signal words kill(2) and friends from the side of the profile that refuses.

@@ -78,7 +78,7 @@ type NearRule struct {
 // than deciding, and is left out unless near is set.
 func AskAccess(p *apparmor.Profile, req apparmor.Request, near bool) Answer {
 	d := p.Decide(req)
-	a := Answer{Profile: text(p.FullName()), Decision: string(explain.Granted), Quiet: d.Quiet, Rules: make([]AnswerRule, 0, len(d.Allow)+len(d.Deny))}
+	a := Answer{Profile: UTF8(p.FullName()), Decision: string(explain.Granted), Quiet: d.Quiet, Rules: make([]AnswerRule, 0, len(d.Allow)+len(d.Deny))}
 	missing := d.Refused | d.Unmatched
 	if !d.Permitted {
 		a.Decision = string(explain.Refused)
@@ -91,7 +91,7 @@ func AskAccess(p *apparmor.Profile, req apparmor.Request, near bool) Answer {
 		Complain:  missing != 0 && d.Permitted,
 	}
 	if d.Exec != nil && d.Granted&apparmor.Exec != 0 {
-		a.Access.Exec = &Exec{Mode: d.Exec.Transition.String(), Profile: text(d.Exec.Profile), Missing: d.Exec.Missing}
+		a.Access.Exec = &Exec{Mode: d.Exec.Transition.String(), Profile: UTF8(d.Exec.Profile), Missing: d.Exec.Missing}
 	}
 	for _, r := range d.Deny {
 		a.addRule(r, req, &d)
@@ -105,7 +105,7 @@ func AskAccess(p *apparmor.Profile, req apparmor.Request, near bool) Answer {
 		}
 	}
 	for _, note := range d.Notes {
-		a.Notes = append(a.Notes, text(note))
+		a.Notes = append(a.Notes, UTF8(note))
 	}
 	return a
 }
@@ -182,8 +182,8 @@ func AskCall(p *seccomp.Profile, c seccomp.Call, near bool) Answer {
 	if p.File.Builtin != "" {
 		name = p.File.Builtin
 	}
-	a := Answer{Profile: text(name), Rules: []AnswerRule{}}
-	a.Call = &Call{Outcome: newOutcome(d.Outcome), Syscall: text(d.Syscall), Arch: c.Arch.String()}
+	a := Answer{Profile: UTF8(name), Rules: []AnswerRule{}}
+	a.Call = &Call{Outcome: newOutcome(d.Outcome), Syscall: UTF8(d.Syscall), Arch: c.Arch.String()}
 	if c.Arch == seccomp.X86_64 && c.Syscall&(1<<30) != 0 && c.Name == "" {
 		a.Arch = "x32"
 	}
@@ -219,7 +219,7 @@ func quietAction(action seccomp.Action, logs bool) bool {
 }
 
 func newOutcome(o seccomp.Outcome) Outcome {
-	wire := Outcome{Condition: text(o.When), Action: o.Action.String(), Errno: o.Errno}
+	wire := Outcome{Condition: UTF8(o.When), Action: o.Action.String(), Errno: o.Errno}
 	if o.Action == seccomp.Errno {
 		wire.ErrnoName = seccomp.ErrnoName(o.Errno)
 	}
@@ -250,7 +250,7 @@ func (a *Answer) addEntries(p *seccomp.Profile, d *seccomp.Decision, near bool) 
 	}
 	for _, drop := range d.Dropped {
 		rule := newRule(explain.Place{At: nameIn(drop.Entry, d.Syscall), Note: "not in force: " + drop.Why})
-		a.Dropped = append(a.Dropped, NearRule{rule, text(drop.Why)})
+		a.Dropped = append(a.Dropped, NearRule{rule, UTF8(drop.Why)})
 	}
 	if !near {
 		return
@@ -286,7 +286,7 @@ func nameIn(e *seccomp.Entry, syscall string) rules.Location {
 
 func (a *Answer) noteCall(c seccomp.Call, d *seccomp.Decision) {
 	if _, known := seccomp.SyscallNumber(c.Arch, d.Syscall); !known && c.Name != "" && d.Entry == nil {
-		a.Notes = append(a.Notes, "no system call "+text(d.Syscall)+" is known for "+a.Arch+": it may be misspelt, of another architecture, or newer than Linux 6.19")
+		a.Notes = append(a.Notes, "no system call "+UTF8(d.Syscall)+" is known for "+a.Arch+": it may be misspelt, of another architecture, or newer than Linux 6.19")
 	}
 	if !d.ArchListed {
 		a.Notes = append(a.Notes, "the filter does not list this architecture, and kills what it does not list")
@@ -311,18 +311,12 @@ func (o Outcome) inWords() string {
 	return o.Action
 }
 
-// NewAnswerJSON returns a function that writes each answer to w as one line of
-// JSON, as safe on a terminal as those of NewJSON. Calls must not overlap.
-func NewAnswerJSON(w io.Writer) func(Answer) error {
-	return func(a Answer) error { return writeJSON(w, a) }
-}
-
 // WriteAnswerError writes, in place of the answer, why a line of a batch has none.
 func WriteAnswerError(w io.Writer, line int, err error) error {
 	return writeJSON(w, struct {
 		Line  int    `json:"line"`
 		Error string `json:"error"`
-	}{line, text(err.Error())})
+	}{line, UTF8(err.Error())})
 }
 
 // NewAnswerText returns a function that writes each answer to w as text. Calls

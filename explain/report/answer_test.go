@@ -89,7 +89,7 @@ func TestHostileAnswer(t *testing.T) {
 	a := AskAccess(policy.Profiles[0], apparmor.FileRequest{Path: "/\x07\xff", Perms: apparmor.Read | apparmor.Write}, true)
 	a.Asked = "open /\x07\xff rw"
 	var out bytes.Buffer
-	require.NoError(t, NewAnswerJSON(&out)(a))
+	require.NoError(t, NewJSONLines[Answer](&out)(a))
 	require.NoError(t, WriteAnswerError(&out, 1, assert.AnError))
 	require.NoError(t, NewAnswerText(&out, TextOptions{})(a))
 	for line := range strings.Lines(out.String()) {

@@ -38,7 +38,7 @@ type CheckSummary struct {
 
 // NewDiagnostic returns a diagnostic as plain data.
 func NewDiagnostic(d rules.Diagnostic) Diagnostic {
-	wire := Diagnostic{Severity: d.Severity.String(), Code: d.Code, Message: text(d.Message)}
+	wire := Diagnostic{Severity: d.Severity.String(), Code: d.Code, Message: UTF8(d.Message)}
 	if !d.At.IsZero() {
 		wire.Rule = newRule(explain.Place{At: d.At})
 	}
@@ -53,12 +53,6 @@ func NewDiagnostic(d rules.Diagnostic) Diagnostic {
 		}
 	}
 	return wire
-}
-
-// NewCheckJSON returns a function that writes each message to w as one line of
-// JSON, as safe on a terminal as those of NewJSON. Calls must not overlap.
-func NewCheckJSON(w io.Writer) func(CheckMessage) error {
-	return func(m CheckMessage) error { return writeJSON(w, m) }
 }
 
 // NewCheckText returns a function that writes each message to w as text. Calls

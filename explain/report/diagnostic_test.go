@@ -14,7 +14,7 @@ import (
 // cannot be seen comes through, and the JSON reads back.
 func TestDiagnostics(t *testing.T) {
 	var jsonOut, textOut bytes.Buffer
-	printJSON, printText := NewCheckJSON(&jsonOut), NewCheckText(&textOut, TextOptions{})
+	printJSON, printText := NewJSONLines[CheckMessage](&jsonOut), NewCheckText(&textOut, TextOptions{})
 	for _, d := range someDiagnostics() {
 		wire := NewDiagnostic(d)
 		require.NoError(t, printJSON(CheckMessage{Diagnostic: &wire}))

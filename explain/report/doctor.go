@@ -9,16 +9,16 @@ import (
 )
 
 // A DoctorMessage is one line of the JSON form of what a host would hide.
-// Exactly one of its fields is set: any number of Checks and Changes, then a
+// Exactly one of its fields is set: any number of Answers and Changes, then a
 // Summary.
 type DoctorMessage struct {
-	Check   *Check         `json:"check,omitempty"`
+	Answer  *HostAnswer    `json:"check,omitempty"`
 	Change  *Change        `json:"change,omitempty"`
 	Summary *DoctorSummary `json:"summary,omitempty"`
 }
 
-// A Check is host.Answer as plain data.
-type Check struct {
+// A HostAnswer is host.Answer as plain data.
+type HostAnswer struct {
 	Check  string `json:"check"`  // stable name: quiet-denies, audit-rate-limit, ...
 	Status string `json:"status"` // ok, hides, stale, unknown
 	Found  string `json:"found"`
@@ -38,7 +38,7 @@ type Change struct {
 	Left   string `json:"left,omitempty"` // what it is, and was left alone, as something else set it
 }
 
-// A DoctorSummary counts checks by status.
+// A DoctorSummary counts answers by status.
 type DoctorSummary struct {
 	SchemaVersion string `json:"schema_version"`
 	OK            int    `json:"ok"`
@@ -47,9 +47,9 @@ type DoctorSummary struct {
 	Unknown       int    `json:"unknown"`
 }
 
-// NewCheck returns an answer as plain data.
-func NewCheck(a host.Answer) Check {
-	c := Check{Check: a.Check, Status: string(a.Status), Found: text(a.Found), Why: text(a.Why), Do: text(a.Do), Undo: text(a.Undo)}
+// NewHostAnswer returns an answer as plain data.
+func NewHostAnswer(a host.Answer) HostAnswer {
+	c := HostAnswer{Check: a.Check, Status: string(a.Status), Found: UTF8(a.Found), Why: UTF8(a.Why), Do: UTF8(a.Do), Undo: UTF8(a.Undo)}
 	if a.Lever != nil {
 		c.Lever = a.Lever.Name
 	}
@@ -58,15 +58,15 @@ func NewCheck(a host.Answer) Check {
 
 // NewApplied returns a change that was made.
 func NewApplied(c host.Change) Change {
-	return Change{Lever: c.Name, Target: c.Target(), From: text(c.Previous), To: text(c.Value), Undo: text(c.Command(c.Previous))}
+	return Change{Lever: c.Name, Target: c.Target(), From: UTF8(c.Previous), To: UTF8(c.Value), Undo: UTF8(c.Command(c.Previous))}
 }
 
 // NewUndone returns a change that was undone.
 func NewUndone(c host.Change) Change {
-	return Change{Lever: c.Name, Target: c.Target(), From: text(c.Value), To: text(c.Previous), Left: text(c.Left)}
+	return Change{Lever: c.Name, Target: c.Target(), From: UTF8(c.Value), To: UTF8(c.Previous), Left: UTF8(c.Left)}
 }
 
-// Count adds a check to the summary.
+// Count adds an answer to the summary.
 func (s *DoctorSummary) Count(a host.Answer) {
 	switch a.Status {
 	case host.OK:
@@ -89,20 +89,14 @@ func (s *DoctorSummary) String() string {
 	return strings.Join(append(parts, fmt.Sprintf("%d unknown", s.Unknown)), ", ")
 }
 
-// NewDoctorJSON returns a function that writes each message to w as one line of
-// JSON, as safe on a terminal as those of NewJSON. Calls must not overlap.
-func NewDoctorJSON(w io.Writer) func(DoctorMessage) error {
-	return func(m DoctorMessage) error { return writeJSON(w, m) }
-}
-
 // NewDoctorText returns a function that writes each message to w as text. Calls
 // must not overlap.
 func NewDoctorText(w io.Writer, o TextOptions) func(DoctorMessage) error {
 	return func(m DoctorMessage) error {
 		p := newPage(o)
 		switch {
-		case m.Check != nil:
-			p.check(m.Check)
+		case m.Answer != nil:
+			p.hostAnswer(m.Answer)
 		case m.Change != nil:
 			p.change(m.Change)
 		case m.Summary != nil:
@@ -113,23 +107,23 @@ func NewDoctorText(w io.Writer, o TextOptions) func(DoctorMessage) error {
 	}
 }
 
-// hangCheck is the column under what was found.
-const hangCheck = 9
+// hangFound is the column under what was found.
+const hangFound = 9
 
-// check writes one answer:
+// hostAnswer writes one answer:
 //
 //	hides    AppArmor's parameters/audit is "normal"
 //	         what a deny rule without audit refuses leaves no record
 //	         do    printf %s noquiet >/sys/module/apparmor/parameters/audit
 //	         undo  printf %s normal >/sys/module/apparmor/parameters/audit
-func (p *page) check(c *Check) {
+func (p *page) hostAnswer(c *HostAnswer) {
 	status := map[string]style{"ok": plus, "hides": alarm, "stale": alarm, "unknown": mild}[c.Status]
 	line := words(status, Escape(c.Status))
 	found := prose(strong, c.Found)
 	if len(found) > 0 {
-		found[0].gap = max(hangCheck-1-width(c.Status), 0)
+		found[0].gap = max(hangFound-1-width(c.Status), 0)
 	}
-	p.wrap(0, hangCheck, append(line, found...))
+	p.wrap(0, hangFound, append(line, found...))
 	if c.Why != "" {
 		p.indented(prose(normal, c.Why))
 	}
@@ -137,24 +131,24 @@ func (p *page) check(c *Check) {
 	p.command("undo", c.Undo)
 }
 
-func (p *page) indented(words []word) { p.wrap(hangCheck, hangCheck, words) }
+func (p *page) indented(words []word) { p.wrap(hangFound, hangFound, words) }
 
 // command writes a command as one line, so that it can be copied.
 func (p *page) command(label, command string) {
 	if command != "" {
-		p.WriteString(strings.Repeat(" ", hangCheck) + p.paint(faint, fmt.Sprintf("%-5s", label)) + " " + Escape(command) + "\n")
+		p.WriteString(strings.Repeat(" ", hangFound) + p.paint(faint, fmt.Sprintf("%-5s", label)) + " " + Escape(command) + "\n")
 	}
 }
 
 func (p *page) change(c *Change) {
 	if c.Left != "" {
-		p.wrap(0, hangCheck, append(words(mild, "left"), prose(normal, fmt.Sprintf("%s is %q by now, which whydenied did not set; it was %q before", c.Target, c.Left, c.To))...))
+		p.wrap(0, hangFound, append(words(mild, "left"), prose(normal, fmt.Sprintf("%s is %q by now, which whydenied did not set; it was %q before", c.Target, c.Left, c.To))...))
 		return
 	}
 	verb := "set"
 	if c.Undo == "" {
 		verb = "undone"
 	}
-	p.wrap(0, hangCheck, append(words(strong, verb), prose(normal, fmt.Sprintf("%s to %q; it was %q", c.Target, c.To, c.From))...))
+	p.wrap(0, hangFound, append(words(strong, verb), prose(normal, fmt.Sprintf("%s to %q; it was %q", c.Target, c.To, c.From))...))
 	p.command("undo", c.Undo)
 }

@@ -12,15 +12,15 @@ import (
 )
 
 func doctorMessages() []DoctorMessage {
-	quiet := NewCheck(host.Answer{Check: "quiet-denies", Status: host.Hides, Found: `AppArmor's parameters/audit is "normal"`,
+	quiet := NewHostAnswer(host.Answer{Check: "quiet-denies", Status: host.Hides, Found: `AppArmor's parameters/audit is "normal"`,
 		Why: "what a deny rule without audit refuses leaves no record", Lever: &host.Noquiet,
 		Do: host.Noquiet.Command("noquiet"), Undo: host.Noquiet.Command("normal")})
-	hostile := NewCheck(host.Answer{Check: "policy", Status: host.Unknown, Found: "loaded from no file: \x1b[2J\n\u202eweb\xff"})
+	hostile := NewHostAnswer(host.Answer{Check: "policy", Status: host.Unknown, Found: "loaded from no file: \x1b[2J\n\u202eweb\xff"})
 	applied := NewApplied(host.Change{Lever: host.Noquiet, Previous: "normal"})
 	undone := NewUndone(host.Change{Lever: host.Noquiet, Previous: "normal"})
 	left := NewUndone(host.Change{Lever: host.Noquiet, Previous: "normal", Left: "all"})
 	return []DoctorMessage{
-		{Check: &quiet}, {Check: &hostile}, {Summary: &DoctorSummary{SchemaVersion: SchemaVersion, OK: 12, Hides: 1, Unknown: 1}},
+		{Answer: &quiet}, {Answer: &hostile}, {Summary: &DoctorSummary{SchemaVersion: SchemaVersion, OK: 12, Hides: 1, Unknown: 1}},
 		{Change: &applied}, {Change: &undone}, {Change: &left},
 	}
 }
@@ -49,7 +49,7 @@ left /sys/module/apparmor/parameters/audit is "all" by now, which
 
 func TestDoctorJSON(t *testing.T) {
 	var out strings.Builder
-	print := NewDoctorJSON(&out)
+	print := NewJSONLines[DoctorMessage](&out)
 	for _, m := range doctorMessages() {
 		require.NoError(t, print(m))
 	}

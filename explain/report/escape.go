@@ -10,9 +10,32 @@ import (
 
 // Escape returns s safe to print: each control character, line or paragraph
 // separator, character that changes the direction of text or cannot be seen,
-// unusual space and byte of invalid UTF-8 becomes a visible \n, \x1b, \u202e.
+// unusual space and byte of invalid UTF-8 becomes a visible \n, \x1b, \u202e, and
+// so does the start of what the log of a GitHub workflow takes for a command.
 // Everything else stays, backslashes too, so the result cannot always be undone.
-func Escape(s string) string {
+func Escape(s string) string { return disarm(escapeHostile(s)) }
+
+// disarm breaks what GitHub's runner takes for a workflow command, as what is
+// printed is often the log of a workflow run, where a name could else mask words
+// or turn commands off: ::NAME at the start of a line, which any word can come to
+// be, and the older ##[NAME] anywhere.
+func disarm(s string) string {
+	if !strings.Contains(s, "::") && !strings.Contains(s, "##[") {
+		return s
+	}
+	words := strings.Split(strings.ReplaceAll(s, "##[", `##\x5b`), " ")
+	for i, word := range words {
+		name, ok := strings.CutPrefix(word, "::")
+		rest := strings.TrimLeft(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-")
+		if ok && rest != name && (rest == "" || strings.HasPrefix(rest, "::")) { // ::ffff:10.0.0.1 is none
+			words[i] = `\x3a:` + name
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// escapeHostile escapes what hostile finds.
+func escapeHostile(s string) string {
 	if !hostile(s) {
 		return s
 	}
@@ -36,7 +59,7 @@ func Escape(s string) string {
 	return out.String()
 }
 
-// hostile reports whether Escape changes s.
+// hostile reports whether s has what cannot be seen, or is not UTF-8.
 func hostile(s string) bool {
 	for i, r := range s {
 		if !visible(r) {
@@ -66,9 +89,9 @@ var blank = &unicode.RangeTable{
 	R32: []unicode.Range32{{0xe0100, 0xe01ef, 1}},
 }
 
-// text returns s as valid UTF-8. If it is not, each byte that is not part of a
+// UTF8 returns s as valid UTF-8. If it is not, each byte that is not part of a
 // character becomes \xNN, and each backslash two, as in parser.Pairs.
-func text(s string) string {
+func UTF8(s string) string {
 	if utf8.ValidString(s) {
 		return s
 	}
@@ -88,12 +111,12 @@ func text(s string) string {
 	return out.String()
 }
 
-// texts is text for each of a list. An empty list is not nil, so that JSON has
+// texts is UTF8 for each of a list. An empty list is not nil, so that JSON has
 // [] for it.
 func texts(list []string) []string {
 	out := make([]string, len(list))
 	for i, s := range list {
-		out[i] = text(s)
+		out[i] = UTF8(s)
 	}
 	return out
 }

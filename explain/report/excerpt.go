@@ -122,8 +122,11 @@ func cellsOf(line string, start int) (cells []string, skipped int) {
 	for i := 0; i < len(line) && index <= start+maxCells; index++ {
 		r, n := utf8.DecodeRuneInString(line[i:])
 		cell := Escape(line[i : i+n])
-		if r == '\t' {
+		switch {
+		case r == '\t':
 			cell = strings.Repeat(" ", tabStop-column%tabStop)
+		case r == '[' && strings.HasSuffix(line[:i], "##"): // see disarm
+			cell = `\x5b`
 		}
 		column += width(cell)
 		i += n

@@ -65,7 +65,7 @@ func poison(t testing.TB) explain.Explained {
 }
 
 func TestHostileNames(t *testing.T) {
-	wire := New(poison(t))
+	wire := NewFinding(poison(t))
 	list := []Message{
 		{Config: &Config{SchemaVersion: SchemaVersion, Version: evil, Inputs: []string{evil}, Filters: &Filters{Comm: []string{evil}}}},
 		{Finding: &wire},
@@ -73,7 +73,7 @@ func TestHostileNames(t *testing.T) {
 	}
 	for _, operation := range operations(t) {
 		f := wire
-		f.Denial = append(Fields{{Key: "operation", Value: text(operation)}}, wire.Denial...)
+		f.Denial = append(Fields{{Key: "operation", Value: UTF8(operation)}}, wire.Denial...)
 		list = append(list, Message{Finding: &f})
 	}
 	for _, o := range []TextOptions{{Width: 80}, {Width: 41}, {Width: 100, Color: true}} {
@@ -106,7 +106,7 @@ func operations(t testing.TB) []string {
 
 // The bytes of a name that is not UTF-8 must be there in the JSON form.
 func TestNameBytes(t *testing.T) {
-	wire := New(explain.Explained{Finding: &explain.Finding{Denial: denial(t, parser.AVC, parser.Denied, `apparmor="DENIED" operation="open" name="/caf\xe9"`)}})
+	wire := NewFinding(explain.Explained{Finding: &explain.Finding{Denial: denial(t, parser.AVC, parser.Denied, `apparmor="DENIED" operation="open" name="/caf\xe9"`)}})
 	assert.Equal(t, `/caf\xe9`, wire.Denial.Get("name"))
 	assert.Equal(t, "2f636166e9", strings.ToLower(wire.Denial.Get("name_hex")))
 }
@@ -125,6 +125,11 @@ func TestEscape(t *testing.T) {
 		{"\ufffd", "\ufffd"}, // the character itself, not a bad byte
 		{`back\slash`, `back\slash`},
 		{"nbsp\u00a0", `nbsp\u00a0`},
+		{"::error::x", `\x3a:error::x`}, // what GitHub's runner takes for commands
+		{"a ::add-mask file=b::c", `a \x3a:add-mask file=b::c`},
+		{"a##[group]b", `a##\x5bgroup]b`},
+		{"to ::1 or ::ffff:10.0.0.1, ::, fe80::1", "to ::1 or ::ffff:10.0.0.1, ::, fe80::1"},
+		{"std::vector", "std::vector"},
 	} {
 		assert.Equal(t, c.want, Escape(c.in))
 	}
@@ -185,7 +190,8 @@ func TestIsSaved(t *testing.T) {
 }
 
 // FuzzReplay feeds anything to Read and prints what it accepts: nothing may
-// panic or reach the output raw, and JSON must read back as it was written.
+// panic or reach the output raw, in any format, and JSON must read back as it was
+// written.
 func FuzzReplay(f *testing.F) {
 	for _, m := range messages(f) {
 		f.Add(renderJSON(f, []Message{m}), 80)
@@ -208,6 +214,15 @@ func FuzzReplay(f *testing.F) {
 			again = append(again, m)
 		}
 		require.Equal(t, saved, renderJSON(t, again))
+		var r Report
+		for _, m := range list {
+			require.NoError(t, r.Add(m))
+		}
+		for _, format := range Formats[1:] { // text has the diff of a patch as it is
+			var out bytes.Buffer
+			require.NoError(t, format.Write(&out, &r, TextOptions{}))
+			assertPrintable(t, out.String())
+		}
 	})
 }
 

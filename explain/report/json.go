@@ -20,6 +20,11 @@ func NewJSON(w io.Writer) func(Message) error {
 	return func(m Message) error { return writeJSON(w, m.utf8()) }
 }
 
+// NewJSONLines is NewJSON for the messages of commands that report no findings.
+func NewJSONLines[M any](w io.Writer) func(M) error {
+	return func(m M) error { return writeJSON(w, m) }
+}
+
 // writeJSON writes a value as one line of JSON without invisible characters.
 func writeJSON(w io.Writer, value any) error {
 	line, err := encode(value)
@@ -38,12 +43,12 @@ func encode(value any) ([]byte, error) {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
 }
 
-// utf8 returns the message with text applied to what callers put into a Config
-// or a Summary; New has done so for a Finding.
+// utf8 returns the message with UTF8 applied to what callers put into a Config
+// or a Summary; NewFinding has done so for a Finding.
 func (m Message) utf8() Message {
 	if m.Config != nil {
 		c := *m.Config
-		c.Version = text(c.Version)
+		c.Version = UTF8(c.Version)
 		c.Inputs, c.Policies, c.Inventory = texts(c.Inputs), texts(c.Policies), texts(c.Inventory)
 		if c.Filters != nil {
 			f := *c.Filters
@@ -54,14 +59,14 @@ func (m Message) utf8() Message {
 	}
 	if m.Notice != nil {
 		n := *m.Notice
-		n.Text = text(n.Text)
+		n.Text = UTF8(n.Text)
 		m.Notice = &n
 	}
 	if m.Silent != nil {
 		s := *m.Silent
 		s.Next = slices.Clone(s.Next)
 		for i, step := range s.Next {
-			s.Next[i] = Step{Command: text(step.Command), Why: text(step.Why)}
+			s.Next[i] = Step{Command: UTF8(step.Command), Why: UTF8(step.Why)}
 		}
 		m.Silent = &s
 	}
@@ -69,7 +74,7 @@ func (m Message) utf8() Message {
 		s := *m.Summary
 		s.Samples = slices.Clone(s.Samples)
 		for i, u := range s.Samples {
-			s.Samples[i] = Unparsed{File: text(u.File), Line: u.Line, Why: text(u.Why), Text: text(u.Text)}
+			s.Samples[i] = Unparsed{File: UTF8(u.File), Line: u.Line, Why: UTF8(u.Why), Text: UTF8(u.Text)}
 		}
 		m.Summary = &s
 	}
@@ -80,6 +85,9 @@ func (m Message) utf8() Message {
 // and Escape would not print: they can only stand in strings, where \uXXXX means
 // the same. The line ends with a newline, and may be returned itself.
 func EscapeJSON(line []byte) []byte {
+	if bytes.Contains(line, []byte("##[")) {
+		line = bytes.ReplaceAll(line, []byte("##["), []byte(`##\u005b`))
+	}
 	end := len(line) - 1 // the newline
 	if visibleASCII(line[:end]) || !hostile(string(line[:end])) {
 		return line
@@ -146,7 +154,7 @@ func Read(r io.Reader) iter.Seq2[Message, error] {
 
 // check reports a message of another schema, or of no known kind.
 func (m Message) check() error {
-	if m.Config == nil && m.Finding == nil && m.Repeat == nil && m.Update == nil && m.Notice == nil && m.Patch == nil && m.Summary == nil && m.Silent == nil {
+	if m == (Message{}) {
 		return errors.New("neither config, finding nor summary; pass the lines that --format json wrote")
 	}
 	if m.Config == nil {

@@ -15,44 +15,86 @@ func escapeLines(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// WriteMarkdown writes findings and their merged patch as Markdown, such as for a
-// comment on a change or the summary of a job.
-func WriteMarkdown(w io.Writer, findings []Finding, patch *Patch) error {
+// writeMarkdown writes findings, their patch, and diagnostics as Markdown, such as
+// for a comment on a change or the summary of a job.
+func writeMarkdown(w io.Writer, r *Report, _ TextOptions) error {
 	var out strings.Builder
-	fmt.Fprintf(&out, "## whydenied: %s\n\n", count(len(findings), "finding"))
-	if len(findings) > 0 {
-		out.WriteString("| what | cause | where | count |\n|---|---|---|---|\n")
+	if r.Check == nil {
+		fmt.Fprintf(&out, "## whydenied: %s\n\n", count(len(r.Findings), "finding"))
+	} else {
+		fmt.Fprintf(&out, "## whydenied: %s\n\n", r.Check)
 	}
-	for i := range findings {
-		f := &findings[i]
-		where := ""
-		if len(f.Rules) > 0 {
-			where = fmt.Sprintf("%s:%d", f.Rules[0].File, f.Rules[0].Line)
+	columns := []string{"what", "cause", "where", "count"}
+	if r.Patch == nil {
+		columns = append(columns, "fix")
+	}
+	table(&out, len(r.Findings), columns...)
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		cells := []string{f.Message, f.Cause + ": " + f.Why, where(f.place()), thousands(f.Count), ""}
+		if len(f.Fixes) > 0 {
+			cells[4] = f.Fixes[0].Message + "; risk: " + f.Fixes[0].Risk
 		}
-		fmt.Fprintf(&out, "| %s | %s | %s | %s |\n", cell(f.Message), cell(f.Cause+": "+f.Why), cell(where), thousands(f.Count))
+		row(&out, cells[:len(columns)]...)
 	}
-	if patch.Diff != "" {
+	table(&out, len(r.Diagnostics), "what", "code", "where", "severity")
+	for _, d := range r.Diagnostics {
+		row(&out, d.Message, d.Code, where(d.Rule), d.Severity)
+	}
+	if r.Patch != nil && r.Patch.Diff != "" {
 		var diff strings.Builder
-		if err := patch.WriteDiff(&diff); err != nil {
+		if err := r.Patch.WriteDiff(&diff); err != nil {
 			return err
 		}
 		fence := strings.Repeat("`", max(3, longestRun(diff.String(), '`')+1))
 		fmt.Fprintf(&out, "\n<details><summary>The patch that remedies them</summary>\n\n%sdiff\n%s%s\n\n</details>\n", fence, escapeLines(diff.String()), fence)
 	}
+	if r.Summary != nil {
+		fmt.Fprintf(&out, "\n%s\n", cell(summaryLine(r.Summary)))
+	}
 	_, err := io.WriteString(w, out.String())
 	return err
 }
 
-// cell writes text into a table: what Markdown and HTML would read is escaped.
+// where names the line of a place, if there is one.
+func where(r Rule) string {
+	if r.Line == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", r.File, r.Line)
+}
+
+// table writes the head of a table that has rows.
+func table(out *strings.Builder, rows int, columns ...string) {
+	if rows > 0 {
+		out.WriteString("| " + strings.Join(columns, " | ") + " |\n" + strings.Repeat("|---", len(columns)) + "|\n")
+	}
+}
+
+// row writes a row of a table.
+func row(out *strings.Builder, cells ...string) {
+	for _, text := range cells {
+		out.WriteString("| " + cell(text) + " ")
+	}
+	out.WriteString("|\n")
+}
+
+// cell returns text for a table: what Markdown, HTML and GitHub would read is
+// escaped. GitHub finds mentions and issues in what is rendered, where a backslash
+// is gone, and links in what is written.
 func cell(text string) string {
 	var out strings.Builder
-	for _, r := range Escape(text) {
+	text = Escape(text)
+	for i, r := range text {
 		switch {
 		case r == '<':
 			out.WriteString("&lt;")
 		case r == '&':
 			out.WriteString("&amp;")
-		case strings.ContainsRune("\\`*_{}[]()#+!|~>@", r):
+		case r == '@' || r == '#':
+			out.WriteRune(r)
+			out.WriteString("<!-- -->")
+		case strings.ContainsRune("\\`*_{}[]()+!|~>", r), strings.HasPrefix(text[i:], "://"), r == '.' && strings.HasSuffix(strings.ToLower(text[:i]), "www"):
 			out.WriteRune('\\')
 			out.WriteRune(r)
 		default:

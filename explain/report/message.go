@@ -13,6 +13,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+
+	"github.com/whydenied/whydenied/rules"
 )
 
 // SchemaVersion is the version of the JSON form: its first number changes when
@@ -81,7 +83,7 @@ type Filters struct {
 }
 
 // A Finding is explain.Explained as plain data. All its strings are valid UTF-8,
-// as text makes them; for a value of Denial that is not, Denial also has its
+// as UTF8 makes them; for a value of Denial that is not, Denial also has its
 // bytes, under the key with _hex appended.
 type Finding struct {
 	ID       string   `json:"id"`
@@ -108,6 +110,14 @@ type Finding struct {
 	Notes       []string `json:"notes,omitempty"`
 	Investigate string   `json:"investigate,omitempty"`
 	Claim       *Claim   `json:"claim,omitempty"` // nil for what the kernel logged
+}
+
+// place is the most telling place of the finding, or the zero Rule.
+func (f *Finding) place() Rule {
+	if len(f.Rules) == 0 {
+		return Rule{}
+	}
+	return f.Rules[0]
 }
 
 // A Container is the container that a finding is attributed to, and why.
@@ -152,6 +162,8 @@ type Rule struct {
 	Text      string `json:"text"` // the line of the source, whole
 	Note      string `json:"note,omitempty"`
 	Via       []Via  `json:"via,omitempty"` // the includes that led there, innermost first
+
+	at rules.Location // zero if it was read from JSON
 }
 
 // A Via is the place of an include.
@@ -170,6 +182,8 @@ type Fix struct {
 	Risk    string   `json:"risk"` // low, medium, high
 	Reason  string   `json:"reason,omitempty"`
 	Proof   []string `json:"proof,omitempty"`
+
+	edits []rules.Edit // none if it was read from JSON
 }
 
 // A Granted says that the fix of other findings grants the access of this one.

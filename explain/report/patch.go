@@ -17,6 +17,8 @@ type Patch struct {
 	Fixed []PatchFix    `json:"fixed"`
 	Left  []PatchLeft   `json:"left"`
 	Steps []string      `json:"steps"` // what to do once the files are changed
+
+	of *explain.Patch // nil if it was read from JSON
 }
 
 // A PatchedFile is a file as the patch leaves it.
@@ -46,22 +48,32 @@ type PatchLeft struct {
 // or is not UTF-8 is escaped, but for the texts of files and their diff: those
 // are as they will be in the files, less wrong UTF-8.
 func NewPatch(p *explain.Patch) *Patch {
-	wire := &Patch{Diff: rules.Unified(p.Changes), Files: []PatchedFile{}, Fixed: []PatchFix{}, Left: []PatchLeft{}, Steps: []string{}}
+	wire := &Patch{Diff: rules.Unified(p.Changes), Files: []PatchedFile{}, Fixed: []PatchFix{}, Left: []PatchLeft{}, Steps: []string{}, of: p}
 	for _, c := range p.Changes {
-		wire.Files = append(wire.Files, PatchedFile{File: text(c.File.Name), New: c.File.Absent, Text: c.New})
+		wire.Files = append(wire.Files, PatchedFile{File: UTF8(c.File.Name), New: c.File.Absent, Text: c.New})
 	}
 	for _, r := range p.Remedies {
-		f := New(*r.Finding)
-		wire.Fixed = append(wire.Fixed, PatchFix{ID: f.ID, Message: f.Message, File: text(r.File), Fix: newFix(r.Fix, nil), Investigate: f.Investigate})
+		f := NewFinding(*r.Finding)
+		wire.Fixed = append(wire.Fixed, PatchFix{ID: f.ID, Message: f.Message, File: UTF8(r.File), Fix: newFix(r.Fix, nil), Investigate: f.Investigate})
 	}
 	for _, l := range p.Left {
-		f := New(*l.Finding)
-		wire.Left = append(wire.Left, PatchLeft{ID: f.ID, Message: f.Message, Reason: text(l.Reason)})
+		f := NewFinding(*l.Finding)
+		wire.Left = append(wire.Left, PatchLeft{ID: f.ID, Message: f.Message, Reason: UTF8(l.Reason)})
 	}
 	for _, s := range p.Steps {
-		wire.Steps = append(wire.Steps, text(s))
+		wire.Steps = append(wire.Steps, UTF8(s))
 	}
 	return wire
+}
+
+// fixes returns the fix of a finding that is part of the patch, if one is.
+func (p *Patch) fixes(id string) (fixes []Fix) {
+	for _, f := range p.Fixed {
+		if f.ID == id {
+			fixes = append(fixes, f.Fix)
+		}
+	}
+	return fixes
 }
 
 // WriteJSON writes the patch as one line of JSON.
@@ -70,16 +82,16 @@ func (p *Patch) WriteJSON(w io.Writer) error { return writeJSON(w, p) }
 // WriteDiff writes the patch as a unified diff below comments that say what it
 // fixes and why that is safe, which git apply and patch pass over.
 func (p *Patch) WriteDiff(w io.Writer) error {
-	var out strings.Builder
-	p.writeComments(&out)
-	out.WriteString(p.Diff)
-	_, err := io.WriteString(w, out.String())
+	_, err := io.WriteString(w, p.Comments()+p.Diff)
 	return err
 }
 
-func (p *Patch) writeComments(out *strings.Builder) {
+// Comments says what the patch fixes, why that is safe, and what is left: lines
+// that begin with #.
+func (p *Patch) Comments() string {
+	var out strings.Builder
 	comment := func(format string, args ...any) {
-		fmt.Fprintf(out, "# %s\n", Escape(fmt.Sprintf(format, args...)))
+		fmt.Fprintf(&out, "# %s\n", Escape(fmt.Sprintf(format, args...)))
 	}
 	comment("whydenied patch: %s fixed, %d left", count(len(p.Fixed), "finding"), len(p.Left))
 	for i, f := range p.Fixed {
@@ -108,6 +120,7 @@ func (p *Patch) writeComments(out *strings.Builder) {
 	for _, s := range p.Steps {
 		comment("  %s", s)
 	}
+	return out.String()
 }
 
 func because(reason string) string {

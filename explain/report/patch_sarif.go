@@ -8,66 +8,44 @@ import (
 	"github.com/whydenied/whydenied/rules"
 )
 
-// PatchDiagnostics returns a patch as diagnostics, for WriteSARIF: one for each
-// finding, and with those that are fixed the part of the changes that does it.
-// All parts together, each once, are the changes. What is fixed comes first, in
-// the order of the parts; a file that is new is whole part of one finding.
-func PatchDiagnostics(p *explain.Patch) []rules.Diagnostic {
+// patchDiagnostics returns a patch as diagnostics: one for each finding, and with
+// those that are fixed the part of the changes that does it. All parts together,
+// each once, are the changes. What is fixed comes first, in the order of the parts;
+// a file that is new is whole part of one finding.
+func patchDiagnostics(p *explain.Patch) []Diagnostic {
 	parts := patchParts(p)
-	given := make([]bool, len(parts))
 	type fixed struct {
 		first int
-		rules.Diagnostic
+		Diagnostic
 	}
 	var list []fixed
 	for i, r := range p.Remedies {
-		f := fixed{first: len(parts), Diagnostic: findingDiagnostic(r.Finding, "")}
-		fix := r.Fix
-		fix.Edits = nil
+		f := fixed{first: len(parts), Diagnostic: findingDiagnostic(NewFinding(*r.Finding), "")}
+		fix := Fix{Message: r.Fix.Message}
 		for j, part := range parts {
 			if slices.Contains(part.remedies, i) {
 				f.first = min(f.first, j)
-				fix.Edits = append(fix.Edits, part.edit)
-				given[j] = true
+				fix.edits = append(fix.edits, part.edit)
 			}
 		}
-		if fix.Reason != "" {
-			fix.Message += "; risk: " + fix.Risk.String() + because(fix.Reason)
+		if r.Fix.Reason != "" {
+			fix.Message += "; risk: " + r.Fix.Risk.String() + because(r.Fix.Reason)
 		}
-		f.Fixes = []rules.Fix{fix}
-		if f.At.IsZero() && len(fix.Edits) > 0 {
-			f.At = fix.Edits[0].At
+		f.Fixes = []Fix{fix}
+		if f.Line == 0 && len(fix.edits) > 0 {
+			f.Rule = newRule(explain.Place{At: fix.edits[0].At})
 		}
 		list = append(list, f)
 	}
 	slices.SortStableFunc(list, func(a, b fixed) int { return a.first - b.first })
-	var diagnostics []rules.Diagnostic
+	var diagnostics []Diagnostic
 	for _, f := range list {
 		diagnostics = append(diagnostics, f.Diagnostic)
 	}
 	for _, l := range p.Left {
-		diagnostics = append(diagnostics, findingDiagnostic(l.Finding, l.Reason))
+		diagnostics = append(diagnostics, findingDiagnostic(NewFinding(*l.Finding), l.Reason))
 	}
 	return diagnostics
-}
-
-// findingDiagnostic says what a finding is, and why it is left if it is.
-func findingDiagnostic(f *explain.Explained, left string) rules.Diagnostic {
-	wire := New(*f)
-	d := rules.Diagnostic{Severity: rules.Warning, Code: wire.Cause, Message: wire.Message}
-	if wire.Why != "" && wire.Why != left {
-		d.Message += ": " + wire.Why
-	}
-	if left != "" {
-		d.Message += "; not fixed: " + left
-	}
-	for _, place := range f.Rules {
-		if !place.At.IsZero() && place.At.File.Builtin == "" {
-			d.At = place.At
-			break
-		}
-	}
-	return d
 }
 
 // A patchPart is a piece of a change: whole lines, of which the new ones hold

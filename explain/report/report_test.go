@@ -269,7 +269,7 @@ func messages(t testing.TB) []Message {
 		Filters: &Filters{Container: []string{"web-1"}},
 	}}}
 	for _, f := range findings(t) {
-		wire := New(f)
+		wire := NewFinding(f)
 		list = append(list, Message{Finding: &wire})
 	}
 	return append(list, Message{Summary: &Summary{

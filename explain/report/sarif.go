@@ -9,18 +9,27 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/rules"
 )
 
-// WriteSARIF writes diagnostics as one SARIF 2.1.0 log (OASIS Standard, 27 March
-// 2020). Columns count characters. complete says whether everything that was to
-// be checked could be read.
-func WriteSARIF(w io.Writer, version string, diagnostics []rules.Diagnostic, complete bool) error {
+// writeSARIF writes diagnostics and findings as one SARIF 2.1.0 log (OASIS
+// Standard, 27 March 2020): a result for each, with the part of the patch that
+// fixes it or, without a patch, its fixes. Columns count characters.
+func writeSARIF(w io.Writer, r *Report, _ TextOptions) error {
 	run := sarifRun{
-		Tool:        sarifTool{Driver: sarifDriver{Name: "whydenied", Version: text(version), Rules: []sarifRule{}}},
-		Invocations: []sarifInvocation{{ExecutionSuccessful: complete}},
+		Tool:        sarifTool{Driver: sarifDriver{Name: "whydenied", Version: UTF8(r.Version), Rules: []sarifRule{}}},
+		Invocations: []sarifInvocation{{ExecutionSuccessful: !r.Incomplete}},
 		ColumnKind:  "unicodeCodePoints",
 		Results:     []sarifResult{},
+	}
+	diagnostics := slices.Clip(r.Diagnostics)
+	if r.Patch != nil && r.Patch.of != nil {
+		diagnostics = append(diagnostics, patchDiagnostics(r.Patch.of)...)
+	} else {
+		for _, f := range r.Findings {
+			diagnostics = append(diagnostics, findingDiagnostic(f, ""))
+		}
 	}
 	for _, d := range diagnostics {
 		driver := &run.Tool.Driver
@@ -116,22 +125,35 @@ type (
 	}
 )
 
-func newSARIFResult(d rules.Diagnostic, index int) sarifResult {
-	r := sarifResult{RuleID: d.Code, RuleIndex: index, Level: d.Severity.String(), Message: newSARIFMessage(d.Message)}
-	if !d.At.IsZero() {
-		r.Locations = []sarifLocation{newSARIFLocation(d.At)}
+// findingDiagnostic says what a finding is, and why it is left if it is.
+func findingDiagnostic(f Finding, left string) Diagnostic {
+	d := Diagnostic{Severity: rules.Warning.String(), Code: f.Cause, Message: f.Message, Fixes: f.Fixes}
+	if f.Why != "" && f.Why != left {
+		d.Message += ": " + f.Why
+	}
+	if left != "" {
+		d.Message += "; not fixed: " + left
+		d.Fixes = nil
+	}
+	if i := slices.IndexFunc(f.Rules, func(r Rule) bool { return r.Builtin == "" }); i >= 0 {
+		d.Rule = f.Rules[i]
+	}
+	return d
+}
+
+func newSARIFResult(d Diagnostic, index int) sarifResult {
+	r := sarifResult{RuleID: d.Code, RuleIndex: index, Level: d.Severity, Message: newSARIFMessage(d.Message)}
+	if d.Line > 0 {
+		r.Locations = []sarifLocation{newSARIFLocation(d.Rule)}
 	}
 	for i, related := range d.Related {
-		if related.At.IsZero() {
-			continue
-		}
-		at := newSARIFLocation(related.At)
-		message := newSARIFMessage(related.Message)
+		at := newSARIFLocation(related)
+		message := newSARIFMessage(related.Note)
 		at.ID, at.Message = i+1, &message
 		r.RelatedLocations = append(r.RelatedLocations, at)
 	}
 	for _, fix := range d.Fixes {
-		edits, conflicts := rules.Merge(fix.Edits)
+		edits, conflicts := rules.Merge(fix.edits)
 		if len(edits) == 0 || len(conflicts) > 0 {
 			continue
 		}
@@ -144,7 +166,7 @@ func newSARIFResult(d rules.Diagnostic, index int) sarifResult {
 func newSARIFFix(message string, edits []rules.Edit) sarifFix {
 	fix := sarifFix{Description: newSARIFMessage(message)}
 	for i, e := range edits {
-		at := newSARIFLocation(e.At).PhysicalLocation
+		at := newSARIFLocation(newRule(explain.Place{At: e.At})).PhysicalLocation
 		if i == 0 || edits[i-1].At.File != e.At.File {
 			fix.ArtifactChanges = append(fix.ArtifactChanges, sarifArtifactChange{ArtifactLocation: at.ArtifactLocation})
 		}
@@ -180,13 +202,16 @@ func newSARIFMessage(message string) sarifMessage {
 	return sarifMessage{Text: message}
 }
 
-func newSARIFLocation(at rules.Location) sarifLocation {
-	line, column := at.File.Position(at.Span.Start)
-	endLine, endColumn := at.File.Position(max(at.Span.Start, at.Span.End))
-	return sarifLocation{PhysicalLocation: sarifPhysical{
-		ArtifactLocation: sarifArtifact{URI: fileURI(at.File.Name)},
-		Region:           sarifRegion{StartLine: line, StartColumn: column, EndLine: endLine, EndColumn: endColumn},
-	}}
+func newSARIFLocation(r Rule) sarifLocation {
+	name := r.File
+	if !r.at.IsZero() {
+		name = r.at.File.Name // which need not be UTF-8
+	}
+	region := sarifRegion{StartLine: r.Line, StartColumn: max(r.Column, 1), EndLine: max(r.EndLine, r.Line), EndColumn: max(r.EndColumn, 1)}
+	if region.EndLine == region.StartLine {
+		region.EndColumn = max(region.EndColumn, region.StartColumn)
+	}
+	return sarifLocation{PhysicalLocation: sarifPhysical{ArtifactLocation: sarifArtifact{URI: fileURI(name)}, Region: region}}
 }
 
 // fileURI returns a file's name as a URI reference: relative names stay so.

@@ -112,7 +112,11 @@ func checkSARIF(t *testing.T, kind, path string, value any) {
 
 func TestSARIF(t *testing.T) {
 	var out bytes.Buffer
-	require.NoError(t, WriteSARIF(&out, "v1", someDiagnostics(), false))
+	r := &Report{Version: "v1", Incomplete: true}
+	for _, d := range someDiagnostics() {
+		r.Diagnostics = append(r.Diagnostics, NewDiagnostic(d))
+	}
+	require.NoError(t, writeSARIF(&out, r, TextOptions{}))
 	assert.False(t, hostile(strings.TrimSuffix(out.String(), "\n")), "characters that cannot be seen")
 
 	var log map[string]any
@@ -152,7 +156,7 @@ func TestSARIF(t *testing.T) {
 // that nothing was found, where none would mean that nothing was looked for.
 func TestSARIFEmpty(t *testing.T) {
 	var out bytes.Buffer
-	require.NoError(t, WriteSARIF(&out, "v1", nil, true))
+	require.NoError(t, writeSARIF(&out, &Report{Version: "v1"}, TextOptions{}))
 	assert.Contains(t, out.String(), `"results":[]`)
 	assert.Contains(t, out.String(), `"executionSuccessful":true`)
 }

@@ -57,7 +57,7 @@ func newClaim(r *parser.Record) *Claim {
 	if !r.Origin.Transport.IsClaim() {
 		return nil
 	}
-	return &Claim{From: from(r.Origin.Transport), File: text(r.Origin.File), Line: r.Origin.Line, Text: text(r.Text)}
+	return &Claim{From: from(r.Origin.Transport), File: UTF8(r.Origin.File), Line: r.Origin.Line, Text: UTF8(r.Text)}
 }
 
 func from(t parser.Transport) string {
@@ -72,7 +72,7 @@ func from(t parser.Transport) string {
 
 // NewSilentPolicy returns a policy as plain data.
 func NewSilentPolicy(s explain.Silent) SilentPolicy {
-	wire := SilentPolicy{Target: text(s.Target.Name()), Kind: "apparmor", Name: text(s.Target.Profile), Policy: text(s.Policy), Why: text(s.Why), Rules: []Rule{}}
+	wire := SilentPolicy{Target: UTF8(s.Target.Name()), Kind: "apparmor", Name: UTF8(s.Target.Profile), Policy: UTF8(s.Policy), Why: UTF8(s.Why), Rules: []Rule{}}
 	if s.IsSeccomp {
 		wire.Kind, wire.Name = "seccomp", ""
 	}
@@ -90,7 +90,7 @@ func NewSilentPolicy(s explain.Silent) SilentPolicy {
 
 // NewUnexplained returns what failed for another reason as plain data.
 func NewUnexplained(a parser.Attempt) Unexplained {
-	return Unexplained{From: from(a.Origin.Transport), File: text(a.Origin.File), Line: a.Origin.Line, Text: text(a.Text), Why: text(explain.OtherReasons(&a))}
+	return Unexplained{From: from(a.Origin.Transport), File: UTF8(a.Origin.File), Line: a.Origin.Line, Text: UTF8(a.Text), Why: UTF8(explain.OtherReasons(&a))}
 }
 
 // The numbers of rules that are shown with their source, and by a line.

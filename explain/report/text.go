@@ -24,12 +24,9 @@ type TextOptions struct {
 // Summary and a Finding that is granted already.
 // Calls must not overlap.
 func NewText(w io.Writer, o TextOptions) func(Message) error {
-	if o.Width < 40 {
-		o.Width = 80
-	}
 	first := true
 	return func(m Message) error {
-		p := &page{width: o.Width, color: o.Color}
+		p := newPage(o)
 		switch {
 		case m.Finding != nil && o.Brief:
 			p.headline(m.Finding, o.Now)

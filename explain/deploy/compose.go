@@ -1,4 +1,4 @@
-package report
+package deploy
 
 import (
 	"io"
@@ -6,20 +6,21 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/report"
 )
 
-// WriteCompose writes a Compose override file (docker compose -f compose.yaml -f
+// writeCompose writes a Compose override file (docker compose -f compose.yaml -f
 // THIS) that gives the services concerned the profiles of the patch, below
 // comments that say what is fixed. A file of seccomp is named as it is, so it is
 // looked up from the project's directory. The keys are those of the Compose
 // specification.
-func WriteCompose(w io.Writer, p *explain.Patch) error {
+func writeCompose(w io.Writer, p *explain.Patch) (limits []string, err error) {
 	var out strings.Builder
-	NewPatch(p).writeComments(&out)
+	out.WriteString(report.NewPatch(p).Comments())
 	services := composeServices(p)
 	if len(services) == 0 {
-		_, err := io.WriteString(w, out.String())
-		return err
+		_, err = io.WriteString(w, out.String())
+		return nil, err
 	}
 	yamlComment(&out, "", "Compose adds these options to those of the file that it overrides: take other apparmor= and seccomp= ones out there.")
 	out.WriteString("services:\n")
@@ -33,8 +34,8 @@ func WriteCompose(w io.Writer, p *explain.Patch) error {
 			out.WriteString("      - " + yamlString(strings.ReplaceAll(option, "$", "$$")) + "\n")
 		}
 	}
-	_, err := io.WriteString(w, out.String())
-	return err
+	_, err = io.WriteString(w, out.String())
+	return nil, err
 }
 
 // A composeService is a service with the options that it is to have besides.

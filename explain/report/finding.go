@@ -12,15 +12,15 @@ import (
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
-// New returns a finding as plain data.
-func New(f explain.Explained) Finding {
+// NewFinding returns a finding as plain data.
+func NewFinding(f explain.Explained) Finding {
 	d := f.Denial
 	wire := Finding{
 		ID:          f.ID,
 		Cause:       string(f.Cause),
-		Why:         text(f.Why),
+		Why:         UTF8(f.Why),
 		Decision:    string(f.Decision),
-		Policy:      text(f.Policy),
+		Policy:      UTF8(f.Policy),
 		Count:       f.Count,
 		First:       Time(f.First),
 		Last:        Time(f.Last),
@@ -30,8 +30,8 @@ func New(f explain.Explained) Finding {
 		Mode:        d.Mode.String(),
 		Rules:       []Rule{},
 		Fixes:       []Fix{},
-		Quiet:       text(f.Quiet),
-		Investigate: text(f.Investigate),
+		Quiet:       UTF8(f.Quiet),
+		Investigate: UTF8(f.Investigate),
 	}
 	wire.Denial = newFields(d.Pairs())
 	wire.Claim = newClaim(&d.Event.Records[d.Record])
@@ -44,15 +44,15 @@ func New(f explain.Explained) Finding {
 		}
 	}
 	if wire.Container == nil && len(f.Container.Evidence) > 0 {
-		wire.Notes = append(wire.Notes, text("The container is unknown: "+strings.Join(f.Container.Evidence, "; ")+"."))
+		wire.Notes = append(wire.Notes, UTF8("The container is unknown: "+strings.Join(f.Container.Evidence, "; ")+"."))
 	}
 	for _, note := range f.Notes {
-		wire.Notes = append(wire.Notes, text(note))
+		wire.Notes = append(wire.Notes, UTF8(note))
 	}
 	for _, fix := range f.Fixes {
 		changes, err := rules.Apply(fix.Edits)
 		if err != nil {
-			wire.Notes = append(wire.Notes, text("the edits of \""+fix.Message+"\" cannot be shown: "+err.Error()))
+			wire.Notes = append(wire.Notes, UTF8("the edits of \""+fix.Message+"\" cannot be shown: "+err.Error()))
 		}
 		wire.Fixes = append(wire.Fixes, newFix(fix, changes))
 	}
@@ -62,7 +62,7 @@ func New(f explain.Explained) Finding {
 
 // NewUpdate returns a revision as plain data.
 func NewUpdate(r explain.Revision) Update {
-	wire := Update{Revision: r.Number, Policy: text(r.Policy), Fix: newFix(r.Fix, nil)}
+	wire := Update{Revision: r.Number, Policy: UTF8(r.Policy), Fix: newFix(r.Fix, nil)}
 	for _, f := range r.Findings {
 		wire.IDs = append(wire.IDs, f.ID)
 	}
@@ -82,13 +82,13 @@ func NewRepeat(f explain.Explained) Repeat {
 // bare returns a finding without its rules and fixes, which take long.
 func bare(f explain.Explained) Finding {
 	f.Rules, f.Fixes = nil, nil
-	return New(f)
+	return NewFinding(f)
 }
 
 // NewGranted returns what grants a finding's access already: a rule as it was
 // suggested, and the revision.
 func NewGranted(rule string, revision int) *Granted {
-	return &Granted{Rule: text(rule), Revision: revision}
+	return &Granted{Rule: UTF8(rule), Revision: revision}
 }
 
 // Time returns a time as the JSON form has it: RFC 3339 in UTC with
@@ -105,25 +105,25 @@ func newContainer(c container.Container) *Container {
 		return nil
 	}
 	return &Container{
-		ID:         text(c.ID),
-		Name:       text(c.Name),
-		Image:      text(c.Image),
-		Runtime:    text(c.Runtime),
-		Pod:        text(c.Pod),
-		Namespace:  text(c.Namespace),
+		ID:         UTF8(c.ID),
+		Name:       UTF8(c.Name),
+		Image:      UTF8(c.Image),
+		Runtime:    UTF8(c.Runtime),
+		Pod:        UTF8(c.Pod),
+		Namespace:  UTF8(c.Namespace),
 		Evidence:   texts(c.Evidence),
 		Confidence: c.Confidence.String(),
 	}
 }
 
 func newSubject(s parser.Subject) Subject {
-	wire := Subject{PID: s.PID, Comm: text(s.Comm), Exe: text(s.Exe), Label: text(s.Label)}
+	wire := Subject{PID: s.PID, Comm: UTF8(s.Comm), Exe: UTF8(s.Exe), Label: UTF8(s.Label)}
 	if s.UID >= 0 {
 		wire.UID = &s.UID
 	}
 	if s.Argv != "" {
 		for arg := range strings.SplitSeq(strings.TrimSuffix(s.Argv, "\x00"), "\x00") {
-			wire.Argv = append(wire.Argv, text(arg))
+			wire.Argv = append(wire.Argv, UTF8(arg))
 		}
 	}
 	return wire
@@ -137,7 +137,7 @@ func newFields(pairs parser.Pairs) Fields {
 		if !isString {
 			value = fmt.Sprint(p.Value)
 		}
-		fields[i] = Field{Key: text(p.Key), Value: text(value), Bare: !isString}
+		fields[i] = Field{Key: UTF8(p.Key), Value: UTF8(value), Bare: !isString}
 	}
 	return fields
 }
@@ -158,14 +158,14 @@ func NewSeccomp(s *parser.Seccomp) *Seccomp {
 
 func newRule(p explain.Place) Rule {
 	file, span := p.At.File, p.At.Span
-	wire := Rule{File: text(file.Name), Builtin: text(file.Builtin), Note: text(p.Note)}
+	wire := Rule{File: UTF8(file.Name), Builtin: UTF8(file.Builtin), Note: UTF8(p.Note), at: p.At}
 	wire.Line, wire.Column = file.Position(span.Start)
 	wire.EndLine, wire.EndColumn = file.Position(max(span.Start, span.End))
-	wire.Text = text(file.Line(wire.Line))
+	wire.Text = UTF8(file.Line(wire.Line))
 	for _, v := range p.Via {
 		if !v.IsZero() {
 			line, _ := v.File.Position(v.Span.Start)
-			wire.Via = append(wire.Via, Via{File: text(v.File.Name), Line: line})
+			wire.Via = append(wire.Via, Via{File: UTF8(v.File.Name), Line: line})
 		}
 	}
 	return wire
@@ -173,18 +173,19 @@ func newRule(p explain.Place) Rule {
 
 func newFix(f rules.Fix, changes []rules.Change) Fix {
 	wire := Fix{
-		Message: text(f.Message),
-		Rule:    text(f.Rule),
-		Diff:    text(rules.Unified(changes)),
-		Grants:  text(f.Grants),
+		Message: UTF8(f.Message),
+		Rule:    UTF8(f.Rule),
+		Diff:    UTF8(rules.Unified(changes)),
+		Grants:  UTF8(f.Grants),
 		Risk:    f.Risk.String(),
-		Reason:  text(f.Reason),
+		Reason:  UTF8(f.Reason),
+		edits:   f.Edits,
 	}
 	for _, c := range changes {
-		wire.Files = append(wire.Files, text(c.File.Name))
+		wire.Files = append(wire.Files, UTF8(c.File.Name))
 	}
 	for _, p := range f.Proof {
-		wire.Proof = append(wire.Proof, text(p))
+		wire.Proof = append(wire.Proof, UTF8(p))
 	}
 	return wire
 }

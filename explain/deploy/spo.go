@@ -1,4 +1,4 @@
-package report
+package deploy
 
 import (
 	"fmt"
@@ -9,19 +9,20 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
-// WriteSPO writes the changed profiles as resources of the Security Profiles
+// writeSPO writes the changed profiles as resources of the Security Profiles
 // Operator, one YAML document each: AppArmorProfile (v1alpha1, its spec.abstract)
 // and SeccompProfile (v1beta1). What a resource cannot express, or grants beyond
-// the profile, is a comment in its document, and is returned as a line each. The
+// the profile, is a comment in its document, and one of the limits. The
 // fields are those of api/ in the operator's repository, and what it makes of an
 // AppArmorProfile is that of its crd2armor template.
-func WriteSPO(w io.Writer, p *explain.Patch) (limits []string, err error) {
+func writeSPO(w io.Writer, p *explain.Patch) (limits []string, err error) {
 	var out strings.Builder
-	NewPatch(p).writeComments(&out)
+	out.WriteString(report.NewPatch(p).Comments())
 	for _, profile := range p.Profiles {
 		var r resource
 		if profile.Seccomp {

@@ -1,4 +1,4 @@
-package report
+package deploy
 
 import (
 	"io"
@@ -8,19 +8,20 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/report"
 )
 
 // kubeletSeccomp is where the kubelet looks profiles of type Localhost up, as
 // long as its --root-dir is the default.
 const kubeletSeccomp = "/var/lib/kubelet/seccomp/"
 
-// WriteKubernetes writes strategic-merge patches of the pod templates of the
+// writeKubernetes writes strategic-merge patches of the pod templates of the
 // containers concerned, one document each, for kubectl patch of a Deployment,
 // StatefulSet or DaemonSet: the securityContext of a pod that runs cannot be
 // changed. Fields as of Kubernetes 1.30 (core/v1 SecurityContext).
-func WriteKubernetes(w io.Writer, p *explain.Patch) error {
+func writeKubernetes(w io.Writer, p *explain.Patch) (limits []string, err error) {
 	var out strings.Builder
-	NewPatch(p).writeComments(&out)
+	out.WriteString(report.NewPatch(p).Comments())
 	templates := podTemplates(p)
 	if len(templates) > 0 {
 		yamlComment(&out, "", "Of the pod template, as a pod that runs keeps its securityContext. Save each document to a file, then:")
@@ -33,8 +34,8 @@ func WriteKubernetes(w io.Writer, p *explain.Patch) error {
 		}
 		t.write(&out)
 	}
-	_, err := io.WriteString(w, out.String())
-	return err
+	_, err = io.WriteString(w, out.String())
+	return nil, err
 }
 
 // A podTemplate is what one container of pods is to have.

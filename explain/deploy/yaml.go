@@ -1,10 +1,12 @@
-package report
+package deploy
 
 import (
 	"fmt"
 	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/whydenied/whydenied/explain/report"
 )
 
 // plainYAML are the words that every reader of YAML takes as the strings they
@@ -16,10 +18,10 @@ var wordsYAML = regexp.MustCompile(`^(?i:y|yes|n|no|on|off|true|false|null)$`)
 
 // yamlString returns a string as a scalar of YAML 1.2: plain where that is
 // certain to be read as the same string, else in double quotes, with everything
-// escaped that Escape would not print. A byte that is not UTF-8, which YAML
+// escaped that report.Escape would not print. A byte that is not UTF-8, which YAML
 // cannot hold, becomes \xNN as in JSON.
 func yamlString(s string) string {
-	s = text(s)
+	s = report.UTF8(s)
 	if plainYAML.MatchString(s) && !wordsYAML.MatchString(s) {
 		return s
 	}
@@ -31,7 +33,7 @@ func yamlString(s string) string {
 		case r == '"' || r == '\\':
 			out.WriteByte('\\')
 			out.WriteRune(r)
-		case visible(r):
+		case report.Escape(s[i:i+n]) == s[i:i+n]:
 			out.WriteString(s[i : i+n])
 		case r <= 0xff:
 			fmt.Fprintf(&out, `\x%02x`, r)
@@ -43,10 +45,10 @@ func yamlString(s string) string {
 		i += n
 	}
 	out.WriteByte('"')
-	return out.String()
+	return strings.ReplaceAll(out.String(), "##[", `##\x5b`) // see report.Escape
 }
 
 // yamlComment writes a comment line: nothing in it can end the line.
 func yamlComment(out *strings.Builder, indent, format string, args ...any) {
-	fmt.Fprintf(out, "%s# %s\n", indent, Escape(fmt.Sprintf(format, args...)))
+	fmt.Fprintf(out, "%s# %s\n", indent, report.Escape(fmt.Sprintf(format, args...)))
 }

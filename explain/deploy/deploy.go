@@ -1,0 +1,26 @@
+// Package deploy writes what gives containers the profiles of a patch, in the forms
+// that they are deployed by. All YAML in it is of YAML 1.2, with comments first that
+// say what the patch fixes; names from logs and policies cannot end a string or a
+// comment.
+package deploy
+
+import (
+	"io"
+
+	"github.com/whydenied/whydenied/explain"
+)
+
+// A Format is a form in which a patch is deployed.
+type Format struct {
+	Name string
+	// Write writes a patch. The limits are what the form cannot express or grants
+	// beyond the profiles, a line each.
+	Write func(w io.Writer, p *explain.Patch) (limits []string, err error)
+}
+
+// Formats are all forms.
+var Formats = []Format{
+	{"compose", writeCompose},
+	{"kubernetes", writeKubernetes},
+	{"spo", writeSPO},
+}

@@ -1,0 +1,314 @@
+package deploy
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/library"
+	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// golden compares got with a file of testdata, or rewrites it.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		require.NoError(t, os.WriteFile(path, []byte(got), 0o666))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err, "run go test -update")
+	assert.Equal(t, string(want), got, "%s; if the change is meant, run go test -update", path)
+}
+
+// fixtures are those of the forms of a patch that report writes.
+var fixtures, _ = filepath.Abs("../report/testdata")
+
+func fixture(t testing.TB, name string) string {
+	text, err := os.ReadFile(filepath.Join(fixtures, name))
+	require.NoError(t, err)
+	return string(text)
+}
+
+// patchOf returns the patch for AppArmor records (bodies) in a profile, whose
+// file is named as given. All of them are of one container.
+func patchOf(t testing.TB, name, profile string, c container.Container, bodies ...string) *explain.Patch {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o700))
+	require.NoError(t, os.WriteFile(name, []byte(profile), 0o600))
+	explainer := explain.New(library.New("none", nil))
+	_, _, err := explainer.Library.AddProfile(name)
+	require.NoError(t, err)
+	var log strings.Builder
+	for i, body := range bodies {
+		fmt.Fprintf(&log, "type=AVC msg=audit(1795427169.844:%d): apparmor=\"DENIED\" %s\n", i+1, body)
+	}
+	found, stats := parser.Scan(nil, parser.Block{File: "log", Body: []byte(log.String())})
+	require.Zero(t, stats.Unparsed)
+	group := explain.NewGroup(nil, explain.Filter{})
+	for _, d := range found {
+		group.Add(d)
+	}
+	findings := group.Findings()
+	for _, f := range findings {
+		f.Container = c
+	}
+	return explainer.Patch(explainer.DiagnoseAll(findings))
+}
+
+// opened is the body of a refused open.
+func opened(profile, path, mask string) string {
+	return fmt.Sprintf(`operation="open" profile="%s" name="%s" pid=7 comm="nginx" requested_mask="%[3]s" denied_mask="%[3]s" fsuid=0 ouid=0`, profile, path, mask)
+}
+
+var webContainer = container.Container{
+	ID: strings.Repeat("3f", 32), Name: "shop-web-1", Image: "nginx:1.27", Runtime: "docker", Service: "web", Confidence: container.High,
+}
+
+// withSeccomp adds a change of a seccomp profile, and a new one, to a patch.
+func withSeccomp(t testing.TB, p *explain.Patch, c container.Container) *explain.Patch {
+	old := rules.NewFile("seccomp/web.json", "{\n  \"defaultAction\": \"SCMP_ACT_ERRNO\",\n  \"syscalls\": [\n    {\"names\": [\"read\"], \"action\": \"SCMP_ACT_ALLOW\"}\n  ]\n}\n")
+	made := rules.NewFile("/var/lib/kubelet/seccomp/profiles/docker-db.json", "")
+	made.Absent = true
+	p.Changes = append(p.Changes,
+		rules.Change{File: old, New: strings.Replace(old.Text, `"read"`, `"mkdir", "read"`, 1)},
+		rules.Change{File: made, New: fixture(t, "docker-db.json")})
+	p.Profiles = append(p.Profiles,
+		explain.Patched{Seccomp: true, File: old.Name, Containers: []container.Container{c}},
+		explain.Patched{Seccomp: true, File: made.Name, Derived: true})
+	return p
+}
+
+// somePatch is a patch of everything that a resource can and cannot express.
+func somePatch(t testing.TB, c container.Container) *explain.Patch {
+	return patchOf(t, "web.apparmor", fixture(t, "web.apparmor"), c, opened("web", "/etc/nginx/mime.types", "w"), opened("web", "/var/cache/nginx/x", "r"),
+		`operation="capable" profile="web" pid=7 comm="nginx" capability=21  capname="sys_admin"`)
+}
+
+// TestFormats compares each form with its golden file.
+func TestFormats(t *testing.T) {
+	pod := container.Container{ID: "a", Name: "web", Pod: "shop-5d9-x2x", Namespace: "shop", Runtime: "containerd", Confidence: container.High}
+	dir, err := os.Getwd()
+	require.NoError(t, err)
+	for _, format := range Formats {
+		t.Run(format.Name, func(t *testing.T) {
+			c := pod
+			if format.Name == "compose" {
+				c = webContainer
+			}
+			patch := withSeccomp(t, somePatch(t, c), c)
+			require.Len(t, patch.Remedies, 3)
+			for i := range patch.Remedies {
+				patch.Remedies[i].Fix.Proof = []string{"the changed policy parses", "nothing else is"}
+			}
+			var out bytes.Buffer
+			limits, err := format.Write(&out, patch)
+			require.NoError(t, err)
+			for _, l := range limits {
+				assert.Contains(t, out.String(), strings.SplitN(l, ": ", 2)[1], "what is said to stderr is in the document")
+			}
+			documents(t, out.String())
+			t.Chdir(dir)
+			golden(t, format.Name+".yaml", out.String())
+		})
+	}
+}
+
+// documents parses YAML.
+func documents(t *testing.T, text string) (list []map[string]any) {
+	t.Helper()
+	assert.NotContains(t, text, "##[")
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		assert.Equal(t, report.Escape(line), line, "not printable")
+	}
+	for doc := range strings.SplitSeq(text, "\n---\n") {
+		var value map[string]any
+		require.NoError(t, yaml.Unmarshal([]byte(doc), &value), "%s", doc)
+		if value != nil {
+			list = append(list, value)
+		}
+	}
+	return list
+}
+
+// at returns a value below keys and indexes.
+func at(t *testing.T, value any, path ...any) any {
+	t.Helper()
+	for _, step := range path {
+		switch step := step.(type) {
+		case string:
+			require.Contains(t, value, step)
+			value = value.(map[string]any)[step]
+		case int:
+			require.Greater(t, len(value.([]any)), step)
+			value = value.([]any)[step]
+		}
+	}
+	return value
+}
+
+// write writes a patch and returns what the form cannot express.
+func write(t *testing.T, format func(io.Writer, *explain.Patch) ([]string, error), out io.Writer, p *explain.Patch) []string {
+	t.Helper()
+	limits, err := format(out, p)
+	require.NoError(t, err)
+	return limits
+}
+
+// evil has what must never reach a terminal, and what would end a string.
+const evil = "a\x1b]0;t\a\x1b[2J\r\nb\u0085\u009b31m\x7f\u202e\u2066\u200e\u061c\u200b\ufeff\u2028\u00ad\u3164\U000e0041\xff\xc3 %s `\"<c>"
+
+// poison returns a finding in which a name stands wherever one can from outside.
+func poison(t *testing.T, name string) *explain.Explained {
+	d, _ := parser.Scan(nil, parser.Block{File: "log", Body: []byte("type=AVC msg=audit(1795427169.844:1): apparmor=\"DENIED\" " + opened("web", "/x", "r") + "\n")})
+	require.Len(t, d, 1)
+	f := &explain.Finding{Denial: d[0], Container: container.Container{Name: name, Confidence: container.Low}}
+	f.Denial.Subject = parser.Subject{Comm: name, Label: name}
+	return &explain.Explained{Finding: f, Explanation: explain.Explanation{
+		Investigate: name,
+		Fixes:       []rules.Fix{{Message: name, Grants: name, Reason: name, Proof: []string{name}}},
+	}}
+}
+
+// TestHostilePatch writes a patch in which every name is evil.
+func TestHostilePatch(t *testing.T) {
+	for _, name := range []string{evil, "a: b", "- x", "yes", "null", "0x1f", "1e3", "2001-01-01", "#c", "&a", "*a", "!t", "%x", "@x", "`x", "|", ">", "'", `"`, `\`, "{a}", "[a]", "=", "~", " a ", "$HOME ${x}", "a\n  b: c", "---", "##[error]x", "::error::x", "\u2028", "\ufeffx"} {
+		c := container.Container{ID: name, Name: name, Image: name, Pod: name, Namespace: name, Confidence: container.Low}
+		file := rules.NewFile(name, "profile x {\n}\n")
+		patch := &explain.Patch{
+			Changes:  []rules.Change{{File: file, New: "{}"}},
+			Profiles: []explain.Patched{{Name: name, File: name, Containers: []container.Container{c}}, {Seccomp: true, File: name, Containers: []container.Container{c}}},
+			Steps:    []string{name},
+		}
+		finding := poison(t, name)
+		patch.Remedies = []explain.Remedy{{Finding: finding, Fix: finding.Fixes[0], File: name}}
+		patch.Left = []explain.Unfixed{{Finding: finding, Reason: name}}
+
+		var compose, kubernetes, spo bytes.Buffer
+		write(t, writeCompose, &compose, patch)
+		service := at(t, documents(t, compose.String())[0], "services").(map[string]any)
+		assert.Len(t, service, 1)
+		options := at(t, service[report.UTF8(name)], "security_opt")
+		assert.Equal(t, "apparmor="+strings.ReplaceAll(report.UTF8(name), "$", "$$"), at(t, options, 0), compose.String())
+
+		write(t, writeKubernetes, &kubernetes, patch)
+		pod := at(t, documents(t, kubernetes.String())[0], "spec", "template", "spec", "containers", 0)
+		assert.Equal(t, report.UTF8(name), at(t, pod, "name"))
+		assert.Equal(t, report.UTF8(name), at(t, pod, "securityContext", "appArmorProfile", "localhostProfile"))
+
+		write(t, writeSPO, &spo, patch)
+		documents(t, spo.String())
+	}
+}
+
+func TestComposeServices(t *testing.T) {
+	other := webContainer
+	other.ID, other.Name = "b", "shop-web-2"
+	plain := container.Container{ID: "c", Name: "db-1", Confidence: container.High}
+	patch := &explain.Patch{Profiles: []explain.Patched{
+		{Name: "web//child", Containers: []container.Container{webContainer}},
+		{Name: "web", Containers: []container.Container{webContainer, other}},
+		{Name: "db", Containers: []container.Container{plain}},
+		{Seccomp: true, File: "/etc/s.json"},
+	}}
+	var out bytes.Buffer
+	write(t, writeCompose, &out, patch)
+	services := at(t, documents(t, out.String())[0], "services").(map[string]any)
+	assert.Equal(t, []any{"apparmor=web"}, at(t, services, "web", "security_opt"), "two containers of one service")
+	assert.Equal(t, []any{"apparmor=db"}, at(t, services, "db-1", "security_opt"))
+	assert.Equal(t, []any{"seccomp=/etc/s.json"}, at(t, services, "SERVICE", "security_opt"))
+	assert.Contains(t, out.String(), "this is the container's name")
+}
+
+func TestPodTemplates(t *testing.T) {
+	pod := func(name string) container.Container {
+		return container.Container{ID: name, Name: "web", Pod: name, Namespace: "shop", Confidence: container.High}
+	}
+	patch := &explain.Patch{Profiles: []explain.Patched{
+		{Name: "web", Containers: []container.Container{pod("web-5d9-aaaaa"), pod("web-5d9-bbbbb"), pod("api-777-ccccc")}},
+		{Seccomp: true, File: "/var/lib/kubelet/seccomp/profiles/x.json"},
+	}}
+	var out bytes.Buffer
+	write(t, writeKubernetes, &out, patch)
+	docs := documents(t, out.String())
+	require.Len(t, docs, 3, "replicas are one, and what has no pod is for all containers")
+	assert.Equal(t, "profiles/x.json", at(t, docs[2], "spec", "template", "spec", "securityContext", "seccompProfile", "localhostProfile"))
+	assert.Contains(t, out.String(), "# of pod shop/web-5d9-aaaaa, shop/web-5d9-bbbbb\n")
+}
+
+// TestSPOGrants holds that what the operator makes of a resource grants all that
+// the profile does, but for what is said: each access that the profile allows is
+// allowed, or the rule is in the limits.
+func TestSPOGrants(t *testing.T) {
+	patch := somePatch(t, webContainer)
+	profile := patch.Profiles[0].Profile
+	a := newAbstract(profile)
+	made, base := a.load(profile)
+	require.NotNil(t, made)
+	assert.False(t, base)
+	limits := strings.Join(apparmorResource(patch.Profiles[0]).limits, "\n")
+	for _, c := range []struct {
+		path  string
+		perms apparmor.Perms
+		said  string // "" if it is granted
+	}{
+		{"/usr/sbin/nginx", apparmor.Exec | apparmor.Read | apparmor.Mmap, ""},
+		{"/usr/bin/helper", apparmor.Exec, "/usr/bin/helper px"},
+		{"/srv/www/a", apparmor.Read, ""},
+		{"/srv/www/up/a", apparmor.Read | apparmor.Write, ""},
+		{"/var/log/a", apparmor.Write, ""},
+		{"/srv/b/x", apparmor.Read, ""},
+		{"/srv/with space", apparmor.Read, `"/srv/with space" r`},
+		{"/run/b.pid", apparmor.Write, ""},
+		{"/run/bc1", apparmor.Write, ""},
+		{"/run/c1", apparmor.Write, "/run/c[1-9] rw"},
+		{"/run/lock", apparmor.Lock, "/run/lock rk"},
+		{"/proc/sys/net/core/somaxconn", apparmor.Write, "not granted, as the operator's own rules deny it"},
+	} {
+		req := apparmor.FileRequest{Path: c.path, Perms: c.perms, Owner: true}
+		require.Zero(t, refused(profile, req), "the profile grants %s", c.path)
+		if c.said == "" {
+			assert.Zero(t, refused(made, req), c.path)
+			continue
+		}
+		assert.NotZero(t, refused(made, req), c.path)
+		assert.Contains(t, limits, c.said)
+	}
+	assert.Contains(t, limits, "not expressed: signal (receive) peer=unconfined")
+	assert.Contains(t, limits, "not expressed: deny /etc/shadow r")
+	assert.NotContains(t, limits, "not expressed: deny @{PROC}/kcore", "the operator has that rule itself")
+	assert.Contains(t, limits, "not expressed: network netlink raw")
+}
+
+func refused(p *apparmor.Profile, req apparmor.FileRequest) apparmor.Perms {
+	d := p.Decide(req)
+	return d.Refused | d.Unmatched
+}
+
+// TestSPONeverGrantsAll holds that no resource is written of a profile that is
+// only held by its deny rules.
+func TestSPONeverGrantsAll(t *testing.T) {
+	patch := patchOf(t, "web", "profile web {\n  file,\n  deny /etc/** w,\n}\n", webContainer, `operation="capable" profile="web" pid=7 comm="x" capability=5  capname="kill"`)
+	var out bytes.Buffer
+	limits := write(t, writeSPO, &out, patch)
+	assert.Empty(t, documents(t, out.String()))
+	assert.Contains(t, strings.Join(limits, "\n"), "no resource is written")
+}

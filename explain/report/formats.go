@@ -1,0 +1,125 @@
+package report
+
+import (
+	"io"
+	"strings"
+)
+
+// A Report is what a command has found, whole. Any part can be missing.
+type Report struct {
+	Version  string // of the program that found it
+	Config   *Config
+	Findings []Finding
+	Summary  *Summary // of logs
+	Silent   *Silence
+	Patch    *Patch
+
+	Diagnostics []Diagnostic
+	Check       *CheckSummary // of policy files
+
+	Incomplete bool // something that was to be read could not be
+
+	places map[string]int // of the findings by their ID
+}
+
+// Add adds a message. Counts of findings that are there already take the place of
+// theirs; of updates and notices nothing is kept.
+func (r *Report) Add(m Message) error {
+	switch {
+	case m.Config != nil:
+		r.Config = m.Config
+	case m.Finding != nil:
+		if r.places == nil {
+			r.places = map[string]int{}
+		}
+		r.places[m.Finding.ID] = len(r.Findings)
+		r.Findings = append(r.Findings, *m.Finding)
+	case m.Repeat != nil:
+		if i, ok := r.places[m.Repeat.ID]; ok {
+			f := &r.Findings[i]
+			f.Count, f.First, f.Last = m.Repeat.Count, m.Repeat.First, m.Repeat.Last
+		}
+	case m.Summary != nil:
+		r.Summary = m.Summary
+	case m.Silent != nil:
+		r.Silent = m.Silent
+	case m.Patch != nil:
+		r.Patch = m.Patch
+	}
+	return nil
+}
+
+// A Format is a form in which reports are written.
+type Format struct {
+	Name string
+	// Write writes a report whole.
+	Write func(w io.Writer, r *Report, o TextOptions) error
+	// Stream returns a function that writes each message as it comes; it is nil for
+	// a format that is one document. Calls must not overlap.
+	Stream func(w io.Writer, o TextOptions) func(Message) error
+}
+
+// Formats are all formats, the default first.
+var Formats = []Format{
+	{Name: "text", Write: writeText, Stream: NewText},
+	{Name: "json", Write: writeJSONLines, Stream: func(w io.Writer, _ TextOptions) func(Message) error { return NewJSON(w) }},
+	{Name: "sarif", Write: writeSARIF},
+	{Name: "junit", Write: writeJUnit},
+	{Name: "markdown", Write: writeMarkdown},
+	{Name: "github", Write: WriteGitHub},
+}
+
+// FormatNames are the names of Formats, in their order.
+func FormatNames() []string {
+	names := make([]string, len(Formats))
+	for i, f := range Formats {
+		names[i] = f.Name
+	}
+	return names
+}
+
+// writeText writes a report as text, and its patch as a diff below it.
+func writeText(w io.Writer, r *Report, o TextOptions) error {
+	if err := r.write(NewText(w, o), NewCheckText(w, o)); err != nil {
+		return err
+	}
+	if r.Patch == nil || len(r.Patch.Fixed)+len(r.Patch.Left) == 0 {
+		return nil
+	}
+	var diff strings.Builder
+	if err := r.Patch.WriteDiff(&diff); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n"+diff.String())
+	return err
+}
+
+func writeJSONLines(w io.Writer, r *Report, _ TextOptions) error {
+	return r.write(NewJSON(w), NewJSONLines[CheckMessage](w))
+}
+
+// write gives the parts of a report to functions that write messages.
+func (r *Report) write(print func(Message) error, check func(CheckMessage) error) error {
+	list := []Message{{Config: r.Config}}
+	for i := range r.Findings {
+		list = append(list, Message{Finding: &r.Findings[i]})
+	}
+	list = append(list, Message{Summary: r.Summary}, Message{Silent: r.Silent}, Message{Patch: r.Patch})
+	for _, m := range list {
+		if m == (Message{}) {
+			continue
+		}
+		if err := print(m); err != nil {
+			return err
+		}
+	}
+	for i := range r.Diagnostics {
+		if err := check(CheckMessage{Diagnostic: &r.Diagnostics[i]}); err != nil {
+			return err
+		}
+	}
+	if r.Check == nil {
+		return nil
+	}
+	return check(CheckMessage{Summary: r.Check})
+}
