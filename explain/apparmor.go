@@ -1,10 +1,10 @@
 package explain
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
@@ -93,13 +93,13 @@ func (p *Policy) explainAppArmor(f *Explained) {
 		p.explainKernelReason(f, profile)
 		return
 	}
-	if learnsAttributes(a) {
-		f.Cause, f.Why, f.Decision = Complain, attributesAnyway, Granted
+	if access.LearnsAttributes(a) {
+		f.Cause, f.Why, f.Decision = Complain, access.AttributesAnyway, Granted
 		f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "lets attributes be read, as each profile does"}}
 		return
 	}
-	req, ok := request(&f.Denial)
-	if !ok {
+	req, err := access.Request(&f.Denial)
+	if err != nil {
 		f.Cause, f.Decision = UndecidedOperation, Undecidable
 		f.Why = fmt.Sprintf("rules do not decide %q by what this record says", a.Operation)
 		f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "the profile in force"}}
@@ -125,21 +125,8 @@ func (p *Policy) source(profile *apparmor.Profile) string {
 // decision, or nil if its source is not known. Of a stack a//&b, each profile
 // must allow it. The decision is empty if the access is not one that rules decide.
 func (p *Policy) deciding(d *parser.Denial) (found *apparmor.Profile, decision apparmor.Decision) {
-	req, ok := request(d)
-	for name := range strings.SplitSeq(d.AppArmor.Profile, "//&") {
-		profile := p.profile(name)
-		if profile == nil {
-			continue
-		}
-		found = profile
-		if !ok {
-			break
-		}
-		if decision = profile.Decide(req); decision.Refused|decision.Unmatched != 0 {
-			break
-		}
-	}
-	return found, decision
+	v := access.Decide(d, p.profile)
+	return v.Profile, v.Decision
 }
 
 // noteProblems says what of the policy could not be read, as a decision on half
@@ -162,8 +149,8 @@ func (f *Explained) noteRecord() {
 	if a.Namespace != "" {
 		f.Notes = append(f.Notes, "The record is of policy namespace "+a.Namespace+", which may hold another profile of this name.")
 	}
-	if parent, program, ok := strings.Cut(a.Profile, learning); ok {
-		program = strings.ReplaceAll(program, learning, ", then ")
+	if parent, program, ok := strings.Cut(a.Profile, access.Learning); ok {
+		program = strings.ReplaceAll(program, access.Learning, ", then ")
 		f.Notes = append(f.Notes, fmt.Sprintf("Logged while profile %s was learning: %s was executed without a rule. The fix is right if that execution gets ix.", parent, program))
 	}
 	if a.CapName == "dac_read_search" {
@@ -171,20 +158,7 @@ func (f *Explained) noteRecord() {
 	}
 }
 
-// learning is in the name of a profile that the kernel makes for a program which is
-// executed in complain mode without a rule.
-const learning = "//null-"
-
-func isLearning(profile string) bool { return strings.Contains(profile, learning) }
-
-// learnsAttributes reports whether a record is of attributes that were read by a
-// program which has no rules yet. Each profile with rules allows that:
-// compute_fperms_allow() in security/apparmor/policy_compat.c, Linux 6.12.
-func learnsAttributes(a *parser.AppArmor) bool {
-	return a.Operation == "getattr" && isLearning(a.Profile)
-}
-
-const attributesAnyway = "every profile with rules lets the attributes of a file be read, and the one that the kernel made to learn has none"
+func isLearning(profile string) bool { return strings.Contains(profile, access.Learning) }
 
 // explainUnconfined explains records that name no profile of their own: a
 // change to a profile that the kernel does not have.
@@ -235,40 +209,21 @@ func (p *Policy) explainNotLoaded(f *Explained) {
 	f.Notes = append(f.Notes, "The runtime generates and loads this profile itself when it starts; restart the runtime.")
 }
 
-// transitionNotFound is what the kernel says of a program for which an exec rule
-// leads to no profile.
-const transitionNotFound = "profile transition not found"
-
 // loading is the command that loads a profile, by the file that may include its own.
 func loading(profile *apparmor.Profile) string {
 	return "apparmor_parser -r -W " + profile.Policy.Files[0].Name
 }
 
-// kernelReason returns the cause that the kernel itself names in info=, or "".
-// The texts are those of security/apparmor/{domain,path,label}.c, Linux 6.18.
+// kernelReason returns the cause that the kernel itself names in info=, or "", and
+// what it says.
 func kernelReason(a *parser.AppArmor) (Cause, string) {
-	info := strings.ToLower(a.Info)
-	switch {
-	case strings.Contains(info, "disconnected path"):
-		return DisconnectedPath, "the file is not reachable from the root directory that the process sees, and the profile has no attach_disconnected flag"
-	case strings.Contains(info, "deleted entry"):
-		return DisconnectedPath, "the file was deleted while open, and the profile has no mediate_deleted flag"
-	case info == "no new privs":
-		return ExecTransition, fmt.Sprintf("no_new_privs is set, so the process may not change to profile %s, which is no subset of its own", a.Target)
-	case info == transitionNotFound:
-		return ExecTransition, fmt.Sprintf("the kernel has no profile such as the rule sends %s to", a.Name)
-	case info == "link not subset of target":
-		return MissingPermission, fmt.Sprintf("the rules allow more to the link %s than to its target %s, and a link must not widen access", a.Name, a.Target)
-	case info == "hat not found":
-		return ProfileNotLoaded, fmt.Sprintf("profile %s has no hat %s", a.Profile, cmp.Or(a.Name, a.Target))
-	case info == "label not found" || info == "profile not found":
-		name := a.Name
-		if name == "" {
-			name = a.Target
-		}
-		return ProfileNotLoaded, fmt.Sprintf("the kernel has no profile %s", name)
+	reason := access.ReasonOf(a)
+	causes := [...]Cause{
+		access.Disconnected: DisconnectedPath, access.Deleted: DisconnectedPath,
+		access.NoNewPrivs: ExecTransition, access.TransitionNotFound: ExecTransition,
+		access.LinkNotSubset: MissingPermission, access.HatNotFound: ProfileNotLoaded, access.NotLoaded: ProfileNotLoaded,
 	}
-	return "", ""
+	return causes[reason], reason.Why(a)
 }
 
 // explainKernelReason adds the rules and fixes of a cause that the kernel named.
@@ -276,10 +231,7 @@ func (p *Policy) explainKernelReason(f *Explained, profile *apparmor.Profile) {
 	a := f.Denial.AppArmor
 	switch f.Cause {
 	case DisconnectedPath:
-		flag := "attach_disconnected"
-		if strings.Contains(a.Info, "deleted") {
-			flag = "mediate_deleted"
-		}
+		flag := access.ReasonOf(a).Flag()
 		if profile.HasFlag(flag) {
 			f.allowedBySource(profile, apparmor.Decision{})
 			f.Why = fmt.Sprintf("the profile's source has the flag %s, so the kernel applied another text, or another profile of a stack", flag)
@@ -309,7 +261,7 @@ func (p *Policy) explainKernelReason(f *Explained, profile *apparmor.Profile) {
 // explainTransition points at the rule whose exec transition failed.
 func (p *Policy) explainTransition(f *Explained, profile *apparmor.Profile) {
 	a := f.Denial.AppArmor
-	owner, _ := owned(a)
+	owner, _ := access.Owned(a)
 	decision := profile.Decide(apparmor.FileRequest{Path: a.Name, Perms: apparmor.Exec, Owner: owner})
 	for _, r := range decision.Allow {
 		rule, ok := r.(*apparmor.FileRule)
@@ -317,7 +269,7 @@ func (p *Policy) explainTransition(f *Explained, profile *apparmor.Profile) {
 			continue
 		}
 		note := fmt.Sprintf("%s leads to profile %s", rule.Exec, a.Target)
-		if a.Info == transitionNotFound {
+		if access.ReasonOf(a) == access.TransitionNotFound {
 			f.Why, note = missingTarget(profile, rule, a.Name)
 		}
 		f.Rules = append(f.Rules, Place{At: rule.PermsAt, Via: rule.Via, Note: note})
@@ -370,13 +322,13 @@ func (p *Policy) decide(f *Explained, profile *apparmor.Profile, req apparmor.Re
 		f.Decision = Quiet
 	}
 	f.investigate(req)
-	if opensLibrary(&f.Denial, req) {
+	if access.OpensLibrary(&f.Denial, req) {
 		f.Notes = append(f.Notes, "A shared library is mapped once it is open, so the fix grants m, too.")
 	}
 	if name := askedNext(req); name != "" && !grantsAll(profile, []apparmor.Request{apparmor.CapabilityRequest{Name: name}}) {
 		f.Notes = append(f.Notes, fmt.Sprintf("The kernel asks for capability %s next, which the profile does not allow either.", name))
 	}
-	f.Request = lasting(&f.Denial, req)
+	f.Request = access.Lasting(&f.Denial, req)
 }
 
 // askedNext returns the capability that the kernel asks for once it is granted a

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules/apparmor"
@@ -133,7 +134,7 @@ func (p *Policy) askFilter(a *parser.Attempt, t Target, profile *seccomp.Profile
 	if !known {
 		return d, false, false
 	}
-	fields := record("pid", fmt.Sprint(a.PID), "comm", comm(a), "arch", fmt.Sprintf("%x", uint32(arch)), "syscall", fmt.Sprint(nr), "code", "0x50000")
+	fields := access.NewWords("pid", fmt.Sprint(a.PID), "comm", comm(a), "arch", fmt.Sprintf("%x", uint32(arch)), "syscall", fmt.Sprint(nr), "code", "0x50000")
 	if t.Profile != "" {
 		fields = append(fields, parser.Field{Key: "subj", Value: t.Profile})
 	}
@@ -141,7 +142,7 @@ func (p *Policy) askFilter(a *parser.Attempt, t Target, profile *seccomp.Profile
 	if !ok {
 		return d, false, false
 	}
-	d.Seccomp.Args = values(a)
+	d.Seccomp.Args = access.Arguments(a)
 	answer := profile.Decide(p.call(&Finding{Denial: d, Container: t.Container}))
 	isAnswer := func(o seccomp.Outcome) bool {
 		if a.Errno == "SIGSYS" {
@@ -164,7 +165,7 @@ func (p *Policy) askFilter(a *parser.Attempt, t Target, profile *seccomp.Profile
 	if code == seccomp.KillProcess || code == seccomp.KillThread {
 		d.Mode = parser.Killed
 	}
-	return d, !answer.Undecidable || onlyCaps(answer) != "", true
+	return d, !answer.Undecidable || access.OnlyCaps(answer) != "", true
 }
 
 // archOf returns the architecture of a process: what strace says, else the
@@ -185,7 +186,7 @@ func (p *Policy) archOf(a *parser.Attempt) seccomp.Arch {
 func comm(a *parser.Attempt) string { return a.Comm[:min(len(a.Comm), 15)] }
 
 // claim makes a denial of the words of a record that nobody logged.
-func claim(a *parser.Attempt, typ parser.Type, fields words) (parser.Denial, bool) {
+func claim(a *parser.Attempt, typ parser.Type, fields access.Words) (parser.Denial, bool) {
 	if a.PID == 0 {
 		fields = slices.DeleteFunc(fields, func(f parser.Field) bool { return f.Key == "pid" })
 	}
@@ -202,18 +203,18 @@ func (p *Policy) byAppArmor(a *parser.Attempt, t Target) (d parser.Denial, refus
 	if profile == nil {
 		return d, false
 	}
-	var list []words
+	var list []access.Words
 	switch {
 	case a.First: // profile_onexec() in security/apparmor/domain.c, Linux 6.18: the runtime is unconfined
 		return d, false
 	case a.Errno == "EACCES":
-		list = accesses(a)
+		list = access.Attempted(a)
 	case a.Errno != "EPERM":
 		return d, false
 	}
 	// The kernel answers EPERM where a capability is missing, and bind(2) EACCES.
-	if needed := capability(a); needed != "" && (a.Errno == "EPERM" || a.Syscall == "bind") {
-		list = append(list, record("operation", "capable", "capname", needed))
+	if needed := access.Capability(a); needed != "" && (a.Errno == "EPERM" || a.Syscall == "bind") {
+		list = append(list, access.NewWords("operation", "capable", "capname", needed))
 	}
 	for _, asked := range list {
 		for _, w := range spellings(asked, a, profile) {
@@ -231,25 +232,25 @@ func (p *Policy) byAppArmor(a *parser.Attempt, t Target) (d parser.Denial, refus
 
 // askProfile asks about one access. Where the mask is "?", it is what of reading,
 // writing and execution is refused without a record; ok is false if nothing is.
-func askProfile(a *parser.Attempt, profile *apparmor.Profile, t Target, w words) (d parser.Denial, quiet, ok bool) {
+func askProfile(a *parser.Attempt, profile *apparmor.Profile, t Target, w access.Words) (d parser.Denial, quiet, ok bool) {
 	w = slices.Clone(w)
 	unknown := false
 	for i := range w {
 		switch {
-		case w[i].Value == ownLabel:
+		case w[i].Value == access.OwnLabel:
 			w[i].Value = t.Profile
 		case w[i].Value == "?":
 			unknown = true
 			w[i].Value = quietMask(profile, w)
 		}
 	}
-	fields := append(record("apparmor", "DENIED", "profile", t.Profile, "pid", fmt.Sprint(a.PID), "comm", comm(a)), w...)
+	fields := append(access.NewWords("apparmor", "DENIED", "profile", t.Profile, "pid", fmt.Sprint(a.PID), "comm", comm(a)), w...)
 	d, ok = claim(a, parser.AVC, fields)
 	if !ok {
 		return d, false, false
 	}
-	req, ok := request(&d)
-	if !ok {
+	req, err := access.Request(&d)
+	if err != nil {
 		return d, false, false
 	}
 	answer := profile.Decide(req)
@@ -261,19 +262,19 @@ func askProfile(a *parser.Attempt, profile *apparmor.Profile, t Target, w words)
 
 // quietMask returns what of reading and writing a file, else of executing it, is
 // refused without a record.
-func quietMask(profile *apparmor.Profile, w words) string {
+func quietMask(profile *apparmor.Profile, w access.Words) string {
 	name, mask := "", ""
 	for _, f := range w {
 		if f.Key == "name" {
 			name = f.Value
 		}
 	}
-	for _, letter := range []string{"r", "w", "x"} {
-		if letter == "x" && mask != "" {
+	for _, perm := range []apparmor.Perms{apparmor.Read, apparmor.Write, apparmor.Exec} {
+		if perm == apparmor.Exec && mask != "" {
 			break
 		}
-		if profile.Decide(apparmor.FileRequest{Path: name, Perms: filePerms(letter)}).Quiet {
-			mask += letter
+		if profile.Decide(apparmor.FileRequest{Path: name, Perms: perm}).Quiet {
+			mask += perm.String()
 		}
 	}
 	return mask
@@ -282,10 +283,10 @@ func quietMask(profile *apparmor.Profile, w words) string {
 // spellings returns an access under the names that the kernel may know its file
 // by: AppArmor sees where a symbolic link leads. A program that is named without
 // a directory is looked for where programs are.
-func spellings(w words, a *parser.Attempt, profile *apparmor.Profile) []words {
+func spellings(w access.Words, a *parser.Attempt, profile *apparmor.Profile) []access.Words {
 	at := slices.IndexFunc(w, func(f parser.Field) bool { return f.Key == "name" })
 	if at < 0 || slices.ContainsFunc(w, func(f parser.Field) bool { return f.Key == "capname" || f.Key == "family" }) {
-		return []words{w}
+		return []access.Words{w}
 	}
 	name := w[at].Value
 	names := []string{name}
@@ -301,7 +302,7 @@ func spellings(w words, a *parser.Attempt, profile *apparmor.Profile) []words {
 			}
 		}
 	}
-	all := make([]words, len(names))
+	all := make([]access.Words, len(names))
 	for i, name := range names {
 		all[i] = slices.Clone(w)
 		all[i][at].Value = name
@@ -342,7 +343,7 @@ func IsHarmless(a *parser.Attempt) bool { return a.Syscall == "epoll_ctl" && a.E
 
 // OtherReasons says why something fails that no policy refuses.
 func OtherReasons(a *parser.Attempt) string {
-	needed := capability(a)
+	needed := access.Capability(a)
 	switch {
 	case a.Errno == "ENOSYS":
 		return "the kernel does not have this system call, or a filter of the program's own answers so"

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
@@ -332,7 +333,7 @@ func (f *Explained) flagFix(p *Policy, profile *apparmor.Profile, flag string) {
 	if flag == "mediate_deleted" {
 		fix.Grants = "whatever the rules say of the deleted file's old path"
 		fix.Risk, fix.Reason = rules.Low, ""
-	} else if req, ok := attached(&f.Denial); ok {
+	} else if req, ok := access.Attached(&f.Denial); ok {
 		if own := p.attachedRule(profile, req, clueOf(&f.Denial)); own.Edits != nil {
 			fix.Message += ", and a rule for the name that the file then has"
 			fix.Rule += "\n" + own.Rule
@@ -360,7 +361,7 @@ func (p *Policy) attachedRule(profile *apparmor.Profile, req apparmor.FileReques
 // loaded.
 func (f *Explained) transitionFix(p *Policy, profile *apparmor.Profile, rule *apparmor.FileRule) {
 	mode, message := "ix", "stay in this profile"
-	if f.Denial.AppArmor.Info == transitionNotFound {
+	if access.ReasonOf(f.Denial.AppArmor) == access.TransitionNotFound {
 		mode, message = rule.Exec.OrInherit(), "stay in this profile where the target is not loaded"
 	}
 	edits, text := execEdits(profile, rule, f.Denial.AppArmor.Name, mode, rule.Exec.Target)

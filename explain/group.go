@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules/apparmor"
@@ -130,9 +131,9 @@ func sameAccess(a, b *parser.Denial) bool {
 	if a.AppArmor.Profile != b.AppArmor.Profile || a.AppArmor.Name != b.AppArmor.Name {
 		return false
 	}
-	x, asked := request(a)
-	y, _ := request(b)
-	return asked && reflect.DeepEqual(anybodys(x), anybodys(y))
+	x, err := access.Request(a)
+	y, _ := access.Request(b)
+	return err == nil && reflect.DeepEqual(anybodys(x), anybodys(y))
 }
 
 // anybodys is a request without whose the file is.
@@ -304,7 +305,7 @@ func appendKey(key []byte, d *parser.Denial, c *container.Container) []byte {
 			num(int64(*n))
 		}
 	}
-	if owner, known := owned(a); known {
+	if owner, known := access.Owned(a); known {
 		add(strconv.FormatBool(owner))
 	}
 	return key
@@ -315,15 +316,6 @@ func appendKey(key []byte, d *parser.Denial, c *container.Container) []byte {
 func tracedCall(s *parser.Seccomp) string {
 	name, _ := seccomp.SyscallName(seccomp.Arch(s.Arch), s.Syscall)
 	return seccomp.CallText(name, s.Args)
-}
-
-// owned reports whether the object belongs to the task's user, as owner rules
-// ask, and whether the record says.
-func owned(a *parser.AppArmor) (owner, known bool) {
-	if a.FSUID == nil || a.OUID == nil {
-		return false, false
-	}
-	return *a.FSUID == *a.OUID, true
 }
 
 // foldName returns the name with the process ID of /proc/PID/... taken out, as

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/access"
+	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
@@ -23,6 +25,15 @@ type clue struct {
 	pid  int  // of the process that was refused, 0 if it is unknown
 	ppid int  // of its parent, likewise: a shell's $$ in what its children are told to open
 	temp bool // the call is one by which the C library makes temporary files and folders
+}
+
+// clueOf returns what a record tells of its path besides the path.
+func clueOf(d *parser.Denial) clue {
+	c := clue{pid: d.Subject.PID, temp: access.Temporary(d)}
+	if call := d.Event.Record(parser.SYSCALL); call != nil {
+		c.ppid, _ = strconv.Atoi(call.Get("ppid"))
+	}
+	return c
 }
 
 // variable is a part of a path's component that changes from run to run.

@@ -6,11 +6,11 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
-	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 // A Patch is one change of policy files by which the accesses of many findings
@@ -119,7 +119,7 @@ func (b *patcher) take(f *Explained) {
 		b.calls = append(b.calls, f)
 	case f.Request != nil:
 		b.takeAccess(f)
-	case learnsAttributes(f.Denial.AppArmor):
+	case access.LearnsAttributes(f.Denial.AppArmor):
 		b.leave(f, "not needed: "+f.Why)
 	case len(f.Fixes) == 0:
 		b.leave(f, f.Why)
@@ -132,7 +132,7 @@ func (b *patcher) take(f *Explained) {
 	default: // a flag, a transition
 		d, name := b.draft(f)
 		fix := f.Fixes[0]
-		if req, ok := attached(&f.Denial); ok && f.Cause == DisconnectedPath {
+		if req, ok := access.Attached(&f.Denial); ok && f.Cause == DisconnectedPath {
 			d.add(f, name, req)
 			fix.Edits = fix.Edits[:1] // the flag
 		}
@@ -204,7 +204,7 @@ func (b *patcher) harmless(f *Explained) string {
 	case f.Denial.AppArmor.CapName == "dac_read_search" && b.overrides(f) && (call == nil || b.wentOn(f, call)):
 		return "the kernel asks for it before dac_override, which the profile allows"
 	case call == nil:
-	case f.Denial.AppArmor.CapName == "sys_resource" && isCall(call, "mq_open") && b.wentOn(f, call):
+	case f.Denial.AppArmor.CapName == "sys_resource" && access.IsCall(call, "mq_open") && b.wentOn(f, call):
 		return "mq_open asks for it to choose the limits of the queue, and goes on with the lower ones without it"
 	case f.Denial.AppArmor.CapName == "fsetid" && setsNoGroupBit(call):
 		return "chmod asks for it lest a set-group-ID bit be set, and the mode here has none"
@@ -232,25 +232,12 @@ func (b *patcher) wentOn(f *Explained, call *parser.Record) bool {
 // away without fsetid.
 func setsNoGroupBit(call *parser.Record) bool {
 	for name, arg := range map[string]string{"chmod": "a1", "fchmod": "a1", "fchmodat": "a2", "fchmodat2": "a2"} {
-		if isCall(call, name) {
+		if access.IsCall(call, name) {
 			mode, err := strconv.ParseUint(call.Get(arg), 16, 64)
 			return err == nil && mode&0o2000 == 0
 		}
 	}
 	return false
-}
-
-// isCall reports whether a SYSCALL record is of a system call, by number or, as
-// ausearch -i prints it, by name.
-func isCall(r *parser.Record, name string) bool {
-	text := r.Get("syscall")
-	nr, err := strconv.ParseUint(text, 10, 32)
-	if err != nil {
-		return text == name
-	}
-	arch, err := strconv.ParseUint(r.Get("arch"), 16, 32)
-	found, _ := seccomp.SyscallName(seccomp.Arch(arch), uint32(nr))
-	return err == nil && found == name
 }
 
 func (b *patcher) leave(f *Explained, reason string) {
@@ -314,7 +301,7 @@ func (d *draft) add(f *Explained, profile string, req apparmor.Request) {
 		have.Perms |= file.Perms
 		have.Owner = have.Owner && file.Owner
 		w.requests[0] = have
-		w.clue.temp = w.clue.temp || clueOf(&f.Denial).temp
+		w.clue.temp = w.clue.temp || access.Temporary(&f.Denial)
 		w.findings = append(w.findings, f)
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
@@ -71,8 +72,8 @@ func (b *patcher) sheet(profile *seccomp.Profile, f *Explained) *sheet {
 
 // allow makes the first fix for a finding's call part of a sheet.
 func (b *patcher) allow(s *sheet, f *Explained, call seccomp.Call) {
-	d := decidedBy(f.Denial.Seccomp, s.after.Decide(call))
-	refused := decidedBy(f.Denial.Seccomp, s.before.Decide(call))
+	d := access.DecideCall(s.after, call, f.Denial.Seccomp)
+	refused := access.DecideCall(s.before, call, f.Denial.Seccomp)
 	key := fmt.Sprint(call.Arch, d.Syscall, call.Args, refused.When)
 	fix, known := s.fixes[key]
 	if !known && d.Action.Permits() && !d.Undecidable {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
@@ -137,7 +138,7 @@ func errorsOf(diagnostics []rules.Diagnostic) []rules.Diagnostic {
 // the files the user named, else from the directory, else from those built into
 // runtimes. Learning profiles (a//null-...) are looked up as their parent.
 func (p *Policy) profile(name string) *apparmor.Profile {
-	name, _, _ = strings.Cut(name, learning)
+	name, _, _ = strings.Cut(name, access.Learning)
 	if name == "" {
 		return nil
 	}

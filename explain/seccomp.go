@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
@@ -30,28 +31,24 @@ func (p *Policy) explainSeccomp(f *Explained) {
 	}
 	f.Seccomp, f.Policy = profile, name
 	call := p.call(f.Finding)
-	d := decidedBy(record, profile.Decide(call))
+	d := access.DecideCall(profile, call, record)
 	if c := f.Container; c.SeccompProfile != "" && p.seccomp != nil && profile != p.seccomp {
 		f.Notes = append(f.Notes, fmt.Sprintf("The profile is the container's own, from the inventory, and not %s.", p.seccomp.File.Name))
 	}
 	f.noteMissingArgs(record, d)
-	if !answers(d, record) {
+	if !access.Answers(d, record) {
 		f.disagree(profile, call, d, record)
 		if foretold(d, record) {
 			f.refused(call, d)
 		}
 		return
 	}
-	f.Decision = Refused
-	if d.Undecidable && onlyCaps(d) == "" {
-		f.Decision = Undecidable
-	}
+	f.Decision = ruling(d, record)
 	if f.Cause == "" {
 		f.Cause, f.Why = seccompCause(call, d)
 	}
 	f.Rules = seccompPlaces(profile, d)
 	if f.Cause == LoggedOnly {
-		f.Decision = Granted
 		return
 	}
 	f.refused(call, d)
@@ -65,13 +62,22 @@ func (f *Explained) refused(call seccomp.Call, d seccomp.Decision) {
 	}
 }
 
+// ruling is what a profile decides of a record's call.
+func ruling(d seccomp.Decision, record *parser.Seccomp) Decision {
+	switch refuses, sure := access.Refuses(d, record); {
+	case !sure:
+		return Undecidable
+	case refuses:
+		return Refused
+	}
+	return Granted
+}
+
 // call returns the system call of a finding with what is known about its
 // process, from the record, the inventory and the flags, in this order.
 func (p *Policy) call(f *Finding) seccomp.Call {
 	record := f.Denial.Seccomp
-	call := p.callIn(f.Container, seccomp.Arch(record.Arch))
-	call.Syscall, call.Name, call.Args = record.Syscall, record.SyscallName, record.Args
-	return call
+	return access.Call(record, p.callIn(f.Container, seccomp.Arch(record.Arch)))
 }
 
 // callIn returns what is known of any system call in a container.
@@ -86,94 +92,17 @@ func (p *Policy) callIn(c container.Container, arch seccomp.Arch) seccomp.Call {
 	return call
 }
 
-// decidedBy settles a decision that hangs on unknown arguments if the kernel's
-// answer is that of one entry alone: then its condition held. Where none answers
-// log and the call was logged, it is what `whydenied observe --log-action` made of
-// the only one that refuses silently.
-func decidedBy(record *parser.Seccomp, d seccomp.Decision) seccomp.Decision {
-	if !d.Undecidable || given(d.Outcome, record) {
-		return d
-	}
-	var held, refusing []seccomp.Outcome
-	for _, w := range append(slices.Clip(d.Whens), d.Outcome) {
-		if given(w, record) {
-			held = append(held, w)
-		} else if w.Action.Silent() {
-			refusing = append(refusing, w)
-		}
-	}
-	if len(held) == 0 && seccomp.Action(record.Code) == seccomp.Log {
-		held = refusing
-	}
-	if len(held) == 1 {
-		d = settled(d, held[0])
-	}
-	return d
-}
-
-// settled is a decision of which the answer is known: the conditions asked before
-// it did not hold, so entries that would have allowed the call were no help.
-func settled(d seccomp.Decision, answer seccomp.Outcome) seccomp.Decision {
-	near, dropped := slices.Clip(d.Near), slices.Clip(d.Dropped)
-	for _, w := range d.Whens {
-		if w.Entry == answer.Entry && w.When == answer.When {
-			break
-		}
-		if w.Entry == nil || !w.Action.Permits() {
-			continue
-		}
-		switch in, ex := w.Entry.Includes, w.Entry.Excludes; {
-		case in.MinKernel != "" || ex.MinKernel != "":
-			dropped = append(dropped, seccomp.Dropped{Entry: w.Entry, Name: w.Name, Why: "needs " + w.When, Gate: seccomp.KernelGate})
-		case len(in.Caps)+len(ex.Caps) > 0:
-			dropped = append(dropped, seccomp.Dropped{Entry: w.Entry, Name: w.Name, Why: "needs " + w.When, Caps: in.Caps, Gate: seccomp.CapGate})
-		default:
-			near = append(near, w.Entry)
-		}
-	}
-	d.Outcome, d.Undecidable, d.Whens, d.Near, d.Dropped = answer, false, nil, near, dropped
-	return d
-}
-
-// answers reports whether the decision can be the record's answer.
-func answers(d seccomp.Decision, record *parser.Seccomp) bool {
-	return given(d.Outcome, record) || slices.ContainsFunc(d.Whens, func(w seccomp.Outcome) bool { return given(w, record) })
-}
-
-// given reports whether an outcome can be the kernel's answer. Of a traced call
-// the errno is known, and not what made it: a call also fails with ENOSYS for want
-// of a tracer, and with whatever a supervising process says.
-func given(o seccomp.Outcome, record *parser.Seccomp) bool {
-	action := seccomp.Action(record.Code)
-	if !record.Traced || action != seccomp.Errno {
-		return o.Action == action
-	}
-	switch o.Action {
-	case seccomp.Errno:
-		return o.Errno == record.Errno
-	case seccomp.Trace:
-		return seccomp.ErrnoName(record.Errno) == "ENOSYS"
-	}
-	return o.Action == seccomp.UserNotif
-}
-
 // foretold reports whether a call that was only logged is one that the profile
 // refuses silently: what `whydenied observe --log-action` made of it was in force.
 func foretold(d seccomp.Decision, record *parser.Seccomp) bool {
 	silent := func(w seccomp.Outcome) bool { return w.Action.Silent() }
-	return seccomp.Action(record.Code) == seccomp.Log && !answers(d, record) && (silent(d.Outcome) || slices.ContainsFunc(d.Whens, silent))
+	return seccomp.Action(record.Code) == seccomp.Log && !access.Answers(d, record) && (silent(d.Outcome) || slices.ContainsFunc(d.Whens, silent))
 }
 
 // disagree says that the profile is not the one that the kernel applied: its
 // answer is another than the record's.
 func (f *Explained) disagree(profile *seccomp.Profile, call seccomp.Call, d seccomp.Decision, record *parser.Seccomp) {
-	f.Decision = Granted
-	switch {
-	case d.Undecidable:
-		f.Decision = Undecidable
-	case !d.Action.Permits():
-		f.Decision = Refused
-	}
+	f.Decision = ruling(d, record)
 	if f.Cause == "" {
 		f.Cause = FlagsMismatch
 		own, kernel := d.Action.String(), seccomp.Action(record.Code).String()
@@ -201,7 +130,7 @@ func seccompCause(call seccomp.Call, d seccomp.Decision) (Cause, string) {
 	if !d.ArchListed {
 		return ArchNotListed, fmt.Sprintf("the profile does not list the architecture %s, and the filter kills what it does not know", archName(call))
 	}
-	if caps := onlyCaps(d); caps != "" {
+	if caps := access.OnlyCaps(d); caps != "" {
 		return CapabilityGated, fmt.Sprintf("the profile allows %s only with %s, which the process does not hold, as it was refused", d.Syscall, caps)
 	}
 	if d.Undecidable {
@@ -242,20 +171,6 @@ func archName(call seccomp.Call) string {
 		return "x32"
 	}
 	return call.Arch.String()
-}
-
-// onlyCaps returns the capabilities that the outcome of a call hangs on, if it
-// is not decided and hangs on nothing else: a refusal then says that they are
-// not held. It is "" otherwise.
-func onlyCaps(d seccomp.Decision) string {
-	var caps []string
-	for _, w := range d.Whens {
-		if w.Entry == nil || len(w.Entry.Args) > 0 || len(w.Entry.Includes.Caps) == 0 || !w.Action.Permits() {
-			return ""
-		}
-		caps = append(caps, strings.Join(w.Entry.Includes.Caps, " and "))
-	}
-	return strings.Join(caps, ", or ")
 }
 
 // undecided says what the outcome of a call hangs on.
@@ -346,7 +261,7 @@ func (f *Explained) noteTraced(record *parser.Seccomp) {
 
 // noteMissingArgs says which arguments the event's SYSCALL record supplied.
 func (f *Explained) noteMissingArgs(record *parser.Seccomp, d seccomp.Decision) {
-	if d.Undecidable && record.Args == nil && onlyCaps(d) == "" && !f.IsClaim() {
+	if d.Undecidable && record.Args == nil && access.OnlyCaps(d) == "" && !f.IsClaim() {
 		f.Notes = append(f.Notes, "A SECCOMP record has no arguments, and the filter answers before auditing of the call starts; strace -f of the program shows them, and so does whydenied trace while it happens.")
 	}
 	if d.Ambiguous {
@@ -357,7 +272,7 @@ func (f *Explained) noteMissingArgs(record *parser.Seccomp, d seccomp.Decision) 
 // fixSeccomp proposes fixes of a refused call, and says what to think of first.
 func (p *Policy) fixSeccomp(f *Explained) {
 	profile, call := f.Seccomp, *f.Call
-	d := decidedBy(f.Denial.Seccomp, profile.Decide(call))
+	d := access.DecideCall(profile, call, f.Denial.Seccomp)
 	if profile.File.Builtin != "" {
 		f.Notes = append(f.Notes, "The profile is built into the runtime: `whydenied patch` writes the changed profile to a file, and says how the container is given that.")
 	}

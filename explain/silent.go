@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
@@ -231,7 +232,7 @@ func (p *Policy) Suspects(t Target, status int) (list []parser.Denial) {
 	if profile == nil || status == 0 {
 		return nil
 	}
-	ask := func(w words) {
+	ask := func(w access.Words) {
 		a := parser.Attempt{Origin: parser.Origin{Transport: parser.ExitStatus}, Text: fmt.Sprintf("exit status %d", status)}
 		if d, quiet, _ := askProfile(&a, profile, t, w); quiet && len(list) < maxSuspects {
 			list = append(list, d)
@@ -250,9 +251,9 @@ func (p *Policy) Suspects(t Target, status int) (list []parser.Denial) {
 		switch {
 		case !literal || perms == 0:
 		case perms&apparmor.Exec != 0:
-			ask(fileWords("exec", name, "x"))
+			ask(access.FileWords("exec", name, "x"))
 		default:
-			ask(fileWords("open", name, perms.String()))
+			ask(access.FileWords("open", name, perms.String()))
 		}
 	}
 	return list

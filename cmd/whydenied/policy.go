@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
@@ -81,7 +82,7 @@ func (f *policyFlags) apply(policy *explain.Policy, w io.Writer) error {
 	}
 	policy.Kernel = f.kernel
 	if len(f.caps) > 0 {
-		policy.Caps = capNames(f.caps)
+		policy.Caps = access.Caps(f.caps)
 	}
 	for _, name := range f.profiles {
 		diagnostics, err := policy.AddProfile(name)
@@ -175,16 +176,4 @@ func loadSeccomp(name string, w io.Writer) (*seccomp.Profile, error) {
 	}
 	warn(w, diagnostics)
 	return profile, nil
-}
-
-// capNames returns capabilities as seccomp profiles name them; the list is not
-// nil, as that would mean that they are unknown.
-func capNames(names []string) []string {
-	caps := []string{}
-	for _, name := range names {
-		if name = strings.ToUpper(strings.TrimSpace(name)); name != "" {
-			caps = append(caps, "CAP_"+strings.TrimPrefix(name, "CAP_"))
-		}
-	}
-	return caps
 }

@@ -1,4 +1,4 @@
-package explain
+package access
 
 import (
 	"path"
@@ -9,26 +9,6 @@ import (
 
 	"github.com/whydenied/whydenied/parser"
 )
-
-// This file turns system calls, as strace and programs name them, into the words
-// of AppArmor's records: what the kernel would log if it refused them. The hooks
-// are those of security/apparmor/lsm.c, Linux 6.18.
-
-// words are the keys and values of a record.
-type words []parser.Field
-
-func record(pairs ...string) words {
-	w := make(words, 0, len(pairs)/2)
-	for i := 0; i < len(pairs); i += 2 {
-		w = append(w, parser.Field{Key: pairs[i], Value: pairs[i+1]})
-	}
-	return w
-}
-
-// fileWords are those of an access to a file.
-func fileWords(operation, name, mask string) words {
-	return record("operation", operation, "name", name, "requested_mask", mask, "denied_mask", mask)
-}
 
 // A fileCall says what a call does to a path: which argument is the path and
 // which the directory that it begins at, or -1, and what AppArmor asks.
@@ -53,25 +33,28 @@ var fileCalls = map[string]fileCall{
 	"mmap": {"file_mmap", -1, 4, "m"},
 }
 
-// accesses returns what AppArmor may be asked about a call, the most telling
-// first; none if it is not asked, or if what is known does not say.
-func accesses(a *parser.Attempt) []words {
-	var list []words
+// Attempted turns a system call, as strace and programs name it, into the words of
+// records: what the kernel would log if AppArmor refused it, the most telling first;
+// none if AppArmor is not asked, or if what is known does not say. A mask of "?" is not
+// known, and a peer may be OwnLabel. The hooks are those of security/apparmor/lsm.c,
+// Linux 6.18.
+func Attempted(a *parser.Attempt) []Words {
+	var list []Words
 	if call, ok := fileCalls[a.Syscall]; ok {
 		list = fileAccess(a, call)
 	}
 	switch a.Syscall {
 	case "":
 		if a.Path != "" { // what was done is not said
-			list = []words{fileWords("open", a.Path, "?")}
+			list = []Words{FileWords("open", a.Path, "?")}
 		}
 	case "rename", "renameat", "renameat2":
-		list = twoPaths(a, "rename", func(from, to string) []words {
-			return []words{fileWords("rename_src", from, "rwd"), fileWords("rename_dest", to, "wc")}
+		list = twoPaths(a, "rename", func(from, to string) []Words {
+			return []Words{FileWords("rename_src", from, "rwd"), FileWords("rename_dest", to, "wc")}
 		})
 	case "link", "linkat":
-		list = twoPaths(a, "link", func(from, to string) []words {
-			return []words{append(fileWords("link", to, "l"), parser.Field{Key: "target", Value: from})}
+		list = twoPaths(a, "link", func(from, to string) []Words {
+			return []Words{FileWords("link", to, "l").add("target", from)}
 		})
 	case "socket", "socketpair":
 		list = socketAccess(a)
@@ -81,23 +64,23 @@ func accesses(a *parser.Attempt) []words {
 		list = mountAccess(a)
 	case "umount", "umount2":
 		if name := pathArg(a, 0, -1); name != "" {
-			list = []words{record("operation", "umount", "name", directory(name))}
+			list = []Words{NewWords("operation", "umount", "name", directory(name))}
 		}
 	case "pivot_root":
 		if name := pathArg(a, 0, -1); name != "" {
-			list = []words{record("operation", "pivotroot", "name", directory(name), "srcname", directory(pathArg(a, 1, -1)))}
+			list = []Words{NewWords("operation", "pivotroot", "name", directory(name), "srcname", directory(pathArg(a, 1, -1)))}
 		}
 	case "kill", "tkill", "tgkill":
 		list = signalAccess(a)
 	case "ptrace", "process_vm_readv", "process_vm_writev":
-		list = []words{record("operation", "ptrace", "requested_mask", "trace", "denied_mask", "trace", "peer", ownLabel)}
+		list = []Words{NewWords("operation", "ptrace", "requested_mask", "trace", "denied_mask", "trace", "peer", OwnLabel)}
 	}
 	return list
 }
 
-// ownLabel stands for the profile of the process itself: the processes of a
+// OwnLabel stands for the profile of the process itself: the processes of a
 // container have one.
-const ownLabel = "\x00own"
+const OwnLabel = "\x00own"
 
 func directory(name string) string { return strings.TrimSuffix(name, "/") + "/" }
 
@@ -144,7 +127,7 @@ func cleanPath(name string) string {
 }
 
 // fileAccess is the access of a call on one path.
-func fileAccess(a *parser.Attempt, call fileCall) []words {
+func fileAccess(a *parser.Attempt, call fileCall) []Words {
 	name, mask := pathArg(a, call.name, call.dir), call.mask
 	flags := arg(a, call.name+1)
 	switch {
@@ -166,7 +149,7 @@ func fileAccess(a *parser.Attempt, call fileCall) []words {
 	if call.operation == "mkdir" || call.operation == "rmdir" {
 		name = directory(name)
 	}
-	return []words{fileWords(call.operation, name, mask)}
+	return []Words{FileWords(call.operation, name, mask)}
 }
 
 // openMask returns the mask of a record for the flags of open(2):
@@ -198,7 +181,7 @@ func notWord(r rune) bool {
 }
 
 // twoPaths is the access of a call on an old and a new path.
-func twoPaths(a *parser.Attempt, plain string, access func(from, to string) []words) []words {
+func twoPaths(a *parser.Attempt, plain string, access func(from, to string) []Words) []Words {
 	if a.Args == nil { // a message names one of the two, and not which
 		return nil
 	}
@@ -213,7 +196,7 @@ func twoPaths(a *parser.Attempt, plain string, access func(from, to string) []wo
 }
 
 // socketAccess is the creation of a socket.
-func socketAccess(a *parser.Attempt) []words {
+func socketAccess(a *parser.Attempt) []Words {
 	family, ok := strings.CutPrefix(arg(a, 0), "AF_")
 	kind := strings.TrimPrefix(strings.Split(arg(a, 1), "|")[0], "SOCK_")
 	if !ok || kind == "" {
@@ -223,7 +206,7 @@ func socketAccess(a *parser.Attempt) []words {
 	if family == "local" {
 		family = "unix"
 	}
-	return []words{record("operation", "create", "class", "net", "family", family, "sock_type", strings.ToLower(kind), "requested_mask", "create", "denied_mask", "create")}
+	return []Words{NewWords("operation", "create", "class", "net", "family", family, "sock_type", strings.ToLower(kind), "requested_mask", "create", "denied_mask", "create")}
 }
 
 // sunPath finds the path of a unix socket's address.
@@ -231,7 +214,7 @@ var sunPath = regexp.MustCompile(`sun_path=("(?:[^"\\]|\\.)*")`)
 
 // addressAccess is the use of a unix socket that has a path: the others need
 // their type, which the call does not say.
-func addressAccess(a *parser.Attempt) []words {
+func addressAccess(a *parser.Attempt) []Words {
 	m := sunPath.FindStringSubmatch(arg(a, 1))
 	if m == nil {
 		return nil
@@ -241,9 +224,9 @@ func addressAccess(a *parser.Attempt) []words {
 	case !ok || !whole || !strings.HasPrefix(name, "/"):
 		return nil
 	case a.Syscall == "bind":
-		return []words{fileWords("mknod", name, "c")}
+		return []Words{FileWords("mknod", name, "c")}
 	}
-	return []words{fileWords("connect", name, "wr")}
+	return []Words{FileWords("connect", name, "wr")}
 }
 
 // mountFlags are the flags of mount(2) in the words of records: audit_mnt_flags()
@@ -256,7 +239,7 @@ var mountFlags = map[string]string{
 }
 
 // mountAccess is a mount(2).
-func mountAccess(a *parser.Attempt) []words {
+func mountAccess(a *parser.Attempt) []Words {
 	target := pathArg(a, 1, -1)
 	if target == "" || a.Args == nil {
 		return nil
@@ -276,21 +259,21 @@ func mountAccess(a *parser.Attempt) []words {
 		}
 		flags = append(flags, word)
 	}
-	w := record("operation", "mount", "name", directory(target), "flags", strings.Join(flags, ", "))
+	w := NewWords("operation", "mount", "name", directory(target), "flags", strings.Join(flags, ", "))
 	if source, whole, ok := parser.StraceString(arg(a, 0)); ok && whole {
 		if slices.Contains(flags, "bind") || slices.Contains(flags, "rbind") || slices.Contains(flags, "move") {
 			source = directory(source)
 		}
-		w = append(w, parser.Field{Key: "srcname", Value: source})
+		w = w.add("srcname", source)
 	}
 	if fstype, whole, ok := parser.StraceString(arg(a, 2)); ok && whole {
-		w = append(w, parser.Field{Key: "fstype", Value: fstype})
+		w = w.add("fstype", fstype)
 	}
-	return []words{w}
+	return []Words{w}
 }
 
 // signalAccess is a kill(2) of a process of the same profile.
-func signalAccess(a *parser.Attempt) []words {
+func signalAccess(a *parser.Attempt) []Words {
 	signal := ""
 	for _, arg := range a.Args {
 		if s, ok := strings.CutPrefix(arg, "SIG"); ok {
@@ -300,12 +283,12 @@ func signalAccess(a *parser.Attempt) []words {
 	if signal == "" {
 		return nil
 	}
-	return []words{record("operation", "signal", "signal", signal, "requested_mask", "send", "denied_mask", "send", "peer", ownLabel)}
+	return []Words{NewWords("operation", "signal", "signal", signal, "requested_mask", "send", "denied_mask", "send", "peer", OwnLabel)}
 }
 
-// needs are the capabilities without which a call fails with EPERM, as the man
+// neededBy are the capabilities without which a call fails with EPERM, as the man
 // page capabilities(7) and the kernel's own checks have them.
-var needs = func() map[string]string {
+var neededBy = func() map[string]string {
 	all := map[string]string{}
 	for capability, calls := range map[string]string{
 		"chown":            "chown fchown lchown fchownat",
@@ -339,8 +322,8 @@ var needs = func() map[string]string {
 	return all
 }()
 
-// capability returns the capability that a call asks for, or "".
-func capability(a *parser.Attempt) string {
+// Capability returns the capability that a call asks for, or "".
+func Capability(a *parser.Attempt) string {
 	switch a.Syscall {
 	case "socket":
 		if a.Args == nil || strings.Contains(arg(a, 1), "SOCK_RAW") || strings.HasPrefix(arg(a, 0), "AF_PACKET") {
@@ -352,7 +335,7 @@ func capability(a *parser.Attempt) string {
 			return "" // anybody may, and holds all capabilities in it
 		}
 	}
-	return needs[a.Syscall]
+	return neededBy[a.Syscall]
 }
 
 // constants are the values of names that strace prints for arguments, where
@@ -380,9 +363,9 @@ var constants = map[string]uint64{
 	"TIOCSTI": 0x5412, "TIOCLINUX": 0x541c, "PTRACE_TRACEME": 0, "PTRACE_ATTACH": 16, "PTRACE_SEIZE": 0x4206,
 }
 
-// values returns the arguments of a call as numbers, as far as they are known: up
+// Arguments returns the arguments of a call as numbers, as far as they are known: up
 // to the first that is a pointer or a name without a known value.
-func values(a *parser.Attempt) []uint64 {
+func Arguments(a *parser.Attempt) []uint64 {
 	args := a.Args
 	if a.Syscall == "clone" { // strace names its arguments, and the flags are the first on all but s390
 		args = nil
@@ -394,7 +377,7 @@ func values(a *parser.Attempt) []uint64 {
 	}
 	var list []uint64
 	for _, text := range args[:min(len(args), 6)] {
-		n, ok := value(text)
+		n, ok := evaluate(text)
 		if !ok {
 			break
 		}
@@ -405,9 +388,9 @@ func values(a *parser.Attempt) []uint64 {
 
 var comment = regexp.MustCompile(` */\*.*?\*/`)
 
-// value evaluates one argument: a number, a name, several joined by |, or the
+// evaluate returns the value of one argument: a number, a name, several joined by |, or the
 // number of a file descriptor.
-func value(text string) (n uint64, ok bool) {
+func evaluate(text string) (n uint64, ok bool) {
 	text = comment.ReplaceAllLiteralString(text, "")
 	text, _, _ = strings.Cut(text, "<")
 	for part := range strings.SplitSeq(text, "|") {
