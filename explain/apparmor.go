@@ -3,8 +3,11 @@ package explain
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/access"
+	"github.com/whydenied/whydenied/explain/fix"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
@@ -16,63 +19,49 @@ func (x *Explainer) explainAppArmor(f *Explained) {
 		x.explainUnconfined(f)
 		return
 	}
-	profile, decision := x.deciding(&f.Denial)
-	if profile == nil {
+	v := access.Decide(&f.Denial, x.Library.Profile)
+	cause := causes[v.Reason]
+	if v.Profile == nil {
 		f.Cause, f.Decision = ProfileNotFound, Undecidable
 		f.Why = fmt.Sprintf("the source of profile %s was not found; give its file with --profile, or its directory with --profile-dir", a.Profile)
-		if cause, why := kernelReason(a); cause != "" {
-			f.Cause, f.Why = cause, why
+		if cause != "" {
+			f.Cause, f.Why = cause, v.Reason.Why(a)
 		}
 		return
 	}
-	f.Profile, f.Policy = profile, x.Library.Source(profile)
-	x.noteProblems(f, profile)
+	f.Profile, f.Policy = v.Profile, x.Library.Source(v.Profile)
+	x.noteProblems(f)
 	f.noteRecord()
-	if cause, why := kernelReason(a); cause != "" {
-		f.Cause, f.Why, f.Decision = cause, why, Refused
-		x.explainKernelReason(f, profile)
-		return
-	}
-	if learnsAttributes(a) {
-		f.Cause, f.Why, f.Decision = Complain, attributesAnyway, Granted
-		f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "lets attributes be read, as each profile does"}}
-		return
-	}
-	req, ok := request(&f.Denial)
-	if !ok {
+	switch {
+	case cause != "":
+		f.Cause, f.Why, f.Decision = cause, v.Reason.Why(a), Refused
+		x.explainReason(f, v.Reason)
+	case access.LearnsAttributes(a):
+		f.Cause, f.Why, f.Decision = Complain, v.Granted, Granted
+		f.Rules = []Place{profilePlace(v.Profile, "lets attributes be read, as each profile does")}
+	case v.Err != nil:
 		f.Cause, f.Decision = UndecidedOperation, Undecidable
 		f.Why = fmt.Sprintf("rules do not decide %q by what this record says", a.Operation)
-		f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "the profile in force"}}
-		return
+		f.Rules = []Place{profilePlace(v.Profile, "the profile in force")}
+	default:
+		f.decide(v.Request, v.Decision)
 	}
-	x.decide(f, profile, req, decision)
 }
 
-// deciding returns the profile of the record that refuses the access, with its
-// decision, or nil if its source is not known. Of a stack a//&b, each profile
-// must allow it. The decision is empty if the access is not one that rules decide.
-func (x *Explainer) deciding(d *parser.Denial) (found *apparmor.Profile, decision apparmor.Decision) {
-	req, ok := request(d)
-	for name := range strings.SplitSeq(d.AppArmor.Profile, "//&") {
-		profile := x.Library.Profile(name)
-		if profile == nil {
-			continue
-		}
-		found = profile
-		if !ok {
-			break
-		}
-		if decision = profile.Decide(req); decision.Refused|decision.Unmatched != 0 {
-			break
-		}
-	}
-	return found, decision
+// profilePlace points at a profile's name.
+func profilePlace(profile *apparmor.Profile, note string) Place {
+	return Place{At: profile.At, Via: profile.Via, Note: note}
+}
+
+// rulePlace points at a rule.
+func rulePlace(r apparmor.Rule, note string) Place {
+	return Place{At: r.Location(), Via: r.Head().Via, Note: note}
 }
 
 // noteProblems says what of the policy could not be read, as a decision on half
 // a profile can be wrong.
-func (x *Explainer) noteProblems(f *Explained, profile *apparmor.Profile) {
-	problems := x.Library.Problems(profile.Policy)
+func (x *Explainer) noteProblems(f *Explained) {
+	problems := x.Library.Problems(f.Profile.Policy)
 	if len(problems) == 0 {
 		return
 	}
@@ -89,8 +78,8 @@ func (f *Explained) noteRecord() {
 	if a.Namespace != "" {
 		f.Notes = append(f.Notes, "The record is of policy namespace "+a.Namespace+", which may hold another profile of this name.")
 	}
-	if parent, program, ok := strings.Cut(a.Profile, learning); ok {
-		program = strings.ReplaceAll(program, learning, ", then ")
+	if parent, program, ok := strings.Cut(a.Profile, access.Learning); ok {
+		program = strings.ReplaceAll(program, access.Learning, ", then ")
 		f.Notes = append(f.Notes, fmt.Sprintf("Logged while profile %s was learning: %s was executed without a rule. The fix is right if that execution gets ix.", parent, program))
 	}
 	if a.CapName == "dac_read_search" {
@@ -98,26 +87,12 @@ func (f *Explained) noteRecord() {
 	}
 }
 
-// learning is in the name of a profile that the kernel makes for a program which is
-// executed in complain mode without a rule.
-const learning = "//null-"
-
-func isLearning(profile string) bool { return strings.Contains(profile, learning) }
-
-// learnsAttributes reports whether a record is of attributes that were read by a
-// program which has no rules yet. Each profile with rules allows that:
-// compute_fperms_allow() in security/apparmor/policy_compat.c, Linux 6.12.
-func learnsAttributes(a *parser.AppArmor) bool {
-	return a.Operation == "getattr" && isLearning(a.Profile)
-}
-
-const attributesAnyway = "every profile with rules lets the attributes of a file be read, and the one that the kernel made to learn has none"
-
 // explainUnconfined explains records that name no profile of their own: a
 // change to a profile that the kernel does not have.
 func (x *Explainer) explainUnconfined(f *Explained) {
 	a := f.Denial.AppArmor
-	f.Cause, f.Why = kernelReason(a)
+	reason := access.ReasonOf(a)
+	f.Cause, f.Why = causes[reason], reason.Why(a)
 	if f.Cause == "" {
 		f.Cause, f.Why = UndecidedOperation, "the task is unconfined: no profile of its own refused this"
 		if a.Operation == "userns_create" { // Ubuntu 23.10 and later
@@ -137,10 +112,7 @@ func (x *Explainer) explainUnconfined(f *Explained) {
 // it is known, and says how to load it.
 func (x *Explainer) explainNotLoaded(f *Explained) {
 	a := f.Denial.AppArmor
-	name := a.Name
-	if name == "" {
-		name = a.Target
-	}
+	name := cmp.Or(a.Name, a.Target)
 	profile := x.Library.Profile(name)
 	if profile == nil {
 		if near, file := x.Library.Nearest(name); near != "" {
@@ -150,10 +122,10 @@ func (x *Explainer) explainNotLoaded(f *Explained) {
 		return
 	}
 	f.Policy = x.Library.Source(profile)
-	f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "defined here, but not loaded into the kernel when the container started"}}
+	f.Rules = []Place{profilePlace(profile, "defined here, but not loaded into the kernel when the container started")}
 	if profile.At.File.Builtin == "" {
 		f.Fixes = []rules.Fix{{
-			Message: "load it: " + loading(profile),
+			Message: "load it: " + Loading(profile),
 			Grants:  "",
 			Proof:   []string{"the file defines the profile"},
 		}}
@@ -162,93 +134,77 @@ func (x *Explainer) explainNotLoaded(f *Explained) {
 	f.Notes = append(f.Notes, "The runtime generates and loads this profile itself when it starts; restart the runtime.")
 }
 
-// transitionNotFound is what the kernel says of a program for which an exec rule
-// leads to no profile.
-const transitionNotFound = "profile transition not found"
-
-// loading is the command that loads a profile, by the file that may include its own.
-func loading(profile *apparmor.Profile) string {
+// Loading is the command that loads a profile, by the file that may include its own.
+func Loading(profile *apparmor.Profile) string {
 	return "apparmor_parser -r -W " + profile.Policy.Files[0].Name
 }
 
-// kernelReason returns the cause that the kernel itself names in info=, or "".
-// The texts are those of security/apparmor/{domain,path,label}.c, Linux 6.18.
-func kernelReason(a *parser.AppArmor) (Cause, string) {
-	info := strings.ToLower(a.Info)
-	switch {
-	case strings.Contains(info, "disconnected path"):
-		return DisconnectedPath, "the file is not reachable from the root directory that the process sees, and the profile has no attach_disconnected flag"
-	case strings.Contains(info, "deleted entry"):
-		return DisconnectedPath, "the file was deleted while open, and the profile has no mediate_deleted flag"
-	case info == "no new privs":
-		return ExecTransition, fmt.Sprintf("no_new_privs is set, so the process may not change to profile %s, which is no subset of its own", a.Target)
-	case info == transitionNotFound:
-		return ExecTransition, fmt.Sprintf("the kernel has no profile such as the rule sends %s to", a.Name)
-	case info == "link not subset of target":
-		return MissingPermission, fmt.Sprintf("the rules allow more to the link %s than to its target %s, and a link must not widen access", a.Name, a.Target)
-	case info == "hat not found":
-		return ProfileNotLoaded, fmt.Sprintf("profile %s has no hat %s", a.Profile, cmp.Or(a.Name, a.Target))
-	case info == "label not found" || info == "profile not found":
-		name := a.Name
-		if name == "" {
-			name = a.Target
-		}
-		return ProfileNotLoaded, fmt.Sprintf("the kernel has no profile %s", name)
-	}
-	return "", ""
+// causes are those that the kernel itself names.
+var causes = map[access.Reason]Cause{
+	access.Disconnected: DisconnectedPath, access.Deleted: DisconnectedPath,
+	access.NoNewPrivs: ExecTransition, access.TransitionNotFound: ExecTransition,
+	access.LinkNotSubset: MissingPermission,
+	access.HatNotFound:   ProfileNotLoaded, access.NotLoaded: ProfileNotLoaded,
 }
 
-// explainKernelReason adds the rules and fixes of a cause that the kernel named.
-func (x *Explainer) explainKernelReason(f *Explained, profile *apparmor.Profile) {
-	a := f.Denial.AppArmor
-	switch f.Cause {
-	case DisconnectedPath:
-		flag := "attach_disconnected"
-		if strings.Contains(a.Info, "deleted") {
-			flag = "mediate_deleted"
-		}
-		if profile.HasFlag(flag) {
-			f.allowedBySource(profile, apparmor.Decision{})
-			f.Why = fmt.Sprintf("the profile's source has the flag %s, so the kernel applied another text, or another profile of a stack", flag)
-			f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "has " + flag}}
-			return
-		}
-		f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "flags has no " + flag}}
-		f.flagFix(x, profile, flag)
-	case ExecTransition:
-		x.explainTransition(f, profile)
-	case MissingPermission:
+// explainReason adds the rules and fixes of a cause that the kernel named.
+func (x *Explainer) explainReason(f *Explained, reason access.Reason) {
+	a, profile := f.Denial.AppArmor, f.Profile
+	switch reason {
+	case access.Disconnected, access.Deleted:
+		x.explainFlag(f, reason.Flag())
+	case access.NoNewPrivs, access.TransitionNotFound:
+		x.explainTransition(f, reason)
+	case access.LinkNotSubset:
 		for _, path := range [...]string{a.Name, a.Target} {
-			for _, r := range naming(profile, apparmor.FileRequest{Path: path, Owner: true}) {
-				f.addPlace(Place{At: r.Location(), Via: r.Head().Via, Note: "is what " + path + " is allowed"})
+			for _, r := range profile.Naming(apparmor.FileRequest{Path: path, Owner: true}) {
+				f.addPlace(rulePlace(r, "is what "+path+" is allowed"))
 			}
 		}
-		f.linkFix(x, profile)
-	case ProfileNotLoaded:
+		f.Fixes = x.Fixes.Link(profile, a.Name, a.Target)
+	case access.HatNotFound, access.NotLoaded:
 		if a.Operation == "change_hat" {
-			f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "defines no such hat, or did not when it was loaded"}}
+			f.Rules = []Place{profilePlace(profile, "defines no such hat, or did not when it was loaded")}
 			return
 		}
 		x.explainNotLoaded(f)
 	}
 }
 
+// explainFlag explains what a flag of the profile would change.
+func (x *Explainer) explainFlag(f *Explained, flag string) {
+	profile := f.Profile
+	if profile.HasFlag(flag) {
+		f.allowedBySource(apparmor.Decision{})
+		f.Why = fmt.Sprintf("the profile's source has the flag %s, so the kernel applied another text, or another profile of a stack", flag)
+		f.Rules = []Place{profilePlace(profile, "has "+flag)}
+		return
+	}
+	f.Rules = []Place{profilePlace(profile, "flags has no "+flag)}
+	var attached *apparmor.FileRequest
+	if req, ok := access.Attached(&f.Denial); ok {
+		attached = &req
+	}
+	f.Fixes = x.Fixes.Flag(profile, flag, attached, fix.CallerOf(&f.Denial))
+}
+
 // explainTransition points at the rule whose exec transition failed.
-func (x *Explainer) explainTransition(f *Explained, profile *apparmor.Profile) {
-	a := f.Denial.AppArmor
-	owner, _ := owned(a)
-	decision := profile.Decide(apparmor.FileRequest{Path: a.Name, Perms: apparmor.Exec, Owner: owner})
+func (x *Explainer) explainTransition(f *Explained, reason access.Reason) {
+	a, notFound := f.Denial.AppArmor, reason == access.TransitionNotFound
+	owner, _ := access.Owned(a)
+	decision := f.Profile.Decide(apparmor.FileRequest{Path: a.Name, Perms: apparmor.Exec, Owner: owner})
 	for _, r := range decision.Allow {
 		rule, ok := r.(*apparmor.FileRule)
 		if !ok || rule.Exec.Mode == 0 {
 			continue
 		}
 		note := fmt.Sprintf("%s leads to profile %s", rule.Exec, a.Target)
-		if a.Info == transitionNotFound {
-			f.Why, note = missingTarget(profile, rule, a.Name)
+		if notFound {
+			f.Why, note = missingTarget(f.Profile, rule, a.Name)
 		}
 		f.Rules = append(f.Rules, Place{At: rule.PermsAt, Via: rule.Via, Note: note})
-		f.transitionFix(x, profile, rule)
+		f.Fixes = append(f.Fixes, x.Fixes.Transition(f.Profile, rule, a.Name, notFound)...)
+		f.Notes = append(f.Notes, "If the target profile should be in force, load it before the container starts; under no_new_privs the kernel changes profile only to one that allows no more.")
 	}
 }
 
@@ -281,29 +237,41 @@ func missingTarget(profile *apparmor.Profile, rule *apparmor.FileRule, program s
 }
 
 // decide names the cause of what a profile decided of an access.
-func (x *Explainer) decide(f *Explained, profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision) {
+func (f *Explained) decide(req apparmor.Request, d apparmor.Decision) {
 	f.Notes = append(f.Notes, d.Notes...)
 	f.Decision = Refused
 	switch {
 	case d.Refused|d.Unmatched == 0:
-		f.allowedBySource(profile, d)
+		f.allowedBySource(d)
 		return
 	case d.Refused != 0:
 		f.denied(d)
 	default:
-		f.unmatched(profile, req, d)
+		f.unmatched(req, d)
 	}
 	if d.Quiet {
 		f.Decision = Quiet
 	}
 	f.investigate(req)
-	if opensLibrary(&f.Denial, req) {
+	if access.OpensLibrary(&f.Denial, req) {
 		f.Notes = append(f.Notes, "A shared library is mapped once it is open, so the fix grants m, too.")
 	}
-	if name := askedNext(req); name != "" && !grantsAll(profile, []apparmor.Request{apparmor.CapabilityRequest{Name: name}}) {
+	if name := askedNext(req); name != "" && !f.Profile.Grants(apparmor.CapabilityRequest{Name: name}) {
 		f.Notes = append(f.Notes, fmt.Sprintf("The kernel asks for capability %s next, which the profile does not allow either.", name))
 	}
-	f.Request = lasting(&f.Denial, req)
+	f.Request = access.Lasting(&f.Denial, req)
+}
+
+// fixAppArmor adds what would make the profile grant the access, narrowest first, as
+// far as it is proved to.
+func (x *Explainer) fixAppArmor(f *Explained) {
+	if f.Profile.At.File.Builtin != "" {
+		f.Notes = append(f.Notes, "The profile is built into the runtime: `whydenied patch` writes the changed profile to a file under a name of its own, and says how the container is given that.")
+	}
+	r := x.Fixes.Access(f.Profile, f.Request, fix.CallerOf(&f.Denial))
+	f.Fixes = slices.Clone(r.Fixes)
+	f.Notes = append(f.Notes, r.Notes...)
+	f.Quiet = r.Quiet
 }
 
 // askedNext returns the capability that the kernel asks for once it is granted a
@@ -325,21 +293,21 @@ func askedNext(req apparmor.Request) string {
 
 // allowedBySource explains a refusal that the source of the profile does not
 // have: the kernel applied something else.
-func (f *Explained) allowedBySource(profile *apparmor.Profile, d apparmor.Decision) {
+func (f *Explained) allowedBySource(d apparmor.Decision) {
 	f.Cause, f.Decision = AllowedByProfile, Granted
 	f.Why = "the profile's source allows this, so the kernel applied another text, or another profile of a stack"
 	for _, r := range d.Allow {
-		f.addPlace(Place{At: r.Location(), Via: r.Head().Via, Note: "allows it"})
+		f.addPlace(rulePlace(r, "allows it"))
 	}
-	if isLearning(f.Denial.AppArmor.Profile) {
+	if strings.Contains(f.Denial.AppArmor.Profile, access.Learning) {
 		f.Cause = Complain
 		f.Why = "no rule says how the program runs, so the kernel gave it a profile without rules, in complain mode; this profile, which it runs under once it gets ix, allows this"
 		return
 	}
-	if profile.At.File.Builtin == "" {
-		f.Notes = append(f.Notes, "If the file was edited since, load it: "+loading(profile))
+	if builtin := f.Profile.At.File.Builtin; builtin != "" {
+		f.Notes = append(f.Notes, "The runtime's own version of this profile may be older or newer than "+builtin+".")
 	} else {
-		f.Notes = append(f.Notes, "The runtime's own version of this profile may be older or newer than "+profile.At.File.Builtin+".")
+		f.Notes = append(f.Notes, "If the file was edited since, load it: "+Loading(f.Profile))
 	}
 }
 
@@ -352,19 +320,19 @@ func (f *Explained) denied(d apparmor.Decision) {
 		if r.Head().Audit {
 			logged = "and audit makes it logged"
 		}
-		f.addPlace(Place{At: r.Location(), Via: r.Head().Via, Note: "refuses " + permsWords(d.Refused) + ", " + logged})
+		f.addPlace(rulePlace(r, "refuses "+permsWords(d.Refused)+", "+logged))
 	}
 	for _, r := range d.Allow {
-		f.addPlace(Place{At: r.Location(), Via: r.Head().Via, Note: "would allow it, but deny wins"})
+		f.addPlace(rulePlace(r, "would allow it, but deny wins"))
 	}
 }
 
 // unmatched explains a refusal because no rule grants the access.
-func (f *Explained) unmatched(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision) {
-	if file, ok := req.(apparmor.FileRequest); ok && f.unmatchedFile(profile, file, d) {
+func (f *Explained) unmatched(req apparmor.Request, d apparmor.Decision) {
+	if file, ok := req.(apparmor.FileRequest); ok && f.unmatchedFile(file, d) {
 		return
 	}
-	if limit, ok := req.(apparmor.RlimitRequest); ok && f.limited(profile, limit) {
+	if limit, ok := req.(apparmor.RlimitRequest); ok && f.limited(limit) {
 		return
 	}
 	f.Cause = NoMatchingRule
@@ -375,28 +343,28 @@ func (f *Explained) unmatched(profile *apparmor.Profile, req apparmor.Request, d
 		}
 	}
 	if len(f.Rules) == 0 {
-		f.addPlace(Place{At: profile.At, Via: profile.Via, Note: "no rule of this profile matches"})
+		f.addPlace(profilePlace(f.Profile, "no rule of this profile matches"))
 	}
 }
 
 // unmatchedFile explains the refusal of a file that a rule names but does not
 // grant, and reports whether there is one.
-func (f *Explained) unmatchedFile(profile *apparmor.Profile, file apparmor.FileRequest, d apparmor.Decision) bool {
+func (f *Explained) unmatchedFile(file apparmor.FileRequest, d apparmor.Decision) bool {
 	if !file.Owner {
 		asOwner := file
 		asOwner.Owner = true
-		if o := profile.Decide(asOwner); o.Refused|o.Unmatched == 0 {
+		if o := f.Profile.Decide(asOwner); o.Refused|o.Unmatched == 0 {
 			f.Cause = OwnerMismatch
 			f.Why = "an owner rule grants it, but the file belongs to another user than the process" + f.users()
 			for _, r := range o.Allow {
 				if r.Head().Owner {
-					f.addPlace(Place{At: r.Location(), Via: r.Head().Via, Note: "grants " + permsWords(d.Unmatched) + " to the owner only" + f.users()})
+					f.addPlace(rulePlace(r, "grants "+permsWords(d.Unmatched)+" to the owner only"+f.users()))
 				}
 			}
 			return true
 		}
 	}
-	for _, r := range naming(profile, file) {
+	for _, r := range f.Profile.Naming(file) {
 		rule, ok := r.(*apparmor.FileRule)
 		if !ok {
 			continue
@@ -410,8 +378,8 @@ func (f *Explained) unmatchedFile(profile *apparmor.Profile, file apparmor.FileR
 
 // limited explains the refusal of a resource limit above the one that a rule
 // sets, and reports whether there is one.
-func (f *Explained) limited(profile *apparmor.Profile, limit apparmor.RlimitRequest) bool {
-	for _, r := range profile.Rules {
+func (f *Explained) limited(limit apparmor.RlimitRequest) bool {
+	for _, r := range f.Profile.Rules {
 		if rule, ok := r.(*apparmor.RlimitRule); ok && rule.Name == limit.Name {
 			f.Cause = MissingPermission
 			f.Why = fmt.Sprintf("a rule limits %s to %s", rule.Name, rule.Value)
@@ -419,12 +387,6 @@ func (f *Explained) limited(profile *apparmor.Profile, limit apparmor.RlimitRequ
 		}
 	}
 	return f.Cause == MissingPermission
-}
-
-// naming returns the rules that allow anything on a file.
-func naming(profile *apparmor.Profile, file apparmor.FileRequest) []apparmor.Rule {
-	file.Perms, file.Target = apparmor.FilePerms, ""
-	return profile.Decide(file).Allow
 }
 
 // grants returns what a file rule grants, as its permissions are written.
@@ -496,15 +458,14 @@ func (f *Explained) addPlace(p Place) {
 
 // investigate says so if granting the access would be dangerous.
 func (f *Explained) investigate(req apparmor.Request) {
-	if d := requestDanger(req); d.risk == rules.High {
-		f.Investigate = d.reason + ". Find out why the process asks for it before allowing it: the policy may be doing its work."
+	if d := fix.RequestDanger(req); d.Risk == rules.High {
+		f.Investigate = d.Reason + ". Find out why the process asks for it before allowing it: the policy may be doing its work."
 	}
 }
 
 // modes compares what the kernel did with the mode that the source asks for.
 func (f *Explained) modes() {
-	profile := f.Profile
-	complains := profile.HasFlag("complain")
+	complains := f.Profile.HasFlag("complain")
 	switch {
 	case f.Denial.Mode == parser.Allowed:
 		f.Why = "the profile is in complain mode, so this was logged and permitted; enforced, it would be refused: " + f.Why
@@ -515,7 +476,7 @@ func (f *Explained) modes() {
 	case complains && f.Cause != DenyRule:
 		f.Why = "the source has flags=(complain), but the kernel enforced the profile: another version is loaded"
 		f.Cause = FlagsMismatch
-		f.addPlace(Place{At: profile.At, Via: profile.Via, Note: "says complain"})
+		f.addPlace(profilePlace(f.Profile, "says complain"))
 	case f.Denial.Mode == parser.Killed:
 		f.Notes = append(f.Notes, "The profile is in kill mode: the process was killed for this.")
 	}

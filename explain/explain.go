@@ -6,28 +6,21 @@
 package explain
 
 import (
+	"github.com/whydenied/whydenied/explain/fix"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
-// An Explainer explains findings by the policies of a library. It keeps what it has
-// proved, and serves one goroutine at a time.
+// An Explainer explains findings by the policies of a library. It serves one goroutine
+// at a time.
 type Explainer struct {
 	Library *library.Library
-	// Compile, if it is set, starts to compile the text of a policy file with
-	// apparmor_parser, with the text of some included files in place of theirs, by
-	// name. wait returns why it is refused, or nil. wait itself is nil where that
-	// cannot be told.
-	Compile func(name, text string, included map[string]string) (wait func() error)
-
-	proved      map[string]remedies    // by profile and access; see remediesOf
-	provedCalls map[string][]rules.Fix // by seccomp profile and call
+	Fixes   *fix.Proposer
 }
 
 // New returns an explainer.
-func New(l *library.Library) *Explainer {
-	return &Explainer{Library: l, proved: map[string]remedies{}, provedCalls: map[string][]rules.Fix{}}
-}
+func New(l *library.Library) *Explainer { return &Explainer{l, fix.New(l)} }
 
 // Explain says why a finding was refused, by which rules, and what would remedy it.
 func (x *Explainer) Explain(f Finding) Explanation { return x.explain(f, true) }
@@ -36,8 +29,9 @@ func (x *Explainer) Explain(f Finding) Explanation { return x.explain(f, true) }
 // most of its time. Patch makes and proves those of all findings together.
 func (x *Explainer) Diagnose(f Finding) Explanation { return x.explain(f, false) }
 
-// ExplainAll explains findings, those of AppArmor first: with Compile, apparmor_parser
-// looks at their fixes while the others are explained.
+// ExplainAll explains findings, those of AppArmor first: with Fixes.Compile,
+// apparmor_parser looks at their fixes while the others are explained, and those with
+// a rule that it refuses are dropped.
 func (x *Explainer) ExplainAll(findings []*Finding) []*Explained {
 	all := make([]*Explained, len(findings))
 	explainThose := func(ofAppArmor bool) {
@@ -48,10 +42,34 @@ func (x *Explainer) ExplainAll(findings []*Finding) []*Explained {
 		}
 	}
 	explainThose(true)
-	finish := x.check(all)
+	rulesOf := map[*apparmor.Policy][]*rules.Fix{}
+	for _, f := range all {
+		if f == nil || f.Request == nil {
+			continue
+		}
+		for i := range f.Fixes {
+			rulesOf[f.Profile.Policy] = append(rulesOf[f.Profile.Policy], &f.Fixes[i])
+		}
+	}
+	finish := x.Fixes.Check(rulesOf)
 	explainThose(false)
-	finish()
+	if refused := finish(); len(refused) > 0 {
+		for _, f := range all {
+			f.drop(refused)
+		}
+	}
 	return all
+}
+
+// drop takes out refused fixes.
+func (f *Explained) drop(refused map[*rules.Fix]bool) {
+	kept := f.Fixes[:0]
+	for i := range f.Fixes {
+		if !refused[&f.Fixes[i]] {
+			kept = append(kept, f.Fixes[i])
+		}
+	}
+	f.Fixes = kept
 }
 
 // DiagnoseAll diagnoses findings, for Patch.

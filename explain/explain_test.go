@@ -119,22 +119,6 @@ func TestAppArmorCauses(t *testing.T) {
 	}
 }
 
-// TestUnrepeated holds that what two deny rules leave is written once, and an edit is
-// never left without a rule.
-func TestUnrepeated(t *testing.T) {
-	written := map[string]bool{}
-	for _, c := range []struct{ edit, want string }{
-		{"deny /a/b w,\n  deny /a/c w,", "deny /a/b w,\n  deny /a/c w,"},
-		{"deny /a/b w,\n  deny /d w,\n  deny /a/c w,", "deny /d w,"},
-		{"deny /d w,", "deny /d w,"},
-		{"", ""},
-	} {
-		edits := []rules.Edit{{New: c.edit}}
-		unrepeated(edits, written)
-		assert.Equal(t, c.want, edits[0].New)
-	}
-}
-
 // TestMisspeltProfile holds that a profile which is not loaded is likened to those
 // that are defined, in the files that the user named and in the directory.
 func TestMisspeltProfile(t *testing.T) {

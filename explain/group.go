@@ -10,7 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/fix"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules/apparmor"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -107,18 +109,18 @@ func (g *Group) Add(d parser.Denial) (f *Finding, isNew bool) {
 	return g.add(d, c)
 }
 
-// AddClaim folds a denial that no record tells of, of a target that is known; see
-// Policy.Judge. The filter is not asked: it chose the target. The finding is nil
+// AddClaim folds a denial of a container that no record tells of; see explain/silent.
+// The filter is not asked: it chose the container. The finding is nil
 // if the log has the same access, or, for what only an exit status speaks for, if
 // another claim has.
-func (g *Group) AddClaim(d parser.Denial, t Target) (f *Finding, isNew bool) {
+func (g *Group) AddClaim(d parser.Denial, c container.Container) (f *Finding, isNew bool) {
 	isGuess := d.Event.Records[d.Record].Origin.Transport == parser.ExitStatus
 	for _, known := range g.findings {
 		if (isGuess || !known.IsClaim()) && sameAccess(&d, &known.Denial) {
 			return nil, false
 		}
 	}
-	return g.add(d, t.Container)
+	return g.add(d, c)
 }
 
 // sameAccess reports whether two denials are of the same access under the same
@@ -130,9 +132,9 @@ func sameAccess(a, b *parser.Denial) bool {
 	if a.AppArmor.Profile != b.AppArmor.Profile || a.AppArmor.Name != b.AppArmor.Name {
 		return false
 	}
-	x, asked := request(a)
-	y, _ := request(b)
-	return asked && reflect.DeepEqual(anybodys(x), anybodys(y))
+	x, err := access.Request(a)
+	y, _ := access.Request(b)
+	return err == nil && reflect.DeepEqual(anybodys(x), anybodys(y))
 }
 
 // anybodys is a request without whose the file is.
@@ -304,7 +306,7 @@ func appendKey(key []byte, d *parser.Denial, c *container.Container) []byte {
 			num(int64(*n))
 		}
 	}
-	if owner, known := owned(a); known {
+	if owner, known := access.Owned(a); known {
 		add(strconv.FormatBool(owner))
 	}
 	return key
@@ -317,37 +319,12 @@ func tracedCall(s *parser.Seccomp) string {
 	return seccomp.CallText(name, s.Args)
 }
 
-// owned reports whether the object belongs to the task's user, as owner rules
-// ask, and whether the record says.
-func owned(a *parser.AppArmor) (owner, known bool) {
-	if a.FSUID == nil || a.OUID == nil {
-		return false, false
-	}
-	return *a.FSUID == *a.OUID, true
-}
-
 // foldName returns the name with the process ID of /proc/PID/... taken out, as
 // the same access of two processes is one finding. Process 1 is another in each
-// run no more than a file is: see procKind.
+// run no more than a file is: see fix.NamesOf.
 func foldName(name string) string {
-	if id, rest, ok := procPID(name); ok && id != "1" {
+	if id, rest, ok := fix.ProcPID(name); ok && id != "1" {
 		return "/proc/@{pid}" + rest
 	}
 	return name
-}
-
-// procPID splits /proc/123/stat into 123 and /stat.
-func procPID(name string) (pid, rest string, ok bool) {
-	tail, ok := strings.CutPrefix(name, "/proc/")
-	if !ok {
-		return "", "", false
-	}
-	n := 0
-	for n < len(tail) && tail[n] >= '0' && tail[n] <= '9' {
-		n++
-	}
-	if n == 0 || n < len(tail) && tail[n] != '/' {
-		return "", "", false
-	}
-	return tail[:n], tail[n:], true
 }

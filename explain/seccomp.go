@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/access"
+	"github.com/whydenied/whydenied/explain/fix"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -29,28 +31,24 @@ func (x *Explainer) explainSeccomp(f *Explained) {
 	}
 	f.Seccomp, f.Policy = profile, name
 	call := x.call(f.Finding)
-	d := decidedBy(record, profile.Decide(call))
+	d := access.DecideCall(profile, call, record)
 	if named, name := x.Library.NamedSeccomp(); f.Container.SeccompProfile != "" && named != nil && profile != named {
 		f.Notes = append(f.Notes, fmt.Sprintf("The profile is the container's own, from the inventory, and not %s.", name))
 	}
 	f.noteMissingArgs(record, d)
-	if !answers(d, record) {
+	if !access.Answers(d, record) {
 		f.disagree(profile, call, d, record)
 		if foretold(d, record) {
 			f.refused(call, d)
 		}
 		return
 	}
-	f.Decision = Refused
-	if d.Undecidable && onlyCaps(d) == "" {
-		f.Decision = Undecidable
-	}
+	f.Decision = ruling(d, record)
 	if f.Cause == "" {
 		f.Cause, f.Why = seccompCause(call, d)
 	}
 	f.Rules = seccompPlaces(profile, d)
 	if f.Cause == LoggedOnly {
-		f.Decision = Granted
 		return
 	}
 	f.refused(call, d)
@@ -59,9 +57,20 @@ func (x *Explainer) explainSeccomp(f *Explained) {
 // refused notes the call that the profile has to allow.
 func (f *Explained) refused(call seccomp.Call, d seccomp.Decision) {
 	f.Call = &call
-	if danger := syscallDangers[d.Syscall]; danger.risk == rules.High {
-		f.Investigate = fmt.Sprintf("%s: %s. Find out why the program calls it before allowing it.", d.Syscall, danger.reason)
+	if danger := fix.SyscallDanger(d.Syscall); danger.Risk == rules.High {
+		f.Investigate = fmt.Sprintf("%s: %s. Find out why the program calls it before allowing it.", d.Syscall, danger.Reason)
 	}
+}
+
+// ruling is what a profile decides of a record's call.
+func ruling(d seccomp.Decision, record *parser.Seccomp) Decision {
+	switch refuses, sure := access.Refuses(d, record); {
+	case !sure:
+		return Undecidable
+	case refuses:
+		return Refused
+	}
+	return Granted
 }
 
 // seccompProfile returns the seccomp profile that a finding's process runs under, as
@@ -74,111 +83,32 @@ func (x *Explainer) seccompProfile(f *Finding) (profile *seccomp.Profile, name s
 // process, from the record, the inventory and the flags, in this order.
 func (x *Explainer) call(f *Finding) seccomp.Call {
 	record := f.Denial.Seccomp
-	call := x.Library.Call(f.Container, seccomp.Arch(record.Arch))
-	call.Syscall, call.Name, call.Args = record.Syscall, record.SyscallName, record.Args
-	return call
-}
-
-// decidedBy settles a decision that hangs on unknown arguments if the kernel's
-// answer is that of one entry alone: then its condition held. Where none answers
-// log and the call was logged, it is what `whydenied observe --log-action` made of
-// the only one that refuses silently.
-func decidedBy(record *parser.Seccomp, d seccomp.Decision) seccomp.Decision {
-	if !d.Undecidable || given(d.Outcome, record) {
-		return d
-	}
-	var held, refusing []seccomp.Outcome
-	for _, w := range append(slices.Clip(d.Whens), d.Outcome) {
-		if given(w, record) {
-			held = append(held, w)
-		} else if w.Action.Silent() {
-			refusing = append(refusing, w)
-		}
-	}
-	if len(held) == 0 && seccomp.Action(record.Code) == seccomp.Log {
-		held = refusing
-	}
-	if len(held) == 1 {
-		d = settled(d, held[0])
-	}
-	return d
-}
-
-// settled is a decision of which the answer is known: the conditions asked before
-// it did not hold, so entries that would have allowed the call were no help.
-func settled(d seccomp.Decision, answer seccomp.Outcome) seccomp.Decision {
-	near, dropped := slices.Clip(d.Near), slices.Clip(d.Dropped)
-	for _, w := range d.Whens {
-		if w.Entry == answer.Entry && w.When == answer.When {
-			break
-		}
-		if w.Entry == nil || !w.Action.Permits() {
-			continue
-		}
-		switch in, ex := w.Entry.Includes, w.Entry.Excludes; {
-		case in.MinKernel != "" || ex.MinKernel != "":
-			dropped = append(dropped, seccomp.Dropped{Entry: w.Entry, Name: w.Name, Why: "needs " + w.When, Gate: seccomp.KernelGate})
-		case len(in.Caps)+len(ex.Caps) > 0:
-			dropped = append(dropped, seccomp.Dropped{Entry: w.Entry, Name: w.Name, Why: "needs " + w.When, Caps: in.Caps, Gate: seccomp.CapGate})
-		default:
-			near = append(near, w.Entry)
-		}
-	}
-	d.Outcome, d.Undecidable, d.Whens, d.Near, d.Dropped = answer, false, nil, near, dropped
-	return d
-}
-
-// answers reports whether the decision can be the record's answer.
-func answers(d seccomp.Decision, record *parser.Seccomp) bool {
-	return given(d.Outcome, record) || slices.ContainsFunc(d.Whens, func(w seccomp.Outcome) bool { return given(w, record) })
-}
-
-// given reports whether an outcome can be the kernel's answer. Of a traced call
-// the errno is known, and not what made it: a call also fails with ENOSYS for want
-// of a tracer, and with whatever a supervising process says.
-func given(o seccomp.Outcome, record *parser.Seccomp) bool {
-	action := seccomp.Action(record.Code)
-	if !record.Traced || action != seccomp.Errno {
-		return o.Action == action
-	}
-	switch o.Action {
-	case seccomp.Errno:
-		return o.Errno == record.Errno
-	case seccomp.Trace:
-		return seccomp.ErrnoName(record.Errno) == "ENOSYS"
-	}
-	return o.Action == seccomp.UserNotif
+	return access.Call(record, x.Library.Call(f.Container, seccomp.Arch(record.Arch)))
 }
 
 // foretold reports whether a call that was only logged is one that the profile
 // refuses silently: what `whydenied observe --log-action` made of it was in force.
 func foretold(d seccomp.Decision, record *parser.Seccomp) bool {
 	silent := func(w seccomp.Outcome) bool { return w.Action.Silent() }
-	return seccomp.Action(record.Code) == seccomp.Log && !answers(d, record) && (silent(d.Outcome) || slices.ContainsFunc(d.Whens, silent))
+	return seccomp.Action(record.Code) == seccomp.Log && !access.Answers(d, record) && (silent(d.Outcome) || slices.ContainsFunc(d.Whens, silent))
 }
 
 // disagree says that the profile is not the one that the kernel applied: its
 // answer is another than the record's.
 func (f *Explained) disagree(profile *seccomp.Profile, call seccomp.Call, d seccomp.Decision, record *parser.Seccomp) {
-	f.Decision = Granted
-	switch {
-	case d.Undecidable:
-		f.Decision = Undecidable
-	case !d.Action.Permits():
-		f.Decision = Refused
-	}
+	f.Decision = ruling(d, record)
 	if f.Cause == "" {
 		f.Cause = FlagsMismatch
 		own, kernel := d.Action.String(), seccomp.Action(record.Code).String()
 		if record.Traced && record.Errno != 0 {
-			own, kernel = answerWords(d.Outcome), answerWords(seccomp.Outcome{Action: seccomp.Errno, Errno: record.Errno})
+			own, kernel = d.Outcome.String(), (seccomp.Outcome{Action: seccomp.Errno, Errno: record.Errno}).String()
 		}
 		f.Why = fmt.Sprintf("this profile answers %s to %s, but the kernel's answer was %s: another filter is in force", own, d.Syscall, kernel)
 	}
 	f.Rules = seccompPlaces(profile, d)
 	if foretold(d, record) {
 		_, why := seccompCause(call, d)
-		would := "would answer " + answerWords(d.Outcome) + " to"
+		would := "would answer " + d.Outcome.String() + " to"
 		if d.Undecidable {
 			would = "can refuse"
 		}
@@ -190,11 +120,11 @@ func (f *Explained) disagree(profile *seccomp.Profile, call seccomp.Call, d secc
 
 // seccompCause names the cause of a refusal and puts it in words.
 func seccompCause(call seccomp.Call, d seccomp.Decision) (Cause, string) {
-	answer := answerWords(d.Outcome)
+	answer := d.Outcome.String()
 	if !d.ArchListed {
-		return ArchNotListed, fmt.Sprintf("the profile does not list the architecture %s, and the filter kills what it does not know", archName(call))
+		return ArchNotListed, fmt.Sprintf("the profile does not list the architecture %s, and the filter kills what it does not know", call.ArchName())
 	}
-	if caps := onlyCaps(d); caps != "" {
+	if caps := access.OnlyCaps(d); caps != "" {
 		return CapabilityGated, fmt.Sprintf("the profile allows %s only with %s, which the process does not hold, as it was refused", d.Syscall, caps)
 	}
 	if d.Undecidable {
@@ -228,29 +158,6 @@ func seccompCause(call seccomp.Call, d seccomp.Decision) (Cause, string) {
 	return SyscallNotListed, fmt.Sprintf("no entry of the profile names %s, and its default action is %s", d.Syscall, answer)
 }
 
-// archName names the architecture of a call as programs are built for it.
-func archName(call seccomp.Call) string {
-	const x32 = 1 << 30 // __X32_SYSCALL_BIT, arch/x86/include/uapi/asm/unistd.h
-	if call.Arch == seccomp.X86_64 && call.Syscall&x32 != 0 {
-		return "x32"
-	}
-	return call.Arch.String()
-}
-
-// onlyCaps returns the capabilities that the outcome of a call hangs on, if it
-// is not decided and hangs on nothing else: a refusal then says that they are
-// not held. It is "" otherwise.
-func onlyCaps(d seccomp.Decision) string {
-	var caps []string
-	for _, w := range d.Whens {
-		if w.Entry == nil || len(w.Entry.Args) > 0 || len(w.Entry.Includes.Caps) == 0 || !w.Action.Permits() {
-			return ""
-		}
-		caps = append(caps, strings.Join(w.Entry.Includes.Caps, " and "))
-	}
-	return strings.Join(caps, ", or ")
-}
-
 // undecided says what the outcome of a call hangs on.
 func undecided(d seccomp.Decision) string {
 	var whens []string
@@ -263,17 +170,6 @@ func undecided(d seccomp.Decision) string {
 		return "its arguments"
 	}
 	return "whether " + strings.Join(whens, ", or ")
-}
-
-// answerWords returns an outcome as "errno 1 (EPERM)" or "kill_process".
-func answerWords(o seccomp.Outcome) string {
-	switch o.Action {
-	case seccomp.Errno:
-		return fmt.Sprintf("errno %d (%s)", o.Errno, seccomp.ErrnoName(o.Errno))
-	case seccomp.Trace:
-		return "trace (ENOSYS without a tracer)"
-	}
-	return o.Action.String()
 }
 
 func names(e *seccomp.Entry, syscall string) bool {
@@ -291,13 +187,13 @@ func seccompPlaces(profile *seccomp.Profile, d seccomp.Decision) []Place {
 	var places []Place
 	switch {
 	case d.Entry != nil:
-		places = append(places, entryPlace(d.Entry, d.Syscall, "answers "+answerWords(d.Outcome)))
+		places = append(places, entryPlace(d.Entry, d.Syscall, "answers "+d.Outcome.String()))
 	case d.ArchListed && !d.Stub:
-		places = append(places, Place{At: profile.DefaultAt, Note: "the answer to every call that no entry names: " + answerWords(d.Outcome)})
+		places = append(places, Place{At: profile.DefaultAt, Note: "the answer to every call that no entry names: " + d.Outcome.String()})
 	}
 	for _, w := range d.Whens {
 		if w.Entry != nil {
-			places = append(places, entryPlace(w.Entry, d.Syscall, "answers "+answerWords(w)+" when "+w.When))
+			places = append(places, entryPlace(w.Entry, d.Syscall, "answers "+w.String()+" when "+w.When))
 		}
 	}
 	for _, dropped := range d.Dropped {
@@ -339,7 +235,7 @@ func (f *Explained) noteTraced(record *parser.Seccomp) {
 
 // noteMissingArgs says which arguments the event's SYSCALL record supplied.
 func (f *Explained) noteMissingArgs(record *parser.Seccomp, d seccomp.Decision) {
-	if d.Undecidable && record.Args == nil && onlyCaps(d) == "" && !f.IsClaim() {
+	if d.Undecidable && record.Args == nil && access.OnlyCaps(d) == "" && !f.IsClaim() {
 		f.Notes = append(f.Notes, "A SECCOMP record has no arguments, and the filter answers before auditing of the call starts; strace -f of the program shows them, and so does whydenied trace while it happens.")
 	}
 	if d.Ambiguous {
@@ -350,7 +246,7 @@ func (f *Explained) noteMissingArgs(record *parser.Seccomp, d seccomp.Decision) 
 // fixSeccomp proposes fixes of a refused call, and says what to think of first.
 func (x *Explainer) fixSeccomp(f *Explained) {
 	profile, call := f.Seccomp, *f.Call
-	d := decidedBy(f.Denial.Seccomp, profile.Decide(call))
+	d := access.DecideCall(profile, call, f.Denial.Seccomp)
 	if profile.File.Builtin != "" {
 		f.Notes = append(f.Notes, "The profile is built into the runtime: `whydenied patch` writes the changed profile to a file, and says how the container is given that.")
 	}
@@ -362,13 +258,7 @@ func (x *Explainer) fixSeccomp(f *Explained) {
 	case ArchNotListed:
 		f.Notes = append(f.Notes, "Add the architecture to archMap or architectures only if the image really holds programs for it.")
 	}
-	key := fmt.Sprintf("%p %#v %v", profile, call, d.Action)
-	fixes, ok := x.provedCalls[key]
-	if !ok { // proved once, however many programs were refused the call
-		fixes = seccompFixes(profile, call, d)
-		x.provedCalls[key] = fixes
-	}
-	f.Fixes = slices.Clone(fixes)
+	f.Fixes = x.Fixes.Call(profile, call, d)
 	if relatives, why := seccomp.Relatives(d.Syscall); relatives != nil && d.ArchListed && len(f.Fixes) > 0 {
 		f.Notes = append(f.Notes, fmt.Sprintf("%s goes together with %s: %s.", d.Syscall, strings.Join(relatives, ", "), why))
 	}

@@ -1,4 +1,4 @@
-package explain
+package explain_test
 
 import (
 	"fmt"
@@ -11,17 +11,19 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/library"
+	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 )
 
 // seccompFinding explains one SECCOMP record under a profile, or under what the
 // label and the inventory give away if the profile is empty.
-func seccompFinding(t *testing.T, label string, arch uint32, syscall int, code uint32, profile string, inventory *container.Inventory) *Explained {
+func seccompFinding(t *testing.T, label string, arch uint32, syscall int, code uint32, profile string, inventory *container.Inventory) *explain.Explained {
 	t.Helper()
-	explainer := New(library.New(t.TempDir(), nil))
+	explainer := explain.New(library.New(t.TempDir(), nil))
 	if profile != "" {
 		name := filepath.Join(t.TempDir(), "seccomp.json")
 		require.NoError(t, os.WriteFile(name, []byte(profile), 0o600))
@@ -32,7 +34,7 @@ func seccompFinding(t *testing.T, label string, arch uint32, syscall int, code u
 	if inventory != nil {
 		find = inventory.Find
 	}
-	g := NewGroup(find, Filter{})
+	g := explain.NewGroup(find, explain.Filter{})
 	for _, d := range denials(t, fmt.Sprintf("type=SECCOMP msg=audit(1795427689.211:1270): auid=4294967295 uid=0 gid=0 ses=4294967295 subj=%s pid=3246 comm=\"x\" exe=\"/x\" sig=0 arch=%x syscall=%d compat=0 ip=0x401007 code=0x%x\n", label, arch, syscall, code)) {
 		g.Add(d)
 	}
@@ -40,9 +42,9 @@ func seccompFinding(t *testing.T, label string, arch uint32, syscall int, code u
 	require.Len(t, findings, 1)
 	if profile != "" {
 		fixed := len(findings[0].Fixes) > 0
-		patch := explainer.Patch(findings)
-		assert.Equal(t, fixed, len(patch.Remedies) > 0, "what is proposed is in the patch")
-		assert.Equal(t, fixed, len(patch.Changes) > 0, "and changes the profile")
+		change := patch.Make(explainer, findings)
+		assert.Equal(t, fixed, len(change.Remedies) > 0, "what is proposed is in the patch")
+		assert.Equal(t, fixed, len(change.Changes) > 0, "and changes the profile")
 	}
 	return findings[0]
 }
@@ -75,25 +77,25 @@ func TestSeccompCauses(t *testing.T) {
 		code      uint32
 		profile   string
 		inventory *container.Inventory
-		cause     Cause
-		decision  Decision
+		cause     explain.Cause
+		decision  explain.Decision
 		fixed     bool
 	}{
-		{"not listed", "lab", amd64, mkdir, errno, allowList, nil, SyscallNotListed, Refused, true},
-		{"denied", "lab", amd64, mkdir, kill, denyList, nil, SyscallDenied, Refused, true},
-		{"arguments unknown", "lab", amd64, socket, errno, allowList, nil, UndecidableArguments, Undecidable, true},
-		{"capability", "lab", amd64, unshare, errno, "", noCaps, CapabilityGated, Refused, true},
-		{"architecture", "lab", i386, mkdir, threadKill, allowList, nil, ArchNotListed, Refused, true},
-		{"a condition that held", "lab", amd64, 135, kill, `{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86_64"],"syscalls":[{"names":["personality"],"action":"SCMP_ACT_KILL_PROCESS","args":[{"index":0,"value":8,"op":"SCMP_CMP_EQ"}]}]}`, nil, SyscallDenied, Refused, true},
-		{"x32", "lab", amd64, 1<<30 | mkdir, threadKill, allowList, nil, ArchNotListed, Refused, false},
-		{"logged only", "lab", amd64, mkdir, log, allowList, nil, LoggedOnly, Refused, true},
-		{"logged only, and allowed", "lab", amd64, 332, log, allowList, nil, LoggedOnly, Granted, false},
-		{"logged only, under a condition that refuses", "lab", amd64, 135, log, conditional, nil, LoggedOnly, Refused, true},
-		{"logged only, without a capability", "lab", amd64, mkdir, log, conditional, nil, LoggedOnly, Refused, true},
-		{"another filter", "lab", amd64, mkdir, kill, allowList, nil, FlagsMismatch, Refused, false},
-		{"no profile", "lab", amd64, mkdir, errno, "", nil, ProfileNotFound, Undecidable, false},
-		{"Docker's default", "docker-default", amd64, unshare, errno, "", nil, CapabilityGated, Refused, true},
-		{"listed nowhere in Docker's default", "docker-default", amd64, 246, errno, "", nil, SyscallNotListed, Refused, true},
+		{"not listed", "lab", amd64, mkdir, errno, allowList, nil, explain.SyscallNotListed, explain.Refused, true},
+		{"denied", "lab", amd64, mkdir, kill, denyList, nil, explain.SyscallDenied, explain.Refused, true},
+		{"arguments unknown", "lab", amd64, socket, errno, allowList, nil, explain.UndecidableArguments, explain.Undecidable, true},
+		{"capability", "lab", amd64, unshare, errno, "", noCaps, explain.CapabilityGated, explain.Refused, true},
+		{"architecture", "lab", i386, mkdir, threadKill, allowList, nil, explain.ArchNotListed, explain.Refused, true},
+		{"a condition that held", "lab", amd64, 135, kill, `{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86_64"],"syscalls":[{"names":["personality"],"action":"SCMP_ACT_KILL_PROCESS","args":[{"index":0,"value":8,"op":"SCMP_CMP_EQ"}]}]}`, nil, explain.SyscallDenied, explain.Refused, true},
+		{"x32", "lab", amd64, 1<<30 | mkdir, threadKill, allowList, nil, explain.ArchNotListed, explain.Refused, false},
+		{"logged only", "lab", amd64, mkdir, log, allowList, nil, explain.LoggedOnly, explain.Refused, true},
+		{"logged only, and allowed", "lab", amd64, 332, log, allowList, nil, explain.LoggedOnly, explain.Granted, false},
+		{"logged only, under a condition that refuses", "lab", amd64, 135, log, conditional, nil, explain.LoggedOnly, explain.Refused, true},
+		{"logged only, without a capability", "lab", amd64, mkdir, log, conditional, nil, explain.LoggedOnly, explain.Refused, true},
+		{"another filter", "lab", amd64, mkdir, kill, allowList, nil, explain.FlagsMismatch, explain.Refused, false},
+		{"no profile", "lab", amd64, mkdir, errno, "", nil, explain.ProfileNotFound, explain.Undecidable, false},
+		{"Docker's default", "docker-default", amd64, unshare, errno, "", nil, explain.CapabilityGated, explain.Refused, true},
+		{"listed nowhere in Docker's default", "docker-default", amd64, 246, errno, "", nil, explain.SyscallNotListed, explain.Refused, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := seccompFinding(t, c.label, c.arch, c.syscall, c.code, c.profile, c.inventory)
@@ -177,7 +179,7 @@ func TestObservedCalls(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := seccompFinding(t, "lab", 0xc000003e, 83, 0x7ffc0000, head+c.entries+"]}", nil)
-			assert.Equal(t, LoggedOnly, f.Cause)
+			assert.Equal(t, explain.LoggedOnly, f.Cause)
 			assert.Contains(t, f.Why, c.why)
 			if c.place != "" {
 				require.Len(t, f.Rules, 2)
@@ -213,28 +215,28 @@ func TestTracedCauses(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		denial   parser.Denial
-		cause    Cause
-		decision Decision
+		cause    explain.Cause
+		decision explain.Decision
 		note     string
 		fix      string // rule of the first
 	}{
-		{"argument", tracedDenial(socket, errno, eperm, 40, 1), ArgumentMismatch, Refused, "socket(AF_VSOCK) returned EPERM", `"socket" when a0 == 40`},
-		{"argument that is allowed", tracedDenial(socket, errno, eperm, 2, 1), FlagsMismatch, Granted, "socket(AF_INET) returned EPERM", ""},
-		{"not listed", tracedDenial(mkdir, errno, eperm), SyscallNotListed, Refused, "mkdir returned EPERM", `"mkdir"`},
-		{"another errno", tracedDenial(mkdir, errno, eacces), FlagsMismatch, Refused, "mkdir returned EACCES", ""},
-		{"supervisor", tracedDenial(symlink, errno, eacces), SyscallDenied, Refused, "symlink returned EACCES", ""},
-		{"no tracer", tracedDenial(link, errno, enosys), SyscallDenied, Refused, "link returned ENOSYS", ""},
-		{"no tracer, another errno", tracedDenial(link, errno, eperm), FlagsMismatch, Refused, "link returned EPERM", ""},
-		{"trap", tracedDenial(mknod, trap, 0), SyscallDenied, Refused, "mknod raised SIGSYS", ""},
-		{"no such call", tracedDenial(4000, errno, enosys), SyscallNotListed, Refused, "the call returned ENOSYS", ""},
+		{"argument", tracedDenial(socket, errno, eperm, 40, 1), explain.ArgumentMismatch, explain.Refused, "socket(AF_VSOCK) returned EPERM", `"socket" when a0 == 40`},
+		{"argument that is allowed", tracedDenial(socket, errno, eperm, 2, 1), explain.FlagsMismatch, explain.Granted, "socket(AF_INET) returned EPERM", ""},
+		{"not listed", tracedDenial(mkdir, errno, eperm), explain.SyscallNotListed, explain.Refused, "mkdir returned EPERM", `"mkdir"`},
+		{"another errno", tracedDenial(mkdir, errno, eacces), explain.FlagsMismatch, explain.Refused, "mkdir returned EACCES", ""},
+		{"supervisor", tracedDenial(symlink, errno, eacces), explain.SyscallDenied, explain.Refused, "symlink returned EACCES", ""},
+		{"no tracer", tracedDenial(link, errno, enosys), explain.SyscallDenied, explain.Refused, "link returned ENOSYS", ""},
+		{"no tracer, another errno", tracedDenial(link, errno, eperm), explain.FlagsMismatch, explain.Refused, "link returned EPERM", ""},
+		{"trap", tracedDenial(mknod, trap, 0), explain.SyscallDenied, explain.Refused, "mknod raised SIGSYS", ""},
+		{"no such call", tracedDenial(4000, errno, enosys), explain.SyscallNotListed, explain.Refused, "the call returned ENOSYS", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			explainer := New(library.New(t.TempDir(), nil))
+			explainer := explain.New(library.New(t.TempDir(), nil))
 			name := filepath.Join(t.TempDir(), "seccomp.json")
 			require.NoError(t, os.WriteFile(name, []byte(profile), 0o600))
 			_, err := explainer.Library.AddSeccomp(name)
 			require.NoError(t, err)
-			found, _ := NewGroup(nil, Filter{}).Add(c.denial)
+			found, _ := explain.NewGroup(nil, explain.Filter{}).Add(c.denial)
 			f := explainer.Explain(*found)
 			assert.Equal(t, c.cause, f.Cause, f.Why)
 			assert.Equal(t, c.decision, f.Decision)
@@ -248,67 +250,10 @@ func TestTracedCauses(t *testing.T) {
 	}
 }
 
-// Calls are told apart by the arguments that choose what they do, and by errno.
-func TestTracedGroup(t *testing.T) {
-	g := NewGroup(nil, Filter{})
-	for _, d := range []parser.Denial{
-		tracedDenial(41, 0x50000, 1, 40, 1, 2), tracedDenial(41, 0x50000, 1, 40, 5, 6),
-		tracedDenial(41, 0x50000, 1, 38, 1, 2),
-		tracedDenial(83, 0x50000, 1, 0x7ffe0000), tracedDenial(83, 0x50000, 1, 0x7fff0000), tracedDenial(83, 0x50000, 13, 0x7fff0000),
-	} {
-		g.Add(d)
-	}
-	counts := map[string]int{}
-	for _, f := range g.Findings() {
-		counts[fmt.Sprintf("%d %d %s", f.Denial.Seccomp.Syscall, f.Denial.Seccomp.Errno, tracedCall(f.Denial.Seccomp))] = f.Count
-	}
-	assert.Equal(t, map[string]int{"41 1 socket(AF_VSOCK)": 2, "41 1 socket(AF_ALG)": 1, "83 1 mkdir": 2, "83 13 mkdir": 1}, counts)
-}
-
-// A container's config.json is changed where it is somebody's own. Where an engine
-// made it, the profile that it was made of is, if the user names it.
-func TestPatchOfConfig(t *testing.T) {
-	const custom = `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir", "rmdir"], "action": "SCMP_ACT_KILL_PROCESS"}]}`
-	const config = `{"ociVersion": "1.0.2", "linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
- "syscalls": [{"names": ["mkdir", "rmdir"], "action": "SCMP_ACT_KILL_PROCESS"}]}}}`
-	const spaceless = `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir","rmdir"],"action":"SCMP_ACT_KILL_PROCESS"}]}`
-	engines := "/run/containerd/io.containerd.runtime.v2.task/moby/1/config.json"
-	for _, c := range []struct {
-		name, runtime, file, metadata, profile string
-		changed, left                          string
-	}{
-		{"own bundle", "runc", "/srv/web/config.json", config, "", "/srv/web/config.json", ""},
-		{"an engine's", "docker", engines, config, "", "", "name the one that it is made of with --seccomp"},
-		{"an engine's, by its runtime", "runc", engines, config, "", "", "name the one that it is made of with --seccomp"},
-		{"an engine's, and what it is made of", "docker", engines, config, custom, "seccomp.json", ""},
-		{"an engine's, and another", "docker", engines, config, `{"defaultAction": "SCMP_ACT_ALLOW"}`, "", "name the one that it is made of with --seccomp"},
-		{"own bundle, and what it is made of", "runc", "/srv/web/config.json", config, custom, "seccomp.json", ""},
-		{"own bundle, named", "runc", "/srv/web/config.json", config, config, "seccomp.json", ""},
-		{"docker inspect", "docker", "", spaceless, custom, "seccomp.json", ""},
-		{"docker inspect, and another", "docker", "", spaceless, `{"defaultAction": "SCMP_ACT_ALLOW"}`, "seccomp-docker-custom.json", ""},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			explainer := New(library.New(t.TempDir(), nil))
-			if c.profile != "" {
-				_, err := explainer.Library.UseSeccomp(rules.NewFile("seccomp.json", c.profile))
-				require.NoError(t, err)
-			}
-			in := container.Container{ID: "1", Runtime: c.runtime, SeccompFile: c.file, SeccompProfile: c.metadata, Caps: []string{}}
-			g := NewGroup(func(container.Subject) container.Container { return in }, Filter{})
-			for _, d := range denials(t, `type=SECCOMP msg=audit(1795427689.211:1270): auid=4294967295 uid=0 gid=0 ses=4294967295 subj=unconfined pid=3246 comm="x" exe="/x" sig=31 arch=c000003e syscall=83 compat=0 ip=0x401007 code=0x80000000`+"\n") {
-				g.Add(d)
-			}
-			patch := explainer.Patch(explainer.DiagnoseAll(g.Findings()))
-			if c.left != "" {
-				require.Len(t, patch.Left, 1)
-				assert.Contains(t, patch.Left[0].Reason, c.left)
-				assert.Empty(t, patch.Changes)
-				return
-			}
-			require.Len(t, patch.Changes, 1)
-			assert.Equal(t, c.changed, patch.Changes[0].File.Name)
-			assert.NotContains(t, patch.Changes[0].New, "mkdir")
-			assert.Contains(t, patch.Changes[0].New, "rmdir")
-		})
-	}
+// denials parses the records of a log.
+func denials(t testing.TB, log string) []parser.Denial {
+	t.Helper()
+	found, stats := parser.Scan(nil, parser.Block{File: "log", Body: []byte(log)})
+	require.Zero(t, stats.Unparsed)
+	return found
 }

@@ -42,7 +42,7 @@ func findCompiler(dirs []string) *compiler {
 	return nil
 }
 
-// start is explain.Explainer.Compile.
+// start is fix.Proposer.Compile.
 func (c *compiler) start(name, text string, included map[string]string) (wait func() error) {
 	if c.left <= 0 {
 		return nil

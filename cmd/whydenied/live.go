@@ -18,6 +18,7 @@ import (
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/host"
+	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/explain/track"
 	"github.com/whydenied/whydenied/parser"
@@ -55,9 +56,9 @@ type stream struct {
 	mu sync.Mutex
 	*explain.Session
 	told        map[*explain.Finding]*told
-	repeated    []*told              // findings that came again since they were printed
-	suggestions *explain.Suggestions // nil if none are to be made
-	reviseFrom  time.Time            // when work on suggestions may go on
+	repeated    []*told            // findings that came again since they were printed
+	suggestions *patch.Suggestions // nil if none are to be made
+	reviseFrom  time.Time          // when work on suggestions may go on
 	lost        int
 	followed    following // as was said
 	ending      time.Time // when the first denial was taken after the end of following
@@ -82,7 +83,7 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 		release, _ := os.ReadFile("/proc/sys/kernel/osrelease") // without it, entries that want a kernel are undecided
 		policies.Kernel = strings.TrimSpace(string(release))
 	}
-	explainer.Compile = nil // it takes longer than everything else, and patch asks it
+	explainer.Fixes.Compile = nil // it takes longer than everything else, and patch asks it
 	inventory, err := f.policy.containers(explainer.Library)
 	if err != nil {
 		return nil, err
@@ -319,7 +320,7 @@ func (s *stream) revise(most time.Duration) {
 		return
 	}
 	for more := true; more && time.Since(began) < most; {
-		var revisions []explain.Revision
+		var revisions []patch.Revision
 		revisions, more = s.suggestions.Revise()
 		for _, r := range revisions {
 			u := report.NewUpdate(r)

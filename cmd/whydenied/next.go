@@ -6,9 +6,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/explain/silent"
 )
 
 // nextSteps collects the commands to type next, each complete.
@@ -20,7 +20,7 @@ type nextSteps struct {
 	trace   bool // a seccomp profile refuses without a record
 }
 
-func newSteps(f *inputFlags, args []string, targets []explain.Target) *nextSteps {
+func newSteps(f *inputFlags, args []string, targets []silent.Target) *nextSteps {
 	n := &nextSteps{flags: f, args: args}
 	if len(targets) == 1 && targets[0].Container.Name != "" && container.EngineNamed(targets[0].Container.Runtime).Docker {
 		n.inspect = join(targets[0].Container.Runtime, []string{"inspect", targets[0].Container.Name})
@@ -61,7 +61,7 @@ func (n *nextSteps) patch() {
 }
 
 // observe is for a profile that refuses without a record.
-func (n *nextSteps) observe(s explain.Silent) {
+func (n *nextSteps) observe(s silent.Silent) {
 	switch {
 	case s.IsSeccomp:
 		n.trace = n.trace || len(s.Refusals) > 0 || s.Policy == "" && s.Target.Container.SeccompProfile == ""
@@ -83,7 +83,7 @@ func (n *nextSteps) observe(s explain.Silent) {
 }
 
 // others are for what the policies do not say.
-func (n *nextSteps) others(targets []explain.Target) {
+func (n *nextSteps) others(targets []silent.Target) {
 	if n.trace {
 		n.add("sudo whydenied trace --for 1m", "shows the system calls that a filter refuses without a record, while the program is made to fail again")
 	}

@@ -18,7 +18,8 @@ func newParse() *cobra.Command {
 		Short: "Print the AppArmor and seccomp records of logs as JSON lines",
 		Long: `parse prints every AppArmor and SECCOMP record of the logs as one JSON object,
 with the kernel's own key names, decoded values, and type, time, serial and node;
-for SECCOMP also syscall_name, arch_name and action. Nothing is folded: a record
+for SECCOMP also syscall_name, arch_name, action and, where the event has them, args.
+Nothing is folded: a record
 that reached the logs twice is printed twice.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if format != "json" {
@@ -90,6 +91,9 @@ func pairs(d *parser.Denial) parser.Pairs {
 			parser.Pair{Key: "syscall_name", Value: names.SyscallName},
 			parser.Pair{Key: "arch_name", Value: names.ArchName},
 			parser.Pair{Key: "action", Value: names.Action})
+		if d.Seccomp.Args != nil {
+			p = append(p, parser.Pair{Key: "args", Value: d.Seccomp.Args})
+		}
 	}
 	return p
 }

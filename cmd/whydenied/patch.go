@@ -9,6 +9,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/deploy"
+	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
 )
@@ -82,12 +83,12 @@ func runPatch(cmd *cobra.Command, args []string, f patchFlags) error {
 		return err
 	}
 	findings := in.explainer.DiagnoseAll(session.Findings())
-	patch := in.explainer.Patch(findings)
-	if err := f.print(cmd, in, session, findings, patch); err != nil {
+	change := patch.Make(in.explainer, findings)
+	if err := f.print(cmd, in, session, findings, change); err != nil {
 		return err
 	}
 	if f.write {
-		if err := write(cmd, patch.Changes); err != nil {
+		if err := write(cmd, change.Changes); err != nil {
 			return err
 		}
 	}
@@ -96,9 +97,9 @@ func runPatch(cmd *cobra.Command, args []string, f patchFlags) error {
 
 // print writes a patch in the chosen format. Where nothing was refused, nothing is
 // written in those that are a patch alone.
-func (f *patchFlags) print(cmd *cobra.Command, in input, session *explain.Session, findings []*explain.Explained, patch *explain.Patch) error {
+func (f *patchFlags) print(cmd *cobra.Command, in input, session *explain.Session, findings []*explain.Explained, change *patch.Patch) error {
 	out := bufio.NewWriter(cmd.OutOrStdout())
-	wire := report.NewPatch(patch)
+	wire := report.NewPatch(change)
 	var err error
 	switch {
 	case f.output.format == "json":
@@ -113,7 +114,7 @@ func (f *patchFlags) print(cmd *cobra.Command, in input, session *explain.Sessio
 	default:
 		i := slices.IndexFunc(deploy.Formats, func(d deploy.Format) bool { return d.Name == f.output.format })
 		var limits []string
-		limits, err = deploy.Formats[i].Write(out, patch)
+		limits, err = deploy.Formats[i].Write(out, change)
 		for _, limit := range limits {
 			say(cmd.ErrOrStderr(), "%s", limit)
 		}

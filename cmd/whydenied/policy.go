@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/rules"
@@ -70,7 +71,7 @@ func (f *policyFlags) load(w io.Writer) (*explain.Explainer, error) {
 	}
 	explainer := explain.New(f.library())
 	if c := findCompiler(f.searchPath()); c != nil {
-		explainer.Compile = c.start
+		explainer.Fixes.Compile = c.start
 	}
 	return explainer, f.apply(explainer.Library, w)
 }
@@ -86,7 +87,7 @@ func (f *policyFlags) apply(policies *library.Library, w io.Writer) error {
 	}
 	policies.Kernel = f.kernel
 	if len(f.caps) > 0 {
-		policies.Caps = capNames(f.caps)
+		policies.Caps = access.Caps(f.caps)
 	}
 	for _, name := range f.profiles {
 		_, diagnostics, err := policies.AddProfile(name)
@@ -189,16 +190,4 @@ func loadSeccomp(name string, w io.Writer) (*seccomp.Profile, error) {
 	}
 	warn(w, diagnostics)
 	return profile, nil
-}
-
-// capNames returns capabilities as seccomp profiles name them; the list is not
-// nil, as that would mean that they are unknown.
-func capNames(names []string) []string {
-	caps := []string{}
-	for _, name := range names {
-		if name = strings.ToUpper(strings.TrimSpace(name)); name != "" {
-			caps = append(caps, "CAP_"+strings.TrimPrefix(name, "CAP_"))
-		}
-	}
-	return caps
 }

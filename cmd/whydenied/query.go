@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +11,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules/apparmor"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
@@ -38,7 +41,7 @@ a system call: granted or refused, logged or not, and by which rules.
 An ACCESS is a verb and its object, in the words of policy; quote names that hold
 spaces:
 
-` + accessHelp + `
+` + access.Usage() + `
 A name in place of FILE takes a profile that a runtime generates: --profile
 builtin:docker-default (cri-containerd.apparmor.d, crio-default,
 containers-default-VERSION), --seccomp builtin:docker (containerd, podman,
@@ -85,7 +88,7 @@ func runQuery(cmd *cobra.Command, f queryFlags) error {
 	if len(f.access) == 0 && f.syscall == "" {
 		return q.batch(cmd)
 	}
-	asked, err := q.parse(f)
+	answers, err := q.answers(f)
 	if err != nil {
 		return err
 	}
@@ -94,8 +97,7 @@ func runQuery(cmd *cobra.Command, f queryFlags) error {
 		return err
 	}
 	refused := false
-	for _, ask := range asked {
-		answer := ask()
+	for _, answer := range answers {
 		refused = refused || answer.Decision != "granted"
 		if err := print(answer); err != nil {
 			return err
@@ -129,14 +131,12 @@ func (f *queryFlags) check() error {
 type query struct {
 	policies []namedPolicy
 	name     string // of the profile, where a request does not say
-	owner    bool
 	near     bool
 	seccomp  *seccomp.Profile
-	call     seccomp.Call // arch, caps and kernel, where a request does not say
-	assumed  bool         // no arch was given
+	known    access.Known
+	assumed  bool // no arch was given
 
 	profiles map[string]*apparmor.Profile // by what requests call them
-	spelled  map[string]error             // see vocabulary
 }
 
 // A namedPolicy is a policy file as the user named it.
@@ -149,10 +149,9 @@ type namedPolicy struct {
 func (f *queryFlags) load(cmd *cobra.Command) (*query, error) {
 	q := &query{
 		name:     f.name,
-		owner:    f.owner,
 		near:     f.near,
+		known:    access.Known{Owner: f.owner, Call: seccomp.Call{Arch: seccomp.X86_64, Kernel: f.policy.kernel}},
 		profiles: map[string]*apparmor.Profile{},
-		spelled:  map[string]error{},
 	}
 	loader := &apparmor.Loader{Include: f.policy.searchPath()}
 	for _, name := range f.policy.profiles {
@@ -167,15 +166,14 @@ func (f *queryFlags) load(cmd *cobra.Command) (*query, error) {
 			return nil, usagef("--name: %v", err)
 		}
 	}
-	q.call = seccomp.Call{Arch: seccomp.X86_64, Kernel: f.policy.kernel}
 	q.assumed = f.policy.arch == ""
 	if !q.assumed {
-		if err := setArch(&q.call, f.policy.arch); err != nil {
+		if err := access.SetArch(&q.known.Call, f.policy.arch); err != nil {
 			return nil, usagef("--arch: %v", err)
 		}
 	}
 	if cmd.Flags().Changed("caps") { // none is another thing than unknown
-		q.call.Caps = capNames(f.policy.caps)
+		q.known.Call.Caps = access.Caps(f.policy.caps)
 	}
 	if f.policy.seccomp == "" {
 		return q, nil
@@ -212,7 +210,7 @@ func (q *query) find(name string) (*apparmor.Profile, error) {
 		return q.only(q.policies)
 	}
 	// A learning profile (complain mode, a//null-...) answers as its parent does.
-	parent, _, _ := strings.Cut(name, "//null-")
+	parent, _, _ := strings.Cut(name, access.Learning)
 	for _, named := range q.policies {
 		if p := named.policy.Profile(parent); p != nil {
 			return p, nil
@@ -264,62 +262,56 @@ func namesOf(policies []namedPolicy) string {
 	return strings.Join(names, ", ")
 }
 
-// parse reads what the flags ask, and returns a function for each answer.
-func (q *query) parse(f queryFlags) ([]func() report.Answer, error) {
+// answers answers what the flags ask.
+func (q *query) answers(f queryFlags) ([]report.Answer, error) {
 	q.near = true // for a person, time is no matter
-	var asked []func() report.Answer
+	var answers []report.Answer
 	for _, text := range f.access {
-		r, err := parseAccess(text)
+		d, err := access.Parse(text, f.owner)
 		if err != nil {
 			return nil, usagef("--access %q: %v", text, err)
 		}
-		req, err := q.access(r)
-		if err != nil {
-			return nil, usagef("--access %q: %v", text, err)
-		}
-		p, err := q.profile("")
+		answer, err := q.ask(d)
 		if err != nil {
 			return nil, usagef("%v", err)
 		}
-		asked = append(asked, func() report.Answer {
-			answer := q.ask(p, req, r)
-			answer.Asked = text
-			return answer
-		})
+		answer.Asked = text
+		answers = append(answers, answer)
 	}
 	if f.syscall == "" {
-		return asked, nil
+		return answers, nil
 	}
-	r := &request{Syscall: scalar(f.syscall), Args: scalars(f.args)}
-	call, err := q.syscall(r)
+	call, err := access.ParseCall(q.known.Call, f.syscall, f.args)
 	if err != nil {
 		return nil, usagef("%v", err)
 	}
-	return append(asked, func() report.Answer {
-		answer := q.askCall(call)
-		answer.Asked = answer.Syscall + " on " + answer.Arch
-		return answer
-	}), nil
+	answer := q.askCall(access.Asked{Call: call})
+	answer.Asked = answer.Syscall + " on " + answer.Arch
+	return append(answers, answer), nil
 }
 
-// ask answers an AppArmor request. An execution that is asked for with the
-// profile it is to lead to is refused if it leads elsewhere; in a record of one,
-// which is of class file, that is the profile which the kernel did not find.
-func (q *query) ask(p *apparmor.Profile, req apparmor.Request, r *request) report.Answer {
-	answer := report.AskAccess(p, req, q.near)
-	x := answer.Access.Exec
-	if r.Class != "exec" || r.Target == "" || x == nil || x.Profile == "" || x.Profile == r.Target {
-		return answer
+// ask answers an AppArmor request.
+func (q *query) ask(d *parser.Denial) (report.Answer, error) {
+	var missing error
+	v := access.Decide(d, func(name string) *apparmor.Profile {
+		p, err := q.profile(name)
+		missing = cmp.Or(missing, err)
+		return p
+	})
+	switch {
+	case v.Refused != "" || v.Granted != "":
+	case v.Profile == nil:
+		return report.Answer{}, missing
+	case v.Err != nil:
+		return report.Answer{}, v.Err
 	}
-	answer.Decision = "refused"
-	answer.Notes = append(answer.Notes, fmt.Sprintf("the execution is granted, but leads to %s, not to %s", x.Profile, r.Target))
-	return answer
+	return report.NewAnswer(v, q.near), nil
 }
 
 // askCall answers a seccomp request.
-func (q *query) askCall(call seccomp.Call) report.Answer {
-	answer := report.AskCall(q.seccomp, call, q.near)
-	if q.assumed && call.Arch == q.call.Arch {
+func (q *query) askCall(asked access.Asked) report.Answer {
+	answer := report.AskCall(q.seccomp, asked.Call, asked.Record, q.near)
+	if q.assumed && !asked.HasArch {
 		answer.Notes = append(answer.Notes, "no architecture was given: x86_64 is assumed")
 	}
 	return answer

@@ -2,21 +2,16 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
+	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/report"
 )
-
-// maxRequest bounds the bytes of one line of a batch.
-const maxRequest = 1 << 20
 
 // batch answers the requests of standard input. A line that cannot be answered
 // is answered by an error, and the others are not stopped by it.
@@ -60,56 +55,21 @@ func (q *query) batch(cmd *cobra.Command) error {
 
 // answer answers one line of a batch.
 func (q *query) answer(line []byte) (report.Answer, error) {
-	var r request
-	if err := decodeRequest(line, &r); err != nil {
-		return report.Answer{}, err
-	}
-	if r.Syscall != "" || r.SyscallName != "" {
-		if q.seccomp == nil {
-			return report.Answer{}, errors.New("no seccomp profile was given with --seccomp")
-		}
-		call, err := q.syscall(&r)
-		if err != nil {
-			return report.Answer{}, err
-		}
-		q := *q
-		q.assumed = q.assumed && r.Arch == ""
-		return q.askCall(call), nil
-	}
-	p, err := q.profile(r.Profile)
-	if err != nil {
-		return report.Answer{}, err
-	}
-	req, err := q.access(&r)
-	if err != nil {
-		return report.Answer{}, err
-	}
-	return q.ask(p, req, &r), nil
-}
-
-func decodeRequest(line []byte, r *request) error {
-	line = bytes.TrimSpace(line)
+	asked, err := access.Read(line, q.known)
 	switch {
-	case len(line) == 0:
-		return errors.New("the line is empty")
-	case len(line) > maxRequest:
-		return fmt.Errorf("the line is longer than %d bytes", maxRequest)
-	case !utf8.Valid(line):
-		return errors.New("the line is not UTF-8; give the bytes of a name in hexadecimal as name_hex")
-	case line[0] != '{':
-		return errors.New("the line is no JSON object")
+	case err != nil:
+		return report.Answer{}, err
+	case asked.Denial != nil:
+		return q.ask(asked.Denial)
+	case q.seccomp == nil:
+		return report.Answer{}, errors.New("no seccomp profile was given with --seccomp")
 	}
-	err := json.Unmarshal(line, r)
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
-		return fmt.Errorf("%q cannot be a JSON %s", wrong.Field, wrong.Value)
-	}
-	return err
+	return q.askCall(asked), nil
 }
 
 // readLines returns the lines of r as they come, in groups of those that have
 // come. It ends with the context, though r may still wait for input. Of a line
-// longer than maxRequest only a little more than that is kept.
+// longer than access.MaxLine only a little more than that is kept.
 func readLines(ctx context.Context, r io.Reader) func(yield func([][]byte) bool) {
 	groups := make(chan [][]byte, 4)
 	go func() {
@@ -162,7 +122,7 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 	var line []byte
 	for {
 		part, err := in.ReadSlice('\n')
-		if len(line) <= maxRequest {
+		if len(line) <= access.MaxLine {
 			line = append(line, part...)
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -14,37 +12,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/explain/access"
 )
-
-func TestSplitWords(t *testing.T) {
-	for text, want := range map[string][]string{
-		``:                                   nil,
-		`open /a r`:                          {"open", "/a", "r"},
-		`  open	/a  `:                        {"open", "/a"},
-		`open "/a b" r`:                      {"open", "/a b", "r"},
-		`open '/a "b' r`:                     {"open", `/a "b`, "r"},
-		`open "/a \"b\\ \n"`:                 {"open", `/a "b\ \n`},
-		`open /a\ b`:                         {"open", `/a\`, "b"},
-		`open ""`:                            {"open", ""},
-		`mount options=(ro, bind) /a -> /b/`: {"mount", "options=(ro, bind)", "/a", "->", "/b/"},
-		`signal (send, receive) term`:        {"signal", "(send, receive)", "term"},
-		`open /a(b r`:                        {"open", "/a(b", "r"},
-	} {
-		got, err := splitWords(text)
-		require.NoError(t, err, text)
-		assert.Equal(t, want, got, text)
-	}
-	for _, text := range []string{`open "/a`, `open '`, `signal (send`} {
-		_, err := splitWords(text)
-		assert.ErrorContains(t, err, "is missing at the end", text)
-	}
-}
 
 // TestReadLine holds that a line that is too long does not fill the memory, nor
 // hide those after it.
 func TestReadLine(t *testing.T) {
-	batch := strings.Repeat("x", 3*maxRequest) + "\n" + `{"class":"file","name":"/a","mask":"r"}` + "\n\n{}"
+	batch := strings.Repeat("x", 3*access.MaxLine) + "\n" + `{"class":"file","name":"/a","mask":"r"}` + "\n\n{}"
 	var lines []string
 	for group := range readLines(context.Background(), strings.NewReader(batch)) {
 		for _, l := range group {
@@ -52,8 +26,8 @@ func TestReadLine(t *testing.T) {
 		}
 	}
 	require.Len(t, lines, 4)
-	assert.Greater(t, len(lines[0]), maxRequest)
-	assert.Less(t, len(lines[0]), 2*maxRequest)
+	assert.Greater(t, len(lines[0]), access.MaxLine)
+	assert.Less(t, len(lines[0]), 2*access.MaxLine)
 	assert.Equal(t, "{}", lines[3])
 }
 
@@ -84,43 +58,6 @@ func TestBatchEnds(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	assert.Equal(t, exitFailed, run(ctx, []string{"query", "--profile", nginxProfile, "--profile-dir", "testdata/apparmor.d"}, in, io.Discard, io.Discard))
-}
-
-// FuzzQuery asks any access and any line: there is an answer or an error, which
-// holds no control character.
-func FuzzQuery(f *testing.F) {
-	script, err := os.ReadFile("testdata/script/query-batch.txtar")
-	require.NoError(f, err)
-	for line := range strings.Lines(string(script)) {
-		f.Add(line)
-	}
-	for _, shape := range shapes {
-		f.Add(shape.usage)
-	}
-	f.Add(`mount options=(ro, bind) "/a b" -> '/c'`)
-	queries := queryFlags{policy: policyFlags{profiles: []string{nginxProfile}, profileDir: "testdata/apparmor.d", seccomp: "builtin:docker"}}
-	cmd := newQuery()
-	cmd.SetErr(io.Discard)
-	q, err := queries.load(cmd)
-	require.NoError(f, err)
-	f.Fuzz(func(t *testing.T, text string) {
-		queries.access = []string{text}
-		if asked, err := q.parse(queries); err == nil {
-			for _, ask := range asked {
-				ask()
-			}
-		}
-		var out bytes.Buffer
-		answer, err := q.answer([]byte(text))
-		if err != nil {
-			require.NoError(t, report.WriteAnswerError(&out, 1, err))
-		} else {
-			require.NoError(t, report.NewJSONLines[report.Answer](&out)(answer))
-		}
-		require.True(t, json.Valid(out.Bytes()))
-		line := strings.TrimSuffix(out.String(), "\n")
-		require.Equal(t, line, report.Escape(line))
-	})
 }
 
 const nginxProfile = corpus + "/linux-6.1-docker/ct-guide-nginx/profile"

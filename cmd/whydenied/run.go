@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/explain/track"
 	"github.com/whydenied/whydenied/parser/source"
@@ -113,8 +114,8 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 		return err
 	}
 	findings := s.findings()
-	patch := s.explainer.Patch(findings)
-	out.Patch = report.NewPatch(patch)
+	change := patch.Make(s.explainer, findings)
+	out.Patch = report.NewPatch(change)
 	if f.output.format == "text" && os.Getenv("GITHUB_ACTIONS") == "true" {
 		if err := report.WriteGitHub(out.out, &annotations, out.options); err != nil {
 			return err

@@ -13,7 +13,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/explain/silent"
 	"github.com/whydenied/whydenied/parser"
 )
 
@@ -54,16 +56,16 @@ func (f *symptomFlags) check(args []string) error {
 // claims adds to the group what the policies refuse of what failed, and returns
 // what they do not.
 func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) ([]report.Unexplained, error) {
-	targets := in.explainer.Targets(in.inventory, f.filter)
+	targets := silent.Targets(in.explainer.Library, in.inventory, f.filter)
 	if !f.symptoms.given() {
-		knownSymptoms(in.explainer, targets, group)
+		knownSymptoms(in.explainer.Library, targets, group)
 		return nil, nil
 	}
 	target, err := onlyTarget(targets)
 	if err != nil {
 		return nil, err
 	}
-	j := &judge{explainer: in.explainer, target: target, group: group, seen: map[string]verdict{}}
+	j := &judge{policies: in.explainer.Library, target: target, group: group, seen: map[string]verdict{}}
 	if f.symptoms.strace != "" {
 		trace := &parser.Strace{File: f.symptoms.strace}
 		if err := eachLine(cmd, f.symptoms.strace, func(line string) {
@@ -88,15 +90,15 @@ func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) 
 			return nil, err
 		}
 	}
-	for _, d := range in.explainer.Suspects(target, f.symptoms.status) {
-		group.AddClaim(d, target)
+	for _, d := range silent.Suspects(in.explainer.Library, target, f.symptoms.status) {
+		group.AddClaim(d, target.Container)
 	}
 	return j.unexplained, nil
 }
 
 // knownSymptoms takes the exit status from the inventory, if the logs have
 // nothing.
-func knownSymptoms(explainer *explain.Explainer, targets []explain.Target, group *explain.Group) {
+func knownSymptoms(policies *library.Library, targets []silent.Target, group *explain.Group) {
 	if len(group.Findings()) > 0 {
 		return
 	}
@@ -104,19 +106,19 @@ func knownSymptoms(explainer *explain.Explainer, targets []explain.Target, group
 		if t.Container.ExitCode != 126 && t.Container.ExitCode != 127 {
 			continue // others are the program's own
 		}
-		for _, d := range explainer.Suspects(t, t.Container.ExitCode) {
-			group.AddClaim(d, t)
+		for _, d := range silent.Suspects(policies, t, t.Container.ExitCode) {
+			group.AddClaim(d, t.Container)
 		}
 	}
 }
 
 // onlyTarget returns the one whose policies are to be asked.
-func onlyTarget(targets []explain.Target) (explain.Target, error) {
+func onlyTarget(targets []silent.Target) (silent.Target, error) {
 	switch {
 	case len(targets) == 1:
 		return targets[0], nil
 	case len(targets) == 0:
-		return explain.Target{}, usagef("which profiles were in force is not known; name them by --profile, --seccomp or --inventory")
+		return silent.Target{}, usagef("which profiles were in force is not known; name them by --profile, --seccomp or --inventory")
 	}
 	const shown = 5
 	var names []string
@@ -126,14 +128,14 @@ func onlyTarget(targets []explain.Target) (explain.Target, error) {
 	if len(targets) > shown {
 		names = append(names, "...")
 	}
-	return explain.Target{}, usagef("how one program failed is asked of one container's profiles, and there are %d: %s; choose by --container or --profile-name",
+	return silent.Target{}, usagef("how one program failed is asked of one container's profiles, and there are %d: %s; choose by --container or --profile-name",
 		len(targets), strings.Join(names, ", "))
 }
 
 // A judge asks the policies of a target about what failed.
 type judge struct {
-	explainer   *explain.Explainer
-	target      explain.Target
+	policies    *library.Library
+	target      silent.Target
 	group       *explain.Group
 	unexplained []report.Unexplained
 	claims      int                // distinct ones
@@ -172,7 +174,7 @@ func (j *judge) add(a parser.Attempt) {
 	case v.refused && j.claims == maxClaims && !seen:
 		j.group.Dropped++
 	case v.refused:
-		if _, isNew := j.group.AddClaim(v.denial, j.target); isNew {
+		if _, isNew := j.group.AddClaim(v.denial, j.target.Container); isNew {
 			j.claims++
 		}
 	case v.unexplained >= 0:
@@ -182,8 +184,8 @@ func (j *judge) add(a parser.Attempt) {
 
 // judge decides on something for the first time.
 func (j *judge) judge(a parser.Attempt) verdict {
-	d, refused := j.explainer.Judge(a, j.target)
-	if refused || explain.IsHarmless(&a) || len(j.unexplained) == maxUnexplained {
+	d, refused := silent.Judge(j.policies, a, j.target)
+	if refused || silent.IsHarmless(&a) || len(j.unexplained) == maxUnexplained {
 		return verdict{d, refused, -1}
 	}
 	j.unexplained = append(j.unexplained, report.NewUnexplained(a))
@@ -227,7 +229,7 @@ func eachLine(cmd *cobra.Command, name string, call func(line string)) error {
 // silence says what the policies refuse without a record, and what to type next.
 func (f *inputFlags) silence(in input, args []string, findings []*explain.Explained) *report.Silence {
 	s := &report.Silence{Policies: []report.SilentPolicy{}}
-	targets := in.explainer.Targets(in.inventory, f.filter)
+	targets := silent.Targets(in.explainer.Library, in.inventory, f.filter)
 	next := newSteps(f, args, targets)
 	if slices.ContainsFunc(findings, func(f *explain.Explained) bool { return f.IsClaim() && len(f.Fixes) > 0 }) {
 		next.patch()
@@ -237,9 +239,9 @@ func (f *inputFlags) silence(in input, args []string, findings []*explain.Explai
 		if status == 0 {
 			status = t.Container.ExitCode
 		}
-		for _, silent := range in.explainer.Silent(t, status) {
-			s.Policies = append(s.Policies, report.NewSilentPolicy(silent))
-			next.observe(silent)
+		for _, policy := range silent.Of(in.explainer.Library, t, status) {
+			s.Policies = append(s.Policies, report.NewSilentPolicy(policy))
+			next.observe(policy)
 		}
 	}
 	next.others(targets)

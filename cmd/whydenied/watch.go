@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser/source"
 )
@@ -87,7 +87,7 @@ func runWatch(cmd *cobra.Command, f watchFlags) error {
 	}
 	defer s.close()
 	if !f.quiet {
-		s.suggestions = explain.NewSuggestions(s.explainer)
+		s.suggestions = patch.NewSuggestions(s.explainer)
 	}
 	s.dropPrivileges()
 	var background sync.WaitGroup

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/explain/report"
 )
 
@@ -14,7 +14,7 @@ import (
 // comments that say what is fixed. A file of seccomp is named as it is, so it is
 // looked up from the project's directory. The keys are those of the Compose
 // specification.
-func writeCompose(w io.Writer, p *explain.Patch) (limits []string, err error) {
+func writeCompose(w io.Writer, p *patch.Patch) (limits []string, err error) {
 	var out strings.Builder
 	out.WriteString(report.NewPatch(p).Comments())
 	services := composeServices(p)
@@ -46,7 +46,7 @@ type composeService struct {
 }
 
 // composeServices returns the services of the containers concerned, each once.
-func composeServices(p *explain.Patch) []composeService {
+func composeServices(p *patch.Patch) []composeService {
 	var services []composeService
 	for _, w := range workloads(p) {
 		s := composeService{name: w.container.Service}

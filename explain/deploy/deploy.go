@@ -7,7 +7,7 @@ package deploy
 import (
 	"io"
 
-	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/patch"
 )
 
 // A Format is a form in which a patch is deployed.
@@ -15,7 +15,7 @@ type Format struct {
 	Name string
 	// Write writes a patch. The limits are what the form cannot express or grants
 	// beyond the profiles, a line each.
-	Write func(w io.Writer, p *explain.Patch) (limits []string, err error)
+	Write func(w io.Writer, p *patch.Patch) (limits []string, err error)
 }
 
 // Formats are all forms.

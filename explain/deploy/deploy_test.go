@@ -17,6 +17,7 @@ import (
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/library"
+	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
@@ -48,7 +49,7 @@ func fixture(t testing.TB, name string) string {
 
 // patchOf returns the patch for AppArmor records (bodies) in a profile, whose
 // file is named as given. All of them are of one container.
-func patchOf(t testing.TB, name, profile string, c container.Container, bodies ...string) *explain.Patch {
+func patchOf(t testing.TB, name, profile string, c container.Container, bodies ...string) *patch.Patch {
 	t.Helper()
 	t.Chdir(t.TempDir())
 	require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o700))
@@ -70,7 +71,7 @@ func patchOf(t testing.TB, name, profile string, c container.Container, bodies .
 	for _, f := range findings {
 		f.Container = c
 	}
-	return explainer.Patch(explainer.DiagnoseAll(findings))
+	return patch.Make(explainer, explainer.DiagnoseAll(findings))
 }
 
 // opened is the body of a refused open.
@@ -83,7 +84,7 @@ var webContainer = container.Container{
 }
 
 // withSeccomp adds a change of a seccomp profile, and a new one, to a patch.
-func withSeccomp(t testing.TB, p *explain.Patch, c container.Container) *explain.Patch {
+func withSeccomp(t testing.TB, p *patch.Patch, c container.Container) *patch.Patch {
 	old := rules.NewFile("seccomp/web.json", "{\n  \"defaultAction\": \"SCMP_ACT_ERRNO\",\n  \"syscalls\": [\n    {\"names\": [\"read\"], \"action\": \"SCMP_ACT_ALLOW\"}\n  ]\n}\n")
 	made := rules.NewFile("/var/lib/kubelet/seccomp/profiles/docker-db.json", "")
 	made.Absent = true
@@ -91,13 +92,13 @@ func withSeccomp(t testing.TB, p *explain.Patch, c container.Container) *explain
 		rules.Change{File: old, New: strings.Replace(old.Text, `"read"`, `"mkdir", "read"`, 1)},
 		rules.Change{File: made, New: fixture(t, "docker-db.json")})
 	p.Profiles = append(p.Profiles,
-		explain.Patched{Seccomp: true, File: old.Name, Containers: []container.Container{c}},
-		explain.Patched{Seccomp: true, File: made.Name, Derived: true})
+		patch.Patched{Seccomp: true, File: old.Name, Containers: []container.Container{c}},
+		patch.Patched{Seccomp: true, File: made.Name, Derived: true})
 	return p
 }
 
 // somePatch is a patch of everything that a resource can and cannot express.
-func somePatch(t testing.TB, c container.Container) *explain.Patch {
+func somePatch(t testing.TB, c container.Container) *patch.Patch {
 	return patchOf(t, "web.apparmor", fixture(t, "web.apparmor"), c, opened("web", "/etc/nginx/mime.types", "w"), opened("web", "/var/cache/nginx/x", "r"),
 		`operation="capable" profile="web" pid=7 comm="nginx" capability=21  capname="sys_admin"`)
 }
@@ -113,13 +114,13 @@ func TestFormats(t *testing.T) {
 			if format.Name == "compose" {
 				c = webContainer
 			}
-			patch := withSeccomp(t, somePatch(t, c), c)
-			require.Len(t, patch.Remedies, 3)
-			for i := range patch.Remedies {
-				patch.Remedies[i].Fix.Proof = []string{"the changed policy parses", "nothing else is"}
+			p := withSeccomp(t, somePatch(t, c), c)
+			require.Len(t, p.Remedies, 3)
+			for i := range p.Remedies {
+				p.Remedies[i].Fix.Proof = []string{"the changed policy parses", "nothing else is"}
 			}
 			var out bytes.Buffer
-			limits, err := format.Write(&out, patch)
+			limits, err := format.Write(&out, p)
 			require.NoError(t, err)
 			for _, l := range limits {
 				assert.Contains(t, out.String(), strings.SplitN(l, ": ", 2)[1], "what is said to stderr is in the document")
@@ -166,7 +167,7 @@ func at(t *testing.T, value any, path ...any) any {
 }
 
 // write writes a patch and returns what the form cannot express.
-func write(t *testing.T, format func(io.Writer, *explain.Patch) ([]string, error), out io.Writer, p *explain.Patch) []string {
+func write(t *testing.T, format func(io.Writer, *patch.Patch) ([]string, error), out io.Writer, p *patch.Patch) []string {
 	t.Helper()
 	limits, err := format(out, p)
 	require.NoError(t, err)
@@ -193,28 +194,28 @@ func TestHostilePatch(t *testing.T) {
 	for _, name := range []string{evil, "a: b", "- x", "yes", "null", "0x1f", "1e3", "2001-01-01", "#c", "&a", "*a", "!t", "%x", "@x", "`x", "|", ">", "'", `"`, `\`, "{a}", "[a]", "=", "~", " a ", "$HOME ${x}", "a\n  b: c", "---", "##[error]x", "::error::x", "\u2028", "\ufeffx"} {
 		c := container.Container{ID: name, Name: name, Image: name, Pod: name, Namespace: name, Confidence: container.Low}
 		file := rules.NewFile(name, "profile x {\n}\n")
-		patch := &explain.Patch{
+		p := &patch.Patch{
 			Changes:  []rules.Change{{File: file, New: "{}"}},
-			Profiles: []explain.Patched{{Name: name, File: name, Containers: []container.Container{c}}, {Seccomp: true, File: name, Containers: []container.Container{c}}},
+			Profiles: []patch.Patched{{Name: name, File: name, Containers: []container.Container{c}}, {Seccomp: true, File: name, Containers: []container.Container{c}}},
 			Steps:    []string{name},
 		}
 		finding := poison(t, name)
-		patch.Remedies = []explain.Remedy{{Finding: finding, Fix: finding.Fixes[0], File: name}}
-		patch.Left = []explain.Unfixed{{Finding: finding, Reason: name}}
+		p.Remedies = []patch.Remedy{{Finding: finding, Fix: finding.Fixes[0], File: name}}
+		p.Left = []patch.Unfixed{{Finding: finding, Reason: name}}
 
 		var compose, kubernetes, spo bytes.Buffer
-		write(t, writeCompose, &compose, patch)
+		write(t, writeCompose, &compose, p)
 		service := at(t, documents(t, compose.String())[0], "services").(map[string]any)
 		assert.Len(t, service, 1)
 		options := at(t, service[report.UTF8(name)], "security_opt")
 		assert.Equal(t, "apparmor="+strings.ReplaceAll(report.UTF8(name), "$", "$$"), at(t, options, 0), compose.String())
 
-		write(t, writeKubernetes, &kubernetes, patch)
+		write(t, writeKubernetes, &kubernetes, p)
 		pod := at(t, documents(t, kubernetes.String())[0], "spec", "template", "spec", "containers", 0)
 		assert.Equal(t, report.UTF8(name), at(t, pod, "name"))
 		assert.Equal(t, report.UTF8(name), at(t, pod, "securityContext", "appArmorProfile", "localhostProfile"))
 
-		write(t, writeSPO, &spo, patch)
+		write(t, writeSPO, &spo, p)
 		documents(t, spo.String())
 	}
 }
@@ -223,14 +224,14 @@ func TestComposeServices(t *testing.T) {
 	other := webContainer
 	other.ID, other.Name = "b", "shop-web-2"
 	plain := container.Container{ID: "c", Name: "db-1", Confidence: container.High}
-	patch := &explain.Patch{Profiles: []explain.Patched{
+	p := &patch.Patch{Profiles: []patch.Patched{
 		{Name: "web//child", Containers: []container.Container{webContainer}},
 		{Name: "web", Containers: []container.Container{webContainer, other}},
 		{Name: "db", Containers: []container.Container{plain}},
 		{Seccomp: true, File: "/etc/s.json"},
 	}}
 	var out bytes.Buffer
-	write(t, writeCompose, &out, patch)
+	write(t, writeCompose, &out, p)
 	services := at(t, documents(t, out.String())[0], "services").(map[string]any)
 	assert.Equal(t, []any{"apparmor=web"}, at(t, services, "web", "security_opt"), "two containers of one service")
 	assert.Equal(t, []any{"apparmor=db"}, at(t, services, "db-1", "security_opt"))
@@ -242,12 +243,12 @@ func TestPodTemplates(t *testing.T) {
 	pod := func(name string) container.Container {
 		return container.Container{ID: name, Name: "web", Pod: name, Namespace: "shop", Confidence: container.High}
 	}
-	patch := &explain.Patch{Profiles: []explain.Patched{
+	p := &patch.Patch{Profiles: []patch.Patched{
 		{Name: "web", Containers: []container.Container{pod("web-5d9-aaaaa"), pod("web-5d9-bbbbb"), pod("api-777-ccccc")}},
 		{Seccomp: true, File: "/var/lib/kubelet/seccomp/profiles/x.json"},
 	}}
 	var out bytes.Buffer
-	write(t, writeKubernetes, &out, patch)
+	write(t, writeKubernetes, &out, p)
 	docs := documents(t, out.String())
 	require.Len(t, docs, 3, "replicas are one, and what has no pod is for all containers")
 	assert.Equal(t, "profiles/x.json", at(t, docs[2], "spec", "template", "spec", "securityContext", "seccompProfile", "localhostProfile"))
@@ -258,13 +259,13 @@ func TestPodTemplates(t *testing.T) {
 // the profile does, but for what is said: each access that the profile allows is
 // allowed, or the rule is in the limits.
 func TestSPOGrants(t *testing.T) {
-	patch := somePatch(t, webContainer)
-	profile := patch.Profiles[0].Profile
+	p := somePatch(t, webContainer)
+	profile := p.Profiles[0].Profile
 	a := newAbstract(profile)
 	made, base := a.load(profile)
 	require.NotNil(t, made)
 	assert.False(t, base)
-	limits := strings.Join(apparmorResource(patch.Profiles[0]).limits, "\n")
+	limits := strings.Join(apparmorResource(p.Profiles[0]).limits, "\n")
 	for _, c := range []struct {
 		path  string
 		perms apparmor.Perms
@@ -306,9 +307,9 @@ func refused(p *apparmor.Profile, req apparmor.FileRequest) apparmor.Perms {
 // TestSPONeverGrantsAll holds that no resource is written of a profile that is
 // only held by its deny rules.
 func TestSPONeverGrantsAll(t *testing.T) {
-	patch := patchOf(t, "web", "profile web {\n  file,\n  deny /etc/** w,\n}\n", webContainer, `operation="capable" profile="web" pid=7 comm="x" capability=5  capname="kill"`)
+	p := patchOf(t, "web", "profile web {\n  file,\n  deny /etc/** w,\n}\n", webContainer, `operation="capable" profile="web" pid=7 comm="x" capability=5  capname="kill"`)
 	var out bytes.Buffer
-	limits := write(t, writeSPO, &out, patch)
+	limits := write(t, writeSPO, &out, p)
 	assert.Empty(t, documents(t, out.String()))
 	assert.Contains(t, strings.Join(limits, "\n"), "no resource is written")
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/explain/report"
 )
 
@@ -19,7 +19,7 @@ const kubeletSeccomp = "/var/lib/kubelet/seccomp/"
 // containers concerned, one document each, for kubectl patch of a Deployment,
 // StatefulSet or DaemonSet: the securityContext of a pod that runs cannot be
 // changed. Fields as of Kubernetes 1.30 (core/v1 SecurityContext).
-func writeKubernetes(w io.Writer, p *explain.Patch) (limits []string, err error) {
+func writeKubernetes(w io.Writer, p *patch.Patch) (limits []string, err error) {
 	var out strings.Builder
 	out.WriteString(report.NewPatch(p).Comments())
 	templates := podTemplates(p)
@@ -47,7 +47,7 @@ type podTemplate struct {
 
 // podTemplates returns the containers concerned; replicas of one, as far as they
 // can be told to be that, are one.
-func podTemplates(p *explain.Patch) []podTemplate {
+func podTemplates(p *patch.Patch) []podTemplate {
 	var templates []podTemplate
 	for _, w := range workloads(p) {
 		t := podTemplate{apparmor: w.apparmor, seccomp: w.seccomp}

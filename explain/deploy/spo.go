@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -20,7 +20,7 @@ import (
 // the profile, is a comment in its document, and one of the limits. The
 // fields are those of api/ in the operator's repository, and what it makes of an
 // AppArmorProfile is that of its crd2armor template.
-func writeSPO(w io.Writer, p *explain.Patch) (limits []string, err error) {
+func writeSPO(w io.Writer, p *patch.Patch) (limits []string, err error) {
 	var out strings.Builder
 	out.WriteString(report.NewPatch(p).Comments())
 	for _, profile := range p.Profiles {
@@ -94,7 +94,7 @@ func yamlList(out *strings.Builder, indent, key string, list []string) {
 }
 
 // seccompResource is a seccomp profile as a SeccompProfile.
-func seccompResource(p *explain.Patch, of explain.Patched) (r resource) {
+func seccompResource(p *patch.Patch, of patch.Patched) (r resource) {
 	i := slices.IndexFunc(p.Changes, func(c rules.Change) bool { return c.File.Name == of.File })
 	if i < 0 {
 		r.limits = append(r.limits, "its text is not part of the changes")
@@ -146,7 +146,7 @@ func (r *resource) architectures(p *seccomp.Profile) []string {
 
 // applies reports whether an entry is in force for the containers, which the
 // resource cannot make it depend on.
-func (r *resource) applies(e *seccomp.Entry, of explain.Patched) bool {
+func (r *resource) applies(e *seccomp.Entry, of patch.Patched) bool {
 	if e.Includes.IsZero() && e.Excludes.IsZero() {
 		return true
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
@@ -37,7 +37,7 @@ var operatorDenies = []string{
 }
 
 // apparmorResource is an AppArmor profile as an AppArmorProfile.
-func apparmorResource(of explain.Patched) (r resource) {
+func apparmorResource(of patch.Patched) (r resource) {
 	p := of.Profile
 	name := resourceName(p.Name)
 	r.notes = append(r.notes, "The operator loads it under the resource's name: appArmorProfile: {type: Localhost, localhostProfile: "+name+"}")

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/patch"
 )
 
 // A workload is what a deployment file has to give to a container so that it
@@ -19,7 +19,7 @@ type workload struct {
 
 // workloads returns the containers that a patch concerns, each once, with their
 // profiles. Profiles whose containers are unknown come last, together.
-func workloads(p *explain.Patch) []workload {
+func workloads(p *patch.Patch) []workload {
 	var known []workload
 	var unknown workload
 	for _, profile := range p.Profiles {
@@ -43,7 +43,7 @@ func workloads(p *explain.Patch) []workload {
 
 // give notes a profile. A container is started under a profile, never under a
 // child of one.
-func (w *workload) give(p explain.Patched) {
+func (w *workload) give(p patch.Patched) {
 	if p.Seccomp {
 		w.seccomp = p.File
 		return

@@ -42,9 +42,9 @@ var plain = map[string]string{
 	"setprocattr":    "change its own AppArmor attributes",
 }
 
-// access words what an AppArmor record says was tried, as an infinitive without
+// tried words what an AppArmor record says was tried, as an infinitive without
 // "to": "write /etc/passwd". It returns nil for an operation it does not know.
-func access(d Fields) []string {
+func tried(d Fields) []string {
 	op, name := d.Get("operation"), d.Get("name")
 	if d.Get("family") != "" {
 		return socket(op, d)

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/access"
+	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -74,21 +76,34 @@ type NearRule struct {
 	Reason string `json:"reason"` // stable name: other-permissions, owner, ...; of seccomp in words
 }
 
-// AskAccess asks a profile about an access. Finding near rules takes much longer
-// than deciding, and is left out unless near is set.
-func AskAccess(p *apparmor.Profile, req apparmor.Request, near bool) Answer {
-	d := p.Decide(req)
-	a := Answer{Profile: UTF8(p.FullName()), Decision: string(explain.Granted), Quiet: d.Quiet, Rules: make([]AnswerRule, 0, len(d.Allow)+len(d.Deny))}
-	missing := d.Refused | d.Unmatched
-	if !d.Permitted {
+// NewAnswer words what policy says to an access to which it says something: rules
+// decide on it, or it is settled without them. Finding near rules takes much longer than deciding, and
+// is left out unless near is set.
+func NewAnswer(v access.Verdict, near bool) Answer {
+	d, req := v.Decision, v.Request
+	a := Answer{Decision: string(explain.Granted), Rules: make([]AnswerRule, 0, len(d.Allow)+len(d.Deny))}
+	if v.Granted == "" && (!d.Permitted || v.Refused != "") {
 		a.Decision = string(explain.Refused)
 	}
+	a.Quiet = d.Quiet && v.Granted == ""
+	if why := v.Granted + v.Refused; why != "" {
+		a.Notes = append(a.Notes, UTF8(why))
+	}
+	if v.Profile == nil {
+		a.Profile = UTF8(v.Label)
+		return a
+	}
+	a.Profile = UTF8(v.Profile.FullName())
+	if req == nil {
+		return a
+	}
+	missing := d.Refused | d.Unmatched
 	a.Access = &Access{
 		Granted:   permissions(req, d.Granted),
 		Refused:   permissions(req, d.Refused),
 		Unmatched: permissions(req, d.Unmatched),
 		Logged:    permissions(req, d.Logged()|d.Audited),
-		Complain:  missing != 0 && d.Permitted,
+		Complain:  missing != 0 && d.Permitted && v.Refused == "",
 	}
 	if d.Exec != nil && d.Granted&apparmor.Exec != 0 {
 		a.Access.Exec = &Exec{Mode: d.Exec.Transition.String(), Profile: UTF8(d.Exec.Profile), Missing: d.Exec.Missing}
@@ -175,9 +190,10 @@ func permissions(req apparmor.Request, perms apparmor.Perms) string {
 }
 
 // AskCall asks a seccomp profile about a system call, and names the near entries
-// if near is set.
-func AskCall(p *seccomp.Profile, c seccomp.Call, near bool) Answer {
-	d := p.Decide(c)
+// if near is set. The record is what the kernel said of the call, nil if it is not
+// known.
+func AskCall(p *seccomp.Profile, c seccomp.Call, record *parser.Seccomp, near bool) Answer {
+	d := access.DecideCall(p, c, record)
 	name := p.File.Name
 	if p.File.Builtin != "" {
 		name = p.File.Builtin
@@ -188,16 +204,14 @@ func AskCall(p *seccomp.Profile, c seccomp.Call, near bool) Answer {
 		a.Arch = "x32"
 	}
 	logs := slices.Contains(p.Flags, seccomp.FlagLog)
-	permits, refuses := d.Action.Permits(), !d.Action.Permits()
 	a.Quiet = quietAction(d.Action, logs)
 	for _, w := range d.Whens {
 		a.When = append(a.When, newOutcome(w))
-		permits, refuses = permits || w.Action.Permits(), refuses || !w.Action.Permits()
 		a.Quiet = a.Quiet || quietAction(w.Action, logs)
 	}
 	a.Decision = string(explain.Granted)
-	switch {
-	case d.Undecidable && permits && refuses:
+	switch refuses, sure := access.Refuses(d, record); {
+	case !sure:
 		a.Decision = string(explain.Undecidable)
 	case refuses:
 		a.Decision = string(explain.Refused)

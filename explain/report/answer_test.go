@@ -8,14 +8,19 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
-// TestAskAccess asks for what is granted, denied, unmatched and logged of one
+func verdict(p *apparmor.Profile, req apparmor.Request) access.Verdict {
+	return access.Verdict{Profile: p, Request: req, Decision: p.Decide(req)}
+}
+
+// TestNewAnswer asks for what is granted, denied, unmatched and logged of one
 // access.
-func TestAskAccess(t *testing.T) {
+func TestNewAnswer(t *testing.T) {
 	policy, problems := (&apparmor.Loader{}).Load(rules.NewFile("p", `profile p {
   /a rk,
   deny /a w,
@@ -41,7 +46,7 @@ func TestAskAccess(t *testing.T) {
 		{"/c", apparmor.Read, "refused", false, "", "", "r", "r", ""},
 		{"/prog", apparmor.Exec, "granted", false, "x", "", "", "", "allow"},
 	} {
-		a := AskAccess(p, apparmor.FileRequest{Path: test.path, Perms: test.perms}, true)
+		a := NewAnswer(verdict(p, apparmor.FileRequest{Path: test.path, Perms: test.perms}), true)
 		assert.Equal(t, test.decision, a.Decision, test)
 		assert.Equal(t, test.quiet, a.Quiet, test)
 		assert.Equal(t, []string{test.granted, test.refused, test.unmatched, test.logged}, []string{a.Granted, a.Refused, a.Unmatched, a.Logged}, test)
@@ -76,7 +81,7 @@ func TestAskCall(t *testing.T) {
 		for _, flags := range []string{`[]`, `["SECCOMP_FILTER_FLAG_LOG"]`} {
 			p, _, err := seccomp.Parse(rules.NewFile("s", `{"defaultAction":"SCMP_ACT_`+test.action+`","flags":`+flags+`}`))
 			require.NoError(t, err)
-			a := AskCall(p, seccomp.Call{Arch: seccomp.X86_64, Name: "read"}, true)
+			a := AskCall(p, seccomp.Call{Arch: seccomp.X86_64, Name: "read"}, nil, true)
 			assert.Equal(t, test.decision, a.Decision, test.action)
 			assert.Equal(t, test.quiet && flags == `[]`, a.Quiet, test.action+flags)
 		}
@@ -86,7 +91,7 @@ func TestAskCall(t *testing.T) {
 // TestHostileAnswer holds that names of a policy come out visible only.
 func TestHostileAnswer(t *testing.T) {
 	policy, _ := (&apparmor.Loader{}).Load(rules.NewFile("p\x1b", "profile \"a\x1b]0;x\u202e\xff\" {\n  \"/\x07\xff\" r,\n}"))
-	a := AskAccess(policy.Profiles[0], apparmor.FileRequest{Path: "/\x07\xff", Perms: apparmor.Read | apparmor.Write}, true)
+	a := NewAnswer(verdict(policy.Profiles[0], apparmor.FileRequest{Path: "/\x07\xff", Perms: apparmor.Read | apparmor.Write}), true)
 	a.Asked = "open /\x07\xff rw"
 	var out bytes.Buffer
 	require.NoError(t, NewJSONLines[Answer](&out)(a))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -61,7 +62,7 @@ func NewFinding(f explain.Explained) Finding {
 }
 
 // NewUpdate returns a revision as plain data.
-func NewUpdate(r explain.Revision) Update {
+func NewUpdate(r patch.Revision) Update {
 	wire := Update{Revision: r.Number, Policy: UTF8(r.Policy), Fix: newFix(r.Fix, nil)}
 	for _, f := range r.Findings {
 		wire.IDs = append(wire.IDs, f.ID)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/rules"
 )
 
@@ -27,17 +28,17 @@ func hostileReport(t testing.TB, name string) *Report {
 	f.Cause, f.Why, f.Notes = explain.Cause(name), name+" "+name, []string{name}
 	f.Rules = []explain.Place{{At: at, Note: name}}
 	f.Fixes = []rules.Fix{{Message: name, Rule: name, Grants: name, Reason: name, Proof: []string{name}, Edits: []rules.Edit{{At: at, New: "x"}}}}
-	patch := &explain.Patch{
+	p := &patch.Patch{
 		Changes:  []rules.Change{{File: rules.NewFile("web", "a\n"), New: "b\n"}},
-		Remedies: []explain.Remedy{{Finding: &f, Fix: f.Fixes[0], File: name}},
-		Left:     []explain.Unfixed{{Finding: &f, Reason: name}},
+		Remedies: []patch.Remedy{{Finding: &f, Fix: f.Fixes[0], File: name}},
+		Left:     []patch.Unfixed{{Finding: &f, Reason: name}},
 		Steps:    []string{name},
 	}
 	r := &Report{
 		Version: name,
 		Summary: &Summary{Samples: []Unparsed{{File: name, Line: 1, Why: name, Text: name}}},
 		Silent:  &Silence{Policies: []SilentPolicy{{Target: name, Name: name, Policy: name, Why: name}}},
-		Patch:   NewPatch(patch),
+		Patch:   NewPatch(p),
 		Diagnostics: []Diagnostic{NewDiagnostic(rules.Diagnostic{
 			At: at, Severity: rules.Warning, Code: name, Message: name, Related: []rules.Related{{At: at, Message: name}}, Fixes: f.Fixes,
 		})},

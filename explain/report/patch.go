@@ -5,11 +5,11 @@ import (
 	"io"
 	"strings"
 
-	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/rules"
 )
 
-// A Patch is explain.Patch as JSON: what to change so that the findings' accesses
+// A Patch is patch.Patch as JSON: what to change so that the findings' accesses
 // are allowed.
 type Patch struct {
 	Diff  string        `json:"diff"`  // unified, with the names that patch -p1 wants
@@ -18,7 +18,7 @@ type Patch struct {
 	Left  []PatchLeft   `json:"left"`
 	Steps []string      `json:"steps"` // what to do once the files are changed
 
-	of *explain.Patch // nil if it was read from JSON
+	of *patch.Patch // nil if it was read from JSON
 }
 
 // A PatchedFile is a file as the patch leaves it.
@@ -47,7 +47,7 @@ type PatchLeft struct {
 // NewPatch returns the JSON form of a patch. As in a Finding, what cannot be seen
 // or is not UTF-8 is escaped, but for the texts of files and their diff: those
 // are as they will be in the files, less wrong UTF-8.
-func NewPatch(p *explain.Patch) *Patch {
+func NewPatch(p *patch.Patch) *Patch {
 	wire := &Patch{Diff: rules.Unified(p.Changes), Files: []PatchedFile{}, Fixed: []PatchFix{}, Left: []PatchLeft{}, Steps: []string{}, of: p}
 	for _, c := range p.Changes {
 		wire.Files = append(wire.Files, PatchedFile{File: UTF8(c.File.Name), New: c.File.Absent, Text: c.New})

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/rules"
 )
 
@@ -12,7 +13,7 @@ import (
 // those that are fixed the part of the changes that does it. All parts together,
 // each once, are the changes. What is fixed comes first, in the order of the parts;
 // a file that is new is whole part of one finding.
-func patchDiagnostics(p *explain.Patch) []Diagnostic {
+func patchDiagnostics(p *patch.Patch) []Diagnostic {
 	parts := patchParts(p)
 	type fixed struct {
 		first int
@@ -58,7 +59,7 @@ type patchPart struct {
 
 // patchParts cuts the changes of a patch into parts in the order of the new
 // texts.
-func patchParts(p *explain.Patch) []patchPart {
+func patchParts(p *patch.Patch) []patchPart {
 	var parts []patchPart
 	for _, c := range p.Changes {
 		own := changeParts(p, c)
@@ -74,7 +75,7 @@ func patchParts(p *explain.Patch) []patchPart {
 			}
 		}
 		if len(rest) == 0 {
-			rest = []int{max(slices.IndexFunc(p.Remedies, func(r explain.Remedy) bool { return r.File == c.File.Name }), 0)}
+			rest = []int{max(slices.IndexFunc(p.Remedies, func(r patch.Remedy) bool { return r.File == c.File.Name }), 0)}
 		}
 		for i := range own {
 			if len(own[i].remedies) == 0 {
@@ -87,7 +88,7 @@ func patchParts(p *explain.Patch) []patchPart {
 }
 
 // remediesOf returns the remedies that have a rule in a part.
-func remediesOf(p *explain.Patch, c rules.Change, part patchPart) (remedies []int) {
+func remediesOf(p *patch.Patch, c rules.Change, part patchPart) (remedies []int) {
 	for i, r := range p.Remedies {
 		if slices.ContainsFunc(r.Rules, func(at rules.Location) bool {
 			return at.File.Name == c.File.Name && at.Span.Start < part.to && part.from < at.Span.End
@@ -103,7 +104,7 @@ func remediesOf(p *explain.Patch, c rules.Change, part patchPart) (remedies []in
 
 // changeParts cuts one change. Lines that are inserted together are cut where a
 // rule of another finding begins.
-func changeParts(p *explain.Patch, c rules.Change) []patchPart {
+func changeParts(p *patch.Patch, c rules.Change) []patchPart {
 	var parts []patchPart
 	shift := 0 // of the new text against the old
 	for _, e := range c.LineEdits() {
@@ -125,7 +126,7 @@ func changeParts(p *explain.Patch, c rules.Change) []patchPart {
 
 // cuts returns where the text that is inserted at from up to to can be cut: at
 // the lines where rules begin, but never between two rules of one finding.
-func cuts(p *explain.Patch, c rules.Change, from, to int) (places []int) {
+func cuts(p *patch.Patch, c rules.Change, from, to int) (places []int) {
 	type span struct{ first, last int }
 	var joined []span
 	for _, r := range p.Remedies {

@@ -17,6 +17,7 @@ import (
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/library"
+	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 )
@@ -32,7 +33,7 @@ func fixture(t testing.TB, name string) string {
 
 // patchOf returns the patch for AppArmor records (bodies) in a profile, whose
 // file is named as given. All of them are of one container.
-func patchOf(t testing.TB, name, profile string, c container.Container, bodies ...string) *explain.Patch {
+func patchOf(t testing.TB, name, profile string, c container.Container, bodies ...string) *patch.Patch {
 	t.Helper()
 	t.Chdir(t.TempDir())
 	require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o700))
@@ -54,7 +55,7 @@ func patchOf(t testing.TB, name, profile string, c container.Container, bodies .
 	for _, f := range findings {
 		f.Container = c
 	}
-	return explainer.Patch(explainer.DiagnoseAll(findings))
+	return patch.Make(explainer, explainer.DiagnoseAll(findings))
 }
 
 // opened is the body of a refused open.
@@ -67,7 +68,7 @@ var webContainer = container.Container{
 }
 
 // withSeccomp adds a change of a seccomp profile, and a new one, to a patch.
-func withSeccomp(t testing.TB, p *explain.Patch, c container.Container) *explain.Patch {
+func withSeccomp(t testing.TB, p *patch.Patch, c container.Container) *patch.Patch {
 	old := rules.NewFile("seccomp/web.json", "{\n  \"defaultAction\": \"SCMP_ACT_ERRNO\",\n  \"syscalls\": [\n    {\"names\": [\"read\"], \"action\": \"SCMP_ACT_ALLOW\"}\n  ]\n}\n")
 	made := rules.NewFile("/var/lib/kubelet/seccomp/profiles/docker-db.json", "")
 	made.Absent = true
@@ -75,13 +76,13 @@ func withSeccomp(t testing.TB, p *explain.Patch, c container.Container) *explain
 		rules.Change{File: old, New: strings.Replace(old.Text, `"read"`, `"mkdir", "read"`, 1)},
 		rules.Change{File: made, New: fixture(t, "docker-db.json")})
 	p.Profiles = append(p.Profiles,
-		explain.Patched{Seccomp: true, File: old.Name, Containers: []container.Container{c}},
-		explain.Patched{Seccomp: true, File: made.Name, Derived: true})
+		patch.Patched{Seccomp: true, File: old.Name, Containers: []container.Container{c}},
+		patch.Patched{Seccomp: true, File: made.Name, Derived: true})
 	return p
 }
 
 // somePatch is a patch of everything that a resource can and cannot express.
-func somePatch(t testing.TB, c container.Container) *explain.Patch {
+func somePatch(t testing.TB, c container.Container) *patch.Patch {
 	return patchOf(t, "web.apparmor", fixture(t, "web.apparmor"), c, opened("web", "/etc/nginx/mime.types", "w"), opened("web", "/var/cache/nginx/x", "r"),
 		`operation="capable" profile="web" pid=7 comm="nginx" capability=21  capname="sys_admin"`)
 }
@@ -94,21 +95,21 @@ func TestPatchFormats(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		container container.Container
-		write     func(*bytes.Buffer, *explain.Patch) error
+		write     func(*bytes.Buffer, *patch.Patch) error
 	}{
-		{"patch.files.txt", pod, func(w *bytes.Buffer, p *explain.Patch) error { return NewPatch(p).WriteFiles(w) }},
-		{"patch.sarif.json", pod, func(w *bytes.Buffer, p *explain.Patch) error {
+		{"patch.files.txt", pod, func(w *bytes.Buffer, p *patch.Patch) error { return NewPatch(p).WriteFiles(w) }},
+		{"patch.sarif.json", pod, func(w *bytes.Buffer, p *patch.Patch) error {
 			return writeSARIF(w, &Report{Version: "v0", Patch: NewPatch(p)}, TextOptions{})
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			patch := withSeccomp(t, somePatch(t, c.container), c.container)
-			require.Len(t, patch.Remedies, 3)
-			for i := range patch.Remedies {
-				patch.Remedies[i].Fix.Proof = []string{"the changed policy parses", "nothing else is"}
+			p := withSeccomp(t, somePatch(t, c.container), c.container)
+			require.Len(t, p.Remedies, 3)
+			for i := range p.Remedies {
+				p.Remedies[i].Fix.Proof = []string{"the changed policy parses", "nothing else is"}
 			}
 			var out bytes.Buffer
-			require.NoError(t, c.write(&out, patch))
+			require.NoError(t, c.write(&out, p))
 			t.Chdir(dir)
 			golden(t, c.name, out.String())
 		})
@@ -116,24 +117,24 @@ func TestPatchFormats(t *testing.T) {
 }
 
 func TestOneFileAlone(t *testing.T) {
-	patch := patchOf(t, "web", "profile web {\r\n  /a r,\r\n}", webContainer, opened("web", "/b", "r"))
-	require.Len(t, patch.Changes, 1)
+	p := patchOf(t, "web", "profile web {\r\n  /a r,\r\n}", webContainer, opened("web", "/b", "r"))
+	require.Len(t, p.Changes, 1)
 	var out bytes.Buffer
-	require.NoError(t, NewPatch(patch).WriteFiles(&out))
-	assert.Equal(t, patch.Changes[0].New, out.String(), "nothing but its text")
+	require.NoError(t, NewPatch(p).WriteFiles(&out))
+	assert.Equal(t, p.Changes[0].New, out.String(), "nothing but its text")
 }
 
 // TestHostileSARIF writes patches of files with hostile names.
 func TestHostileSARIF(t *testing.T) {
 	for _, name := range append([]string{"a: b", " a ", "%x", "#c"}, hostileNames...) {
 		finding := poison(t)
-		patch := &explain.Patch{
+		p := &patch.Patch{
 			Changes:  []rules.Change{{File: rules.NewFile(name, "profile x {\n}\n"), New: "{}"}},
-			Remedies: []explain.Remedy{{Finding: &finding, Fix: finding.Fixes[0], File: name}},
-			Left:     []explain.Unfixed{{Finding: &finding, Reason: name}},
+			Remedies: []patch.Remedy{{Finding: &finding, Fix: finding.Fixes[0], File: name}},
+			Left:     []patch.Unfixed{{Finding: &finding, Reason: name}},
 		}
 		var out bytes.Buffer
-		require.NoError(t, writeSARIF(&out, &Report{Patch: NewPatch(patch)}, TextOptions{}))
+		require.NoError(t, writeSARIF(&out, &Report{Patch: NewPatch(p)}, TextOptions{}))
 		assertPrintable(t, out.String())
 		var log map[string]any
 		require.NoError(t, json.Unmarshal(out.Bytes(), &log))
@@ -165,11 +166,11 @@ func TestSARIFFixes(t *testing.T) {
 		if random.IntN(2) == 0 {
 			bodies = append(bodies, strings.Replace(opened("web", name(), "r"), "requested", `info="Failed name lookup - disconnected path" error=-13 requested`, 1))
 		}
-		patch := patchOf(t, "web", profile, webContainer, bodies...)
+		p := patchOf(t, "web", profile, webContainer, bodies...)
 		if random.IntN(2) == 0 {
-			withSeccomp(t, patch, webContainer)
+			withSeccomp(t, p, webContainer)
 		}
-		checkSARIFFixes(t, patch)
+		checkSARIFFixes(t, p)
 	}
 }
 
@@ -177,20 +178,20 @@ func TestSARIFFixes(t *testing.T) {
 func TestSARIFBytes(t *testing.T) {
 	f := rules.NewFile("f", "a\xff\nb\n")
 	finding := poison(t)
-	checkSARIFFixes(t, &explain.Patch{
+	checkSARIFFixes(t, &patch.Patch{
 		Changes:  []rules.Change{{File: f, New: "a\xff\n\xfe\nb\n"}},
-		Remedies: []explain.Remedy{{Finding: &finding, File: "f"}},
+		Remedies: []patch.Remedy{{Finding: &finding, File: "f"}},
 	})
 }
 
 // checkSARIFFixes writes a patch as SARIF and applies it.
-func checkSARIFFixes(t *testing.T, patch *explain.Patch) {
+func checkSARIFFixes(t *testing.T, p *patch.Patch) {
 	t.Helper()
 	var out bytes.Buffer
-	require.NoError(t, writeSARIF(&out, &Report{Patch: NewPatch(patch)}, TextOptions{}))
+	require.NoError(t, writeSARIF(&out, &Report{Patch: NewPatch(p)}, TextOptions{}))
 	var log sarifLog
 	require.NoError(t, json.Unmarshal(out.Bytes(), &log))
-	require.Len(t, log.Runs[0].Results, len(patch.Remedies)+len(patch.Left))
+	require.Len(t, log.Runs[0].Results, len(p.Remedies)+len(p.Left))
 	replacements := map[string][]sarifReplacement{}
 	for _, r := range log.Runs[0].Results {
 		for _, fix := range r.Fixes {
@@ -205,10 +206,10 @@ func checkSARIFFixes(t *testing.T, patch *explain.Patch) {
 			}
 		}
 	}
-	if len(patch.Remedies) == 0 {
+	if len(p.Remedies) == 0 {
 		return
 	}
-	for _, c := range patch.Changes {
+	for _, c := range p.Changes {
 		var edits []rules.Edit
 		for _, r := range replacements[fileURI(c.File.Name)] {
 			edits = append(edits, rules.Edit{At: rules.Location{File: c.File, Span: spanOf(c.File, r.DeletedRegion)}, New: contentOf(r)})

@@ -41,7 +41,7 @@ func sentenceOf(f *Finding) sentence {
 		verdict, what := seccompSentence(f)
 		return sentence{whoIs(f, false), verdict, what}
 	}
-	what := access(f.Denial)
+	what := tried(f.Denial)
 	if what == nil {
 		return unknownOperation(f)
 	}

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/silent"
 	"github.com/whydenied/whydenied/parser"
 )
 
@@ -71,7 +71,7 @@ func from(t parser.Transport) string {
 }
 
 // NewSilentPolicy returns a policy as plain data.
-func NewSilentPolicy(s explain.Silent) SilentPolicy {
+func NewSilentPolicy(s silent.Silent) SilentPolicy {
 	wire := SilentPolicy{Target: UTF8(s.Target.Name()), Kind: "apparmor", Name: UTF8(s.Target.Profile), Policy: UTF8(s.Policy), Why: UTF8(s.Why), Rules: []Rule{}}
 	if s.IsSeccomp {
 		wire.Kind, wire.Name = "seccomp", ""
@@ -90,7 +90,7 @@ func NewSilentPolicy(s explain.Silent) SilentPolicy {
 
 // NewUnexplained returns what failed for another reason as plain data.
 func NewUnexplained(a parser.Attempt) Unexplained {
-	return Unexplained{From: from(a.Origin.Transport), File: UTF8(a.Origin.File), Line: a.Origin.Line, Text: UTF8(a.Text), Why: UTF8(explain.OtherReasons(&a))}
+	return Unexplained{From: from(a.Origin.Transport), File: UTF8(a.Origin.File), Line: a.Origin.Line, Text: UTF8(a.Text), Why: UTF8(silent.OtherReasons(&a))}
 }
 
 // The numbers of rules that are shown with their source, and by a line.

@@ -60,6 +60,22 @@ func (p *Profile) Decide(req Request) Decision {
 	return d
 }
 
+// Grants reports whether the profile grants every one of the requests.
+func (p *Profile) Grants(requests ...Request) bool {
+	for _, req := range requests {
+		if d := p.Decide(req); d.Refused|d.Unmatched != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Naming returns the rules that allow anything on a file.
+func (p *Profile) Naming(file FileRequest) []Rule {
+	file.Perms, file.Target = FilePerms, ""
+	return p.Decide(file).Allow
+}
+
 // A vote is what one rule says to a request.
 type vote struct {
 	rule     Rule // nil for rules that apparmor_parser adds itself

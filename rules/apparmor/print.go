@@ -69,3 +69,25 @@ func QuotePath(name string) string {
 	}
 	return out.String()
 }
+
+// QuoteAround returns a path expression of a glob between two names that stand
+// for themselves.
+func QuoteAround(before, glob, after string) string {
+	quote := false
+	literal := func(name string) string {
+		if name == "" {
+			return ""
+		}
+		text := QuotePath(name)
+		if inner, ok := strings.CutPrefix(text, `"`); ok {
+			quote = true
+			return strings.TrimSuffix(inner, `"`)
+		}
+		return text
+	}
+	text := literal(before) + glob + literal(after)
+	if quote {
+		return `"` + text + `"`
+	}
+	return text
+}

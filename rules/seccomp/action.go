@@ -78,3 +78,7 @@ func (a Action) Permits() bool { return a == Allow || a == Log }
 // Silent reports whether an answer refuses a call and leaves no record of it, unless
 // the filter has the log flag: what Observe brings to light.
 func (a Action) Silent() bool { return a == Errno || a == Trap || a == Trace }
+
+// Unlogged reports whether an answer leaves no record without the log flag:
+// seccomp_log() in kernel/seccomp.c, Linux 6.18.
+func (a Action) Unlogged() bool { return a.Silent() || a == UserNotif }

@@ -176,3 +176,13 @@ func ParseArch(s string) (Arch, error) {
 	}
 	return 0, fmt.Errorf("unknown architecture %q: give a name such as x86_64 or aarch64, or the arch= value of a record such as c000003e", s)
 }
+
+// ArchName names the architecture of a call as programs are built for it, "x86_64" or
+// "x32".
+func (c Call) ArchName() string {
+	const x32 = 1 << 30 // __X32_SYSCALL_BIT, arch/x86/include/uapi/asm/unistd.h
+	if c.Arch == X86_64 && c.Syscall&x32 != 0 {
+		return "x32"
+	}
+	return c.Arch.String()
+}

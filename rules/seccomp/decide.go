@@ -1,6 +1,7 @@
 package seccomp
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -41,6 +42,17 @@ type Outcome struct {
 	// When is the condition under which this is the answer, in the words of
 	// the profile: "a0 != 40", "CAP_SYS_ADMIN held"; "" for none.
 	When string
+}
+
+// String returns the answer as "errno 1 (EPERM)" or "kill_process".
+func (o Outcome) String() string {
+	switch o.Action {
+	case Errno:
+		return fmt.Sprintf("errno %d (%s)", o.Errno, ErrnoName(o.Errno))
+	case Trace:
+		return "trace (ENOSYS without a tracer)"
+	}
+	return o.Action.String()
 }
 
 // A Dropped is an entry that names the call but is not in force.

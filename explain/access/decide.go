@@ -1,0 +1,85 @@
+package access
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules/apparmor"
+)
+
+// A Verdict is what AppArmor policy says to the access of a record.
+type Verdict struct {
+	Label    string            // the profile, hat or stack as the record names it
+	Profile  *apparmor.Profile // the one that decides; nil if no source is known
+	Request  apparmor.Request  // nil if Err is not
+	Decision apparmor.Decision // of Profile to Request; zero if either is nil
+	Err      error             // why rules do not decide on it
+
+	Reason Reason // the kernel's own, beside which what the rules grant does not count
+	// Refused and Granted say why it is refused or granted though the rules may answer
+	// otherwise, one clause; both are "" if the rules decide.
+	Refused, Granted string
+}
+
+// Decide asks the profiles of a record, which find finds by name or returns nil: each
+// profile of a stack a//&b must allow the access, and the one that refuses it decides.
+func Decide(d *parser.Denial, find func(name string) *apparmor.Profile) Verdict {
+	v := Verdict{Label: cmp.Or(d.AppArmor.Profile, d.Subject.Label), Reason: ReasonOf(d.AppArmor)}
+	v.Request, v.Err = Request(d)
+	if v.Err != nil {
+		v.Request = nil
+	}
+	for name := range strings.SplitSeq(v.Label, "//&") {
+		profile := find(name)
+		if profile == nil {
+			continue
+		}
+		v.Profile = profile
+		if v.Err != nil {
+			break
+		}
+		if v.Decision = profile.Decide(v.Request); v.Decision.Refused|v.Decision.Unmatched != 0 {
+			break
+		}
+	}
+	v.overrule(d)
+	return v
+}
+
+// overrule sets what decides in place of the rules.
+func (v *Verdict) overrule(d *parser.Denial) {
+	a := d.AppArmor
+	if v.Profile == nil {
+		if v.Reason == NotLoaded && v.Label == "unconfined" { // what is to be entered, no rule decides
+			v.Refused = v.Reason.Why(a)
+		}
+		return
+	}
+	leads := extra(d, leadsTo)
+	switch exec, flag := v.Decision.Exec, v.Reason.Flag(); {
+	case flag != "" && v.Profile.HasFlag(flag):
+		v.Granted = fmt.Sprintf("the record is of a profile without the flag %s, which this one has", flag)
+	case v.Reason != NoReason:
+		v.Refused = v.Reason.Why(a)
+	case LearnsAttributes(a):
+		v.Granted = AttributesAnyway
+	case leads != "" && exec != nil && exec.Profile != "" && exec.Profile != leads:
+		v.Refused = fmt.Sprintf("the execution is granted, but leads to %s, not to %s", exec.Profile, leads)
+	}
+}
+
+// Learning is in the name of a profile that the kernel makes for a program which is
+// executed in complain mode without a rule.
+const Learning = "//null-"
+
+// LearnsAttributes reports whether a record is of attributes that were read by a
+// program which has no rules yet. Each profile with rules allows that:
+// compute_fperms_allow() in security/apparmor/policy_compat.c, Linux 6.12.
+func LearnsAttributes(a *parser.AppArmor) bool {
+	return a.Operation == "getattr" && strings.Contains(a.Profile, Learning)
+}
+
+// AttributesAnyway is why what LearnsAttributes reports would be granted.
+const AttributesAnyway = "every profile with rules lets the attributes of a file be read, and the one that the kernel made to learn has none"

@@ -1,0 +1,168 @@
+package fix
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
+)
+
+// denyFixes proposes to narrow the deny rules that refuse the access so that
+// they leave it out, and then to drop it from all that they name. Where no rule
+// allows the access either, a rule for it is added.
+func (p *Proposer) denyFixes(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision) (fixes []rules.Fix, notes []string) {
+	perms := d.Refused
+	if _, isFile := req.(apparmor.FileRequest); isFile && perms&apparmor.Exec != 0 {
+		perms |= apparmor.Read | apparmor.Mmap // without which a program cannot run
+	}
+	narrow := &rules.Fix{Message: "make the deny rule leave out this alone"}
+	wide := rules.Fix{Message: "take this out of the deny rule"}
+	written := map[string]bool{}
+	for _, r := range d.Deny {
+		if r.Head().Shared {
+			return p.inlineFixes(profile, req, r)
+		}
+		narrowed, ok := profile.NarrowDeny(r, req, perms)
+		if !ok {
+			narrow = nil
+		}
+		if narrow != nil {
+			unrepeated(narrowed.Edits, written)
+			narrow.Edits = append(narrow.Edits, narrowed.Edits...)
+			narrow.Rule = strings.TrimPrefix(narrow.Rule+"\n"+narrowed.Text, "\n")
+			if narrowed.Note != "" {
+				notes = append(notes, narrowed.Note)
+			}
+		}
+		edits, text, ok := dropPerms(r, perms)
+		if !ok {
+			return nil, nil
+		}
+		wide.Edits, wide.Rule = append(wide.Edits, edits...), strings.TrimPrefix(wide.Rule+"\n"+text, "\n")
+	}
+	if narrow != nil && narrow.Rule == "" {
+		narrow.Message = "remove the deny rule (it names nothing else)"
+	}
+	if narrow != nil {
+		fixes = append(fixes, p.allowToo(*narrow, profile, req))
+	}
+	if narrow == nil || !slices.Equal(narrow.Edits, wide.Edits) {
+		fixes = append(fixes, p.allowToo(wide, profile, req))
+	}
+	return fixes, notes
+}
+
+// unrepeated takes out of edits the rules that others have written already, as two
+// deny rules that overlap leave much the same.
+func unrepeated(edits []rules.Edit, written map[string]bool) {
+	for i := range edits {
+		var kept []string
+		for line := range strings.SplitSeq(edits[i].New, "\n") {
+			rule := strings.TrimSpace(line)
+			if !written[rule] || rule == "" {
+				kept = append(kept, line)
+				written[rule] = true
+			}
+		}
+		if len(kept) > 0 {
+			edits[i].New = strings.TrimLeft(strings.Join(kept, "\n"), " \t")
+		}
+	}
+}
+
+// inlineFixes proposes what is to be done about a deny rule that other profiles
+// share, and that no rule of this one outweighs: instead of the include, the
+// profile gets a copy of what it includes, in which the rule is changed.
+func (p *Proposer) inlineFixes(profile *apparmor.Profile, req apparmor.Request, denying apparmor.Rule) (fixes []rules.Fix, notes []string) {
+	const most = 8 // includes that are copied, one in another
+	include := denying.Head().Via[0]
+	copied := profile
+	for range most {
+		d := copied.Decide(req)
+		i := slices.IndexFunc(d.Deny, func(r apparmor.Rule) bool { return r.Head().Shared })
+		if i < 0 {
+			fixes, notes = p.denyFixes(copied, req, d)
+			break
+		}
+		edit, ok := copied.Inline(d.Deny[i])
+		if !ok {
+			break
+		}
+		if copied = p.Library.Edited([]rules.Edit{edit}, copied); copied == nil {
+			break
+		}
+	}
+	kept := fixes[:0]
+	for _, fix := range fixes {
+		if edits, ok := sinceEdits(profile.Policy, fix.Edits); ok {
+			fix.Edits = edits
+			fix.Message = "copy " + denying.Location().File.Name + " into this profile instead of the include, and " + fix.Message
+			kept = append(kept, fix)
+		}
+	}
+	note := "The deny rule comes from %s, which other profiles share, and no rule of this profile can outweigh it: leave out the include at %s and copy what is needed of it."
+	if len(kept) > 0 {
+		note = "The deny rule comes from %s, which other profiles share, and no rule of this profile can outweigh it: the fix puts a copy in place of the include at %s, which later versions of that file do not change."
+	}
+	return kept, append(notes, fmt.Sprintf(note, denying.Location().File.Name, include))
+}
+
+// sinceEdits turns edits of a later version of a policy into edits of the policy
+// itself, one for each file. It reports false if a file is not of the policy.
+func sinceEdits(policy *apparmor.Policy, later []rules.Edit) (edits []rules.Edit, ok bool) {
+	changes, err := rules.Apply(later)
+	for _, c := range changes {
+		i := slices.IndexFunc(policy.Files, func(f *rules.File) bool { return f.Name == c.File.Name })
+		if i < 0 {
+			return nil, false
+		}
+		file := policy.Files[i]
+		lines := rules.Change{File: file, New: c.New}.LineEdits()
+		if len(lines) == 0 {
+			continue
+		}
+		span := rules.Span{Start: lines[0].At.Span.Start, End: lines[len(lines)-1].At.Span.End}
+		edits = append(edits, rules.Edit{At: rules.Location{File: file, Span: span}, New: c.New[span.Start : len(c.New)-len(file.Text)+span.End]})
+	}
+	return edits, err == nil && len(edits) > 0
+}
+
+// dropPerms takes permissions out of a deny rule for files, or the whole rule out
+// of the file.
+func dropPerms(r apparmor.Rule, perms apparmor.Perms) ([]rules.Edit, string, bool) {
+	if file, ok := r.(*apparmor.FileRule); ok && file.Path != nil && file.Perms&^perms != 0 {
+		return file.SetPerms(file.WithoutPerms(perms))
+	}
+	edit, ok := apparmor.RemoveRule(r)
+	return []rules.Edit{edit}, "", ok
+}
+
+// allowToo adds to a fix of deny rules a rule that allows the access, if
+// without the deny nothing does.
+func (p *Proposer) allowToo(fix rules.Fix, profile *apparmor.Profile, req apparmor.Request) rules.Fix {
+	edited := p.Library.Edited(fix.Edits, profile)
+	if edited == nil {
+		return fix
+	}
+	d := edited.Decide(req)
+	if d.Unmatched == 0 {
+		return fix
+	}
+	rule := apparmor.RuleFor(req, inherit)
+	if file, ok := req.(apparmor.FileRequest); ok {
+		file.Perms = d.Unmatched
+		rule = fileRule(profile, file, inherit)
+		if file.Owner {
+			rule = "owner " + rule
+		}
+	}
+	if !apparmor.IsRule(rule) {
+		return rules.Fix{}
+	}
+	fix.Edits = append(fix.Edits, profile.Insert(rule))
+	fix.Message += " and allow it"
+	fix.Rule = strings.TrimPrefix(fix.Rule+"\n"+rule, "\n")
+	return fix
+}

@@ -1,0 +1,27 @@
+// Package fix proposes changes of policy that allow what was refused, proves what each
+// of them gives, and says how dangerous that is.
+package fix
+
+import (
+	"github.com/whydenied/whydenied/explain/library"
+	"github.com/whydenied/whydenied/rules"
+)
+
+// A Proposer proposes fixes for the policies of a library. It keeps what it has
+// proved, and serves one goroutine at a time.
+type Proposer struct {
+	Library *library.Library
+	// Compile, if it is set, starts to compile the text of a policy file with
+	// apparmor_parser, with the text of some included files in place of theirs, by
+	// name. wait returns why it is refused, or nil. wait itself is nil where that
+	// cannot be told.
+	Compile func(name, text string, included map[string]string) (wait func() error)
+
+	proved      map[string]Remedies    // by profile and access
+	provedCalls map[string][]rules.Fix // by seccomp profile and call
+}
+
+// New returns a proposer.
+func New(l *library.Library) *Proposer {
+	return &Proposer{Library: l, proved: map[string]Remedies{}, provedCalls: map[string][]rules.Fix{}}
+}

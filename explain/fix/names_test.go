@@ -1,0 +1,20 @@
+package fix
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// TestChosenNames holds that names which programs choose for files of their own stand
+// for themselves, also where they are made as temporary files are.
+func TestChosenNames(t *testing.T) {
+	for _, name := range []string{
+		"state", "lock", "app.pid", "p.db", "data.db-journal", "cookies.sqlite-wal", "id_rsa", "known_hosts.old", "config.json.tmp",
+		"cache-v2", "index.lock", ".lock", "session.lock", "mysql.sock.lock", ".foo.swp", "machine-id", "hosts.new", "ibdata1",
+		"ib_logfile0", "authorized_keys", "backup2", "log.1", "README.md", "ttyS0", "PostgreSQL", "shm_open_test",
+		"app-lock", "node_modules", "SingletonLock", "sem.mysem", "my-App.conf", "aquota.user",
+	} {
+		assert.Equal(t, Names{}, NamesOf("/srv/"+name, Caller{Temporary: true}, nil), name)
+	}
+}

@@ -1,0 +1,348 @@
+package fix
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/whydenied/whydenied/explain/library"
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
+)
+
+// Remedies are the proved fixes of an access, narrowest first.
+type Remedies struct {
+	Fixes []rules.Fix
+	Notes []string // what the reader should know of them
+	Quiet string   // the rule that keeps the access refused and out of the log; "" if there is none
+}
+
+// Access returns the remedies of an access that a profile refuses. They are proved
+// once, however many programs and containers were refused it.
+func (p *Proposer) Access(profile *apparmor.Profile, req apparmor.Request, c Caller) Remedies {
+	d := profile.Decide(req)
+	key := fmt.Sprintf("%p %#v", profile, req)
+	if file, ok := req.(apparmor.FileRequest); ok && (c.Temporary || strings.Contains(file.Path, strconv.Itoa(c.PID)) || strings.Contains(file.Path, strconv.Itoa(c.PPID))) {
+		key = fmt.Sprint(key, c) // which its names depend on
+	}
+	if r, ok := p.proved[key]; ok {
+		return r
+	}
+	var r Remedies
+	var candidates []rules.Fix
+	candidates, r.Notes = p.Candidates(profile, req, d, c)
+	for _, candidate := range candidates {
+		if p.prove(&candidate, profile, req) {
+			r.Fixes = append(r.Fixes, candidate)
+		}
+	}
+	if d.Refused == 0 {
+		r.Quiet = p.quietRule(profile, req)
+	}
+	p.proved[key] = r
+	return r
+}
+
+// quietRule returns the deny rule that keeps the access refused and unlogged,
+// or "" if there is none. As deny beats allow, nothing of the profile matters
+// but the flag by which everything is logged.
+func (p *Proposer) quietRule(profile *apparmor.Profile, req apparmor.Request) string {
+	if profile.HasFlag("audit") {
+		return ""
+	}
+	rule := "deny " + apparmor.RuleFor(withoutExecMode(req), apparmor.Transition{})
+	if file, ok := req.(apparmor.FileRequest); ok {
+		if names := NamesOf(file.Path, Caller{}, nil); names.Only {
+			rule = strings.Replace(rule, apparmor.QuotePath(file.Path), names.Glob, 1)
+		}
+	}
+	policy, diagnostics := p.Library.Loader.Load(rules.NewFile("deny", "profile p {\n  "+rule+"\n}\n"))
+	denying := policy.Profile("p")
+	if denying == nil || len(rules.Errors(diagnostics)) > 0 {
+		return ""
+	}
+	if d := denying.Decide(req); !d.Quiet {
+		return ""
+	}
+	return rule
+}
+
+// withoutExecMode is the request as a deny rule covers it: link rules name both
+// paths, deny rules the new one.
+func withoutExecMode(req apparmor.Request) apparmor.Request {
+	if file, ok := req.(apparmor.FileRequest); ok {
+		file.Target = ""
+		return file
+	}
+	return req
+}
+
+// Candidates returns fixes that have yet to be proved, narrowest first, and what
+// the reader should know where there is none.
+func (p *Proposer) Candidates(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision, c Caller) (fixes []rules.Fix, notes []string) {
+	if d.Refused != 0 {
+		return p.denyFixes(profile, req, d)
+	}
+	switch r := req.(type) {
+	case apparmor.RlimitRequest:
+		return rlimitFixes(profile, r), nil
+	case apparmor.FileRequest:
+		r.Perms = d.Unmatched
+		return p.fileFixes(profile, r, c), nil
+	case apparmor.ChangeProfileRequest:
+		if r.Target == "unconfined" {
+			return nil, []string{"No fix is proposed that leads to unconfined. Let the process change to a profile of its own instead."}
+		}
+	}
+	own := Insert(profile, apparmor.RuleFor(req, apparmor.Transition{}), "add a rule for "+subjectOf(req)+" alone")
+	return append([]rules.Fix{own}, p.abstractionFixes(profile, req)...), nil
+}
+
+// subjectOf names what a rule for a request would be about.
+func subjectOf(req apparmor.Request) string {
+	switch req.(type) {
+	case apparmor.CapabilityRequest:
+		return "this capability"
+	case apparmor.NetworkRequest, apparmor.UnixRequest:
+		return "sockets of this kind"
+	case apparmor.MountRequest, apparmor.PivotRootRequest:
+		return "this mount operation"
+	case apparmor.SignalRequest:
+		return "this signal and peer"
+	case apparmor.PtraceRequest:
+		return "this peer"
+	case apparmor.ChangeProfileRequest:
+		return "this change of profile"
+	}
+	return "this access"
+}
+
+// fileFixes proposes to grant missing file permissions: on the rule that names
+// exactly this path or, where the next run has another, its kind, else by a rule for
+// it alone, else by one for names of its kind, on a rule that names it among others,
+// or by an abstraction.
+func (p *Proposer) fileFixes(profile *apparmor.Profile, file apparmor.FileRequest, c Caller) []rules.Fix {
+	names := pathNames(profile, file, c)
+	var wider []rules.Fix
+	ours := file
+	ours.Owner = true // owner rules name it, too
+	for _, r := range profile.Naming(ours) {
+		rule, ok := r.(*apparmor.FileRule)
+		if !ok || rule.Path == nil {
+			continue
+		}
+		_, literal := rule.Path.Literal()
+		fix, ok := permsFix(profile, rule, file.Perms)
+		if rule.Owner && !file.Owner {
+			fix, ok = ownerFix(profile, rule, file.Perms)
+			ok = ok && literal
+		}
+		if !ok {
+			continue
+		}
+		if literal || (names.Only || names.First) && rule.Owner == file.Owner && rule.Path.Source == strings.Trim(names.Glob, `"`) {
+			return append([]rules.Fix{fix}, execFixes(profile, file)...)
+		}
+		wider = append(wider, fix)
+	}
+	own, alike := pathFixes(profile, file, names)
+	return slices.Concat(own, execFixes(profile, file), alike, wider, p.abstractionFixes(profile, file))
+}
+
+// pathFixes proposes rules for a path, and for names of its kind. Where the next
+// run is sure to have another name, only or first those.
+func pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, names Names) (own, alike []rules.Fix) {
+	target := apparmor.QuotePath(file.Target)
+	if names := pathNames(profile, apparmor.FileRequest{Path: file.Target, Perms: apparmor.Link}, Caller{}); file.Target != "" && names.First {
+		target = names.Glob
+	}
+	add := func(fixes []rules.Fix, glob, message string) []rules.Fix {
+		rule := strings.Replace(fileRule(profile, file, inherit), apparmor.QuotePath(file.Path), glob, 1)
+		if strings.HasPrefix(rule, "link ") {
+			return append(fixes, linkFixes(profile, glob+" -> "+target+",", file.Owner, message)...)
+		}
+		if file.Owner {
+			fixes = append(fixes, Insert(profile, "owner "+rule, message+", for the owner of the file"))
+		}
+		return append(fixes, Insert(profile, rule, message))
+	}
+	what := "add a rule"
+	if file.Perms&apparmor.Exec != 0 {
+		what = "let it run under this profile (ix): add a rule"
+	}
+	switch {
+	case names.Glob == "":
+		return add(nil, spell(profile, file.Path), what+" for this path alone"), nil
+	case names.Only:
+		return add(nil, names.Glob, what+" for this path of any process"), nil
+	case names.First:
+		own = add(nil, names.Glob, what+" for names like this, as it holds "+names.Why)
+		return add(own, spell(profile, file.Path), what+" for this path alone"), nil
+	}
+	return add(nil, spell(profile, file.Path), what+" for this path alone"),
+		add(nil, names.Glob, what+" for names like this, as it holds "+names.Why)
+}
+
+// pathNames are those of a path for which a profile is to have a rule.
+func pathNames(profile *apparmor.Profile, file apparmor.FileRequest, c Caller) Names {
+	names := NamesOf(file.Path, c, profile.Policy.Variables)
+	if made := madeNames(profile, file.Path); !names.Only && made.Glob != "" {
+		return made
+	}
+	if !names.Only && !names.First {
+		names = cmp.Or(replacementNames(profile, file.Path), names)
+	}
+	if names.First && names.made && !makes(profile, file) {
+		names.First = false
+	}
+	return names
+}
+
+// makes reports whether a program makes or changes a file: it asks for that, or
+// is allowed it already.
+func makes(profile *apparmor.Profile, file apparmor.FileRequest) bool {
+	changes := apparmor.Write | apparmor.Append
+	if file.Perms&changes != 0 {
+		return true
+	}
+	file.Perms, file.Target = changes, ""
+	return profile.Decide(file).Granted&changes != 0
+}
+
+// linkFixes proposes a rule for one pair of names: first with subset, by which the
+// new name may grant nothing that the target does not.
+func linkFixes(profile *apparmor.Profile, pair string, owner bool, message string) (fixes []rules.Fix) {
+	for _, rule := range []string{"link subset " + pair, "link " + pair} {
+		if owner {
+			fixes = append(fixes, Insert(profile, "owner "+rule, message+", for the owner of the file"))
+		}
+		fixes = append(fixes, Insert(profile, rule, message))
+	}
+	return fixes
+}
+
+// inherit is ix: the program stays in the profile.
+var inherit = apparmor.Transition{Mode: apparmor.Inherit}
+
+// fileRule returns the narrowest rule for missing file permissions. A program
+// that is executed must be readable where it keeps the profile; but for one in
+// memory, which attach_disconnected shows as /, that would be the root directory.
+func fileRule(profile *apparmor.Profile, file apparmor.FileRequest, exec apparmor.Transition) string {
+	if file.Perms&apparmor.Exec != 0 && exec.Mode == apparmor.Inherit && file.Path != "/" {
+		read := file
+		read.Perms = apparmor.Read
+		if profile.Decide(read).Unmatched != 0 {
+			file.Perms |= apparmor.Read
+		}
+	}
+	return apparmor.RuleFor(file, exec)
+}
+
+// execFixes proposes to execute a program under a profile of its own, where the
+// policy has one: a child of this profile, or one that attaches to the program.
+func execFixes(profile *apparmor.Profile, file apparmor.FileRequest) []rules.Fix {
+	if file.Perms != apparmor.Exec {
+		return nil
+	}
+	var fixes []rules.Fix
+	for _, other := range profile.Policy.Profiles {
+		if other.Hat || other == profile || other.Attachment == nil || !other.Attachment.Match(file.Path) {
+			continue
+		}
+		switch other.Parent {
+		case profile:
+			fixes = append(fixes, Insert(profile, fileRule(profile, file, apparmor.Transition{Mode: apparmor.ToChild}), "run it under the child profile that is there for it (Cx): "+other.Name))
+		case nil:
+			fixes = append(fixes, Insert(profile, fileRule(profile, file, apparmor.Transition{Mode: apparmor.ToProfile}), "run it under a profile of its own (Px): "+other.Name+", which must be loaded"))
+		}
+	}
+	return fixes
+}
+
+// permsFix proposes to add permissions to a rule where it stands. A profile with
+// a local/ include keeps its own text, and gets a rule there.
+func permsFix(profile *apparmor.Profile, rule *apparmor.FileRule, perms apparmor.Perms) (rules.Fix, bool) {
+	if local := profile.Local(); local != nil && rule.At.File != local {
+		return rules.Fix{}, false
+	}
+	if perms&apparmor.Exec != 0 {
+		if perms != apparmor.Exec {
+			return rules.Fix{}, false
+		}
+		edit, text, ok := rule.SetExec(inherit)
+		return rules.Fix{Message: "add ix to this rule", Rule: text, Edits: []rules.Edit{edit}}, ok
+	}
+	edit, text, ok := rule.AddPerms(perms)
+	return rules.Fix{Message: fmt.Sprintf("add %s to this rule", perms), Rule: text, Edits: []rules.Edit{edit}}, ok
+}
+
+// ownerFix proposes to have a rule grant what it does whoever owns the file, where
+// that is all that is missing.
+func ownerFix(profile *apparmor.Profile, rule *apparmor.FileRule, perms apparmor.Perms) (rules.Fix, bool) {
+	if local := profile.Local(); rule.Perms != perms || perms&apparmor.Exec != 0 || local != nil && rule.At.File != local {
+		return rules.Fix{}, false
+	}
+	edit, text, ok := rule.DropOwner()
+	return rules.Fix{Message: "take owner out of this rule", Rule: text, Edits: []rules.Edit{edit}}, ok
+}
+
+// Insert proposes a new rule. A text that is not one rule, as a name in it was
+// made to end the rule early, makes a fix without edits, which proves nothing.
+func Insert(profile *apparmor.Profile, rule, message string) rules.Fix {
+	if !apparmor.IsRule(rule) {
+		return rules.Fix{}
+	}
+	return rules.Fix{Message: message, Rule: rule, Edits: []rules.Edit{profile.Insert(rule)}}
+}
+
+// rlimitFixes proposes to raise the limit that the profile sets, or to set it.
+func rlimitFixes(profile *apparmor.Profile, r apparmor.RlimitRequest) []rules.Fix {
+	text := apparmor.RuleFor(r, apparmor.Transition{})
+	for _, rule := range profile.Rules {
+		limit, ok := rule.(*apparmor.RlimitRule)
+		if ok && limit.Name == r.Name && !limit.Shared {
+			return []rules.Fix{{Message: "raise the limit to what was asked for", Rule: text, Edits: []rules.Edit{{At: limit.At, New: text}}}}
+		}
+	}
+	return []rules.Fix{Insert(profile, text, "set the limit to what was asked for")}
+}
+
+// abstractionFixes proposes to include the smallest abstraction that grants the
+// request, if the system has one. What else that grants, Grants says.
+func (p *Proposer) abstractionFixes(profile *apparmor.Profile, req apparmor.Request) []rules.Fix {
+	var best *library.Abstraction
+	for _, a := range p.Library.Abstractions() {
+		if d := a.Profile.Decide(req); d.Refused|d.Unmatched == 0 && (best == nil || len(a.Profile.Rules) < len(best.Profile.Rules)) {
+			best = &a
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	include := "include <abstractions/" + best.Name + ">"
+	return []rules.Fix{Insert(profile, include, fmt.Sprintf("include the abstraction %s, %d rules for that purpose", best.Name, len(best.Profile.Rules)))}
+}
+
+// NamedAlone reports whether a rule of the profile names this file and no other.
+func NamedAlone(profile *apparmor.Profile, file apparmor.FileRequest) bool {
+	return slices.ContainsFunc(profile.Naming(file), func(r apparmor.Rule) bool {
+		rule, ok := r.(*apparmor.FileRule)
+		if !ok {
+			return false
+		}
+		_, literal := rule.Path.Literal()
+		return literal
+	})
+}
+
+// Glob proposes one rule for several names of files that were refused alike: glob
+// stands for all of them, and why says what they have in common.
+func Glob(profile *apparmor.Profile, file apparmor.FileRequest, glob, why string) rules.Fix {
+	rule := strings.Replace(apparmor.RuleFor(file, inherit), apparmor.QuotePath(file.Path), glob, 1)
+	if file.Owner {
+		rule = "owner " + rule
+	}
+	return Insert(profile, rule, "add a rule for "+why)
+}

@@ -1,0 +1,291 @@
+package fix
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
+)
+
+// This file is the one table of what is dangerous to grant to a container. A
+// high risk makes a finding say "investigate first" above any diff: such a
+// denial is more often the policy doing its work than a fault in it.
+
+// A Danger is a risk with its reason, "it reboots the host".
+type Danger struct {
+	Risk   rules.Risk
+	Reason string
+}
+
+// pathDangers lists paths by AppArmor glob; the first that matches with one of
+// the permissions counts.
+var pathDangers = []struct {
+	glob  string
+	perms apparmor.Perms
+	Danger
+}{
+	{"/proc/sysrq-trigger", apparmor.Write, Danger{rules.High, "writing it can reboot or crash the host"}},
+	{"/proc/sys/kernel/{core_pattern,modprobe,hotplug,poweroff_cmd}", apparmor.Write, Danger{rules.High, "it names a program that the host's kernel runs as root: a known way out of a container"}},
+	{"/proc/sys/**", apparmor.Write, Danger{rules.High, "it changes settings of the host's kernel"}},
+	{"/proc/{kcore,kmem,mem}", apparmor.Read | apparmor.Write, Danger{rules.High, "it is the memory of the host's kernel"}},
+	{"/proc/{kallsyms,kmsg,sched_debug,timer_list,keys}", apparmor.Read, Danger{rules.Medium, "it tells of the host's kernel and of other containers"}},
+	{"/proc/*/{mem,attr/**}", apparmor.Write, Danger{rules.High, "it changes the memory or the confinement of a process"}},
+	{"/proc/**", apparmor.Write, Danger{rules.Medium, "files below /proc steer the kernel and other processes"}},
+	{"/sys/kernel/security/**", apparmor.Write, Danger{rules.High, "it changes the host's security policy"}},
+	{"/sys/fs/cgroup/**", apparmor.Write, Danger{rules.High, "control groups reach beyond the container; release_agent is a known way out"}},
+	{"/sys/**", apparmor.Write, Danger{rules.High, "it changes the host's kernel and devices"}},
+	{"/{,var/}run/{docker,containerd/containerd,podman/podman,crio/crio}.sock", apparmor.Read | apparmor.Write, Danger{rules.High, "whoever can talk to the runtime's socket is root on the host"}},
+	{"/dev/{mem,kmem,port,kmsg,nvram}", apparmor.Read | apparmor.Write, Danger{rules.High, "it is the memory or the console of the host"}},
+	{"/dev/{sd,vd,xvd,nvme,hd,loop,dm-,mapper/}**", apparmor.Read | apparmor.Write, Danger{rules.High, "it is a disk of the host, below every file permission"}},
+	{"/{boot,lib/modules,usr/lib/modules}/**", apparmor.Write, Danger{rules.High, "what lies there runs as the kernel"}},
+	{"/etc/{shadow,gshadow}{,-}", apparmor.Read | apparmor.Write, Danger{rules.High, "it holds password hashes"}},
+	{"/etc/{passwd,group,sudoers,sudoers.d/**,ld.so.preload,crontab,cron*/**}", apparmor.Write, Danger{rules.High, "it decides who is root and what root runs"}},
+	{"/{root,home/*}/.ssh/**", apparmor.Read | apparmor.Write, Danger{rules.High, "it holds keys to other machines"}},
+	{"/{,var/}run/secrets/**", apparmor.Read, Danger{rules.Medium, "it holds the container's credentials"}},
+	{"/{,usr/}{bin,sbin,lib,lib64}/**", apparmor.Write, Danger{rules.Medium, "programs and libraries that can be rewritten outlive an intrusion"}},
+}
+
+// execDangers are programs that an intruder wants; the container may need them
+// all the same.
+var execDangers = []struct {
+	glob string
+	Danger
+}{
+	{"/{,usr/}bin/{sh,bash,dash,ash,zsh,busybox}", Danger{rules.Medium, "a shell is what an intruder runs first"}},
+	{"/{,usr/}{,s}bin/{mount,umount,nsenter,unshare,insmod,modprobe,kexec,setcap,chroot}", Danger{rules.High, "it changes namespaces, mounts or the kernel"}},
+	{"/{,usr/}{,s}bin/{apt,apt-get,dpkg,apk,yum,dnf,rpm,pip,curl,wget,nc,ncat,socat,gdb,strace}", Danger{rules.Medium, "it fetches or installs programs, or opens others"}},
+}
+
+// capDangers lists capabilities that are more than low; the words follow
+// capabilities(7).
+var capDangers = map[string]Danger{
+	"sys_admin":       {rules.High, "it is close to root on the host: mounts, namespaces, devices"},
+	"sys_module":      {rules.High, "it loads code into the host's kernel"},
+	"sys_rawio":       {rules.High, "it reaches the host's memory and devices"},
+	"sys_ptrace":      {rules.High, "it reads and changes other processes"},
+	"sys_boot":        {rules.High, "it reboots the host or loads another kernel"},
+	"sys_time":        {rules.High, "it sets the host's clock"},
+	"bpf":             {rules.High, "it loads programs into the host's kernel"},
+	"perfmon":         {rules.High, "it observes the host's kernel and other containers"},
+	"mac_admin":       {rules.High, "it changes the host's security policy"},
+	"mac_override":    {rules.High, "it overrides the host's security policy"},
+	"dac_read_search": {rules.High, "with open_by_handle_at(2) it reads every file of the host"},
+	"audit_control":   {rules.High, "it silences the host's audit log"},
+	"net_admin":       {rules.Medium, "it changes interfaces, routes and firewalls"},
+	"net_raw":         {rules.Medium, "it forges packets"},
+	"dac_override":    {rules.Medium, "it ignores file permissions"},
+	"mknod":           {rules.Medium, "it makes device nodes"},
+	"setpcap":         {rules.Medium, "it passes capabilities on"},
+	"setfcap":         {rules.Medium, "it gives programs capabilities"},
+	"sys_nice":        {rules.Medium, "it takes processor time from other containers"},
+	"sys_resource":    {rules.Medium, "it ignores limits"},
+	"syslog":          {rules.Medium, "it reads the host's kernel log"},
+	"ipc_lock":        {rules.Medium, "it locks memory beyond limits"},
+	"checkpoint_restore": {rules.Medium,
+		"it chooses process IDs and reads other processes' state"},
+}
+
+// syscallDangers lists system calls that are more than low.
+var syscallDangers = map[string]Danger{}
+
+func init() {
+	for _, d := range []struct {
+		names string
+		Danger
+	}{
+		{"mount umount umount2 pivot_root move_mount open_tree fsopen fsconfig fsmount fspick mount_setattr",
+			Danger{rules.High, "it changes what the container sees as its file system, and beyond it"}},
+		{"unshare setns", Danger{rules.High, "it enters or makes namespaces, where much of the kernel becomes reachable"}},
+		{"ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd process_madvise",
+			Danger{rules.High, "it reads and changes other processes"}},
+		{"bpf perf_event_open userfaultfd lookup_dcookie", Danger{rules.High, "it is a broad way into the kernel, and often attacked"}},
+		{"init_module finit_module delete_module create_module query_module kexec_load kexec_file_load",
+			Danger{rules.High, "it replaces or extends the host's kernel"}},
+		{"open_by_handle_at name_to_handle_at", Danger{rules.High, "it reaches files of the host past every path"}},
+		{"add_key request_key keyctl", Danger{rules.High, "the kernel's keyrings are shared with the host"}},
+		{"reboot swapon swapoff acct quotactl settimeofday clock_settime clock_adjtime adjtimex stime sethostname setdomainname",
+			Danger{rules.High, "it changes the host, not the container alone"}},
+		{"iopl ioperm", Danger{rules.High, "it reaches the host's hardware"}},
+		{"io_uring_setup io_uring_enter io_uring_register", Danger{rules.Medium, "its many operations pass by this filter unseen"}},
+		{"clone clone3", Danger{rules.Medium, "with namespace flags it is unshare"}},
+		{"personality modify_ldt vm86 vm86old", Danger{rules.Medium, "it weakens protections of the process or is rarely tested"}},
+		{"mbind set_mempolicy move_pages migrate_pages", Danger{rules.Medium, "it moves memory that other containers use"}},
+		{"syslog", Danger{rules.Medium, "it reads the host's kernel log"}},
+	} {
+		for name := range strings.FieldsSeq(d.names) {
+			syscallDangers[name] = d.Danger
+		}
+	}
+}
+
+// SyscallDanger returns how dangerous a system call is by its name alone.
+func SyscallDanger(name string) Danger { return syscallDangers[name] }
+
+// argumentDangers are system calls with one argument that makes them more
+// dangerous, or less, than the call is as a whole. Each bit of a mask is as
+// dangerous; otherwise it is the value.
+var argumentDangers = []struct {
+	names       string
+	index       int
+	mask, value uint64
+	Danger
+}{
+	{"socket socketpair", 0, 0, 38, Danger{rules.High, "the kernel's crypto sockets are rarely needed and often attacked"}},
+	{"socket socketpair", 0, 0, 40, Danger{rules.Medium, "it talks to the host or to virtual machines past the network"}},
+	{"socket", 0, 0, 17, Danger{rules.Medium, "raw sockets read and forge traffic"}},
+	{"clone", 0, 0x7e020000, 0, Danger{rules.High, "with namespace flags it is unshare, and much of the kernel becomes reachable"}},
+	{"personality", 0, 0x440000, 0, Danger{rules.Medium, "it turns off address randomisation, or makes memory executable"}},
+	{"ioctl", 1, 0, 0x5412, Danger{rules.High, "it types into the terminal"}},
+}
+
+// CallDanger returns how dangerous it is to allow a system call: with its
+// arguments, or with all if they are nil.
+func CallDanger(name string, args []uint64) Danger {
+	most := syscallDangers[name]
+	for _, d := range argumentDangers {
+		if !slices.Contains(strings.Fields(d.names), name) {
+			continue
+		}
+		switch {
+		case args == nil: // one of many
+			if d.Risk = min(d.Risk, rules.Medium); d.Risk > most.Risk {
+				most = Danger{d.Risk, "among all that it does: " + d.Reason}
+			}
+		case d.index >= len(args):
+		case d.mask != 0 && args[d.index]&d.mask == 0:
+			most = Danger{} // it is what every program does
+		case d.mask != 0, uint32(args[d.index]) == uint32(d.value):
+			return d.Danger
+		}
+	}
+	return most
+}
+
+// pathPatterns compiles the globs of the tables once.
+var pathPatterns = sync.OnceValue(func() map[string]*apparmor.Pattern {
+	compiled := map[string]*apparmor.Pattern{}
+	for _, d := range pathDangers {
+		compiled[d.glob] = pattern(d.glob)
+	}
+	for _, d := range execDangers {
+		compiled[d.glob] = pattern(d.glob)
+	}
+	return compiled
+})
+
+func pattern(glob string) *apparmor.Pattern {
+	return &apparmor.Pattern{Source: glob, Expanded: []string{glob}}
+}
+
+// fileDanger returns how dangerous it is to grant the permissions on a path.
+func fileDanger(path string, perms apparmor.Perms) Danger {
+	if perms&apparmor.Append != 0 {
+		perms |= apparmor.Write
+	}
+	for _, d := range pathDangers {
+		if perms&d.perms != 0 && pathPatterns()[d.glob].Match(path) {
+			return d.Danger
+		}
+	}
+	if perms&apparmor.Exec == 0 {
+		return Danger{}
+	}
+	for _, d := range execDangers {
+		if pathPatterns()[d.glob].Match(path) {
+			return d.Danger
+		}
+	}
+	return Danger{}
+}
+
+// RequestDanger returns how dangerous it is to grant a request.
+func RequestDanger(r apparmor.Request) Danger {
+	switch r := r.(type) {
+	case apparmor.FileRequest:
+		return fileDanger(r.Path, r.Perms)
+	case apparmor.CapabilityRequest:
+		return capDangers[r.Name]
+	case apparmor.NetworkRequest:
+		if r.Type == "raw" || r.Family == "packet" {
+			return Danger{rules.Medium, "raw sockets read and forge traffic"}
+		}
+		if r.Family == "alg" {
+			return Danger{rules.High, "the kernel's crypto sockets are rarely needed and often attacked"}
+		}
+	case apparmor.MountRequest, apparmor.PivotRootRequest:
+		return Danger{rules.High, "mounts decide what the container and the host see of each other"}
+	case apparmor.PtraceRequest:
+		if r.Peer == "unconfined" && r.Perms&(apparmor.Trace|apparmor.Read) != 0 {
+			return Danger{rules.High, "it reads or changes a process outside the container"}
+		}
+		return Danger{rules.Medium, "it reads or changes another process"}
+	case apparmor.ChangeProfileRequest:
+		if r.Target == "unconfined" {
+			return Danger{rules.High, "it leaves the confinement altogether"}
+		}
+		return Danger{rules.Medium, "the process leaves this profile for another"}
+	case apparmor.UsernsRequest:
+		return Danger{rules.High, "a user namespace makes much of the kernel reachable"}
+	case apparmor.IOUringRequest:
+		return Danger{rules.High, "it borrows the kernel's or another process's credentials"}
+	}
+	return Danger{}
+}
+
+// Worst returns the greatest danger of what a fix grants: the requests, and what
+// comes with them.
+func Worst(requests []apparmor.Request, gains []apparmor.Gain, after *apparmor.Profile) Danger {
+	var most Danger
+	add := func(d Danger) {
+		if d.Risk > most.Risk {
+			most = d
+		}
+	}
+	for _, req := range requests {
+		add(RequestDanger(req))
+		if file, ok := req.(apparmor.FileRequest); ok {
+			add(writtenAndExecuted(file, after))
+		}
+	}
+	for _, g := range gains {
+		add(RequestDanger(g.Example))
+		if file, ok := g.Rule.(*apparmor.FileRule); ok && !g.Single {
+			add(globDanger(file, g.Perms))
+		}
+	}
+	return most
+}
+
+// globDanger returns the danger of permissions on everything that a file rule
+// names.
+func globDanger(rule *apparmor.FileRule, perms apparmor.Perms) Danger {
+	path := rule.Path
+	if path == nil {
+		path = pattern("/**")
+	}
+	var most Danger
+	for _, d := range pathDangers {
+		if perms&d.perms == 0 || d.Risk <= most.Risk {
+			continue
+		}
+		if _, ok := apparmor.Overlaps(pathPatterns()[d.glob], path); ok {
+			most = Danger{d.Risk, "among the files is what " + d.glob + " names: " + d.Reason}
+		}
+	}
+	return most
+}
+
+// writtenAndExecuted is the danger of a file that can be written and then run:
+// whoever gets in can keep a program there.
+func writtenAndExecuted(file apparmor.FileRequest, after *apparmor.Profile) Danger {
+	if file.Perms&(apparmor.Write|apparmor.Append|apparmor.Exec) == 0 {
+		return Danger{}
+	}
+	file.Perms = apparmor.Write | apparmor.Exec
+	if d := after.Decide(file); d.Refused|d.Unmatched == 0 {
+		return Danger{rules.Medium, "the file can then be written and executed"}
+	}
+	return Danger{}
+}

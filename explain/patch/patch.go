@@ -1,0 +1,452 @@
+package patch
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/access"
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/fix"
+	"github.com/whydenied/whydenied/explain/library"
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
+)
+
+// A Patch is one change of policy files by which the accesses of many findings
+// are allowed: of each the first fix that fits with the others.
+type Patch struct {
+	Changes  []rules.Change // by the name of the file
+	Remedies []Remedy       // in the order of the findings
+	Left     []Unfixed      // findings that the changes do not remedy
+	Profiles []Patched      // the profiles that are changed or made
+	Steps    []string       // what to do once the files are changed, in order
+}
+
+// A Patched is a profile that a patch changes, or makes of a built-in one.
+type Patched struct {
+	Seccomp bool   // a seccomp profile; otherwise AppArmor
+	Name    string // of the AppArmor profile; "" for seccomp, which goes by its file
+	File    string
+	Derived bool // made of a built-in profile: the containers have yet to be given it
+	// Profile is the AppArmor profile as changed; nil for seccomp.
+	Profile *apparmor.Profile
+	// Containers are those of the findings, as far as they are known, each once.
+	Containers []container.Container
+}
+
+// A Remedy is the fix of a finding as it is part of a patch. Its edits are in
+// the patch.
+type Remedy struct {
+	Finding *explain.Explained
+	Fix     rules.Fix
+	File    string // that is changed
+	// Rules are where the rules that grant the access stand in the changed files;
+	// none if that is not a matter of rules.
+	Rules []rules.Location
+}
+
+// An Unfixed finding has no fix in a patch, for a reason.
+type Unfixed struct {
+	Finding *explain.Explained
+	Reason  string
+}
+
+// maxRounds bounds how often fixes that touch the same text are made anew.
+const maxRounds = 200
+
+// Make makes the changes that remedy the findings, which Diagnose or Explain has
+// seen, and proves them together: the changed files parse (and apparmor_parser compiles them, if Compile is
+// set), every access is granted, what else is granted is told, and no rule that
+// is added can be left out.
+func Make(x *explain.Explainer, findings []*explain.Explained) *Patch {
+	b := &patcher{x: x, patch: &Patch{}, findings: findings, remedies: map[*explain.Explained]Remedy{}}
+	for _, f := range findings {
+		b.take(f)
+	}
+	for _, d := range b.drafts {
+		b.write(d)
+	}
+	b.seccomp()
+	for _, f := range findings {
+		if r, ok := b.remedies[f]; ok {
+			b.patch.Remedies = append(b.patch.Remedies, r)
+		}
+	}
+	slices.SortStableFunc(b.patch.Changes, func(x, y rules.Change) int { return strings.Compare(x.File.Name, y.File.Name) })
+	return b.patch
+}
+
+// A patcher collects what the findings want and turns it into changes.
+type patcher struct {
+	x        *explain.Explainer
+	patch    *Patch
+	findings []*explain.Explained
+	drafts   []*policyDraft
+	calls    []*explain.Explained // of seccomp
+	remedies map[*explain.Explained]Remedy
+}
+
+// A policyDraft is one AppArmor policy as it is being changed.
+type policyDraft struct {
+	of            *apparmor.Policy // under which the accesses were refused
+	before, after *apparmor.Policy
+	loader        *apparmor.Loader // which reads the files that are changed as they are after
+	problems      int              // errors that the policy had before
+	wanted        []*wanted
+	files         map[fileKey]*wanted
+	needless      bool   // a rule that is not needed could not be taken out again
+	derived       string // name of the profile that is made of a built-in one
+}
+
+// A wanted access is one access that a patch is to grant, of one or more findings.
+type wanted struct {
+	findings []*explain.Explained
+	profile  string // full name
+	requests []apparmor.Request
+	caller   fix.Caller
+	glob     string       // a path expression that grants all requests, with why
+	why      string       // what the names that glob stands for have in common
+	edits    []rules.Edit // of a cause that no rule decides: a flag, a transition
+	fix      *rules.Fix   // that grants it, once there is one
+	tried    int          // candidates that do not
+}
+
+// take notes what a finding wants, or why nothing is done about it.
+func (b *patcher) take(f *explain.Explained) {
+	switch {
+	case f.Denial.Seccomp != nil:
+		b.calls = append(b.calls, f)
+	case f.Request != nil:
+		b.takeAccess(f)
+	case access.LearnsAttributes(f.Denial.AppArmor):
+		b.leave(f, "not needed: "+f.Why)
+	case len(f.Fixes) == 0:
+		b.leave(f, f.Why)
+		if f.Cause == explain.AllowedByProfile && f.Profile.At.File.Builtin == "" && !strings.Contains(f.Denial.AppArmor.Profile, "//&") {
+			b.step(explain.Loading(f.Profile))
+		}
+	case len(f.Fixes[0].Edits) == 0: // a profile to load
+		b.remedies[f] = Remedy{Finding: f, Fix: f.Fixes[0]}
+		b.step(f.Fixes[0].Message)
+	default: // a flag, a transition
+		d, name := b.policyDraft(f)
+		flag := f.Fixes[0]
+		if req, ok := access.Attached(&f.Denial); ok && f.Cause == explain.DisconnectedPath {
+			d.add(f, name, req)
+			flag.Edits = flag.Edits[:1]
+		}
+		d.wanted = append(d.wanted, &wanted{findings: []*explain.Explained{f}, profile: name, edits: flag.Edits, fix: &flag})
+	}
+}
+
+// takeAccess notes an access that rules decide.
+func (b *patcher) takeAccess(f *explain.Explained) {
+	if other := b.covered(f); other != "" {
+		b.leave(f, fmt.Sprintf("not needed: the kernel asks for it only where the profile refuses %s, which the patch allows", other))
+		return
+	}
+	if why := b.harmless(f); why != "" {
+		b.leave(f, "not needed: "+why)
+		return
+	}
+	d, name := b.policyDraft(f)
+	d.add(f, name, library.OwnPeer(f.Request, f.Profile, name))
+}
+
+// coveredBy lists capabilities that the kernel asks for only as long as another
+// is refused, or whose refusal does no harm while the other is granted:
+// generic_permission() in fs/namei.c, check_syslog_permissions() in
+// kernel/printk, bpf_capable(), perfmon_capable() and
+// checkpoint_restore_ns_capable() in linux/capability.h, Linux 6.12.
+var coveredBy = map[string][]string{
+	"dac_read_search": {"dac_override"},
+	"sys_admin":       {"syslog", "bpf", "perfmon", "checkpoint_restore"},
+}
+
+// covered returns the capability that makes a refused one unnecessary: one that
+// was refused to the same task in the same event.
+func (b *patcher) covered(f *explain.Explained) string {
+	for _, other := range b.findings {
+		a := other.Denial.AppArmor
+		if a == nil || a.Profile != f.Denial.AppArmor.Profile || !slices.Contains(coveredBy[f.Denial.AppArmor.CapName], a.CapName) {
+			continue
+		}
+		together := slices.ContainsFunc(f.Serials, func(serial uint32) bool { return slices.Contains(other.Serials, serial) })
+		if len(f.Serials)+len(other.Serials) == 0 { // a log without serials
+			together = f.First.Equal(other.First) && f.Denial.Subject.PID == other.Denial.Subject.PID
+		}
+		if together {
+			return a.CapName
+		}
+	}
+	return ""
+}
+
+// retried reports whether a refused mount is another that was refused to the
+// process, tried once more as read-only: so do mount(8) of util-linux and busybox.
+func (b *patcher) retried(f *explain.Explained) bool {
+	a := f.Denial.AppArmor
+	writable, ro := strings.CutPrefix(a.Flags, "ro")
+	return a.Operation == "mount" && ro && slices.ContainsFunc(b.findings, func(other *explain.Explained) bool {
+		o := other.Denial.AppArmor
+		return o != nil && o.Operation == a.Operation && o.Profile == a.Profile && other.Denial.Subject.PID == f.Denial.Subject.PID &&
+			o.Name == a.Name && o.SrcName == a.SrcName && o.FSType == a.FSType && o.Flags == "rw"+writable
+	})
+}
+
+// harmless says why an access was asked for and is of no use, or returns "".
+func (b *patcher) harmless(f *explain.Explained) string {
+	call := f.Denial.Event.Record(parser.SYSCALL)
+	switch {
+	case b.retried(f):
+		return "it was tried read-only as the profile refuses it writable, which the patch allows"
+	case f.Denial.AppArmor.CapName == "dac_read_search" && b.overrides(f) && (call == nil || b.wentOn(f, call)):
+		return "the kernel asks for it before dac_override, which the profile allows"
+	case call == nil:
+	case f.Denial.AppArmor.CapName == "sys_resource" && access.IsCall(call, "mq_open") && b.wentOn(f, call):
+		return "mq_open asks for it to choose the limits of the queue, and goes on with the lower ones without it"
+	case f.Denial.AppArmor.CapName == "fsetid" && setsNoGroupBit(call):
+		return "chmod asks for it lest a set-group-ID bit be set, and the mode here has none"
+	}
+	return ""
+}
+
+// overrides reports whether the profile of a finding allows dac_override.
+func (b *patcher) overrides(f *explain.Explained) bool {
+	return f.Profile.Grants(apparmor.CapabilityRequest{Name: "dac_override"})
+}
+
+// wentOn reports whether a call did not fail for a capability that it was refused,
+// as that of mq_attr_ok() in ipc/mqueue.c (Linux 6.12) does not make mq_open(3) fail:
+// it went on, to success, to another refusal or to an error that is none.
+func (b *patcher) wentOn(f *explain.Explained, call *parser.Record) bool {
+	refused := map[string]bool{"-13": true, "-1": true, "EACCES(Permission denied)": true, "EPERM(Operation not permitted)": true}
+	return !refused[call.Get("exit")] || slices.ContainsFunc(b.findings, func(other *explain.Explained) bool {
+		return other != f && other.Denial.AppArmor != nil && slices.ContainsFunc(f.Serials, func(serial uint32) bool { return slices.Contains(other.Serials, serial) })
+	})
+}
+
+// setsNoGroupBit reports whether a call is a chmod whose mode has no set-group-ID
+// bit, the only thing that setattr_prepare() in fs/attr.c (Linux 6.12) takes
+// away without fsetid.
+func setsNoGroupBit(call *parser.Record) bool {
+	for name, arg := range map[string]string{"chmod": "a1", "fchmod": "a1", "fchmodat": "a2", "fchmodat2": "a2"} {
+		if access.IsCall(call, name) {
+			mode, err := strconv.ParseUint(call.Get(arg), 16, 64)
+			return err == nil && mode&0o2000 == 0
+		}
+	}
+	return false
+}
+
+func (b *patcher) leave(f *explain.Explained, reason string) {
+	b.patch.Left = append(b.patch.Left, Unfixed{f, reason})
+}
+
+// step notes something to do, once.
+func (b *patcher) step(text string) {
+	if !slices.Contains(b.patch.Steps, text) {
+		b.patch.Steps = append(b.patch.Steps, text)
+	}
+}
+
+// policyDraft returns the draft of the policy of a finding's profile and the name that
+// the profile has in it. A built-in profile is drafted as a file of its own.
+func (b *patcher) policyDraft(f *explain.Explained) (*policyDraft, string) {
+	profile, policy := f.Profile, f.Profile.Policy
+	i := slices.IndexFunc(b.drafts, func(d *policyDraft) bool { return d.of == policy })
+	if i < 0 {
+		d := &policyDraft{of: policy, before: policy, loader: b.x.Library.Loader, problems: len(b.x.Library.Problems(policy)), files: map[fileKey]*wanted{}}
+		if policy.Files[0].Builtin != "" {
+			d.derived = library.DerivedName(policy.Profiles[0].Name, b.container(f.Denial.Subject.Label))
+			d.before = b.x.Library.Derive(policy, d.derived)
+		}
+		d.after = d.before
+		i = len(b.drafts)
+		b.drafts = append(b.drafts, d)
+	}
+	d := b.drafts[i]
+	if d.derived == "" {
+		return d, profile.FullName()
+	}
+	return d, strings.Replace(profile.FullName(), policy.Profiles[0].Name, d.derived, 1)
+}
+
+// container returns the name of the only container that has findings under an
+// AppArmor label, or "".
+func (b *patcher) container(label string) string {
+	name := ""
+	for _, f := range b.findings {
+		if f.Denial.Subject.Label != label {
+			continue
+		}
+		if name != "" && name != f.Container.Name {
+			return ""
+		}
+		name = f.Container.Name
+	}
+	return name
+}
+
+// A fileKey is what accesses have in common that one rule can grant.
+type fileKey struct{ profile, path, target string }
+
+// add notes an access. Accesses to one path are one wanted access.
+func (d *policyDraft) add(f *explain.Explained, profile string, req apparmor.Request) {
+	file, isFile := req.(apparmor.FileRequest)
+	key := fileKey{profile, file.Path, file.Target}
+	if w := d.files[key]; isFile && w != nil {
+		have := w.requests[0].(apparmor.FileRequest)
+		have.Perms |= file.Perms
+		have.Owner = have.Owner && file.Owner
+		w.requests[0] = have
+		w.caller.Temporary = w.caller.Temporary || fix.CallerOf(&f.Denial).Temporary
+		w.findings = append(w.findings, f)
+		return
+	}
+	w := &wanted{findings: []*explain.Explained{f}, profile: profile, requests: []apparmor.Request{req}, caller: fix.CallerOf(&f.Denial)}
+	d.wanted = append(d.wanted, w)
+	if isFile {
+		d.files[key] = w
+	}
+}
+
+// write changes a policy until it grants all that is wanted of it, and proves it.
+func (b *patcher) write(d *policyDraft) {
+	d.generalise()
+	d.inFolders()
+	for range maxRounds {
+		if !b.round(d) {
+			break
+		}
+	}
+	b.prune(d)
+	b.finish(d)
+}
+
+// A proposal is a candidate for a wanted access.
+type proposal struct {
+	wanted *wanted
+	fix    rules.Fix
+}
+
+// round proposes a fix for each open wanted access, and applies those that do not touch
+// the same text. It reports whether that changed anything.
+func (b *patcher) round(d *policyDraft) bool {
+	var proposals []proposal
+	for _, w := range d.wanted {
+		if next, ok := b.propose(d, w); ok {
+			proposals = append(proposals, proposal{w, next})
+		}
+	}
+	slices.SortStableFunc(proposals, func(x, y proposal) int { return strings.Compare(x.fix.Rule, y.fix.Rule) })
+	_, conflicts := merge(proposals)
+	accepted := slices.DeleteFunc(slices.Clone(proposals), func(x proposal) bool {
+		return slices.ContainsFunc(conflicts, func(c rules.Conflict) bool { return slices.Contains(x.fix.Edits, c.Dropped) })
+	})
+	if len(accepted) == 0 && len(proposals) > 0 { // its own edits touch each other
+		proposals[0].wanted.tried++
+		proposals[0].wanted.edits = nil
+	}
+	for len(accepted) > 0 {
+		next, good := b.try(d, accepted)
+		if next != nil && len(good) == len(accepted) {
+			d.after, d.loader = next.policy, next.loader
+			for _, x := range accepted {
+				x.wanted.edits, x.wanted.fix = nil, &x.fix
+			}
+			return true
+		}
+		if len(good) == len(accepted) { // each is right, but not all together
+			good = good[:len(good)/2]
+		}
+		accepted = good
+	}
+	return len(proposals) > 0
+}
+
+// merge joins the edits of proposals.
+func merge(proposals []proposal) ([]rules.Edit, []rules.Conflict) {
+	sets := make([][]rules.Edit, len(proposals))
+	for i, x := range proposals {
+		sets[i] = x.fix.Edits
+	}
+	return rules.Merge(sets...)
+}
+
+// loaded is a policy as changed, with the loader that read it.
+type loaded struct {
+	policy *apparmor.Policy
+	loader *apparmor.Loader
+}
+
+// try applies proposals together, and returns the policy, nil if it has errors,
+// and those that hold in it. The others are not proposed again.
+func (b *patcher) try(d *policyDraft, proposals []proposal) (*loaded, []proposal) {
+	edits, _ := merge(proposals)
+	next := d.load(edits)
+	var good []proposal
+	for _, x := range proposals {
+		alone := next
+		if alone == nil { // one of them is at fault
+			alone = d.load(x.fix.Edits)
+		}
+		if alone != nil && alone.policy.Profile(x.wanted.profile).Grants(x.wanted.requests...) {
+			good = append(good, x)
+			continue
+		}
+		x.wanted.tried++
+		x.wanted.edits = nil
+	}
+	return next, good
+}
+
+// load returns the policy of a draft with edits applied, or nil if that makes an
+// error.
+func (d *policyDraft) load(edits []rules.Edit) *loaded {
+	changes, err := rules.Apply(edits)
+	if err != nil {
+		return nil
+	}
+	policy, diagnostics, loader := library.Reload(d.loader, d.after, changes)
+	if len(rules.Errors(diagnostics)) > d.problems {
+		return nil
+	}
+	for _, profile := range policy.Profiles {
+		if before := d.before.Profile(profile.FullName()); before != nil {
+			profile.Reuse(before)
+			if fix.Conflicts(before, profile) {
+				return nil
+			}
+		}
+	}
+	return &loaded{policy, loader}
+}
+
+// propose returns the next candidate for a wanted access, if it is open and has one.
+func (b *patcher) propose(d *policyDraft, w *wanted) (rules.Fix, bool) {
+	if w.edits != nil {
+		again := *w.fix
+		again.Edits = w.edits
+		return again, true
+	}
+	profile := d.after.Profile(w.profile)
+	if len(w.requests) == 0 || profile == nil || profile.Grants(w.requests...) {
+		return rules.Fix{}, false
+	}
+	if w.glob != "" {
+		if w.tried > 0 {
+			return rules.Fix{}, false
+		}
+		return fix.Glob(profile, w.requests[0].(apparmor.FileRequest), w.glob, w.why), true
+	}
+	candidates, _ := b.x.Fixes.Candidates(profile, w.requests[0], profile.Decide(w.requests[0]), w.caller)
+	if w.tried >= len(candidates) {
+		return rules.Fix{}, false
+	}
+	return candidates[w.tried], true
+}

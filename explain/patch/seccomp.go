@@ -1,0 +1,134 @@
+package patch
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/access"
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/fix"
+	"github.com/whydenied/whydenied/explain/library"
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/seccomp"
+)
+
+// A filterDraft is one seccomp profile as it is being changed.
+type filterDraft struct {
+	of            *seccomp.Profile // by which the calls were refused
+	before, after *seccomp.Profile
+	derived       bool // the file is not there yet
+	fixes         map[string]rules.Fix
+	fixed         []*explain.Explained
+}
+
+// seccomp changes seccomp profiles, one call after the other: each fix is made
+// for the profile as the fixes before have left it, so that names come out
+// sorted and no two touch the same text.
+func (b *patcher) seccomp() {
+	var drafts []*filterDraft
+	for _, f := range b.calls {
+		if reason := b.notForPatch(f); reason != "" {
+			b.leave(f, reason)
+			continue
+		}
+		i := slices.IndexFunc(drafts, func(s *filterDraft) bool { return s.of == f.Seccomp })
+		if i < 0 {
+			i = len(drafts)
+			drafts = append(drafts, b.filterDraft(f.Seccomp, f))
+		}
+		b.allow(drafts[i], f, *f.Call)
+	}
+	for _, s := range drafts {
+		b.finishFilter(s)
+	}
+}
+
+// notForPatch returns why nothing is to be changed for a finding's call, or "".
+func (b *patcher) notForPatch(f *explain.Explained) string {
+	named, _ := b.x.Library.NamedSeccomp()
+	switch own := f.Seccomp; {
+	case f.Cause == explain.LoggedOnly && f.Call == nil:
+		return "nothing was refused: the filter's answer is SCMP_ACT_LOG, and the call ran"
+	case own != nil && own.Form == seccomp.OCI && own != named && !f.Container.OwnBundle():
+		return "the profile is what the runtime made of another, in " + f.Policy + ", and will be made anew: name the one that it is made of with --seccomp"
+	case f.Call == nil: // the profile is not known, or is not the one in force
+		return f.Why
+	}
+	return ""
+}
+
+// filterDraft begins to change a profile. One that is built in, or that is known only
+// by its text, becomes a file of its own.
+func (b *patcher) filterDraft(profile *seccomp.Profile, f *explain.Explained) *filterDraft {
+	s := &filterDraft{of: profile, before: profile, after: profile, fixes: map[string]rules.Fix{}}
+	named, _ := b.x.Library.NamedSeccomp()
+	// Some metadata hold the profile's text, and no file does.
+	inline := strings.HasPrefix(strings.TrimSpace(f.Container.SeccompProfile), "{") && profile != named && !f.Container.OwnBundle()
+	if profile.File.Builtin == "" && !inline {
+		return s
+	}
+	engine := cmp.Or(f.Container.Runtime, container.EngineOf(f.Denial.Subject.Label).Name, "profile")
+	s.before = profile.Derive(library.DerivedName("seccomp-"+engine, b.container(f.Denial.Subject.Label)) + ".json")
+	s.after, s.derived = s.before, true
+	return s
+}
+
+// allow makes the first fix for a finding's call part of a draft.
+func (b *patcher) allow(s *filterDraft, f *explain.Explained, call seccomp.Call) {
+	d := access.DecideCall(s.after, call, f.Denial.Seccomp)
+	refused := access.DecideCall(s.before, call, f.Denial.Seccomp)
+	key := fmt.Sprint(call.Arch, d.Syscall, call.Args, refused.When)
+	made, known := s.fixes[key]
+	if !known && d.Action.Permits() && !d.Undecidable {
+		made, known = rules.Fix{Message: "allowed by the fix of another finding", Proof: []string{"the call is now allowed"}}, true
+	}
+	if !known {
+		fixes := fix.Calls(s.after, call, d)
+		if len(fixes) == 0 {
+			b.leave(f, "no change of the profile that allows it could be proved")
+			return
+		}
+		edited, err := s.after.Edited(fixes[0].Edits)
+		if err != nil {
+			b.leave(f, err.Error())
+			return
+		}
+		s.after, made = edited, fixes[0]
+		made.Edits = nil
+		s.fixes[key] = made
+	}
+	s.fixed = append(s.fixed, f)
+	b.remedies[f] = Remedy{Finding: f, Fix: made, File: s.before.File.Name}
+}
+
+// finishFilter takes a changed profile into the patch.
+func (b *patcher) finishFilter(s *filterDraft) {
+	if s.after == s.before {
+		return
+	}
+	change := rules.Change{File: s.before.File, New: s.after.File.Text}
+	if s.derived {
+		change.File = rules.NewFile(s.before.File.Name, "")
+		change.File.Absent = true
+	}
+	b.patch.Changes = append(b.patch.Changes, change)
+	name := s.before.File.Name
+	b.step(restart(s.of.Form, name))
+	patched := Patched{Seccomp: true, File: name, Derived: s.derived}
+	for _, f := range s.fixed {
+		patched.addContainer(f.Container)
+	}
+	b.patch.Profiles = append(b.patch.Profiles, patched)
+}
+
+// restart says how a container is given a changed profile.
+func restart(form seccomp.Form, name string) string {
+	if form == seccomp.OCI {
+		return "run the bundle of " + name + " anew; an engine that made it will make it anew, of a profile that has to be changed, too"
+	}
+	return "start the container anew with the changed profile: docker run --security-opt seccomp=" + name +
+		", Compose security_opt: [\"seccomp=" + name + "\"], Kubernetes securityContext.seccompProfile: {type: Localhost, localhostProfile: a path below /var/lib/kubelet/seccomp}"
+}

@@ -1,0 +1,60 @@
+package patch
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/library"
+	"github.com/whydenied/whydenied/rules"
+)
+
+// A container's config.json is changed where it is somebody's own. Where an engine
+// made it, the profile that it was made of is, if the user names it.
+func TestPatchOfConfig(t *testing.T) {
+	const custom = `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir", "rmdir"], "action": "SCMP_ACT_KILL_PROCESS"}]}`
+	const config = `{"ociVersion": "1.0.2", "linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
+ "syscalls": [{"names": ["mkdir", "rmdir"], "action": "SCMP_ACT_KILL_PROCESS"}]}}}`
+	const spaceless = `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir","rmdir"],"action":"SCMP_ACT_KILL_PROCESS"}]}`
+	engines := "/run/containerd/io.containerd.runtime.v2.task/moby/1/config.json"
+	for _, c := range []struct {
+		name, runtime, file, metadata, profile string
+		changed, left                          string
+	}{
+		{"own bundle", "runc", "/srv/web/config.json", config, "", "/srv/web/config.json", ""},
+		{"an engine's", "docker", engines, config, "", "", "name the one that it is made of with --seccomp"},
+		{"an engine's, by its runtime", "runc", engines, config, "", "", "name the one that it is made of with --seccomp"},
+		{"an engine's, and what it is made of", "docker", engines, config, custom, "seccomp.json", ""},
+		{"an engine's, and another", "docker", engines, config, `{"defaultAction": "SCMP_ACT_ALLOW"}`, "", "name the one that it is made of with --seccomp"},
+		{"own bundle, and what it is made of", "runc", "/srv/web/config.json", config, custom, "seccomp.json", ""},
+		{"own bundle, named", "runc", "/srv/web/config.json", config, config, "seccomp.json", ""},
+		{"docker inspect", "docker", "", spaceless, custom, "seccomp.json", ""},
+		{"docker inspect, and another", "docker", "", spaceless, `{"defaultAction": "SCMP_ACT_ALLOW"}`, "seccomp-docker-custom.json", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			explainer := explain.New(library.New(t.TempDir(), nil))
+			if c.profile != "" {
+				_, err := explainer.Library.UseSeccomp(rules.NewFile("seccomp.json", c.profile))
+				require.NoError(t, err)
+			}
+			in := container.Container{ID: "1", Runtime: c.runtime, SeccompFile: c.file, SeccompProfile: c.metadata, Caps: []string{}}
+			g := explain.NewGroup(func(container.Subject) container.Container { return in }, explain.Filter{})
+			for _, d := range denials(t, `type=SECCOMP msg=audit(1795427689.211:1270): auid=4294967295 uid=0 gid=0 ses=4294967295 subj=unconfined pid=3246 comm="x" exe="/x" sig=31 arch=c000003e syscall=83 compat=0 ip=0x401007 code=0x80000000`+"\n") {
+				g.Add(d)
+			}
+			patch := Make(explainer, explainer.DiagnoseAll(g.Findings()))
+			if c.left != "" {
+				require.Len(t, patch.Left, 1)
+				assert.Contains(t, patch.Left[0].Reason, c.left)
+				assert.Empty(t, patch.Changes)
+				return
+			}
+			require.Len(t, patch.Changes, 1)
+			assert.Equal(t, c.changed, patch.Changes[0].File.Name)
+			assert.NotContains(t, patch.Changes[0].New, "mkdir")
+			assert.Contains(t, patch.Changes[0].New, "rmdir")
+		})
+	}
+}

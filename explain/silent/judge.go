@@ -1,0 +1,303 @@
+package silent
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/whydenied/whydenied/explain/access"
+	"github.com/whydenied/whydenied/explain/library"
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules/apparmor"
+	"github.com/whydenied/whydenied/rules/seccomp"
+)
+
+// Judge asks the policies of a target about something that a program tried and
+// did not get. It returns the record that the kernel would have written if it was
+// the policy that refused it, which explain.Group.AddClaim takes, or false if neither
+// policy explains it. A filter is asked before AppArmor, as the kernel does.
+func Judge(l *library.Library, a parser.Attempt, t Target) (parser.Denial, bool) {
+	d, sure, refused := bySeccomp(l, &a, t)
+	if sure {
+		return d, true
+	}
+	if other, ok := byAppArmor(l, &a, t); ok {
+		return other, true
+	}
+	return d, refused
+}
+
+// twins are the calls that libraries make in place of the one that a message
+// names.
+var twins = map[string][]string{
+	"open": {"openat"}, "creat": {"openat"}, "mkdir": {"mkdirat"}, "rmdir": {"unlinkat"}, "unlink": {"unlinkat"},
+	"rename": {"renameat", "renameat2"}, "symlink": {"symlinkat"}, "link": {"linkat"}, "mknod": {"mknodat"},
+	"chmod": {"fchmodat"}, "chown": {"fchownat"}, "lchown": {"fchownat"}, "kill": {"tgkill"}, "clone": {"clone3"},
+}
+
+// bySeccomp asks the seccomp profile. sure is false where its answer depends on
+// what is not known.
+func bySeccomp(l *library.Library, a *parser.Attempt, t Target) (d parser.Denial, sure, refused bool) {
+	profile, _ := l.Seccomp(t.Container, t.Profile, archOf(l, a))
+	if profile == nil || a.Syscall == "" {
+		return d, false, false
+	}
+	calls := []string{a.Syscall}
+	if a.Args == nil {
+		calls = append(calls, twins[a.Syscall]...)
+	}
+	for _, name := range calls {
+		asked := *a
+		asked.Syscall = name
+		next, nextSure, ok := askFilter(l, &asked, t, profile)
+		if !ok {
+			return d, false, false
+		}
+		if !refused {
+			d, sure, refused = next, nextSure, true
+		}
+		sure = sure && nextSure
+	}
+	return d, sure, refused
+}
+
+// askFilter asks about one call.
+func askFilter(l *library.Library, a *parser.Attempt, t Target, profile *seccomp.Profile) (d parser.Denial, sure, ok bool) {
+	arch := archOf(l, a)
+	nr, known := seccomp.SyscallNumber(arch, a.Syscall)
+	if !known {
+		return d, false, false
+	}
+	fields := access.NewWords("pid", fmt.Sprint(a.PID), "comm", comm(a), "arch", fmt.Sprintf("%x", uint32(arch)), "syscall", fmt.Sprint(nr), "code", "0x50000")
+	if t.Profile != "" {
+		fields = append(fields, parser.Field{Key: "subj", Value: t.Profile})
+	}
+	d, ok = claim(a, parser.SECCOMP, fields)
+	if !ok {
+		return d, false, false
+	}
+	d.Seccomp.Args = access.Arguments(a)
+	answer := profile.Decide(access.Call(d.Seccomp, l.Call(t.Container, arch)))
+	isAnswer := func(o seccomp.Outcome) bool {
+		if a.Errno == "SIGSYS" {
+			return o.Action == seccomp.KillProcess || o.Action == seccomp.KillThread || o.Action == seccomp.Trap
+		}
+		return o.Action == seccomp.Errno && seccomp.ErrnoName(o.Errno) == a.Errno
+	}
+	outcomes := append([]seccomp.Outcome{answer.Outcome}, answer.Whens...)
+	i := slices.IndexFunc(outcomes, isAnswer)
+	if i < 0 {
+		return d, false, false
+	}
+	code := outcomes[i].Action
+	d.Seccomp.Code = uint32(code)
+	for j := range d.Event.Records[0].Fields {
+		if f := &d.Event.Records[0].Fields[j]; f.Key == "code" {
+			f.Value = fmt.Sprintf("0x%x", uint32(code))
+		}
+	}
+	if code == seccomp.KillProcess || code == seccomp.KillThread {
+		d.Mode = parser.Killed
+	}
+	return d, !answer.Undecidable || access.OnlyCaps(answer) != "", true
+}
+
+// archOf returns the architecture of a process: what strace says, else the
+// host's, else x86-64, which most are.
+func archOf(l *library.Library, a *parser.Attempt) seccomp.Arch {
+	if a.Arch != "" {
+		if arch, err := seccomp.ParseArch(a.Arch); err == nil {
+			return arch
+		}
+	}
+	if l.Arch != 0 {
+		return l.Arch
+	}
+	return seccomp.X86_64
+}
+
+// comm is the name of the thread as the kernel has it, of 15 bytes.
+func comm(a *parser.Attempt) string { return a.Comm[:min(len(a.Comm), 15)] }
+
+// claim makes a denial of the words of a record that nobody logged.
+func claim(a *parser.Attempt, typ parser.Type, fields access.Words) (parser.Denial, bool) {
+	if a.PID == 0 {
+		fields = slices.DeleteFunc(fields, func(f parser.Field) bool { return f.Key == "pid" })
+	}
+	if a.Comm == "" {
+		fields = slices.DeleteFunc(fields, func(f parser.Field) bool { return f.Key == "comm" })
+	}
+	return parser.Record{Origin: a.Origin, Type: typ, Time: a.Time, Text: a.Text, Fields: fields}.Denial()
+}
+
+// byAppArmor asks the AppArmor profile. Of several names for the same thing, the
+// first counts that is refused without a record.
+func byAppArmor(l *library.Library, a *parser.Attempt, t Target) (d parser.Denial, refused bool) {
+	profile := l.Profile(t.Profile)
+	if profile == nil {
+		return d, false
+	}
+	var list []access.Words
+	switch {
+	case a.First: // profile_onexec() in security/apparmor/domain.c, Linux 6.18: the runtime is unconfined
+		return d, false
+	case a.Errno == "EACCES":
+		list = access.Attempted(a)
+	case a.Errno != "EPERM":
+		return d, false
+	}
+	// The kernel answers EPERM where a capability is missing, and bind(2) EACCES.
+	if needed := access.Capability(a); needed != "" && (a.Errno == "EPERM" || a.Syscall == "bind") {
+		list = append(list, access.NewWords("operation", "capable", "capname", needed))
+	}
+	for _, asked := range list {
+		for _, w := range spellings(asked, a, profile) {
+			next, quiet, ok := askProfile(a, profile, t, w)
+			if ok && (quiet || !refused) {
+				d, refused = next, true
+			}
+			if ok && quiet {
+				return d, true
+			}
+		}
+	}
+	return d, refused
+}
+
+// askProfile asks about one access. Where the mask is "?", it is what of reading,
+// writing and execution is refused without a record; ok is false if nothing is.
+func askProfile(a *parser.Attempt, profile *apparmor.Profile, t Target, w access.Words) (d parser.Denial, quiet, ok bool) {
+	w = slices.Clone(w)
+	unknown := false
+	for i := range w {
+		switch {
+		case w[i].Value == access.OwnLabel:
+			w[i].Value = t.Profile
+		case w[i].Value == "?":
+			unknown = true
+			w[i].Value = quietMask(profile, w)
+		}
+	}
+	fields := append(access.NewWords("apparmor", "DENIED", "profile", t.Profile, "pid", fmt.Sprint(a.PID), "comm", comm(a)), w...)
+	d, ok = claim(a, parser.AVC, fields)
+	if !ok {
+		return d, false, false
+	}
+	req, err := access.Request(&d)
+	if err != nil {
+		return d, false, false
+	}
+	answer := profile.Decide(req)
+	if unknown && !answer.Quiet {
+		return d, false, false
+	}
+	return d, answer.Quiet, !answer.Permitted // which a profile in complain mode does
+}
+
+// quietMask returns what of reading and writing a file, else of executing it, is
+// refused without a record.
+func quietMask(profile *apparmor.Profile, w access.Words) string {
+	name, mask := "", ""
+	for _, f := range w {
+		if f.Key == "name" {
+			name = f.Value
+		}
+	}
+	for _, perm := range []apparmor.Perms{apparmor.Read, apparmor.Write, apparmor.Exec} {
+		if perm == apparmor.Exec && mask != "" {
+			break
+		}
+		if profile.Decide(apparmor.FileRequest{Path: name, Perms: perm}).Quiet {
+			mask += perm.String()
+		}
+	}
+	return mask
+}
+
+// spellings returns an access under the names that the kernel may know its file
+// by: AppArmor sees where a symbolic link leads. A program that is named without
+// a directory is looked for where programs are.
+func spellings(w access.Words, a *parser.Attempt, profile *apparmor.Profile) []access.Words {
+	at := slices.IndexFunc(w, func(f parser.Field) bool { return f.Key == "name" })
+	if at < 0 || slices.ContainsFunc(w, func(f parser.Field) bool { return f.Key == "capname" || f.Key == "family" }) {
+		return []access.Words{w}
+	}
+	name := w[at].Value
+	names := []string{name}
+	switch {
+	case !strings.HasPrefix(name, "/"):
+		names = programsNamed(name, profile)
+	case strings.HasPrefix(name, "/proc/self/"):
+		names = []string{fmt.Sprintf("/proc/%d/%s", max(a.PID, 2), strings.TrimPrefix(name, "/proc/self/"))}
+	default:
+		for _, link := range links {
+			if rest, ok := strings.CutPrefix(name, link[0]); ok {
+				names = append(names, link[1]+rest)
+			}
+		}
+	}
+	all := make([]access.Words, len(names))
+	for i, name := range names {
+		all[i] = slices.Clone(w)
+		all[i][at].Value = name
+	}
+	return all
+}
+
+// links are directories that most distributions have as symbolic links.
+var links = [][2]string{
+	{"/var/run/", "/run/"}, {"/bin/", "/usr/bin/"}, {"/sbin/", "/usr/sbin/"}, {"/lib/", "/usr/lib/"}, {"/lib64/", "/usr/lib64/"},
+}
+
+// programsNamed returns the paths that a program's name may stand for: those that
+// the profile itself names, else those where programs are.
+func programsNamed(name string, profile *apparmor.Profile) []string {
+	var names []string
+	for _, r := range profile.Rules {
+		file, ok := r.(*apparmor.FileRule)
+		if !ok || file.Path == nil || file.Deny || file.Perms&apparmor.Exec == 0 {
+			continue
+		}
+		if literal, ok := file.Path.Literal(); ok && path.Base(literal) == name {
+			names = append(names, literal)
+		}
+	}
+	if len(names) > 0 {
+		return names
+	}
+	for _, dir := range []string{"/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/", "/usr/local/bin/", "/usr/local/sbin/"} {
+		names = append(names, dir+name)
+	}
+	return names
+}
+
+// IsHarmless reports whether a call fails so without anything being wrong: a
+// program that polls regular files is told that it need not.
+func IsHarmless(a *parser.Attempt) bool { return a.Syscall == "epoll_ctl" && a.Errno == "EPERM" }
+
+// OtherReasons says why something fails that no policy refuses.
+func OtherReasons(a *parser.Attempt) string {
+	needed := access.Capability(a)
+	switch {
+	case a.Errno == "ENOSYS":
+		return "the kernel does not have this system call, or a filter of the program's own answers so"
+	case a.Errno == "SIGSYS":
+		return "a filter that is not among the named ones, such as the program's own"
+	case a.Errno == "ENOEXEC":
+		return "the file is no program for this machine's architecture, or a script without #!"
+	case a.Errno == "EROFS":
+		return "the file system is mounted read-only: docker run --read-only, readOnlyRootFilesystem, or a volume with ro"
+	case a.Errno == "EPERM" && needed != "":
+		return "the process lacks CAP_" + strings.ToUpper(needed) + ", or what it acts on is another user's"
+	case a.First:
+		return "the file has no x bit, or is on a file system that is mounted noexec; AppArmor is not asked about a container's first program, which the runtime starts unconfined, nor about the interpreter of a script"
+	case strings.HasPrefix(a.Syscall, "exec"):
+		return "the file has no x bit, or is on a file system that is mounted noexec"
+	case a.Errno == "EACCES" && a.Syscall == "bind":
+		return "ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE"
+	case a.Errno == "EACCES":
+		return "the mode and owner of the file, or of a directory on the way to it"
+	}
+	return "a missing capability, or the state of what it acts on (an immutable file, another user's process)"
+}

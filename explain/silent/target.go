@@ -1,0 +1,75 @@
+package silent
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/library"
+)
+
+// A Target is whose policies are asked where no record says it: a container of
+// the inventory, a profile, or neither, if only a seccomp profile is known.
+type Target struct {
+	Container container.Container
+	Profile   string // AppArmor; "" if none is known
+}
+
+// Name names the target for a sentence, in the words of the container's metadata.
+func (t Target) Name() string {
+	switch {
+	case t.Container.Name != "":
+		return "container " + t.Container.Name
+	case t.Container.ID != "":
+		return "container " + t.Container.ID
+	case t.Profile != "":
+		return "profile " + t.Profile
+	}
+	return "a container"
+}
+
+// Targets returns the containers of the inventory, or without one the profiles
+// that the user named, as far as the filter selects them.
+func Targets(l *library.Library, inventory *container.Inventory, filter explain.Filter) []Target {
+	var targets []Target
+	add := func(t Target) {
+		isWanted := len(filter.Profiles) == 0 || slices.Contains(filter.Profiles, t.Profile)
+		if len(filter.Containers) > 0 {
+			isWanted = isWanted && slices.ContainsFunc(filter.Containers, func(name string) bool {
+				return t.Container.Name == name || t.Container.ID != "" && strings.HasPrefix(t.Container.ID, name)
+			})
+		}
+		if isWanted {
+			targets = append(targets, t)
+		}
+	}
+	if inventory != nil {
+		for _, c := range inventory.Containers {
+			c.Confidence, c.Evidence = container.High, []string{"it is the container that was asked about"}
+			t := Target{Container: c, Profile: c.AppArmorProfile}
+			if t.Profile == "unconfined" {
+				t.Profile = ""
+			}
+			add(t)
+		}
+		return targets
+	}
+	for _, policy := range l.Named() {
+		for _, profile := range policy.Profiles {
+			if profile.Parent == nil && !profile.Hat {
+				add(Target{Profile: profile.FullName()})
+			}
+		}
+	}
+	if len(targets) > 0 {
+		return targets
+	}
+	for _, name := range filter.Profiles {
+		add(Target{Profile: name})
+	}
+	if named, _ := l.NamedSeccomp(); len(targets) == 0 && named != nil {
+		targets = []Target{{}}
+	}
+	return targets
+}
