@@ -109,19 +109,28 @@ func profileKey(req ChangeProfileRequest) string {
 	return ":" + req.Namespace + ":" + req.Target
 }
 
+func (q ChangeProfileRequest) key() string {
+	if q.OnExec != "" {
+		return q.OnExec + "\x00" + profileKey(q)
+	}
+	return profileKey(q)
+}
+
+func (ChangeProfileRequest) covers() (perms Perms, owner bool) { return Access | onExec, false }
+
 // decide decides on a change of profile: aa_change_profile() and,
 // for one that waits for an execution, change_profile_perms() in
 // security/apparmor/domain.c, which asks for the program alone first.
 func (q ChangeProfileRequest) decide(p *Profile, d *Decision) {
 	if q.OnExec == "" {
-		d.settle(Access, p.ask(profileKey(q), false).votes)
+		d.settle(Access, p.ask(q.key(), false).votes)
 		d.Audited = 0
 		return
 	}
 	d.settle(onExec, p.ask(q.OnExec, false).votes)
 	if d.Granted != 0 {
 		*d = Decision{profile: p, req: q}
-		d.settle(onExec, p.ask(q.OnExec+"\x00"+profileKey(q), false).votes)
+		d.settle(onExec, p.ask(q.key(), false).votes)
 	} else if len(d.Deny) > 0 {
 		d.Notes = append(d.Notes, "a deny change_profile rule keeps every change at the execution of the programs it names, whatever its target")
 	}
@@ -144,11 +153,7 @@ func (q ChangeProfileRequest) ask(r Rule) (Perms, []string) {
 }
 
 func (q ChangeProfileRequest) rule(Transition) string {
-	target := q.Target
-	if q.Namespace != "" {
-		target = ":" + q.Namespace + ":" + target
-	}
-	stack := ""
+	stack, target := "", profileKey(q)
 	if rest, ok := strings.CutPrefix(target, "&"); ok {
 		stack, target = "&", rest
 	}

@@ -2,6 +2,10 @@ package apparmor
 
 import "github.com/whydenied/whydenied/rules"
 
+// A class of rules has a file of its name, which holds its rule, its request and
+// what the two answer to the methods below. The tables at the end of this file say
+// how it is read, and perms.go has the words of new permissions.
+
 // A Rule is one of *FileRule, *LinkRule, *CapabilityRule, *NetworkRule,
 // *MountRule, *PivotRootRule, *PtraceRule, *SignalRule, *UnixRule, *DBusRule,
 // *ChangeProfileRule, *RlimitRule, *UsernsRule, *MqueueRule, *IOUringRule and
@@ -26,23 +30,23 @@ type Rule interface {
 // Permissions are those of policy, not the letters of a log record: c and d of
 // requested_mask= are Write here, and translating them is the caller's part.
 type Request interface {
-	// wanted returns the permissions that it asks for.
-	wanted() Perms
 	// class returns the name of its class, and the first abi/ file of AppArmor that
 	// knows it; "" for all.
 	class() (name, since string)
+	// wanted returns the permissions that it asks for.
+	wanted() Perms
+	// subject returns what else it says, of that which can be written in several
+	// ways always one: two requests of one subject differ in permissions alone.
+	subject() Request
+	// decide answers it with the rules of a profile.
+	decide(p *Profile, d *Decision)
 	// ask returns what a rule gives or takes of it, and the conditions that keep
 	// the rule from matching. A rule of another class gives 0.
 	ask(r Rule) (perms Perms, diff []string)
-	// decide answers it with the rules of a profile.
-	decide(p *Profile, d *Decision)
-	// subject returns it without the permissions and what else rules do not look at
-	// or can be written in several ways: two of one subject differ in permissions.
-	subject() Request
-	// variant returns a copy whose fields can be varied.
-	variant() variant
 	// rule returns the narrowest rule that grants it; see RuleFor.
 	rule(exec Transition) string
+	// variant returns a copy whose fields can be varied; see neighbours.
+	variant() variant
 }
 
 // keywords are the words that cannot be names at the top level, as in

@@ -100,6 +100,24 @@ func (q FileRequest) rule(exec Transition) string {
 
 func (*FileRule) cells(*celler) {} // see fileGains
 
+func (q FileRequest) key() string {
+	if q.Target != "" && q.Perms == Link {
+		return q.Path + "\x00" + q.Target
+	}
+	return q.Path
+}
+
+func (q FileRequest) covers() (perms Perms, owner bool) {
+	perms = q.Perms
+	if perms&Write != 0 {
+		perms |= Append
+	}
+	if perms&Exec != 0 {
+		perms |= Mmap // of ix
+	}
+	return perms, q.Owner
+}
+
 func (q FileRequest) variant() variant {
 	return variant{func() Request { return q }, &q.Perms, []variedField{{&q.Path, nil}, {&q.Target, nil}}}
 }

@@ -59,9 +59,9 @@ type gainWalk struct {
 	autos  []*automaton // that of the rules that differ, then those of the layers
 	alpha  []byte
 	delta  layer
-	wanted map[int32]Request // by tag of the delta's automaton
-	at     Request           // the wanted one that the step in hand is, if it is one
-	sides  [2]gainSide       // before, after
+	wanted map[int32]compiledRequest // by tag of the delta's automaton
+	at     Request                   // the wanted one that the step in hand is, if it is one
+	sides  [2]gainSide               // before, after
 
 	queue []gainStep
 	seen  map[string]bool
@@ -88,7 +88,7 @@ type gainStep struct {
 }
 
 func fileGains(before, after *Profile, removed, added []Rule, wanted []Request) ([]Gain, bool) {
-	w := &gainWalk{seen: map[string]bool{}, wanted: map[int32]Request{}}
+	w := &gainWalk{seen: map[string]bool{}, wanted: map[int32]compiledRequest{}}
 	differing := slices.Concat(removed, added)
 	if !slices.ContainsFunc(differing, isCompiled) {
 		return nil, true
@@ -96,10 +96,9 @@ func fileGains(before, after *Profile, removed, added []Rule, wanted []Request) 
 	w.delta = after.layer(differing)
 	after.addImplied(&w.delta)
 	for _, req := range wanted {
-		if key := keyOfRequest(req); key != "" {
-			tag := int32(len(w.delta.entries))
-			w.wanted[tag] = req
-			w.delta.add(literalExpr(key), fileEntry{})
+		if req, ok := req.(compiledRequest); ok && req.key() != "" {
+			w.wanted[int32(len(w.delta.entries))] = req
+			w.delta.add(literalExpr(req.key()), fileEntry{})
 		}
 	}
 	w.delta.files.freeze()
@@ -120,21 +119,14 @@ func isCompiled(r Rule) bool {
 	return ok
 }
 
-// keyOfRequest is what the automaton of a profile is asked for a request.
-func keyOfRequest(req Request) string {
-	switch r := req.(type) {
-	case FileRequest:
-		if r.Target != "" && r.Perms == Link {
-			return r.Path + "\x00" + r.Target
-		}
-		return r.Path
-	case ChangeProfileRequest:
-		if r.OnExec != "" {
-			return r.OnExec + "\x00" + profileKey(r)
-		}
-		return profileKey(r)
-	}
-	return ""
+// A compiledRequest is one that the automaton of file names answers.
+type compiledRequest interface {
+	Request
+	// key is what the automaton is asked.
+	key() string
+	// covers returns the permissions that it asks for, with those that its rule
+	// cannot but grant, and whether it is the owner's.
+	covers() (perms Perms, owner bool)
 }
 
 // index returns the place of an automaton in autos. Texts that share a layer
@@ -234,7 +226,7 @@ func (w *gainWalk) look(i int) (pairs [2]Perms) {
 	for _, tag := range step.states[0].tags {
 		if req, ok := w.wanted[tag]; ok {
 			w.at = req
-			perms, owner := wantedPerms(req)
+			perms, owner := req.covers()
 			gainOwn &^= perms
 			if !owner {
 				gainOther &^= perms
@@ -252,23 +244,6 @@ func (w *gainWalk) look(i int) (pairs [2]Perms) {
 		}
 	}
 	return pairs
-}
-
-// wantedPerms returns the permissions that a wanted request asks for, with those
-// that its rule cannot but grant, and whether it is the owner's.
-func wantedPerms(req Request) (Perms, bool) {
-	r, ok := req.(FileRequest)
-	if !ok {
-		return Access | onExec, false
-	}
-	perms := r.Perms
-	if perms&Write != 0 {
-		perms |= Append
-	}
-	if perms&Exec != 0 {
-		perms |= Mmap // of ix
-	}
-	return perms, r.Owner
 }
 
 // answer is Profile.ask at a step.
