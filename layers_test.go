@@ -19,7 +19,7 @@ var layers = map[string][]string{
 	"parser":            {},
 	"parser/source":     {"parser", "parser/bpf"},
 	"rules":             {},
-	"rules/apparmor":    {"rules"},
+	"rules/apparmor":    {"rules", "rules/apparmor/aare"},
 	"rules/seccomp":     {"rules"},
 	"explain/access":    {"parser", "rules/apparmor", "rules/seccomp"},
 	"explain/container": {},
@@ -40,7 +40,8 @@ var layers = map[string][]string{
 		"explain/report", "explain/silent", "explain/track", "parser", "parser/source",
 		"rules", "rules/apparmor", "rules/seccomp",
 	},
-	"testdata/loggen": {},
+	"rules/apparmor/aare": {},
+	"testdata/loggen":     {},
 }
 
 // What explains saved logs links nothing that asks a kernel, a network or an engine.

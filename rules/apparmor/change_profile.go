@@ -1,6 +1,10 @@
 package apparmor
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/whydenied/whydenied/rules/apparmor/aare"
+)
 
 // A ChangeProfileRule is change_profile safe /bin/bash -> target,.
 type ChangeProfileRule struct {
@@ -92,13 +96,13 @@ func (l *layer) addChangeProfile(of Rule, r *ChangeProfileRule) {
 	}
 	entry := fileEntry{vote: voteOf(of, 0)}
 	entry.vote.audit = true // without bits for quiet, a refusal is always logged
-	add := func(e *expr, perms Perms) {
+	add := func(e *aare.Expr, perms Perms) {
 		entry.perms = perms
 		l.add(e, entry)
 	}
 	add(profile, Access|onExec)
 	add(program, onExec)
-	add(cat(program, set(oneByte(0)), profile), onExec)
+	add(aare.Cat(program, aare.Literal("\x00"), profile), onExec)
 }
 
 // profileKey is the name of the target as policy spells it.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/whydenied/whydenied/rules/apparmor/aare"
 )
 
 // A Decision is what a profile answers to a request. Every permission asked for
@@ -189,7 +191,7 @@ type decider struct {
 
 // A layer is file rules compiled to an automaton, whose tags index the entries.
 type layer struct {
-	files   *automaton
+	files   *aare.Automaton
 	entries []fileEntry
 	lost    []*FileRule // that apparmor_parser drops; see merged
 }
@@ -211,7 +213,7 @@ func (p *Profile) compile() *decider {
 		}
 		l := p.layer(p.Rules)
 		p.addImplied(&l)
-		l.files.freeze()
+		l.files.Freeze()
 		d.layers, d.lost = []layer{l}, l.lost
 	})
 	return &p.decider
@@ -245,7 +247,7 @@ func (p *Profile) compileFrom(base *Profile) bool {
 	}
 	from := base.compile()
 	l := p.layer(added)
-	l.files.freeze()
+	l.files.Freeze()
 	d := &p.decider
 	d.layers = append(slices.Clip(from.layers), l)
 	d.gone = maps.Clone(from.gone)
@@ -261,7 +263,7 @@ func (p *Profile) compileFrom(base *Profile) bool {
 
 // layer compiles those rules that are; its automaton is not frozen yet.
 func (p *Profile) layer(list []Rule) layer {
-	l := layer{files: newAutomaton()}
+	l := layer{files: aare.New()}
 	merged := p.merged()
 	for _, r := range list {
 		if r, ok := r.(compiledRule); ok {

@@ -3,6 +3,8 @@ package apparmor
 import (
 	"slices"
 	"strings"
+
+	"github.com/whydenied/whydenied/rules/apparmor/aare"
 )
 
 // A fileEntry is one expression of the file automaton with what it grants or
@@ -16,8 +18,8 @@ type fileEntry struct {
 	vote  vote // rule, deny, audit, priority
 }
 
-func (l *layer) add(e *expr, entry fileEntry) {
-	l.files.add(e, int32(len(l.entries)))
+func (l *layer) add(e *aare.Expr, entry fileEntry) {
+	l.files.Add(e, int32(len(l.entries)))
 	l.entries = append(l.entries, entry)
 }
 
@@ -48,7 +50,7 @@ func (r *FileRule) compile(l *layer, merged map[mergeKey]bool) {
 	if path == nil { // apparmor_parser refuses the glob, so it matches nothing
 		return
 	}
-	entry := fileEntry{perms: filePerms(r), owner: r.Owner, exact: path.exact(), vote: voteOf(r, 0)}
+	entry := fileEntry{perms: filePerms(r), owner: r.Owner, exact: path.Exact(), vote: voteOf(r, 0)}
 	if r.Perms&Exec != 0 && !r.Deny {
 		entry.exec = &r.Exec
 	}
@@ -65,7 +67,7 @@ func (r *FileRule) compile(l *layer, merged map[mergeKey]bool) {
 
 // addHalves adds the entry of the name, and for l that of the pair of link and
 // target. A deny rule does not take l from the name: both halves must match.
-func (l *layer) addHalves(name, target *expr, entry fileEntry, subset bool) {
+func (l *layer) addHalves(name, target *aare.Expr, entry fileEntry, subset bool) {
 	half := entry
 	if entry.vote.deny {
 		half.perms &^= Link
@@ -91,7 +93,7 @@ func (p *Profile) addImplied(l *layer) {
 		return ok
 	})
 	add := func(glob string, perms Perms) {
-		if e, err := parseGlob(glob, false); err == nil {
+		if e, err := aare.Parse(glob, false); err == nil {
 			l.add(e, fileEntry{perms: perms, owner: true})
 		}
 	}
@@ -129,7 +131,7 @@ func (p *Profile) ask(key string, owner bool) fileAnswer {
 	d := p.compile()
 	var a fileAnswer
 	for i := range d.layers {
-		d.collect(&a, &d.layers[i], d.layers[i].files.match(key), owner)
+		d.collect(&a, &d.layers[i], d.layers[i].files.Match(key), owner)
 	}
 	if p.HasFlag("default_allow") {
 		a.votes = append(a.votes, defaultAllow)

@@ -212,4 +212,4 @@ func (p *Profile) ExecConflicts() []ExecConflict {
 
 // exact reports whether the rule's path is one that dominates in the choice of
 // an exec transition.
-func (r *FileRule) exact() bool { return filePattern(r).expr().exact() }
+func (r *FileRule) exact() bool { return filePattern(r).expr().Exact() }

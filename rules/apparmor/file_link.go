@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor/aare"
 )
 
 // A LinkRule grants hard links between two paths: link subset /a -> /b,. The
@@ -47,7 +48,7 @@ func (*LinkRule) checkInBlock(*resolver) {}
 func (*LinkRule) cells(*celler)          {} // see fileGains
 
 // anyTarget is what a link rule without a target may link to: /[^/].*
-var anyTarget = cat(set(oneByte('/')), set(without('/')), star(set(anyByte)))
+var anyTarget, _ = aare.Parse("/[^/]**", true)
 
 func (r *LinkRule) compile(l *layer, _ map[mergeKey]bool) {
 	link, target := r.Link.expr(), anyTarget
@@ -64,8 +65,8 @@ func (r *LinkRule) compile(l *layer, _ map[mergeKey]bool) {
 // addPair adds the entry of a pair of link and target. Its bit for subset is
 // that of lock, and apparmor_parser sets it for the owner of the target alone
 // (LINK_TO_LINK_SUBSET in immunix.h).
-func (l *layer) addPair(name, target *expr, entry fileEntry, subset bool) {
-	pair := cat(name, set(oneByte(0)), target)
+func (l *layer) addPair(name, target *aare.Expr, entry fileEntry, subset bool) {
+	pair := aare.Cat(name, aare.Literal("\x00"), target)
 	entry.perms, entry.exec = Link, nil
 	l.add(pair, entry)
 	if subset {

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"slices"
 	"strings"
+
+	"github.com/whydenied/whydenied/rules/apparmor/aare"
 )
 
 // A Gain is a set of accesses that one text of a profile grants and another does
@@ -56,7 +58,7 @@ func Gains(before, after *Profile, wanted ...Request) (gains []Gain, complete bo
 // A gainWalk goes through the automata of two profiles at once, breadth first,
 // wherever a rule that only one of them has can still match.
 type gainWalk struct {
-	autos  []*automaton // that of the rules that differ, then those of the layers
+	autos  []*aare.Automaton // that of the rules that differ, then those of the layers
 	alpha  []byte
 	delta  layer
 	wanted map[int32]compiledRequest // by tag of the delta's automaton
@@ -65,8 +67,8 @@ type gainWalk struct {
 
 	queue []gainStep
 	seen  map[string]bool
-	key   []byte   // of the step that is visited
-	next  []*state // scratch of walk
+	key   []byte        // of the step that is visited
+	next  []*aare.State // scratch of walk
 	gains []Gain
 }
 
@@ -79,7 +81,7 @@ type gainSide struct {
 // A gainStep is the states after some bytes. Keys with a NUL are pairs: of link
 // and target, or of program and profile.
 type gainStep struct {
-	states []*state
+	states []*aare.State
 	from   int // index of the step before
 	c      byte
 	pair   bool
@@ -98,18 +100,18 @@ func fileGains(before, after *Profile, removed, added []Rule, wanted []Request) 
 	for _, req := range wanted {
 		if req, ok := req.(compiledRequest); ok && req.key() != "" {
 			w.wanted[int32(len(w.delta.entries))] = req
-			w.delta.add(literalExpr(req.key()), fileEntry{})
+			w.delta.add(aare.Literal(req.key()), fileEntry{})
 		}
 	}
-	w.delta.files.freeze()
-	w.autos = []*automaton{w.delta.files}
+	w.delta.files.Freeze()
+	w.autos = []*aare.Automaton{w.delta.files}
 	for i, p := range []*Profile{before, after} {
 		w.sides[i].profile = p
 		for _, l := range p.compile().layers {
 			w.sides[i].layers = append(w.sides[i].layers, w.index(l.files))
 		}
 	}
-	w.alpha = jointAlphabet(w.autos...)
+	w.alpha = aare.Alphabet(w.autos...)
 	complete := w.walk()
 	return w.gains, complete
 }
@@ -131,7 +133,7 @@ type compiledRequest interface {
 
 // index returns the place of an automaton in autos. Texts that share a layer
 // share its state too.
-func (w *gainWalk) index(a *automaton) int {
+func (w *gainWalk) index(a *aare.Automaton) int {
 	if i := slices.Index(w.autos, a); i >= 0 {
 		return i
 	}
@@ -144,7 +146,7 @@ func (w *gainWalk) index(a *automaton) int {
 func (w *gainWalk) walk() bool {
 	first := gainStep{from: -1}
 	for _, a := range w.autos {
-		first.states = append(first.states, a.start.Load())
+		first.states = append(first.states, a.Start())
 	}
 	w.visit(first)
 	work := 0
@@ -166,7 +168,7 @@ func (w *gainWalk) walk() bool {
 			}
 			next.states = w.next[:0]
 			for k, a := range w.autos {
-				next.states = append(next.states, a.next(step.states[k], c))
+				next.states = append(next.states, a.Next(step.states[k], c))
 			}
 			w.next = next.states
 			w.visit(next)
@@ -177,12 +179,12 @@ func (w *gainWalk) walk() bool {
 
 // visit queues a step where the differing rules still can match, once.
 func (w *gainWalk) visit(s gainStep) {
-	if len(s.states[0].nodes) == 0 {
+	if s.states[0].Dead() {
 		return
 	}
 	key := w.key[:0]
 	for _, state := range s.states {
-		key = binary.LittleEndian.AppendUint32(key, state.id)
+		key = binary.LittleEndian.AppendUint32(key, state.ID)
 	}
 	key = append(key, byte(s.half[0]), byte(s.half[1]), byte(s.half[0]>>24), byte(s.half[1]>>24))
 	if s.pair {
@@ -223,7 +225,7 @@ func (w *gainWalk) look(i int) (pairs [2]Perms) {
 		kinds = Access
 	}
 	gainOwn, gainOther := own[1]&^own[0]&kinds, other[1]&^other[0]&kinds
-	for _, tag := range step.states[0].tags {
+	for _, tag := range step.states[0].Tags {
 		if req, ok := w.wanted[tag]; ok {
 			w.at = req
 			perms, owner := req.covers()
@@ -252,7 +254,7 @@ func (w *gainWalk) answer(side int, step *gainStep, owner bool) fileAnswer {
 	s := &w.sides[side]
 	d := s.profile.compile()
 	for i := range d.layers {
-		d.collect(&a, &d.layers[i], step.states[s.layers[i]].tags, owner)
+		d.collect(&a, &d.layers[i], step.states[s.layers[i]].Tags, owner)
 	}
 	if s.profile.HasFlag("default_allow") {
 		a.votes = append(a.votes, defaultAllow)
@@ -274,7 +276,7 @@ func (w *gainWalk) gainPair(i int, own, other [2]Perms) {
 		}
 		return 2
 	}
-	for _, tag := range step.states[0].tags {
+	for _, tag := range step.states[0].Tags {
 		if _, ok := w.wanted[tag]; ok {
 			return
 		}
@@ -321,7 +323,7 @@ func (w *gainWalk) gainExec(i int, from, to Transition, rule Rule) {
 // rule that has gone.
 func (w *gainWalk) responsible(step *gainStep, perms Perms, owner bool) Rule {
 	var gone Rule
-	for _, tag := range step.states[0].tags {
+	for _, tag := range step.states[0].Tags {
 		e := &w.delta.entries[tag]
 		switch {
 		case e.vote.rule == nil || e.perms&perms == 0 || e.owner && !owner:

@@ -4,6 +4,8 @@ import (
 	"math/bits"
 	"reflect"
 	"slices"
+
+	"github.com/whydenied/whydenied/rules/apparmor/aare"
 )
 
 // maxCells bounds the requests that one rule of a class other than files is
@@ -133,8 +135,8 @@ func wantedNames[Q Request](c *celler, in func(Q) string) []string {
 	return names
 }
 
-// representatives returns a shortest string for each set of the patterns that
-// some string matched by own matches; the wanted strings stand for themselves.
+// representatives returns a name for each set of the patterns that some name
+// matched by own matches; the wanted names stand for themselves.
 func representatives(own *Pattern, others []*Pattern, wanted []string) []string {
 	if own == nil {
 		own = anyProfile
@@ -142,47 +144,11 @@ func representatives(own *Pattern, others []*Pattern, wanted []string) []string 
 	if own.expr() == nil {
 		return nil
 	}
-	if name, ok := own.expr().literal(); ok {
-		return []string{name}
-	}
-	a := newAutomaton()
-	a.add(own.expr(), 0)
-	for i, p := range others {
+	var exprs []*aare.Expr
+	for _, p := range others {
 		if e := p.expr(); e != nil {
-			a.add(e, int32(i+1))
+			exprs = append(exprs, e)
 		}
 	}
-	for i, s := range wanted {
-		a.add(literalExpr(s), int32(len(others)+i+1))
-	}
-	a.freeze()
-	alphabet := jointAlphabet(a)
-	type step struct {
-		s    *state
-		name string
-	}
-	queue := []step{{a.start.Load(), ""}}
-	seen := map[*state]bool{queue[0].s: true}
-	found := map[string]int{}
-	var names []string
-	for i := 0; i < len(queue) && i < maxCells; i++ {
-		at := queue[i]
-		if len(at.s.tags) > 0 && at.s.tags[0] == 0 {
-			key := nodesKey(at.s.tags)
-			if k, ok := found[key]; !ok {
-				found[key] = len(names)
-				names = append(names, at.name)
-			} else if names[k] == "" {
-				names[k] = at.name // an empty name tells the reader little
-			}
-		}
-		for _, c := range alphabet[:len(alphabet)-1] {
-			next := a.next(at.s, c)
-			if len(next.nodes) > 0 && !seen[next] {
-				seen[next] = true
-				queue = append(queue, step{next, at.name + string([]byte{c})})
-			}
-		}
-	}
-	return names
+	return aare.Representatives(own.expr(), exprs, wanted, maxCells)
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/whydenied/whydenied/rules/apparmor/aare"
 )
 
 // profileModes are the flags of which a profile has at most one.
@@ -84,7 +86,7 @@ func unescape(s string) string {
 			i++
 			continue
 		}
-		c, n := escape(s[i+1:])
+		c, n := aare.ReadEscape(s[i+1:])
 		switch {
 		case n == 0:
 			out.WriteByte(s[i])
@@ -101,61 +103,6 @@ func unescape(s string) string {
 		i += 1 + n
 	}
 	return out.String()
-}
-
-// escape reads an escape sequence after its backslash: the byte it stands for
-// and its length, 0 if it is none.
-func escape(s string) (byte, int) {
-	if s == "" {
-		return 0, 0
-	}
-	if '0' <= s[0] && s[0] <= '7' {
-		return number(s, 8, 3)
-	}
-	switch s[0] {
-	case '\\', '"':
-		return s[0], 1
-	case 'a':
-		return '\a', 1
-	case 'e':
-		return 033, 1
-	case 'f':
-		return '\f', 1
-	case 'n':
-		return '\n', 1
-	case 'r':
-		return '\r', 1
-	case 't':
-		return '\t', 1
-	case 'd', 'x':
-		base, most := 10, 3
-		if s[0] == 'x' {
-			base, most = 16, 2
-		}
-		c, n := number(s[1:], base, most)
-		if n == 0 {
-			return 0, 0
-		}
-		return c, n + 1
-	}
-	return 0, 0
-}
-
-// number reads at most n digits while the value fits a byte.
-func number(s string, base, n int) (byte, int) {
-	v, i := 0, 0
-	for i < min(n, len(s)) {
-		d := strings.IndexByte("0123456789abcdef", s[i]|0x20)
-		if isDigit(s[i]) {
-			d = int(s[i] - '0')
-		}
-		if d < 0 || d >= base || v*base+d > 255 {
-			break
-		}
-		v = v*base + d
-		i++
-	}
-	return byte(v), i
 }
 
 // quoteByte shows a byte of the source in a message.

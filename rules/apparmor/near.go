@@ -131,10 +131,6 @@ func slashDetail(path string) string {
 	return "the rule is for a directory: its path ends in /"
 }
 
-// maxDetour bounds the states that otherComponent looks at in place of one
-// component.
-const maxDetour = 64
-
 // otherComponent reports whether a pattern would match the path with one of its
 // components replaced, and which. Paths of a single component are near nothing.
 func otherComponent(p *Pattern, path string) (part string, ok bool) {
@@ -149,20 +145,20 @@ func otherComponent(p *Pattern, path string) (part string, ok bool) {
 		return "", false
 	}
 	auto := p.automaton()
-	s := auto.walk(auto.start.Load(), "/")
+	s := auto.Walk(auto.Start(), "/")
 	rest := path[1:]
 	for _, c := range components {
-		if c == "" || len(s.nodes) == 0 {
+		if c == "" || s.Dead() {
 			break
 		}
 		rest = rest[len(c):]
 		name := strings.TrimSuffix(c, "/")
-		for _, detour := range auto.anyComponent(s) {
-			if len(auto.walk(detour, c[len(name):]+rest).tags) > 0 {
+		for _, detour := range auto.AfterComponent(s) {
+			if len(auto.Walk(detour, c[len(name):]+rest).Tags) > 0 {
 				return name, true
 			}
 		}
-		s = auto.walk(s, c)
+		s = auto.Walk(s, c)
 	}
 	return "", false
 }
@@ -202,27 +198,6 @@ func nearPrefix(prefix, path string) bool {
 	}
 	rest, tail := prefix[n+i:], path[n+j:]
 	return strings.HasPrefix(tail, rest) || strings.HasPrefix(rest, tail)
-}
-
-// anyComponent returns the states after one or more bytes that are not a slash.
-func (a *automaton) anyComponent(from *state) []*state {
-	var found []*state
-	seen := map[*state]bool{}
-	queue := []*state{from}
-	for len(queue) > 0 && len(found) < maxDetour {
-		s := queue[0]
-		queue = queue[1:]
-		for _, c := range a.reps {
-			if c == '/' || c == 0 {
-				continue
-			}
-			if next := a.next(s, c); len(next.nodes) > 0 && !seen[next] {
-				seen[next] = true
-				found, queue = append(found, next), append(queue, next)
-			}
-		}
-	}
-	return found
 }
 
 // nearOthers finds the rules near a request of another class: those that match

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+
+	"github.com/whydenied/whydenied/rules/apparmor/aare"
 )
 
 // preamble declares what the rules of a policyWriter use.
@@ -210,14 +212,14 @@ func (w policyWriter) near(p *Profile) string {
 // sample walks a pattern at random to a name that it matches.
 func (w policyWriter) sample(p *Pattern) (string, bool) {
 	a := p.automaton()
-	s, name := a.start.Load(), ""
+	s, name := a.Start(), ""
 	for range 60 {
-		if len(s.tags) > 0 && (w.chance(30) || len(name) > 40) {
+		if len(s.Tags) > 0 && (w.chance(30) || len(name) > 40) {
 			return name, true
 		}
 		var choices []byte
-		for _, c := range append([]byte("ab/c.x+*"), a.reps...) {
-			if c != 0 && len(a.next(s, c).nodes) > 0 {
+		for _, c := range append([]byte("ab/c.x+*"), aare.Alphabet(a)...) {
+			if c != 0 && !a.Next(s, c).Dead() {
 				choices = append(choices, c)
 			}
 		}
@@ -225,9 +227,9 @@ func (w policyWriter) sample(p *Pattern) (string, bool) {
 			break
 		}
 		c := choices[w.IntN(len(choices))]
-		s, name = a.next(s, c), name+string(c)
+		s, name = a.Next(s, c), name+string(c)
 	}
-	return name, len(s.tags) > 0
+	return name, len(s.Tags) > 0
 }
 
 // profile makes a profile that apparmor_parser is expected to accept.

@@ -3,8 +3,8 @@ package apparmor
 import (
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/whydenied/whydenied/rules/apparmor/aare"
 )
 
 // RuleFor returns the narrowest rule that grants a request, as profiles write
@@ -40,34 +40,21 @@ func quoteIf(name string) string {
 }
 
 // QuotePath returns the path expression that matches exactly the file of that
-// name. The name may hold any bytes but NUL, which no file name holds. What a
-// terminal would not show as it is comes out as \NNN, and so do the quote and
-// the backslash, which could be taken for the end of the expression or for
-// keeping it open.
+// name, which may hold any bytes but NUL; see aare.Escape.
 func QuotePath(name string) string {
-	var out strings.Builder
-	quote := name == ""
-	for i := 0; i < len(name); {
-		r, n := utf8.DecodeRuneInString(name[i:])
-		switch {
-		case r == '"' || r == '\\' || r == utf8.RuneError && n == 1 || !unicode.IsPrint(r):
-			for _, c := range []byte(name[i : i+n]) {
-				out.Write([]byte{'\\', '0' + c>>6, '0' + c>>3&7, '0' + c&7})
-			}
-		case strings.ContainsRune("*?[]{}^,", r):
-			out.WriteByte('\\')
-			out.WriteRune(r)
-			quote = quote || r == ','
-		default:
-			out.WriteRune(r)
-			quote = quote || strings.ContainsRune(" !#=()", r)
-		}
-		i += n
+	escaped := aare.Escape(name)
+	if name == "" || strings.ContainsAny(name, ", !#=()") {
+		return `"` + escaped + `"`
 	}
-	if quote {
-		return `"` + out.String() + `"`
+	return escaped
+}
+
+// quoted puts a glob into quotes if it needs them.
+func quoted(glob string) string {
+	if strings.ContainsAny(glob, " !#=()") || strings.Contains(glob, `\,`) {
+		return `"` + glob + `"`
 	}
-	return out.String()
+	return glob
 }
 
 // QuoteAround returns a path expression of a glob between two names that stand

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor/aare"
 )
 
 // Limits on the expansion of variables, which grows exponentially in policy made
@@ -271,9 +272,9 @@ func (r *resolver) checkGlob(p *Pattern, text string, kind textKind) bool {
 	if r.globs[key] {
 		return true
 	}
-	if _, err := parseGlob(text, key.nul); err != nil {
+	if _, err := aare.Parse(text, key.nul); err != nil {
 		reason := err.Error()
-		if g, ok := err.(*GlobError); ok {
+		if g, ok := err.(*aare.Error); ok {
 			reason = g.Reason
 		}
 		r.errorf(p.At, "bad-glob", "bad pattern %q: %s", text, reason)
@@ -306,4 +307,28 @@ func (s *symbols) values() map[string][]string {
 		}
 	}
 	return out
+}
+
+// cleanSlashes joins runs of slashes, as filter_slashes() in parser_regex.c
+// does to the paths of rules before they become globs. Two leading slashes
+// stay: they name another namespace.
+func cleanSlashes(path string) string {
+	if !strings.Contains(path, "//") {
+		return path
+	}
+	var out strings.Builder
+	rest := path
+	if strings.HasPrefix(path, "//") && !strings.HasPrefix(path, "///") {
+		out.WriteString("//")
+		rest = path[2:]
+	}
+	slash := false
+	for i := range len(rest) {
+		if rest[i] == '/' && slash {
+			continue
+		}
+		slash = rest[i] == '/'
+		out.WriteByte(rest[i])
+	}
+	return out.String()
 }

@@ -1,17 +1,12 @@
-package apparmor
+package aare
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
-func (s byteSet) and(t byteSet) byteSet {
-	return byteSet{s[0] & t[0], s[1] & t[1], s[2] & t[2], s[3] & t[3]}
-}
-
-func (s byteSet) without(c byte) byteSet {
-	s[c>>6] &^= 1 << (c & 63)
-	return s
-}
-
-// A globWriter writes an expression as a glob that parseGlob reads as the same
+// A globWriter writes an expression as a glob that Parse reads as the same
 // names. NUL does not count unless noNUL is set: no name holds it.
 type globWriter struct {
 	out   strings.Builder
@@ -21,32 +16,32 @@ type globWriter struct {
 }
 
 // sequence writes parts one after the other; last says that the glob ends there.
-func (w *globWriter) sequence(items []*expr, last bool) {
+func (w *globWriter) sequence(items []*Expr, last bool) {
 	items = joinStars(items)
 	// edge reports whether a star before item i reads as after a slash.
 	edge := func(i int) bool {
 		if i == len(items) {
 			return last
 		}
-		next, _ := items[i].literal()
+		next, _ := items[i].Literal()
 		return next == "/"
 	}
 	for i := 0; i < len(items); i++ {
 		e := items[i]
-		text, literal := e.literal()
+		text, literal := e.Literal()
 		switch {
 		case literal && text == "/":
 			w.writeSlash()
 		case literal:
 			for i+1 < len(items) {
-				next, ok := items[i+1].literal()
+				next, ok := items[i+1].Literal()
 				if !ok || next == "/" {
 					break
 				}
 				text += next
 				i++
 			}
-			w.write(escaped(text))
+			w.write(Escape(text))
 		case e.op == opStar && w.slash && edge(i+1):
 			w.write("{," + w.star(e) + "}")
 		case e.op == opStar:
@@ -78,7 +73,7 @@ func (w *globWriter) writeSlash() {
 	w.slash = true
 }
 
-func (w *globWriter) alternation(choices []*expr) {
+func (w *globWriter) alternation(choices []*Expr) {
 	w.write("{")
 	for i, c := range choices {
 		if i > 0 {
@@ -90,8 +85,8 @@ func (w *globWriter) alternation(choices []*expr) {
 }
 
 // joinStars makes two stars in a row one, as the text ** would.
-func joinStars(items []*expr) []*expr {
-	var out []*expr
+func joinStars(items []*Expr) []*Expr {
+	var out []*Expr
 	for _, e := range items {
 		if n := len(out); n > 0 && e.op == opStar && out[n-1].op == opStar {
 			a, b := out[n-1].subs[0].set.without(0), e.subs[0].set.without(0)
@@ -108,7 +103,7 @@ func joinStars(items []*expr) []*expr {
 	return out
 }
 
-func (w *globWriter) star(e *expr) string {
+func (w *globWriter) star(e *Expr) string {
 	switch e.subs[0].set.without(0) {
 	case without(0, '/'):
 		return "*"
@@ -121,7 +116,7 @@ func (w *globWriter) star(e *expr) string {
 
 // oneByte writes a set of bytes: as ?, or as a class of those in it or of those
 // not in it, whichever are fewer.
-func (w *globWriter) oneByte(e *expr) string {
+func (w *globWriter) oneByte(e *Expr) string {
 	if e.op != opSet {
 		w.bad = true
 		return ""
@@ -133,7 +128,7 @@ func (w *globWriter) oneByte(e *expr) string {
 	case out == "/":
 		return "?"
 	case len(in) == 1:
-		return escaped(in)
+		return Escape(in)
 	case len(in) < len(out):
 		return "[" + classText(in) + "]"
 	}
@@ -184,7 +179,7 @@ func classText(bytes string) string {
 
 func kindOfByte(c byte) int {
 	switch {
-	case isDigit(c):
+	case '0' <= c && c <= '9':
 		return 1
 	case 'a' <= c && c <= 'z':
 		return 2
@@ -207,21 +202,29 @@ func classByte(c byte) string {
 	case c == ']':
 		return `\]`
 	}
-	return escaped(string([]byte{c}))
+	return Escape(string([]byte{c}))
 }
 
-// escaped is QuotePath without the quotes.
-func escaped(text string) string {
-	if text == "" {
-		return ""
+// Escape returns the glob that matches one name alone. The name may hold any bytes
+// but NUL, which no name holds. What a terminal would not show as it is comes out as
+// \NNN, and so do the quote and the backslash, which could be taken for the end of
+// the glob in a profile or for keeping it open.
+func Escape(name string) string {
+	var out strings.Builder
+	for i := 0; i < len(name); {
+		r, n := utf8.DecodeRuneInString(name[i:])
+		switch {
+		case r == '"' || r == '\\' || r == utf8.RuneError && n == 1 || !unicode.IsPrint(r):
+			for _, c := range []byte(name[i : i+n]) {
+				out.Write([]byte{'\\', '0' + c>>6, '0' + c>>3&7, '0' + c&7})
+			}
+		case strings.ContainsRune("*?[]{}^,", r):
+			out.WriteByte('\\')
+			fallthrough
+		default:
+			out.WriteRune(r)
+		}
+		i += n
 	}
-	return strings.Trim(QuotePath(text), `"`)
-}
-
-// quoted puts a glob into quotes if it needs them.
-func quoted(glob string) string {
-	if strings.ContainsAny(glob, " !#=()") || strings.Contains(glob, `\,`) {
-		return `"` + glob + `"`
-	}
-	return glob
+	return out.String()
 }

@@ -1,4 +1,8 @@
-package apparmor
+// Package aare reads AppArmor's globs (AARE), matches names against many of them at
+// once, compares what they match, and writes globs. It knows nothing of profiles.
+//
+// Names are bytes. Expressions and frozen automata are safe for concurrent use.
+package aare
 
 import (
 	"fmt"
@@ -12,19 +16,19 @@ const (
 	maxGlobLength = 1 << 16
 )
 
-// A GlobError is a glob that apparmor_parser refuses.
-type GlobError struct {
+// An Error is a glob that apparmor_parser refuses.
+type Error struct {
 	Glob   string
 	Offset int // in bytes, where the trouble starts
 	Reason string
 }
 
 // Error names the offset, the glob and the reason.
-func (e *GlobError) Error() string {
+func (e *Error) Error() string {
 	return fmt.Sprintf("glob %q, byte %d: %s", e.Glob, e.Offset, e.Reason)
 }
 
-// parseGlob reads an AppArmor glob (AARE). The language is defined by two steps
+// Parse reads an AppArmor glob (AARE). The language is defined by two steps
 // of apparmor_parser, convert_aaregex_to_pcre() in parser_regex.c and the
 // grammar of libapparmor_re/parse.y, and their interplay is part of it:
 //
@@ -37,9 +41,9 @@ func (e *GlobError) Error() string {
 //   - {a,b} matches a or b and needs at least one comma.
 //
 // With nul, * ? and ** match NUL too, as in the addresses of unix rules.
-func parseGlob(glob string, nul bool) (*expr, error) {
+func Parse(glob string, nul bool) (*Expr, error) {
 	if len(glob) > maxGlobLength {
-		return nil, &GlobError{glob[:64] + "...", maxGlobLength, fmt.Sprintf("longer than %d bytes", maxGlobLength)}
+		return nil, &Error{glob[:64] + "...", maxGlobLength, fmt.Sprintf("longer than %d bytes", maxGlobLength)}
 	}
 	t := globTranslator{glob: glob, nul: nul}
 	if err := t.translate(); err != nil {
@@ -54,30 +58,6 @@ func parseGlob(glob string, nul bool) (*expr, error) {
 		return nil, r.errorf("unexpected %q", r.text[r.pos])
 	}
 	return e, nil
-}
-
-// cleanSlashes joins runs of slashes, as filter_slashes() in parser_regex.c
-// does to the paths of rules before they become globs. Two leading slashes
-// stay: they name another namespace.
-func cleanSlashes(path string) string {
-	if !strings.Contains(path, "//") {
-		return path
-	}
-	var out strings.Builder
-	rest := path
-	if strings.HasPrefix(path, "//") && !strings.HasPrefix(path, "///") {
-		out.WriteString("//")
-		rest = path[2:]
-	}
-	slash := false
-	for i := range len(rest) {
-		if rest[i] == '/' && slash {
-			continue
-		}
-		slash = rest[i] == '/'
-		out.WriteByte(rest[i])
-	}
-	return out.String()
 }
 
 // A globTranslator turns a glob into the regular expression that apparmor_parser
@@ -101,7 +81,7 @@ func (t *globTranslator) emit(s string) {
 }
 
 func (t *globTranslator) errorf(format string, args ...any) error {
-	return &GlobError{t.glob, t.at, fmt.Sprintf(format, args...)}
+	return &Error{t.glob, t.at, fmt.Sprintf(format, args...)}
 }
 
 func (t *globTranslator) translate() error {
@@ -200,7 +180,7 @@ func (t *globTranslator) escape() error {
 		return t.errorf("backslash at the end")
 	}
 	c := t.glob[t.at+1]
-	if _, n := escape(t.glob[t.at+1:]); n > 0 {
+	if _, n := ReadEscape(t.glob[t.at+1:]); n > 0 {
 		t.emit(t.glob[t.at : t.at+1+n])
 		t.at += n
 		return nil
@@ -236,7 +216,7 @@ func (r *regexReader) errorf(format string, args ...any) error {
 	if r.pos < len(r.from) {
 		at = r.from[r.pos]
 	}
-	return &GlobError{r.glob, at, fmt.Sprintf(format, args...)}
+	return &Error{r.glob, at, fmt.Sprintf(format, args...)}
 }
 
 // peek returns the next byte, or 0 at the end: NUL stands for itself only in
@@ -248,12 +228,12 @@ func (r *regexReader) peek() byte {
 	return 0
 }
 
-func (r *regexReader) expr(depth int) (*expr, error) {
-	var choices, parts []*expr
+func (r *regexReader) expr(depth int) (*Expr, error) {
+	var choices, parts []*Expr
 	for r.pos < len(r.text) && r.peek() != ')' {
 		if r.peek() == '|' {
 			r.pos++
-			choices, parts = append(choices, cat(parts...)), nil
+			choices, parts = append(choices, Cat(parts...)), nil
 			continue
 		}
 		term, err := r.term(depth)
@@ -265,15 +245,15 @@ func (r *regexReader) expr(depth int) (*expr, error) {
 			term = star(term)
 			r.pos++
 		case '+':
-			term = cat(term, star(term))
+			term = Cat(term, star(term))
 			r.pos++
 		}
 		parts = append(parts, term)
 	}
-	return alt(append(choices, cat(parts...))...), nil
+	return alt(append(choices, Cat(parts...))...), nil
 }
 
-func (r *regexReader) term(depth int) (*expr, error) {
+func (r *regexReader) term(depth int) (*Expr, error) {
 	c := r.text[r.pos]
 	switch c {
 	case '.':
@@ -307,7 +287,7 @@ func (r *regexReader) char() (c byte, escaped bool) {
 		return c, false
 	}
 	next := r.text[r.pos]
-	if value, n := escape(string(r.text[r.pos:min(r.pos+4, len(r.text))])); n > 0 {
+	if value, n := ReadEscape(string(r.text[r.pos:min(r.pos+4, len(r.text))])); n > 0 {
 		r.pos += n
 		return value, true
 	}
@@ -320,7 +300,7 @@ func (r *regexReader) char() (c byte, escaped bool) {
 
 // class reads [abc], [a-z] and [^abc]. The grammar takes a ] or - that comes
 // first literally, a ^ anywhere but first, and a - nowhere else.
-func (r *regexReader) class() (*expr, error) {
+func (r *regexReader) class() (*Expr, error) {
 	start := r.pos
 	fail := func() error {
 		r.pos = start
@@ -365,5 +345,76 @@ func (r *regexReader) class() (*expr, error) {
 	if negated {
 		members = members.complement()
 	}
-	return &expr{op: opSet, class: true, set: members}, nil
+	return &Expr{op: opSet, class: true, set: members}, nil
+}
+
+// ReadEscape reads an escape sequence after its backslash: the byte it stands for
+// and its length, 0 if it is none.
+func ReadEscape(s string) (byte, int) {
+	if s == "" {
+		return 0, 0
+	}
+	if '0' <= s[0] && s[0] <= '7' {
+		return number(s, 8, 3)
+	}
+	switch s[0] {
+	case '\\', '"':
+		return s[0], 1
+	case 'a':
+		return '\a', 1
+	case 'e':
+		return 033, 1
+	case 'f':
+		return '\f', 1
+	case 'n':
+		return '\n', 1
+	case 'r':
+		return '\r', 1
+	case 't':
+		return '\t', 1
+	case 'd', 'x':
+		base, most := 10, 3
+		if s[0] == 'x' {
+			base, most = 16, 2
+		}
+		c, n := number(s[1:], base, most)
+		if n == 0 {
+			return 0, 0
+		}
+		return c, n + 1
+	}
+	return 0, 0
+}
+
+// number reads at most n digits while the value fits a byte.
+func number(s string, base, n int) (byte, int) {
+	v, i := 0, 0
+	for i < min(n, len(s)) {
+		d := strings.IndexByte("0123456789abcdef", s[i]|0x20)
+		if '0' <= s[i] && s[i] <= '9' {
+			d = int(s[i] - '0')
+		}
+		if d < 0 || d >= base || v*base+d > 255 {
+			break
+		}
+		v = v*base + d
+		i++
+	}
+	return byte(v), i
+}
+
+// ParseAny reads globs of which any may match.
+func ParseAny(globs []string) (*Expr, error) {
+	choices := make([]*Expr, 0, len(globs))
+	for _, g := range globs {
+		e, err := Parse(g, false)
+		if err != nil {
+			return nil, err
+		}
+		choices = append(choices, e)
+	}
+	if len(choices) == 0 {
+		return nil, &Error{Reason: "empty"}
+	}
+	return alt(choices...), nil
 }

@@ -1,0 +1,164 @@
+package aare
+
+import (
+	"encoding/binary"
+	"slices"
+)
+
+// maxCompare bounds the work of comparing two patterns, in visits of a node by
+// a byte. Patterns as people write them need some thousand.
+const maxCompare = 1 << 22
+
+// A Relation is what Compare found.
+type Relation struct {
+	// Both, OnlyA and OnlyB are shortest names that both sides match, that
+	// only the first does, and that only the second does; valid where the
+	// corresponding Has is set.
+	Both, OnlyA, OnlyB          string
+	HasBoth, HasOnlyA, HasOnlyB bool
+	// Complete is false when the automata were too large to compare fully. What
+	// was found holds; what was not found may still exist.
+	Complete bool
+}
+
+// A pair is a step of the breadth-first walk through two automata at once.
+type pair struct {
+	a, b *State
+	from int // index of the pair before
+	c    byte
+}
+
+// Compare compares the names that two automata match. Examples hold no NUL.
+func Compare(a, b *Automaton) Relation {
+	alphabet := Alphabet(a, b)
+	alphabet = alphabet[:len(alphabet)-1] // names hold no NUL
+	queue := []pair{{a: a.Start(), b: b.Start(), from: -1}}
+	seen := map[[2]string]bool{}
+	visit := func(p pair) {
+		key := [2]string{nodesKey(p.a.nodes), nodesKey(p.b.nodes)}
+		if !seen[key] {
+			seen[key] = true
+			queue = append(queue, p)
+		}
+	}
+	var r Relation
+	work := 0
+	for i := 0; i < len(queue); i++ {
+		p := queue[i]
+		inA, inB := len(p.a.Tags) > 0, len(p.b.Tags) > 0
+		switch {
+		case inA && inB && !r.HasBoth:
+			r.Both, r.HasBoth = spell(queue, i), true
+		case inA && !inB && !r.HasOnlyA:
+			r.OnlyA, r.HasOnlyA = spell(queue, i), true
+		case inB && !inA && !r.HasOnlyB:
+			r.OnlyB, r.HasOnlyB = spell(queue, i), true
+		}
+		if r.HasBoth && r.HasOnlyA && r.HasOnlyB {
+			break
+		}
+		if work += len(alphabet) * (len(p.a.nodes) + len(p.b.nodes) + 1); work > maxCompare {
+			return r
+		}
+		for _, c := range alphabet {
+			next := pair{a.Next(p.a, c), b.Next(p.b, c), i, c}
+			if !next.a.Dead() || !next.b.Dead() {
+				visit(next)
+			}
+		}
+	}
+	r.Complete = true
+	return r
+}
+
+// nodesKey identifies a state of an automaton for as long as that lives.
+func nodesKey(nodes []int32) string {
+	key := make([]byte, 0, 4*len(nodes))
+	for _, n := range nodes {
+		key = binary.LittleEndian.AppendUint32(key, uint32(n))
+	}
+	return string(key)
+}
+
+// spell returns the bytes on the way to a pair.
+func spell(queue []pair, i int) string {
+	var out []byte
+	for ; queue[i].from >= 0; i = queue[i].from {
+		out = append(out, queue[i].c)
+	}
+	slices.Reverse(out)
+	return string(out)
+}
+
+// Alphabet returns one byte for each set of bytes that no automaton tells
+// apart, those that read best first. NUL comes last, on its own: no name holds
+// one, but it stands between two.
+func Alphabet(autos ...*Automaton) []byte {
+	const nicest = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-_.+:@/"
+	var alphabet []byte
+	seen := map[string]bool{}
+	class := make([]byte, len(autos))
+	try := func(c byte) {
+		for i, a := range autos {
+			class[i] = a.classes[c]
+		}
+		if !seen[string(class)] {
+			seen[string(class)] = true
+			alphabet = append(alphabet, c)
+		}
+	}
+	for i := range len(nicest) {
+		try(nicest[i])
+	}
+	for c := 1; c < 256; c++ {
+		try(byte(c))
+	}
+	return append(alphabet, 0)
+}
+
+// Representatives returns a shortest string for each set of the expressions that
+// some string matched by own matches; the wanted strings stand for themselves. It
+// looks at no more than limit states.
+func Representatives(own *Expr, others []*Expr, wanted []string, limit int) []string {
+	if name, ok := own.Literal(); ok {
+		return []string{name}
+	}
+	a := New()
+	a.Add(own, 0)
+	for i, e := range others {
+		a.Add(e, int32(i+1))
+	}
+	for i, s := range wanted {
+		a.Add(Literal(s), int32(len(others)+i+1))
+	}
+	a.Freeze()
+	alphabet := Alphabet(a)
+	type step struct {
+		s    *State
+		name string
+	}
+	queue := []step{{a.Start(), ""}}
+	seen := map[*State]bool{queue[0].s: true}
+	found := map[string]int{}
+	var names []string
+	for i := 0; i < len(queue) && i < limit; i++ {
+		at := queue[i]
+		if len(at.s.Tags) > 0 && at.s.Tags[0] == 0 {
+			key := nodesKey(at.s.Tags)
+			if k, ok := found[key]; !ok {
+				found[key] = len(names)
+				names = append(names, at.name)
+			} else if names[k] == "" {
+				names[k] = at.name // an empty name tells the reader little
+			}
+		}
+		for _, c := range alphabet[:len(alphabet)-1] {
+			next := a.Next(at.s, c)
+			if !next.Dead() && !seen[next] {
+				seen[next] = true
+				queue = append(queue, step{next, at.name + string([]byte{c})})
+			}
+		}
+	}
+	return names
+}
