@@ -34,14 +34,7 @@ var capabilities = strings.Fields(`chown dac_override dac_read_search fowner fse
 // `capability,` grants them, without cap_.
 func Capabilities() []string { return slices.Clone(capabilities) }
 
-func isCapability(name string) bool {
-	for _, c := range capabilities {
-		if c == name {
-			return true
-		}
-	}
-	return false
-}
+func isCapability(name string) bool { return slices.Contains(capabilities, name) }
 
 // capabilityRule reads capability [NAME...].
 func (p *parser) capabilityRule(h Header) Rule {

@@ -109,10 +109,7 @@ func (q DBusRequest) rule(Transition) string {
 	if q.Perms == Bind {
 		return joinWords(append(words, condition("name=", quoteIf(q.Name)))...) + ","
 	}
-	peer := joinList(condition("name=", quoteIf(q.Name)), condition("label=", quoteIf(q.PeerLabel)))
-	if peer != "" {
-		peer = "peer=(" + peer + ")"
-	}
+	peer := peerCondition(condition("name=", quoteIf(q.Name)), condition("label=", quoteIf(q.PeerLabel)))
 	return joinWords(append(words, condition("path=", quoteIf(q.Path)), condition("interface=", quoteIf(q.Interface)),
 		condition("member=", quoteIf(q.Member)), peer)...) + ","
 }

@@ -97,7 +97,7 @@ var protocolTypes = map[string]struct {
 // bare rule network, covers every type, dccp among them.
 var familyTypes = []string{"stream", "dgram", "raw", "rdm", "seqpacket", "packet"}
 
-// peerPerms are the socket permissions that have a peer.
+// peerPerms are the permissions on a pair of sockets: af_unix.cc of apparmor_parser.
 const peerPerms = Accept | Connect | Send | Receive
 
 // networkRule reads network [PERMS] [FAMILY] [TYPE|PROTOCOL] [CONDITIONS].
@@ -209,10 +209,10 @@ func (r *NetworkRule) resolve(by *resolver) Rule {
 	return &c
 }
 
-// ask asks network rules. The kernel checks family and type; a
-// protocol in the rule stands for a type. Unix rules count as well: on kernels
-// without unix mediation apparmor_parser makes allow rules of that class into
-// network rules of their type, and leaves deny rules out.
+// ask asks network rules. The kernel looks at family and type; a protocol in the
+// rule stands for a type. Unix rules count as well: on kernels without unix
+// mediation apparmor_parser makes allow rules of that class into network rules of
+// their type, and leaves deny rules out.
 func (q NetworkRequest) ask(r Rule) (Perms, []string) {
 	switch r := r.(type) {
 	case *NetworkRule:

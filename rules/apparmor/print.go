@@ -16,8 +16,13 @@ func RuleFor(req Request, exec Transition) string { return req.rule(exec) }
 // joinWords joins the words that are not empty with spaces.
 func joinWords(words ...string) string { return joinWith(" ", words) }
 
-// joinList joins the conditions that are not empty with commas.
-func joinList(conditions ...string) string { return joinWith(", ", conditions) }
+// peerCondition returns the condition peer=( ) of those that are not empty, or "".
+func peerCondition(conditions ...string) string {
+	if list := joinWith(", ", conditions); list != "" {
+		return "peer=(" + list + ")"
+	}
+	return ""
+}
 
 func joinWith(sep string, words []string) string {
 	return strings.Join(slices.DeleteFunc(slices.Clone(words), func(w string) bool { return w == "" }), sep)

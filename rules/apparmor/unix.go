@@ -40,13 +40,6 @@ func (UnixRequest) class() (name, since string)      { return "unix", "3.0" }
 func (q UnixRequest) wanted() Perms                  { return q.Perms }
 func (q UnixRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
 
-// unixLocal and unixPeer are the permissions on the socket itself and on the
-// pair of sockets: af_unix.cc of apparmor_parser.
-const (
-	unixLocal = Create | Bind | Listen | Shutdown | GetAttr | SetAttr | GetOpt | SetOpt
-	unixPeer  = Send | Receive | Connect | Accept
-)
-
 // unixRule reads unix [PERMS] [CONDITIONS] [peer=(CONDITIONS)].
 func (p *parser) unixRule(h Header) Rule {
 	at := p.advance()
@@ -108,8 +101,8 @@ func (r *resolver) unread(p **Pattern) {
 // NUL bytes, none or auto.
 func (r *resolver) address(p **Pattern) { *p = r.expand(*p, addressText) }
 
-// ask asks unix rules, and the network rules of the family
-// unix, which mean the same as a unix rule of their type.
+// ask asks unix rules, and the network rules of the family unix, which mean the
+// same as a unix rule of their type.
 func (q UnixRequest) ask(r Rule) (Perms, []string) {
 	switch r := r.(type) {
 	case *NetworkRule:
@@ -121,7 +114,7 @@ func (q UnixRequest) ask(r Rule) (Perms, []string) {
 		perms := r.Perms
 		unnamed := q.Perms == Bind && q.Addr == "" // the kernel is to pick an address
 		if (r.PeerAddr != nil || r.PeerLabel != nil) && !unnamed {
-			perms &= unixPeer
+			perms &= peerPerms
 		}
 		if q.Perms == Bind && !unnamed && r.Addr != nil && r.Addr.Source == "auto" {
 			perms &^= Bind // of an address that looks picked, but is the task's choice
@@ -132,7 +125,7 @@ func (q UnixRequest) ask(r Rule) (Perms, []string) {
 				field{"address", matchUnixAddr(r.Addr, q.Addr)},
 				field{"label", r.Label.Match(q.Label)})
 		}
-		if q.Perms&unixPeer != 0 {
+		if q.Perms&peerPerms != 0 {
 			fields = append(fields,
 				field{"peer address", matchUnixAddr(r.PeerAddr, q.PeerAddr)},
 				field{"peer label", r.PeerLabel.Match(q.PeerLabel)})
@@ -161,10 +154,7 @@ func matchUnixAddr(p *Pattern, addr string) bool {
 var autobound = &Pattern{Source: "auto", Expanded: []string{"@[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]"}}
 
 func (q UnixRequest) rule(Transition) string {
-	peer := joinList(condition("label=", quoteIf(q.PeerLabel)), condition("addr=", quoteIf(q.PeerAddr)))
-	if peer != "" {
-		peer = "peer=(" + peer + ")"
-	}
+	peer := peerCondition(condition("label=", quoteIf(q.PeerLabel)), condition("addr=", quoteIf(q.PeerAddr)))
 	addr := q.Addr
 	if addr == "none" && q.PeerAddr != "" {
 		addr = "" // the socket of a client, which rules name by its peer
@@ -203,7 +193,7 @@ func (q UnixRequest) subject() Request {
 	if q.Perms == Create {
 		q.Addr, q.Label = "", ""
 	}
-	if q.Perms&unixPeer == 0 {
+	if q.Perms&peerPerms == 0 {
 		q.PeerAddr, q.PeerLabel = "", ""
 	}
 	q.Perms = 0
@@ -220,8 +210,8 @@ func (q UnixRequest) variant() variant {
 // addresses must be literal where they count.
 func (r *UnixRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
 	q, ok := req.(UnixRequest)
-	local, peer := q.Perms != Create, q.Perms&unixPeer != 0
-	if !ok || r.Attr != nil || r.Opt != nil || local && q.Perms&Create != 0 || peer && q.Perms&^unixPeer != 0 {
+	local, peer := q.Perms != Create, q.Perms&peerPerms != 0
+	if !ok || r.Attr != nil || r.Opt != nil || local && q.Perms&Create != 0 || peer && q.Perms&^peerPerms != 0 {
 		return n, false // of several permissions, each would be asked for other conditions
 	}
 	for _, addr := range []struct {
