@@ -48,7 +48,7 @@ func (p *Policy) explain(finding Finding, fixes bool) Explanation {
 	f := &Explained{Finding: &finding}
 	switch {
 	case f.isLookAlike():
-		f.Cause, f.Decision, f.Why = UndecidedOperation, Undecidable, lookAlike
+		f.Cause, f.Decision, f.Why = UndecidedOperation, Undecidable, access.LookAlike
 		return f.Explanation
 	case f.Denial.Seccomp != nil:
 		p.explainSeccomp(f)
@@ -76,7 +76,8 @@ func (p *Policy) explainAppArmor(f *Explained) {
 		p.explainUnconfined(f)
 		return
 	}
-	profile, decision := p.deciding(&f.Denial)
+	v := access.Decide(&f.Denial, p.profile)
+	profile := v.Profile
 	if profile == nil {
 		f.Cause, f.Decision = ProfileNotFound, Undecidable
 		f.Why = fmt.Sprintf("the source of profile %s was not found; give its file with --profile, or its directory with --profile-dir", a.Profile)
@@ -98,14 +99,13 @@ func (p *Policy) explainAppArmor(f *Explained) {
 		f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "lets attributes be read, as each profile does"}}
 		return
 	}
-	req, err := access.Request(&f.Denial)
-	if err != nil {
+	if v.Err != nil {
 		f.Cause, f.Decision = UndecidedOperation, Undecidable
 		f.Why = fmt.Sprintf("rules do not decide %q by what this record says", a.Operation)
 		f.Rules = []Place{{At: profile.At, Via: profile.Via, Note: "the profile in force"}}
 		return
 	}
-	p.decide(f, profile, req, decision)
+	p.decide(f, profile, v.Request, v.Decision)
 }
 
 // source names where a profile was read, and says of a built-in one if the
@@ -119,14 +119,6 @@ func (p *Policy) source(profile *apparmor.Profile) string {
 		return file.Builtin // whose version the profile's name tells
 	}
 	return file.Builtin + ", the newest known; the version in use is unknown"
-}
-
-// deciding returns the profile of the record that refuses the access, with its
-// decision, or nil if its source is not known. Of a stack a//&b, each profile
-// must allow it. The decision is empty if the access is not one that rules decide.
-func (p *Policy) deciding(d *parser.Denial) (found *apparmor.Profile, decision apparmor.Decision) {
-	v := access.Decide(d, p.profile)
-	return v.Profile, v.Decision
 }
 
 // noteProblems says what of the policy could not be read, as a decision on half
