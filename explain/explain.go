@@ -6,6 +6,7 @@
 package explain
 
 import (
+	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/fix"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/rules"
@@ -85,7 +86,7 @@ func (x *Explainer) explain(finding Finding, fixes bool) Explanation {
 	f := &Explained{Finding: &finding}
 	switch {
 	case f.isLookAlike():
-		f.Cause, f.Decision, f.Why = UndecidedOperation, Undecidable, lookAlike
+		f.Cause, f.Decision, f.Why = UndecidedOperation, Undecidable, access.LookAlike
 		return f.Explanation
 	case f.Denial.Seccomp != nil:
 		x.explainSeccomp(f)

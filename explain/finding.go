@@ -51,14 +51,10 @@ type Explained struct {
 	Explanation
 }
 
-// lookAlike is why nothing is made of a line that isLookAlike.
-const lookAlike = "a process wrote this line into the log, not the kernel: nothing says that it happened"
-
 // isLookAlike reports whether the finding is of a line that its log says a process
 // wrote; see parser.Origin.UserSpace.
 func (f *Finding) isLookAlike() bool {
-	record := &f.Denial.Event.Records[f.Denial.Record]
-	return record.Origin.UserSpace && record.Type != parser.USERAVC
+	return f.Denial.Event.Records[f.Denial.Record].IsLookAlike()
 }
 
 // A Place is a rule that takes part in a finding and what it does there.

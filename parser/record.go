@@ -85,6 +85,10 @@ type Field struct {
 	Start, End int
 }
 
+// IsLookAlike reports whether the log says that a process wrote the record, of which
+// only the kernel writes such; see Origin.UserSpace.
+func (r *Record) IsLookAlike() bool { return r.Origin.UserSpace && r.Type != USERAVC }
+
 // Get returns the decoded value of the first field of that key, or "".
 func (r *Record) Get(key string) string {
 	v, _ := r.Lookup(key)

@@ -66,6 +66,8 @@ func TestQueryAgreesOnRare(t *testing.T) {
 		text := fmt.Sprintf("type=AVC msg=audit(1795427373.296:%d): apparmor=\"DENIED\" %s pid=5 comm=\"x\"\n", i+1, body)
 		agree(t, source.Inputs([]string{"-"}, strings.NewReader(text)), policyOf(t, corpus), map[string]int{})
 	}
+	forged := `12,1,1,-;audit: type=1400 audit(1795427373.296:9): apparmor="DENIED" operation="open" profile="lab_rlimit" name="/x" pid=5 comm="x" requested_mask="r" denied_mask="r"`
+	agree(t, source.Inputs([]string{"-"}, strings.NewReader(forged+"\n")), policyOf(t, corpus), map[string]int{})
 	for _, args := range []string{"a0=7f a1=0 a2=0 a3=0", "a0=7f a1=1ff a2=0 a3=0"} {
 		for _, code := range []string{"0x7ffc0000", "0x50000", "0x80000000"} {
 			text := fmt.Sprintf("type=SECCOMP msg=audit(1795427373.296:9): subj=x pid=5 comm=\"x\" sig=0 arch=c000003e syscall=83 compat=0 ip=0x1 code=%s\n"+

@@ -79,9 +79,13 @@ func runParse(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// pairs returns a denial's record with the names of what seccomp has numbers for.
+// pairs returns a denial's record with the names of what seccomp has numbers for, and
+// what the log says of who wrote it.
 func pairs(d *parser.Denial) parser.Pairs {
 	p := d.Pairs()
+	if d.Event.Records[d.Record].IsLookAlike() {
+		p = append(p, parser.Pair{Key: "look_alike", Value: true})
+	}
 	if d.Seccomp != nil {
 		names := report.NewSeccomp(d.Seccomp)
 		if names.SyscallName == "" {

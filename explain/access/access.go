@@ -40,6 +40,9 @@ const (
 	mountData   = "mount_data"   // options of the file system
 )
 
+// LookAlike is why nothing is made of a record that is a look-alike of the kernel's.
+const LookAlike = "a process wrote this line into the log, not the kernel: nothing says that it happened"
+
 // extra returns the value of a key that parser.AppArmor has no field for.
 func extra(d *parser.Denial, key string) string {
 	if d.Record >= len(d.Event.Records) {

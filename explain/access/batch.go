@@ -41,6 +41,9 @@ func Read(text []byte, known Known) (Asked, error) {
 	if err := l.decode(text); err != nil {
 		return Asked{}, err
 	}
+	if l.LookAlike {
+		return Asked{}, errors.New(LookAlike)
+	}
 	if l.Syscall != "" || l.SyscallName != "" {
 		return l.call(known.Call)
 	}
@@ -58,7 +61,8 @@ func Read(text []byte, known Known) (Asked, error) {
 // A line is one JSON object. Its keys are those of the kernel's records, or become
 // them by words.
 type line struct {
-	AppArmor  string `json:"apparmor"` // of a record
+	LookAlike bool   `json:"look_alike"` // of a record that a process wrote
+	AppArmor  string `json:"apparmor"`   // of a record
 	Profile   string `json:"profile"`
 	Class     string `json:"class"`     // file, cap, net, signal, ...
 	Operation string `json:"operation"` // open, exec, capable, mount, ...

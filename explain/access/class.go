@@ -108,10 +108,8 @@ var classes = []class{
 	},
 	{
 		names: "namespace", operations: "userns_create",
-		verbs: []verb{{names: "userns", patterns: "|denied_mask"}},
-		request: func(*parser.Denial, string) (apparmor.Request, error) {
-			return apparmor.UsernsRequest{}, nil
-		},
+		verbs:   []verb{{names: "userns", patterns: "|denied_mask"}},
+		request: func(*parser.Denial, string) (apparmor.Request, error) { return apparmor.UsernsRequest{}, nil },
 	},
 	{
 		names: "mqueue posix_mqueue sysv_mqueue", request: mqueueRequest,

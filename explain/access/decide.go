@@ -12,6 +12,7 @@ import (
 // A Verdict is what AppArmor policy says to the access of a record.
 type Verdict struct {
 	Label    string            // the profile, hat or stack as the record names it
+	Unknown  []string          // the profiles of it that were not found
 	Profile  *apparmor.Profile // the one that decides; nil if no source is known
 	Request  apparmor.Request  // nil if Err is not
 	Decision apparmor.Decision // of Profile to Request; zero if either is nil
@@ -34,6 +35,7 @@ func Decide(d *parser.Denial, find func(name string) *apparmor.Profile) Verdict 
 	for name := range strings.SplitSeq(v.Label, "//&") {
 		profile := find(name)
 		if profile == nil {
+			v.Unknown = append(v.Unknown, name)
 			continue
 		}
 		v.Profile = profile

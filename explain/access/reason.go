@@ -2,7 +2,6 @@ package access
 
 import (
 	"cmp"
-	"fmt"
 	"strings"
 
 	"github.com/whydenied/whydenied/parser"
@@ -24,50 +23,40 @@ const (
 	NotLoaded                        // the profile that is named is not loaded
 )
 
-// ReasonOf reads info=. The texts are those of
-// security/apparmor/{domain,path,label,file}.c, Linux 6.18.
+// infos are the texts of the reasons, in lower case: security/apparmor/{domain,path,
+// label,file}.c, Linux 6.18. Of the first two the kernel writes more before them.
+var infos = []struct {
+	text   string
+	reason Reason
+}{
+	{"disconnected path", Disconnected}, {"deleted entry", Deleted}, {"no new privs", NoNewPrivs},
+	{"profile transition not found", TransitionNotFound}, {"link not subset of target", LinkNotSubset},
+	{"hat not found", HatNotFound}, {"label not found", NotLoaded}, {"profile not found", NotLoaded},
+}
+
+// ReasonOf reads info=.
 func ReasonOf(a *parser.AppArmor) Reason {
 	info := strings.ToLower(a.Info)
-	switch {
-	case info == "":
-		return NoReason
-	case strings.Contains(info, "disconnected path"):
-		return Disconnected
-	case strings.Contains(info, "deleted entry"):
-		return Deleted
-	case info == "no new privs":
-		return NoNewPrivs
-	case info == "profile transition not found":
-		return TransitionNotFound
-	case info == "link not subset of target":
-		return LinkNotSubset
-	case info == "hat not found":
-		return HatNotFound
-	case info == "label not found" || info == "profile not found":
-		return NotLoaded
+	for _, known := range infos {
+		if info == known.text || known.reason.Flag() != "" && strings.Contains(info, known.text) {
+			return known.reason
+		}
 	}
 	return NoReason
 }
 
 // Why puts the reason of a record in words, one clause; "" for NoReason.
 func (r Reason) Why(a *parser.AppArmor) string {
-	switch r {
-	case Disconnected:
-		return "the file is not reachable from the root directory that the process sees, and the profile has no attach_disconnected flag"
-	case Deleted:
-		return "the file was deleted while open, and the profile has no mediate_deleted flag"
-	case NoNewPrivs:
-		return fmt.Sprintf("no_new_privs is set, so the process may not change to profile %s, which is no subset of its own", a.Target)
-	case TransitionNotFound:
-		return fmt.Sprintf("the kernel has no profile such as the rule sends %s to", a.Name)
-	case LinkNotSubset:
-		return fmt.Sprintf("the rules allow more to the link %s than to its target %s, and a link must not widen access", a.Name, a.Target)
-	case HatNotFound:
-		return fmt.Sprintf("profile %s has no hat %s", a.Profile, cmp.Or(a.Name, a.Target))
-	case NotLoaded:
-		return fmt.Sprintf("the kernel has no profile %s", cmp.Or(a.Name, a.Target))
-	}
-	return ""
+	object := cmp.Or(a.Name, a.Target)
+	return [...]string{
+		Disconnected:       "the file is not reachable from the root directory that the process sees, and the profile has no attach_disconnected flag",
+		Deleted:            "the file was deleted while open, and the profile has no mediate_deleted flag",
+		NoNewPrivs:         "no_new_privs is set, so the process may not change to profile " + a.Target + ", which is no subset of its own",
+		TransitionNotFound: "the kernel has no profile such as the rule sends " + a.Name + " to",
+		LinkNotSubset:      "the rules allow more to the link " + a.Name + " than to its target " + a.Target + ", and a link must not widen access",
+		HatNotFound:        "profile " + a.Profile + " has no hat " + object,
+		NotLoaded:          "the kernel has no profile " + object,
+	}[r]
 }
 
 // Flag returns the flag of a profile for want of which the kernel refused, or "".

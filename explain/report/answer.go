@@ -97,6 +97,9 @@ func NewAnswer(v access.Verdict, near bool) Answer {
 	if req == nil {
 		return a
 	}
+	if len(v.Unknown) > 0 {
+		a.Notes = append(a.Notes, "each profile of a stack must allow it, and of this one "+UTF8(strings.Join(v.Unknown, ", "))+" is not among those that were given")
+	}
 	missing := d.Refused | d.Unmatched
 	a.Access = &Access{
 		Granted:   permissions(req, d.Granted),
