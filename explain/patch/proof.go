@@ -236,11 +236,15 @@ func (d *policyDraft) remedy(w *wanted, gains []apparmor.Gain, complete bool, pr
 	if r.Rules = grantedBy(profile, w.requests, changes); len(r.Rules) > 0 {
 		r.File = r.Rules[0].File.Name
 	}
+	deciding := map[apparmor.Rule]bool{} // what grants the requests, and what refused them
+	for _, req := range w.requests {
+		for _, r := range slices.Concat(profile.Decide(req).Allow, before.Decide(req).Deny) {
+			deciding[r] = true
+		}
+	}
 	var own []apparmor.Gain
 	for _, g := range gains {
-		if slices.ContainsFunc(w.requests, func(req apparmor.Request) bool {
-			return slices.Contains(profile.Decide(req).Allow, g.Rule) || slices.Contains(before.Decide(req).Deny, g.Rule)
-		}) {
+		if deciding[g.Rule] {
 			own = append(own, g)
 		}
 	}
