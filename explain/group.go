@@ -52,6 +52,11 @@ func (f Filter) match(d *parser.Denial, c *container.Container) bool {
 	if f.Keep != nil && !f.Keep(subject(d), *c) {
 		return false
 	}
+	return f.OfContainer(c)
+}
+
+// OfContainer reports whether the filter selects what is of a container.
+func (f Filter) OfContainer(c *container.Container) bool {
 	return len(f.Containers) == 0 || slices.ContainsFunc(f.Containers, func(name string) bool {
 		return c.Name == name || c.ID != "" && strings.HasPrefix(c.ID, name)
 	})

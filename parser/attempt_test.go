@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestComplaints(t *testing.T) {
+func TestMessages(t *testing.T) {
 	for _, c := range []struct{ line, call, path, errno, comm string }{
 		{`nginx: [emerg] open() "/var/run/nginx.pid" failed (13: Permission denied)`, "", "/var/run/nginx.pid", "EACCES", "nginx"},
 		{`2026/11/25 10:00:00 [emerg] 1#1: bind() to 0.0.0.0:80 failed (13: Permission denied)`, "bind", "", "EACCES", ""},
@@ -54,12 +54,12 @@ func TestComplaints(t *testing.T) {
 		{`Bad system call (core dumped)`, "", "", "SIGSYS", ""},
 		{`set_mempolicy: Operation not permitted`, "set_mempolicy", "", "EPERM", ""},
 	} {
-		a, ok := ReadComplaint(Origin{}, c.line)
+		a, ok := ReadMessage(Origin{}, c.line)
 		require.True(t, ok, c.line)
 		assert.Equal(t, []string{c.call, c.path, c.errno, c.comm}, []string{a.Syscall, a.Path, a.Errno, a.Comm}, c.line)
 	}
 	for _, line := range []string{"", "all good", "listening on /run/x", "the keepereacces of it", "\xff\xfe"} {
-		_, ok := ReadComplaint(Origin{}, line)
+		_, ok := ReadMessage(Origin{}, line)
 		assert.False(t, ok, line)
 	}
 }
@@ -184,7 +184,7 @@ func FuzzStrace(f *testing.F) {
 			}
 		}
 		for line := range strings.Lines(text) {
-			if a, ok := ReadComplaint(Origin{}, line); ok && (a.Errno == "" || a.Path != "" && !strings.Contains(line, a.Path)) {
+			if a, ok := ReadMessage(Origin{}, line); ok && (a.Errno == "" || a.Path != "" && !strings.Contains(line, a.Path)) {
 				t.Fatalf("%q: %+v", line, a)
 			}
 		}

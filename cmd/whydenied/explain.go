@@ -48,7 +48,7 @@ asked of these profiles, and what a profile refuses is explained like a denial, 
 	}
 	flags := cmd.Flags()
 	f.inputFlags.add(flags)
-	f.symptoms.add(flags)
+	f.failed.add(flags)
 	f.output.add(flags, report.FormatNames()...)
 	return cmd
 }
@@ -88,10 +88,10 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 			return err
 		}
 	}
-	if len(findings) == 0 || f.symptoms.given() {
-		silence := f.silence(in, args, findings)
-		silence.Unexplained = unexplained
-		if err := out.print(report.Message{Silent: silence}); err != nil {
+	if len(findings) == 0 || f.failed.given() {
+		silent := f.silent(in, args, findings)
+		silent.Unexplained = report.NewUnexplained(unexplained)
+		if err := out.print(report.Message{Silent: silent}); err != nil {
 			return err
 		}
 	}

@@ -21,7 +21,7 @@ type inputFlags struct {
 	policy       policyFlags
 	since, until string
 	filter       explain.Filter
-	symptoms     symptomFlags
+	failed       failedFlags
 }
 
 func (f *inputFlags) add(flags *pflag.FlagSet) {
@@ -48,7 +48,7 @@ func (f *inputFlags) parse(args []string) (err error) {
 	if f.filter.Until, err = parseTime(f.until, now); err != nil {
 		return usagef("--until: %v", err)
 	}
-	return f.symptoms.check(args)
+	return f.failed.check(args)
 }
 
 // An input is what is needed to explain logs.
@@ -76,7 +76,7 @@ func (f *inputFlags) open(cmd *cobra.Command, args []string) (in input, err erro
 	if in.inventory, err = f.policy.containers(in.explainer.Library); err != nil {
 		return in, err
 	}
-	if len(args) == 0 && f.symptoms.files() {
+	if len(args) == 0 && f.failed.files() {
 		return in, nil // they are what is to be explained
 	}
 	in.logs, err = logs(cmd, args)
@@ -178,7 +178,7 @@ func (f *inputFlags) why(inventory *container.Inventory) string {
 	case f.filtered():
 		return "whydenied: no denial of these logs meets the filters"
 	}
-	return silence
+	return noDenial
 }
 
 // filtered reports whether the user wants only some of the denials.
@@ -186,8 +186,8 @@ func (f *inputFlags) filtered() bool {
 	return f.since != "" || f.until != "" || len(f.filter.Containers)+len(f.filter.Profiles)+len(f.filter.Comms) > 0
 }
 
-// silence keeps an empty answer from being read as "nothing was refused".
-const silence = `whydenied: these logs hold no denial, which does not mean that nothing was refused: a deny rule without
+// noDenial keeps an empty answer from being read as "nothing was refused".
+const noDenial = `whydenied: these logs hold no denial, which does not mean that nothing was refused: a deny rule without
 audit and seccomp's errno answer, the default of every container runtime, leave no record.`
 
 // parseTime reads a moment as people type it; "" is the zero time.

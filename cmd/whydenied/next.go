@@ -56,15 +56,15 @@ func (n *nextSteps) add(command, why string) {
 
 // patch is for what was found.
 func (n *nextSteps) patch() {
-	command := join("whydenied", append([]string{"patch"}, n.args...), n.flags.policy.words(), n.flags.selection(), n.flags.symptoms.words())
+	command := join("whydenied", append([]string{"patch"}, n.args...), n.flags.policy.words(), n.flags.selection(), n.flags.failed.words())
 	n.add(command, "prints the proved change as one diff; with --write it makes the change")
 }
 
 // observe is for a profile that refuses without a record.
-func (n *nextSteps) observe(s silent.Silent) {
+func (n *nextSteps) observe(s silent.Policy) {
 	switch {
 	case s.IsSeccomp:
-		n.trace = n.trace || len(s.Refusals) > 0 || s.Policy == "" && s.Target.Container.SeccompProfile == ""
+		n.trace = n.trace || len(s.Refusals) > 0 || s.Source == "" && s.Target.Container.SeccompProfile == ""
 		return
 	case len(s.Refusals) == 0:
 		return
@@ -87,7 +87,7 @@ func (n *nextSteps) others(targets []silent.Target) {
 	if n.trace {
 		n.add("sudo whydenied trace --for 1m", "shows the system calls that a filter refuses without a record, while the program is made to fail again")
 	}
-	if !n.flags.symptoms.given() && len(targets) == 1 && targets[0].Container.Name != "" && container.EngineNamed(targets[0].Container.Runtime).Docker {
+	if !n.flags.failed.given() && len(targets) == 1 && targets[0].Container.Name != "" && container.EngineNamed(targets[0].Container.Runtime).Docker {
 		c := targets[0].Container
 		n.add(join("whydenied", append([]string{"explain"}, n.args...), n.flags.policy.words(), n.flags.selection())+
 			" --stderr <("+join(c.Runtime, []string{"logs", c.Name})+" 2>&1)",
@@ -148,7 +148,7 @@ func (f *inputFlags) selection() (words []string) {
 }
 
 // words returns the flags as they are typed.
-func (f *symptomFlags) words() (words []string) {
+func (f *failedFlags) words() (words []string) {
 	if f.status != 0 {
 		words = append(words, "--exit-code", strconv.Itoa(f.status))
 	}

@@ -46,7 +46,7 @@ such a denial is more often the policy doing its work.`,
 	}
 	flags := cmd.Flags()
 	f.inputFlags.add(flags)
-	f.symptoms.add(flags)
+	f.failed.add(flags)
 	f.output.add(flags, patchFormats()...)
 	flags.BoolVar(&f.write, "write", false, "change the files; each is kept as FILE.orig beside it")
 	return cmd

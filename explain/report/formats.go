@@ -11,7 +11,7 @@ type Report struct {
 	Config   *Config
 	Findings []Finding
 	Summary  *Summary // of logs
-	Silent   *Silence
+	Silent   *Silent
 	Patch    *Patch
 
 	Diagnostics []Diagnostic

@@ -37,7 +37,7 @@ func hostileReport(t testing.TB, name string) *Report {
 	r := &Report{
 		Version: name,
 		Summary: &Summary{Samples: []Unparsed{{File: name, Line: 1, Why: name, Text: name}}},
-		Silent:  &Silence{Policies: []SilentPolicy{{Target: name, Name: name, Policy: name, Why: name}}},
+		Silent:  &Silent{Policies: []SilentPolicy{{Target: name, Name: name, Policy: name, Why: name}}},
 		Patch:   NewPatch(p),
 		Diagnostics: []Diagnostic{NewDiagnostic(rules.Diagnostic{
 			At: at, Severity: rules.Warning, Code: name, Message: name, Related: []rules.Related{{At: at, Message: name}}, Fixes: f.Fixes,

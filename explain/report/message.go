@@ -32,7 +32,7 @@ type Message struct {
 	Notice  *Notice  `json:"notice,omitempty"`
 	Patch   *Patch   `json:"patch,omitempty"` // at the end of a run
 	Summary *Summary `json:"summary,omitempty"`
-	Silent  *Silence `json:"silent,omitempty"` // of explain, after the summary
+	Silent  *Silent  `json:"silent,omitempty"` // of explain, after the summary
 }
 
 // A Repeat says how often a finding that was printed has been seen by now.

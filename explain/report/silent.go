@@ -9,9 +9,9 @@ import (
 	"github.com/whydenied/whydenied/parser"
 )
 
-// A Silence says what could have been refused without a record: the answer where
+// A Silent says what could have been refused without a record: the answer where
 // a log has none.
-type Silence struct {
+type Silent struct {
 	Policies    []SilentPolicy `json:"policies"`              // of the containers or profiles asked about
 	Unexplained []Unexplained  `json:"unexplained,omitempty"` // what failed and is refused by neither policy
 	Next        []Step         `json:"next"`                  // commands to type, the most promising first
@@ -71,8 +71,8 @@ func from(t parser.Transport) string {
 }
 
 // NewSilentPolicy returns a policy as plain data.
-func NewSilentPolicy(s silent.Silent) SilentPolicy {
-	wire := SilentPolicy{Target: UTF8(s.Target.Name()), Kind: "apparmor", Name: UTF8(s.Target.Profile), Policy: UTF8(s.Policy), Why: UTF8(s.Why), Rules: []Rule{}}
+func NewSilentPolicy(s silent.Policy) SilentPolicy {
+	wire := SilentPolicy{Target: UTF8(s.Target.Name()), Kind: "apparmor", Name: UTF8(s.Target.Profile), Policy: UTF8(s.Source), Why: UTF8(s.Why), Rules: []Rule{}}
 	if s.IsSeccomp {
 		wire.Kind, wire.Name = "seccomp", ""
 	}
@@ -88,9 +88,15 @@ func NewSilentPolicy(s silent.Silent) SilentPolicy {
 	return wire
 }
 
-// NewUnexplained returns what failed for another reason as plain data.
-func NewUnexplained(a parser.Attempt) Unexplained {
-	return Unexplained{From: from(a.Origin.Transport), File: UTF8(a.Origin.File), Line: a.Origin.Line, Text: UTF8(a.Text), Why: UTF8(silent.OtherReasons(&a))}
+// NewUnexplained returns what failed for other reasons as plain data.
+func NewUnexplained(list []silent.Unexplained) (wire []Unexplained) {
+	for _, u := range list {
+		wire = append(wire, Unexplained{
+			From: from(u.Origin.Transport), File: UTF8(u.Origin.File), Line: u.Origin.Line,
+			Text: UTF8(u.Text), Count: u.Count, Why: UTF8(u.Why),
+		})
+	}
+	return wire
 }
 
 // The numbers of rules that are shown with their source, and by a line.
@@ -109,8 +115,8 @@ func (p *page) claim(c *Claim) {
 	p.wrap(2, 4, append(line, prose(normal, c.Text)...))
 }
 
-// silence writes what could have been refused without a record.
-func (p *page) silence(s *Silence) {
+// silent writes what could have been refused without a record.
+func (p *page) silent(s *Silent) {
 	for i := range s.Policies {
 		p.silentPolicy(&s.Policies[i])
 	}

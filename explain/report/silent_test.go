@@ -9,21 +9,24 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/whydenied/whydenied/explain/silent"
 	"github.com/whydenied/whydenied/parser"
 )
 
-// TestSilence holds how much of a long answer is printed, that a command stays on
+// TestSilent holds how much of a long answer is printed, that a command stays on
 // one line, and that nothing of a name reaches the terminal raw.
-func TestSilence(t *testing.T) {
+func TestSilent(t *testing.T) {
 	hostile := "/x\x1b[31m\u202e\n"
-	s := &Silence{
+	s := &Silent{
 		Policies: []SilentPolicy{{Target: "container " + hostile, Kind: "apparmor", Name: hostile, Policy: hostile, Why: hostile}},
 		Next:     []Step{{Command: "whydenied explain " + strings.Repeat("a", 200) + hostile, Why: hostile}},
 	}
+	var failed []silent.Unexplained
 	for i := range 30 {
 		s.Policies[0].Rules = append(s.Policies[0].Rules, Rule{File: hostile, Line: i + 1, Column: 1, EndLine: i + 1, EndColumn: 5, Text: "deny " + hostile})
-		s.Unexplained = append(s.Unexplained, NewUnexplained(parser.Attempt{Text: fmt.Sprintf("call %d %s", i, hostile), Errno: "EACCES"}))
+		failed = append(failed, silent.Unexplained{Attempt: parser.Attempt{Text: fmt.Sprintf("call %d %s", i, hostile), Errno: "EACCES"}, Why: hostile})
 	}
+	s.Unexplained = NewUnexplained(failed)
 	for i := range 6 {
 		s.Policies[0].Rules[i].Note = "note"
 	}

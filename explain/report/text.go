@@ -41,7 +41,7 @@ func NewText(w io.Writer, o TextOptions) func(Message) error {
 		case m.Summary != nil:
 			p.summary(m.Summary)
 		case m.Silent != nil:
-			p.silence(m.Silent)
+			p.silent(m.Silent)
 		default:
 			return nil
 		}

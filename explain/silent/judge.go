@@ -272,12 +272,12 @@ func programsNamed(name string, profile *apparmor.Profile) []string {
 	return names
 }
 
-// IsHarmless reports whether a call fails so without anything being wrong: a
+// isHarmless reports whether a call fails so without anything being wrong: a
 // program that polls regular files is told that it need not.
-func IsHarmless(a *parser.Attempt) bool { return a.Syscall == "epoll_ctl" && a.Errno == "EPERM" }
+func isHarmless(a *parser.Attempt) bool { return a.Syscall == "epoll_ctl" && a.Errno == "EPERM" }
 
-// OtherReasons says why something fails that no policy refuses.
-func OtherReasons(a *parser.Attempt) string {
+// otherReasons says why something fails that no policy refuses.
+func otherReasons(a *parser.Attempt) string {
 	needed := access.Capability(a)
 	switch {
 	case a.Errno == "ENOSYS":

@@ -182,19 +182,19 @@ func TestJudgeMessages(t *testing.T) {
 		{`mkdir: cannot create directory ‘/srv/d’: Permission denied`, "file, deny /srv/** w,", "mkdir /srv/d/ c"},
 		{`touch: cannot touch '/srv/a': Read-only file system`, "file, deny /srv/** w,", ""},
 	} {
-		a, ok := parser.ReadComplaint(parser.Origin{File: "f", Line: 1}, c.line)
+		a, ok := parser.ReadMessage(parser.Origin{File: "f", Line: 1}, c.line)
 		require.True(t, ok, c.line)
 		d, refused := Judge(policyOf(t, c.rules, "").Library, a, Target{Profile: "p"})
 		require.Equal(t, c.want != "", refused, c.line)
 		if refused {
 			assert.Equal(t, c.want, strings.Join([]string{d.AppArmor.Operation, d.AppArmor.Name, d.AppArmor.Denied}, " "), c.line)
 		} else {
-			assert.NotEmpty(t, OtherReasons(&a))
+			assert.NotEmpty(t, otherReasons(&a))
 		}
 	}
 	// A library can have made another call than the one that is named.
 	both := `{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["openat"], "action": "SCMP_ACT_ALLOW"}]}`
-	a, _ := parser.ReadComplaint(parser.Origin{}, "cat: can't open '/srv/a': Operation not permitted")
+	a, _ := parser.ReadMessage(parser.Origin{}, "cat: can't open '/srv/a': Operation not permitted")
 	_, refused := Judge(policyOf(t, "", both).Library, a, Target{})
 	assert.False(t, refused)
 	_, refused = Judge(policyOf(t, "", strings.Replace(both, "openat", "read", 1)).Library, a, Target{})

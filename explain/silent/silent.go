@@ -16,10 +16,10 @@ import (
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
-// A Silent is what one policy of a target refuses without a record.
-type Silent struct {
+// A Policy is one policy of a target and what it refuses without a record.
+type Policy struct {
 	Target Target
-	Policy string // where it was read; "" if that is not known
+	Source string // where it was read; "" if that is not known
 	Why    string // what it refuses without a record, a sentence; or why that is not known
 
 	// Profile is the AppArmor profile; nil for a seccomp profile, and for a policy
@@ -37,25 +37,28 @@ type Refusal struct {
 }
 
 // Of returns what the policies of a target refuse without a record. status is
-// the exit status of the program, 0 if it is not known.
-func Of(l *library.Library, t Target, status int) []Silent {
-	var list []Silent
+// the exit status of the program; 0 takes that of the inventory, if it has one.
+func Of(l *library.Library, t Target, status int) []Policy {
+	if status == 0 {
+		status = t.Container.ExitCode
+	}
+	var list []Policy
 	switch {
 	case t.Profile != "":
-		list = append(list, silentAppArmor(l, t, status))
+		list = append(list, ofAppArmor(l, t, status))
 	case t.Container.AppArmorProfile == "unconfined":
-		list = append(list, Silent{Target: t, Why: "the container is unconfined: AppArmor refuses it nothing"})
+		list = append(list, Policy{Target: t, Why: "the container is unconfined: AppArmor refuses it nothing"})
 	}
-	return append(list, silentSeccomp(l, t, status))
+	return append(list, ofSeccomp(l, t, status))
 }
 
-func silentAppArmor(l *library.Library, t Target, status int) Silent {
-	s := Silent{Target: t, Profile: l.Profile(t.Profile)}
+func ofAppArmor(l *library.Library, t Target, status int) Policy {
+	s := Policy{Target: t, Profile: l.Profile(t.Profile)}
 	if s.Profile == nil {
 		s.Why = fmt.Sprintf("the source of profile %s was not found; give its file with --profile, or its directory with --profile-dir", t.Profile)
 		return s
 	}
-	s.Policy = l.Source(s.Profile)
+	s.Source = l.Source(s.Profile)
 	if s.Profile.HasFlag("audit") {
 		s.Why = "the profile has the flag audit: the kernel logs all that it refuses"
 		return s
@@ -170,12 +173,12 @@ func wantedBy(status int) apparmor.Perms {
 	return 0
 }
 
-func silentSeccomp(l *library.Library, t Target, status int) Silent {
-	s := Silent{Target: t, IsSeccomp: true}
+func ofSeccomp(l *library.Library, t Target, status int) Policy {
+	s := Policy{Target: t, IsSeccomp: true}
 	profile, name := l.Seccomp(t.Container, t.Profile, archOf(l, &parser.Attempt{}))
 	switch {
 	case profile != nil:
-		s.Policy = name
+		s.Source = name
 	case t.Container.SeccompProfile != "":
 		s.Why = name
 		return s

@@ -2,7 +2,6 @@ package silent
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
@@ -34,13 +33,7 @@ func (t Target) Name() string {
 func Targets(l *library.Library, inventory *container.Inventory, filter explain.Filter) []Target {
 	var targets []Target
 	add := func(t Target) {
-		isWanted := len(filter.Profiles) == 0 || slices.Contains(filter.Profiles, t.Profile)
-		if len(filter.Containers) > 0 {
-			isWanted = isWanted && slices.ContainsFunc(filter.Containers, func(name string) bool {
-				return t.Container.Name == name || t.Container.ID != "" && strings.HasPrefix(t.Container.ID, name)
-			})
-		}
-		if isWanted {
+		if (len(filter.Profiles) == 0 || slices.Contains(filter.Profiles, t.Profile)) && filter.OfContainer(&t.Container) {
 			targets = append(targets, t)
 		}
 	}

@@ -53,17 +53,17 @@ var verbs = []verb{
 	{regexp.MustCompile(`\b[Cc](annot|an't|ould not) open\b|\b[Cc](annot|an't|ould not) read\b|\bfor reading\b|\bopendir\b|\bscandir\b`), "open"},
 }
 
-// programs are those whose every complaint is of one call.
+// programs are those whose messages are all of one call.
 var programs = map[string]string{
 	"unshare": "unshare", "nsenter": "setns", "mount": "mount", "umount": "umount2", "chroot": "chroot", "ping": "socket", "arping": "socket",
 	"hostname": "sethostname", "dmesg": "syslog", "insmod": "init_module", "modprobe": "finit_module", "date": "clock_settime",
 	"strace": "ptrace", "gdb": "ptrace", "kill": "kill", "mknod": "mknod", "mkdir": "mkdir", "chown": "chown", "chmod": "chmod",
 }
 
-// maxComplaint bounds the bytes of a line that are looked at.
-const maxComplaint = 8192
+// maxMessage bounds the bytes of a line that are looked at.
+const maxMessage = 8192
 
-// ReadComplaint reads a line of a program's error output, and reports whether it
+// ReadMessage reads a line of a program's error output, and reports whether it
 // says that something was refused. What was tried is taken from its words:
 //
 //	nginx: [emerg] open() "/run/nginx.pid" failed (13: Permission denied)
@@ -71,8 +71,8 @@ const maxComplaint = 8192
 //	exec /docker-entrypoint.sh: operation not permitted
 //
 // Where they do not say, Syscall and Path are "".
-func ReadComplaint(o Origin, line string) (a Attempt, ok bool) {
-	line = strings.TrimSpace(line[:min(len(line), maxComplaint)])
+func ReadMessage(o Origin, line string) (a Attempt, ok bool) {
+	line = strings.TrimSpace(line[:min(len(line), maxMessage)])
 	lower := strings.ToLower(line)
 	if len(lower) != len(line) { // the offsets would not agree
 		return a, false

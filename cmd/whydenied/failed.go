@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/explain/silent"
+	"github.com/whydenied/whydenied/parser"
+)
+
+// failedFlags are the flags that say how a program failed.
+type failedFlags struct {
+	status         int // 0 if it is not known
+	stderr, strace string
+}
+
+func (f *failedFlags) add(flags *pflag.FlagSet) {
+	flags.IntVar(&f.status, "exit-code", 0, "`STATUS` that the program ended with, such as 126: what its profile refuses that could be why")
+	flags.StringVar(&f.stderr, "stderr", "", "`FILE` of the program's error output: what it says was refused is asked of the profiles")
+	flags.StringVar(&f.strace, "strace", "", "`FILE` that strace -f wrote: the calls that failed are asked of the profiles")
+}
+
+// given reports whether anything is known of how a program failed.
+func (f *failedFlags) given() bool { return f.status != 0 || f.files() }
+
+// files reports whether there are files that say it.
+func (f *failedFlags) files() bool { return f.stderr != "" || f.strace != "" }
+
+func (f *failedFlags) check(args []string) error {
+	if f.status < 0 || f.status > 255 {
+		return usagef("--exit-code %d is no exit status; they are 1 to 255", f.status)
+	}
+	readers := 0
+	for _, name := range append([]string{f.stderr, f.strace}, args...) {
+		if name == "-" {
+			readers++
+		}
+	}
+	if readers > 1 {
+		return usagef("standard input can be read once; save the others to files")
+	}
+	return nil
+}
+
+// claims adds to the group what the policies refuse of what failed, and returns
+// what they do not.
+func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) ([]silent.Unexplained, error) {
+	policies := in.explainer.Library
+	targets := silent.Targets(policies, in.inventory, f.filter)
+	if !f.failed.given() {
+		silent.AddKnownSuspects(policies, targets, group)
+		return nil, nil
+	}
+	target, err := onlyTarget(targets)
+	if err != nil {
+		return nil, err
+	}
+	attempts := silent.NewAttempts(policies, target, group)
+	if f.failed.strace != "" {
+		trace := &parser.Strace{File: f.failed.strace}
+		if err := eachLine(cmd, f.failed.strace, func(line string) {
+			if a, failed := trace.Line(line); failed {
+				attempts.Add(a)
+			}
+		}); err != nil {
+			return nil, err
+		}
+		if trace.Calls == 0 {
+			return nil, fmt.Errorf("%s: no system call is in it; name what strace -f wrote", f.failed.strace)
+		}
+	}
+	if f.failed.stderr != "" {
+		o := parser.Origin{File: f.failed.stderr}
+		if err := eachLine(cmd, f.failed.stderr, func(line string) {
+			o.Line++
+			if a, ok := parser.ReadMessage(o, line); ok {
+				attempts.Add(a)
+			}
+		}); err != nil {
+			return nil, err
+		}
+	}
+	silent.AddSuspects(policies, target, f.failed.status, group)
+	return attempts.Unexplained, nil
+}
+
+// onlyTarget returns the one whose policies are to be asked.
+func onlyTarget(targets []silent.Target) (silent.Target, error) {
+	switch {
+	case len(targets) == 1:
+		return targets[0], nil
+	case len(targets) == 0:
+		return silent.Target{}, usagef("which profiles were in force is not known; name them by --profile, --seccomp or --inventory")
+	}
+	const shown = 5
+	var names []string
+	for _, t := range targets[:min(len(targets), shown)] {
+		names = append(names, report.Escape(t.Name()))
+	}
+	if len(targets) > shown {
+		names = append(names, "...")
+	}
+	return silent.Target{}, usagef("how one program failed is asked of one container's profiles, and there are %d: %s; choose by --container or --profile-name",
+		len(targets), strings.Join(names, ", "))
+}
+
+// maxLine bounds the bytes of a line that are read; the rest of it is passed over.
+const maxLine = 1 << 20
+
+// eachLine calls with each line of a file, or of standard input for "-", without
+// its end.
+func eachLine(cmd *cobra.Command, name string, call func(line string)) error {
+	var in io.Reader = cmd.InOrStdin()
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		in = file
+	}
+	lines := bufio.NewReaderSize(in, maxLine)
+	for {
+		line, isPrefix, err := lines.ReadLine()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		call(string(line))
+		for isPrefix && err == nil {
+			_, isPrefix, err = lines.ReadLine()
+		}
+		if err := cmd.Context().Err(); err != nil {
+			return err
+		}
+	}
+}
+
+// silent says what the policies refuse without a record, and what to type next.
+func (f *inputFlags) silent(in input, args []string, findings []*explain.Explained) *report.Silent {
+	s := &report.Silent{Policies: []report.SilentPolicy{}}
+	targets := silent.Targets(in.explainer.Library, in.inventory, f.filter)
+	next := newSteps(f, args, targets)
+	if slices.ContainsFunc(findings, func(f *explain.Explained) bool { return f.IsClaim() && len(f.Fixes) > 0 }) {
+		next.patch()
+	}
+	for _, t := range targets[:min(len(targets), maxTargets)] {
+		for _, policy := range silent.Of(in.explainer.Library, t, f.failed.status) {
+			s.Policies = append(s.Policies, report.NewSilentPolicy(policy))
+			next.observe(policy)
+		}
+	}
+	next.others(targets)
+	s.Next = next.steps
+	return s
+}
+
+// maxTargets bounds the containers whose policies are listed.
+const maxTargets = 20

@@ -1,0 +1,37 @@
+package silent
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/parser"
+)
+
+// What a program tries again and again is judged once and counted, and a program
+// that tries ever other things does not fill the memory.
+func TestAttempts(t *testing.T) {
+	group := explain.NewGroup(nil, explain.Filter{})
+	attempts := NewAttempts(policyOf(t, "file,\ndeny /srv/** w,", "").Library, Target{Profile: "p"}, group)
+	try := func(path string) {
+		attempts.Add(parser.Attempt{Origin: parser.Origin{Transport: parser.StraceOutput}, Syscall: "mkdir", Path: path, Errno: "EACCES", Text: "mkdir " + path})
+	}
+	for range 3 {
+		try("/srv/a")
+		try("/opt/a")
+	}
+	assert.Len(t, group.Findings(), 1)
+	assert.Equal(t, 3, group.Findings()[0].Count)
+	assert.Len(t, attempts.Unexplained, 1)
+	assert.Equal(t, 3, attempts.Unexplained[0].Count)
+	assert.Contains(t, attempts.Unexplained[0].Why, "mode and owner")
+	for i := range 2 * maxClaims {
+		try(fmt.Sprintf("/srv/%d", i))
+		try(fmt.Sprintf("/opt/%d", i))
+	}
+	assert.Len(t, group.Findings(), maxClaims)
+	assert.Equal(t, maxClaims+1, group.Dropped)
+	assert.Len(t, attempts.Unexplained, maxUnexplained)
+}
