@@ -78,8 +78,8 @@ func (f *Explained) noteRecord() {
 	if a.Namespace != "" {
 		f.Notes = append(f.Notes, "The record is of policy namespace "+a.Namespace+", which may hold another profile of this name.")
 	}
-	if parent, program, ok := strings.Cut(a.Profile, access.Learning); ok {
-		program = strings.ReplaceAll(program, access.Learning, ", then ")
+	if parent, program, ok := strings.Cut(a.Profile, apparmor.Learning); ok {
+		program = strings.ReplaceAll(program, apparmor.Learning, ", then ")
 		f.Notes = append(f.Notes, fmt.Sprintf("Logged while profile %s was learning: %s was executed without a rule. The fix is right if that execution gets ix.", parent, program))
 	}
 	if a.CapName == "dac_read_search" {
@@ -299,7 +299,7 @@ func (f *Explained) allowedBySource(d apparmor.Decision) {
 	for _, r := range d.Allow {
 		f.addPlace(rulePlace(r, "allows it"))
 	}
-	if strings.Contains(f.Denial.AppArmor.Profile, access.Learning) {
+	if strings.Contains(f.Denial.AppArmor.Profile, apparmor.Learning) {
 		f.Cause = Complain
 		f.Why = "no rule says how the program runs, so the kernel gave it a profile without rules, in complain mode; this profile, which it runs under once it gets ix, allows this"
 		return

@@ -4,15 +4,13 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"iter"
-	"regexp"
 	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
-	"github.com/whydenied/whydenied/rules/apparmor"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
@@ -61,25 +59,23 @@ func runObserve(cmd *cobra.Command, f observeFlags) error {
 	case f.logAction && f.policy.seccomp == "":
 		return usagef("--log-action is for a seccomp profile; use it with --seccomp")
 	}
-	observe := f.apparmor
-	if f.policy.seccomp != "" {
-		observe = f.seccomp
+	policies := f.policy.library()
+	if err := f.policy.addNamed(policies, cmd.ErrOrStderr()); err != nil {
+		return err
 	}
-	file, edits, err := observe(cmd.ErrOrStderr())
+	file, edits, err := f.edits(policies, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
 	return f.print(cmd, file, edits)
 }
 
-// seccomp returns the edits that make a seccomp profile visible.
-func (f *observeFlags) seccomp(w io.Writer) (*rules.File, []rules.Edit, error) {
-	policies := f.policy.library()
-	diagnostics, err := policies.AddSeccomp(f.policy.seccomp)
-	if err != nil {
-		return nil, nil, unknownBuiltin(err)
+// edits returns the file of the profile and the edits that make its refusals visible.
+func (f *observeFlags) edits(policies *library.Library, w io.Writer) (*rules.File, []rules.Edit, error) {
+	if named := policies.Named(); len(named) > 0 {
+		edits, err := policies.Loader.Observe(named[0])
+		return named[0].Files[0], edits, err
 	}
-	warn(w, diagnostics)
 	profile, name := policies.NamedSeccomp()
 	if profile.File.Builtin != "" {
 		say(w, "%s", name)
@@ -100,86 +96,6 @@ func (f *observeFlags) seccomp(w io.Writer) (*rules.File, []rules.Edit, error) {
 const permits = `whydenied: WARNING: --log-action PERMITS every system call that the profile answered with an errno, SIGSYS or a tracer.
 whydenied: WARNING: use it on a test host only, never with untrusted input, and remove it afterwards.
 `
-
-// priority is the only qualifier that must stand before audit.
-var priority = regexp.MustCompile(`^priority\s*=\s*[-+]?\d+\s+`)
-
-// apparmor returns the edits that have the deny rules of a policy file logged, and
-// those of what it includes.
-func (f *observeFlags) apparmor(w io.Writer) (*rules.File, []rules.Edit, error) {
-	policies := f.policy.library()
-	policy, diagnostics, err := policies.AddProfile(f.policy.profiles[0])
-	if err != nil {
-		return nil, nil, unknownBuiltin(err)
-	}
-	warn(w, diagnostics)
-	if len(policy.Files) == 0 {
-		return nil, nil, fmt.Errorf("%s holds no policy", report.Escape(f.policy.profiles[0]))
-	}
-	file := policy.Files[0]
-	loud := inlineDenies(policies.Loader, policy)
-	edits := auditDenies(loud)
-	if len(edits) == 0 {
-		return file, nil, nil
-	}
-	start := rules.Location{File: loud.Files[0]}
-	edits = append([]rules.Edit{{At: start, New: "# Diagnostic, to be removed: whydenied observe had the deny rules of this file logged.\n"}}, edits...)
-	edits, _ = rules.Merge(edits)
-	changes, err := rules.Apply(edits)
-	if err != nil {
-		return nil, nil, err
-	}
-	return file, rules.Change{File: file, New: changes[0].New}.LineEdits(), nil
-}
-
-// inlineDenies copies what a policy includes into its file where deny rules that
-// are not logged come of it.
-func inlineDenies(loader *apparmor.Loader, policy *apparmor.Policy) *apparmor.Policy {
-	const most = 100 // includes, one in another
-	for range most {
-		var edits []rules.Edit
-		for p, r := range quietDenies(policy) {
-			if edit, ok := p.Inline(r); ok {
-				edits = append(edits, edit)
-			}
-		}
-		edits, _ = rules.Merge(edits)
-		changes, err := rules.Apply(edits)
-		if err != nil || len(changes) == 0 {
-			break
-		}
-		policy, _ = loader.Load(rules.NewFile(policy.Files[0].Name, changes[0].New))
-	}
-	return policy
-}
-
-// auditDenies returns the edits that have the deny rules of a policy's own file
-// logged.
-func auditDenies(policy *apparmor.Policy) (edits []rules.Edit) {
-	for _, r := range quietDenies(policy) {
-		at := r.Location()
-		if at.File != policy.Files[0] {
-			continue
-		}
-		at.Span.Start += len(priority.FindString(at.Text()))
-		at.Span.End = at.Span.Start
-		edits = append(edits, rules.Edit{At: at, New: "audit "})
-	}
-	return edits
-}
-
-// quietDenies are the deny rules that refuse unlogged.
-func quietDenies(policy *apparmor.Policy) iter.Seq2[*apparmor.Profile, apparmor.Rule] {
-	return func(yield func(*apparmor.Profile, apparmor.Rule) bool) {
-		for _, p := range policy.Profiles {
-			for _, r := range p.Rules {
-				if h := r.Head(); h.Deny && !h.Audit && !yield(p, r) {
-					return
-				}
-			}
-		}
-	}
-}
 
 // print prints the edits of a file as a diff, or the edited file.
 func (f *observeFlags) print(cmd *cobra.Command, file *rules.File, edits []rules.Edit) error {

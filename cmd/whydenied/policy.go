@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -14,8 +13,6 @@ import (
 	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/library"
-	"github.com/whydenied/whydenied/rules"
-	"github.com/whydenied/whydenied/rules/apparmor"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
@@ -89,6 +86,11 @@ func (f *policyFlags) apply(policies *library.Library, w io.Writer) error {
 	if len(f.caps) > 0 {
 		policies.Caps = access.Caps(f.caps)
 	}
+	return f.addNamed(policies, w)
+}
+
+// addNamed gives a library the profiles that the flags name.
+func (f *policyFlags) addNamed(policies *library.Library, w io.Writer) error {
 	for _, name := range f.profiles {
 		_, diagnostics, err := policies.AddProfile(name)
 		if err != nil {
@@ -140,54 +142,4 @@ func unknownBuiltin(err error) error {
 		return usagef("%v", err)
 	}
 	return err
-}
-
-// builtinPrefix marks the name of a profile that a runtime generates.
-const builtinPrefix = "builtin:"
-
-// loadProfile reads a policy file, or one built in. What apparmor_parser would
-// refuse is said to w.
-func loadProfile(loader *apparmor.Loader, name string, w io.Writer) (*apparmor.Policy, error) {
-	if builtin, ok := strings.CutPrefix(name, builtinPrefix); ok {
-		file, ok := builtinProfile(builtin)
-		if !ok {
-			return nil, usagef("no profile %q is built in; there are docker-default, cri-containerd.apparmor.d, crio-default and containers-default-VERSION, each with @VERSION of the engine if need be", builtin)
-		}
-		policy, _ := loader.Load(file)
-		return policy, nil
-	}
-	policy, diagnostics, err := loader.LoadFile(name)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the profile: %w", err)
-	}
-	warn(w, diagnostics)
-	return policy, nil
-}
-
-// builtinProfile returns a built-in AppArmor profile by NAME or NAME@VERSION.
-func builtinProfile(name string) (*rules.File, bool) {
-	if name, version, ok := strings.Cut(name, "@"); ok {
-		return apparmor.BuiltinVersion(name, version)
-	}
-	return apparmor.Builtin(name)
-}
-
-// loadSeccomp reads a seccomp profile, or one built in: builtin:docker@28.1. What
-// a runtime would refuse is said to w.
-func loadSeccomp(name string, w io.Writer) (*seccomp.Profile, error) {
-	if builtin, ok := strings.CutPrefix(name, builtinPrefix); ok {
-		engine, version, _ := strings.Cut(builtin, "@")
-		profile, full, ok := seccomp.Builtin(engine, version)
-		if !ok {
-			return nil, usagef("no seccomp profile of %q is built in; there are docker, containerd, podman and cri-o", engine)
-		}
-		say(w, "%s", full)
-		return profile, nil
-	}
-	profile, diagnostics, err := seccomp.Load(name)
-	if err != nil {
-		return nil, err
-	}
-	warn(w, diagnostics)
-	return profile, nil
 }

@@ -2,16 +2,14 @@ package main
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/whydenied/whydenied/explain/access"
+	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules/apparmor"
@@ -129,7 +127,7 @@ func (f *queryFlags) check() error {
 
 // A query is the policy that requests are answered by, and what they leave out.
 type query struct {
-	policies []namedPolicy
+	policies *library.Library
 	name     string // of the profile, where a request does not say
 	near     bool
 	seccomp  *seccomp.Profile
@@ -139,27 +137,17 @@ type query struct {
 	profiles map[string]*apparmor.Profile // by what requests call them
 }
 
-// A namedPolicy is a policy file as the user named it.
-type namedPolicy struct {
-	name   string
-	policy *apparmor.Policy
-}
-
 // load reads the policy that the flags name.
 func (f *queryFlags) load(cmd *cobra.Command) (*query, error) {
 	q := &query{
+		policies: f.policy.library(),
 		name:     f.name,
 		near:     f.near,
 		known:    access.Known{Owner: f.owner, Call: seccomp.Call{Arch: seccomp.X86_64, Kernel: f.policy.kernel}},
 		profiles: map[string]*apparmor.Profile{},
 	}
-	loader := &apparmor.Loader{Include: f.policy.searchPath()}
-	for _, name := range f.policy.profiles {
-		policy, err := loadProfile(loader, name, cmd.ErrOrStderr())
-		if err != nil {
-			return nil, err
-		}
-		q.policies = append(q.policies, namedPolicy{name, policy})
+	if err := f.policy.addNamed(q.policies, cmd.ErrOrStderr()); err != nil {
+		return nil, err
 	}
 	if f.name != "" {
 		if _, err := q.profile(f.name); err != nil {
@@ -175,91 +163,28 @@ func (f *queryFlags) load(cmd *cobra.Command) (*query, error) {
 	if cmd.Flags().Changed("caps") { // none is another thing than unknown
 		q.known.Call.Caps = access.Caps(f.policy.caps)
 	}
-	if f.policy.seccomp == "" {
-		return q, nil
+	var name string
+	if q.seccomp, name = q.policies.NamedSeccomp(); library.IsBuiltin(f.policy.seccomp) {
+		say(cmd.ErrOrStderr(), "%s", name)
 	}
-	var err error
-	q.seccomp, err = loadSeccomp(f.policy.seccomp, cmd.ErrOrStderr())
-	return q, err
+	return q, nil
 }
 
 // maxNames bounds the names that requests of a batch are remembered by.
 const maxNames = 10_000
 
-// profile returns the profile that a request names: by its name, or the FILE
-// that holds it alone; "" is the one of --name, or the only one there is.
+// profile returns the profile that a request names; "" is that of --name. See
+// library.NamedProfile.
 func (q *query) profile(name string) (*apparmor.Profile, error) {
-	if name == "" {
-		name = q.name
-	}
+	name = cmp.Or(name, q.name)
 	if p := q.profiles[name]; p != nil {
 		return p, nil
 	}
-	p, err := q.find(name)
+	p, err := q.policies.NamedProfile(name)
 	if err == nil && len(q.profiles) < maxNames {
 		q.profiles[name] = p
 	}
 	return p, err
-}
-
-func (q *query) find(name string) (*apparmor.Profile, error) {
-	if len(q.policies) == 0 {
-		return nil, errors.New("no AppArmor profile was given with --profile")
-	}
-	if name == "" {
-		return q.only(q.policies)
-	}
-	// A learning profile (complain mode, a//null-...) answers as its parent does.
-	parent, _, _ := strings.Cut(name, access.Learning)
-	for _, named := range q.policies {
-		if p := named.policy.Profile(parent); p != nil {
-			return p, nil
-		}
-	}
-	for _, named := range q.policies {
-		if named.name == name {
-			return q.only([]namedPolicy{named})
-		}
-	}
-	return nil, fmt.Errorf("there is no profile %s; the profiles are: %s", report.Escape(fmt.Sprintf("%.200q", name)), namesOf(q.policies))
-}
-
-// only returns the profile that policies hold, if it is the only one. Children
-// and hats do not count: they are asked for by name.
-func (q *query) only(policies []namedPolicy) (*apparmor.Profile, error) {
-	var found []*apparmor.Profile
-	for _, named := range policies {
-		for _, p := range named.policy.Profiles {
-			if p.Parent == nil {
-				found = append(found, p)
-			}
-		}
-	}
-	switch len(found) {
-	case 0:
-		return nil, fmt.Errorf("%s holds no profile", report.Escape(policies[0].name))
-	case 1:
-		return found[0], nil
-	}
-	return nil, fmt.Errorf("name one of the profiles with --name: %s", namesOf(policies))
-}
-
-// namesOf lists the profiles of policies, the first of them if they are many.
-func namesOf(policies []namedPolicy) string {
-	const most = 12
-	var names []string
-	for _, named := range policies {
-		for _, p := range named.policy.Profiles {
-			names = append(names, report.Escape(p.FullName()))
-		}
-	}
-	if len(names) == 0 {
-		return "none"
-	}
-	if n := len(names) - most; n > 0 {
-		names = append(names[:most], fmt.Sprintf("and %d more", n))
-	}
-	return strings.Join(names, ", ")
 }
 
 // answers answers what the flags ask.

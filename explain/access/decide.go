@@ -72,15 +72,11 @@ func (v *Verdict) overrule(d *parser.Denial) {
 	}
 }
 
-// Learning is in the name of a profile that the kernel makes for a program which is
-// executed in complain mode without a rule.
-const Learning = "//null-"
-
 // LearnsAttributes reports whether a record is of attributes that were read by a
 // program which has no rules yet. Each profile with rules allows that:
 // compute_fperms_allow() in security/apparmor/policy_compat.c, Linux 6.12.
 func LearnsAttributes(a *parser.AppArmor) bool {
-	return a.Operation == "getattr" && strings.Contains(a.Profile, Learning)
+	return a.Operation == "getattr" && strings.Contains(a.Profile, apparmor.Learning)
 }
 
 // AttributesAnyway is why what LearnsAttributes reports would be granted.

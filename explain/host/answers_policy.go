@@ -29,7 +29,7 @@ func policy(f Facts) []Answer {
 		switch {
 		case len(compiled) == 0 && isGenerated(l.Name):
 			generated = append(generated, l.Name)
-		case strings.Contains(l.Name, "//null-"): // of complain mode, made by the kernel
+		case strings.Contains(l.Name, apparmor.Learning): // of complain mode, made by the kernel
 		case len(compiled) == 0:
 			unknown = append(unknown, l.Name)
 		case l.Hash == "":

@@ -34,7 +34,7 @@ type Library struct {
 
 	tree     *rules.Tree // where all but what the user names is read
 	dir      string
-	named    []*apparmor.Policy
+	named    []namedPolicy
 	byFile   map[string]*apparmor.Policy // loaded from dir
 	dirFiles []dirFile
 	indexed  bool
@@ -76,11 +76,9 @@ const builtinPrefix = "builtin:"
 func IsBuiltin(name string) bool { return strings.HasPrefix(name, builtinPrefix) }
 
 // An UnknownBuiltin is the error for the name of a profile that is not built in.
-type UnknownBuiltin struct{ Name, Known string }
+type UnknownBuiltin struct{ text string }
 
-func (e *UnknownBuiltin) Error() string {
-	return fmt.Sprintf("no profile %q is built in; there are %s", e.Name, e.Known)
-}
+func (e *UnknownBuiltin) Error() string { return e.text }
 
 // AddProfile loads an AppArmor policy that the user named, a file or
 // builtin:NAME@VERSION; its profiles go before those of the directory. The
@@ -105,22 +103,19 @@ func (l *Library) addBuiltin(name string) (*apparmor.Policy, []rules.Diagnostic,
 		file, ok = apparmor.BuiltinVersion(profile, version)
 	}
 	if !ok {
-		return nil, nil, &UnknownBuiltin{name, "docker-default, cri-containerd.apparmor.d, crio-default and containers-default-VERSION, each with @VERSION of the engine if need be"}
+		return nil, nil, &UnknownBuiltin{fmt.Sprintf("no profile %q is built in; there are docker-default, cri-containerd.apparmor.d, crio-default and containers-default-VERSION, each with @VERSION of the engine if need be", name)}
 	}
 	policy := l.loadBuiltin(file)
-	l.named = append(l.named, policy)
+	l.named = append(l.named, namedPolicy{builtinPrefix + name, policy})
 	return policy, nil, nil
 }
 
 // UseProfile is AddProfile for a file that has been read.
 func (l *Library) UseProfile(file *rules.File) (*apparmor.Policy, []rules.Diagnostic) {
 	loaded, diagnostics := l.load(file)
-	l.named = append(l.named, loaded)
+	l.named = append(l.named, namedPolicy{file.Name, loaded})
 	return loaded, diagnostics
 }
-
-// Named returns the AppArmor policies that the user named.
-func (l *Library) Named() []*apparmor.Policy { return l.named }
 
 func (l *Library) load(file *rules.File) (*apparmor.Policy, []rules.Diagnostic) {
 	policy, diagnostics := l.Loader.Load(file)
@@ -138,7 +133,7 @@ func (l *Library) Source(profile *apparmor.Profile) string {
 	switch {
 	case file.Builtin == "":
 		return file.Name
-	case l.Engines[container.EngineOf(profile.Name).Name] != "", slices.Contains(l.named, profile.Policy),
+	case l.Engines[container.EngineOf(profile.Name).Name] != "", slices.Contains(l.Named(), profile.Policy),
 		strings.HasPrefix(profile.Name, "containers-default-"): // whose version the profile's name tells
 		return file.Builtin
 	}
@@ -149,7 +144,7 @@ func (l *Library) Source(profile *apparmor.Profile) string {
 // the files the user named, else from the directory, else from those built into
 // runtimes. Learning profiles (a//null-...) are looked up as their parent.
 func (l *Library) Profile(name string) *apparmor.Profile {
-	name, _, _ = strings.Cut(name, "//null-")
+	name, _, _ = strings.Cut(name, apparmor.Learning)
 	if name == "" {
 		return nil
 	}

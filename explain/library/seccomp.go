@@ -20,7 +20,7 @@ func (l *Library) AddSeccomp(name string) ([]rules.Diagnostic, error) {
 		engine, version, _ := strings.Cut(builtin, "@")
 		profile, full, ok := seccomp.Builtin(engine, version)
 		if !ok {
-			return nil, &UnknownBuiltin{engine, "docker, containerd, podman and cri-o, each with @VERSION if need be"}
+			return nil, &UnknownBuiltin{fmt.Sprintf("no seccomp profile of %q is built in; there are docker, containerd, podman and cri-o, each with @VERSION if need be", engine)}
 		}
 		l.seccomp, l.seccompName = profile, full
 		return nil, nil

@@ -3,6 +3,8 @@ package report
 import (
 	"slices"
 	"strings"
+
+	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
 // phrases word the operations that need no more than the object's name. The
@@ -147,7 +149,7 @@ func mapping(mask, name string) []string {
 // execution words exec; the target is the profile it would have changed to.
 func execution(name, target string) []string {
 	switch {
-	case target == "" || target == name || strings.Contains(target, "//null-"):
+	case target == "" || target == name || strings.Contains(target, apparmor.Learning):
 		return say("execute %", name)
 	case target == "unconfined":
 		return say("execute % unconfined", name)

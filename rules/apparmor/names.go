@@ -31,6 +31,10 @@ var flagSince = map[string]string{
 	"attach_disconnected.ipc": "4.1",
 }
 
+// Learning is in the name of a profile that the kernel makes for a program which is
+// executed in complain mode without a rule: a//null-...
+const Learning = "//null-"
+
 func wordSet(words string) map[string]bool {
 	m := map[string]bool{}
 	for _, w := range strings.Fields(words) {
