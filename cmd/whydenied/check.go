@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,7 +14,6 @@ import (
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
-	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 func newCheck() *cobra.Command {
@@ -53,12 +49,12 @@ be read. Warnings and notes do not change it.`,
 
 // A checker reads policy files and counts what is wrong with them.
 type checker struct {
-	include []string // search path of includes
-	loader  *apparmor.Loader
-	said    map[string]bool // diagnostics of files that several include
-	summary report.CheckSummary
-	out     *reporter
-	stderr  io.Writer
+	flags    policyFlags
+	policies *library.Library
+	said     map[string]bool // diagnostics of files that several include
+	summary  report.CheckSummary
+	out      *reporter
+	stderr   io.Writer
 }
 
 func runCheck(cmd *cobra.Command, args []string, policy policyFlags, output outputFlags) error {
@@ -67,12 +63,12 @@ func runCheck(cmd *cobra.Command, args []string, policy policyFlags, output outp
 		return err
 	}
 	c := &checker{
-		include: policy.searchPath(),
-		loader:  &apparmor.Loader{Include: policy.searchPath()},
-		said:    map[string]bool{},
-		summary: report.CheckSummary{SchemaVersion: report.SchemaVersion},
-		out:     out,
-		stderr:  cmd.ErrOrStderr(),
+		flags:    policy,
+		policies: policy.library(),
+		said:     map[string]bool{},
+		summary:  report.CheckSummary{SchemaVersion: report.SchemaVersion},
+		out:      out,
+		stderr:   cmd.ErrOrStderr(),
 	}
 	for _, name := range args {
 		if err := cmd.Context().Err(); err != nil {
@@ -102,7 +98,11 @@ func runCheck(cmd *cobra.Command, args []string, policy policyFlags, output outp
 // said, and the others are checked.
 func (c *checker) path(name string) error {
 	if library.IsBuiltin(name) {
-		return c.builtin(name)
+		file, diagnostics, err := c.policies.LintBuiltin(name)
+		if err == nil {
+			c.report(file, diagnostics)
+		}
+		return unknownBuiltin(err)
 	}
 	info, err := os.Stat(name)
 	if err != nil || !info.IsDir() {
@@ -117,30 +117,13 @@ func (c *checker) path(name string) error {
 		c.unreadable(err)
 		return nil
 	}
-	outside := c.loader
+	outside := c.policies
 	// A directory of policy most often brings what its files include.
-	c.loader = &apparmor.Loader{Include: slices.Insert(slices.Clone(c.include), len(c.include)-1, name)}
-	defer func() { c.loader = outside }()
+	c.policies = library.New(c.flags.profileDir, append(slices.Clip(c.flags.include), name))
+	defer func() { c.policies = outside }()
 	for _, file := range names {
 		c.file(file, true)
 	}
-	return nil
-}
-
-// builtin checks a profile that a runtime generates. AppArmor's have other names
-// than seccomp's, which are the engines'.
-func (c *checker) builtin(name string) error {
-	policies := library.New(c.include[len(c.include)-1], c.include)
-	policy, diagnostics, err := policies.AddProfile(name)
-	if err == nil {
-		c.report(policy.Files[0], append(diagnostics, apparmor.Lint(policy)...))
-		return nil
-	}
-	if _, other := policies.AddSeccomp(name); other != nil {
-		return usagef("%v; and of seccomp, %v", err, other)
-	}
-	profile, _ := policies.NamedSeccomp()
-	c.report(profile.File, seccomp.Lint(profile))
 	return nil
 }
 
@@ -151,28 +134,16 @@ func (c *checker) unreadable(err error) {
 
 // policyFiles returns the files of a directory that apparmor_parser would read:
 // not those below it, such as abstractions.
-func policyFiles(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, e := range entries {
-		name := filepath.Join(dir, e.Name())
-		if apparmor.IgnoredFile(e.Name()) {
-			continue
-		}
-		if info, err := os.Stat(name); err == nil && !info.IsDir() {
-			names = append(names, name)
+func policyFiles(dir string) (names []string, err error) {
+	var disk *rules.Tree
+	files, err := disk.List(dir)
+	for _, base := range files {
+		if !apparmor.IgnoredFile(base) {
+			names = append(names, disk.Join(dir, base))
 		}
 	}
-	return names, nil
+	return names, err
 }
-
-// opensBlock finds a line that ends as the header of a profile does.
-var opensBlock = regexp.MustCompile(`(?m)^[^#\n]*\{[ \t]*(#.*)?\r?$`)
-
-func isError(d rules.Diagnostic) bool { return d.Severity == rules.Error }
 
 // file checks one policy file. What is listed in a directory and evidently no
 // policy, such as a log, is passed over.
@@ -183,24 +154,12 @@ func (c *checker) file(name string, listed bool) {
 		return
 	}
 	file := rules.NewFile(name, text)
-	if !isSeccomp(text) {
-		policy, diagnostics := c.loader.Load(file)
-		if listed && len(policy.Profiles) == 0 && !opensBlock.MatchString(text) && slices.ContainsFunc(diagnostics, isError) {
-			say(c.stderr, "%s: no AppArmor policy; passed over", name)
-			return
-		}
-		c.report(file, append(diagnostics, apparmor.Lint(policy)...))
+	diagnostics, noPolicy := c.policies.Lint(file)
+	if noPolicy != nil && listed {
+		say(c.stderr, "%v; passed over", noPolicy)
 		return
 	}
-	profile, diagnostics, err := seccomp.Parse(file)
-	switch {
-	case err != nil && listed:
-		say(c.stderr, "%v; passed over", err)
-	case err != nil:
-		c.report(file, []rules.Diagnostic{notSeccomp(file, err)})
-	default:
-		c.report(file, append(diagnostics, seccomp.Lint(profile)...))
-	}
+	c.report(file, diagnostics)
 }
 
 func readPolicy(name string) (string, error) {
@@ -216,35 +175,6 @@ func readPolicy(name string) (string, error) {
 	return string(text), err
 }
 
-var seccompYAML = regexp.MustCompile(`(?m)^kind:[ \t]*["']?SeccompProfile\b`)
-
-// isSeccomp reports whether text is JSON, which AppArmor policy never is, or a
-// SeccompProfile resource.
-func isSeccomp(text string) bool {
-	start := strings.TrimLeft(strings.TrimPrefix(text, "\ufeff"), " \t\r\n")
-	return strings.HasPrefix(start, "{") || strings.HasPrefix(start, "[") || seccompYAML.MatchString(text)
-}
-
-var placed = regexp.MustCompile(`^:(\d{1,9}):(\d{1,9}): `)
-
-// notSeccomp turns the error of text that is no profile into a diagnostic, at
-// the place that the error begins with.
-func notSeccomp(file *rules.File, err error) rules.Diagnostic {
-	d := rules.Diagnostic{At: rules.Location{File: file}, Code: "not-a-profile"}
-	rest := strings.TrimPrefix(err.Error(), file.Name)
-	if m := placed.FindStringSubmatch(rest); m != nil {
-		line, _ := strconv.Atoi(m[1])
-		column, _ := strconv.Atoi(m[2])
-		start := file.LineStart(line)
-		runes := []rune(file.Line(line))
-		start += len(string(runes[:min(max(column-1, 0), len(runes))]))
-		d.At.Span = rules.Span{Start: start, End: start}
-		rest = rest[len(m[0]):]
-	}
-	d.Message = strings.TrimPrefix(rest, ": ")
-	return d
-}
-
 // report adds what is wrong with a checked file and what it includes, each thing
 // once.
 func (c *checker) report(file *rules.File, diagnostics []rules.Diagnostic) {
@@ -252,7 +182,7 @@ func (c *checker) report(file *rules.File, diagnostics []rules.Diagnostic) {
 	refused := false
 	slices.SortStableFunc(diagnostics, func(a, b rules.Diagnostic) int { return order(file, a.At, b.At) })
 	for _, d := range diagnostics {
-		refused = refused || isError(d)
+		refused = refused || d.Severity == rules.Error
 		key := d.String()
 		if c.said[key] {
 			continue

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,10 +61,40 @@ func readTree(file *rules.File) (*node, int, error) {
 	}
 	n, offset, err := readJSON(file.Text)
 	if err != nil {
-		at := rules.Location{File: file, Span: rules.Span{Start: offset, End: offset}}
-		return nil, 0, fmt.Errorf("%s: not a seccomp profile in JSON: %w", at, err)
+		return nil, 0, errorAt(file, offset, fmt.Errorf("not a seccomp profile in JSON: %w", err))
 	}
 	return n, 1, nil
+}
+
+// A placedError is about one place of a file.
+type placedError struct {
+	at rules.Location
+	error
+}
+
+func errorAt(file *rules.File, offset int, err error) error {
+	return &placedError{rules.Location{File: file, Span: rules.Span{Start: offset, End: offset}}, err}
+}
+
+func (e *placedError) Error() string { return e.at.String() + ": " + e.error.Error() }
+
+// IsProfile reports whether the text of a policy file is meant as a seccomp profile:
+// it is JSON, which AppArmor policy never is, or a SeccompProfile resource.
+func IsProfile(text string) bool {
+	start := strings.TrimLeft(strings.TrimPrefix(text, "\ufeff"), " \t\r\n")
+	return strings.HasPrefix(start, "{") || strings.HasPrefix(start, "[") || kindYAML.MatchString(text)
+}
+
+var kindYAML = regexp.MustCompile(`(?m)^kind:[ \t]*["']?SeccompProfile\b`)
+
+// NotProfile turns the error of Parse into a diagnostic, at the place that it is about.
+func NotProfile(file *rules.File, err error) rules.Diagnostic {
+	d := rules.Diagnostic{At: rules.Location{File: file}, Code: "not-a-profile", Message: strings.TrimPrefix(err.Error(), file.Name+": ")}
+	var placed *placedError
+	if errors.As(err, &placed) {
+		d.At, d.Message = placed.at, placed.error.Error()
+	}
+	return d
 }
 
 // A reader turns a tree into a profile and collects what is wrong with it.

@@ -135,8 +135,7 @@ func (y yamlReader) read(n ast.Node, depth int) (node, error) {
 
 // fail returns an error at a byte offset.
 func (y yamlReader) fail(offset int, message string) error {
-	at := rules.Location{File: y.file, Span: rules.Span{Start: offset, End: offset}}
-	return fmt.Errorf("%s: %s", at, message)
+	return errorAt(y.file, offset, errors.New(message))
 }
 
 // scalar returns a value whose end follows from its text: in quotes to the

@@ -1,0 +1,47 @@
+package library
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
+	"github.com/whydenied/whydenied/rules/seccomp"
+)
+
+// opensBlock finds a line that ends as the header of a profile does.
+var opensBlock = regexp.MustCompile(`(?m)^[^#\n]*\{[ \t]*(#.*)?\r?$`)
+
+// Lint returns what is wrong with a policy file: AppArmor policy or a seccomp profile,
+// told apart by the text. noPolicy says of text that evidently is neither, such as a
+// log, what it is not; it is nil otherwise.
+func (l *Library) Lint(file *rules.File) (diagnostics []rules.Diagnostic, noPolicy error) {
+	if seccomp.IsProfile(file.Text) {
+		profile, diagnostics, err := seccomp.Parse(file)
+		if err != nil {
+			return []rules.Diagnostic{seccomp.NotProfile(file, err)}, err
+		}
+		return append(diagnostics, seccomp.Lint(profile)...), nil
+	}
+	policy, diagnostics := l.Loader.Load(file)
+	if len(policy.Profiles) == 0 && !opensBlock.MatchString(file.Text) && slices.ContainsFunc(diagnostics, isError) {
+		noPolicy = fmt.Errorf("%s: no AppArmor policy", file.Name)
+	}
+	return append(diagnostics, apparmor.Lint(policy)...), noPolicy
+}
+
+func isError(d rules.Diagnostic) bool { return d.Severity == rules.Error }
+
+// LintBuiltin is Lint for a profile that is built in, by its name. AppArmor's have
+// other names than seccomp's, which are the engines'.
+func (l *Library) LintBuiltin(name string) (*rules.File, []rules.Diagnostic, error) {
+	policy, diagnostics, err := l.AddProfile(name)
+	if err == nil {
+		return policy.Files[0], append(diagnostics, apparmor.Lint(policy)...), nil
+	}
+	if _, other := l.AddSeccomp(name); other != nil {
+		return nil, nil, &UnknownBuiltin{fmt.Sprintf("%v; and of seccomp, %v", err, other)}
+	}
+	return l.seccomp.File, seccomp.Lint(l.seccomp), nil
+}
