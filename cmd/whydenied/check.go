@@ -109,7 +109,7 @@ func (c *checker) path(name string) error {
 		c.file(name, false)
 		return nil
 	}
-	names, err := policyFiles(name)
+	names, err := apparmor.PolicyFiles(nil, name)
 	if err == nil && len(names) == 0 {
 		err = fmt.Errorf("%s: no policy files in this directory", name)
 	}
@@ -130,19 +130,6 @@ func (c *checker) path(name string) error {
 func (c *checker) unreadable(err error) {
 	c.summary.Unreadable++
 	complain(c.stderr, err)
-}
-
-// policyFiles returns the files of a directory that apparmor_parser would read:
-// not those below it, such as abstractions.
-func policyFiles(dir string) (names []string, err error) {
-	var disk *rules.Tree
-	files, err := disk.List(dir)
-	for _, base := range files {
-		if !apparmor.IgnoredFile(base) {
-			names = append(names, disk.Join(dir, base))
-		}
-	}
-	return names, err
 }
 
 // file checks one policy file. What is listed in a directory and evidently no

@@ -47,12 +47,10 @@ func (c *Collection) profiles(context.Context) error {
 		c.walk(dir, 0, &files, &size)
 	}
 	for _, dir := range []string{c.Manifest.ProfileDir, filepath.Join(c.Manifest.ProfileDir, "containers")} {
-		names, _ := (*rules.Tree)(nil).List(dir)
+		names, _ := apparmor.PolicyFiles(nil, dir)
 		for _, name := range names {
-			if !apparmor.IgnoredFile(name) {
-				if err := with(filepath.Join(dir, name)); err != nil {
-					c.Missing(err.Error())
-				}
+			if err := with(name); err != nil {
+				c.Missing(err.Error())
 			}
 		}
 	}

@@ -88,12 +88,8 @@ func (h Host) policyFiles(profiles []Loaded) []string {
 	}
 	var files []string
 	for _, dir := range []string{h.PolicyDir, filepath.Join(h.PolicyDir, "containers")} {
-		entries, _ := os.ReadDir(dir)
-		for _, e := range entries {
-			name := filepath.Join(dir, e.Name())
-			if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() || apparmor.IgnoredFile(e.Name()) {
-				continue
-			}
+		names, _ := apparmor.PolicyFiles(nil, dir)
+		for _, name := range names {
 			text, _ := os.ReadFile(name)
 			if slices.ContainsFunc(words, func(w string) bool { return bytes.Contains(text, []byte(w)) }) {
 				files = append(files, name)

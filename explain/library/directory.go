@@ -96,12 +96,8 @@ func (l *Library) index() {
 	}
 	l.indexed = true
 	for _, dir := range []string{l.dir, l.tree.Join(l.dir, "containers")} {
-		files, _ := l.tree.List(dir)
-		for _, base := range files {
-			if apparmor.IgnoredFile(base) {
-				continue
-			}
-			name := l.tree.Join(dir, base)
+		names, _ := apparmor.PolicyFiles(l.tree, dir)
+		for _, name := range names {
 			if text, err := l.tree.ReadFile(name); err == nil {
 				l.dirFiles = append(l.dirFiles, dirFile{name, text})
 			}

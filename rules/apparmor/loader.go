@@ -174,6 +174,19 @@ func IgnoredFile(name string) bool {
 	return slices.ContainsFunc(ignoredSuffixes[:], func(s string) bool { return strings.HasSuffix(name, s) })
 }
 
+// PolicyFiles returns the names of the files of a directory that apparmor_parser reads:
+// not those below it, such as abstractions. tree is where the directory is, nil for
+// this machine's disk.
+func PolicyFiles(tree *rules.Tree, dir string) (names []string, err error) {
+	files, err := tree.List(dir)
+	for _, name := range files {
+		if !IgnoredFile(name) {
+			names = append(names, tree.Join(dir, name))
+		}
+	}
+	return names, err
+}
+
 // find returns the name under which an include or abi file is found: on the
 // search path for <magic>, else as it stands, relative to the working
 // directory.
