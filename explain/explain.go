@@ -27,7 +27,7 @@ func New(l *library.Library) *Explainer { return &Explainer{l, fix.New(l)} }
 func (x *Explainer) Explain(f Finding) Explanation { return x.explain(f, true) }
 
 // Diagnose is Explain without the fixes that change rules, the proofs of which take
-// most of its time. Patch makes and proves those of all findings together.
+// most of its time. Package patch makes and proves those of all findings together.
 func (x *Explainer) Diagnose(f Finding) Explanation { return x.explain(f, false) }
 
 // ExplainAll explains findings, those of AppArmor first: with Fixes.Compile,
@@ -52,7 +52,7 @@ func (x *Explainer) ExplainAll(findings []*Finding) []*Explained {
 			rulesOf[f.Profile.Policy] = append(rulesOf[f.Profile.Policy], &f.Fixes[i])
 		}
 	}
-	finish := x.Fixes.Check(rulesOf)
+	finish := x.Fixes.CompileRules(rulesOf)
 	explainThose(false)
 	if refused := finish(); len(refused) > 0 {
 		for _, f := range all {
@@ -73,7 +73,7 @@ func (f *Explained) drop(refused map[*rules.Fix]bool) {
 	f.Fixes = kept
 }
 
-// DiagnoseAll diagnoses findings, for Patch.
+// DiagnoseAll diagnoses findings, for package patch.
 func (x *Explainer) DiagnoseAll(findings []*Finding) []*Explained {
 	all := make([]*Explained, len(findings))
 	for i, f := range findings {

@@ -74,26 +74,26 @@ func (f *inputFlags) openBundle(cmd *cobra.Command, name string, b *bundle.Bundl
 	in.bundle, in.filter = b, f.filter
 	tree := b.Tree()
 	// apparmor_parser is not asked: it would read this machine's included files.
-	policies := library.In(tree, m.ProfileDir, m.Include)
-	in.explainer = explain.New(policies)
+	lib := library.In(tree, m.ProfileDir, m.Include)
+	in.explainer = explain.New(lib)
 	if len(f.policy.caps) == 0 {
 		f.policy.caps = m.Caps
 	}
-	if err := f.policy.apply(policies, stderr); err != nil {
+	if err := f.policy.apply(lib, stderr); err != nil {
 		return in, err
 	}
-	if policies.Arch == 0 {
-		policies.Arch, _ = seccomp.ParseArch(m.Host.Arch)
+	if lib.Arch == 0 {
+		lib.Arch, _ = seccomp.ParseArch(m.Host.Arch)
 	}
-	if policies.Kernel == "" {
-		policies.Kernel = m.Host.Kernel
+	if lib.Kernel == "" {
+		lib.Kernel = m.Host.Kernel
 	}
 	for _, profile := range m.Profiles {
 		text, err := tree.ReadFile(profile)
 		if err != nil {
 			return in, fmt.Errorf("the bundle lacks a profile: %w", err)
 		}
-		_, diagnostics := policies.UseProfile(rules.NewFile(profile, text))
+		_, diagnostics := lib.UseProfile(rules.NewFile(profile, text))
 		warn(stderr, diagnostics)
 	}
 	if m.Seccomp != "" && f.policy.seccomp == "" {
@@ -101,7 +101,7 @@ func (f *inputFlags) openBundle(cmd *cobra.Command, name string, b *bundle.Bundl
 		if err != nil {
 			return in, fmt.Errorf("the bundle lacks the seccomp profile: %w", err)
 		}
-		diagnostics, err := policies.UseSeccomp(rules.NewFile(m.Seccomp, text))
+		diagnostics, err := lib.UseSeccomp(rules.NewFile(m.Seccomp, text))
 		if err != nil {
 			return in, err
 		}

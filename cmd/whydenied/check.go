@@ -49,12 +49,12 @@ be read. Warnings and notes do not change it.`,
 
 // A checker reads policy files and counts what is wrong with them.
 type checker struct {
-	flags    policyFlags
-	policies *library.Library
-	said     map[string]bool // diagnostics of files that several include
-	summary  report.CheckSummary
-	out      *reporter
-	stderr   io.Writer
+	flags   policyFlags
+	lib     *library.Library
+	said    map[string]bool // diagnostics of files that several include
+	summary report.CheckSummary
+	out     *reporter
+	stderr  io.Writer
 }
 
 func runCheck(cmd *cobra.Command, args []string, policy policyFlags, output outputFlags) error {
@@ -63,12 +63,12 @@ func runCheck(cmd *cobra.Command, args []string, policy policyFlags, output outp
 		return err
 	}
 	c := &checker{
-		flags:    policy,
-		policies: policy.library(),
-		said:     map[string]bool{},
-		summary:  report.CheckSummary{SchemaVersion: report.SchemaVersion},
-		out:      out,
-		stderr:   cmd.ErrOrStderr(),
+		flags:   policy,
+		lib:     policy.library(),
+		said:    map[string]bool{},
+		summary: report.CheckSummary{SchemaVersion: report.SchemaVersion},
+		out:     out,
+		stderr:  cmd.ErrOrStderr(),
 	}
 	for _, name := range args {
 		if err := cmd.Context().Err(); err != nil {
@@ -98,7 +98,7 @@ func runCheck(cmd *cobra.Command, args []string, policy policyFlags, output outp
 // said, and the others are checked.
 func (c *checker) path(name string) error {
 	if library.IsBuiltin(name) {
-		file, diagnostics, err := c.policies.LintBuiltin(name)
+		file, diagnostics, err := c.lib.LintBuiltin(name)
 		if err == nil {
 			c.report(file, diagnostics)
 		}
@@ -117,10 +117,10 @@ func (c *checker) path(name string) error {
 		c.unreadable(err)
 		return nil
 	}
-	outside := c.policies
+	outside := c.lib
 	// A directory of policy most often brings what its files include.
-	c.policies = library.New(c.flags.profileDir, append(slices.Clip(c.flags.include), name))
-	defer func() { c.policies = outside }()
+	c.lib = library.New(c.flags.profileDir, append(slices.Clip(c.flags.include), name))
+	defer func() { c.lib = outside }()
 	for _, file := range names {
 		c.file(file, true)
 	}
@@ -141,7 +141,7 @@ func (c *checker) file(name string, listed bool) {
 		return
 	}
 	file := rules.NewFile(name, text)
-	diagnostics, noPolicy := c.policies.Lint(file)
+	diagnostics, noPolicy := c.lib.Lint(file)
 	if noPolicy != nil && listed {
 		say(c.stderr, "%v; passed over", noPolicy)
 		return

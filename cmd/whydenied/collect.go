@@ -63,17 +63,17 @@ func runCollect(cmd *cobra.Command, args []string, f inputFlags, output string) 
 			return fmt.Errorf("cannot read the directory %s", dir)
 		}
 	}
-	wanted := bundle.Wanted{
+	options := bundle.Options{
 		Manifest: bundle.Manifest{Version: version(), Since: f.filter.Since.UTC(), ProfileDir: f.policy.profileDir, Include: f.policy.include,
 			Profiles: unique(f.policy.profiles), Seccomp: f.policy.seccomp, Caps: f.policy.caps, Host: bundle.Host{Kernel: f.policy.kernel, Arch: f.policy.arch}},
 		Filter: f.filter, Inventory: f.policy.inventory, Own: own,
 	}
 	if own {
-		wanted.Logs = source.Transports(f.filter.Since)
+		options.Logs = source.Transports(f.filter.Since)
 	} else {
-		wanted.Logs = []source.Transport{{Name: "logs", Inputs: source.Inputs(args, cmd.InOrStdin()), Taken: strings.Join(args, ", ")}}
+		options.Logs = []source.Transport{{Name: "logs", Inputs: source.Inputs(args, cmd.InOrStdin()), Taken: strings.Join(args, ", ")}}
 	}
-	c, err := bundle.Collect(cmd.Context(), wanted)
+	c, err := bundle.Collect(cmd.Context(), options)
 	if err != nil {
 		return err
 	}

@@ -99,7 +99,7 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	if err := out.end(); err != nil {
 		return err
 	}
-	return f.verdict(cmd, in, len(findings))
+	return f.exit(cmd, in, len(findings))
 }
 
 // replay prints findings that were saved as JSON, if that is what the one input

@@ -55,17 +55,17 @@ func (f *failedFlags) check(args []string) error {
 // claims adds to the group what the policies refuse of what failed, and returns
 // what they do not.
 func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) ([]silent.Unexplained, error) {
-	policies := in.explainer.Library
-	targets := silent.Targets(policies, in.inventory, f.filter)
+	lib := in.explainer.Library
+	targets := silent.Targets(lib, in.inventory, f.filter)
 	if !f.failed.given() {
-		silent.AddKnownSuspects(policies, targets, group)
+		silent.AddKnownSuspects(lib, targets, group)
 		return nil, nil
 	}
 	target, err := onlyTarget(targets)
 	if err != nil {
 		return nil, err
 	}
-	attempts := silent.NewAttempts(policies, target, group)
+	attempts := silent.NewAttempts(lib, target, group)
 	if f.failed.strace != "" {
 		trace := &parser.Strace{File: f.failed.strace}
 		if err := eachLine(cmd, f.failed.strace, func(line string) {
@@ -90,7 +90,7 @@ func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) 
 			return nil, err
 		}
 	}
-	silent.AddSuspects(policies, target, f.failed.status, group)
+	silent.AddSuspects(lib, target, f.failed.status, group)
 	return attempts.Unexplained, nil
 }
 

@@ -88,8 +88,8 @@ func (g *gate) trips(f *explain.Explained) bool {
 	return true
 }
 
-// verdict says how many findings trip the gate, and returns errFound if any does.
-func (g *gate) verdict(w io.Writer, findings []*explain.Explained) error {
+// exit says how many findings trip the gate, and returns errFound if any does.
+func (g *gate) exit(w io.Writer, findings []*explain.Explained) error {
 	tripped := 0
 	for _, f := range findings {
 		if g.trips(f) {

@@ -155,9 +155,9 @@ func isUnreadable(err error) bool {
 	return errors.As(err, &unreadable)
 }
 
-// verdict returns the error that stands for the exit status, and says what it
+// exit returns the error that stands for the exit status, and says what it
 // means that nothing was found.
-func (f *inputFlags) verdict(cmd *cobra.Command, in input, findings int) error {
+func (f *inputFlags) exit(cmd *cobra.Command, in input, findings int) error {
 	switch {
 	case in.failed > 0:
 		return errReported

@@ -55,8 +55,8 @@ type stream struct {
 
 	mu sync.Mutex
 	*explain.Session
-	told        map[*explain.Finding]*told
-	repeated    []*told            // findings that came again since they were printed
+	printed     map[*explain.Finding]*printed
+	repeated    []*printed         // findings that came again since they were printed
 	suggestions *patch.Suggestions // nil if none are to be made
 	reviseFrom  time.Time          // when work on suggestions may go on
 	lost        int
@@ -79,16 +79,16 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 	if err != nil {
 		return nil, err
 	}
-	if policies := explainer.Library; policies.Kernel == "" {
+	if lib := explainer.Library; lib.Kernel == "" {
 		release, _ := os.ReadFile("/proc/sys/kernel/osrelease") // without it, entries that want a kernel are undecided
-		policies.Kernel = strings.TrimSpace(string(release))
+		lib.Kernel = strings.TrimSpace(string(release))
 	}
 	explainer.Fixes.Compile = nil // it takes longer than everything else, and patch asks it
 	inventory, err := f.policy.containers(explainer.Library)
 	if err != nil {
 		return nil, err
 	}
-	s := &stream{undo: func() {}, explainer: explainer, stderr: stderr, print: print, told: map[*explain.Finding]*told{}}
+	s := &stream{undo: func() {}, explainer: explainer, stderr: stderr, print: print, printed: map[*explain.Finding]*printed{}}
 	// Processes first: what the first records are about must be known by then.
 	find := findIn(inventory)
 	if s.tracker, err = track.Watch(cmd.Context(), inventory); err != nil {
@@ -283,21 +283,21 @@ func (s *stream) fold(ctx context.Context, d parser.Denial) {
 		s.unexplained++
 	case isNew:
 		s.tell(f)
-	case s.told[f] != nil && f.Count == s.told[f].count+1:
-		s.repeated = append(s.repeated, s.told[f])
+	case s.printed[f] != nil && f.Count == s.printed[f].count+1:
+		s.repeated = append(s.repeated, s.printed[f])
 	}
 }
 
-// A told is a finding that was printed, and how often it was seen by then.
-type told struct {
+// A printed is a finding that was printed, and how often it was seen by then.
+type printed struct {
 	explain.Explained
 	count int
 }
 
 // tell explains a new finding.
 func (s *stream) tell(finding *explain.Finding) {
-	f := &told{explain.Explained{Finding: finding, Explanation: s.explainer.Explain(*finding)}, finding.Count}
-	s.told[finding] = f
+	f := &printed{explain.Explained{Finding: finding, Explanation: s.explainer.Explain(*finding)}, finding.Count}
+	s.printed[finding] = f
 	var granted *report.Granted
 	if s.suggestions != nil {
 		if rule, revision := s.suggestions.Add(&f.Explained); rule != "" {
@@ -371,8 +371,8 @@ func (s *stream) findings() (findings []*explain.Explained) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.Findings() {
-		if told := s.told[f]; told != nil {
-			findings = append(findings, &told.Explained)
+		if p := s.printed[f]; p != nil {
+			findings = append(findings, &p.Explained)
 		} else {
 			findings = append(findings, &explain.Explained{Finding: f, Explanation: s.explainer.Diagnose(*f)})
 		}

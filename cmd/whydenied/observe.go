@@ -59,11 +59,11 @@ func runObserve(cmd *cobra.Command, f observeFlags) error {
 	case f.logAction && f.policy.seccomp == "":
 		return usagef("--log-action is for a seccomp profile; use it with --seccomp")
 	}
-	policies := f.policy.library()
-	if err := f.policy.addNamed(policies, cmd.ErrOrStderr()); err != nil {
+	lib := f.policy.library()
+	if err := f.policy.addNamed(lib, cmd.ErrOrStderr()); err != nil {
 		return err
 	}
-	file, edits, err := f.edits(policies, cmd.ErrOrStderr())
+	file, edits, err := f.edits(lib, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
@@ -71,12 +71,12 @@ func runObserve(cmd *cobra.Command, f observeFlags) error {
 }
 
 // edits returns the file of the profile and the edits that make its refusals visible.
-func (f *observeFlags) edits(policies *library.Library, w io.Writer) (*rules.File, []rules.Edit, error) {
-	if named := policies.Named(); len(named) > 0 {
-		edits, err := policies.Loader.Observe(named[0])
+func (f *observeFlags) edits(lib *library.Library, w io.Writer) (*rules.File, []rules.Edit, error) {
+	if named := lib.Named(); len(named) > 0 {
+		edits, err := lib.Loader.Observe(named[0])
 		return named[0].Files[0], edits, err
 	}
-	profile, name := policies.NamedSeccomp()
+	profile, name := lib.NamedSeccomp()
 	if profile.File.Builtin != "" {
 		say(w, "%s", name)
 	}

@@ -92,7 +92,7 @@ func runPatch(cmd *cobra.Command, args []string, f patchFlags) error {
 			return err
 		}
 	}
-	return f.verdict(cmd, in, len(findings))
+	return f.exit(cmd, in, len(findings))
 }
 
 // print writes a patch in the chosen format. Where nothing was refused, nothing is

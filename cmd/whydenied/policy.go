@@ -74,25 +74,25 @@ func (f *policyFlags) load(w io.Writer) (*explain.Explainer, error) {
 }
 
 // apply gives a library what the flags say but for its directories.
-func (f *policyFlags) apply(policies *library.Library, w io.Writer) error {
+func (f *policyFlags) apply(lib *library.Library, w io.Writer) error {
 	if f.arch != "" {
 		arch, err := seccomp.ParseArch(f.arch)
 		if err != nil {
 			return usagef("--arch: %v", err)
 		}
-		policies.Arch = arch
+		lib.Arch = arch
 	}
-	policies.Kernel = f.kernel
+	lib.Kernel = f.kernel
 	if len(f.caps) > 0 {
-		policies.Caps = access.Caps(f.caps)
+		lib.Caps = access.Caps(f.caps)
 	}
-	return f.addNamed(policies, w)
+	return f.addNamed(lib, w)
 }
 
 // addNamed gives a library the profiles that the flags name.
-func (f *policyFlags) addNamed(policies *library.Library, w io.Writer) error {
+func (f *policyFlags) addNamed(lib *library.Library, w io.Writer) error {
 	for _, name := range f.profiles {
-		_, diagnostics, err := policies.AddProfile(name)
+		_, diagnostics, err := lib.AddProfile(name)
 		if err != nil {
 			return unknownBuiltin(err)
 		}
@@ -101,7 +101,7 @@ func (f *policyFlags) addNamed(policies *library.Library, w io.Writer) error {
 	if f.seccomp == "" {
 		return nil
 	}
-	diagnostics, err := policies.AddSeccomp(f.seccomp)
+	diagnostics, err := lib.AddSeccomp(f.seccomp)
 	if err != nil {
 		return unknownBuiltin(err)
 	}
@@ -111,19 +111,19 @@ func (f *policyFlags) addNamed(policies *library.Library, w io.Writer) error {
 
 // containers reads the inventory files; the inventory is nil if none is named.
 // The versions of engines among them go to the library.
-func (f *policyFlags) containers(policies *library.Library) (*container.Inventory, error) {
+func (f *policyFlags) containers(lib *library.Library) (*container.Inventory, error) {
 	if len(f.inventory) == 0 {
 		return nil, nil
 	}
 	inventory := new(container.Inventory)
-	policies.Engines = map[string]string{}
+	lib.Engines = map[string]string{}
 	for _, name := range f.inventory {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the inventory: %w", err)
 		}
 		if engine, version, ok := container.ReadEngine(text); ok {
-			policies.Engines[engine] = version
+			lib.Engines[engine] = version
 			continue
 		}
 		found, err := container.Read(name, text)

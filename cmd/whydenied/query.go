@@ -127,12 +127,12 @@ func (f *queryFlags) check() error {
 
 // A query is the policy that requests are answered by, and what they leave out.
 type query struct {
-	policies *library.Library
-	name     string // of the profile, where a request does not say
-	near     bool
-	seccomp  *seccomp.Profile
-	known    access.Known
-	assumed  bool // no arch was given
+	lib     *library.Library
+	name    string // of the profile, where a request does not say
+	near    bool
+	seccomp *seccomp.Profile
+	known   access.Known
+	assumed bool // no arch was given
 
 	profiles map[string]*apparmor.Profile // by what requests call them
 }
@@ -140,13 +140,13 @@ type query struct {
 // load reads the policy that the flags name.
 func (f *queryFlags) load(cmd *cobra.Command) (*query, error) {
 	q := &query{
-		policies: f.policy.library(),
+		lib:      f.policy.library(),
 		name:     f.name,
 		near:     f.near,
 		known:    access.Known{Owner: f.owner, Call: seccomp.Call{Arch: seccomp.X86_64, Kernel: f.policy.kernel}},
 		profiles: map[string]*apparmor.Profile{},
 	}
-	if err := f.policy.addNamed(q.policies, cmd.ErrOrStderr()); err != nil {
+	if err := f.policy.addNamed(q.lib, cmd.ErrOrStderr()); err != nil {
 		return nil, err
 	}
 	if f.name != "" {
@@ -164,7 +164,7 @@ func (f *queryFlags) load(cmd *cobra.Command) (*query, error) {
 		q.known.Call.Caps = access.Caps(f.policy.caps)
 	}
 	var name string
-	if q.seccomp, name = q.policies.NamedSeccomp(); library.IsBuiltin(f.policy.seccomp) {
+	if q.seccomp, name = q.lib.NamedSeccomp(); library.IsBuiltin(f.policy.seccomp) {
 		say(cmd.ErrOrStderr(), "%s", name)
 	}
 	return q, nil
@@ -180,7 +180,7 @@ func (q *query) profile(name string) (*apparmor.Profile, error) {
 	if p := q.profiles[name]; p != nil {
 		return p, nil
 	}
-	p, err := q.policies.NamedProfile(name)
+	p, err := q.lib.NamedProfile(name)
 	if err == nil && len(q.profiles) < maxNames {
 		q.profiles[name] = p
 	}

@@ -127,7 +127,7 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 	if status != 0 {
 		return exitStatus(status)
 	}
-	return gate.verdict(cmd.ErrOrStderr(), findings)
+	return gate.exit(cmd.ErrOrStderr(), findings)
 }
 
 // narrow has only the denials explained that the command and the containers that

@@ -125,7 +125,7 @@ func (s *stream) beat(ctx context.Context, every time.Duration, status *status) 
 			for _, n := range s.Denials {
 				denials += n
 			}
-			status.show(s.lives[0].Name, denials, len(s.told), s.lost)
+			status.show(s.lives[0].Name, denials, len(s.printed), s.lost)
 			s.mu.Unlock()
 		}
 	}

@@ -25,8 +25,8 @@ import (
 // maxRecords bounds the records that are kept of one log, in bytes.
 const maxRecords = 32 << 20
 
-// A Wanted says what a bundle is to hold.
-type Wanted struct {
+// Options say what a bundle is to hold.
+type Options struct {
 	// Manifest is what the user says: Version, Since, ProfileDir, Include, Profiles,
 	// Seccomp and Caps, and the Kernel and Arch of the Host.
 	Manifest  Manifest
@@ -44,28 +44,28 @@ type Collection struct {
 	Texts     []Text
 	Inventory container.Inventory // what is known of the containers that are wanted
 
-	wanted   Wanted
+	options  Options
 	names    map[string]bool // of texts
 	redacted int             // values that became asterisks
 }
 
-// Collect takes from this host what is wanted, without the secrets in it. What
+// Collect takes from this host what the options say, without the secrets in it. What
 // cannot be had is told in the manifest; an error is that the user named what
 // cannot be read, or that there is no log.
-func Collect(ctx context.Context, w Wanted) (*Collection, error) {
-	c := &Collection{Manifest: w.Manifest, wanted: w, names: map[string]bool{}}
+func Collect(ctx context.Context, o Options) (*Collection, error) {
+	c := &Collection{Manifest: o.Manifest, options: o, names: map[string]bool{}}
 	dir, err := os.Getwd()
 	if err != nil {
 		return nil, err
 	}
 	m := &c.Manifest
 	m.Created, m.Dir, m.Host.Engines = time.Now().UTC(), filepath.ToSlash(dir), map[string]string{}
-	if w.Own {
+	if o.Own {
 		c.host(ctx)
 	}
 	// Each step adds members. Containers come before records, which they may narrow.
 	steps := []func(context.Context) error{c.containers, c.records, c.profiles, c.seccomp}
-	if w.Own {
+	if o.Own {
 		steps = append(steps, c.loaded)
 	}
 	for _, step := range steps {
@@ -119,14 +119,14 @@ func (c *Collection) copyFile(name string) error {
 // host has itself. It narrows to those that are wanted.
 func (c *Collection) containers(ctx context.Context) error {
 	var found []container.Metadata
-	for _, name := range c.wanted.Inventory {
+	for _, name := range c.options.Inventory {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			return fmt.Errorf("cannot read the inventory: %w", err)
 		}
 		found = append(found, container.Metadata{Name: name, Text: text})
 	}
-	if c.wanted.Own {
+	if c.options.Own {
 		gathered, err := track.Gather(ctx)
 		if err != nil {
 			c.Missing(strings.ReplaceAll(err.Error(), "\n", "; "))
@@ -169,7 +169,7 @@ func (c *Collection) containers(ctx context.Context) error {
 
 // narrow keeps the containers that --container names.
 func (c *Collection) narrow() error {
-	names := c.wanted.Filter.Containers
+	names := c.options.Filter.Containers
 	if len(names) == 0 {
 		return nil
 	}
@@ -189,13 +189,13 @@ func (c *Collection) narrow() error {
 // records adds the denials of the logs, each with the other records of its event.
 func (c *Collection) records(ctx context.Context) error {
 	readable := 0
-	for _, log := range c.wanted.Logs {
+	for _, log := range c.options.Logs {
 		if log.Err != nil {
 			c.Missing(log.Err.Error())
 			continue
 		}
 		k, failed := &keeper{}, 0
-		session := explain.NewSession(c.Inventory.Find, c.wanted.Filter)
+		session := explain.NewSession(c.Inventory.Find, c.options.Filter)
 		for batch, err := range source.Scan(ctx, log.Inputs) {
 			if errors.As(err, new(*source.Error)) {
 				c.Missing(err.Error())

@@ -46,7 +46,7 @@ func TestCollectNamedInventory(t *testing.T) {
 	id := strings.Repeat("3f9c", 16)
 	file := filepath.Join(t.TempDir(), "inspect.json")
 	require.NoError(t, os.WriteFile(file, []byte(`[{"Id":"`+id+`","Name":"/web-1","State":{},"Config":{}}]`), 0o600))
-	c := &Collection{wanted: Wanted{Inventory: []string{file}, Own: true}, names: map[string]bool{}}
+	c := &Collection{options: Options{Inventory: []string{file}, Own: true}, names: map[string]bool{}}
 	c.Manifest.Host.Engines = map[string]string{}
 	require.NoError(t, c.containers(t.Context()))
 	require.NotEmpty(t, c.Inventory.Containers)

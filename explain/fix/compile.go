@@ -9,17 +9,17 @@ import (
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
-// What a fix says of apparmor_parser's verdict.
+// What a fix says when apparmor_parser takes it.
 const (
 	ruleProof   = "apparmor_parser takes the rule"
 	policyProof = "apparmor_parser compiles it"
 )
 
-// Check asks apparmor_parser, if Compile is set, about the rules of fixes by their
-// policy, in one run for each. It does not wait for the answers: finish does, adds
+// CompileRules has apparmor_parser, if Compile is set, compile the rules of fixes by
+// their policy, in one run for each. It does not wait for the answers: finish does, adds
 // them to the proofs, and returns the fixes with a rule that is refused. Whole
 // policies are compiled of a patch; here that would take longer than all the rest.
-func (p *Proposer) Check(fixes map[*apparmor.Policy][]*rules.Fix) (finish func() (refused map[*rules.Fix]bool)) {
+func (p *Proposer) CompileRules(fixes map[*apparmor.Policy][]*rules.Fix) (finish func() (refused map[*rules.Fix]bool)) {
 	waits := map[*apparmor.Policy]func() error{}
 	for policy, list := range fixes {
 		fixes[policy] = slices.DeleteFunc(list, func(f *rules.Fix) bool { return f.Rule == "" })
@@ -31,16 +31,16 @@ func (p *Proposer) Check(fixes map[*apparmor.Policy][]*rules.Fix) (finish func()
 		refused := map[*rules.Fix]bool{}
 		for policy, wait := range waits {
 			if wait != nil {
-				p.checkRules(policy, fixes[policy], wait(), refused)
+				p.takeRules(policy, fixes[policy], wait(), refused)
 			}
 		}
 		return refused
 	}
 }
 
-// checkRules takes the verdict of the rules of fixes together and, if they are
+// takeRules proves the rules of fixes that were compiled together and, if they are
 // refused, compiles each alone.
-func (p *Proposer) checkRules(policy *apparmor.Policy, fixes []*rules.Fix, together error, refused map[*rules.Fix]bool) {
+func (p *Proposer) takeRules(policy *apparmor.Policy, fixes []*rules.Fix, together error, refused map[*rules.Fix]bool) {
 	if together == nil {
 		for _, fix := range fixes {
 			proveRule(fix)
@@ -110,11 +110,11 @@ func hasNewer(policy *apparmor.Policy) bool {
 	return false
 }
 
-// CompileChanged starts to compile a changed policy. verdict waits for what
+// CompileChanged starts to compile a changed policy. finish waits for what
 // apparmor_parser says: proof holds a line if it takes the policy, and refusal
 // says why it does not, although it took the policy before. Both are nil where
 // it cannot judge, as for rules that are newer than it may be.
-func (p *Proposer) CompileChanged(before, after *apparmor.Policy, loader *apparmor.Loader) (verdict func() (proof []string, refusal error)) {
+func (p *Proposer) CompileChanged(before, after *apparmor.Policy, loader *apparmor.Loader) (finish func() (proof []string, refusal error)) {
 	unknown := func() ([]string, error) { return nil, nil }
 	if p.Compile == nil {
 		return unknown

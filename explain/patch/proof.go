@@ -82,10 +82,10 @@ func replacedBy(added apparmor.Rule, removed []apparmor.Rule) (replaced []apparm
 // finish proves a draft as a whole and takes it into the patch, with a remedy for
 // each finding that it fixes.
 func (b *patcher) finish(d *policyDraft) {
-	verdict := b.x.Fixes.CompileChanged(d.before, d.after, d.loader)
+	finish := b.x.Fixes.CompileChanged(d.before, d.after, d.loader)
 	changes := d.changes()
 	gains, complete := d.gains()
-	compiled, refusal := verdict()
+	compiled, refusal := finish()
 	switch file := b.changedBefore(changes); {
 	case refusal != nil:
 		b.leaveAll(d, "apparmor_parser refuses the changed policy: "+refusal.Error())

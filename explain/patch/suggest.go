@@ -25,12 +25,12 @@ type Suggestions struct {
 
 // A suggestion is the merged fix of the findings of one policy.
 type suggestion struct {
-	policy   string
-	revision int // 1 is the findings' own first fixes
-	findings []*explain.Explained
-	told     map[*explain.Explained]string // the rule that was last suggested for it
-	patch    *Patch                        // nil until there are two findings
-	stale    bool
+	policy    string
+	revision  int // 1 is the findings' own first fixes
+	findings  []*explain.Explained
+	suggested map[*explain.Explained]string // the rule that was last suggested for it
+	patch     *Patch                        // nil until there are two findings
+	stale     bool
 }
 
 // NewSuggestions returns no suggestions yet.
@@ -50,14 +50,14 @@ type Revision struct {
 // Add takes a new finding that Explain has seen. If the suggestion as it is
 // grants its access already, Add returns the rule that does and the number of
 // the revision, and nothing needs to be suggested. Otherwise rule is "", the
-// finding's own first fix is taken as told, and the next Revise fits it in.
+// finding's own first fix is taken as suggested, and the next Revise fits it in.
 func (s *Suggestions) Add(f *explain.Explained) (rule string, revision int) {
 	if f.Policy == "" {
 		return "", 0
 	}
 	g := s.all[f.Policy]
 	if g == nil {
-		g = &suggestion{policy: f.Policy, revision: 1, told: map[*explain.Explained]string{}}
+		g = &suggestion{policy: f.Policy, revision: 1, suggested: map[*explain.Explained]string{}}
 		s.all[f.Policy] = g
 	}
 	if rule := g.grants(f); rule != "" {
@@ -69,7 +69,7 @@ func (s *Suggestions) Add(f *explain.Explained) (rule string, revision int) {
 	}
 	g.findings = append(g.findings, f)
 	if len(f.Fixes) > 0 {
-		g.told[f] = f.Fixes[0].Rule
+		g.suggested[f] = f.Fixes[0].Rule
 	}
 	if len(g.findings) > 1 && !g.stale {
 		g.stale = true
@@ -95,10 +95,10 @@ func (g *suggestion) revise(x *explain.Explainer) []Revision {
 	g.patch = Make(x, g.findings)
 	var revisions []Revision
 	revise := func(f *explain.Explained, fix rules.Fix) {
-		if g.told[f] == fix.Rule {
+		if g.suggested[f] == fix.Rule {
 			return
 		}
-		g.told[f] = fix.Rule
+		g.suggested[f] = fix.Rule
 		i := slices.IndexFunc(revisions, func(r Revision) bool { return r.Fix.Rule == fix.Rule && r.Fix.Message == fix.Message })
 		if i < 0 {
 			i = len(revisions)

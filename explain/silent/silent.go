@@ -154,14 +154,14 @@ func tellingRules(profile *apparmor.Profile) map[rules.Location]string {
 // executed or found, 127 also that of the dynamic linker; above 128 they are 128
 // and the number of a signal.
 func fits(r apparmor.Rule, status int) bool {
-	perms := wantedBy(status)
+	perms := endedBy(status)
 	file, ok := r.(*apparmor.FileRule)
 	return perms == 0 || ok && file.Perms&perms != 0
 }
 
-// wantedBy returns the file permissions whose refusal ends a program with an exit
+// endedBy returns the file permissions whose refusal ends a program with an exit
 // status, or 0 if it can be any.
-func wantedBy(status int) apparmor.Perms {
+func endedBy(status int) apparmor.Perms {
 	switch status {
 	case 126:
 		return apparmor.Exec | apparmor.Mmap
@@ -246,8 +246,8 @@ func Suspects(l *library.Library, t Target, status int) (list []parser.Denial) {
 		}
 		name, literal := allow.Path.Literal()
 		perms := allow.Perms
-		if wanted := wantedBy(status); wanted != 0 {
-			perms &= wanted
+		if ended := endedBy(status); ended != 0 {
+			perms &= ended
 		}
 		switch {
 		case !literal || perms == 0:
