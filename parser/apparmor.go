@@ -32,54 +32,10 @@ func typeAppArmor(x *Denial, r *Record) string {
 	x.Subject = Subject{UID: -1}
 	x.AppArmor = a
 	for i := range r.Fields {
-		key, value := r.Fields[i].Key, r.Fields[i].Value
-		switch key {
-		case "apparmor":
-			word = value
-		case "operation":
-			a.Operation = value
-		case "class":
-			a.Class = value
-		case "namespace":
-			a.Namespace = value
-		case "profile":
-			a.Profile = value
-			x.Subject.Label = value
-		case "label":
-			if x.Subject.Label == "" {
-				x.Subject.Label = value
-			}
-		case "name":
-			a.Name = value
-		case "info":
-			a.Info = value
-		case "error":
-			a.Error, _ = strconv.Atoi(value)
-		case "requested_mask", "requested", "mask":
-			a.Requested = value
-		case "denied_mask", "denied":
-			a.Denied = value
-		case "fsuid":
-			a.FSUID = number(&box.fsuid, value)
-		case "ouid":
-			a.OUID = number(&box.ouid, value)
-		case "target":
-			a.Target = value
-		case "peer", "peer_profile", "peer_label", "tcontext":
-			a.Peer = value
-		case "capability":
-			a.Capability = number(&box.capability, value)
-			if a.Capability == nil { // ausearch -i
-				a.CapName = value
-			}
-		case "capname":
-			a.CapName = value
-		case "pid":
-			x.Subject.PID, _ = strconv.Atoi(value)
-		case "comm":
-			x.Subject.Comm = value
-		default:
-			a.setRare(box, key, value)
+		if f := &r.Fields[i]; f.Key == "apparmor" {
+			word = f.Value
+		} else {
+			a.set(x, box, f.Key, f.Value)
 		}
 	}
 	mode, ok := modeOf(word)
@@ -92,6 +48,56 @@ func typeAppArmor(x *Denial, r *Record) string {
 		return "an AppArmor record without operation="
 	}
 	return ""
+}
+
+// set sets what a field of the record says.
+func (a *AppArmor) set(x *Denial, box *appArmorBox, key, value string) {
+	switch key {
+	case "operation":
+		a.Operation = value
+	case "class":
+		a.Class = value
+	case "namespace":
+		a.Namespace = value
+	case "profile":
+		a.Profile = value
+		x.Subject.Label = value
+	case "label":
+		if x.Subject.Label == "" {
+			x.Subject.Label = value
+		}
+	case "name":
+		a.Name = value
+	case "info":
+		a.Info = value
+	case "error":
+		a.Error, _ = strconv.Atoi(value)
+	case "requested_mask", "requested", "mask":
+		a.Requested = value
+	case "denied_mask", "denied":
+		a.Denied = value
+	case "fsuid":
+		a.FSUID = number(&box.fsuid, value)
+	case "ouid":
+		a.OUID = number(&box.ouid, value)
+	case "target":
+		a.Target = value
+	case "peer", "peer_profile", "peer_label", "tcontext":
+		a.Peer = value
+	case "capability":
+		a.Capability = number(&box.capability, value)
+		if a.Capability == nil { // ausearch -i
+			a.CapName = value
+		}
+	case "capname":
+		a.CapName = value
+	case "pid":
+		x.Subject.PID, _ = strconv.Atoi(value)
+	case "comm":
+		x.Subject.Comm = value
+	default:
+		a.setRare(box, key, value)
+	}
 }
 
 // setRare sets what only some classes of records have.

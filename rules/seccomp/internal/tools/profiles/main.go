@@ -205,14 +205,17 @@ func check(err error) {
 	}
 }
 
-// containerd returns containerd's default as a profile with conditions: its
-// module has a function instead, which is asked for each architecture,
-// capability and kernel that it distinguishes.
-func containerd() *profile {
-	goarches := []string{"amd64", "arm64", "386", "arm", "ppc64le", "s390x", "riscv64", "loong64"}
-	natives := map[string]string{"386": "x86", "loong64": "loongarch64"}
-	caps := strings.Fields(`CAP_DAC_READ_SEARCH CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_CHROOT CAP_SYS_MODULE CAP_SYS_PACCT
+// What containerd's default distinguishes.
+var (
+	goarches = []string{"amd64", "arm64", "386", "arm", "ppc64le", "s390x", "riscv64", "loong64"}
+	natives  = map[string]string{"386": "x86", "loong64": "loongarch64"}
+	caps     = strings.Fields(`CAP_DAC_READ_SEARCH CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_CHROOT CAP_SYS_MODULE CAP_SYS_PACCT
 		CAP_SYS_PTRACE CAP_SYS_RAWIO CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_SYS_NICE CAP_SYSLOG CAP_BPF CAP_PERFMON`)
+)
+
+// askContainerd returns containerd's default for each architecture, then for each
+// capability, then for an old kernel.
+func askContainerd() []*specs.LinuxSeccomp {
 	var requests []upstream.Request
 	for _, a := range goarches {
 		requests = append(requests, upstream.Request{Engine: "containerd", GOARCH: a, Kernel: "6.1"})
@@ -228,7 +231,14 @@ func containerd() *profile {
 	check(err)
 	answers, err := upstream.Ask(program, requests)
 	check(err)
+	return answers
+}
 
+// containerd returns containerd's default as a profile with conditions: its
+// module has a function instead, which is asked for each architecture,
+// capability and kernel that it distinguishes.
+func containerd() *profile {
+	answers := askContainerd()
 	plain := answers[0]
 	old := answers[len(answers)-1]
 	admin := answers[len(goarches)+slices.Index(caps, "CAP_SYS_ADMIN")]
