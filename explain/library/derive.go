@@ -53,7 +53,7 @@ func (l *Library) Derive(policy *apparmor.Policy, name string) *apparmor.Policy 
 	return derived
 }
 
-// peersOf returns the patterns of a rule for labels of others.
+// peersOf returns the patterns of a rule for labels.
 func peersOf(r apparmor.Rule) []*apparmor.Pattern {
 	switch r := r.(type) {
 	case *apparmor.PtraceRule:
@@ -62,30 +62,43 @@ func peersOf(r apparmor.Rule) []*apparmor.Pattern {
 		return []*apparmor.Pattern{r.Peer}
 	case *apparmor.UnixRule:
 		return []*apparmor.Pattern{r.Label, r.PeerLabel}
+	case *apparmor.DBusRule:
+		return []*apparmor.Pattern{r.PeerLabel}
+	case *apparmor.MqueueRule:
+		return []*apparmor.Pattern{r.Label}
+	case *apparmor.IOUringRule:
+		return []*apparmor.Pattern{r.Label}
 	}
 	return nil
 }
 
-// OwnPeer is a request as it will be once the profile has another name: what was
-// a peer under the same profile will be one under the new.
+// OwnPeer is a request as it will be once the profile has another name: what has the
+// label of the profile will have that of the new one.
 func OwnPeer(req apparmor.Request, profile *apparmor.Profile, name string) apparmor.Request {
-	if profile.FullName() == name {
-		return req
-	}
-	own := func(peer *string) {
-		if *peer == profile.FullName() {
-			*peer = name
+	own := func(label string) string {
+		if label == profile.FullName() {
+			return name
 		}
+		return label
 	}
 	switch r := req.(type) {
 	case apparmor.PtraceRequest:
-		own(&r.Peer)
+		r.Peer = own(r.Peer)
 		return r
 	case apparmor.SignalRequest:
-		own(&r.Peer)
+		r.Peer = own(r.Peer)
 		return r
 	case apparmor.UnixRequest:
-		own(&r.PeerLabel)
+		r.Label, r.PeerLabel = own(r.Label), own(r.PeerLabel)
+		return r
+	case apparmor.DBusRequest:
+		r.PeerLabel = own(r.PeerLabel)
+		return r
+	case apparmor.MqueueRequest:
+		r.Label = own(r.Label)
+		return r
+	case apparmor.IOUringRequest:
+		r.Label = own(r.Label)
 		return r
 	}
 	return req
