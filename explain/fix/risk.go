@@ -200,6 +200,9 @@ func fileDanger(path string, perms apparmor.Perms) Danger {
 	return Danger{}
 }
 
+// unknownDanger is of what no table here speaks of.
+var unknownDanger = Danger{rules.High, "what it opens is not known here"}
+
 // RequestDanger returns how dangerous it is to grant a request.
 func RequestDanger(r apparmor.Request) Danger {
 	switch r := r.(type) {
@@ -230,6 +233,10 @@ func RequestDanger(r apparmor.Request) Danger {
 		return Danger{rules.High, "a user namespace makes much of the kernel reachable"}
 	case apparmor.IOUringRequest:
 		return Danger{rules.High, "it borrows the kernel's or another process's credentials"}
+	case apparmor.SignalRequest, apparmor.UnixRequest, apparmor.DBusRequest, apparmor.MqueueRequest, apparmor.RlimitRequest:
+		// What it reaches has a policy of its own, or limits.
+	default:
+		return unknownDanger
 	}
 	return Danger{}
 }

@@ -49,6 +49,15 @@ type Request interface {
 	variant() variant
 }
 
+// Requests returns a request of each class, which asks for nothing: what tells classes
+// apart can be tested to know all of them.
+func Requests() []Request {
+	return []Request{
+		FileRequest{}, CapabilityRequest{}, NetworkRequest{}, MountRequest{}, PivotRootRequest{}, PtraceRequest{}, SignalRequest{},
+		UnixRequest{}, DBusRequest{}, ChangeProfileRequest{}, RlimitRequest{}, UsernsRequest{}, MqueueRequest{}, IOUringRequest{},
+	}
+}
+
 // keywords are the words that cannot be names at the top level, as in
 // apparmor_parser's keyword table.
 var keywords = wordSet(`network unix capability if else not defined change_profile unsafe safe

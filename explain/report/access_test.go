@@ -1,0 +1,45 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/access"
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules/apparmor"
+)
+
+// A sentence words what was tried for each class of requests.
+func TestEachClassIsWorded(t *testing.T) {
+	records := map[string]string{
+		"FileRequest":          `operation="open" name="/a" requested_mask="r" denied_mask="r"`,
+		"CapabilityRequest":    `operation="capable" capability=0 capname="chown"`,
+		"NetworkRequest":       `operation="create" family="inet" sock_type="stream" requested_mask="create" denied_mask="create"`,
+		"MountRequest":         `operation="mount" name="/b/" srcname="/a/" flags="ro, bind"`,
+		"PivotRootRequest":     `operation="pivotroot" name="/new/" srcname="/old/"`,
+		"PtraceRequest":        `operation="ptrace" requested_mask="trace" denied_mask="trace" peer="q"`,
+		"SignalRequest":        `operation="signal" requested_mask="send" denied_mask="send" signal=term peer="q"`,
+		"UnixRequest":          `operation="sendmsg" family="unix" sock_type="stream" requested_mask="send" denied_mask="send" addr=none peer_addr=none peer="q"`,
+		"DBusRequest":          `operation="dbus_method_call" mask="send" bus="system" path="/x" interface="i" member="m" name=":1.5" peer_label="q"`,
+		"ChangeProfileRequest": `operation="change_profile" name="q" target="q"`,
+		"RlimitRequest":        `operation="setrlimit" rlimit=nofile value=5`,
+		"UsernsRequest":        `operation="userns_create" class="namespace" requested="userns_create" denied="userns_create"`,
+		"MqueueRequest":        `operation="open" class="posix_mqueue" name="/q" requested="open" denied="open"`,
+		"IOUringRequest":       `operation="uring_sqpoll" class="io_uring" requested="sqpoll" denied="sqpoll"`,
+	}
+	for _, class := range apparmor.Requests() {
+		name := strings.TrimPrefix(fmt.Sprintf("%T", class), "apparmor.")
+		line := `type=AVC msg=audit(1.000:1): apparmor="DENIED" profile="p" ` + records[name] + "\n"
+		denials, _ := parser.Scan(nil, parser.Block{Body: []byte(line)})
+		require.Len(t, denials, 1, name)
+		req, err := access.Request(&denials[0])
+		require.NoError(t, err, name)
+		require.IsType(t, class, req)
+		assert.NotEmpty(t, tried(NewFinding(explain.Explained{Finding: &explain.Finding{Denial: denials[0]}}).Denial), name)
+	}
+}
