@@ -1,6 +1,7 @@
 package access
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -22,7 +23,7 @@ func recordOf(t *testing.T, body string) *parser.Denial {
 // TestSameRequest holds that an access is the same request as a record, as a line of a
 // batch, and in words. The record or the line is "" where there is none such.
 func TestSameRequest(t *testing.T) {
-	covered := map[*class]bool{}
+	covered, types := map[*class]bool{}, map[reflect.Type]bool{}
 	for _, test := range []struct {
 		record, line, words string
 		want                apparmor.Request
@@ -81,7 +82,7 @@ func TestSameRequest(t *testing.T) {
 			req, err := Request(d)
 			require.NoError(t, err, from)
 			assert.Equal(t, test.want, req, from)
-			covered[classOf(d.AppArmor)] = true
+			covered[classOf(d.AppArmor)], types[reflect.TypeOf(req)] = true, true
 		}
 		if test.record != "" {
 			check(recordOf(t, test.record), nil, test.record)
@@ -90,6 +91,9 @@ func TestSameRequest(t *testing.T) {
 		check(asked.Denial, err, test.line)
 		d, err := Parse(test.words, false)
 		check(d, err, test.words)
+	}
+	for _, req := range apparmor.Requests() {
+		assert.True(t, types[reflect.TypeOf(req)], "%T", req)
 	}
 	for i := range classes {
 		assert.True(t, covered[&classes[i]], "class %s", classes[i].names)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
@@ -36,7 +37,7 @@ var pathDangers = []struct {
 	{"/sys/kernel/security/**", apparmor.Write, Danger{rules.High, "it changes the host's security policy"}},
 	{"/sys/fs/cgroup/**", apparmor.Write, Danger{rules.High, "control groups reach beyond the container; release_agent is a known way out"}},
 	{"/sys/**", apparmor.Write, Danger{rules.High, "it changes the host's kernel and devices"}},
-	{"/{,var/}run/{docker,containerd/containerd,podman/podman,crio/crio}.sock", apparmor.Read | apparmor.Write, Danger{rules.High, "whoever can talk to the runtime's socket is root on the host"}},
+	{engineSockets(), apparmor.Read | apparmor.Write, Danger{rules.High, "whoever can talk to the runtime's socket is root on the host"}},
 	{"/dev/{mem,kmem,port,kmsg,nvram}", apparmor.Read | apparmor.Write, Danger{rules.High, "it is the memory or the console of the host"}},
 	{"/dev/{sd,vd,xvd,nvme,hd,loop,dm-,mapper/}**", apparmor.Read | apparmor.Write, Danger{rules.High, "it is a disk of the host, below every file permission"}},
 	{"/{boot,lib/modules,usr/lib/modules}/**", apparmor.Write, Danger{rules.High, "what lies there runs as the kernel"}},
@@ -45,6 +46,17 @@ var pathDangers = []struct {
 	{"/{root,home/*}/.ssh/**", apparmor.Read | apparmor.Write, Danger{rules.High, "it holds keys to other machines"}},
 	{"/{,var/}run/secrets/**", apparmor.Read, Danger{rules.Medium, "it holds the container's credentials"}},
 	{"/{,usr/}{bin,sbin,lib,lib64}/**", apparmor.Write, Danger{rules.Medium, "programs and libraries that can be rewritten outlive an intrusion"}},
+}
+
+// engineSockets is a glob of the sockets of container engines, those of users too.
+func engineSockets() string {
+	var names []string
+	for _, e := range container.Engines {
+		for _, name := range e.Sockets {
+			names = append(names, strings.TrimPrefix(name, "RUN/"))
+		}
+	}
+	return "/{,var/}run/{,user/*/}{" + strings.Join(names, ",") + "}"
 }
 
 // execDangers are programs that an intruder wants; the container may need them
