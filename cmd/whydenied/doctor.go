@@ -147,12 +147,7 @@ func printAnswers(answers []host.Answer, print func(report.DoctorMessage) error)
 // applyLevers pulls the levers of the answers that hide denials, and returns of
 // how many answers that remains true.
 func (f *doctorFlags) applyLevers(cmd *cobra.Command, h host.Host, answers []host.Answer, print func(report.DoctorMessage) error) (int, error) {
-	var levers []host.Lever
-	for _, a := range answers {
-		if a.Status == host.Hides && a.Lever != nil {
-			levers = append(levers, *a.Lever)
-		}
-	}
+	levers := host.Levers(answers)
 	if len(levers) == 0 {
 		say(cmd.ErrOrStderr(), "there is nothing to apply")
 		return 0, nil
@@ -165,7 +160,7 @@ func (f *doctorFlags) applyLevers(cmd *cobra.Command, h host.Host, answers []hos
 		return 0, err
 	}
 	say(cmd.ErrOrStderr(), "it stays until the next boot; %s undoes it (stored in %s)", undoCommand(f.state), f.state)
-	return len(levers), printApplied(changes, print)
+	return len(levers), printChanges(changes, report.NewApplied, print)
 }
 
 // undoCommand is the command that undoes what a state file holds.
@@ -176,9 +171,10 @@ func undoCommand(state string) string {
 	return "whydenied doctor --undo --state " + state
 }
 
-func printApplied(changes []host.Change, print func(report.DoctorMessage) error) error {
+// printChanges prints changes that were applied, or undone.
+func printChanges(changes []host.Change, done func(host.Change) report.Change, print func(report.DoctorMessage) error) error {
 	for _, c := range changes {
-		change := report.NewApplied(c)
+		change := done(c)
 		if err := print(report.DoctorMessage{Change: &change}); err != nil {
 			return err
 		}
@@ -193,7 +189,7 @@ func (f *doctorFlags) applyFor(cmd *cobra.Command, h host.Host, levers []host.Le
 	if err != nil {
 		return err
 	}
-	err = printApplied(changes, print)
+	err = printChanges(changes, report.NewApplied, print)
 	if err == nil {
 		say(cmd.ErrOrStderr(), "undone in %s, on Ctrl-C, and if this process is killed", f.limit)
 		ctx, stop := context.WithTimeout(cmd.Context(), f.limit)
@@ -203,17 +199,7 @@ func (f *doctorFlags) applyFor(cmd *cobra.Command, h host.Host, levers []host.Le
 	if err := errors.Join(err, release()); err != nil {
 		return err
 	}
-	return printUndone(changes, print)
-}
-
-func printUndone(changes []host.Change, print func(report.DoctorMessage) error) error {
-	for _, c := range changes {
-		change := report.NewUndone(c)
-		if err := print(report.DoctorMessage{Change: &change}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return printChanges(changes, report.NewUndone, print)
 }
 
 // hold pulls levers until release is called, this process ends in whatever way,
@@ -237,5 +223,5 @@ func undoChanges(cmd *cobra.Command, state string, print func(report.DoctorMessa
 	if err == nil && len(changes) == 0 {
 		say(cmd.ErrOrStderr(), "there is nothing to undo in %s", state)
 	}
-	return errors.Join(err, printUndone(changes, print))
+	return errors.Join(err, printChanges(changes, report.NewUndone, print))
 }

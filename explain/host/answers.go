@@ -33,6 +33,16 @@ type Answer struct {
 	Lever    *Lever // what Apply can do about it, without the command
 }
 
+// Levers returns those of the answers that hide denials.
+func Levers(answers []Answer) (levers []Lever) {
+	for _, a := range answers {
+		if a.Status == Hides && a.Lever != nil {
+			levers = append(levers, *a.Lever)
+		}
+	}
+	return levers
+}
+
 // Answers says what facts mean. The order is that in which a denial passes the
 // places: what decides, what makes the record, what carries it, who reads it.
 func Answers(f Facts) []Answer {

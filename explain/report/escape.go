@@ -39,20 +39,29 @@ func escapeHostile(s string) string {
 	if !hostile(s) {
 		return s
 	}
+	return mapRunes(s, func(r rune) string {
+		switch {
+		case visible(r):
+			return string(r)
+		case r < utf8.RuneSelf: // \n, \t, ... and \x1b
+			return strings.Trim(strconv.QuoteRuneToASCII(r), "'")
+		case r <= 0xffff:
+			return fmt.Sprintf(`\u%04x`, r)
+		}
+		return fmt.Sprintf(`\U%08x`, r)
+	})
+}
+
+// mapRunes returns s with each character replaced, and \xNN for each byte that is not
+// part of one.
+func mapRunes(s string, replace func(r rune) string) string {
 	var out strings.Builder
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && n == 1:
+		if r == utf8.RuneError && n == 1 {
 			fmt.Fprintf(&out, `\x%02x`, s[i])
-		case visible(r):
-			out.WriteString(s[i : i+n])
-		case r < utf8.RuneSelf: // \n, \t, ... and \x1b
-			out.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
-		case r <= 0xffff:
-			fmt.Fprintf(&out, `\u%04x`, r)
-		default:
-			fmt.Fprintf(&out, `\U%08x`, r)
+		} else {
+			out.WriteString(replace(r))
 		}
 		i += n
 	}
@@ -95,20 +104,12 @@ func UTF8(s string) string {
 	if utf8.ValidString(s) {
 		return s
 	}
-	var out strings.Builder
-	for i := 0; i < len(s); {
-		r, n := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && n == 1:
-			fmt.Fprintf(&out, `\x%02x`, s[i])
-		case r == '\\':
-			out.WriteString(`\\`)
-		default:
-			out.WriteString(s[i : i+n])
+	return mapRunes(s, func(r rune) string {
+		if r == '\\' {
+			return `\\`
 		}
-		i += n
-	}
-	return out.String()
+		return string(r)
+	})
 }
 
 // texts is UTF8 for each of a list. An empty list is not nil, so that JSON has
