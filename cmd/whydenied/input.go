@@ -91,8 +91,10 @@ func (in *input) read(cmd *cobra.Command) (*explain.Session, error) {
 		return nil, err
 	}
 	if session.Stats.Records == 0 {
-		if err := refuseNoLog(in.logs); err != nil {
-			return nil, err
+		for _, log := range in.logs {
+			if source.IsNoLog(log.Name) {
+				return nil, fmt.Errorf("%s: not a log of a known format; name an audit.log, or what dmesg, journalctl, ausearch or a syslog daemon wrote", log.Name)
+			}
 		}
 	}
 	if len(in.logs) > 0 && in.failed == len(in.logs) && session.Stats.Lines == 0 {

@@ -131,7 +131,7 @@ func (f *patchFlags) report(cmd *cobra.Command, in input, session *explain.Sessi
 	if err := out.findings(findings); err != nil {
 		return err
 	}
-	if err := out.print(report.Message{Summary: summary(session)}); err != nil {
+	if err := out.print(report.Message{Summary: report.NewSummary(session)}); err != nil {
 		return err
 	}
 	out.Patch = patch

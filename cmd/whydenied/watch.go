@@ -140,7 +140,7 @@ func (s *stream) end(err error) error {
 	if s.unexplained > 0 {
 		say(s.stderr, "%d findings of what came before the interruption are counted and not explained", s.unexplained)
 	}
-	s.say(report.Message{Summary: summary(s.Session)})
+	s.say(report.Message{Summary: report.NewSummary(s.Session)})
 	s.sayFalls()
 	if err == nil {
 		err = s.err

@@ -1,35 +1,21 @@
-package main
+package source
 
 import (
 	"bufio"
-	"fmt"
 	"io"
 	"os"
 	"regexp"
 	"unicode/utf8"
-
-	"github.com/whydenied/whydenied/parser/source"
 )
 
 // logLine matches how lines of logs start in every shape that is read, and the
 // words that kernel messages without any header have.
 var logLine = regexp.MustCompile(`(?i)^(<\d+>|\d+,\d+,\d+,|\[[ \d]+\.\d+\]|\[?(mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec) |\d{4}-\d\d-\d\d|\d+\.\d+ |(node=\S+ )?type=|--|\{|\[\{|"|_|[a-z]+ *:[a-z]+ *:)|audit|kernel|apparmor|seccomp|denied`)
 
-// refuseNoLog returns an error if one of the inputs, in which nothing was found,
-// is no log at all.
-func refuseNoLog(inputs []source.Input) error {
-	for _, input := range inputs {
-		if isNoLog(input.Name) {
-			return fmt.Errorf("%s: not a log of a known format; name an audit.log, or what dmesg, journalctl, ausearch or a syslog daemon wrote", input.Name)
-		}
-	}
-	return nil
-}
-
-// isNoLog reports whether a file in which nothing was found is plainly no log:
+// IsNoLog reports whether a file in which nothing was found is plainly no log:
 // it is plain text, and none of its first lines looks like one of a log. What
 // cannot be told is a log.
-func isNoLog(name string) bool {
+func IsNoLog(name string) bool {
 	info, err := os.Stat(name)
 	if name == "-" || err != nil || !info.Mode().IsRegular() {
 		return false
