@@ -73,6 +73,12 @@ func (t *Tree) ReadFile(name string) (string, error) {
 	} else if !info.Mode().IsRegular() {
 		return "", fmt.Errorf("%s: not a regular file", name)
 	}
+	return ReadFile(name)
+}
+
+// ReadFile returns the text of a policy file that the user named, or what comes of a
+// pipe.
+func ReadFile(name string) (string, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return "", err
@@ -83,7 +89,7 @@ func (t *Tree) ReadFile(name string) (string, error) {
 		return "", err
 	}
 	if len(text) > MaxFile {
-		return "", fmt.Errorf("%s: larger than %d MiB", name, MaxFile>>20)
+		return "", fmt.Errorf("%s: larger than %d MiB, which no policy is", name, MaxFile>>20)
 	}
 	return string(text), nil
 }

@@ -135,7 +135,7 @@ func (c *checker) unreadable(err error) {
 // file checks one policy file. What is listed in a directory and evidently no
 // policy, such as a log, is passed over.
 func (c *checker) file(name string, listed bool) {
-	text, err := readPolicy(name)
+	text, err := rules.ReadFile(name)
 	if err != nil {
 		c.unreadable(err)
 		return
@@ -147,19 +147,6 @@ func (c *checker) file(name string, listed bool) {
 		return
 	}
 	c.report(file, diagnostics)
-}
-
-func readPolicy(name string) (string, error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, rules.MaxFile+1))
-	if err == nil && len(text) > rules.MaxFile {
-		err = fmt.Errorf("%s: larger than %d MiB, which no policy is", name, rules.MaxFile>>20)
-	}
-	return string(text), err
 }
 
 // report adds what is wrong with a checked file and what it includes, each thing

@@ -140,11 +140,10 @@ type query struct {
 // load reads the policy that the flags name.
 func (f *queryFlags) load(cmd *cobra.Command) (*query, error) {
 	q := &query{
-		lib:      f.policy.library(),
-		name:     f.name,
-		near:     f.near,
-		known:    access.Known{Owner: f.owner, Call: seccomp.Call{Arch: seccomp.X86_64, Kernel: f.policy.kernel}},
-		profiles: map[string]*apparmor.Profile{},
+		lib:   f.policy.library(),
+		name:  f.name,
+		near:  f.near,
+		known: access.Known{Owner: f.owner, Call: seccomp.Call{Arch: seccomp.X86_64, Kernel: f.policy.kernel}},
 	}
 	if err := f.policy.addNamed(q.lib, cmd.ErrOrStderr()); err != nil {
 		return nil, err
@@ -170,21 +169,10 @@ func (f *queryFlags) load(cmd *cobra.Command) (*query, error) {
 	return q, nil
 }
 
-// maxNames bounds the names that requests of a batch are remembered by.
-const maxNames = 10_000
-
 // profile returns the profile that a request names; "" is that of --name. See
 // library.NamedProfile.
 func (q *query) profile(name string) (*apparmor.Profile, error) {
-	name = cmp.Or(name, q.name)
-	if p := q.profiles[name]; p != nil {
-		return p, nil
-	}
-	p, err := q.lib.NamedProfile(name)
-	if err == nil && len(q.profiles) < maxNames {
-		q.profiles[name] = p
-	}
-	return p, err
+	return q.lib.NamedProfile(cmp.Or(name, q.name))
 }
 
 // answers answers what the flags ask.

@@ -6,7 +6,6 @@ package library
 
 import (
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -87,11 +86,11 @@ func (l *Library) AddProfile(name string) (*apparmor.Policy, []rules.Diagnostic,
 	if builtin, ok := strings.CutPrefix(name, builtinPrefix); ok {
 		return l.addBuiltin(builtin)
 	}
-	text, err := os.ReadFile(name)
+	text, err := rules.ReadFile(name)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot read the profile: %w", err)
 	}
-	policy, diagnostics := l.UseProfile(rules.NewFile(name, string(text)))
+	policy, diagnostics := l.UseProfile(rules.NewFile(name, text))
 	return policy, diagnostics, nil
 }
 

@@ -340,16 +340,13 @@ func WriteAnswerError(w io.Writer, line int, err error) error {
 // must not overlap.
 func NewAnswerText(w io.Writer, o TextOptions) func(Answer) error {
 	first := true
-	return func(a Answer) error {
-		p := newPage(o)
+	return pages(w, o, func(p *page, a Answer) {
 		if !first {
 			p.WriteByte('\n')
 		}
 		first = false
 		p.answer(&a)
-		_, err := io.WriteString(w, p.String())
-		return err
-	}
+	})
 }
 
 // maxNearShown bounds the near rules that text shows; JSON has all.

@@ -58,8 +58,7 @@ func NewDiagnostic(d rules.Diagnostic) Diagnostic {
 // NewCheckText returns a function that writes each message to w as text. Calls
 // must not overlap.
 func NewCheckText(w io.Writer, o TextOptions) func(CheckMessage) error {
-	return func(m CheckMessage) error {
-		p := newPage(o)
+	return pages(w, o, func(p *page, m CheckMessage) {
 		switch {
 		case m.Diagnostic != nil:
 			p.diagnostic(m.Diagnostic)
@@ -67,16 +66,7 @@ func NewCheckText(w io.Writer, o TextOptions) func(CheckMessage) error {
 		case m.Summary != nil:
 			p.wrap(0, 2, prose(normal, m.Summary.String()))
 		}
-		_, err := io.WriteString(w, p.String())
-		return err
-	}
-}
-
-func newPage(o TextOptions) *page {
-	if o.Width < 40 {
-		o.Width = 80
-	}
-	return &page{width: o.Width, color: o.Color}
+	})
 }
 
 // diagnostic writes what is wrong, the places it speaks of, and the remedies:

@@ -92,8 +92,7 @@ func (s *DoctorSummary) String() string {
 // NewDoctorText returns a function that writes each message to w as text. Calls
 // must not overlap.
 func NewDoctorText(w io.Writer, o TextOptions) func(DoctorMessage) error {
-	return func(m DoctorMessage) error {
-		p := newPage(o)
+	return pages(w, o, func(p *page, m DoctorMessage) {
 		switch {
 		case m.Answer != nil:
 			p.hostAnswer(m.Answer)
@@ -102,9 +101,7 @@ func NewDoctorText(w io.Writer, o TextOptions) func(DoctorMessage) error {
 		case m.Summary != nil:
 			p.wrap(0, 2, prose(normal, m.Summary.String()))
 		}
-		_, err := io.WriteString(w, p.String())
-		return err
-	}
+	})
 }
 
 // hangFound is the column under what was found.

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"io"
 	"strings"
 	"unicode"
 )
@@ -46,6 +47,19 @@ type page struct {
 	strings.Builder
 	width int
 	color bool
+}
+
+// pages returns a function that writes each message to w, as write puts it on a page.
+func pages[M any](w io.Writer, o TextOptions, write func(p *page, m M)) func(M) error {
+	if o.Width < 40 {
+		o.Width = 80
+	}
+	return func(m M) error {
+		p := &page{width: o.Width, color: o.Color}
+		write(p, m)
+		_, err := io.WriteString(w, p.String())
+		return err
+	}
 }
 
 // wrap writes words as a paragraph whose first line starts with indent spaces

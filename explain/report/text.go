@@ -25,8 +25,10 @@ type TextOptions struct {
 // Calls must not overlap.
 func NewText(w io.Writer, o TextOptions) func(Message) error {
 	first := true
-	return func(m Message) error {
-		p := newPage(o)
+	return pages(w, o, func(p *page, m Message) {
+		if !first && !o.Brief {
+			p.WriteByte('\n')
+		}
 		switch {
 		case m.Finding != nil && o.Brief:
 			p.headline(m.Finding, o.Now)
@@ -43,16 +45,11 @@ func NewText(w io.Writer, o TextOptions) func(Message) error {
 		case m.Silent != nil:
 			p.silent(m.Silent)
 		default:
-			return nil
-		}
-		text := p.String()
-		if !first && !o.Brief {
-			text = "\n" + text
+			p.Reset()
+			return
 		}
 		first = false
-		_, err := io.WriteString(w, text)
-		return err
-	}
+	})
 }
 
 // finding writes one finding.

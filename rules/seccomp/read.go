@@ -3,7 +3,6 @@ package seccomp
 import (
 	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -42,11 +41,11 @@ func Parse(file *rules.File) (*Profile, []rules.Diagnostic, error) {
 
 // Load reads the profile in a file; see Parse.
 func Load(name string) (*Profile, []rules.Diagnostic, error) {
-	text, err := os.ReadFile(name)
+	text, err := rules.ReadFile(name)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot read the seccomp profile: %w", err)
 	}
-	return Parse(rules.NewFile(name, string(text)))
+	return Parse(rules.NewFile(name, text))
 }
 
 // readTree reads the text as JSON or YAML, and returns how many documents of it
