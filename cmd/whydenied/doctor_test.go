@@ -32,7 +32,7 @@ func TestDoctor(t *testing.T) {
 			summary = m.Summary
 			continue
 		}
-		seen[m.Answer.Check] = true
+		seen[m.Answer.Name] = true
 		if m.Answer.Status == "hides" || m.Answer.Status == "stale" {
 			want = exitFound
 		}

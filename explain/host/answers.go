@@ -23,7 +23,7 @@ const (
 // An Answer is what one fact, or a few that belong together, means for denials
 // being seen.
 type Answer struct {
-	Check  string // stable name, such as "quiet-denies"
+	Name   string // stable name, such as "quiet-denies"
 	Status Status
 	Found  string
 	Why    string // what follows from it
@@ -47,14 +47,14 @@ func Levers(answers []Answer) (levers []Lever) {
 // places: what decides, what makes the record, what carries it, who reads it.
 func Answers(f Facts) []Answer {
 	var all []Answer
-	for _, check := range []func(Facts) []Answer{
+	for _, answer := range []func(Facts) []Answer{
 		appArmor, quietDenies, policy,
 		seccompLogged, runtimes,
 		auditing, rateLimit, lost, excludes,
 		records, printk, journal,
 		userns, cgroups, sockets, privileges,
 	} {
-		all = append(all, check(f)...)
+		all = append(all, answer(f)...)
 	}
 	return all
 }
@@ -66,26 +66,26 @@ func (a Answer) pull(l Lever, now string) Answer {
 }
 
 // unread is the answer where a value is there and may not be read.
-func unread(check string, err error) []Answer {
+func unread(name string, err error) []Answer {
 	why := "what it would say is not known"
 	if errors.Is(err, fs.ErrPermission) {
 		why = "run it as root"
 	}
-	return []Answer{{Check: check, Status: Unknown, Found: err.Error(), Why: why}}
+	return []Answer{{Name: name, Status: Unknown, Found: err.Error(), Why: why}}
 }
 
 // word reports whether a command line of the kernel has a word.
 func word(line Value, w string) bool { return slices.Contains(strings.Fields(line.Text), w) }
 
 func appArmor(f Facts) []Answer {
-	a := Answer{Check: "apparmor", Status: OK}
+	a := Answer{Name: "apparmor", Status: OK}
 	enabled := f.AppArmor.Enabled
 	switch {
 	case enabled.missing():
 		a.Found = "this kernel has no AppArmor"
 		a.Why = "no refusal here is AppArmor's"
 	case enabled.Err != nil:
-		return unread(a.Check, enabled.Err)
+		return unread(a.Name, enabled.Err)
 	case enabled.Text != "Y":
 		a.Found = "AppArmor is off"
 		a.Why = "no refusal here is AppArmor's, until it is booted with apparmor=1 security=apparmor"
@@ -95,7 +95,7 @@ func appArmor(f Facts) []Answer {
 		a.Why = "which profiles are loaded cannot be read"
 		a.Do, a.Undo = "mount -t securityfs securityfs /sys/kernel/security", "umount /sys/kernel/security"
 	case f.AppArmor.Err != nil:
-		return unread(a.Check, f.AppArmor.Err)
+		return unread(a.Name, f.AppArmor.Err)
 	default:
 		a.Found = "AppArmor is on, " + modes(f.AppArmor.Profiles)
 		if f.AppArmor.Mode.Text == "complain" {
@@ -145,7 +145,7 @@ func quietDenies(f Facts) []Answer {
 	if v.Err != nil {
 		return unread("quiet-denies", v.Err)
 	}
-	a := Answer{Check: "quiet-denies", Status: Hides, Found: fmt.Sprintf("AppArmor's parameters/audit is %q", v.Text)}
+	a := Answer{Name: "quiet-denies", Status: Hides, Found: fmt.Sprintf("AppArmor's parameters/audit is %q", v.Text)}
 	switch v.Text {
 	case "noquiet", "all":
 		a.Status, a.Why = OK, "what deny rules refuse is logged too"
@@ -166,7 +166,7 @@ func quietDenies(f Facts) []Answer {
 func seccompLogged(f Facts) []Answer {
 	v := f.ActionsLogged
 	if v.missing() {
-		return []Answer{{Check: "seccomp-actions", Status: Unknown, Found: "there is no sysctl kernel.seccomp.actions_logged",
+		return []Answer{{Name: "seccomp-actions", Status: Unknown, Found: "there is no sysctl kernel.seccomp.actions_logged",
 			Why: "the kernel is older than 4.14, or built without seccomp"}}
 	}
 	if v.Err != nil {
@@ -181,7 +181,7 @@ func seccompLogged(f Facts) []Answer {
 			dropped = append(dropped, action)
 		}
 	}
-	a := Answer{Check: "seccomp-actions", Status: OK, Found: "every action of seccomp may be logged"}
+	a := Answer{Name: "seccomp-actions", Status: OK, Found: "every action of seccomp may be logged"}
 	if len(dropped) == 0 {
 		a.Why = "kills are logged; an errno is where its filter has the log flag, which the default profiles of container engines have not"
 		return []Answer{a}
@@ -195,7 +195,7 @@ func seccompLogged(f Facts) []Answer {
 func runtimes(f Facts) []Answer {
 	var all []Answer
 	for _, r := range f.Runtimes {
-		a := Answer{Check: "runtime", Found: strings.TrimSpace(r.Name + " " + r.Version)}
+		a := Answer{Name: "runtime", Found: strings.TrimSpace(r.Name + " " + r.Version)}
 		switch r.LogFlag {
 		case Yes:
 			a.Status = OK
@@ -218,7 +218,7 @@ func runtimes(f Facts) []Answer {
 func userns(f Facts) []Answer {
 	var all []Answer
 	silent := func(setting, errno string) {
-		all = append(all, Answer{Check: "user-namespaces", Status: Hides, Found: setting + " is 0",
+		all = append(all, Answer{Name: "user-namespaces", Status: Hides, Found: setting + " is 0",
 			Why: "a program without privilege that makes a user namespace gets " + errno + ", and neither AppArmor nor seccomp has a part in it: there is no record"})
 	}
 	if f.UsernsClone.Text == "0" {
@@ -228,25 +228,25 @@ func userns(f Facts) []Answer {
 		silent("user.max_user_namespaces", "ENOSPC")
 	}
 	if f.UsernsRestrict.Text == "1" {
-		all = append(all, Answer{Check: "user-namespaces", Status: OK, Found: "kernel.apparmor_restrict_unprivileged_userns is 1",
+		all = append(all, Answer{Name: "user-namespaces", Status: OK, Found: "kernel.apparmor_restrict_unprivileged_userns is 1",
 			Why: "AppArmor refuses user namespaces to programs without privilege and without a profile that has userns, and logs it"})
 	}
 	if all == nil {
-		all = append(all, Answer{Check: "user-namespaces", Status: OK, Found: "no setting of the host keeps programs without privilege from user namespaces"})
+		all = append(all, Answer{Name: "user-namespaces", Status: OK, Found: "no setting of the host keeps programs without privilege from user namespaces"})
 	}
 	return all
 }
 
 func cgroups(f Facts) []Answer {
-	a := Answer{Check: "cgroups", Status: OK, Found: "cgroup " + f.Cgroups, Why: "containers are told by their cgroups"}
+	a := Answer{Name: "cgroups", Status: OK, Found: "cgroup " + f.Cgroups, Why: "containers are told by their cgroups"}
 	if f.Cgroups == "" {
-		a = Answer{Check: "cgroups", Status: Unknown, Found: "no cgroups are mounted at /sys/fs/cgroup", Why: "which container a record is of can be told by its profile alone"}
+		a = Answer{Name: "cgroups", Status: Unknown, Found: "no cgroups are mounted at /sys/fs/cgroup", Why: "which container a record is of can be told by its profile alone"}
 	}
 	return []Answer{a}
 }
 
 func sockets(f Facts) []Answer {
-	a := Answer{Check: "engines", Status: OK, Found: strings.Join(f.Sockets, ", "), Why: "container engines can be asked for names"}
+	a := Answer{Name: "engines", Status: OK, Found: strings.Join(f.Sockets, ", "), Why: "container engines can be asked for names"}
 	if len(f.Sockets) == 0 {
 		a.Found = "no container engine listens"
 		a.Why = "names of containers come from what runtimes leave on disk"
@@ -287,7 +287,7 @@ func privileges(f Facts) []Answer {
 			lacking = append(lacking, n.name+" (to "+n.what+")")
 		}
 	}
-	a := Answer{Check: "privileges", Status: OK, Found: "whydenied holds every capability that it can need here"}
+	a := Answer{Name: "privileges", Status: OK, Found: "whydenied holds every capability that it can need here"}
 	if len(lacking) > 0 {
 		a.Status = Hides
 		a.Found = "whydenied runs without " + strings.Join(lacking, ", ")

@@ -9,7 +9,7 @@ import (
 )
 
 func auditing(f Facts) []Answer {
-	a := Answer{Check: "audit", Status: OK}
+	a := Answer{Name: "audit", Status: OK}
 	switch s := f.Audit.Status; {
 	case word(f.CommandLine, "audit=0") || word(f.CommandLine, "audit=off"):
 		a.Status = Hides
@@ -20,7 +20,7 @@ func auditing(f Facts) []Answer {
 		a.Found = "the kernel is built without auditing"
 		a.Why = "AppArmor and seccomp have no other way to log"
 	case f.Audit.Err != nil:
-		return []Answer{{Check: "audit", Status: Unknown, Found: "the state of auditing: " + f.Audit.Err.Error(),
+		return []Answer{{Name: "audit", Status: Unknown, Found: "the state of auditing: " + f.Audit.Err.Error(),
 			Why: "whether records are limited, lost or excluded is not known"}}
 	case s.Enabled == 0:
 		a.Found = "auditing of system calls is off (audit enabled 0)"
@@ -48,9 +48,9 @@ func rateLimit(f Facts) []Answer {
 	}
 	n := f.Audit.Status.RateLimit
 	if n == 0 {
-		return []Answer{{Check: "audit-rate-limit", Status: OK, Found: "the audit rate is not limited"}}
+		return []Answer{{Name: "audit-rate-limit", Status: OK, Found: "the audit rate is not limited"}}
 	}
-	a := Answer{Check: "audit-rate-limit", Status: Hides, Found: "at most " + count(int(n), "audit record") + " a second",
+	a := Answer{Name: "audit-rate-limit", Status: Hides, Found: "at most " + count(int(n), "audit record") + " a second",
 		Why: "the kernel drops what is beyond it"}
 	return []Answer{f.locked(a.pull(Lever{"audit-rate-limit", "0"}, strconv.Itoa(int(n))))}
 }
@@ -67,7 +67,7 @@ func lost(f Facts) []Answer {
 	if s.BacklogLimit == 0 {
 		limit = "any number of audit records can wait"
 	}
-	a := Answer{Check: "audit-lost", Status: OK, Found: "no audit record was lost; " + limit}
+	a := Answer{Name: "audit-lost", Status: OK, Found: "no audit record was lost; " + limit}
 	if s.Lost == 0 {
 		return []Answer{a}
 	}
@@ -89,11 +89,11 @@ func excludes(f Facts) []Answer {
 	case f.Audit.RulesErr != nil:
 		return unread("audit-excludes", f.Audit.RulesErr)
 	case len(f.Audit.Excludes) == 0:
-		return []Answer{{Check: "audit-excludes", Status: OK, Found: "no audit rule excludes the types AVC (AppArmor) or SECCOMP"}}
+		return []Answer{{Name: "audit-excludes", Status: OK, Found: "no audit rule excludes the types AVC (AppArmor) or SECCOMP"}}
 	}
 	var all []Answer
 	for _, e := range f.Audit.Excludes {
-		a := Answer{Check: "audit-excludes", Status: Hides, Found: "an audit rule excludes records: " + e.Rule,
+		a := Answer{Name: "audit-excludes", Status: Hides, Found: "an audit rule excludes records: " + e.Rule,
 			Do: "auditctl -d " + quoteWords(e.Rule), Undo: "auditctl -a " + quoteWords(e.Rule)}
 		whose := ""
 		if e.Partly {
@@ -124,11 +124,11 @@ func quoteWords(rule string) string {
 // records says where records go.
 func records(f Facts) []Answer {
 	if f.Auditd.PID == 0 {
-		return []Answer{{Check: "auditd", Status: OK, Found: "auditd does not run",
+		return []Answer{{Name: "auditd", Status: OK, Found: "auditd does not run",
 			Why: "records go to the kernel's ring buffer, and to what listens to the audit netlink"}}
 	}
 	config := f.Auditd.Config
-	a := Answer{Check: "auditd", Found: fmt.Sprintf("auditd runs (process %d)", f.Auditd.PID)}
+	a := Answer{Name: "auditd", Found: fmt.Sprintf("auditd runs (process %d)", f.Auditd.PID)}
 	if config.Err != nil {
 		a.Status = Unknown
 		a.Why = "records go to it and not to the ring buffer; where it leaves them cannot be read: " + config.Err.Error()
@@ -164,27 +164,27 @@ func configured(text, key, otherwise string) string {
 
 // printk explains what kauditd_printk_skb of kernel/audit.c does.
 func printk(f Facts) []Answer {
-	const check = "printk-ratelimit"
+	const name = "printk-ratelimit"
 	v := f.PrintkRatelimit
 	switch {
 	case v.Err != nil:
-		return unread(check, v.Err)
+		return unread(name, v.Err)
 	case v.Text == "0":
-		return []Answer{{Check: check, Status: OK, Found: "kernel.printk_ratelimit is 0", Why: "the ring buffer gets every record"}}
+		return []Answer{{Name: name, Status: OK, Found: "kernel.printk_ratelimit is 0", Why: "the ring buffer gets every record"}}
 	}
-	a := Answer{Check: check, Found: fmt.Sprintf("the ring buffer gets %s such messages in %s seconds", f.PrintkBurst.Text, v.Text)}
+	a := Answer{Name: name, Found: fmt.Sprintf("the ring buffer gets %s such messages in %s seconds", f.PrintkBurst.Text, v.Text)}
 	if f.Auditd.PID != 0 {
 		a.Status, a.Why = OK, "auditd runs, and records do not go there"
 		return []Answer{a}
 	}
 	a.Status = Hides
 	a.Why = "auditd does not run, and what is beyond it is lost to dmesg and to what is copied from there (journalctl -k, syslog)"
-	return []Answer{a.pull(Lever{check, "0"}, v.Text)}
+	return []Answer{a.pull(Lever{name, "0"}, v.Text)}
 }
 
 // journal says whether records are in the journal.
 func journal(f Facts) []Answer {
-	a := Answer{Check: "journal", Status: OK}
+	a := Answer{Name: "journal", Status: OK}
 	listens := slices.ContainsFunc(f.Listeners, func(name string) bool {
 		return strings.HasPrefix(name, "systemd") // the socket is made by the first process
 	})

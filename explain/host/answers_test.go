@@ -134,7 +134,7 @@ func TestAnswers(t *testing.T) {
 	before := map[string]Status{}
 	for _, a := range Answers(quiet()) {
 		assert.Equal(t, OK, a.Status, "%+v", a)
-		before[a.Check] = a.Status
+		before[a.Name] = a.Status
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -142,7 +142,7 @@ func TestAnswers(t *testing.T) {
 			test.change(&f)
 			var got *Answer
 			for _, a := range Answers(f) {
-				if a.Check == test.check {
+				if a.Name == test.check {
 					got = &a
 				}
 				assert.NotEmpty(t, a.Found)
@@ -150,7 +150,7 @@ func TestAnswers(t *testing.T) {
 					assert.NotEmpty(t, a.Why)
 				}
 				assert.Equal(t, a.Do == "", a.Undo == "", "%+v", a)
-				if a.Check != test.check {
+				if a.Name != test.check {
 					assert.Equal(t, OK, a.Status, "%+v", a)
 				}
 			}
@@ -187,11 +187,11 @@ func TestPolicyAnswers(t *testing.T) {
 	}
 	answers := policy(f)
 	require.Len(t, answers, 5)
-	assert.Equal(t, Answer{Check: "policy", Status: Stale,
+	assert.Equal(t, Answer{Name: "policy", Status: Stale,
 		Found: "loaded otherwise than apparmor_parser makes it of /etc/apparmor.d/included now: included",
 		Why:   "a file that it includes was changed since it was loaded, or it was loaded with other options or by another apparmor_parser: the kernel decides by other rules than whydenied shows",
 		Do:    "apparmor_parser -r /etc/apparmor.d/included"}, answers[0])
-	assert.Equal(t, Answer{Check: "policy", Status: Stale,
+	assert.Equal(t, Answer{Name: "policy", Status: Stale,
 		Found: "loaded otherwise than apparmor_parser makes it of /etc/apparmor.d/the web now: web, web//child",
 		Why:   "the file was changed at 2026-11-25T12:01:00Z, after it was loaded at 2026-11-25T12:00:00Z: the kernel decides by other rules than whydenied shows",
 		Do:    "cat /sys/kernel/security/apparmor/policy/profiles/web.3/raw_data /sys/kernel/security/apparmor/policy/profiles/web.3/profiles/child.4/raw_data >'/run/the web.loaded' && apparmor_parser -r '/etc/apparmor.d/the web'",

@@ -95,7 +95,7 @@ func TestRead(t *testing.T) {
 // TestReadNothing holds that an empty host has an answer to every question.
 func TestReadNothing(t *testing.T) {
 	for _, a := range Answers((Host{Root: t.TempDir()}).Read(t.Context())) {
-		assert.NotEmpty(t, a.Found, a.Check)
+		assert.NotEmpty(t, a.Found, a.Name)
 		assert.NotEqual(t, Stale, a.Status)
 	}
 }

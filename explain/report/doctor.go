@@ -19,7 +19,7 @@ type DoctorMessage struct {
 
 // A HostAnswer is host.Answer as plain data.
 type HostAnswer struct {
-	Check  string `json:"check"`  // stable name: quiet-denies, audit-rate-limit, ...
+	Name   string `json:"check"`  // stable name: quiet-denies, audit-rate-limit, ...
 	Status string `json:"status"` // ok, hides, stale, unknown
 	Found  string `json:"found"`
 	Why    string `json:"why,omitempty"`
@@ -49,7 +49,7 @@ type DoctorSummary struct {
 
 // NewHostAnswer returns an answer as plain data.
 func NewHostAnswer(a host.Answer) HostAnswer {
-	c := HostAnswer{Check: a.Check, Status: string(a.Status), Found: UTF8(a.Found), Why: UTF8(a.Why), Do: UTF8(a.Do), Undo: UTF8(a.Undo)}
+	c := HostAnswer{Name: a.Name, Status: string(a.Status), Found: UTF8(a.Found), Why: UTF8(a.Why), Do: UTF8(a.Do), Undo: UTF8(a.Undo)}
 	if a.Lever != nil {
 		c.Lever = a.Lever.Name
 	}

@@ -12,10 +12,10 @@ import (
 )
 
 func doctorMessages() []DoctorMessage {
-	quiet := NewHostAnswer(host.Answer{Check: "quiet-denies", Status: host.Hides, Found: `AppArmor's parameters/audit is "normal"`,
+	quiet := NewHostAnswer(host.Answer{Name: "quiet-denies", Status: host.Hides, Found: `AppArmor's parameters/audit is "normal"`,
 		Why: "what a deny rule without audit refuses leaves no record", Lever: &host.Noquiet,
 		Do: host.Noquiet.Command("noquiet"), Undo: host.Noquiet.Command("normal")})
-	hostile := NewHostAnswer(host.Answer{Check: "policy", Status: host.Unknown, Found: "loaded from no file: \x1b[2J\n\u202eweb\xff"})
+	hostile := NewHostAnswer(host.Answer{Name: "policy", Status: host.Unknown, Found: "loaded from no file: \x1b[2J\n\u202eweb\xff"})
 	applied := NewApplied(host.Change{Lever: host.Noquiet, Previous: "normal"})
 	undone := NewUndone(host.Change{Lever: host.Noquiet, Previous: "normal"})
 	left := NewUndone(host.Change{Lever: host.Noquiet, Previous: "normal", Left: "all"})
@@ -65,6 +65,6 @@ func TestDoctorDocumented(t *testing.T) {
 	page, err := os.ReadFile("../../docs/doctor.md")
 	require.NoError(t, err)
 	for _, a := range host.Answers((host.Host{Root: t.TempDir()}).Read(t.Context())) {
-		assert.Contains(t, string(page), "`"+a.Check+"`")
+		assert.Contains(t, string(page), "`"+a.Name+"`")
 	}
 }
