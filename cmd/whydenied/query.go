@@ -133,8 +133,6 @@ type query struct {
 	seccomp *seccomp.Profile
 	known   access.Known
 	assumed bool // no arch was given
-
-	profiles map[string]*apparmor.Profile // by what requests call them
 }
 
 // load reads the policy that the flags name.
