@@ -48,8 +48,11 @@ type Library struct {
 	origins     map[string]origin           // of those, by profile and container
 }
 
+// SystemProfiles is where AppArmor's own tools keep profiles. It need not exist.
+const SystemProfiles = "/etc/apparmor.d"
+
 // New returns a library that reads AppArmor profiles from dir, such as
-// /etc/apparmor.d, and looks for included files in the include directories and
+// SystemProfiles, and looks for included files in the include directories and
 // in dir.
 func New(dir string, include []string) *Library { return In(nil, dir, include) }
 
