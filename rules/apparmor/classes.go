@@ -22,6 +22,12 @@ type Rule interface {
 	narrow(p *Profile, req Request, perms Perms) (Narrowed, bool)
 }
 
+// ClassOf returns the name of a request's class, as rules of the class have it.
+func ClassOf(req Request) string {
+	name, _ := req.class()
+	return name
+}
+
 // A Request is one access to decide on: a FileRequest, CapabilityRequest,
 // NetworkRequest, MountRequest, PivotRootRequest, PtraceRequest, SignalRequest,
 // UnixRequest, DBusRequest, ChangeProfileRequest, RlimitRequest, UsernsRequest,
