@@ -127,7 +127,7 @@ var classes = []class{
 		verbs: []verb{{names: "io_uring", usage: "PERM [label=L]", patterns: "denied_mask", conditions: "label:object_label"}},
 		request: func(d *parser.Denial, mask string) (apparmor.Request, error) {
 			perms, err := someOf(cmp.Or(map[string]string{"uring_override": "override_creds", "uring_sqpoll": "sqpoll"}[d.AppArmor.Operation], mask), apparmor.IOUringPerms)
-			return apparmor.IOUringRequest{Perms: perms, Label: cmp.Or(d.AppArmor.Target, extra(d, objectLabel))}, err
+			return apparmor.IOUringRequest{Perms: perms, Label: cmp.Or(d.AppArmor.Peer, extra(d, objectLabel))}, err
 		},
 	},
 	{

@@ -74,6 +74,8 @@ func TestSameRequest(t *testing.T) {
 			apparmor.MqueueRequest{Perms: apparmor.Read, Type: "sysv", Name: "123", Label: "q"}},
 		{`operation="uring_sqpoll" class="io_uring" profile="p" requested="sqpoll" denied="sqpoll"`,
 			`{"operation":"uring_sqpoll"}`, `io_uring sqpoll`, apparmor.IOUringRequest{Perms: apparmor.SQPoll}},
+		{`operation="uring_override" class="io_uring" profile="p" requested="override_creds" denied="override_creds" tcontext="q"`,
+			`{"operation":"uring_override","label":"q"}`, `io_uring override_creds label=q`, apparmor.IOUringRequest{Perms: apparmor.OverrideCreds, Label: "q"}},
 		{`operation="dbus_method_call" profile="p" mask="send" denied_mask="send" bus="system" path="/x" interface="i" member="m" name=":1.5" peer_label="q"`,
 			`{"class":"dbus","mask":"send","bus":"system","path":"/x","interface":"i","member":"m","peer":"q"}`, `dbus send bus=system path=/x interface=i member=m peer_label=q`,
 			apparmor.DBusRequest{Perms: apparmor.Send, Bus: "system", Path: "/x", Interface: "i", Member: "m", PeerLabel: "q"}},
