@@ -35,7 +35,7 @@ func (l *Library) Derive(policy *apparmor.Policy, name string) *apparmor.Policy 
 	}
 	rename(profile.At)
 	for _, r := range profile.Rules {
-		for _, peer := range peersOf(r) {
+		for _, peer := range apparmor.Labels(r) {
 			if peer != nil && peer.Source == profile.Name && peer.At.File == root {
 				rename(peer.At)
 			}
@@ -51,42 +51,4 @@ func (l *Library) Derive(policy *apparmor.Policy, name string) *apparmor.Policy 
 	}
 	derived, _ := l.load(rules.NewFile(l.tree.Join(dir, name), text))
 	return derived
-}
-
-// peersOf returns the patterns of a rule for labels of others.
-func peersOf(r apparmor.Rule) []*apparmor.Pattern {
-	switch r := r.(type) {
-	case *apparmor.PtraceRule:
-		return []*apparmor.Pattern{r.Peer}
-	case *apparmor.SignalRule:
-		return []*apparmor.Pattern{r.Peer}
-	case *apparmor.UnixRule:
-		return []*apparmor.Pattern{r.Label, r.PeerLabel}
-	}
-	return nil
-}
-
-// OwnPeer is a request as it will be once the profile has another name: what was
-// a peer under the same profile will be one under the new.
-func OwnPeer(req apparmor.Request, profile *apparmor.Profile, name string) apparmor.Request {
-	if profile.FullName() == name {
-		return req
-	}
-	own := func(peer *string) {
-		if *peer == profile.FullName() {
-			*peer = name
-		}
-	}
-	switch r := req.(type) {
-	case apparmor.PtraceRequest:
-		own(&r.Peer)
-		return r
-	case apparmor.SignalRequest:
-		own(&r.Peer)
-		return r
-	case apparmor.UnixRequest:
-		own(&r.PeerLabel)
-		return r
-	}
-	return req
 }

@@ -154,7 +154,7 @@ func (b *patcher) takeAccess(f *explain.Explained) {
 		return
 	}
 	d, name := b.policyDraft(f)
-	d.add(f, name, library.OwnPeer(f.Request, f.Profile, name))
+	d.add(f, name, apparmor.Relabel(f.Request, f.Profile.FullName(), name))
 }
 
 // coveredBy lists capabilities that the kernel asks for only as long as another
