@@ -2,6 +2,10 @@
 // directory such as /etc/apparmor.d, what the inventory holds of a container, the
 // profiles built into container runtimes, and what is made of them. It reads policy
 // files and nothing else.
+//
+// A file that the user names and that cannot be read is an error; in a file that can,
+// what is wrong is told as diagnostics, and the rest of it is used. What nobody named
+// and is not there is simply not found.
 package library
 
 import (

@@ -1,3 +1,8 @@
+// Package patch joins the fixes of many findings into one change of policy, proved as a
+// whole: after it each access is allowed that it says is, and what else it gives is
+// said. Nothing is written to disk. What cannot be fixed is in the patch with the
+// reason, and no error. A patch and Suggestions serve one goroutine at a time, as the
+// Explainer does that they are made with.
 package patch
 
 import (
