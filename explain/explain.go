@@ -1,8 +1,11 @@
 // Package explain turns denials into findings: which container and process were
 // refused what, for which cause, by which rule, and what would remedy it.
 //
-// It does no I/O of its own but reading the policy files that its library is given.
-// An Explainer and a Group are for one goroutine at a time.
+// Log explains a log in memory. Its parts are an Explainer, which Options make, and a
+// Session, which folds denials into findings as they come; each serves one goroutine
+// at a time, and two do not disturb each other. The only I/O is to read the policy that
+// is named. What cannot be known is said in the findings; errors are for policy that
+// cannot be read.
 package explain
 
 import (

@@ -5,7 +5,8 @@
 // It does no I/O, reads no clock and starts no goroutine. Logs are hostile
 // input: any bytes give records, or an explicit count of what was not
 // understood, never a panic. Field values are decoded but otherwise exactly
-// what the kernel wrote; whoever prints them must escape them.
+// what the kernel wrote; whoever prints them must escape them. Functions are safe for
+// concurrent use, and what they return is the caller's.
 package parser
 
 import (

@@ -15,7 +15,6 @@ import (
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/bundle"
 	"github.com/whydenied/whydenied/explain/container"
-	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/parser/source"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -72,22 +71,28 @@ func (f *inputFlags) openBundle(cmd *cobra.Command, name string, b *bundle.Bundl
 		say(stderr, "not in the bundle: %s", missing)
 	}
 	in.bundle, in.filter = b, f.filter
-	tree := b.Tree()
-	// apparmor_parser is not asked: it would read this machine's included files.
-	lib := library.In(tree, m.ProfileDir, m.Include)
-	in.explainer = explain.New(lib)
 	if len(f.policy.caps) == 0 {
 		f.policy.caps = m.Caps
 	}
-	if err := f.policy.apply(lib, stderr); err != nil {
+	o, err := f.policy.options()
+	if err != nil {
 		return in, err
 	}
-	if lib.Arch == 0 {
-		lib.Arch, _ = seccomp.ParseArch(m.Host.Arch)
+	tree := b.Tree()
+	o.Tree, o.ProfileDir, o.Include = tree, m.ProfileDir, m.Include
+	o.Kernel = cmp.Or(o.Kernel, m.Host.Kernel)
+	if o.Arch == 0 {
+		o.Arch, _ = seccomp.ParseArch(m.Host.Arch)
 	}
-	if lib.Kernel == "" {
-		lib.Kernel = m.Host.Kernel
+	if err := addBundled(&o, b); err != nil {
+		return in, err
 	}
+	in.inventory = o.Inventory
+	// apparmor_parser is not asked: it would read this machine's included files.
+	if in.explainer, err = load(o, stderr); err != nil {
+		return in, err
+	}
+	lib := in.explainer.Library
 	for _, profile := range m.Profiles {
 		text, err := tree.ReadFile(profile)
 		if err != nil {
@@ -107,28 +112,23 @@ func (f *inputFlags) openBundle(cmd *cobra.Command, name string, b *bundle.Bundl
 		}
 		warn(stderr, diagnostics)
 	}
-	if err := f.openInventory(&in); err != nil {
-		return in, err
-	}
 	in.logs = bundledLogs(name, b)
 	return in, nil
 }
 
-// openInventory reads the containers that the user names and those of the bundle.
-func (f *inputFlags) openInventory(in *input) (err error) {
-	if in.inventory, err = f.policy.containers(in.explainer.Library); err != nil {
-		return err
+// addBundled adds the containers of a bundle and its host's engines to those that the
+// user names.
+func addBundled(o *explain.Options, b *bundle.Bundle) error {
+	if o.Inventory == nil {
+		o.Inventory, o.Engines = new(container.Inventory), map[string]string{}
 	}
-	if in.inventory == nil {
-		in.inventory, in.explainer.Library.Engines = new(container.Inventory), map[string]string{}
-	}
-	for engine, version := range in.bundle.Manifest.Host.Engines {
-		if in.explainer.Library.Engines[engine] == "" {
-			in.explainer.Library.Engines[engine] = version
+	for engine, version := range b.Manifest.Host.Engines {
+		if o.Engines[engine] == "" {
+			o.Engines[engine] = version
 		}
 	}
-	for _, i := range in.bundle.Manifest.Inventory {
-		metadata := container.Metadata{Container: i.Container, Name: i.Name, Text: in.bundle.Text(i.Member)}
+	for _, i := range b.Manifest.Inventory {
+		metadata := container.Metadata{Container: i.Container, Name: i.Name, Text: b.Text(i.Member)}
 		if _, _, ok := container.ReadEngine(metadata.Text); ok {
 			continue // Host has it
 		}
@@ -136,7 +136,7 @@ func (f *inputFlags) openInventory(in *input) (err error) {
 		if err != nil {
 			return fmt.Errorf("the bundle's inventory: %w", err)
 		}
-		in.inventory.Add(found...)
+		o.Inventory.Add(found...)
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func runCheck(cmd *cobra.Command, args []string, policy policyFlags, output outp
 	}
 	c := &checker{
 		flags:   policy,
-		lib:     policy.library(),
+		lib:     library.New(policy.profileDir, policy.include),
 		said:    map[string]bool{},
 		summary: report.CheckSummary{SchemaVersion: report.SchemaVersion},
 		out:     out,

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/whydenied/whydenied/explain/bundle"
+	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser/source"
 	"github.com/whydenied/whydenied/rules"
@@ -59,7 +60,7 @@ func runCollect(cmd *cobra.Command, args []string, f inputFlags, output string) 
 		return err
 	}
 	for _, dir := range f.policy.searchPath() {
-		if dir != systemProfiles && !(*rules.Tree)(nil).IsDir(dir) {
+		if dir != library.SystemProfiles && !(*rules.Tree)(nil).IsDir(dir) {
 			return fmt.Errorf("cannot read the directory %s", dir)
 		}
 	}

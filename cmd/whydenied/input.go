@@ -70,10 +70,7 @@ func (f *inputFlags) open(cmd *cobra.Command, args []string) (in input, err erro
 		return f.openBundle(cmd, args[0], b)
 	}
 	in.filter = f.filter
-	if in.explainer, err = f.policy.load(cmd.ErrOrStderr()); err != nil {
-		return in, err
-	}
-	if in.inventory, err = f.policy.containers(in.explainer.Library); err != nil {
+	if in.explainer, in.inventory, err = f.policy.load(cmd.ErrOrStderr()); err != nil {
 		return in, err
 	}
 	if len(args) == 0 && f.failed.files() {
@@ -86,7 +83,7 @@ func (f *inputFlags) open(cmd *cobra.Command, args []string) (in input, err erro
 // read folds the denials of the logs. It fails if none of them can be read, or
 // if what was read is plainly no log.
 func (in *input) read(cmd *cobra.Command) (*explain.Session, error) {
-	session := explain.NewSession(findIn(in.inventory), in.filter)
+	session := explain.NewSession(in.inventory.Find, in.filter)
 	if err := in.readLogs(cmd, session); err != nil {
 		return nil, err
 	}
@@ -101,14 +98,6 @@ func (in *input) read(cmd *cobra.Command) (*explain.Session, error) {
 		return nil, errReported
 	}
 	return session, nil
-}
-
-// findIn returns what finds a container in an inventory, nil if there is none.
-func findIn(inventory *container.Inventory) func(container.Subject) container.Container {
-	if inventory == nil {
-		return nil
-	}
-	return inventory.Find
 }
 
 // logs returns the inputs that args name, or this host's own log, which it says.

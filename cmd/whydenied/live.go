@@ -75,7 +75,7 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 	if f.cgroup != "" && (!strings.HasPrefix(f.cgroup, "/") || strings.HasPrefix(f.cgroup, "/sys/fs/cgroup")) {
 		return nil, usagef("--cgroup %q is no cgroup's path; /proc/PID/cgroup has it behind the last colon, such as /system.slice/web.service", f.cgroup)
 	}
-	explainer, err := f.policy.load(stderr)
+	explainer, inventory, err := f.policy.load(stderr)
 	if err != nil {
 		return nil, err
 	}
@@ -84,13 +84,9 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 		lib.Kernel = strings.TrimSpace(string(release))
 	}
 	explainer.Fixes.Compile = nil // it takes longer than everything else, and patch asks it
-	inventory, err := f.policy.containers(explainer.Library)
-	if err != nil {
-		return nil, err
-	}
 	s := &stream{undo: func() {}, explainer: explainer, stderr: stderr, print: print, printed: map[*explain.Finding]*printed{}}
 	// Processes first: what the first records are about must be known by then.
-	find := findIn(inventory)
+	find := inventory.Find
 	if s.tracker, err = track.Watch(cmd.Context(), inventory); err != nil {
 		complain(stderr, fmt.Errorf("processes are not followed: %w", err))
 	} else {

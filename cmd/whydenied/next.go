@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/explain/silent"
 )
@@ -106,7 +107,7 @@ func (f *policyFlags) words() (words []string) {
 	for _, name := range f.profiles {
 		words = append(words, "--profile", name)
 	}
-	if f.profileDir != systemProfiles {
+	if f.profileDir != library.SystemProfiles {
 		words = append(words, "--profile-dir", f.profileDir)
 	}
 	for _, dir := range f.include {

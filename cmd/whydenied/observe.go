@@ -59,8 +59,8 @@ func runObserve(cmd *cobra.Command, f observeFlags) error {
 	case f.logAction && f.policy.seccomp == "":
 		return usagef("--log-action is for a seccomp profile; use it with --seccomp")
 	}
-	lib := f.policy.library()
-	if err := f.policy.addNamed(lib, cmd.ErrOrStderr()); err != nil {
+	lib, err := f.policy.library(cmd.ErrOrStderr())
+	if err != nil {
 		return err
 	}
 	file, edits, err := f.edits(lib, cmd.ErrOrStderr())

@@ -16,9 +16,6 @@ import (
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
-// systemProfiles is where AppArmor's own tools keep profiles. It need not exist.
-const systemProfiles = "/etc/apparmor.d"
-
 // policyFlags are the flags that say where policy is read; they mean the same
 // in every command.
 type policyFlags struct {
@@ -34,7 +31,7 @@ type policyFlags struct {
 
 func (f *policyFlags) add(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.profiles, "profile", nil, "AppArmor profile `FILE`, or builtin:NAME of one that a runtime generates, such as builtin:docker-default@28.1; repeatable")
-	flags.StringVar(&f.profileDir, "profile-dir", systemProfiles, "`DIR` of AppArmor profiles")
+	flags.StringVar(&f.profileDir, "profile-dir", library.SystemProfiles, "`DIR` of AppArmor profiles")
 	flags.StringArrayVarP(&f.include, "include", "I", nil, "`DIR` to search for included files, before the profile directory; repeatable")
 	flags.StringVar(&f.seccomp, "seccomp", "", "seccomp profile `FILE`: Docker, OCI or Kubernetes JSON, or a SeccompProfile; or builtin:ENGINE, such as builtin:docker@28.1")
 	flags.StringArrayVar(&f.inventory, "inventory", nil, "`FILE` of containers: docker, podman or crictl inspect, OCI config.json, runc state.json, kubectl get pod -o json; or docker version -f json, which built-in profiles depend on; repeatable")
@@ -55,84 +52,77 @@ func (f *policyFlags) addOnly(flags *pflag.FlagSet, names ...string) {
 // searchPath is where included files are looked for, in order.
 func (f *policyFlags) searchPath() []string { return append(slices.Clip(f.include), f.profileDir) }
 
-// library returns the library of the directories that the flags name.
-func (f *policyFlags) library() *library.Library { return library.New(f.profileDir, f.include) }
-
-// load reads the policy that the flags name. What cannot be read of a profile
-// is said to w, and the rest is used.
-func (f *policyFlags) load(w io.Writer) (*explain.Explainer, error) {
-	if f.profileDir != systemProfiles {
-		if _, err := os.ReadDir(f.profileDir); err != nil {
-			return nil, fmt.Errorf("cannot read the profile directory: %w; --profile-dir names a copy of /etc/apparmor.d", err)
+// options returns what the flags say, with the inventory that they name.
+func (f *policyFlags) options() (o explain.Options, err error) {
+	o = explain.Options{Profiles: f.profiles, ProfileDir: f.profileDir, Include: f.include, Seccomp: f.seccomp, Kernel: f.kernel}
+	if f.arch != "" {
+		if o.Arch, err = seccomp.ParseArch(f.arch); err != nil {
+			return o, usagef("--arch: %v", err)
 		}
 	}
-	explainer := explain.New(f.library())
+	if len(f.caps) > 0 {
+		o.Caps = access.Caps(f.caps)
+	}
+	o.Inventory, o.Engines, err = readInventory(f.inventory)
+	return o, err
+}
+
+// load reads the policy and the inventory that the flags name. What cannot be read of
+// a profile is said to w, and the rest is used.
+func (f *policyFlags) load(w io.Writer) (*explain.Explainer, *container.Inventory, error) {
+	o, err := f.options()
+	if err != nil {
+		return nil, nil, err
+	}
+	explainer, err := load(o, w)
+	if err != nil {
+		return nil, nil, err
+	}
 	if c := findCompiler(f.searchPath()); c != nil {
 		explainer.Fixes.Compile = c.start
 	}
-	return explainer, f.apply(explainer.Library, w)
+	return explainer, o.Inventory, nil
 }
 
-// apply gives a library what the flags say but for its directories.
-func (f *policyFlags) apply(lib *library.Library, w io.Writer) error {
-	if f.arch != "" {
-		arch, err := seccomp.ParseArch(f.arch)
-		if err != nil {
-			return usagef("--arch: %v", err)
-		}
-		lib.Arch = arch
-	}
-	lib.Kernel = f.kernel
-	if len(f.caps) > 0 {
-		lib.Caps = access.Caps(f.caps)
-	}
-	return f.addNamed(lib, w)
+// load reads the policy that options name, and says to w what cannot be read of it.
+func load(o explain.Options, w io.Writer) (*explain.Explainer, error) {
+	explainer, problems, err := o.Explainer()
+	warn(w, problems)
+	return explainer, unknownBuiltin(err)
 }
 
-// addNamed gives a library the profiles that the flags name.
-func (f *policyFlags) addNamed(lib *library.Library, w io.Writer) error {
-	for _, name := range f.profiles {
-		_, diagnostics, err := lib.AddProfile(name)
-		if err != nil {
-			return unknownBuiltin(err)
-		}
-		warn(w, diagnostics)
-	}
-	if f.seccomp == "" {
-		return nil
-	}
-	diagnostics, err := lib.AddSeccomp(f.seccomp)
+// library reads the policies that the flags name, and nothing else.
+func (f *policyFlags) library(w io.Writer) (*library.Library, error) {
+	explainer, err := load(explain.Options{Profiles: f.profiles, ProfileDir: f.profileDir, Include: f.include, Seccomp: f.seccomp}, w)
 	if err != nil {
-		return unknownBuiltin(err)
+		return nil, err
 	}
-	warn(w, diagnostics)
-	return nil
+	return explainer.Library, nil
 }
 
-// containers reads the inventory files; the inventory is nil if none is named.
-// The versions of engines among them go to the library.
-func (f *policyFlags) containers(lib *library.Library) (*container.Inventory, error) {
-	if len(f.inventory) == 0 {
-		return nil, nil
+// readInventory reads the inventory files, among which the versions of engines are. The
+// inventory is nil if no file is named.
+func readInventory(names []string) (inventory *container.Inventory, engines map[string]string, err error) {
+	if len(names) == 0 {
+		return nil, nil, nil
 	}
-	inventory := new(container.Inventory)
-	lib.Engines = map[string]string{}
-	for _, name := range f.inventory {
+	inventory, engines = new(container.Inventory), map[string]string{}
+	for _, name := range names {
 		text, err := os.ReadFile(name)
 		if err != nil {
-			return nil, fmt.Errorf("cannot read the inventory: %w", err)
+			return nil, nil, fmt.Errorf("cannot read the inventory: %w", err)
 		}
 		if engine, version, ok := container.ReadEngine(text); ok {
-			lib.Engines[engine] = version
+			engines[engine] = version
 			continue
 		}
 		found, err := container.Read(name, text)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		inventory.Add(found...)
 	}
-	return inventory, nil
+	return inventory, engines, nil
 }
 
 // unknownBuiltin has the name of a profile that is not built in be wrong usage.

@@ -137,14 +137,15 @@ type query struct {
 
 // load reads the policy that the flags name.
 func (f *queryFlags) load(cmd *cobra.Command) (*query, error) {
+	lib, err := f.policy.library(cmd.ErrOrStderr())
+	if err != nil {
+		return nil, err
+	}
 	q := &query{
-		lib:   f.policy.library(),
+		lib:   lib,
 		name:  f.name,
 		near:  f.near,
 		known: access.Known{Owner: f.owner, Call: seccomp.Call{Arch: seccomp.X86_64, Kernel: f.policy.kernel}},
-	}
-	if err := f.policy.addNamed(q.lib, cmd.ErrOrStderr()); err != nil {
-		return nil, err
 	}
 	if f.name != "" {
 		if _, err := q.profile(f.name); err != nil {

@@ -73,6 +73,8 @@ type line struct {
 	Mask      string `json:"mask"`
 	Requested string `json:"requested_mask"`
 	Denied    string `json:"denied_mask"`
+	Asked     string `json:"requested"` // the two of newer classes
+	Refused   string `json:"denied"`
 	FSUID     scalar `json:"fsuid"`
 	OUID      scalar `json:"ouid"`
 	Owner     *bool  `json:"owner"` // instead of the two
@@ -95,6 +97,10 @@ type line struct {
 	FPort    scalar `json:"fport"`
 	Addr     string `json:"addr"`
 	PeerAddr string `json:"peer_addr"`
+	SAddr    string `json:"saddr"` // of a message
+	Src      scalar `json:"src"`
+	DAddr    string `json:"daddr"`
+	Dest     scalar `json:"dest"`
 
 	SrcName    string  `json:"srcname"`
 	SrcNameHex string  `json:"srcname_hex"`
@@ -110,6 +116,9 @@ type line struct {
 	Interface string `json:"interface"`
 	Member    string `json:"member"`
 	PeerLabel string `json:"peer_label"`
+
+	PeerProfile string `json:"peer_profile"`
+	TContext    string `json:"tcontext"`
 
 	Syscall     scalar   `json:"syscall"` // name or number
 	SyscallName string   `json:"syscall_name"`
@@ -205,11 +214,12 @@ func (l *line) words(owner bool) Words {
 	w := l.class(make(Words, 0, 16)).
 		set("profile", l.Profile).set("info", l.Info).
 		set("name", l.Name).set("target", l.Target).set("srcname", l.SrcName).
-		set("requested_mask", l.Requested).set("denied_mask", cmp.Or(l.Mask, l.Denied)).
-		set("capname", l.CapName).set("signal", l.Signal).set("peer", cmp.Or(l.PeerLabel, l.Peer)).
+		set("requested_mask", cmp.Or(l.Requested, l.Asked)).set("denied_mask", cmp.Or(l.Mask, l.Denied, l.Refused)).
+		set("capname", l.CapName).set("signal", l.Signal).
+		set("peer", cmp.Or(l.PeerLabel, l.PeerProfile, l.TContext, l.Peer)).
 		set("family", l.Family).set("sock_type", l.SockType).
-		set("laddr", cmp.Or(l.Addr, l.LAddr)).set("lport", string(l.LPort)).
-		set("faddr", cmp.Or(l.PeerAddr, l.FAddr)).set("fport", string(l.FPort)).
+		set("laddr", cmp.Or(l.Addr, l.LAddr, l.SAddr)).set("lport", string(cmp.Or(l.LPort, l.Src))).
+		set("faddr", cmp.Or(l.PeerAddr, l.FAddr, l.DAddr)).set("fport", string(cmp.Or(l.FPort, l.Dest))).
 		set("fstype", l.FSType).set("flags", strings.Join(l.Flags, ",")).
 		set("rlimit", l.RLimit).set("value", string(l.Value)).
 		set("bus", l.Bus).set("path", l.Path).set("interface", l.Interface).set("member", l.Member)

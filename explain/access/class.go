@@ -17,6 +17,7 @@ type class struct {
 	names      string // class= of records, which Linux 6.3 and later write: aa_class_names in security/apparmor/audit.c of 6.18
 	operations string // operation= of records that are of this class whatever they say of it, as older ones do not
 	verbs      []verb
+	phrases    map[string]string // see Phrase
 	request    func(d *parser.Denial, mask string) (apparmor.Request, error)
 }
 
@@ -104,10 +105,12 @@ var classes = []class{
 	},
 	{
 		names: "rlimits", operations: "setrlimit", request: rlimitRequest,
-		verbs: []verb{{names: "rlimit", usage: "NAME VALUE", patterns: "rlimit value"}},
+		phrases: map[string]string{"setrlimit": "set the %rlimit limit to %value"},
+		verbs:   []verb{{names: "rlimit", usage: "NAME VALUE", patterns: "rlimit value"}},
 	},
 	{
 		names: "namespace", operations: "userns_create",
+		phrases: map[string]string{"userns_create": "create a user namespace"},
 		verbs:   []verb{{names: "userns", patterns: "|denied_mask"}},
 		request: func(*parser.Denial, string) (apparmor.Request, error) { return apparmor.UsernsRequest{}, nil },
 	},
@@ -117,10 +120,14 @@ var classes = []class{
 	},
 	{
 		names: "io_uring", operations: "uring_override uring_sqpoll",
+		phrases: map[string]string{
+			"uring_override": "override credentials through io_uring",
+			"uring_sqpoll":   "create an io_uring with a polling thread of the kernel",
+		},
 		verbs: []verb{{names: "io_uring", usage: "PERM [label=L]", patterns: "denied_mask", conditions: "label:object_label"}},
 		request: func(d *parser.Denial, mask string) (apparmor.Request, error) {
 			perms, err := someOf(cmp.Or(map[string]string{"uring_override": "override_creds", "uring_sqpoll": "sqpoll"}[d.AppArmor.Operation], mask), apparmor.IOUringPerms)
-			return apparmor.IOUringRequest{Perms: perms, Label: cmp.Or(d.AppArmor.Target, extra(d, objectLabel))}, err
+			return apparmor.IOUringRequest{Perms: perms, Label: cmp.Or(d.AppArmor.Peer, extra(d, objectLabel))}, err
 		},
 	},
 	{
@@ -199,6 +206,15 @@ func Request(d *parser.Denial) (apparmor.Request, error) {
 		return nil, errors.New("the request names no class, operation or syscall")
 	}
 	return nil, fmt.Errorf("no rule decides on class %.40q, operation %.40q", a.Class, a.Operation)
+}
+
+// Phrase says what an operation tries, as an infinitive without "to", with %KEY where
+// the value of that key of the record belongs; "" where that takes more than a phrase.
+func Phrase(operation string) string {
+	if c := byOperation[operation]; c != nil {
+		return c.phrases[operation]
+	}
+	return ""
 }
 
 // needs reports a key without value.

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
@@ -21,9 +22,10 @@ func recordOf(t *testing.T, body string) *parser.Denial {
 }
 
 // TestSameRequest holds that an access is the same request as a record, as a line of a
-// batch, and in words. The record or the line is "" where there is none such.
+// batch, and in words, and that policy can say it. The record or the line is "" where
+// there is none such.
 func TestSameRequest(t *testing.T) {
-	covered, types := map[*class]bool{}, map[reflect.Type]bool{}
+	covered, types, narrowed := map[*class]bool{}, map[reflect.Type]bool{}, map[*class]bool{}
 	for _, test := range []struct {
 		record, line, words string
 		want                apparmor.Request
@@ -73,6 +75,8 @@ func TestSameRequest(t *testing.T) {
 			apparmor.MqueueRequest{Perms: apparmor.Read, Type: "sysv", Name: "123", Label: "q"}},
 		{`operation="uring_sqpoll" class="io_uring" profile="p" requested="sqpoll" denied="sqpoll"`,
 			`{"operation":"uring_sqpoll"}`, `io_uring sqpoll`, apparmor.IOUringRequest{Perms: apparmor.SQPoll}},
+		{`operation="uring_override" class="io_uring" profile="p" requested="override_creds" denied="override_creds" tcontext="q"`,
+			`{"operation":"uring_override","label":"q"}`, `io_uring override_creds label=q`, apparmor.IOUringRequest{Perms: apparmor.OverrideCreds, Label: "q"}},
 		{`operation="dbus_method_call" profile="p" mask="send" denied_mask="send" bus="system" path="/x" interface="i" member="m" name=":1.5" peer_label="q"`,
 			`{"class":"dbus","mask":"send","bus":"system","path":"/x","interface":"i","member":"m","peer":"q"}`, `dbus send bus=system path=/x interface=i member=m peer_label=q`,
 			apparmor.DBusRequest{Perms: apparmor.Send, Bus: "system", Path: "/x", Interface: "i", Member: "m", PeerLabel: "q"}},
@@ -91,13 +95,45 @@ func TestSameRequest(t *testing.T) {
 		check(asked.Denial, err, test.line)
 		d, err := Parse(test.words, false)
 		check(d, err, test.words)
+		narrowed[classOf(d.AppArmor)] = inPolicy(t, test.want) || narrowed[classOf(d.AppArmor)]
 	}
 	for _, req := range apparmor.Requests() {
 		assert.True(t, types[reflect.TypeOf(req)], "%T", req)
 	}
 	for i := range classes {
-		assert.True(t, covered[&classes[i]], "class %s", classes[i].names)
+		c := &classes[i]
+		assert.True(t, covered[c], "class %s", c.names)
+		if c.names != "net" && c.names != "unix" && c.names != "domain" { // of which no rule refuses one access alone
+			assert.True(t, narrowed[c], "class %s", c.names)
+		}
 	}
+}
+
+// inPolicy holds that policy can say the request: the rule for it grants it and is seen to
+// grant something, and as a deny rule refuses it. It reports whether that can be narrowed
+// to leave out the request and nothing else.
+func inPolicy(t *testing.T, req apparmor.Request) (narrowed bool) {
+	t.Helper()
+	rule := apparmor.RuleFor(req, apparmor.Transition{Mode: apparmor.Inherit})
+	profileOf := func(body string) *apparmor.Profile {
+		policy, diagnostics := (&apparmor.Loader{}).Load(rules.NewFile("p", "profile p {\n  "+body+"\n}\n"))
+		require.Empty(t, rules.Errors(diagnostics), body)
+		return policy.Profile("p")
+	}
+	granting := profileOf(rule)
+	assert.True(t, granting.Grants(req), rule)
+	if _, isLimit := req.(apparmor.RlimitRequest); isLimit {
+		return true // what no rule says is granted, and nothing is denied
+	}
+	empty := profileOf("")
+	assert.False(t, empty.Grants(req), rule)
+	gains, complete := apparmor.Gains(empty, granting)
+	assert.True(t, complete && len(gains) > 0, rule)
+	denying := profileOf(rule + "\n  deny " + apparmor.RuleFor(req, apparmor.Transition{}))
+	d := denying.Decide(req)
+	require.Len(t, d.Deny, 1, rule)
+	_, narrowed = denying.NarrowDeny(d.Deny[0], req, d.Refused)
+	return narrowed
 }
 
 // TestNoRequest holds that what rules do not decide on, or a record does not say whole,

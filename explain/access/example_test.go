@@ -11,9 +11,12 @@ import (
 
 // A record of the kernel becomes a request that policy decides on.
 func ExampleRequest() {
-	log := `type=AVC msg=audit(1795427204.252:97): apparmor="DENIED" operation="mknod" profile="web" name="/srv/x" requested_mask="c" denied_mask="c" fsuid=33 ouid=33` + "\n"
-	denials, _ := parser.Scan(nil, parser.Block{Body: []byte(log)})
-	req, err := access.Request(&denials[0])
+	denial, err := parser.Parse(`type=AVC msg=audit(1795427204.252:97): apparmor="DENIED" operation="mknod" profile="web" name="/srv/x" requested_mask="c" denied_mask="c" fsuid=33 ouid=33`)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	req, err := access.Request(&denial)
 	fmt.Printf("%+v %v\n", req, err)
 	// Output: {Path:/srv/x Perms:w Owner:true Target:} <nil>
 }

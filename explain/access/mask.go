@@ -22,17 +22,6 @@ var maskLetters = map[rune]apparmor.Perms{
 	'l': apparmor.Link,
 }
 
-// maskWords are the words of the other classes' masks.
-var maskWords = map[string]apparmor.Perms{
-	"read": apparmor.Read, "write": apparmor.Write, "create": apparmor.Create, "delete": apparmor.Delete,
-	"open": apparmor.Open, "send": apparmor.Send, "receive": apparmor.Receive, "bind": apparmor.Bind,
-	"listen": apparmor.Listen, "accept": apparmor.Accept, "connect": apparmor.Connect,
-	"shutdown": apparmor.Shutdown, "getattr": apparmor.GetAttr, "setattr": apparmor.SetAttr,
-	"getopt": apparmor.GetOpt, "setopt": apparmor.SetOpt, "eavesdrop": apparmor.Eavesdrop,
-	"trace": apparmor.Trace, "tracedby": apparmor.TracedBy, "readby": apparmor.ReadBy,
-	"sqpoll": apparmor.SQPoll, "override_creds": apparmor.OverrideCreds, "userns_create": apparmor.Create,
-}
-
 // letters returns the permissions of a file mask as records and profiles write it,
 // such as "rw"; c and d, which only records have, are w. It fails for any other
 // letter.
@@ -48,12 +37,12 @@ func letters(mask string) (perms apparmor.Perms, err error) {
 }
 
 // wordsOf returns the permissions of a mask written as words, such as "send
-// receive" or "(send, receive)". It fails for a word that is none of allowed.
+// receive" or "(send, receive)", which are those of policy. It fails for a word that is none of allowed.
 func wordsOf(mask string, allowed apparmor.Perms) (perms apparmor.Perms, err error) {
 	isSpace := func(r rune) bool { return r == ' ' || r == ',' }
 	for word := range strings.FieldsFuncSeq(strings.Trim(mask, "()"), isSpace) {
-		perm, ok := maskWords[word]
-		if !ok || perm&^allowed != 0 {
+		perm := apparmor.PermOf(word)
+		if perm == 0 || perm&^allowed != 0 {
 			return 0, fmt.Errorf("%q is no permission here; the words are %s", word, allowed.Words())
 		}
 		perms |= perm

@@ -1,7 +1,9 @@
 // Package bundle collects, writes and reads evidence bundles: one file with what
 // is needed to explain a host's denials on another machine. It is a tar archive,
 // compressed with zstd (RFC 8878), whose first member is the manifest. What is
-// read from a bundle stays in memory, within bounds; nothing is unpacked.
+// read from a bundle stays in memory, within bounds; nothing is unpacked. What could
+// not be collected is in the manifest, with the reason; a bundle that is damaged or too
+// large is an error. A Bundle is immutable once read and safe for concurrent use.
 package bundle
 
 import (

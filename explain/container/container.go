@@ -3,7 +3,8 @@
 //
 // It holds values alone: an Inventory answers from saved metadata, for logs of
 // another time or host. The package track follows this host's containers while
-// they live.
+// they live. Metadata that cannot be understood are an error when they are read, and
+// none can come from Find. An Inventory that is not changed is safe for concurrent use.
 package container
 
 import (

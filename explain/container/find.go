@@ -49,8 +49,11 @@ func (inv *Inventory) ByID(id string) *Container {
 // the profile is an engine's default and a step more if the program agrees. If several containers fit, or none that was alive,
 // the Container has nothing but Evidence that says so. A label of "unconfined"
 // fits no container; for a container that could not start, give the profile that
-// was to be entered as the Label.
+// was to be entered as the Label. Of a nil Inventory it is the zero Container.
 func (inv *Inventory) Find(s Subject) Container {
+	if inv == nil {
+		return Container{}
+	}
 	if c, ok := inv.byCgroup(s); ok {
 		return c
 	}

@@ -1,7 +1,8 @@
 // Package deploy writes what gives containers the profiles of a patch, in the forms
 // that they are deployed by. All YAML in it is of YAML 1.2, with comments first that
 // say what the patch fixes; names from logs and policies cannot end a string or a
-// comment.
+// comment. It reads no files, and its functions are safe for concurrent use, each with
+// a patch of its own. What a form cannot say Write tells; its error is of writing.
 package deploy
 
 import (

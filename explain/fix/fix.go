@@ -1,5 +1,7 @@
 // Package fix proposes changes of policy that allow what was refused, proves what each
-// of them gives, and says how dangerous that is.
+// of them gives, and says how dangerous that is. A fix that cannot be proved is not
+// returned, and that is no error. It changes no file, and does no I/O but what its
+// Library and Compile do.
 package fix
 
 import (

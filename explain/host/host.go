@@ -1,7 +1,8 @@
 // Package host finds out what on a Linux host would keep a refusal of AppArmor
 // or seccomp out of the logs, and the reversible lever for each. Read collects
 // facts, Answers says what they mean, Apply and Hold pull levers and Undo puts
-// them back.
+// them back. A fact that cannot be had has the reason in its place; only levers have
+// errors. Facts and answers are plain values, safe for concurrent use.
 package host
 
 import (

@@ -35,7 +35,7 @@ func (l *Library) Derive(policy *apparmor.Policy, name string) *apparmor.Policy 
 	}
 	rename(profile.At)
 	for _, r := range profile.Rules {
-		for _, peer := range peersOf(r) {
+		for _, peer := range apparmor.Labels(r) {
 			if peer != nil && peer.Source == profile.Name && peer.At.File == root {
 				rename(peer.At)
 			}
@@ -51,55 +51,4 @@ func (l *Library) Derive(policy *apparmor.Policy, name string) *apparmor.Policy 
 	}
 	derived, _ := l.load(rules.NewFile(l.tree.Join(dir, name), text))
 	return derived
-}
-
-// peersOf returns the patterns of a rule for labels.
-func peersOf(r apparmor.Rule) []*apparmor.Pattern {
-	switch r := r.(type) {
-	case *apparmor.PtraceRule:
-		return []*apparmor.Pattern{r.Peer}
-	case *apparmor.SignalRule:
-		return []*apparmor.Pattern{r.Peer}
-	case *apparmor.UnixRule:
-		return []*apparmor.Pattern{r.Label, r.PeerLabel}
-	case *apparmor.DBusRule:
-		return []*apparmor.Pattern{r.PeerLabel}
-	case *apparmor.MqueueRule:
-		return []*apparmor.Pattern{r.Label}
-	case *apparmor.IOUringRule:
-		return []*apparmor.Pattern{r.Label}
-	}
-	return nil
-}
-
-// OwnPeer is a request as it will be once the profile has another name: what has the
-// label of the profile will have that of the new one.
-func OwnPeer(req apparmor.Request, profile *apparmor.Profile, name string) apparmor.Request {
-	own := func(label string) string {
-		if label == profile.FullName() {
-			return name
-		}
-		return label
-	}
-	switch r := req.(type) {
-	case apparmor.PtraceRequest:
-		r.Peer = own(r.Peer)
-		return r
-	case apparmor.SignalRequest:
-		r.Peer = own(r.Peer)
-		return r
-	case apparmor.UnixRequest:
-		r.Label, r.PeerLabel = own(r.Label), own(r.PeerLabel)
-		return r
-	case apparmor.DBusRequest:
-		r.PeerLabel = own(r.PeerLabel)
-		return r
-	case apparmor.MqueueRequest:
-		r.Label = own(r.Label)
-		return r
-	case apparmor.IOUringRequest:
-		r.Label = own(r.Label)
-		return r
-	}
-	return req
 }

@@ -40,7 +40,7 @@ func TestDeriveRenamesOwnLabels(t *testing.T) {
 				labels++
 			}
 		}
-		renamed := reflect.ValueOf(library.OwnPeer(named.Interface().(apparmor.Request), policy.Profiles[0], "web-custom"))
+		renamed := reflect.ValueOf(apparmor.Relabel(named.Interface().(apparmor.Request), "web", "web-custom"))
 		for i := range renamed.NumField() {
 			if renamed.Field(i).String() == "web-custom" {
 				labels--

@@ -2,6 +2,10 @@
 // directory such as /etc/apparmor.d, what the inventory holds of a container, the
 // profiles built into container runtimes, and what is made of them. It reads policy
 // files and nothing else.
+//
+// A file that the user names and that cannot be read is an error; in a file that can,
+// what is wrong is told as diagnostics, and the rest of it is used. What nobody named
+// and is not there is simply not found.
 package library
 
 import (
@@ -47,8 +51,11 @@ type Library struct {
 	origins     map[string]origin           // of those, by profile and container
 }
 
+// SystemProfiles is where AppArmor's own tools keep profiles. It need not exist.
+const SystemProfiles = "/etc/apparmor.d"
+
 // New returns a library that reads AppArmor profiles from dir, such as
-// /etc/apparmor.d, and looks for included files in the include directories and
+// SystemProfiles, and looks for included files in the include directories and
 // in dir.
 func New(dir string, include []string) *Library { return In(nil, dir, include) }
 

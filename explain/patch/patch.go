@@ -1,3 +1,8 @@
+// Package patch joins the fixes of many findings into one change of policy, proved as a
+// whole: after it each access is allowed that it says is, and what else it gives is
+// said. Nothing is written to disk. What cannot be fixed is in the patch with the
+// reason, and no error. A patch and Suggestions serve one goroutine at a time, as the
+// Explainer does that they are made with.
 package patch
 
 import (
@@ -154,7 +159,7 @@ func (b *patcher) takeAccess(f *explain.Explained) {
 		return
 	}
 	d, name := b.policyDraft(f)
-	d.add(f, name, library.OwnPeer(f.Request, f.Profile, name))
+	d.add(f, name, apparmor.Relabel(f.Request, f.Profile.FullName(), name))
 }
 
 // coveredBy lists capabilities that the kernel asks for only as long as another

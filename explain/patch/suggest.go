@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/explain"
-	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
@@ -149,7 +148,7 @@ func (g *suggestion) grants(f *explain.Explained) string {
 		if patched.Profile == nil || !patched.isOf(f.Profile.FullName()) {
 			continue
 		}
-		wanted := []apparmor.Request{library.OwnPeer(f.Request, f.Profile, patched.Name)}
+		wanted := []apparmor.Request{apparmor.Relabel(f.Request, f.Profile.FullName(), patched.Name)}
 		if places := grantedBy(patched.Profile, wanted, g.patch.Changes); patched.Profile.Grants(wanted...) && len(places) > 0 {
 			return textAt(places[0])
 		}

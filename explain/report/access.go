@@ -4,11 +4,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
-// phrases word the operations that need no more than the object's name. The
-// operations are those of security/apparmor/include/audit.h, Linux 6.18.
+// phrases word the operations that need no more than the object's name, besides those
+// of access.Phrase. The operations are those of security/apparmor/include/audit.h, Linux 6.18.
 var phrases = map[string]string{
 	"unlink":      "delete %",
 	"mkdir":       "create directory %",
@@ -36,14 +37,6 @@ var phrases = map[string]string{
 	"profile_remove":  "remove profile %",
 }
 
-// plain are the operations without an object.
-var plain = map[string]string{
-	"userns_create":  "create a user namespace",
-	"uring_override": "override credentials through io_uring",
-	"uring_sqpoll":   "create an io_uring with a polling thread of the kernel",
-	"setprocattr":    "change its own AppArmor attributes",
-}
-
 // tried words what an AppArmor record says was tried, as an infinitive without
 // "to": "write /etc/passwd". It returns nil for an operation it does not know.
 func tried(d Fields) []string {
@@ -54,8 +47,8 @@ func tried(d Fields) []string {
 	if strings.HasSuffix(d.Get("class"), "mqueue") || strings.HasPrefix(op, "mqueue_") {
 		return queue(d)
 	}
-	if phrase, ok := plain[op]; ok {
-		return say(phrase)
+	if phrase := access.Phrase(op); phrase != "" {
+		return sayOf(phrase, d)
 	}
 	if phrase, ok := phrases[op]; ok {
 		if name == "" {
@@ -88,8 +81,8 @@ func tried(d Fields) []string {
 		return signal(d)
 	case "ptrace":
 		return ptrace(d)
-	case "setrlimit":
-		return say("set the % limit to %", d.Get("rlimit"), d.Get("value"))
+	case "setprocattr":
+		return say("change its own AppArmor attributes")
 	}
 	if strings.HasPrefix(op, "dbus_") {
 		return dbus(op, d)

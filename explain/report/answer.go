@@ -175,19 +175,13 @@ func permissions(req apparmor.Request, perms apparmor.Perms) string {
 	switch r := req.(type) {
 	case apparmor.FileRequest:
 		return perms.String()
-	case apparmor.CapabilityRequest:
-		return "capability"
 	case apparmor.MountRequest:
 		if r.Op == "umount" || r.Op == "remount" {
 			return r.Op
 		}
-		return "mount"
-	case apparmor.PivotRootRequest:
-		return "pivot_root"
-	case apparmor.ChangeProfileRequest:
-		return "change_profile"
-	case apparmor.RlimitRequest:
-		return "rlimit"
+	}
+	if perms&apparmor.Access != 0 {
+		return apparmor.ClassOf(req)
 	}
 	return perms.Words()
 }

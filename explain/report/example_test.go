@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/whydenied/whydenied/explain"
-	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser"
 )
@@ -15,15 +14,13 @@ import (
 // other format of the table is written the same way.
 func Example() {
 	log := `type=AVC msg=audit(1795427172.956:20): apparmor="DENIED" operation="open" profile="nosuch" name="/srv/a" pid=181 comm="cat" requested_mask="w" denied_mask="w" fsuid=0 ouid=0`
-	denials, _ := parser.Scan(nil, parser.Block{File: "audit.log", Body: []byte(log + "\n")})
-	group := explain.NewGroup(nil, explain.Filter{})
-	for _, d := range denials {
-		group.Add(d)
+	findings, _, err := explain.Log(parser.Block{File: "audit.log", Body: []byte(log)}, explain.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
 	}
-	explainer := explain.New(library.New("none", nil))
-
 	var r report.Report
-	for _, f := range explainer.ExplainAll(group.Findings()) {
+	for _, f := range findings {
 		r.Findings = append(r.Findings, report.NewFinding(*f))
 	}
 	github := report.Formats[slices.Index(report.FormatNames(), "github")]

@@ -97,10 +97,7 @@ func operations(t testing.TB) []string {
 	for op := range phrases {
 		list = append(list, op)
 	}
-	for op := range plain {
-		list = append(list, op)
-	}
-	return append(list, "exec", "link", "capable", "mount", "pivotroot", "signal", "ptrace", "setrlimit",
+	return append(list, "userns_create", "uring_override", "uring_sqpoll", "setprocattr", "exec", "link", "capable", "mount", "pivotroot", "signal", "ptrace", "setrlimit",
 		"dbus_method_call", "dbus_bind", "mqueue_create", "file_mmap", "file_inherit", "connect", evil)
 }
 

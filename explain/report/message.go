@@ -5,6 +5,9 @@
 // Everything that comes from a log or a policy file is hostile: what is printed
 // holds no control character, no character that changes the direction of text
 // or has no width, and no invalid UTF-8, only their visible escapes.
+//
+// Errors are those of writing, and of reading what was saved. What writes messages as
+// they come serves one goroutine at a time; all else is safe for concurrent use.
 package report
 
 import (

@@ -35,6 +35,17 @@ func say(phrase string, names ...string) []string {
 	return words
 }
 
+// sayOf splits a phrase into words and puts a value of the record in place of each %KEY.
+func sayOf(phrase string, d Fields) []string {
+	words := strings.Fields(phrase)
+	for i, word := range words {
+		if key, ok := strings.CutPrefix(word, "%"); ok {
+			words[i] = quoted(d.Get(key))
+		}
+	}
+	return words
+}
+
 // sentenceOf returns the sentence of a finding.
 func sentenceOf(f *Finding) sentence {
 	if f.Seccomp != nil {

@@ -1,6 +1,8 @@
 // Package track follows the processes and containers of this host while they
 // live, so that it can say which container a process was in that has ended. It
 // says so with the evidence for it, and never guesses: no evidence means unknown.
+// A Tracker is safe for concurrent use; its error is that nothing can be followed, and
+// what is lost later it tells.
 package track
 
 import (

@@ -1,6 +1,8 @@
 // Package source is where log bytes come from: named files, rotated and
 // compressed ones, directories, standard input, and this host's own log. It
-// cuts them into blocks of whole lines and parses the blocks on all CPUs.
+// cuts them into blocks of whole lines and parses the blocks on all CPUs. Batches
+// come in the order of the log, to one goroutine. An *Error is of one input, and
+// others follow; any other error ends the sequence.
 package source
 
 import (

@@ -26,3 +26,5 @@ func (*AllRule) cells(c *celler) { c.left = 0 }
 
 // narrow gives up: what else it refuses cannot be written.
 func (*AllRule) narrow(*Profile, Request, Perms) (n Narrowed, ok bool) { return n, false }
+
+func (*AllRule) labels() []*Pattern { return nil }

@@ -3,7 +3,8 @@
 //
 // The language is that of apparmor.d(5) from AppArmor 3.0 to 4.1. Values are
 // immutable once loaded and safe for concurrent use, except a Loader, which
-// serves one goroutine at a time.
+// serves one goroutine at a time. What is wrong with policy is told as diagnostics,
+// and the rest is read; errors are for files that cannot be read.
 package apparmor
 
 import (

@@ -122,3 +122,7 @@ func bothCapabilities(a, d *CapabilityRule) string {
 	}
 	return strings.Join(both, " ")
 }
+
+func (*CapabilityRule) labels() []*Pattern { return nil }
+
+func (q CapabilityRequest) relabel(string, string) Request { return q }

@@ -183,3 +183,7 @@ func (r *ChangeProfileRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed
 	}
 	return p.narrowed(r, q, texts, "")
 }
+
+func (*ChangeProfileRule) labels() []*Pattern { return nil }
+
+func (q ChangeProfileRequest) relabel(string, string) Request { return q }

@@ -20,6 +20,29 @@ type Rule interface {
 	cells(c *celler)
 	// narrow is NarrowDeny for a deny rule that is the profile's own.
 	narrow(p *Profile, req Request, perms Perms) (Narrowed, bool)
+	// labels returns the patterns for labels of other processes and their objects; nil
+	// among them is any.
+	labels() []*Pattern
+}
+
+// ClassOf returns the name of a request's class, as rules of the class have it.
+func ClassOf(req Request) string {
+	name, _ := req.class()
+	return name
+}
+
+// Labels returns the patterns of a rule for labels of other processes and their
+// objects, such as peer=. One that the rule does not have is nil.
+func Labels(r Rule) []*Pattern { return r.labels() }
+
+// Relabel returns a request as it is once the processes of one label have another.
+func Relabel(req Request, from, to string) Request { return req.relabel(from, to) }
+
+// replace sets a text that is from.
+func replace(text *string, from, to string) {
+	if *text == from {
+		*text = to
+	}
 }
 
 // A Request is one access to decide on: a FileRequest, CapabilityRequest,
@@ -47,6 +70,8 @@ type Request interface {
 	rule(exec Transition) string
 	// variant returns a copy whose fields can be varied; see neighbours.
 	variant() variant
+	// relabel returns it with a label of others replaced; see Relabel.
+	relabel(from, to string) Request
 }
 
 // Requests returns a request of each class, which asks for nothing: what tells classes

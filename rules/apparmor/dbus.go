@@ -158,3 +158,10 @@ func (r *DBusRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool
 		{key: "name=", peer: true, value: q.Name, glob: r.PeerName, ignored: !message},
 		{key: "label=", peer: true, value: q.PeerLabel, glob: r.PeerLabel, ignored: !message}}})
 }
+
+func (r *DBusRule) labels() []*Pattern { return []*Pattern{r.PeerLabel} }
+
+func (q DBusRequest) relabel(from, to string) Request {
+	replace(&q.PeerLabel, from, to)
+	return q
+}

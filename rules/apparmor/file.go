@@ -121,3 +121,7 @@ func (q FileRequest) covers() (perms Perms, owner bool) {
 func (q FileRequest) variant() variant {
 	return variant{func() Request { return q }, &q.Perms, []variedField{{&q.Path, nil}, {&q.Target, nil}}}
 }
+
+func (*FileRule) labels() []*Pattern { return nil }
+
+func (q FileRequest) relabel(string, string) Request { return q }

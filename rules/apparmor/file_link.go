@@ -176,3 +176,5 @@ func otherLinks(res *resolver, r *FileRule, req FileRequest) ([]string, bool) {
 	}
 	return texts, ok
 }
+
+func (*LinkRule) labels() []*Pattern { return nil }

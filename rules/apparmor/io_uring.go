@@ -76,3 +76,10 @@ func (r *IOUringRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok b
 	}
 	return p.narrowConditions(r, q, conditional{"io_uring", r.Perms, q.Perms, []ruleCondition{{key: "label=", value: q.Label, glob: r.Label}}})
 }
+
+func (r *IOUringRule) labels() []*Pattern { return []*Pattern{r.Label} }
+
+func (q IOUringRequest) relabel(from, to string) Request {
+	replace(&q.Label, from, to)
+	return q
+}

@@ -349,3 +349,7 @@ func mountPlaces(r *MountRule, req MountRequest) []place {
 	}
 	return []place{target, {r.Source, req.Source, pathText}}
 }
+
+func (*MountRule) labels() []*Pattern { return nil }
+
+func (q MountRequest) relabel(string, string) Request { return q }

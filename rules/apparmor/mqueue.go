@@ -116,3 +116,10 @@ func (r *MqueueRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bo
 		{key: "label=", value: q.Label, glob: r.Label},
 		{value: q.Name, glob: r.Name}}})
 }
+
+func (r *MqueueRule) labels() []*Pattern { return []*Pattern{r.Label} }
+
+func (q MqueueRequest) relabel(from, to string) Request {
+	replace(&q.Label, from, to)
+	return q
+}

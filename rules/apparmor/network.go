@@ -352,3 +352,7 @@ func networkCovers(a, b *NetworkRule) bool {
 	return (a.Family == "" || a.Family == b.Family) && (a.Type == "" || a.Type == b.Type) &&
 		(a.Protocol == "" || a.Protocol == b.Protocol)
 }
+
+func (*NetworkRule) labels() []*Pattern { return nil }
+
+func (q NetworkRequest) relabel(string, string) Request { return q }

@@ -1,6 +1,9 @@
 package apparmor
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Perms is a set of permissions. File rules use the letters; the other classes
 // use the words, and Read and Write where their words are those.
@@ -79,6 +82,15 @@ func (p Perms) Words() string {
 		}
 	}
 	return strings.Join(words, ", ")
+}
+
+// PermOf returns the permission of a word, such as "send", or 0 if it is none.
+func PermOf(word string) Perms {
+	i := slices.Index(permWords[:], word)
+	if i < 0 {
+		return 0
+	}
+	return 1 << i
 }
 
 // Access is the permission of the classes that have only one: capability,

@@ -73,3 +73,7 @@ func (r *PivotRootRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok
 	}
 	return p.narrowed(r, q, texts, "")
 }
+
+func (*PivotRootRule) labels() []*Pattern { return nil }
+
+func (q PivotRootRequest) relabel(string, string) Request { return q }

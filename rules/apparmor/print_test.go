@@ -133,3 +133,33 @@ func TestAmend(t *testing.T) {
 		assert.False(t, ok, path)
 	}
 }
+
+// TestRelabel holds that the labels of others, and nothing else, follow a profile that
+// gets another name.
+func TestRelabel(t *testing.T) {
+	for _, c := range []struct {
+		req   Request
+		rule  string // for the request of profile b
+		peers int
+	}{
+		{PtraceRequest{Trace, "a"}, "ptrace (trace) peer=b,", 1},
+		{SignalRequest{Send, "term", "a"}, "signal (send) set=(term) peer=b,", 1},
+		{SignalRequest{Send, "term", "c"}, "signal (send) set=(term) peer=c,", 1},
+		{UnixRequest{Perms: Send, Type: "stream", PeerLabel: "a"}, "unix (send) type=stream peer=(label=b),", 1},
+		{DBusRequest{Perms: Send, Bus: "a", PeerLabel: "a"}, "dbus (send) bus=a peer=(label=b),", 1},
+		{MqueueRequest{Perms: Open, Type: "posix", Name: "/a", Label: "a"}, "mqueue (open) type=posix label=b /a,", 1},
+		{IOUringRequest{OverrideCreds, "a"}, "io_uring (override_creds) label=b,", 1},
+		{ChangeProfileRequest{Target: "a"}, "change_profile -> a,", 0},
+		{FileRequest{Path: "/a", Perms: Read}, "/a r,", 0},
+	} {
+		rule := RuleFor(Relabel(c.req, "a", "b"), Transition{})
+		assert.Equal(t, c.rule, rule)
+		named := 0
+		for _, label := range Labels(loadProfile(t, "profile p {\n  "+rule+"\n}\n").Rules[0]) {
+			if label != nil {
+				named++
+			}
+		}
+		assert.Equal(t, c.peers, named, rule)
+	}
+}

@@ -79,3 +79,10 @@ func (r *PtraceRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bo
 	}
 	return p.narrowConditions(r, q, conditional{"ptrace", r.Perms, q.Perms, []ruleCondition{{key: "peer=", value: q.Peer, glob: r.Peer}}})
 }
+
+func (r *PtraceRule) labels() []*Pattern { return []*Pattern{r.Peer} }
+
+func (q PtraceRequest) relabel(from, to string) Request {
+	replace(&q.Peer, from, to)
+	return q
+}

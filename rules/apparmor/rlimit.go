@@ -215,3 +215,7 @@ func (q RlimitRequest) variant() variant {
 
 // narrow narrows nothing: rlimit rules deny nothing.
 func (*RlimitRule) narrow(*Profile, Request, Perms) (n Narrowed, ok bool) { return n, false }
+
+func (*RlimitRule) labels() []*Pattern { return nil }
+
+func (q RlimitRequest) relabel(string, string) Request { return q }

@@ -154,3 +154,10 @@ func (r *SignalRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bo
 		{key: "set=", value: q.Signal, listed: r.Signals, known: allSignals(), together: true},
 		{key: "peer=", value: q.Peer, glob: r.Peer}}})
 }
+
+func (r *SignalRule) labels() []*Pattern { return []*Pattern{r.Peer} }
+
+func (q SignalRequest) relabel(from, to string) Request {
+	replace(&q.Peer, from, to)
+	return q
+}

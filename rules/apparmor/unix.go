@@ -231,3 +231,11 @@ func (r *UnixRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool
 		{key: "addr=", peer: true, value: q.PeerAddr, glob: r.PeerAddr, kind: addressText, ignored: !peer},
 		{key: "label=", peer: true, value: q.PeerLabel, glob: r.PeerLabel, ignored: !peer}}})
 }
+
+func (r *UnixRule) labels() []*Pattern { return []*Pattern{r.Label, r.PeerLabel} }
+
+func (q UnixRequest) relabel(from, to string) Request {
+	replace(&q.Label, from, to)
+	replace(&q.PeerLabel, from, to)
+	return q
+}

@@ -45,3 +45,7 @@ func (r *UsernsRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bo
 	}
 	return p.narrowed(r, req, nil, "")
 }
+
+func (*UsernsRule) labels() []*Pattern { return nil }
+
+func (q UsernsRequest) relabel(string, string) Request { return q }

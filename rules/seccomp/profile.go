@@ -5,7 +5,8 @@
 // The semantics are those of runc 1.5 on libseccomp 2.5, with the conditions
 // that Docker's and Podman's loaders evaluate before them. Nothing here looks
 // at the machine it runs on: architecture, capabilities and kernel come with
-// each Call. All values are immutable once made and safe for concurrent use.
+// each Call. All values are immutable once made and safe for concurrent use. What is
+// no profile at all is an error; what a runtime would refuse of one is a diagnostic.
 package seccomp
 
 import "github.com/whydenied/whydenied/rules"
