@@ -46,16 +46,7 @@ func (x *Explainer) ExplainAll(findings []*Finding) []*Explained {
 		}
 	}
 	explainThose(true)
-	rulesOf := map[*apparmor.Policy][]*rules.Fix{}
-	for _, f := range all {
-		if f == nil || f.Request == nil {
-			continue
-		}
-		for i := range f.Fixes {
-			rulesOf[f.Profile.Policy] = append(rulesOf[f.Profile.Policy], &f.Fixes[i])
-		}
-	}
-	finish := x.Fixes.CompileRules(rulesOf)
+	finish := x.Fixes.CompileRules(withRules(all))
 	explainThose(false)
 	if refused := finish(); len(refused) > 0 {
 		for _, f := range all {
@@ -63,6 +54,30 @@ func (x *Explainer) ExplainAll(findings []*Finding) []*Explained {
 		}
 	}
 	return all
+}
+
+// withRules returns the fixes of findings that have a rule, by policy. Findings that
+// are nil have yet to be explained.
+func withRules(all []*Explained) (list []fix.PolicyFixes) {
+	places := map[*apparmor.Policy]int{}
+	for _, f := range all {
+		if f == nil || f.Request == nil {
+			continue
+		}
+		for i := range f.Fixes {
+			if f.Fixes[i].Rule == "" {
+				continue
+			}
+			place, ok := places[f.Profile.Policy]
+			if !ok {
+				place = len(list)
+				places[f.Profile.Policy] = place
+				list = append(list, fix.PolicyFixes{Policy: f.Profile.Policy})
+			}
+			list[place].Fixes = append(list[place].Fixes, &f.Fixes[i])
+		}
+	}
+	return list
 }
 
 // drop takes out refused fixes.

@@ -51,10 +51,10 @@ func TestLog(t *testing.T) {
 func TestOptionsFail(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing")
 	for want, o := range map[string]explain.Options{
-		"cannot read the profile directory": {ProfileDir: missing},
-		"cannot read the profile:":          {Profiles: []string{missing}},
-		`no profile "x" is built in`:        {Profiles: []string{"builtin:x"}},
-		`no seccomp profile of "y" is built in`:        {Seccomp: "builtin:y"},
+		"cannot read the profile directory":     {ProfileDir: missing},
+		"cannot read the profile:":              {Profiles: []string{missing}},
+		`no profile "x" is built in`:            {Profiles: []string{"builtin:x"}},
+		`no seccomp profile of "y" is built in`: {Seccomp: "builtin:y"},
 	} {
 		_, _, err := explain.Log(logOf(twoDenials), o)
 		assert.ErrorContains(t, err, want)

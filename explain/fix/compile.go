@@ -19,23 +19,28 @@ const (
 // their policy, in one run for each. It does not wait for the answers: finish does, adds
 // them to the proofs, and returns the fixes with a rule that is refused. Whole
 // policies are compiled of a patch; here that would take longer than all the rest.
-func (p *Proposer) CompileRules(fixes map[*apparmor.Policy][]*rules.Fix) (finish func() (refused map[*rules.Fix]bool)) {
-	waits := map[*apparmor.Policy]func() error{}
-	for policy, list := range fixes {
-		fixes[policy] = slices.DeleteFunc(list, func(f *rules.Fix) bool { return f.Rule == "" })
-		if p.Compile != nil && len(fixes[policy]) > 0 {
-			waits[policy] = p.Compile("rules", rulesText(policy, fixes[policy]), nil)
+func (p *Proposer) CompileRules(fixes []PolicyFixes) (finish func() (refused map[*rules.Fix]bool)) {
+	waits := make([]func() error, len(fixes))
+	for i, of := range fixes {
+		if p.Compile != nil {
+			waits[i] = p.Compile("rules", rulesText(of.Policy, of.Fixes), nil)
 		}
 	}
 	return func() map[*rules.Fix]bool {
 		refused := map[*rules.Fix]bool{}
-		for policy, wait := range waits {
+		for i, wait := range waits {
 			if wait != nil {
-				p.takeRules(policy, fixes[policy], wait(), refused)
+				p.takeRules(fixes[i].Policy, fixes[i].Fixes, wait(), refused)
 			}
 		}
 		return refused
 	}
+}
+
+// PolicyFixes are fixes that have a rule, of one policy.
+type PolicyFixes struct {
+	Policy *apparmor.Policy
+	Fixes  []*rules.Fix
 }
 
 // takeRules proves the rules of fixes that were compiled together and, if they are

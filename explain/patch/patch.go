@@ -64,9 +64,10 @@ type Unfixed struct {
 const maxRounds = 200
 
 // Make makes the changes that remedy the findings, which Diagnose or Explain has
-// seen, and proves them together: the changed files parse (and apparmor_parser compiles them, if Compile is
-// set), every access is granted, what else is granted is told, and no rule that
-// is added can be left out.
+// seen, and proves them together: the changed files parse (and apparmor_parser
+// compiles them, if Fixes.Compile is set), every access is granted, what else is
+// granted is told, and no rule that is added can be left out. It serves the goroutine
+// that the explainer does.
 func Make(x *explain.Explainer, findings []*explain.Explained) *Patch {
 	b := &patcher{x: x, patch: &Patch{}, findings: findings, remedies: map[*explain.Explained]Remedy{}}
 	for _, f := range findings {
