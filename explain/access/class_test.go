@@ -21,6 +21,9 @@ func recordOf(t *testing.T, body string) *parser.Denial {
 	return &denials[0]
 }
 
+// worded are the classes that explain/report words, as they take more than a phrase.
+const worded = " file, cap, net, unix, signal, ptrace, mount, pivot_root, domain, mqueue posix_mqueue sysv_mqueue, dbus,"
+
 // TestSameRequest holds that an access is the same request as a record, as a line of a
 // batch, and in words, and that policy can say it. The record or the line is "" where
 // there is none such.
@@ -103,6 +106,7 @@ func TestSameRequest(t *testing.T) {
 	for i := range classes {
 		c := &classes[i]
 		assert.True(t, covered[c], "class %s", c.names)
+		assert.True(t, len(c.phrases) > 0 || strings.Contains(worded, " "+c.names+","), "class %s has no phrase", c.names)
 		if c.names != "net" && c.names != "unix" && c.names != "domain" { // of which no rule refuses one access alone
 			assert.True(t, narrowed[c], "class %s", c.names)
 		}
