@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/explain/silent"
 	"github.com/whydenied/whydenied/parser"
@@ -105,7 +106,7 @@ func onlyTarget(targets []silent.Target) (silent.Target, error) {
 	const shown = 5
 	var names []string
 	for _, t := range targets[:min(len(targets), shown)] {
-		names = append(names, report.Escape(t.Name()))
+		names = append(names, string(escape.Line(t.Name())))
 	}
 	if len(targets) > shown {
 		names = append(names, "...")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
 )
@@ -136,13 +138,11 @@ func (f *runFlags) keep(findings []*explain.Explained, patch *report.Patch) erro
 }
 
 func writeBaseline(name string, findings []*explain.Explained) error {
-	var lines []byte
+	var lines bytes.Buffer
 	for _, f := range findings {
-		line, err := json.Marshal(known{f.ID, report.NewFinding(*f).Message})
-		if err != nil {
+		if err := escape.JSON(&lines, known{f.ID, report.NewFinding(*f).Message}); err != nil {
 			return err
 		}
-		lines = append(lines, report.EscapeJSON(append(line, '\n'))...)
 	}
-	return os.WriteFile(name, lines, 0o644)
+	return os.WriteFile(name, lines.Bytes(), 0o644)
 }

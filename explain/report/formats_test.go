@@ -14,6 +14,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/rules"
 )
@@ -137,7 +138,7 @@ func checkJUnit(t *testing.T, name string, document []byte) {
 	}
 	require.Len(t, parsed.Suite.Cases, 2)
 	assert.Equal(t, 1, parsed.Suite.Failures)
-	assert.Equal(t, Escape(UTF8(name)), parsed.Suite.Cases[1].Name)
+	assert.Equal(t, escape.Line(escape.UTF8(name)), parsed.Suite.Cases[1].Name)
 }
 
 // checkMarkdown holds that every row has the cells of its head, that no tag or
@@ -179,11 +180,11 @@ func checkGitHub(t *testing.T, name, output string) {
 	assert.Equal(t, "error", command)
 	command, message := workflowCommand(lines[1])
 	assert.Equal(t, "warning", command)
-	assert.Equal(t, Escape(UTF8(name)), message)
+	assert.Equal(t, string(escape.Line(escape.UTF8(name))), message)
 	properties := strings.Split(strings.TrimPrefix(lines[1][:strings.Index(lines[1][2:], "::")+2], "::warning "), ",")
 	require.Len(t, properties, 3, lines[1])
 	value := strings.NewReplacer("%25", "%", "%0D", "\r", "%0A", "\n", "%3A", ":", "%2C", ",").Replace(strings.TrimPrefix(properties[1], "file="))
-	assert.Equal(t, Escape(UTF8(name)), value)
+	assert.Equal(t, string(escape.Line(escape.UTF8(name))), value)
 }
 
 // TestReportAdd holds that a report of messages is the report that they tell of.

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/rules"
 )
 
@@ -274,7 +275,7 @@ func (f Fields) MarshalJSON() ([]byte, error) {
 		if i > 0 {
 			out.WriteByte(',')
 		}
-		key, err := encode(field.Key)
+		key, err := escape.Encode(field.Key)
 		if err != nil {
 			return nil, err
 		}
@@ -284,7 +285,7 @@ func (f Fields) MarshalJSON() ([]byte, error) {
 			out.WriteString(field.Value)
 			continue
 		}
-		value, err := encode(field.Value)
+		value, err := escape.Encode(field.Value)
 		if err != nil {
 			return nil, err
 		}
