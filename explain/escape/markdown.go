@@ -18,7 +18,7 @@ func Cell(s string) Markdown {
 			out.WriteString("&lt;")
 		case r == '&':
 			out.WriteString("&amp;")
-		case r == '@' || r == '#':
+		case r == '@' || r == '#' || r == '-' && strings.HasSuffix(strings.ToLower(text[:i]), "gh"): // GH-1 is an issue
 			out.WriteRune(r)
 			out.WriteString("<!-- -->")
 		case strings.ContainsRune("\\`*_{}[]()+!|~>", r), strings.HasPrefix(text[i:], "://"), r == '.' && strings.HasSuffix(strings.ToLower(text[:i]), "www"):

@@ -168,10 +168,9 @@ func breakCommands(s, escape string) string {
 	}
 	var out strings.Builder
 	last := 0
-	for i := 0; i < len(s); i++ {
-		rest := s[i:]
+	for i := range len(s) {
 		switch c := s[i]; {
-		case c == ':' && isCommand(rest) && (i == 0 || strings.IndexByte(" \t\n", s[i-1]) >= 0),
+		case c == ':' && (i == 0 || strings.IndexByte(" \t\n", s[i-1]) >= 0) && isCommand(s[i:]),
 			c == ':' && (strings.HasSuffix(s[:i], "section_start") || strings.HasSuffix(s[:i], "section_end")),
 			c == '[' && strings.HasSuffix(strings.TrimRight(s[last:i], letters), "##"):
 			fmt.Fprintf(&out, "%s"+escape, s[last:i], c)
@@ -191,12 +190,10 @@ func isCommand(text string) bool {
 	if !ok {
 		return false
 	}
-	end := strings.IndexAny(name, ": \t\n")
-	if end < 0 {
-		end = len(name)
+	if end := strings.IndexAny(name, " \t\n"); end >= 0 {
+		name = name[:end]
 	}
-	word, rest := name[:end], name[end:]
-	return word != "" && (strings.HasPrefix(rest, "::") || !strings.HasPrefix(rest, ":") && strings.Trim(word, letters) == "")
+	return name != "" && strings.Trim(name, letters) == "" || strings.Index(name, "::") > 0
 }
 
 // visibly escapes what cannot be seen.

@@ -179,6 +179,7 @@ func FuzzReplay(f *testing.F) {
 			list = append(list, m)
 		}
 		assertPrintable(t, renderText(t, list, TextOptions{Width: width % 300}))
+		isText(t, []byte(renderText(t, list, TextOptions{Width: width % 300, Color: true})))
 		saved := renderJSON(t, list)
 		assertPrintable(t, saved)
 		var again []Message

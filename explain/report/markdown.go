@@ -29,6 +29,9 @@ func writeMarkdown(w io.Writer, r *Report, _ TextOptions) error {
 		}
 		row(&out, cells[:len(columns)]...)
 	}
+	if len(r.Findings) > 0 && len(r.Diagnostics) > 0 {
+		out.Add("\n")
+	}
 	table(&out, len(r.Diagnostics), "what", "code", "where", "severity")
 	for _, d := range r.Diagnostics {
 		row(&out, d.Message, d.Code, where(d.Rule), d.Severity)
