@@ -31,7 +31,7 @@ var layers = map[string][]string{
 	"explain/patch":     {"explain", "explain/access", "explain/container", "explain/fix", "explain/library", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/silent":    {"explain", "explain/access", "explain/container", "explain/library", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/bundle":    {"explain", "explain/container", "explain/host", "explain/track", "parser", "parser/source", "rules", "rules/apparmor"},
-	"explain/escape":    {},
+	"explain/escape":    {}, "explain/escape/escapetest": {},
 	"explain/report": {
 		"explain", "explain/access", "explain/container", "explain/escape", "explain/host", "explain/patch", "explain/silent", "parser", "rules", "rules/apparmor", "rules/seccomp",
 	},

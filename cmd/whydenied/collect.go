@@ -62,7 +62,7 @@ func runCollect(cmd *cobra.Command, args []string, f inputFlags, output string) 
 	}
 	for _, dir := range f.policy.searchPath() {
 		if dir != library.SystemProfiles && !(*rules.Tree)(nil).IsDir(dir) {
-			return fmt.Errorf("cannot read the directory %s", dir)
+			return fmt.Errorf("cannot read the directory %s", escape.Name(dir))
 		}
 	}
 	options := bundle.Options{

@@ -77,7 +77,7 @@ func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) 
 			return nil, err
 		}
 		if trace.Calls == 0 {
-			return nil, fmt.Errorf("%s: no system call is in it; name what strace -f wrote", f.failed.strace)
+			return nil, fmt.Errorf("%s: no system call is in it; name what strace -f wrote", escape.Name(f.failed.strace))
 		}
 	}
 	if f.failed.stderr != "" {
@@ -137,7 +137,7 @@ func eachLine(cmd *cobra.Command, name string, call func(line string)) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			return fmt.Errorf("%s: %w", escape.Name(name), err)
 		}
 		call(string(line))
 		for isPrefix && err == nil {

@@ -70,7 +70,7 @@ func readBaseline(name string) (map[string]bool, error) {
 		}
 		var k known
 		if err := json.Unmarshal(lines.Bytes(), &k); err != nil || k.ID == "" {
-			return nil, fmt.Errorf("%s:%d: not a line of a baseline, which --write-baseline writes", name, n)
+			return nil, fmt.Errorf("%s:%d: not a line of a baseline, which --write-baseline writes", escape.Name(name), n)
 		}
 		ids[k.ID] = true
 	}

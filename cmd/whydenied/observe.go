@@ -121,7 +121,7 @@ func (f *observeFlags) print(cmd *cobra.Command, file *rules.File, edits []rules
 		err = report.WriteDiff(out, head, rules.Unified(changes))
 	}
 	if changed == file.Text {
-		say(cmd.ErrOrStderr(), "%s logs what it refuses already", file.Name)
+		say(cmd.ErrOrStderr(), "%s logs what it refuses already", escape.Name(file.Name))
 	} else {
 		say(cmd.ErrOrStderr(), "this is a diagnostic step; go back to the profile as it was when the log has been read")
 	}

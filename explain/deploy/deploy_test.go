@@ -17,6 +17,7 @@ import (
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/escape"
+	"github.com/whydenied/whydenied/explain/escape/escapetest"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/parser"
@@ -135,7 +136,8 @@ func TestFormats(t *testing.T) {
 // documents parses YAML.
 func documents(t *testing.T, text string) (list []map[string]any) {
 	t.Helper()
-	assert.NotContains(t, text, "##[")
+	assert.Empty(t, escapetest.Commands(text))
+	require.NoError(t, (&escapetest.Terminal{}).Print(text))
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
 		assert.Equal(t, string(escape.Line(line)), line, "not printable")

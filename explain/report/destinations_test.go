@@ -122,7 +122,7 @@ func FuzzGitHub(f *testing.F) {
 		for i, level := range []string{"error", "warning"} {
 			command, properties, message := escapetest.GitHub(lines[i])
 			assert.Equal(t, level, command)
-			assert.Equal(t, map[string]string{"title": "whydenied: " + line(name), "file": line(name), "line": "2"}, properties)
+			assert.Equal(t, map[string]string{"title": string(escape.Line("whydenied: " + name)), "file": line(name), "line": "2"}, properties)
 			if i == 1 {
 				assert.Equal(t, line(name), message)
 			}

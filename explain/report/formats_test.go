@@ -53,7 +53,7 @@ func hostileReport(t testing.TB, name string) *Report {
 var hostileNames = []string{
 	evil, "\n", "\x1b[2J", "::error::x", "a ::add-mask::b", "::stop-commands::x", " ::error file=a::x", "##[error]x", "a##[group]b",
 	"]]>", "a|b", "`", "```", "~~~", "</details>", "</failure>", "<!--", "'", `"`, "&amp;", "%0A::error::x", "%", "a,b:c", "\r\n::error::x",
-	"\n```\n", "\n| a | b |\n", "@everyone #1", "https://x.example", "www.x.example", "[a](b)", "\\", "GH-1", "a@b.example", "mailto:a@b.example", "xx.www.x.example", "##vso[task.x]y", "section_start:1:x\r\x1b[0K", "::token::", "\x1b]8;;http://x\a", "[x]: http://y", "![a](b)", "<!-- x", "1. a", "- a", "    a", "[a](b", "](", "a\tb", "##\x00[a]", "{\"a\":1}", "\u2028::error::x",
+	"\n```\n", "\n| a | b |\n", "@everyone #1", "https://x.example", "www.x.example", "[a](b)", "\\", "GH-1", "a@b.example", "mailto:a@b.example", "xx.www.x.example", "##vso[task.x]y", "section_start:1:x\r\x1b[0K", "::token::", "\x1b]8;;http://x\a", "[x]: http://y", "![a](b)", "<!-- x", "1. a", "- a", "    a", "[a](b", "](", "a\tb", "\xc2\\", "##\x00[a]", "{\"a\":1}", "\u2028::error::x",
 }
 
 // TestHostileFormats writes reports of hostile names in every format: what comes
