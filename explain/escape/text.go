@@ -62,14 +62,23 @@ func Write[T Text | Markdown | YAML | Annotation | Raw](w io.Writer, text T) err
 // Status replaces the line that the cursor of a terminal is on by one of fewer
 // columns than the terminal's width.
 func Status(w io.Writer, line Text, width int) {
-	shown, column := 0, 0
-	for i, r := range line {
-		if column += RuneWidth(r); column >= width {
-			break
-		}
-		shown = i + utf8.RuneLen(r)
+	shown := Line(string(line.cut(width)))
+	for room := width; shown.Width() >= width && room > 0; { // as a line that is cut can be a command
+		room--
+		shown = Line(string(line.cut(room)))
 	}
-	io.WriteString(w, "\r\x1b[K"+disarm(string(line[:shown])))
+	io.WriteString(w, "\r\x1b[K"+string(shown))
+}
+
+// cut returns the start of a line that is of fewer columns than a width.
+func (t Text) cut(width int) Text {
+	column := 0
+	for i, r := range t {
+		if column += RuneWidth(r); column >= width {
+			return t[:i]
+		}
+	}
+	return t
 }
 
 // Line returns a string as one line: each control character, line or paragraph

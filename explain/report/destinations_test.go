@@ -28,7 +28,7 @@ func fuzzFormat(f *testing.F, format string, look func(t *testing.T, name string
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
-		if len(name) > 1<<12 {
+		if len(name) > 1<<9 {
 			return
 		}
 		for _, form := range Formats {
