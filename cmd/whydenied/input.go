@@ -91,7 +91,7 @@ func (in *input) read(cmd *cobra.Command) (*explain.Session, error) {
 	if session.Stats.Records == 0 {
 		for _, log := range in.logs {
 			if source.IsNoLog(log.Name) {
-				return nil, fmt.Errorf("%s: not a log of a known format; name an audit.log, or what dmesg, journalctl, ausearch or a syslog daemon wrote", log.Name)
+				return nil, fmt.Errorf("%s: not a log of a known format; name an audit.log, or what dmesg, journalctl, ausearch or a syslog daemon wrote", escape.Name(log.Name))
 			}
 		}
 	}

@@ -24,7 +24,7 @@ func NewJSONLines[M any](w io.Writer) func(M) error {
 	return func(m M) error { return escape.JSON(w, m) }
 }
 
-// utf8 returns the message with UTF8 applied to what callers put into a Config
+// utf8 returns the message with escape.UTF8 applied to what callers put into a Config
 // or a Summary; NewFinding has done so for a Finding.
 func (m Message) utf8() Message {
 	if m.Config != nil {
@@ -62,7 +62,7 @@ func (m Message) utf8() Message {
 	return m
 }
 
-// texts is UTF8 for each of a list. An empty list is not nil, so that JSON has
+// texts is escape.UTF8 for each of a list. An empty list is not nil, so that JSON has
 // [] for it.
 func texts(list []string) []string {
 	out := make([]string, len(list))

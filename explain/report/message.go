@@ -87,7 +87,7 @@ type Filters struct {
 }
 
 // A Finding is explain.Explained as plain data. All its strings are valid UTF-8,
-// as UTF8 makes them; for a value of Denial that is not, Denial also has its
+// as escape.UTF8 makes them; for a value of Denial that is not, Denial also has its
 // bytes, under the key with _hex appended.
 type Finding struct {
 	ID       string   `json:"id"`
