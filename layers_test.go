@@ -31,12 +31,13 @@ var layers = map[string][]string{
 	"explain/patch":     {"explain", "explain/access", "explain/container", "explain/fix", "explain/library", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/silent":    {"explain", "explain/access", "explain/container", "explain/library", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/bundle":    {"explain", "explain/container", "explain/host", "explain/track", "parser", "parser/source", "rules", "rules/apparmor"},
+	"explain/escape":    {}, "explain/escape/escapetest": {},
 	"explain/report": {
-		"explain", "explain/access", "explain/container", "explain/host", "explain/patch", "explain/silent", "parser", "rules", "rules/apparmor", "rules/seccomp",
+		"explain", "explain/access", "explain/container", "explain/escape", "explain/host", "explain/patch", "explain/silent", "parser", "rules", "rules/apparmor", "rules/seccomp",
 	},
-	"explain/deploy": {"explain", "explain/container", "explain/patch", "explain/report", "rules", "rules/apparmor", "rules/seccomp"},
+	"explain/deploy": {"explain", "explain/container", "explain/escape", "explain/patch", "explain/report", "rules", "rules/apparmor", "rules/seccomp"},
 	"cmd/whydenied": {
-		"docs", "explain", "explain/access", "explain/bundle", "explain/container", "explain/deploy", "explain/host", "explain/library", "explain/patch",
+		"docs", "explain", "explain/access", "explain/bundle", "explain/container", "explain/deploy", "explain/escape", "explain/host", "explain/library", "explain/patch",
 		"explain/report", "explain/silent", "explain/track", "parser", "parser/source",
 		"rules", "rules/apparmor", "rules/seccomp",
 	},

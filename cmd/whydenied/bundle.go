@@ -15,6 +15,7 @@ import (
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/bundle"
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/parser/source"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -48,11 +49,11 @@ func readBundle(cmd *cobra.Command, args []string) (*bundle.Bundle, error) {
 			continue
 		}
 		if len(args) > 1 {
-			return nil, usagef("%s is an evidence bundle, which has its own logs: name it alone", arg)
+			return nil, usagef("%s is an evidence bundle, which has its own logs: name it alone", escape.Name(arg))
 		}
 		b, err := bundle.Read(in)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", arg, err)
+			return nil, fmt.Errorf("%s: %w", escape.Name(arg), err)
 		}
 		return b, nil
 	}
@@ -63,7 +64,7 @@ func readBundle(cmd *cobra.Command, args []string) (*bundle.Bundle, error) {
 // user names besides goes before.
 func (f *inputFlags) openBundle(cmd *cobra.Command, name string, b *bundle.Bundle) (in input, err error) {
 	if cmd.Flags().Changed("profile-dir") || cmd.Flags().Changed("include") {
-		return in, usagef("%s is an evidence bundle, which has its own profile directory; --profile and --seccomp name files to use before its own", name)
+		return in, usagef("%s is an evidence bundle, which has its own profile directory; --profile and --seccomp name files to use before its own", escape.Name(name))
 	}
 	stderr, m := cmd.ErrOrStderr(), &b.Manifest
 	say(stderr, "reading a bundle of %s, made %s", cmp.Or(m.Host.Name, "named logs"), m.Created.UTC().Format(time.RFC3339))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
@@ -111,7 +112,7 @@ func (c *checker) path(name string) error {
 	}
 	names, err := apparmor.PolicyFiles(nil, name)
 	if err == nil && len(names) == 0 {
-		err = fmt.Errorf("%s: no policy files in this directory", name)
+		err = fmt.Errorf("%s: no policy files in this directory", escape.Name(name))
 	}
 	if err != nil {
 		c.unreadable(err)

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/whydenied/whydenied/explain/bundle"
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser/source"
@@ -61,7 +62,7 @@ func runCollect(cmd *cobra.Command, args []string, f inputFlags, output string) 
 	}
 	for _, dir := range f.policy.searchPath() {
 		if dir != library.SystemProfiles && !(*rules.Tree)(nil).IsDir(dir) {
-			return fmt.Errorf("cannot read the directory %s", dir)
+			return fmt.Errorf("cannot read the directory %s", escape.Name(dir))
 		}
 	}
 	options := bundle.Options{
@@ -124,9 +125,9 @@ func addDoctor(cmd *cobra.Command, c *bundle.Collection) error {
 // sayCollected prints what the bundle holds and what it does not.
 func sayCollected(cmd *cobra.Command, c *bundle.Collection, output string, size int64) {
 	line := func(format string, args ...any) {
-		fmt.Fprintf(cmd.OutOrStdout(), "%s\n", report.Escape(fmt.Sprintf(format, args...)))
+		escape.Write(cmd.OutOrStdout(), escape.Linef(format, args...)+"\n")
 	}
-	line("wrote %s: %d files, %d KB", output, len(c.Texts), (size+1023)>>10)
+	line("wrote %s: %d files, %d KB", escape.Name(output), len(c.Texts), (size+1023)>>10)
 	for _, r := range c.Manifest.Records {
 		line("  %d denials of %s", r.Denials, r.Taken)
 	}

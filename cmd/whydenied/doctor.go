@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/host"
 	"github.com/whydenied/whydenied/explain/report"
 )
@@ -159,7 +160,7 @@ func (f *doctorFlags) applyLevers(cmd *cobra.Command, h host.Host, answers []hos
 	if err != nil {
 		return 0, err
 	}
-	say(cmd.ErrOrStderr(), "it stays until the next boot; %s undoes it (stored in %s)", undoCommand(f.state), f.state)
+	say(cmd.ErrOrStderr(), "it stays until the next boot; %s undoes it (stored in %s)", undoCommand(f.state), escape.Name(f.state))
 	return len(levers), printChanges(changes, report.NewApplied, print)
 }
 
@@ -168,7 +169,7 @@ func undoCommand(state string) string {
 	if state == host.StateFile {
 		return "whydenied doctor --undo"
 	}
-	return "whydenied doctor --undo --state " + state
+	return join("whydenied", []string{"doctor", "--undo", "--state", state})
 }
 
 // printChanges prints changes that were applied, or undone.
@@ -221,7 +222,7 @@ func hold(h host.Host, state string, levers []host.Lever, limit time.Duration) (
 func undoChanges(cmd *cobra.Command, state string, print func(report.DoctorMessage) error) error {
 	changes, err := host.Host{}.Undo(state)
 	if err == nil && len(changes) == 0 {
-		say(cmd.ErrOrStderr(), "there is nothing to undo in %s", state)
+		say(cmd.ErrOrStderr(), "there is nothing to undo in %s", escape.Name(state))
 	}
 	return errors.Join(err, printChanges(changes, report.NewUndone, print))
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser/source"
 )
@@ -125,7 +126,7 @@ func replay(cmd *cobra.Command, args []string, print func(report.Message) error)
 	found := false
 	for m, err := range report.Read(in) {
 		if err != nil {
-			return true, fmt.Errorf("%s: %w", args[0], err)
+			return true, fmt.Errorf("%s: %w", escape.Name(args[0]), err)
 		}
 		found = found || m.Finding != nil
 		if err := print(m); err != nil {

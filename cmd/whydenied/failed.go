@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/explain/silent"
 	"github.com/whydenied/whydenied/parser"
@@ -76,7 +77,7 @@ func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) 
 			return nil, err
 		}
 		if trace.Calls == 0 {
-			return nil, fmt.Errorf("%s: no system call is in it; name what strace -f wrote", f.failed.strace)
+			return nil, fmt.Errorf("%s: no system call is in it; name what strace -f wrote", escape.Name(f.failed.strace))
 		}
 	}
 	if f.failed.stderr != "" {
@@ -105,7 +106,7 @@ func onlyTarget(targets []silent.Target) (silent.Target, error) {
 	const shown = 5
 	var names []string
 	for _, t := range targets[:min(len(targets), shown)] {
-		names = append(names, report.Escape(t.Name()))
+		names = append(names, string(escape.Line(t.Name())))
 	}
 	if len(targets) > shown {
 		names = append(names, "...")
@@ -136,7 +137,7 @@ func eachLine(cmd *cobra.Command, name string, call func(line string)) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			return fmt.Errorf("%s: %w", escape.Name(name), err)
 		}
 		call(string(line))
 		for isPrefix && err == nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
 )
@@ -68,7 +70,7 @@ func readBaseline(name string) (map[string]bool, error) {
 		}
 		var k known
 		if err := json.Unmarshal(lines.Bytes(), &k); err != nil || k.ID == "" {
-			return nil, fmt.Errorf("%s:%d: not a line of a baseline, which --write-baseline writes", name, n)
+			return nil, fmt.Errorf("%s:%d: not a line of a baseline, which --write-baseline writes", escape.Name(name), n)
 		}
 		ids[k.ID] = true
 	}
@@ -136,13 +138,11 @@ func (f *runFlags) keep(findings []*explain.Explained, patch *report.Patch) erro
 }
 
 func writeBaseline(name string, findings []*explain.Explained) error {
-	var lines []byte
+	var lines bytes.Buffer
 	for _, f := range findings {
-		line, err := json.Marshal(known{f.ID, report.NewFinding(*f).Message})
-		if err != nil {
+		if err := escape.JSON(&lines, known{f.ID, report.NewFinding(*f).Message}); err != nil {
 			return err
 		}
-		lines = append(lines, report.EscapeJSON(append(line, '\n'))...)
 	}
-	return os.WriteFile(name, lines, 0o644)
+	return os.WriteFile(name, lines.Bytes(), 0o644)
 }

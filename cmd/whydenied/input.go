@@ -12,6 +12,7 @@ import (
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/bundle"
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/parser/source"
 )
 
@@ -90,7 +91,7 @@ func (in *input) read(cmd *cobra.Command) (*explain.Session, error) {
 	if session.Stats.Records == 0 {
 		for _, log := range in.logs {
 			if source.IsNoLog(log.Name) {
-				return nil, fmt.Errorf("%s: not a log of a known format; name an audit.log, or what dmesg, journalctl, ausearch or a syslog daemon wrote", log.Name)
+				return nil, fmt.Errorf("%s: not a log of a known format; name an audit.log, or what dmesg, journalctl, ausearch or a syslog daemon wrote", escape.Name(log.Name))
 			}
 		}
 	}
@@ -157,17 +158,17 @@ func (f *inputFlags) exit(cmd *cobra.Command, in input, findings int) error {
 	case len(in.logs) == 0: // but what strace or the program said
 		return nil
 	}
-	fmt.Fprintln(cmd.ErrOrStderr(), f.why(in.inventory))
+	escape.Write(cmd.ErrOrStderr(), "whydenied: "+f.why(in.inventory)+"\n")
 	return nil
 }
 
 // why says what no finding means.
-func (f *inputFlags) why(inventory *container.Inventory) string {
+func (f *inputFlags) why(inventory *container.Inventory) escape.Text {
 	switch {
 	case len(f.filter.Containers) > 0 && inventory == nil:
-		return "whydenied: a log does not name containers: --container needs --inventory"
+		return "a log does not name containers: --container needs --inventory"
 	case f.filtered():
-		return "whydenied: no denial of these logs meets the filters"
+		return "no denial of these logs meets the filters"
 	}
 	return noDenial
 }
@@ -178,7 +179,7 @@ func (f *inputFlags) filtered() bool {
 }
 
 // noDenial keeps an empty answer from being read as "nothing was refused".
-const noDenial = `whydenied: these logs hold no denial, which does not mean that nothing was refused: a deny rule without
+const noDenial = `these logs hold no denial, which does not mean that nothing was refused: a deny rule without
 audit and seccomp's errno answer, the default of every container runtime, leave no record.`
 
 // parseTime reads a moment as people type it; "" is the zero time.

@@ -2,12 +2,14 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
@@ -85,15 +87,15 @@ func (f *observeFlags) edits(lib *library.Library, w io.Writer) (*rules.File, []
 	}
 	edits, err := profile.Observe(!f.logAction)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s cannot be made visible: %w", report.Escape(profile.File.Name), err)
+		return nil, nil, fmt.Errorf("%s cannot be made visible: %w", escape.Name(profile.File.Name), err)
 	}
 	if f.logAction {
-		fmt.Fprint(w, permits)
+		escape.Write(w, permits)
 	}
 	return profile.File, edits, nil
 }
 
-const permits = `whydenied: WARNING: --log-action PERMITS every system call that the profile answered with an errno, SIGSYS or a tracer.
+const permits escape.Text = `whydenied: WARNING: --log-action PERMITS every system call that the profile answered with an errno, SIGSYS or a tracer.
 whydenied: WARNING: use it on a test host only, never with untrusted input, and remove it afterwards.
 `
 
@@ -110,18 +112,18 @@ func (f *observeFlags) print(cmd *cobra.Command, file *rules.File, edits []rules
 	}
 	switch {
 	case f.format == "profile":
-		out.WriteString(changed)
+		err = escape.Write(out, escape.Raw(changed))
 	case changed != file.Text:
-		fmt.Fprintf(out, "# Diagnostic, to be removed: makes the refusals of %s show in the log.\n", report.Escape(file.Name))
+		head := "# Diagnostic, to be removed: makes the refusals of " + escape.Name(file.Name) + " show in the log.\n"
 		if f.logAction {
-			fmt.Fprintln(out, "# It PERMITS every system call that the profile answered with an errno, SIGSYS or a tracer.")
+			head += "# It PERMITS every system call that the profile answered with an errno, SIGSYS or a tracer.\n"
 		}
-		out.WriteString(rules.Unified(changes))
+		err = report.WriteDiff(out, head, rules.Unified(changes))
 	}
 	if changed == file.Text {
-		say(cmd.ErrOrStderr(), "%s logs what it refuses already", file.Name)
+		say(cmd.ErrOrStderr(), "%s logs what it refuses already", escape.Name(file.Name))
 	} else {
 		say(cmd.ErrOrStderr(), "this is a diagnostic step; go back to the profile as it was when the log has been read")
 	}
-	return out.Flush()
+	return errors.Join(err, out.Flush())
 }

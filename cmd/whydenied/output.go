@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
 )
@@ -186,25 +186,26 @@ func (p *progress) update(bytes, denials int) {
 	if p.w == nil || now.Sub(p.started) < time.Second || now.Sub(p.shown) < 200*time.Millisecond {
 		return
 	}
-	p.show(now, fmt.Sprintf("read %d MB, %d denials", p.bytes>>20, p.denials))
+	p.show(now, escape.Linef("read %d MB, %d denials", p.bytes>>20, p.denials))
 }
 
 // step shows what is being worked on.
 func (p *progress) step(what string) {
 	if now := time.Now(); p.w != nil && now.Sub(p.started) >= time.Second {
-		p.show(now, report.Escape(what))
+		p.show(now, escape.Line(what))
 	}
 }
 
-func (p *progress) show(now time.Time, line string) {
+func (p *progress) show(now time.Time, line escape.Text) {
 	p.shown = now
-	fmt.Fprintf(p.w, "\r\x1b[K%s", line)
+	width, _ := terminalWidth(p.w)
+	escape.Status(p.w, line, width)
 }
 
 // clear removes the line.
 func (p *progress) clear() {
 	if p.w != nil && !p.shown.IsZero() {
-		fmt.Fprint(p.w, "\r\x1b[K")
+		escape.Status(p.w, "", 0)
 		p.shown = time.Time{}
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/parser/source"
@@ -52,11 +53,7 @@ func runParse(cmd *cobra.Command, args []string) error {
 		stats.Add(batch.Stats)
 		tooLong += batch.TooLong
 		for i := range batch.Denials {
-			line, err := pairs(&batch.Denials[i]).MarshalJSON()
-			if err != nil {
-				return err
-			}
-			if _, err := out.Write(report.EscapeJSON(append(line, '\n'))); err != nil {
+			if err := escape.JSON(out, pairs(&batch.Denials[i])); err != nil {
 				return err
 			}
 		}
@@ -65,7 +62,7 @@ func runParse(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	for _, u := range stats.Samples {
-		say(cmd.ErrOrStderr(), "%s:%d: not understood: %s", u.Origin.File, u.Origin.Line, u.Why)
+		say(cmd.ErrOrStderr(), "%s:%d: not understood: %s", escape.Name(u.Origin.File), u.Origin.Line, u.Why)
 	}
 	if rest := stats.Unparsed - len(stats.Samples); rest > 0 {
 		say(cmd.ErrOrStderr(), "and %d more lines like these", rest)

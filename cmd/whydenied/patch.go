@@ -9,6 +9,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/deploy"
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
@@ -146,9 +147,9 @@ func write(cmd *cobra.Command, changes []rules.Change) error {
 		if err != nil {
 			return err
 		}
-		text := "changed " + c.File.Name + "; it was kept as " + backup
+		text := "changed " + escape.Name(c.File.Name) + "; it was kept as " + escape.Name(backup)
 		if c.File.Absent {
-			text = "wrote " + c.File.Name
+			text = "wrote " + escape.Name(c.File.Name)
 		}
 		say(cmd.ErrOrStderr(), "%s", text)
 	}

@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
-
-	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/explain/escape"
 )
 
 // The exit codes, the same for every command.
@@ -73,11 +74,42 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 // say prints one line of what is not the answer to stderr, safe for a terminal.
 func say(stderr io.Writer, format string, args ...any) {
-	fmt.Fprintf(stderr, "whydenied: %s\n", report.Escape(fmt.Sprintf(format, args...)))
+	escape.Write(stderr, "whydenied: "+escape.Linef(format, args...)+"\n")
 }
 
-// complain says an error.
-func complain(stderr io.Writer, err error) { say(stderr, "%v", err) }
+// complain says an error, a line for each of its causes.
+func complain(stderr io.Writer, err error) {
+	for _, cause := range causes(err) {
+		say(stderr, "%s", cause)
+	}
+}
+
+// causes words an error: each of several that it joins by itself, and the name of a
+// file as one word.
+func causes(err error) (list []string) {
+	if e, ok := err.(*fs.PathError); ok {
+		return []string{e.Op + " " + string(escape.Name(e.Path)) + ": " + e.Err.Error()}
+	}
+	text := err.Error()
+	if joined, ok := err.(interface{ Unwrap() []error }); ok && text == errors.Join(joined.Unwrap()...).Error() {
+		for _, inner := range joined.Unwrap() {
+			list = append(list, causes(inner)...)
+		}
+		return list
+	}
+	inner := errors.Unwrap(err)
+	if inner == nil {
+		return []string{text}
+	}
+	before, after, found := strings.Cut(text, inner.Error())
+	if !found {
+		return []string{text}
+	}
+	for _, cause := range causes(inner) {
+		list = append(list, before+cause+after)
+	}
+	return list
+}
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{

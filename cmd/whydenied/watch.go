@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser/source"
@@ -175,7 +175,8 @@ func (s *status) show(source string, denials, findings, lost int) {
 	if s.w == nil {
 		return
 	}
-	fmt.Fprintf(s.w, "\r\x1b[K%s: %d denials/s, %d distinct, %d lost", report.Escape(source), denials-s.last, findings, lost)
+	width, _ := terminalWidth(s.w)
+	escape.Status(s.w, escape.Linef("%s: %d denials/s, %d distinct, %d lost", source, denials-s.last, findings, lost), width)
 	s.last, s.shown = denials, true
 }
 
@@ -184,7 +185,7 @@ func (s *status) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.shown {
-		fmt.Fprint(s.w, "\r\x1b[K")
+		escape.Status(s.w, "", 0)
 		s.shown = false
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/patch"
-	"github.com/whydenied/whydenied/explain/report"
 )
 
 // writeCompose writes a Compose override file (docker compose -f compose.yaml -f
@@ -15,27 +15,24 @@ import (
 // looked up from the project's directory. The keys are those of the Compose
 // specification.
 func writeCompose(w io.Writer, p *patch.Patch) (limits []string, err error) {
-	var out strings.Builder
-	out.WriteString(report.NewPatch(p).Comments())
+	out := comments(p)
 	services := composeServices(p)
 	if len(services) == 0 {
-		_, err = io.WriteString(w, out.String())
-		return nil, err
+		return nil, escape.Write(w, out.Text())
 	}
-	yamlComment(&out, "", "Compose adds these options to those of the file that it overrides: take other apparmor= and seccomp= ones out there.")
-	out.WriteString("services:\n")
+	out.Add(escape.YAMLComment("Compose adds these options to those of the file that it overrides: take other apparmor= and seccomp= ones out there."))
+	out.Add("services:\n")
 	for _, s := range services {
 		for _, note := range s.notes {
-			yamlComment(&out, "  ", "%s", note)
+			out.Add("  ", escape.YAMLComment(note))
 		}
-		out.WriteString("  " + yamlString(s.name) + ":\n    security_opt:\n")
+		out.Add("  ", escape.YAMLString(s.name), ":\n    security_opt:\n")
 		for _, option := range s.options {
 			// Compose replaces $NAME in values; $$ is a dollar sign.
-			out.WriteString("      - " + yamlString(strings.ReplaceAll(option, "$", "$$")) + "\n")
+			out.Add("      - ", escape.YAMLString(strings.ReplaceAll(option, "$", "$$")), "\n")
 		}
 	}
-	_, err = io.WriteString(w, out.String())
-	return nil, err
+	return nil, escape.Write(w, out.Text())
 }
 
 // A composeService is a service with the options that it is to have besides.

@@ -8,7 +8,9 @@ package deploy
 import (
 	"io"
 
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/patch"
+	"github.com/whydenied/whydenied/explain/report"
 )
 
 // A Format is a form in which a patch is deployed.
@@ -17,6 +19,15 @@ type Format struct {
 	// Write writes a patch. The limits are what the form cannot express or grants
 	// beyond the profiles, a line each.
 	Write func(w io.Writer, p *patch.Patch) (limits []string, err error)
+}
+
+// comments begins a document with what the patch says of itself.
+func comments(p *patch.Patch) *escape.Builder[escape.YAML] {
+	out := new(escape.Builder[escape.YAML])
+	for _, line := range report.NewPatch(p).Comments() {
+		out.Add(escape.YAMLComment(line))
+	}
+	return out
 }
 
 // Formats are all forms.

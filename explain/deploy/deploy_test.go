@@ -16,9 +16,10 @@ import (
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/escape"
+	"github.com/whydenied/whydenied/explain/escape/escapetest"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/patch"
-	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
@@ -135,10 +136,11 @@ func TestFormats(t *testing.T) {
 // documents parses YAML.
 func documents(t *testing.T, text string) (list []map[string]any) {
 	t.Helper()
-	assert.NotContains(t, text, "##[")
+	assert.Empty(t, escapetest.Commands(text))
+	require.NoError(t, (&escapetest.Terminal{}).Print(text))
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
-		assert.Equal(t, report.Escape(line), line, "not printable")
+		assert.Equal(t, string(escape.Line(line)), line, "not printable")
 	}
 	for doc := range strings.SplitSeq(text, "\n---\n") {
 		var value map[string]any
@@ -207,13 +209,13 @@ func TestHostilePatch(t *testing.T) {
 		write(t, writeCompose, &compose, p)
 		service := at(t, documents(t, compose.String())[0], "services").(map[string]any)
 		assert.Len(t, service, 1)
-		options := at(t, service[report.UTF8(name)], "security_opt")
-		assert.Equal(t, "apparmor="+strings.ReplaceAll(report.UTF8(name), "$", "$$"), at(t, options, 0), compose.String())
+		options := at(t, service[escape.UTF8(name)], "security_opt")
+		assert.Equal(t, "apparmor="+strings.ReplaceAll(escape.UTF8(name), "$", "$$"), at(t, options, 0), compose.String())
 
 		write(t, writeKubernetes, &kubernetes, p)
 		pod := at(t, documents(t, kubernetes.String())[0], "spec", "template", "spec", "containers", 0)
-		assert.Equal(t, report.UTF8(name), at(t, pod, "name"))
-		assert.Equal(t, report.UTF8(name), at(t, pod, "securityContext", "appArmorProfile", "localhostProfile"))
+		assert.Equal(t, escape.UTF8(name), at(t, pod, "name"))
+		assert.Equal(t, escape.UTF8(name), at(t, pod, "securityContext", "appArmorProfile", "localhostProfile"))
 
 		write(t, writeSPO, &spo, p)
 		documents(t, spo.String())

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/patch"
-	"github.com/whydenied/whydenied/explain/report"
 )
 
 // kubeletSeccomp is where the kubelet looks profiles of type Localhost up, as
@@ -20,22 +20,21 @@ const kubeletSeccomp = "/var/lib/kubelet/seccomp/"
 // StatefulSet or DaemonSet: the securityContext of a pod that runs cannot be
 // changed. Fields as of Kubernetes 1.30 (core/v1 SecurityContext).
 func writeKubernetes(w io.Writer, p *patch.Patch) (limits []string, err error) {
-	var out strings.Builder
-	out.WriteString(report.NewPatch(p).Comments())
+	out := comments(p)
 	templates := podTemplates(p)
 	if len(templates) > 0 {
-		yamlComment(&out, "", "Of the pod template, as a pod that runs keeps its securityContext. Save each document to a file, then:")
-		yamlComment(&out, "", "  kubectl patch deployment NAME --patch-file FILE")
-		yamlComment(&out, "", "The profiles must be on every node where the pod can run.")
+		out.Add(
+			escape.YAMLComment("Of the pod template, as a pod that runs keeps its securityContext. Save each document to a file, then:"),
+			escape.YAMLComment("  kubectl patch deployment NAME --patch-file FILE"),
+			escape.YAMLComment("The profiles must be on every node where the pod can run."))
 	}
 	for i, t := range templates {
 		if i > 0 {
-			out.WriteString("---\n")
+			out.Add("---\n")
 		}
-		t.write(&out)
+		t.write(out)
 	}
-	_, err = io.WriteString(w, out.String())
-	return nil, err
+	return nil, escape.Write(w, out.Text())
 }
 
 // A podTemplate is what one container of pods is to have.
@@ -82,26 +81,27 @@ func sameOwner(pods []string, pod string) bool {
 	return owner(pods[0]) == owner(pod)
 }
 
-func (t podTemplate) write(out *strings.Builder) {
+func (t podTemplate) write(out *escape.Builder[escape.YAML]) {
 	if len(t.pods) > 0 {
-		yamlComment(out, "", "of pod %s", strings.Join(t.pods, ", "))
+		out.Add(escape.YAMLComment("of pod " + strings.Join(t.pods, ", ")))
 	}
-	indent := "      "
-	out.WriteString("spec:\n  template:\n    spec:\n")
+	var indent escape.YAML = "      "
+	out.Add("spec:\n  template:\n    spec:\n")
 	if t.container == "" {
-		yamlComment(out, indent, "The container is not known, so this is for all containers of the pod.")
+		out.Add(indent, escape.YAMLComment("The container is not known, so this is for all containers of the pod."))
 	} else {
-		out.WriteString(indent + "containers:\n" + indent + "- name: " + yamlString(t.container) + "\n")
+		out.Add(indent, "containers:\n", indent, "- name: ", escape.YAMLString(t.container), "\n")
 		indent += "  "
 	}
-	out.WriteString(indent + "securityContext:\n")
+	out.Add(indent, "securityContext:\n")
 	if t.apparmor != "" {
 		name := t.container
 		if name == "" {
 			name = "CONTAINER"
 		}
-		yamlComment(out, indent+"  ", "Before Kubernetes 1.30 it is an annotation of the template's metadata instead:")
-		yamlComment(out, indent+"  ", "%s", yamlString("container.apparmor.security.beta.kubernetes.io/"+name)+": "+yamlString("localhost/"+t.apparmor))
+		annotation := escape.YAMLString("container.apparmor.security.beta.kubernetes.io/"+name) + ": " + escape.YAMLString("localhost/"+t.apparmor)
+		out.Add(indent, "  ", escape.YAMLComment("Before Kubernetes 1.30 it is an annotation of the template's metadata instead:"))
+		out.Add(indent, "  ", escape.YAMLComment(string(annotation)))
 		t.profile(out, indent+"  ", "appArmorProfile", t.apparmor)
 	}
 	if t.seccomp != "" {
@@ -109,12 +109,12 @@ func (t podTemplate) write(out *strings.Builder) {
 		below, ok := strings.CutPrefix(slash, kubeletSeccomp)
 		if !ok {
 			below = path.Base(slash)
-			yamlComment(out, indent+"  ", "Copy %s to %s on the nodes.", t.seccomp, kubeletSeccomp+below)
+			out.Add(indent, "  ", escape.YAMLComment("Copy "+t.seccomp+" to "+kubeletSeccomp+below+" on the nodes."))
 		}
 		t.profile(out, indent+"  ", "seccompProfile", below)
 	}
 }
 
-func (t podTemplate) profile(out *strings.Builder, indent, key, name string) {
-	out.WriteString(indent + key + ":\n" + indent + "  type: Localhost\n" + indent + "  localhostProfile: " + yamlString(name) + "\n")
+func (t podTemplate) profile(out *escape.Builder[escape.YAML], indent, key escape.YAML, name string) {
+	out.Add(indent, key, ":\n", indent, "  type: Localhost\n", indent, "  localhostProfile: ", escape.YAMLString(name), "\n")
 }

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/patch"
-	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
@@ -21,8 +21,7 @@ import (
 // fields are those of api/ in the operator's repository, and what it makes of an
 // AppArmorProfile is that of its crd2armor template.
 func writeSPO(w io.Writer, p *patch.Patch) (limits []string, err error) {
-	var out strings.Builder
-	out.WriteString(report.NewPatch(p).Comments())
+	out := comments(p)
 	for _, profile := range p.Profiles {
 		var r resource
 		if profile.Seccomp {
@@ -32,35 +31,34 @@ func writeSPO(w io.Writer, p *patch.Patch) (limits []string, err error) {
 		} else {
 			r = resource{limits: []string{"a child profile or hat cannot be expressed"}}
 		}
-		out.WriteString("---\n")
+		out.Add("---\n")
 		name := profile.Name
 		if profile.Seccomp {
 			name = profile.File
 		}
-		yamlComment(&out, "", "of %s", name)
+		out.Add(escape.YAMLComment("of " + name))
 		for _, note := range r.notes {
-			yamlComment(&out, "", "%s", note)
+			out.Add(escape.YAMLComment(note))
 		}
 		for _, limit := range r.limits {
-			yamlComment(&out, "", "! %s", limit)
+			out.Add(escape.YAMLComment("! " + limit))
 			limits = append(limits, name+": "+limit)
 		}
-		out.WriteString(r.yaml)
+		out.Add(r.yaml)
 	}
-	_, err = io.WriteString(w, out.String())
-	return limits, err
+	return limits, escape.Write(w, out.Text())
 }
 
 // A resource is a document without its comments; yaml is "" if there can be none.
 type resource struct {
-	yaml   string
+	yaml   escape.YAML
 	notes  []string // how to use it
 	limits []string // where it differs from the profile
 }
 
 // resourceHead begins a document.
-func resourceHead(version, kind, name string) string {
-	return "apiVersion: security-profiles-operator.x-k8s.io/" + version + "\nkind: " + kind + "\nmetadata:\n  name: " + yamlString(name) + "\nspec:\n"
+func resourceHead(version, kind escape.YAML, name string) escape.YAML {
+	return "apiVersion: security-profiles-operator.x-k8s.io/" + version + "\nkind: " + kind + "\nmetadata:\n  name: " + escape.YAMLString(name) + "\nspec:\n"
 }
 
 // resourceName makes a name as Kubernetes wants it (RFC 1123 label) of another.
@@ -83,13 +81,13 @@ func resourceName(name string) string {
 }
 
 // yamlList writes a list of strings below a key; nothing for an empty one.
-func yamlList(out *strings.Builder, indent, key string, list []string) {
+func yamlList(out *escape.Builder[escape.YAML], indent, key escape.YAML, list []string) {
 	if len(list) == 0 {
 		return
 	}
-	out.WriteString(indent + key + ":\n")
+	out.Add(indent, key, ":\n")
 	for _, s := range list {
-		out.WriteString(indent + "- " + yamlString(s) + "\n")
+		out.Add(indent, "- ", escape.YAMLString(s), "\n")
 	}
 }
 
@@ -112,24 +110,24 @@ func seccompResource(p *patch.Patch, of patch.Patched) (r resource) {
 	base := path.Base(filepath.ToSlash(of.File))
 	name := resourceName(strings.TrimSuffix(base, ".json"))
 	r.notes = append(r.notes, "For a pod in its namespace: seccompProfile: {type: Localhost, localhostProfile: operator/NAMESPACE/"+name+".json}")
-	var out strings.Builder
-	out.WriteString(resourceHead("v1beta1", "SeccompProfile", name))
-	out.WriteString("  defaultAction: " + profile.Default.SCMP() + "\n")
+	var out escape.Builder[escape.YAML]
+	out.Add(resourceHead("v1beta1", "SeccompProfile", name))
+	out.Add("  defaultAction: ", escape.YAMLString(profile.Default.SCMP()), "\n")
 	if profile.Default == seccomp.Errno && profile.DefaultErrno != 1 {
 		r.limits = append(r.limits, fmt.Sprintf("defaultErrnoRet %s cannot be expressed: what is not listed answers EPERM", seccomp.ErrnoName(profile.DefaultErrno)))
 	}
 	yamlList(&out, "  ", "architectures", r.architectures(profile))
 	yamlList(&out, "  ", "flags", profile.Flags)
-	entries := ""
+	var entries escape.YAML
 	for _, e := range profile.Entries {
 		if r.applies(e, of) {
 			entries += spoEntry(e)
 		}
 	}
 	if entries != "" {
-		out.WriteString("  syscalls:\n" + entries)
+		out.Add("  syscalls:\n", entries)
 	}
-	r.yaml = out.String()
+	r.yaml = out.Text()
 	return r
 }
 
@@ -200,25 +198,25 @@ func conditions(e *seccomp.Entry) string {
 }
 
 // spoEntry writes an element of syscalls. errnoRet is a string in v1beta1.
-func spoEntry(e *seccomp.Entry) string {
-	var out strings.Builder
-	out.WriteString("  - action: " + e.Action.SCMP() + "\n")
+func spoEntry(e *seccomp.Entry) escape.YAML {
+	var out escape.Builder[escape.YAML]
+	out.Add("  - action: ", escape.YAMLString(e.Action.SCMP()), "\n")
 	var names []string
 	for _, n := range e.Names {
 		names = append(names, n.Text)
 	}
 	yamlList(&out, "    ", "names", names)
 	if (e.Action == seccomp.Errno || e.Action == seccomp.Trace) && e.Errno != 1 {
-		fmt.Fprintf(&out, "    errnoRet: \"%d\"\n", e.Errno)
+		out.Add("    errnoRet: \"", escape.YAMLNumber(e.Errno), "\"\n")
 	}
 	for i, a := range e.Args {
 		if i == 0 {
-			out.WriteString("    args:\n")
+			out.Add("    args:\n")
 		}
-		fmt.Fprintf(&out, "    - index: %d\n      op: %s\n      value: %d\n", a.Index, a.Op.SCMP(), a.Value)
+		out.Add("    - index: ", escape.YAMLNumber(a.Index), "\n      op: ", escape.YAMLString(a.Op.SCMP()), "\n      value: ", escape.YAMLNumber(a.Value), "\n")
 		if a.Op == seccomp.MaskedEQ {
-			fmt.Fprintf(&out, "      valueTwo: %d\n", a.ValueTwo)
+			out.Add("      valueTwo: ", escape.YAMLNumber(a.ValueTwo), "\n")
 		}
 	}
-	return out.String()
+	return out.Text()
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
@@ -413,45 +414,45 @@ func (a *abstract) load(p *apparmor.Profile) (made *apparmor.Profile, base bool)
 }
 
 // yaml writes the spec.
-func (a *abstract) yaml() string {
-	var body strings.Builder
-	section := func(key string, write func(out *strings.Builder)) {
-		var fields strings.Builder
-		if write(&fields); fields.Len() > 0 {
-			body.WriteString("    " + key + ":\n" + fields.String())
+func (a *abstract) yaml() escape.YAML {
+	var body escape.Builder[escape.YAML]
+	section := func(key escape.YAML, write func(out *escape.Builder[escape.YAML])) {
+		var fields escape.Builder[escape.YAML]
+		if write(&fields); fields.Text() != "" {
+			body.Add("    ", key, ":\n", fields.Text())
 		}
 	}
-	section("executable", func(out *strings.Builder) {
+	section("executable", func(out *escape.Builder[escape.YAML]) {
 		yamlList(out, "      ", "allowedExecutables", a.executables)
 		yamlList(out, "      ", "allowedLibraries", a.libraries)
 	})
-	section("filesystem", func(out *strings.Builder) {
+	section("filesystem", func(out *escape.Builder[escape.YAML]) {
 		yamlList(out, "      ", "readOnlyPaths", a.readOnly)
 		yamlList(out, "      ", "writeOnlyPaths", a.writeOnly)
 		yamlList(out, "      ", "readWritePaths", a.readWrite)
 	})
 	section("network", a.yamlNetwork)
-	section("capability", func(out *strings.Builder) {
+	section("capability", func(out *escape.Builder[escape.YAML]) {
 		yamlList(out, "      ", "allowedCapabilities", a.capabilities)
 	})
-	if body.Len() == 0 {
+	if body.Text() == "" {
 		return "  abstract: {}\n"
 	}
-	return "  abstract:\n" + body.String()
+	return "  abstract:\n" + body.Text()
 }
 
 // yamlNetwork writes what is allowed alone: false would be a deny rule.
-func (a *abstract) yamlNetwork(out *strings.Builder) {
+func (a *abstract) yamlNetwork(out *escape.Builder[escape.YAML]) {
 	if a.allowRaw {
-		out.WriteString("      allowRaw: true\n")
+		out.Add("      allowRaw: true\n")
 	}
 	if a.allowTCP || a.allowUDP {
-		out.WriteString("      allowedProtocols:\n")
+		out.Add("      allowedProtocols:\n")
 	}
 	if a.allowTCP {
-		out.WriteString("        allowTcp: true\n")
+		out.Add("        allowTcp: true\n")
 	}
 	if a.allowUDP {
-		out.WriteString("        allowUdp: true\n")
+		out.Add("        allowUdp: true\n")
 	}
 }

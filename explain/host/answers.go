@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -274,7 +275,7 @@ func privileges(f Facts) []Answer {
 	const sysAdmin = 21
 	mask, err := strconv.ParseUint(f.Capabilities.Text, 16, 64)
 	if f.Capabilities.Err != nil || err != nil {
-		return unread("privileges", errors.Join(f.Capabilities.Err, err))
+		return unread("privileges", cmp.Or(f.Capabilities.Err, err))
 	}
 	held := func(bit uint) bool { return mask&(1<<bit) != 0 }
 	var lacking []string

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/rules"
 )
 
@@ -38,7 +39,7 @@ type CheckSummary struct {
 
 // NewDiagnostic returns a diagnostic as plain data.
 func NewDiagnostic(d rules.Diagnostic) Diagnostic {
-	wire := Diagnostic{Severity: d.Severity.String(), Code: d.Code, Message: UTF8(d.Message)}
+	wire := Diagnostic{Severity: d.Severity.String(), Code: d.Code, Message: escape.UTF8(d.Message)}
 	if !d.At.IsZero() {
 		wire.Rule = newRule(explain.Place{At: d.At})
 	}
@@ -62,7 +63,7 @@ func NewCheckText(w io.Writer, o TextOptions) func(CheckMessage) error {
 		switch {
 		case m.Diagnostic != nil:
 			p.diagnostic(m.Diagnostic)
-			p.WriteByte('\n')
+			p.Add("\n")
 		case m.Summary != nil:
 			p.wrap(0, 2, prose(normal, m.Summary.String()))
 		}
@@ -77,8 +78,8 @@ func NewCheckText(w io.Writer, o TextOptions) func(CheckMessage) error {
 //	   7 |   /usr/sbin/nginx ix,
 //	     |   ^^^^^^^^^^^^^^^^^^^
 func (p *page) diagnostic(d *Diagnostic) {
-	severity := map[string]style{"error": alarm, "warning": mild, "note": faint}[d.Severity]
-	title := words(severity, d.Severity+"["+Escape(d.Code)+"]:")
+	severity := map[string]escape.Style{"error": alarm, "warning": mild, "note": faint}[d.Severity]
+	title := words(severity, escape.Line(d.Severity+"["+d.Code+"]:"))
 	p.wrap(0, 4, append(title, prose(strong, d.Message)...))
 	// A finding's layout serves the fixes of a diagnostic too.
 	f := &Finding{Fixes: d.Fixes}

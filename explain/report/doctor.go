@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/host"
 )
 
@@ -49,7 +50,7 @@ type DoctorSummary struct {
 
 // NewHostAnswer returns an answer as plain data.
 func NewHostAnswer(a host.Answer) HostAnswer {
-	c := HostAnswer{Name: a.Name, Status: string(a.Status), Found: UTF8(a.Found), Why: UTF8(a.Why), Do: UTF8(a.Do), Undo: UTF8(a.Undo)}
+	c := HostAnswer{Name: a.Name, Status: string(a.Status), Found: escape.UTF8(a.Found), Why: escape.UTF8(a.Why), Do: escape.UTF8(a.Do), Undo: escape.UTF8(a.Undo)}
 	if a.Lever != nil {
 		c.Lever = a.Lever.Name
 	}
@@ -58,12 +59,12 @@ func NewHostAnswer(a host.Answer) HostAnswer {
 
 // NewApplied returns a change that was made.
 func NewApplied(c host.Change) Change {
-	return Change{Lever: c.Name, Target: c.Target(), From: UTF8(c.Previous), To: UTF8(c.Value), Undo: UTF8(c.Command(c.Previous))}
+	return Change{Lever: c.Name, Target: c.Target(), From: escape.UTF8(c.Previous), To: escape.UTF8(c.Value), Undo: escape.UTF8(c.Command(c.Previous))}
 }
 
 // NewUndone returns a change that was undone.
 func NewUndone(c host.Change) Change {
-	return Change{Lever: c.Name, Target: c.Target(), From: UTF8(c.Value), To: UTF8(c.Previous), Left: UTF8(c.Left)}
+	return Change{Lever: c.Name, Target: c.Target(), From: escape.UTF8(c.Value), To: escape.UTF8(c.Previous), Left: escape.UTF8(c.Left)}
 }
 
 // Count adds an answer to the summary.
@@ -114,11 +115,11 @@ const hangFound = 9
 //	         do    printf %s noquiet >/sys/module/apparmor/parameters/audit
 //	         undo  printf %s normal >/sys/module/apparmor/parameters/audit
 func (p *page) hostAnswer(c *HostAnswer) {
-	status := map[string]style{"ok": plus, "hides": alarm, "stale": alarm, "unknown": mild}[c.Status]
-	line := words(status, Escape(c.Status))
+	status := map[string]escape.Style{"ok": plus, "hides": alarm, "stale": alarm, "unknown": mild}[c.Status]
+	line := words(status, escape.Line(c.Status))
 	found := prose(strong, c.Found)
 	if len(found) > 0 {
-		found[0].gap = max(hangFound-1-width(c.Status), 0)
+		found[0].gap = max(hangFound-1-line[0].text.Width(), 0)
 	}
 	p.wrap(0, hangFound, append(line, found...))
 	if c.Why != "" {
@@ -131,9 +132,9 @@ func (p *page) hostAnswer(c *HostAnswer) {
 func (p *page) indented(words []word) { p.wrap(hangFound, hangFound, words) }
 
 // command writes a command as one line, so that it can be copied.
-func (p *page) command(label, command string) {
+func (p *page) command(label escape.Text, command string) {
 	if command != "" {
-		p.WriteString(strings.Repeat(" ", hangFound) + p.paint(faint, fmt.Sprintf("%-5s", label)) + " " + Escape(command) + "\n")
+		p.Add(escape.Spaces(hangFound), p.paint(faint, label+escape.Spaces(len("undo ")-len(label))), " ", escape.Line(command), "\n")
 	}
 }
 
@@ -142,7 +143,7 @@ func (p *page) change(c *Change) {
 		p.wrap(0, hangFound, append(words(mild, "left"), prose(normal, fmt.Sprintf("%s is %q by now, which whydenied did not set; it was %q before", c.Target, c.Left, c.To))...))
 		return
 	}
-	verb := "set"
+	var verb escape.Text = "set"
 	if c.Undo == "" {
 		verb = "undone"
 	}

@@ -1,9 +1,10 @@
 package report
 
 import (
-	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/whydenied/whydenied/explain/escape"
 )
 
 // tabStop is the width of a tab in an excerpt.
@@ -16,40 +17,40 @@ const tabStop = 4
 //	17 |   /srv/** r,
 //	 |           ^ grants r
 func (p *page) excerpt(r *Rule, gutter int) {
-	blank := strings.Repeat(" ", 2+gutter)
-	name := Escape(r.File) + ":" + strconv.Itoa(r.Line) + ":" + strconv.Itoa(r.Column)
-	p.WriteString(blank + p.paint(arrow, "-->") + " " + name + "\n")
+	blank := escape.Spaces(2 + gutter)
+	name := escape.Line(r.File) + ":" + escape.Number(r.Line) + ":" + escape.Number(r.Column)
+	p.Add(blank + p.paint(arrow, "-->") + " " + name + "\n")
 	for _, v := range r.Via {
-		p.WriteString(blank + "    included from " + Escape(v.File) + ":" + strconv.Itoa(v.Line) + "\n")
+		p.Add(blank + "    included from " + escape.Line(v.File) + ":" + escape.Number(v.Line) + "\n")
 	}
 	bar := blank + p.paint(faint, " |")
 	room := max(p.width-2-gutter-3, 20)
 	line := window(r.Text, r.Column-1, r.caretEnd(), room)
-	p.WriteString(bar + "\n")
-	p.WriteString("  " + p.paint(faint, pad(r.Line, gutter)+" |") + " " + line.text + "\n")
+	p.Add(bar + "\n")
+	p.Add("  " + p.paint(faint, pad(r.Line, gutter)+" |") + " " + line.text + "\n")
 	p.caret(bar, line, r.Note, room)
-	p.WriteString(bar + "\n")
+	p.Add(bar + "\n")
 }
 
 // caret writes the marks below a source line, and the note after them or, where
 // there is no room, below.
-func (p *page) caret(bar string, line source, note string, room int) {
-	marks := strings.Repeat(" ", line.from) + p.paint(alarm, strings.Repeat("^", max(line.to-line.from, 1)))
+func (p *page) caret(bar escape.Text, line source, note string, room int) {
+	marks := escape.Spaces(line.from) + p.paint(alarm, escape.Line(strings.Repeat("^", max(line.to-line.from, 1))))
 	after := line.from + max(line.to-line.from, 1) + 1
-	text := Escape(note)
-	if after+width(text) <= room || text == "" {
+	text := escape.Line(note)
+	if after+text.Width() <= room || text == "" {
 		if text != "" {
 			marks += " " + text
 		}
-		p.WriteString(bar + " " + marks + "\n")
+		p.Add(bar + " " + marks + "\n")
 		return
 	}
-	p.WriteString(bar + " " + marks + "\n")
+	p.Add(bar + " " + marks + "\n")
 	indent := min(line.from, 4)
 	lines := &page{width: room}
 	lines.wrap(indent, indent, prose(normal, note))
-	for l := range strings.Lines(lines.String()) {
-		p.WriteString(bar + " " + l)
+	for l := range strings.Lines(string(lines.Text())) {
+		p.Add(bar+" ", escape.Line(strings.TrimSuffix(l, "\n")), "\n")
 	}
 }
 
@@ -63,14 +64,14 @@ func (r *Rule) caretEnd() int {
 }
 
 // pad right-aligns a line number.
-func pad(line, gutter int) string {
-	s := strconv.Itoa(line)
-	return strings.Repeat(" ", max(gutter-len(s), 0)) + s
+func pad(line, gutter int) escape.Text {
+	s := escape.Number(line)
+	return escape.Spaces(gutter-len(s)) + s
 }
 
 // A source is a line as printed, and the columns of it that the place takes.
 type source struct {
-	text     string
+	text     escape.Text
 	from, to int
 }
 
@@ -89,46 +90,46 @@ func window(line string, start, end, room int) source {
 	if total(cells) > room || skipped > 0 {
 		room -= 2 // for the ellipses
 		first = start
-		for used := 0; first > 0 && used+width(cells[first-1]) <= room/3; first-- {
-			used += width(cells[first-1])
+		for used := 0; first > 0 && used+cells[first-1].Width() <= room/3; first-- {
+			used += cells[first-1].Width()
 		}
 		last = first
 		used := 0
-		for ; last < len(cells) && used+width(cells[last]) <= room; last++ {
-			used += width(cells[last])
+		for ; last < len(cells) && used+cells[last].Width() <= room; last++ {
+			used += cells[last].Width()
 		}
-		for ; last == len(cells) && first > 0 && used+width(cells[first-1]) <= room; first-- {
-			used += width(cells[first-1])
+		for ; last == len(cells) && first > 0 && used+cells[first-1].Width() <= room; first-- {
+			used += cells[first-1].Width()
 		}
 	}
 	var s source
 	if first > 0 || skipped > 0 {
 		s.text = "…"
 	}
-	s.from = width(s.text) + total(cells[first:max(start, first)])
+	s.from = s.text.Width() + total(cells[first:max(start, first)])
 	s.to = s.from + total(cells[start:max(min(end, last), start)])
-	s.text += strings.Join(cells[first:last], "")
+	s.text += escape.Join(cells[first:last], "")
 	if last < len(cells) {
 		return source{s.text + "…", s.from, s.to}
 	}
-	return source{strings.TrimRight(s.text, " "), s.from, s.to}
+	return source{escape.Line(strings.TrimRight(string(s.text), " ")), s.from, s.to}
 }
 
 // cellsOf splits a line into its characters as printed, leaving out those more
 // than maxCells before start or after it, and returns how many it left out
 // before the first.
-func cellsOf(line string, start int) (cells []string, skipped int) {
+func cellsOf(line string, start int) (cells []escape.Text, skipped int) {
 	column, index := 0, 0
 	for i := 0; i < len(line) && index <= start+maxCells; index++ {
 		r, n := utf8.DecodeRuneInString(line[i:])
-		cell := Escape(line[i : i+n])
+		cell := escape.Line(line[i : i+n])
 		switch {
 		case r == '\t':
-			cell = strings.Repeat(" ", tabStop-column%tabStop)
-		case r == '[' && strings.HasSuffix(line[:i], "##"): // see disarm
+			cell = escape.Spaces(tabStop - column%tabStop)
+		case r == '[' && strings.HasSuffix(line[:i], "##"): // see escape.Write
 			cell = `\x5b`
 		}
-		column += width(cell)
+		column += cell.Width()
 		i += n
 		if index < start-maxCells {
 			skipped++
@@ -139,10 +140,10 @@ func cellsOf(line string, start int) (cells []string, skipped int) {
 	return cells, skipped
 }
 
-func total(cells []string) int {
+func total(cells []escape.Text) int {
 	n := 0
 	for _, c := range cells {
-		n += width(c)
+		n += c.Width()
 	}
 	return n
 }

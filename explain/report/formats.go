@@ -2,7 +2,8 @@ package report
 
 import (
 	"io"
-	"strings"
+
+	"github.com/whydenied/whydenied/explain/escape"
 )
 
 // A Report is what a command has found, whole. Any part can be missing.
@@ -86,12 +87,7 @@ func writeText(w io.Writer, r *Report, o TextOptions) error {
 	if r.Patch == nil || len(r.Patch.Fixed)+len(r.Patch.Left) == 0 {
 		return nil
 	}
-	var diff strings.Builder
-	if err := r.Patch.WriteDiff(&diff); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, "\n"+diff.String())
-	return err
+	return escape.Write(w, "\n"+r.Patch.text())
 }
 
 func writeJSONLines(w io.Writer, r *Report, _ TextOptions) error {

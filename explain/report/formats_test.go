@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"io"
-	"slices"
 	"strings"
 	"testing"
 
@@ -14,6 +13,8 @@ import (
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/escape"
+	"github.com/whydenied/whydenied/explain/escape/escapetest"
 	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/rules"
 )
@@ -52,7 +53,7 @@ func hostileReport(t testing.TB, name string) *Report {
 var hostileNames = []string{
 	evil, "\n", "\x1b[2J", "::error::x", "a ::add-mask::b", "::stop-commands::x", " ::error file=a::x", "##[error]x", "a##[group]b",
 	"]]>", "a|b", "`", "```", "~~~", "</details>", "</failure>", "<!--", "'", `"`, "&amp;", "%0A::error::x", "%", "a,b:c", "\r\n::error::x",
-	"\n```\n", "\n| a | b |\n", "@everyone #1", "https://x.example", "www.x.example", "[a](b)", "\\", "{\"a\":1}", "\u2028::error::x",
+	"\n```\n", "\n| a | b |\n", "@everyone #1", "https://x.example", "www.x.example", "[a](b)", "\\", "GH-1", "a@b.example", "mailto:a@b.example", "xx.www.x.example", "##vso[task.x]y", "section_start:1:x\r\x1b[0K", "::token::", "\x1b]8;;http://x\a", "[x]: http://y", "![a](b)", "<!-- x", "1. a", "- a", "    a", "[a](b", "](", "a\tb", "\xc2\\", "##\x00[a]", "{\"a\":1}", "\u2028::error::x",
 }
 
 // TestHostileFormats writes reports of hostile names in every format: what comes
@@ -64,11 +65,8 @@ func TestHostileFormats(t *testing.T) {
 			require.NoError(t, format.Write(&out, hostileReport(t, name), TextOptions{Width: 80}))
 			text := out.String()
 			assertPrintable(t, text)
-			for line := range strings.Lines(text) {
-				command, _ := workflowCommand(line)
-				if format.Name != "github" {
-					assert.Empty(t, command, "%q in %s", name, format.Name)
-				}
+			if format.Name != "github" {
+				assert.Empty(t, escapetest.Commands(text), "%q in %s", name, format.Name)
 			}
 			switch format.Name {
 			case "json":
@@ -86,33 +84,6 @@ func TestHostileFormats(t *testing.T) {
 			}
 		}
 	}
-}
-
-// workflowCommand reads a line as GitHub's runner does (actions/runner,
-// ActionCommand.cs); name is "" if it is no command.
-func workflowCommand(line string) (name, message string) {
-	known := []string{"error", "warning", "notice", "debug", "group", "endgroup", "add-mask", "add-path", "add-matcher",
-		"remove-matcher", "set-env", "set-output", "save-state", "echo", "stop-commands", "internal-set-repo-path"}
-	read := func(command, message string) (string, string) {
-		name, _, _ := strings.Cut(command, " ")
-		if slices.Contains(known, strings.ToLower(name)) {
-			return name, message
-		}
-		return "", ""
-	}
-	if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "::"); ok {
-		if command, message, ok := strings.Cut(rest, "::"); ok {
-			if name, message := read(command, message); name != "" {
-				return name, strings.NewReplacer("%25", "%", "%0D", "\r", "%0A", "\n").Replace(message)
-			}
-		}
-	}
-	if _, rest, ok := strings.Cut(line, "##["); ok {
-		if command, message, ok := strings.Cut(rest, "]"); ok {
-			return read(command, message)
-		}
-	}
-	return "", ""
 }
 
 func checkJSONLines(t *testing.T, text string) {
@@ -137,7 +108,7 @@ func checkJUnit(t *testing.T, name string, document []byte) {
 	}
 	require.Len(t, parsed.Suite.Cases, 2)
 	assert.Equal(t, 1, parsed.Suite.Failures)
-	assert.Equal(t, Escape(UTF8(name)), parsed.Suite.Cases[1].Name)
+	assert.Equal(t, escape.Line(escape.UTF8(name)), parsed.Suite.Cases[1].Name)
 }
 
 // checkMarkdown holds that every row has the cells of its head, that no tag or
@@ -175,15 +146,15 @@ func checkGitHub(t *testing.T, name, output string) {
 	t.Helper()
 	lines := strings.Split(strings.TrimSuffix(output, "\n"), "\n")
 	require.Len(t, lines, 2)
-	command, _ := workflowCommand(lines[0])
+	command, _, _ := escapetest.GitHub(lines[0])
 	assert.Equal(t, "error", command)
-	command, message := workflowCommand(lines[1])
+	command, _, message := escapetest.GitHub(lines[1])
 	assert.Equal(t, "warning", command)
-	assert.Equal(t, Escape(UTF8(name)), message)
+	assert.Equal(t, string(escape.Line(escape.UTF8(name))), message)
 	properties := strings.Split(strings.TrimPrefix(lines[1][:strings.Index(lines[1][2:], "::")+2], "::warning "), ",")
 	require.Len(t, properties, 3, lines[1])
 	value := strings.NewReplacer("%25", "%", "%0D", "\r", "%0A", "\n", "%3A", ":", "%2C", ",").Replace(strings.TrimPrefix(properties[1], "file="))
-	assert.Equal(t, Escape(UTF8(name)), value)
+	assert.Equal(t, string(escape.Line(escape.UTF8(name))), value)
 }
 
 // TestReportAdd holds that a report of messages is the report that they tell of.

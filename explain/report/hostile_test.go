@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 )
@@ -31,7 +31,7 @@ func assertPrintable(t testing.TB, output string) {
 	t.Helper()
 	assert.True(t, utf8.ValidString(output), "invalid UTF-8")
 	for _, r := range output {
-		if r != '\n' && (!unicode.IsPrint(r) || unicode.Is(blank, r)) {
+		if r != '\n' && string(escape.Line(string(r))) != string(r) {
 			assert.Failf(t, "not printable", "%U in %q", r, output)
 			return
 		}
@@ -73,7 +73,7 @@ func TestHostileNames(t *testing.T) {
 	}
 	for _, operation := range operations(t) {
 		f := wire
-		f.Denial = append(Fields{{Key: "operation", Value: UTF8(operation)}}, wire.Denial...)
+		f.Denial = append(Fields{{Key: "operation", Value: escape.UTF8(operation)}}, wire.Denial...)
 		list = append(list, Message{Finding: &f})
 	}
 	for _, o := range []TextOptions{{Width: 80}, {Width: 41}, {Width: 100, Color: true}} {
@@ -106,30 +106,6 @@ func TestNameBytes(t *testing.T) {
 	wire := NewFinding(explain.Explained{Finding: &explain.Finding{Denial: denial(t, parser.AVC, parser.Denied, `apparmor="DENIED" operation="open" name="/caf\xe9"`)}})
 	assert.Equal(t, `/caf\xe9`, wire.Denial.Get("name"))
 	assert.Equal(t, "2f636166e9", strings.ToLower(wire.Denial.Get("name_hex")))
-}
-
-func TestEscape(t *testing.T) {
-	for _, c := range []struct{ in, want string }{
-		{"", ""},
-		{"/srv/with space/ünïcode/日本", "/srv/with space/ünïcode/日本"},
-		{"a\nb\tc\rd", `a\nb\tc\rd`},
-		{"\x1b[31m\x00\x7f", `\x1b[31m\x00\x7f`},
-		{"\u009b31m", `\u009b31m`},
-		{"txt.\u202eexe", `txt.\u202eexe`},
-		{"a\u200bb\ufeff", `a\u200bb\ufeff`},
-		{"\U000e0041", `\U000e0041`},
-		{"\xff\xe2\x80", `\xff\xe2\x80`},
-		{"\ufffd", "\ufffd"}, // the character itself, not a bad byte
-		{`back\slash`, `back\slash`},
-		{"nbsp\u00a0", `nbsp\u00a0`},
-		{"::error::x", `\x3a:error::x`}, // what GitHub's runner takes for commands
-		{"a ::add-mask file=b::c", `a \x3a:add-mask file=b::c`},
-		{"a##[group]b", `a##\x5bgroup]b`},
-		{"to ::1 or ::ffff:10.0.0.1, ::, fe80::1", "to ::1 or ::ffff:10.0.0.1, ::, fe80::1"},
-		{"std::vector", "std::vector"},
-	} {
-		assert.Equal(t, c.want, Escape(c.in))
-	}
 }
 
 func TestReadErrors(t *testing.T) {
@@ -203,6 +179,7 @@ func FuzzReplay(f *testing.F) {
 			list = append(list, m)
 		}
 		assertPrintable(t, renderText(t, list, TextOptions{Width: width % 300}))
+		isText(t, []byte(renderText(t, list, TextOptions{Width: width % 300, Color: true})))
 		saved := renderJSON(t, list)
 		assertPrintable(t, saved)
 		var again []Message

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,46 +8,28 @@ import (
 	"iter"
 	"slices"
 	"strings"
-	"unicode/utf16"
-	"unicode/utf8"
+
+	"github.com/whydenied/whydenied/explain/escape"
 )
 
 // NewJSON returns a function that writes each message to w as one line of JSON.
 // The lines are ASCII wherever a character could not be seen, so that they are
 // safe on a terminal too. Calls must not overlap.
 func NewJSON(w io.Writer) func(Message) error {
-	return func(m Message) error { return writeJSON(w, m.utf8()) }
+	return func(m Message) error { return escape.JSON(w, m.utf8()) }
 }
 
 // NewJSONLines is NewJSON for the messages of commands that report no findings.
 func NewJSONLines[M any](w io.Writer) func(M) error {
-	return func(m M) error { return writeJSON(w, m) }
+	return func(m M) error { return escape.JSON(w, m) }
 }
 
-// writeJSON writes a value as one line of JSON without invisible characters.
-func writeJSON(w io.Writer, value any) error {
-	line, err := encode(value)
-	if err == nil {
-		_, err = w.Write(EscapeJSON(append(line, '\n')))
-	}
-	return err
-}
-
-// encode returns a value as JSON, with <, > and & as they are.
-func encode(value any) ([]byte, error) {
-	var out bytes.Buffer
-	e := json.NewEncoder(&out)
-	e.SetEscapeHTML(false)
-	err := e.Encode(value)
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
-}
-
-// utf8 returns the message with UTF8 applied to what callers put into a Config
+// utf8 returns the message with escape.UTF8 applied to what callers put into a Config
 // or a Summary; NewFinding has done so for a Finding.
 func (m Message) utf8() Message {
 	if m.Config != nil {
 		c := *m.Config
-		c.Version = UTF8(c.Version)
+		c.Version = escape.UTF8(c.Version)
 		c.Inputs, c.Policies, c.Inventory = texts(c.Inputs), texts(c.Policies), texts(c.Inventory)
 		if c.Filters != nil {
 			f := *c.Filters
@@ -59,14 +40,14 @@ func (m Message) utf8() Message {
 	}
 	if m.Notice != nil {
 		n := *m.Notice
-		n.Text = UTF8(n.Text)
+		n.Text = escape.UTF8(n.Text)
 		m.Notice = &n
 	}
 	if m.Silent != nil {
 		s := *m.Silent
 		s.Next = slices.Clone(s.Next)
 		for i, step := range s.Next {
-			s.Next[i] = Step{Command: UTF8(step.Command), Why: UTF8(step.Why)}
+			s.Next[i] = Step{Command: escape.UTF8(step.Command), Why: escape.UTF8(step.Why)}
 		}
 		m.Silent = &s
 	}
@@ -74,50 +55,21 @@ func (m Message) utf8() Message {
 		s := *m.Summary
 		s.Samples = slices.Clone(s.Samples)
 		for i, u := range s.Samples {
-			s.Samples[i] = Unparsed{File: UTF8(u.File), Line: u.Line, Why: UTF8(u.Why), Text: UTF8(u.Text)}
+			s.Samples[i] = Unparsed{File: escape.UTF8(u.File), Line: u.Line, Why: escape.UTF8(u.Why), Text: escape.UTF8(u.Text)}
 		}
 		m.Summary = &s
 	}
 	return m
 }
 
-// EscapeJSON rewrites the characters of a JSON line that encoding/json leaves raw
-// and Escape would not print: they can only stand in strings, where \uXXXX means
-// the same. The line ends with a newline, and may be returned itself.
-func EscapeJSON(line []byte) []byte {
-	if bytes.Contains(line, []byte("##[")) {
-		line = bytes.ReplaceAll(line, []byte("##["), []byte(`##\u005b`))
+// texts is escape.UTF8 for each of a list. An empty list is not nil, so that JSON has
+// [] for it.
+func texts(list []string) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = escape.UTF8(s)
 	}
-	end := len(line) - 1 // the newline
-	if visibleASCII(line[:end]) || !hostile(string(line[:end])) {
-		return line
-	}
-	out := make([]byte, 0, len(line)+64)
-	for i := 0; i < end; {
-		r, n := utf8.DecodeRune(line[i:end])
-		switch {
-		case visible(r):
-			out = append(out, line[i:i+n]...)
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
-		default:
-			out = fmt.Appendf(out, `\u%04x`, r)
-		}
-		i += n
-	}
-	return append(out, '\n')
-}
-
-// visibleASCII reports whether text is of visible ASCII alone, as most is, which is
-// faster to find out than whether it is hostile.
-func visibleASCII(text []byte) bool {
-	for _, c := range text {
-		if c < ' ' || c > '~' {
-			return false
-		}
-	}
-	return true
+	return out
 }
 
 // maxMessage bounds the bytes of one message that Read takes.

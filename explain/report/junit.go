@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/rules"
 )
 
@@ -19,21 +20,21 @@ type (
 		Suite   junitSuite `xml:"testsuite"`
 	}
 	junitSuite struct {
-		Name     string      `xml:"name,attr"`
+		Name     escape.Text `xml:"name,attr"`
 		Tests    int         `xml:"tests,attr"`
 		Failures int         `xml:"failures,attr"`
 		Cases    []junitCase `xml:"testcase"`
 	}
 	junitCase struct {
-		Name    string        `xml:"name,attr"`
-		Class   string        `xml:"classname,attr"`
+		Name    escape.Text   `xml:"name,attr"`
+		Class   escape.Text   `xml:"classname,attr"`
 		Failure *junitFailure `xml:"failure"`
-		Output  string        `xml:"system-out,omitempty"`
+		Output  escape.Text   `xml:"system-out,omitempty"`
 	}
 	junitFailure struct {
-		Type    string `xml:"type,attr"`
-		Message string `xml:"message,attr"`
-		Text    string `xml:",chardata"`
+		Type    escape.Text `xml:"type,attr"`
+		Message escape.Text `xml:"message,attr"`
+		Text    escape.Text `xml:",chardata"`
 	}
 )
 
@@ -55,16 +56,7 @@ func writeJUnit(w io.Writer, r *Report, _ TextOptions) error {
 		}
 		suite.add(d.Code, d.Message, "", d.Severity == rules.Error.String(), places, d.Fixes)
 	}
-	if _, err := io.WriteString(w, xml.Header); err != nil {
-		return err
-	}
-	e := xml.NewEncoder(w)
-	e.Indent("", "  ")
-	if err := e.Encode(junitSuites{Suite: suite}); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, "\n")
-	return err
+	return escape.XML(w, junitSuites{Suite: suite})
 }
 
 // add adds a test case.
@@ -79,10 +71,9 @@ func (s *junitSuite) add(class, message, why string, failed bool, places []Rule,
 	for n, x := range fixes {
 		text += fmt.Sprintf("fix %d: %s (risk: %s)\n%s\n", n+1, x.Message, x.Risk, x.Rule)
 	}
-	class, message, text = Escape(class), Escape(message), escapeLines(text)
-	c := junitCase{Name: message, Class: "whydenied." + class, Output: text}
+	c := junitCase{Name: escape.Line(message), Class: "whydenied." + escape.Line(class), Output: escape.Lines(text)}
 	if failed {
-		c.Failure, c.Output = &junitFailure{Type: class, Message: message, Text: text}, ""
+		c.Failure, c.Output = &junitFailure{Type: escape.Line(class), Message: c.Name, Text: c.Output}, ""
 		s.Failures++
 	}
 	s.Tests++

@@ -3,28 +3,20 @@ package report
 import (
 	"fmt"
 	"io"
-	"strings"
-)
 
-// escapeLines is Escape for a text of several lines.
-func escapeLines(text string) string {
-	lines := strings.Split(text, "\n")
-	for i, line := range lines {
-		lines[i] = Escape(strings.TrimRight(line, "\r"))
-	}
-	return strings.Join(lines, "\n")
-}
+	"github.com/whydenied/whydenied/explain/escape"
+)
 
 // writeMarkdown writes findings, their patch, and diagnostics as Markdown, such as
 // for a comment on a change or the summary of a job.
 func writeMarkdown(w io.Writer, r *Report, _ TextOptions) error {
-	var out strings.Builder
+	var out escape.Builder[escape.Markdown]
 	if r.Check == nil {
-		fmt.Fprintf(&out, "## whydenied: %s\n\n", count(len(r.Findings), "finding"))
+		out.Add("## whydenied: ", escape.Cell(count(len(r.Findings), "finding")), "\n\n")
 	} else {
-		fmt.Fprintf(&out, "## whydenied: %s\n\n", r.Check)
+		out.Add("## whydenied: ", escape.Cell(r.Check.String()), "\n\n")
 	}
-	columns := []string{"what", "cause", "where", "count"}
+	columns := []escape.Markdown{"what", "cause", "where", "count"}
 	if r.Patch == nil {
 		columns = append(columns, "fix")
 	}
@@ -37,23 +29,21 @@ func writeMarkdown(w io.Writer, r *Report, _ TextOptions) error {
 		}
 		row(&out, cells[:len(columns)]...)
 	}
+	if len(r.Findings) > 0 && len(r.Diagnostics) > 0 {
+		out.Add("\n")
+	}
 	table(&out, len(r.Diagnostics), "what", "code", "where", "severity")
 	for _, d := range r.Diagnostics {
 		row(&out, d.Message, d.Code, where(d.Rule), d.Severity)
 	}
 	if r.Patch != nil && r.Patch.Diff != "" {
-		var diff strings.Builder
-		if err := r.Patch.WriteDiff(&diff); err != nil {
-			return err
-		}
-		fence := strings.Repeat("`", max(3, longestRun(diff.String(), '`')+1))
-		fmt.Fprintf(&out, "\n<details><summary>The patch that remedies them</summary>\n\n%sdiff\n%s%s\n\n</details>\n", fence, escapeLines(diff.String()), fence)
+		code := escape.Code("diff", string(r.Patch.comments())+r.Patch.Diff)
+		out.Add("\n<details><summary>The patch that remedies them</summary>\n\n", code, "\n</details>\n")
 	}
 	if r.Summary != nil {
-		fmt.Fprintf(&out, "\n%s\n", cell(summaryLine(r.Summary)))
+		out.Add("\n", escape.Cell(summaryLine(r.Summary)), "\n")
 	}
-	_, err := io.WriteString(w, out.String())
-	return err
+	return escape.Write(w, out.Text())
 }
 
 // where names the line of a place, if there is one.
@@ -65,55 +55,24 @@ func where(r Rule) string {
 }
 
 // table writes the head of a table that has rows.
-func table(out *strings.Builder, rows int, columns ...string) {
-	if rows > 0 {
-		out.WriteString("| " + strings.Join(columns, " | ") + " |\n" + strings.Repeat("|---", len(columns)) + "|\n")
+func table(out *escape.Builder[escape.Markdown], rows int, columns ...escape.Markdown) {
+	if rows == 0 {
+		return
 	}
+	for _, c := range columns {
+		out.Add("| ", c, " ")
+	}
+	out.Add("|\n")
+	for range columns {
+		out.Add("|---")
+	}
+	out.Add("|\n")
 }
 
 // row writes a row of a table.
-func row(out *strings.Builder, cells ...string) {
+func row(out *escape.Builder[escape.Markdown], cells ...string) {
 	for _, text := range cells {
-		out.WriteString("| " + cell(text) + " ")
+		out.Add("| ", escape.Cell(text), " ")
 	}
-	out.WriteString("|\n")
-}
-
-// cell returns text for a table: what Markdown, HTML and GitHub would read is
-// escaped. GitHub finds mentions and issues in what is rendered, where a backslash
-// is gone, and links in what is written.
-func cell(text string) string {
-	var out strings.Builder
-	text = Escape(text)
-	for i, r := range text {
-		switch {
-		case r == '<':
-			out.WriteString("&lt;")
-		case r == '&':
-			out.WriteString("&amp;")
-		case r == '@' || r == '#':
-			out.WriteRune(r)
-			out.WriteString("<!-- -->")
-		case strings.ContainsRune("\\`*_{}[]()+!|~>", r), strings.HasPrefix(text[i:], "://"), r == '.' && strings.HasSuffix(strings.ToLower(text[:i]), "www"):
-			out.WriteRune('\\')
-			out.WriteRune(r)
-		default:
-			out.WriteRune(r)
-		}
-	}
-	return out.String()
-}
-
-// longestRun returns the length of the longest run of a byte.
-func longestRun(text string, c byte) int {
-	longest, n := 0, 0
-	for i := range len(text) {
-		if text[i] != c {
-			n = 0
-			continue
-		}
-		n++
-		longest = max(longest, n)
-	}
-	return longest
+	out.Add("|\n")
 }

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/rules"
 )
 
@@ -86,7 +87,7 @@ type Filters struct {
 }
 
 // A Finding is explain.Explained as plain data. All its strings are valid UTF-8,
-// as UTF8 makes them; for a value of Denial that is not, Denial also has its
+// as escape.UTF8 makes them; for a value of Denial that is not, Denial also has its
 // bytes, under the key with _hex appended.
 type Finding struct {
 	ID       string   `json:"id"`
@@ -274,7 +275,7 @@ func (f Fields) MarshalJSON() ([]byte, error) {
 		if i > 0 {
 			out.WriteByte(',')
 		}
-		key, err := encode(field.Key)
+		key, err := escape.Encode(field.Key)
 		if err != nil {
 			return nil, err
 		}
@@ -284,7 +285,7 @@ func (f Fields) MarshalJSON() ([]byte, error) {
 			out.WriteString(field.Value)
 			continue
 		}
-		value, err := encode(field.Value)
+		value, err := escape.Encode(field.Value)
 		if err != nil {
 			return nil, err
 		}

@@ -1,10 +1,12 @@
 package report
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/rules"
 )
@@ -50,18 +52,18 @@ type PatchLeft struct {
 func NewPatch(p *patch.Patch) *Patch {
 	wire := &Patch{Diff: rules.Unified(p.Changes), Files: []PatchedFile{}, Fixed: []PatchFix{}, Left: []PatchLeft{}, Steps: []string{}, of: p}
 	for _, c := range p.Changes {
-		wire.Files = append(wire.Files, PatchedFile{File: UTF8(c.File.Name), New: c.File.Absent, Text: c.New})
+		wire.Files = append(wire.Files, PatchedFile{File: escape.UTF8(c.File.Name), New: c.File.Absent, Text: c.New})
 	}
 	for _, r := range p.Remedies {
 		f := NewFinding(*r.Finding)
-		wire.Fixed = append(wire.Fixed, PatchFix{ID: f.ID, Message: f.Message, File: UTF8(r.File), Fix: newFix(r.Fix, nil), Investigate: f.Investigate})
+		wire.Fixed = append(wire.Fixed, PatchFix{ID: f.ID, Message: f.Message, File: escape.UTF8(r.File), Fix: newFix(r.Fix, nil), Investigate: f.Investigate})
 	}
 	for _, l := range p.Left {
 		f := NewFinding(*l.Finding)
-		wire.Left = append(wire.Left, PatchLeft{ID: f.ID, Message: f.Message, Reason: UTF8(l.Reason)})
+		wire.Left = append(wire.Left, PatchLeft{ID: f.ID, Message: f.Message, Reason: escape.UTF8(l.Reason)})
 	}
 	for _, s := range p.Steps {
-		wire.Steps = append(wire.Steps, UTF8(s))
+		wire.Steps = append(wire.Steps, escape.UTF8(s))
 	}
 	return wire
 }
@@ -77,22 +79,37 @@ func (p *Patch) fixes(id string) (fixes []Fix) {
 }
 
 // WriteJSON writes the patch as one line of JSON.
-func (p *Patch) WriteJSON(w io.Writer) error { return writeJSON(w, p) }
+func (p *Patch) WriteJSON(w io.Writer) error { return escape.JSON(w, p) }
 
 // WriteDiff writes the patch as a unified diff below comments that say what it
 // fixes and why that is safe, which git apply and patch pass over.
-func (p *Patch) WriteDiff(w io.Writer) error {
-	_, err := io.WriteString(w, p.Comments()+p.Diff)
-	return err
+func (p *Patch) WriteDiff(w io.Writer) error { return WriteDiff(w, p.comments(), p.Diff) }
+
+// WriteDiff writes a unified diff below comments. The diff has the bytes of the
+// files, as it could not be applied else; where they are more than printable lines,
+// a last comment says so.
+func WriteDiff(w io.Writer, comments escape.Text, diff string) error {
+	if string(escape.Diff(diff)) != diff {
+		comments += "# ! below are the bytes of the files, which a terminal or the log of a CI job can take for more than text\n"
+	}
+	return errors.Join(escape.Write(w, comments), escape.Write(w, escape.Raw(diff)))
 }
 
-// Comments says what the patch fixes, why that is safe, and what is left: lines
-// that begin with #.
-func (p *Patch) Comments() string {
-	var out strings.Builder
-	comment := func(format string, args ...any) {
-		fmt.Fprintf(&out, "# %s\n", Escape(fmt.Sprintf(format, args...)))
+// text is WriteDiff for people.
+func (p *Patch) text() escape.Text { return p.comments() + escape.Diff(p.Diff) }
+
+// comments are Comments as a diff has them.
+func (p *Patch) comments() escape.Text {
+	var out escape.Builder[escape.Text]
+	for _, line := range p.Comments() {
+		out.Add("# ", escape.Line(line), "\n")
 	}
+	return out.Text()
+}
+
+// Comments says what the patch fixes, why that is safe, and what is left, in lines.
+func (p *Patch) Comments() (lines []string) {
+	comment := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	comment("whydenied patch: %s fixed, %d left", count(len(p.Fixed), "finding"), len(p.Left))
 	for i, f := range p.Fixed {
 		comment("")
@@ -120,7 +137,7 @@ func (p *Patch) Comments() string {
 	for _, s := range p.Steps {
 		comment("  %s", s)
 	}
-	return out.String()
+	return lines
 }
 
 func because(reason string) string {

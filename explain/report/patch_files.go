@@ -1,25 +1,28 @@
 package report
 
 import (
-	"fmt"
+	"errors"
 	"io"
 	"strings"
+
+	"github.com/whydenied/whydenied/explain/escape"
 )
 
 // WriteFiles writes the changed files whole, each below a comment that names it;
 // of one file alone just its text, so that it can be redirected. The texts are
 // byte for byte what will be in the files, less wrong UTF-8.
 func (p *Patch) WriteFiles(w io.Writer) error {
-	var out strings.Builder
 	for i, f := range p.Files {
+		var head escape.Text
 		if len(p.Files) > 1 {
-			if i > 0 && !strings.HasSuffix(p.Files[i-1].Text, "\n") {
-				out.WriteByte('\n')
-			}
-			fmt.Fprintf(&out, "# %s\n", Escape(f.File))
+			head = "# " + escape.Line(f.File) + "\n"
 		}
-		out.WriteString(f.Text)
+		if i > 0 && !strings.HasSuffix(p.Files[i-1].Text, "\n") {
+			head = "\n" + head
+		}
+		if err := errors.Join(escape.Write(w, head), escape.Write(w, escape.Raw(f.Text))); err != nil {
+			return err
+		}
 	}
-	_, err := io.WriteString(w, out.String())
-	return err
+	return nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/escape/escapetest"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/parser"
@@ -242,4 +243,30 @@ func spanOf(f *rules.File, r sarifRegion) rules.Span {
 		return before + len(string([]rune(lines[line-1])[:column-1]))
 	}
 	return rules.Span{Start: offset(r.StartLine, r.StartColumn), End: offset(r.EndLine, r.EndColumn)}
+}
+
+// TestRawDiff holds that a diff has the bytes of the files and says so, and that the
+// one below text, which is for people, is escaped but for its tabs.
+func TestRawDiff(t *testing.T) {
+	const diff = "--- a/web\n+++ b/web\n@@ -1,2 +1,3 @@\n # \x1b]0;t\a\n ::error::x\n+\t/a r,\n"
+	p := &Patch{Diff: diff, Fixed: []PatchFix{{}}}
+	var out strings.Builder
+	require.NoError(t, p.WriteDiff(&out))
+	comments, ok := strings.CutSuffix(out.String(), diff)
+	require.True(t, ok)
+	assert.Contains(t, comments, "\n# ! below are the bytes of the files")
+	for line := range strings.Lines(comments) {
+		assert.True(t, strings.HasPrefix(line, "# "), line)
+	}
+
+	out.Reset()
+	require.NoError(t, writeText(&out, &Report{Patch: p}, TextOptions{}))
+	assert.Contains(t, out.String(), ` # \x1b]0;t\a`+"\n "+`\x3a:error::x`+"\n+\t/a r,\n")
+	require.NoError(t, (&escapetest.Terminal{Tabs: true}).Print(out.String()))
+	assert.Empty(t, escapetest.Commands(out.String()))
+
+	out.Reset()
+	p.Diff = "--- a/web\n+++ b/web\n@@ -1 +1,2 @@\n a\n+\t/ü r,\n"
+	require.NoError(t, p.WriteDiff(&out))
+	assert.NotContains(t, out.String(), "# !")
 }

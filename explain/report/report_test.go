@@ -15,6 +15,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 )
@@ -345,7 +346,7 @@ func TestLinesFitTheWidth(t *testing.T) {
 	for _, w := range []int{80, 100, 160} {
 		for line := range strings.Lines(renderText(t, messages(t), TextOptions{Width: w})) {
 			if len(strings.Fields(line)) > 1 { // a single long word stays whole
-				assert.LessOrEqual(t, width(strings.TrimSuffix(line, "\n")), w, line)
+				assert.LessOrEqual(t, escape.Text(strings.TrimSuffix(line, "\n")).Width(), w, line)
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/rules"
 )
 
@@ -18,7 +19,7 @@ import (
 // fixes it or, without a patch, its fixes. Columns count characters.
 func writeSARIF(w io.Writer, r *Report, _ TextOptions) error {
 	run := sarifRun{
-		Tool:        sarifTool{Driver: sarifDriver{Name: "whydenied", Version: UTF8(r.Version), Rules: []sarifRule{}}},
+		Tool:        sarifTool{Driver: sarifDriver{Name: "whydenied", Version: escape.UTF8(r.Version), Rules: []sarifRule{}}},
 		Invocations: []sarifInvocation{{ExecutionSuccessful: !r.Incomplete}},
 		ColumnKind:  "unicodeCodePoints",
 		Results:     []sarifResult{},
@@ -40,7 +41,7 @@ func writeSARIF(w io.Writer, r *Report, _ TextOptions) error {
 		}
 		run.Results = append(run.Results, newSARIFResult(d, index))
 	}
-	return writeJSON(w, sarifLog{
+	return escape.JSON(w, sarifLog{
 		Schema:  "https://json.schemastore.org/sarif-2.1.0.json",
 		Version: "2.1.0",
 		Runs:    []sarifRun{run},
@@ -83,7 +84,7 @@ type (
 		Fixes            []sarifFix      `json:"fixes,omitempty"`
 	}
 	sarifMessage struct {
-		Text string `json:"text"`
+		Text escape.SARIF `json:"text"`
 	}
 	sarifLocation struct {
 		ID               int           `json:"id,omitempty"`
@@ -142,13 +143,13 @@ func findingDiagnostic(f Finding, left string) Diagnostic {
 }
 
 func newSARIFResult(d Diagnostic, index int) sarifResult {
-	r := sarifResult{RuleID: d.Code, RuleIndex: index, Level: d.Severity, Message: newSARIFMessage(d.Message)}
+	r := sarifResult{RuleID: d.Code, RuleIndex: index, Level: d.Severity, Message: sarifMessage{escape.SARIFMessage(d.Message)}}
 	if d.Line > 0 {
 		r.Locations = []sarifLocation{newSARIFLocation(d.Rule)}
 	}
 	for i, related := range d.Related {
 		at := newSARIFLocation(related)
-		message := newSARIFMessage(related.Note)
+		message := sarifMessage{escape.SARIFMessage(related.Note)}
 		at.ID, at.Message = i+1, &message
 		r.RelatedLocations = append(r.RelatedLocations, at)
 	}
@@ -164,7 +165,7 @@ func newSARIFResult(d Diagnostic, index int) sarifResult {
 
 // newSARIFFix returns a fix of edits that are sorted by file and place.
 func newSARIFFix(message string, edits []rules.Edit) sarifFix {
-	fix := sarifFix{Description: newSARIFMessage(message)}
+	fix := sarifFix{Description: sarifMessage{escape.SARIFMessage(message)}}
 	for i, e := range edits {
 		at := newSARIFLocation(newRule(explain.Place{At: e.At})).PhysicalLocation
 		if i == 0 || edits[i-1].At.File != e.At.File {
@@ -190,16 +191,6 @@ func newSARIFReplacement(e rules.Edit, region sarifRegion) sarifReplacement {
 		}
 	}
 	return sarifReplacement{DeletedRegion: region, InsertedContent: &sarifContent{Text: e.New}}
-}
-
-// newSARIFMessage returns a plain text message. Brackets that would make a link
-// are escaped (section 3.11.6), as policy text is part of messages.
-func newSARIFMessage(message string) sarifMessage {
-	message = Escape(message)
-	if strings.Contains(message, "](") {
-		message = strings.NewReplacer(`[`, `\[`, `]`, `\]`).Replace(message)
-	}
-	return sarifMessage{Text: message}
 }
 
 func newSARIFLocation(r Rule) sarifLocation {

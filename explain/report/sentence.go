@@ -6,41 +6,30 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/escape"
 )
 
 // A sentence says who was refused what, in three parts that are printed in
 // different styles. Each part is words that may be wrapped between; a name from
-// the log is one word, already escaped.
+// the log is one word.
 type sentence struct {
-	who     []string // "nginx in container web-1 (nginx:1.27, docker 3f9c1d2a7b41)"
-	verdict []string // "may not"
-	what    []string // "write /var/cache/nginx/x"
+	who     []escape.Text // "nginx in container web-1 (nginx:1.27, docker 3f9c1d2a7b41)"
+	verdict []escape.Text // "may not"
+	what    []escape.Text // "write /var/cache/nginx/x"
 }
 
 // String joins the parts.
 func (s sentence) String() string {
-	return strings.Join(slices.Concat(s.who, s.verdict, s.what), " ")
+	return string(escape.Join(slices.Concat(s.who, s.verdict, s.what), " "))
 }
 
-// say splits a phrase into words and puts one name in place of each %.
-func say(phrase string, names ...string) []string {
-	words := strings.Fields(phrase)
+// phrased splits a phrase of access.Phrase into words and puts a value of the record
+// in place of each %KEY.
+func phrased(phrase string, d Fields) []escape.Text {
+	words := escape.Prose(phrase)
 	for i, word := range words {
-		before, after, found := strings.Cut(word, "%")
-		if found {
-			words[i] = before + quoted(names[0]) + after
-			names = names[1:]
-		}
-	}
-	return words
-}
-
-// sayOf splits a phrase into words and puts a value of the record in place of each %KEY.
-func sayOf(phrase string, d Fields) []string {
-	words := strings.Fields(phrase)
-	for i, word := range words {
-		if key, ok := strings.CutPrefix(word, "%"); ok {
-			words[i] = quoted(d.Get(key))
+		if key, ok := strings.CutPrefix(string(word), "%"); ok {
+			words[i] = escape.Name(d.Get(key))
 		}
 	}
 	return words
@@ -56,7 +45,7 @@ func sentenceOf(f *Finding) sentence {
 	if what == nil {
 		return unknownOperation(f)
 	}
-	verdict, after := "may not", ""
+	var verdict, after escape.Text = "may not", ""
 	switch f.Mode {
 	case "ALLOWED":
 		verdict, after = "was permitted to", "(complain mode, logged only)"
@@ -71,12 +60,12 @@ func sentenceOf(f *Finding) sentence {
 	case "ERROR":
 		verdict = "failed to"
 	}
-	return sentence{whoIs(f, isPassive(f.Denial)), say(verdict), append(what, say(after)...)}
+	return sentence{whoIs(f, isPassive(f.Denial)), escape.Words(verdict), append(what, escape.Words(after)...)}
 }
 
 // unknownOperation words an operation that has no wording of its own.
 func unknownOperation(f *Finding) sentence {
-	verdict := "was refused"
+	var verdict escape.Text = "was refused"
 	switch f.Mode {
 	case "ALLOWED", "AUDIT", "STATUS", "HINT":
 		verdict = "was permitted"
@@ -86,48 +75,48 @@ func unknownOperation(f *Finding) sentence {
 		verdict = "failed at"
 	}
 	d := f.Denial
-	what := say("an operation without a name")
+	what := escape.Words("an operation without a name")
 	if op := d.Get("operation"); op != "" {
-		what = say("%", op)
+		what = escape.Words("%", op)
 	}
 	if mask := mask(d); mask != "" {
-		what = append(what, "("+Escape(mask)+")")
+		what = append(what, "("+escape.Line(mask)+")")
 	}
 	if name := d.Get("name", "srcname", "target"); name != "" {
-		what = append(what, say("on %", name)...)
+		what = append(what, escape.Words("on %", name)...)
 	}
 	if peer := d.Get("peer", "peer_label"); peer != "" {
-		what = append(what, say("with %", peer)...)
+		what = append(what, escape.Words("with %", peer)...)
 	}
-	return sentence{whoIs(f, false), say(verdict), what}
+	return sentence{whoIs(f, false), escape.Words(verdict), what}
 }
 
 // seccompSentence words what the filter answered to a system call.
-func seccompSentence(f *Finding) (verdict, what []string) {
+func seccompSentence(f *Finding) (verdict, what []escape.Text) {
 	number := f.Denial.Get("syscall")
-	call := append(say("% (%", f.Seccomp.SyscallName, f.Seccomp.ArchName), Escape(number)+")")
+	call := append(escape.Words("% (%", f.Seccomp.SyscallName, f.Seccomp.ArchName), escape.Line(number)+")")
 	switch f.Seccomp.SyscallName {
 	case "":
-		call = say("syscall % (%)", number, f.Seccomp.ArchName)
+		call = escape.Words("syscall % (%)", number, f.Seccomp.ArchName)
 	case number: // ausearch -i has the name alone
-		call = say("% (%)", number, f.Seccomp.ArchName)
+		call = escape.Words("% (%)", number, f.Seccomp.ArchName)
 	}
 	switch f.Seccomp.Action {
 	case "kill_process", "kill_thread":
-		return say("was killed for calling"), call
+		return escape.Words("was killed for calling"), call
 	case "trap":
-		return say("was sent SIGSYS for calling"), call
+		return escape.Words("was sent SIGSYS for calling"), call
 	case "log":
 		call[len(call)-1] += ","
-		return say("called"), append(call, say("which was logged and permitted")...)
+		return escape.Words("called"), append(call, escape.Words("which was logged and permitted")...)
 	case "trace":
 		call[len(call)-1] += ","
-		return say("called"), append(call, say("which fails unless a tracer permits it")...)
+		return escape.Words("called"), append(call, escape.Words("which fails unless a tracer permits it")...)
 	case "user_notif":
 		call[len(call)-1] += ","
-		return say("called"), append(call, say("which was left to a supervising process")...)
+		return escape.Words("called"), append(call, escape.Words("which was left to a supervising process")...)
 	}
-	return say("may not call"), call
+	return escape.Words("may not call"), call
 }
 
 // isPassive reports whether the record speaks of what is done to the profile's
@@ -146,14 +135,14 @@ func isPassive(d Fields) bool {
 }
 
 // whoIs names the process and its container, or says that it is unknown.
-func whoIs(f *Finding, passive bool) []string {
+func whoIs(f *Finding, passive bool) []escape.Text {
 	comm := f.Subject.Comm
 	if comm == "" && f.Subject.Exe != "" {
 		comm = path.Base(f.Subject.Exe)
 	}
-	who := say("a process")
+	who := escape.Words("a process")
 	if comm != "" && !passive {
-		who = say("%", comm)
+		who = escape.Words("%", comm)
 	}
 	c := f.Container
 	if c == nil {
@@ -162,52 +151,52 @@ func whoIs(f *Finding, passive bool) []string {
 	if c.Confidence == "low" {
 		who = append(who, "probably")
 	}
-	var inside []string // the parentheses' parts
+	var inside []escape.Text // the parentheses' parts
 	if c.Image != "" {
-		inside = append(inside, quoted(shortDigest(c.Image)))
+		inside = append(inside, escape.Name(shortDigest(c.Image)))
 	}
-	id := Escape(container.ShortID(c.ID))
+	id := escape.Line(container.ShortID(c.ID))
 	switch {
 	case c.Name != "":
-		who = append(who, say("in container %", c.Name)...)
+		who = append(who, escape.Words("in container %", c.Name)...)
 	case id != "":
 		who, id = append(who, "in", "container", id), ""
 	default:
-		who = append(who, say("in a container")...)
+		who = append(who, escape.Words("in a container")...)
 	}
 	if c.Pod != "" {
 		who = append(who, "of", "pod", podName(c))
 	}
-	if engine := strings.TrimSpace(Escape(c.Runtime) + " " + id); engine != "" {
+	if engine := escape.Join(append(escape.Prose(c.Runtime), escape.Fields(id)...), " "); engine != "" {
 		inside = append(inside, engine)
 	}
 	if len(inside) > 0 {
-		who = append(who, strings.Fields("("+strings.Join(inside, ", ")+")")...)
+		who = append(who, escape.Fields("("+escape.Join(inside, ", ")+")")...)
 	}
 	return who
 }
 
 // outside says, in parentheses, what is known of a process without a container.
-func outside(f *Finding) []string {
+func outside(f *Finding) []escape.Text {
 	label := f.Denial.Get("profile", "label")
 	if label == "" {
 		label = f.Subject.Label
 	}
 	switch {
 	case label == "" || label == "unconfined" && f.Seccomp != nil:
-		return say("(container unknown)")
+		return escape.Words("(container unknown)")
 	case label == "unconfined":
-		return say("(unconfined, container unknown)")
+		return escape.Words("(unconfined, container unknown)")
 	}
-	return say("(profile %, container unknown)", label)
+	return escape.Words("(profile %, container unknown)", label)
 }
 
 // podName returns namespace/pod.
-func podName(c *Container) string {
+func podName(c *Container) escape.Text {
 	if c.Namespace == "" {
-		return quoted(c.Pod)
+		return escape.Name(c.Pod)
 	}
-	return quoted(c.Namespace + "/" + c.Pod)
+	return escape.Name(c.Namespace + "/" + c.Pod)
 }
 
 // shortDigest cuts the digest of an image's name to 12 digits.

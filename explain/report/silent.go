@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/silent"
 	"github.com/whydenied/whydenied/parser"
 )
@@ -57,7 +58,7 @@ func newClaim(r *parser.Record) *Claim {
 	if !r.Origin.Transport.IsClaim() {
 		return nil
 	}
-	return &Claim{From: from(r.Origin.Transport), File: UTF8(r.Origin.File), Line: r.Origin.Line, Text: UTF8(r.Text)}
+	return &Claim{From: from(r.Origin.Transport), File: escape.UTF8(r.Origin.File), Line: r.Origin.Line, Text: escape.UTF8(r.Text)}
 }
 
 func from(t parser.Transport) string {
@@ -72,7 +73,7 @@ func from(t parser.Transport) string {
 
 // NewSilentPolicy returns a policy as plain data.
 func NewSilentPolicy(s silent.Policy) SilentPolicy {
-	wire := SilentPolicy{Target: UTF8(s.Target.Name()), Kind: "apparmor", Name: UTF8(s.Target.Profile), Policy: UTF8(s.Source), Why: UTF8(s.Why), Rules: []Rule{}}
+	wire := SilentPolicy{Target: escape.UTF8(s.Target.Name()), Kind: "apparmor", Name: escape.UTF8(s.Target.Profile), Policy: escape.UTF8(s.Source), Why: escape.UTF8(s.Why), Rules: []Rule{}}
 	if s.IsSeccomp {
 		wire.Kind, wire.Name = "seccomp", ""
 	}
@@ -92,8 +93,8 @@ func NewSilentPolicy(s silent.Policy) SilentPolicy {
 func NewUnexplained(list []silent.Unexplained) (wire []Unexplained) {
 	for _, u := range list {
 		wire = append(wire, Unexplained{
-			From: from(u.Origin.Transport), File: UTF8(u.Origin.File), Line: u.Origin.Line,
-			Text: UTF8(u.Text), Count: u.Count, Why: UTF8(u.Why),
+			From: from(u.Origin.Transport), File: escape.UTF8(u.Origin.File), Line: u.Origin.Line,
+			Text: escape.UTF8(u.Text), Count: u.Count, Why: escape.UTF8(u.Why),
 		})
 	}
 	return wire
@@ -110,7 +111,7 @@ const (
 func (p *page) claim(c *Claim) {
 	line := words(faint, "not", "logged:")
 	if c.File != "" {
-		line = append(line, words(normal, Escape(c.File)+":"+strconv.Itoa(c.Line))...)
+		line = append(line, words(normal, escape.Line(c.File)+":"+escape.Number(c.Line))...)
 	}
 	p.wrap(2, 4, append(line, prose(normal, c.Text)...))
 }
@@ -125,24 +126,24 @@ func (p *page) silent(s *Silent) {
 	}
 	others := s.Unexplained // the last ones tell more
 	if n := len(others) - maxOther; n > 0 {
-		p.wrap(2, 4, words(faint, strconv.Itoa(n), "more", "before", "these"))
+		p.wrap(2, 4, words(faint, escape.Number(n), "more", "before", "these"))
 		others = others[n:]
 	}
 	for _, u := range others {
-		line := append(words(faint, Escape(u.File)+":"+strconv.Itoa(u.Line)), prose(normal, u.Text)...)
+		line := append(words(faint, escape.Line(u.File)+":"+escape.Number(u.Line)), prose(normal, u.Text)...)
 		if u.Count > 1 {
-			line = append(line, words(faint, "×"+thousands(u.Count))...)
+			line = append(line, words(faint, escape.Line("×"+thousands(u.Count)))...)
 		}
 		p.wrap(2, 4, line)
 		p.wrap(4, 6, append(words(faint, "it", "may", "be:"), prose(normal, u.Why)...))
 	}
 	for i, step := range s.Next {
-		label := "next:"
+		var label escape.Text = "next:"
 		if i > 0 {
 			label = "  or:"
 		}
 		// A command is not wrapped, so that it can be copied.
-		p.WriteString(p.paint(strong, label) + " " + Escape(step.Command) + "\n")
+		p.Add(p.paint(strong, label), " ", escape.Line(step.Command), "\n")
 		p.wrap(6, 6, prose(normal, step.Why))
 	}
 }
@@ -191,9 +192,9 @@ func (p *page) silentPolicy(s *SilentPolicy) {
 	}
 	for i, r := range rest {
 		if i == maxListed {
-			p.wrap(4, 6, words(faint, "and", strconv.Itoa(len(rest)-i), "more"))
+			p.wrap(4, 6, words(faint, "and", escape.Number(len(rest)-i), "more"))
 			break
 		}
-		p.wrap(4, 6, append(words(faint, Escape(r.File)+":"+strconv.Itoa(r.Line)), prose(normal, r.Text)...))
+		p.wrap(4, 6, append(words(faint, escape.Line(r.File)+":"+escape.Number(r.Line)), prose(normal, r.Text)...))
 	}
 }

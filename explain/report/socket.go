@@ -1,9 +1,13 @@
 package report
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/whydenied/whydenied/explain/escape"
+)
 
 // socketVerbs word the operations on sockets; the socket follows.
-var socketVerbs = map[string]string{
+var socketVerbs = map[string]escape.Text{
 	"create":          "create",
 	"post_create":     "create",
 	"bind":            "bind",
@@ -20,40 +24,40 @@ var socketVerbs = map[string]string{
 }
 
 // socket words an operation on a socket: "create an inet stream socket".
-func socket(op string, d Fields) []string {
+func socket(op string, d Fields) []escape.Text {
 	verb, known := socketVerbs[op]
 	if !known {
 		// file_perm and others carry what was tried in the mask: "send receive"
-		verbs := strings.Fields(mask(d))
+		verbs := escape.Prose(mask(d))
 		if len(verbs) == 0 {
 			return nil
 		}
-		verb = Escape(join(verbs)) + " on"
+		verb = join(verbs) + " on"
 	}
 	family := d.Get("family")
-	article := "a"
+	var article escape.Text = "a"
 	if strings.ContainsAny(family[:1], "aeio") || strings.HasPrefix(family, "unk") { // "a unix socket"
 		article = "an"
 	}
-	what := append(strings.Fields(verb), article, quoted(family))
+	what := append(escape.Fields(verb), article, escape.Name(family))
 	kind := d.Get("sock_type")
 	if kind != "" {
-		what = append(what, quoted(kind))
+		what = append(what, escape.Name(kind))
 	}
 	what = append(what, "socket")
 	if p := d.Get("protocol"); p != "" && p != "0" && (kind == "raw" || family == "netlink" || family == "packet") {
-		what = append(what, say("(protocol %)", p)...)
+		what = append(what, escape.Words("(protocol %)", p)...)
 	}
 	return append(what, addresses(op, d)...)
 }
 
 // addresses words a socket's own address and the peer's.
-func addresses(op string, d Fields) []string {
+func addresses(op string, d Fields) []escape.Text {
 	own := endpoint(d.Get("addr", "laddr", "saddr"), d.Get("lport", "src"))
 	other := endpoint(d.Get("peer_addr", "faddr", "daddr"), d.Get("fport", "dest"))
-	var words []string
+	var words []escape.Text
 	if own != "" {
-		preposition := "at"
+		var preposition escape.Text = "at"
 		switch op {
 		case "bind":
 			preposition = "to"
@@ -63,20 +67,20 @@ func addresses(op string, d Fields) []string {
 		words = append(words, preposition, own)
 	}
 	if other != "" {
-		preposition := "with"
+		var preposition escape.Text = "with"
 		if op == "connect" {
 			preposition = "to"
 		}
 		words = append(words, preposition, other)
 	}
 	if label := d.Get("peer", "peer_label"); label != "" {
-		words = append(words, say("(peer %)", label)...)
+		words = append(words, escape.Words("(peer %)", label)...)
 	}
 	return words
 }
 
 // endpoint words an address and a port; addr=none is a unix socket without one.
-func endpoint(addr, port string) string {
+func endpoint(addr, port string) escape.Text {
 	if addr == "none" {
 		addr = ""
 	}
@@ -85,11 +89,11 @@ func endpoint(addr, port string) string {
 		if addr == "" {
 			return ""
 		}
-		return quoted(addr)
+		return escape.Name(addr)
 	case addr == "":
-		return "port " + Escape(port)
+		return "port " + escape.Line(port)
 	case strings.Contains(addr, ":"):
 		addr = "[" + addr + "]"
 	}
-	return quoted(addr + ":" + port)
+	return escape.Name(addr + ":" + port)
 }

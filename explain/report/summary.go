@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/parser"
 )
 
@@ -65,10 +66,10 @@ const maxSamples = 5
 
 // summary writes the closing line and the first lines that were not understood.
 func (p *page) summary(s *Summary) {
-	p.wrap(0, 2, words(normal, strings.Fields(summaryLine(s))...))
+	p.wrap(0, 2, prose(normal, summaryLine(s)))
 	for _, u := range s.Samples[:min(len(s.Samples), maxSamples)] {
 		line := words(faint, "unparsed:")
-		line = append(line, words(normal, Escape(u.File)+":"+strconv.Itoa(u.Line)+":")...)
+		line = append(line, words(normal, escape.Line(u.File)+":"+escape.Number(u.Line)+":")...)
 		line = append(line, prose(normal, u.Why+":")...)
 		p.wrap(2, 4, append(line, prose(faint, u.Text)...))
 	}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/whydenied/whydenied/explain/escape"
 )
 
 // TextOptions say how text looks.
@@ -27,7 +29,7 @@ func NewText(w io.Writer, o TextOptions) func(Message) error {
 	first := true
 	return pages(w, o, func(p *page, m Message) {
 		if !first && !o.Brief {
-			p.WriteByte('\n')
+			p.Add("\n")
 		}
 		switch {
 		case m.Finding != nil && o.Brief:
@@ -39,7 +41,7 @@ func NewText(w io.Writer, o TextOptions) func(Message) error {
 		case m.Update != nil:
 			p.update(m.Update)
 		case m.Notice != nil:
-			p.wrap(0, 4, append(words(mild, m.Notice.Kind+":"), prose(normal, m.Notice.Text)...))
+			p.wrap(0, 4, append(words(mild, escape.Line(m.Notice.Kind)+":"), prose(normal, m.Notice.Text)...))
 		case m.Summary != nil:
 			p.summary(m.Summary)
 		case m.Silent != nil:
@@ -62,7 +64,7 @@ func (p *page) finding(f *Finding, now time.Time) {
 	if f.Claim != nil {
 		p.claim(f.Claim)
 	}
-	cause := append(words(faint, "cause:"), words(strong, Escape(f.Cause))...)
+	cause := append(words(faint, "cause:"), words(strong, escape.Line(f.Cause))...)
 	if f.Why != "" {
 		cause = append(append(cause, words(normal, "—")...), prose(normal, f.Why)...)
 	}
@@ -100,31 +102,31 @@ func (p *page) finding(f *Finding, now time.Time) {
 
 // repeat writes how often a finding has been seen by now.
 func (p *page) repeat(r *Repeat, now time.Time) {
-	line := append(words(strong, "×"+thousands(r.Count)), prose(normal, r.Message)...)
+	line := append(words(strong, escape.Line("×"+thousands(r.Count))), prose(normal, r.Message)...)
 	p.wrap(0, 4, append(line, word{text: timespan(r.First, r.Last, now), style: faint, gap: 2}))
 }
 
 // granted writes which rule of another finding's fix is enough.
 func (p *page) granted(g *Granted) {
-	line := append(words(faint, "granted by what is suggested already:"), word{text: "`" + Escape(g.Rule) + "`", style: plus})
+	line := append(words(faint, "granted by what is suggested already:"), word{text: "`" + escape.Line(g.Rule) + "`", style: plus})
 	p.wrap(2, hangFix, line)
 }
 
 // update writes what is suggested now in place of what was.
 func (p *page) update(u *Update) {
-	p.wrap(0, 4, append(words(strong, "suggestion "+strconv.Itoa(u.Revision)), append(words(faint, "for"), prose(normal, u.Message)...)...))
+	p.wrap(0, 4, append(words(strong, "suggestion "+escape.Number(u.Revision)), append(words(faint, "for"), prose(normal, u.Message)...)...))
 	if u.Fix.Rule == "" {
 		p.wrap(2, 4, append(words(faint, "no fix:"), prose(normal, u.Fix.Message)...))
 		return
 	}
 	line := append(words(faint, "now:"), prose(strong, u.Fix.Message)...)
-	line = append(line, word{text: "risk: " + Escape(u.Fix.Risk), style: riskStyle(u.Fix.Risk), gap: 2})
+	line = append(line, word{text: "risk: " + escape.Line(u.Fix.Risk), style: riskStyle(u.Fix.Risk), gap: 2})
 	if u.Fix.Reason != "" {
 		line = append(line, append(words(faint, "because"), prose(normal, u.Fix.Reason)...)...)
 	}
 	p.wrap(2, 4, line)
 	for rule := range strings.Lines(u.Fix.Rule) {
-		p.WriteString("    " + p.paint(plus, "+ "+Escape(strings.TrimRight(rule, "\r\n"))) + "\n")
+		p.Add("    " + p.paint(plus, "+ "+escape.Line(strings.TrimRight(rule, "\r\n"))) + "\n")
 	}
 	if u.Fix.Grants != "" {
 		p.wrap(4, 6, append(words(faint, "also", "grants:"), prose(normal, u.Fix.Grants)...))
@@ -141,7 +143,7 @@ func (p *page) headline(f *Finding, now time.Time) {
 	line := slices.Concat(words(strong, s.who...), words(verdict, s.verdict...), words(strong, s.what...))
 	when := timespan(f.First, f.Last, now)
 	if f.Count > 1 {
-		when = strings.TrimSpace("×" + thousands(f.Count) + "  " + when)
+		when = escape.Line(strings.TrimSpace("×" + thousands(f.Count) + "  " + string(when)))
 	}
 	if when != "" {
 		line = append(line, word{text: when, style: faint, gap: 2})
@@ -163,12 +165,12 @@ func (p *page) policy(f *Finding) {
 	var line []word
 	switch {
 	case f.Policy != "" && profile != "" && profile != f.Policy:
-		line = append(words(normal, quoted(profile)), words(faint, "from")...)
+		line = append(words(normal, escape.Name(profile)), words(faint, "from")...)
 		line = append(line, prose(normal, f.Policy)...)
 	case f.Policy != "":
 		line = prose(normal, f.Policy)
 	case profile != "" && profile != "unconfined":
-		line = words(normal, quoted(profile))
+		line = words(normal, escape.Name(profile))
 	default:
 		return
 	}
@@ -182,16 +184,16 @@ const hangFix = 9
 // and what else it grants.
 func (p *page) fix(f *Finding, i, gutter int) {
 	x := &f.Fixes[i]
-	line := words(strong, "fix", strconv.Itoa(i+1))
+	line := words(strong, "fix", escape.Number(i+1))
 	message := prose(strong, x.Message)
 	if len(message) > 0 {
 		message[0].gap = 1
 	}
 	line = append(line, message...)
-	risk := word{text: "risk: " + Escape(x.Risk), style: riskStyle(x.Risk), gap: 2}
+	risk := word{text: "risk: " + escape.Line(x.Risk), style: riskStyle(x.Risk), gap: 2}
 	line = append(line, risk)
 	for j, proof := range x.Proof {
-		w := word{text: Escape(proof)}
+		w := word{text: escape.Line(proof)}
 		if j == 0 {
 			w = word{text: "proved: " + w.text, gap: 2}
 		}
@@ -206,7 +208,7 @@ func (p *page) fix(f *Finding, i, gutter int) {
 	}
 	if x.Diff == "" && x.Rule != "" {
 		for rule := range strings.Lines(x.Rule) {
-			p.WriteString(strings.Repeat(" ", hangFix+2) + Escape(strings.TrimRight(rule, "\r\n")) + "\n")
+			p.Add(escape.Spaces(hangFix+2) + escape.Line(strings.TrimRight(rule, "\r\n")) + "\n")
 		}
 	}
 	p.changes(f, x, gutter)
@@ -226,11 +228,11 @@ func (p *page) changes(f *Finding, x *Fix, gutter int) {
 	for _, c := range changesOf(x.Diff) {
 		if c.file != shown {
 			shown = c.file
-			p.WriteString(strings.Repeat(" ", 2+gutter) + p.paint(arrow, "-->") + " " +
-				Escape(fileNamed(x, c.file)) + ":" + strconv.Itoa(c.line) + "\n")
+			p.Add(escape.Spaces(2+gutter) + p.paint(arrow, "-->") + " " +
+				escape.Line(fileNamed(x, c.file)) + ":" + escape.Number(c.line) + "\n")
 		}
 		at := firstDifference(c.text, c.other)
-		lines := []string{window(c.text, at, at+1, room).text}
+		lines := []escape.Text{window(c.text, at, at+1, room).text}
 		s := minus
 		if c.sign == '+' {
 			s = plus
@@ -238,10 +240,10 @@ func (p *page) changes(f *Finding, x *Fix, gutter int) {
 				lines = whole
 			}
 		}
-		p.WriteString("  " + p.paint(faint, pad(c.line, gutter)) + " " +
-			p.paint(s, strings.TrimRight(string(c.sign)+" "+lines[0], " ")) + "\n")
+		p.Add("  " + p.paint(faint, pad(c.line, gutter)) + " " +
+			p.paint(s, escape.Line(strings.TrimRight(string(c.sign)+" "+string(lines[0]), " "))) + "\n")
 		for _, line := range lines[1:] {
-			p.WriteString(strings.Repeat(" ", 2+gutter+3) + p.paint(s, line) + "\n")
+			p.Add(escape.Spaces(2+gutter+3) + p.paint(s, line) + "\n")
 		}
 	}
 }
@@ -249,26 +251,26 @@ func (p *page) changes(f *Finding, x *Fix, gutter int) {
 // broken breaks a rule that is too long for the room at its spaces, where the
 // language lets it be broken too, so that it can be read and copied whole. It
 // returns nil for a line that fits, or that would take more than eight.
-func broken(rule string, room int) []string {
+func broken(rule string, room int) []escape.Text {
 	if len(rule) <= room || len(rule) > 8*room || strings.Contains(rule, `"`) { // a space in quotes is of a name
 		return nil
 	}
 	text := strings.ReplaceAll(rule, "\t", strings.Repeat(" ", tabStop))
 	body := strings.TrimLeft(text, " ")
-	indent := text[:len(text)-len(body)]
-	var lines []string
-	line := ""
-	for i, word := range strings.Split(body, " ") {
-		word = Escape(word)
+	indent := escape.Spaces(len(text) - len(body))
+	var lines []escape.Text
+	var line escape.Text
+	for i, w := range strings.Split(body, " ") {
+		word := escape.Line(w)
 		switch {
 		case i == 0:
 			line = indent + word
-		case width(line)+1+width(word) <= room:
+		case line.Width()+1+word.Width() <= room:
 			line += " " + word
 		default:
 			lines, line = append(lines, line), indent+"  "+word
 		}
-		if width(line) > room {
+		if line.Width() > room {
 			return nil
 		}
 	}
@@ -286,7 +288,7 @@ func fileNamed(x *Fix, name string) string {
 }
 
 // riskStyle colours a risk.
-func riskStyle(risk string) style {
+func riskStyle(risk string) escape.Style {
 	switch risk {
 	case "low":
 		return plus
@@ -302,16 +304,16 @@ func (p *page) quiet(f *Finding) {
 	if who == "" && f.Subject.Exe != "" {
 		who = filepath.Base(f.Subject.Exe)
 	}
-	name := quoted(who)
+	name := escape.Name(who)
 	if who == "" || isPassive(f.Denial) { // comm is then the process that acts
 		name = "the process"
 	}
 	line := words(strong, "do", "nothing")
-	condition := words(normal, strings.Fields("if "+name+" works without it:")...)
+	condition := words(normal, escape.Fields("if "+name+" works without it:")...)
 	condition[0].gap = 1
 	line = append(line, condition...)
-	line = append(line, word{text: "`" + Escape(f.Quiet) + "`"})
-	p.wrap(2, hangFix, append(line, words(normal, say("keeps it refused and out of the log")...)...))
+	line = append(line, word{text: "`" + escape.Line(f.Quiet) + "`"})
+	p.wrap(2, hangFix, append(line, words(normal, escape.Words("keeps it refused and out of the log")...)...))
 }
 
 // gutterOf returns the digits of the largest line number that a finding shows,
@@ -330,7 +332,7 @@ func gutterOf(f *Finding) int {
 }
 
 // timespan words the times of the first and the last denial.
-func timespan(first, last string, now time.Time) string {
+func timespan(first, last string, now time.Time) escape.Text {
 	from, err1 := time.Parse(time.RFC3339Nano, first)
 	to, err2 := time.Parse(time.RFC3339Nano, last)
 	switch {
@@ -353,7 +355,7 @@ func timespan(first, last string, now time.Time) string {
 		end = to.Format(day) + " " + end
 	}
 	if sameDay && from.Format(clock) == end {
-		return start
+		return escape.Line(start)
 	}
-	return start + " – " + end
+	return escape.Line(start + " – " + end)
 }

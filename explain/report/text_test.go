@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/whydenied/whydenied/explain/escape"
 )
 
 // A new rule is shown whole at every width: what is cut off cannot be copied.
@@ -17,7 +18,7 @@ func TestLongRuleIsWhole(t *testing.T) {
 		assert.NotContains(t, text, "…")
 		assert.Contains(t, strings.Join(strings.Fields(text), " "), strings.TrimSpace(rule), "width %d", w)
 		for line := range strings.Lines(text) {
-			assert.LessOrEqual(t, width(strings.TrimSuffix(line, "\n")), w, line)
+			assert.LessOrEqual(t, escape.Text(strings.TrimSuffix(line, "\n")).Width(), w, line)
 		}
 	}
 }

@@ -7,9 +7,9 @@ package track
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -113,7 +113,7 @@ func watch(ctx context.Context, inventory *container.Inventory, best string) (*T
 // open opens the best feed that can be had.
 func (t *Tracker) open(best string) {
 	t.tier = TierProc
-	var reasons error
+	var reasons []string
 	for _, try := range []struct {
 		tier string
 		open func() (feed, error)
@@ -126,15 +126,13 @@ func (t *Tracker) open(best string) {
 			t.feed, t.tier = opened, try.tier
 			break
 		}
-		reasons = errors.Join(reasons, fmt.Errorf("%s: %w", try.tier, err))
+		reasons = append(reasons, fmt.Sprintf("%s: %v", try.tier, err))
 	}
-	if reasons != nil {
-		t.why = reasons.Error()
-	}
+	t.why = strings.Join(reasons, "; ")
 }
 
-// Tier returns the tier in use, TierBPF, TierConnector or TierProc, and, one a
-// line, why no better one is.
+// Tier returns the tier in use, TierBPF, TierConnector or TierProc, and why no better
+// one is.
 func (t *Tracker) Tier() (tier, why string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
