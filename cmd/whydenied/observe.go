@@ -10,6 +10,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/explain/secret"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
@@ -116,7 +117,7 @@ func (f *observeFlags) print(cmd *cobra.Command, file *rules.File, edits []rules
 		if f.logAction {
 			fmt.Fprintln(out, "# It PERMITS every system call that the profile answered with an errno, SIGSYS or a tracer.")
 		}
-		out.WriteString(rules.Unified(changes))
+		out.WriteString(secret.Policy(rules.Unified(changes), nil))
 	}
 	if changed == file.Text {
 		say(cmd.ErrOrStderr(), "%s logs what it refuses already", file.Name)

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/explain/secret"
 )
 
 // The exit codes, the same for every command.
@@ -71,9 +72,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return exitFailed
 }
 
-// say prints one line of what is not the answer to stderr, safe for a terminal.
+// say prints one line of what is not the answer to stderr, safe for a terminal and
+// without secrets.
 func say(stderr io.Writer, format string, args ...any) {
-	fmt.Fprintf(stderr, "whydenied: %s\n", report.Escape(fmt.Sprintf(format, args...)))
+	fmt.Fprintf(stderr, "whydenied: %s\n", report.Escape(secret.Text(fmt.Sprintf(format, args...), nil)))
 }
 
 // complain says an error.

@@ -21,7 +21,7 @@ var wordsYAML = regexp.MustCompile(`^(?i:y|yes|n|no|on|off|true|false|null)$`)
 // escaped that report.Escape would not print. A byte that is not UTF-8, which YAML
 // cannot hold, becomes \xNN as in JSON.
 func yamlString(s string) string {
-	s = report.UTF8(s)
+	s = report.PolicyUTF8(s)
 	if plainYAML.MatchString(s) && !wordsYAML.MatchString(s) {
 		return s
 	}
@@ -50,5 +50,5 @@ func yamlString(s string) string {
 
 // yamlComment writes a comment line: nothing in it can end the line.
 func yamlComment(out *strings.Builder, indent, format string, args ...any) {
-	fmt.Fprintf(out, "%s# %s\n", indent, report.Escape(fmt.Sprintf(format, args...)))
+	fmt.Fprintf(out, "%s# %s\n", indent, report.Escape(report.UTF8(fmt.Sprintf(format, args...))))
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/whydenied/whydenied/explain/secret"
 )
 
 // Escape returns s safe to print: each control character, line or paragraph
@@ -98,9 +100,15 @@ var blank = &unicode.RangeTable{
 	R32: []unicode.Range32{{0xe0100, 0xe01ef, 1}},
 }
 
-// UTF8 returns s as valid UTF-8. If it is not, each byte that is not part of a
-// character becomes \xNN, and each backslash two, as in parser.Pairs.
-func UTF8(s string) string {
+// UTF8 returns s without secrets and as valid UTF-8. If it is not, each byte that is not
+// part of a character becomes \xNN, and each backslash two, as in parser.Pairs.
+func UTF8(s string) string { return validUTF8(secret.Text(s, nil)) }
+
+// PolicyUTF8 is UTF8 for what becomes part of a policy, where secrets are question
+// marks; see secret.Policy.
+func PolicyUTF8(s string) string { return validUTF8(secret.Policy(s, nil)) }
+
+func validUTF8(s string) string {
 	if utf8.ValidString(s) {
 		return s
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/patch"
+	"github.com/whydenied/whydenied/explain/secret"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -31,10 +32,10 @@ func NewFinding(f explain.Explained) Finding {
 		Mode:        d.Mode.String(),
 		Rules:       []Rule{},
 		Fixes:       []Fix{},
-		Quiet:       UTF8(f.Quiet),
+		Quiet:       PolicyUTF8(f.Quiet),
 		Investigate: UTF8(f.Investigate),
 	}
-	wire.Denial = newFields(d.Pairs())
+	wire.Denial = newFields(secret.Pairs(d.Pairs()))
 	wire.Claim = newClaim(&d.Event.Records[d.Record])
 	if d.Seccomp != nil {
 		wire.Seccomp = NewSeccomp(d.Seccomp)
@@ -89,7 +90,7 @@ func bare(f explain.Explained) Finding {
 // NewGranted returns what grants a finding's access already: a rule as it was
 // suggested, and the revision.
 func NewGranted(rule string, revision int) *Granted {
-	return &Granted{Rule: UTF8(rule), Revision: revision}
+	return &Granted{Rule: PolicyUTF8(rule), Revision: revision}
 }
 
 // Time returns a time as the JSON form has it: RFC 3339 in UTC with
@@ -123,7 +124,7 @@ func newSubject(s parser.Subject) Subject {
 		wire.UID = &s.UID
 	}
 	if s.Argv != "" {
-		for arg := range strings.SplitSeq(strings.TrimSuffix(s.Argv, "\x00"), "\x00") {
+		for _, arg := range secret.Args(strings.Split(strings.TrimSuffix(s.Argv, "\x00"), "\x00"), nil) {
 			wire.Argv = append(wire.Argv, UTF8(arg))
 		}
 	}
@@ -175,8 +176,8 @@ func newRule(p explain.Place) Rule {
 func newFix(f rules.Fix, changes []rules.Change) Fix {
 	wire := Fix{
 		Message: UTF8(f.Message),
-		Rule:    UTF8(f.Rule),
-		Diff:    UTF8(rules.Unified(changes)),
+		Rule:    PolicyUTF8(f.Rule),
+		Diff:    PolicyUTF8(rules.Unified(changes)),
 		Grants:  UTF8(f.Grants),
 		Risk:    f.Risk.String(),
 		Reason:  UTF8(f.Reason),

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/explain/patch"
+	"github.com/whydenied/whydenied/explain/secret"
 	"github.com/whydenied/whydenied/rules"
 )
 
@@ -18,7 +19,8 @@ type Patch struct {
 	Left  []PatchLeft   `json:"left"`
 	Steps []string      `json:"steps"` // what to do once the files are changed
 
-	of *patch.Patch // nil if it was read from JSON
+	of     *patch.Patch // nil if it was read from JSON
+	hidden int          // secrets in Diff
 }
 
 // A PatchedFile is a file as the patch leaves it.
@@ -46,11 +48,14 @@ type PatchLeft struct {
 
 // NewPatch returns the JSON form of a patch. As in a Finding, what cannot be seen
 // or is not UTF-8 is escaped, but for the texts of files and their diff: those
-// are as they will be in the files, less wrong UTF-8.
+// are as they will be in the files, less wrong UTF-8 and secrets.
 func NewPatch(p *patch.Patch) *Patch {
-	wire := &Patch{Diff: rules.Unified(p.Changes), Files: []PatchedFile{}, Fixed: []PatchFix{}, Left: []PatchLeft{}, Steps: []string{}, of: p}
+	wire := &Patch{Files: []PatchedFile{}, Fixed: []PatchFix{}, Left: []PatchLeft{}, Steps: []string{}, of: p}
+	hidden := secret.Kinds{}
+	wire.Diff = secret.Policy(rules.Unified(p.Changes), hidden)
+	wire.hidden = hidden.Sum()
 	for _, c := range p.Changes {
-		wire.Files = append(wire.Files, PatchedFile{File: UTF8(c.File.Name), New: c.File.Absent, Text: c.New})
+		wire.Files = append(wire.Files, PatchedFile{File: UTF8(c.File.Name), New: c.File.Absent, Text: secret.Policy(c.New, nil)})
 	}
 	for _, r := range p.Remedies {
 		f := NewFinding(*r.Finding)
@@ -119,6 +124,10 @@ func (p *Patch) Comments() string {
 	}
 	for _, s := range p.Steps {
 		comment("  %s", s)
+	}
+	if p.hidden > 0 {
+		comment("")
+		comment("%s in it are question marks: where an old line has one, patch and git apply refuse it, and whydenied patch --write does not", count(p.hidden, "secret"))
 	}
 	return out.String()
 }

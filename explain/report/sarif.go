@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/secret"
 	"github.com/whydenied/whydenied/rules"
 )
 
@@ -186,10 +187,10 @@ func newSARIFReplacement(e rules.Edit, region sarifRegion) sarifReplacement {
 		offset, length := e.At.Span.Start, e.At.Span.End-e.At.Span.Start
 		return sarifReplacement{
 			DeletedRegion:   sarifRegion{ByteOffset: &offset, ByteLength: &length},
-			InsertedContent: &sarifContent{Binary: []byte(e.New)},
+			InsertedContent: &sarifContent{Binary: []byte(secret.Policy(e.New, nil))},
 		}
 	}
-	return sarifReplacement{DeletedRegion: region, InsertedContent: &sarifContent{Text: e.New}}
+	return sarifReplacement{DeletedRegion: region, InsertedContent: &sarifContent{Text: secret.Policy(e.New, nil)}}
 }
 
 // newSARIFMessage returns a plain text message. Brackets that would make a link

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/secret"
 	"github.com/whydenied/whydenied/parser"
 )
 
@@ -37,7 +38,7 @@ func NewSummary(session *explain.Session) *Summary {
 		},
 	}
 	for _, u := range session.Stats.Samples {
-		s.Samples = append(s.Samples, Unparsed{File: u.Origin.File, Line: u.Origin.Line, Why: u.Why, Text: u.Text})
+		s.Samples = append(s.Samples, Unparsed{File: u.Origin.File, Line: u.Origin.Line, Why: u.Why, Text: secret.Text(u.Text, nil)})
 	}
 	var first, last time.Time
 	for _, f := range session.Findings() {
