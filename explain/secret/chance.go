@@ -6,22 +6,29 @@ import "strings"
 // says that it may be a secret, and where nothing does.
 const (
 	leastOpaque = 12
+	leastUser   = 8 // of a URL
 	leastRandom = 20
 )
 
 // opaque reports whether a value is one word of letters and digits mixed, as keys are
 // and names hardly ever.
-func opaque(value string) bool {
-	if len(value) < leastOpaque || value[0] == '/' {
+func opaque(value string, least int) bool {
+	if len(value) < least || value[0] == '/' {
 		return false
 	}
+	colons := 0
 	for i := range len(value) {
-		if !classes["base64_"][value[i]] && value[i] != ':' {
+		switch b := value[i]; {
+		case b == ':':
+			if colons++; colons > 1 {
+				return false
+			}
+		case !base64[b], b == '=' && i+1 < len(value) && value[i+1] != '=':
 			return false
 		}
 	}
 	c := census(value)
-	return c.digits >= 2 && c.lower+c.upper >= 2 && 6*c.changes >= len(value)
+	return c.digits >= 1 && c.lower+c.upper >= 2 && 6*c.changes >= len(value)
 }
 
 // A count is what a word is made of.
@@ -68,7 +75,7 @@ func byChance(word string) bool {
 // but for base64's.
 func random(text string, spans []span) []span {
 	for i := 0; i < len(text); {
-		n := classes["base64_"].run(text[i:])
+		n := base64.run(text[i:])
 		if n == 0 {
 			i++
 			continue

@@ -28,8 +28,9 @@ func readPrograms(table string) map[string][]string {
 // A command is a command line that is being read, one argument after the other.
 type command struct {
 	flags []string // of the program
-	want  byte     // what the next argument is: 's' a secret, '?' one if it looks like one, ':' '%' ',' of a user with it
+	want  byte     // what the next argument is: 's' a secret, '?' one if it looks like one, ':' '%' ',' of a user with it, 'h' of a header
 	name  string   // of the flag before
+	isRaw bool     // the argument before was -c: the next is a script
 }
 
 // next reads an argument, and returns where in it a secret begins, -1 if none does.
@@ -68,15 +69,24 @@ func (c *command) next(arg string) (from int) {
 			return -1
 		}
 	}
-	c.flag(arg)
-	return -1
+	return c.flag(arg)
 }
 
-// flag notes what the argument after a flag is by the flag's name.
-func (c *command) flag(arg string) {
+// flag notes what the argument after a flag is by the flag's name, and returns where in
+// its own a secret begins.
+func (c *command) flag(arg string) int {
+	for _, user := range []string{"--user=", "--proxy-user=", "--userpass=", "--creds="} {
+		if rest, ok := strings.CutPrefix(arg, user); ok {
+			if from := c.wanted(':', rest); from >= 0 {
+				return len(user) + from
+			}
+		}
+	}
 	switch {
 	case arg == "-u" || arg == "--user" || arg == "--userpass" || arg == "--proxy-user" || arg == "--creds":
 		c.want = ':'
+	case arg == "-H" || arg == "--header":
+		c.want = 'h'
 	case strings.ContainsAny(arg, "=:") || !strings.HasPrefix(arg, "-") || ofFile(arg) || strings.HasSuffix(arg, "-stdin"):
 	case len(arg) > 2:
 		switch strengthOf(strings.TrimLeft(arg, "-")) {
@@ -86,6 +96,7 @@ func (c *command) flag(arg string) {
 			c.want = '?'
 		}
 	}
+	return -1
 }
 
 // wanted returns where in an argument of a kind the secret begins, -1 if it has none.
@@ -94,8 +105,13 @@ func (c *command) wanted(kind byte, arg string) int {
 	case 's':
 		return 0
 	case '?':
-		if opaque(arg) {
+		if opaque(arg, leastOpaque) {
 			return 0
+		}
+		return -1
+	case 'h':
+		if name, value, ok := strings.Cut(arg, ":"); ok && strengthOf(name) != none {
+			return skipScheme(arg, len(arg)-len(strings.TrimLeft(value, " ")), len(arg))
 		}
 		return -1
 	}
@@ -188,8 +204,10 @@ func (c *command) argument(arg string) []span {
 	if from := c.next(arg); from >= 0 {
 		spans = append(spans, span{from, len(arg), "argument"})
 	}
+	isScript := c.isRaw
+	c.isRaw = arg == "-c"
 	name, value, ok := strings.Cut(arg, "=")
-	if ok && classes["id"].run(name) == len(name) && !strings.ContainsAny(value, " \n") && isSecret(strings.TrimLeft(name, "-"), value) {
+	if ok && !isScript && classes["token"].run(name) == len(name) && isSecret(strings.TrimLeft(name, "-"), value) {
 		spans = append(spans, span{len(name) + 1, len(arg), kindOf(name)})
 	}
 	return spans

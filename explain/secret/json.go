@@ -112,7 +112,7 @@ func inside(around []nesting, value string) []span {
 	switch {
 	case !within.object && isEnv(n-1):
 		name, _, _ := strings.Cut(value+"=", "=")
-		if len(name) < len(value) {
+		if rest := value[len(name):]; rest != "" && (strings.Trim(rest, "=") != "" || !opaque(name, leastOpaque)) {
 			return []span{{len(name) + 1, len(value), "environment"}}
 		}
 		return all("environment")

@@ -25,12 +25,14 @@ var (
 		"coinbase", "confluent", "contentful", "datadog", "discord", "droneci", "dropbox", "etsy", "facebook", "fastly", "finicity", "finnhub", "flickr",
 		"freshbooks", "gitter", "jfrog", "kraken", "kucoin", "launchdarkly", "linear", "linkedin", "lob", "looker", "mailchimp", "mailgun", "mapbox",
 		"mattermost", "meraki", "messagebird", "netlify", "newrelic", "nytimes", "okta", "plaid", "privateai", "rapidapi", "sendbird", "sentry",
-		"snyk", "squarespace", "sumologic", "telegram", "travis", "twitch", "twitter", "typeform", "yandex", "zendesk",
+		"snyk", "sumo", "heroku", "hubspot", "intercom", "artifactory", "xray", "contribsys", "squarespace", "sumologic", "telegram", "travis", "twitch", "twitter", "typeform", "yandex", "zendesk",
 	}
 	byFirst, parts = index()
 
 	// files are the ends of names of what says where a secret is.
 	files = []string{"file", "path", "dir", "directory", "location", "folder"}
+	// about are the ends of names of what is said of a secret.
+	about = []string{"mode", "type", "ttl", "length", "size", "name", "expiry", "expiration", "timeout", "algorithm", "format", "enabled", "method", "count"}
 )
 
 // A strength is how much a name tells of its value.
@@ -75,7 +77,7 @@ func strengthOf(name string) strength {
 		if isUpper {
 			c += 'a' - 'A'
 		}
-		isSign := !classes["alnum"][c]
+		isSign := !alnum[c]
 		if isSign || isUpper && i > 0 && name[i-1] >= 'a' && name[i-1] <= 'z' {
 			split[s] = ' '
 			s++
@@ -89,6 +91,9 @@ func strengthOf(name string) strength {
 	for i, c := range flat[:f] {
 		for _, word := range byFirst[c] {
 			if len(word) <= f-i && string(flat[i:i+len(word)]) == word {
+				if endsIn(string(flat[:f]), about) {
+					return weak
+				}
 				return strong
 			}
 		}
@@ -104,9 +109,10 @@ func strengthOf(name string) strength {
 }
 
 // ofFile reports whether a name is of where a secret is, not of the secret.
-func ofFile(name string) bool {
-	name = strings.ToLower(name)
-	return slices.ContainsFunc(files, func(end string) bool { return strings.HasSuffix(name, end) })
+func ofFile(name string) bool { return endsIn(strings.ToLower(name), files) }
+
+func endsIn(name string, ends []string) bool {
+	return slices.ContainsFunc(ends, func(end string) bool { return strings.HasSuffix(name, end) })
 }
 
 // isSecret reports whether a value that has a name is a secret.
@@ -123,11 +129,11 @@ func isSecret(name, value string) bool {
 	if path && (ofFile(name) || strings.EqualFold(name, "PWD") || strings.EqualFold(name, "OLDPWD")) {
 		return false
 	}
-	return how == strong || opaque(value)
+	return how == strong || opaque(value, leastOpaque)
 }
 
 // maxValue bounds how much of a value is looked at to tell whether it is a secret.
-const maxValue = 1024
+const maxValue = 64
 
 // assigned adds the values that names are given to: NAME=value, "name": "value",
 // Name: value.
@@ -162,6 +168,9 @@ func isPlace(text string, colon int, name, value string) bool {
 		return false
 	}
 	start := colon - len(name)
+	if name == "chpasswd" || name == "passwd" && strings.Trim(value, letters) == "" { // the programs, and nsswitch.conf
+		return true
+	}
 	if start > 0 && text[start-1] == '/' {
 		return true
 	}
@@ -175,7 +184,7 @@ func nameBefore(text string) string {
 	n := 0
 	for n < len(text) {
 		c := text[len(text)-1-n]
-		if !classes["id"][c] && c != '.' {
+		if !id[c] && c != '.' {
 			break
 		}
 		n++
@@ -210,11 +219,14 @@ func valueAfter(text string, i int, name string) (from, to int) {
 		return f, t
 	}
 	to = from
-	for to < len(text) && strings.IndexByte(" \t\r\n\"'`&;\x00", text[to]) < 0 {
+	for to < len(text) && !ends[text[to]] {
 		to++
 	}
 	return from, len(strings.TrimRight(text[:to], `\`))
 }
+
+// ends are what a value without quotes ends at.
+var ends = newClass(" \t\r\n\"'`&;\x00")
 
 // quotedValue returns the place of a value in quotes, which may be escaped themselves:
 // up to the quote that ends it, or the end of the line.
@@ -286,7 +298,7 @@ func namedValues(text string, spans []span) []span {
 		if !strings.EqualFold(key, "name") && !strings.EqualFold(key, "key") {
 			continue
 		}
-		if from, to := valueAfter(text, sep, "value"); from < to && isSecret(name, text[from:to]) {
+		if from, to := valueAfter(text[:min(sep+maxValue, len(text))], sep, "value"); from < to && isSecret(name, text[from:to]) {
 			spans = append(spans, span{from, to, kindOf(name)})
 			at = to
 		}

@@ -31,12 +31,15 @@ var classes = map[string]*class{
 	"digit":   newClass("0123456789"),
 	"hex":     newClass("0123456789abcdefABCDEF"),
 	"alnum":   newClass("0123456789" + letters),
+	"mixed":   newClass("0123456789_" + letters),
 	"word":    newClass("0123456789_" + letters),
 	"id":      newClass("0123456789_-" + letters),
 	"token":   newClass("0123456789_-.~+" + letters),
 	"radix":   newClass("0123456789+/" + letters),
 	"base64_": newClass("0123456789_-.~+=%/" + letters),
 }
+
+var alnum, id, base64 = classes["alnum"], classes["id"], classes["base64_"]
 
 func newClass(members string) *class {
 	var c class
@@ -80,8 +83,13 @@ func readFormats(table string) (list []format, byStart *[1 << 16][]uint8) {
 			f.before, f.beforeLeast = readClass(fields[1])
 		}
 		f.after, f.afterLeast = readClass(fields[3])
-		start := pair(f.mark, 0)
-		byStart[start] = append(byStart[start], uint8(len(list)))
+		first, last := pair(f.mark, 0), pair(f.mark, 0)
+		if len(f.mark) == 1 {
+			last += 1<<8 - 1
+		}
+		for start := int(first); start <= int(last); start++ {
+			byStart[start] = append(byStart[start], uint8(len(list)))
+		}
 		list = append(list, f)
 	}
 	return list, byStart
@@ -135,7 +143,7 @@ func (f *format) match(text string, i, last int, cut bool) (start, end int, ok b
 	}
 	start, end = i, i+len(f.mark)
 	switch {
-	case f.edge && i > 0 && classes["alnum"][text[i-1]]:
+	case f.edge && i > 0 && alnum[text[i-1]]:
 		return 0, 0, false
 	case f.before != nil:
 		const most = 200
@@ -152,6 +160,9 @@ func (f *format) match(text string, i, last int, cut bool) (start, end int, ok b
 		if end += n; n < f.afterLeast && !(cut && end == len(text) && n >= leastCut) {
 			return 0, 0, false
 		}
+		if f.after == classes["mixed"] && !byChance(text[start:end]) {
+			return 0, 0, false
+		}
 	}
 	return start, end, true
 }
@@ -159,7 +170,7 @@ func (f *format) match(text string, i, last int, cut bool) (start, end int, ok b
 // privateKeys adds the private keys in PEM (RFC 7468), OpenSSH's, OpenPGP's and
 // PuTTY's forms: all from the first line to the last, or to the text's end.
 func privateKeys(text string, spans []span) []span {
-	const begin, end, most = "-----BEGIN ", "-----END ", 60
+	const begin, end, most = "-----BEGIN", "-----END ", 60
 	for at := 0; ; {
 		i := strings.Index(text[at:], begin)
 		if i < 0 {
@@ -230,12 +241,12 @@ func userInfo(rest string, last int) (from, to int) {
 	colon := strings.IndexByte(authority, ':')
 	switch {
 	case at >= 0 && (colon < 0 || colon > at):
-		if opaque(authority[:at]) {
+		if opaque(authority[:at], leastUser) {
 			return 0, at + 1
 		}
 		return 0, 0
 	case at >= 0:
-		if colon+1 == at || opaque(authority[:colon]) { // TOKEN:@ and TOKEN:x-oauth-basic@
+		if colon+1 == at || opaque(authority[:colon], leastUser) { // TOKEN:@ and TOKEN:x-oauth-basic@
 			return 0, at + 1
 		}
 		return colon + 1, at + 1
