@@ -26,7 +26,7 @@ var layers = map[string][]string{
 	"explain/secret":    {"parser"},
 	"explain/track":     {"explain/container", "parser/bpf"},
 	"explain/library":   {"explain/container", "rules", "rules/apparmor", "rules/seccomp"},
-	"explain/fix":       {"explain/access", "explain/container", "explain/library", "parser", "rules", "rules/apparmor", "rules/seccomp"},
+	"explain/fix":       {"explain/access", "explain/container", "explain/library", "explain/secret", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/host":      {"explain/container", "rules/apparmor"},
 	"explain":           {"explain/access", "explain/container", "explain/fix", "explain/library", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/patch":     {"explain", "explain/access", "explain/container", "explain/fix", "explain/library", "parser", "rules", "rules/apparmor", "rules/seccomp"},

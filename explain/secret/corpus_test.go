@@ -18,14 +18,6 @@ import (
 	"github.com/whydenied/whydenied/testdata/secrets"
 )
 
-// formless are kinds of the corpus that nothing tells from IDs and digests.
-var formless = []string{
-	"sourcegraph-access-token", // 40 hexadecimal digits, as a commit has
-	"asana-client-id",          // 16 digits
-	"discord-client-id",        // 18 digits
-	"kubernetes-secret-yaml",   // a whole manifest, whose data any names can have
-}
-
 // structured is what a program is given as one argument, if at all.
 var structured = regexp.MustCompile(`^\{|^\w+: | => `)
 
@@ -134,20 +126,6 @@ func ofRecords(typ parser.Type, texts ...string) string {
 	return shown.String()
 }
 
-// leaked returns what of a secret is to be seen: eight characters of it, or all.
-func leaked(shown, value string) string {
-	const enough = 8
-	for i := 0; i == 0 || i+enough <= len(value); i++ {
-		if piece := value[i:min(i+enough, len(value))]; strings.Contains(shown, piece) {
-			return piece
-		}
-	}
-	return ""
-}
-
-// bare is what has a form of its own: no name, no flag, no URL around it.
-func bare(s secrets.Secret) bool { return s.Text == s.Value && !strings.ContainsAny(s.Text, " /\n") }
-
 func TestCorpus(t *testing.T) {
 	all := secrets.All()
 	assert.GreaterOrEqual(t, len(all), 300)
@@ -156,12 +134,12 @@ func TestCorpus(t *testing.T) {
 		for _, place := range slices.Sorted(maps.Keys(table)) {
 			kinds := 0
 			for _, s := range all {
-				if slices.Contains(formless, s.Kind) || ownPlaces[place] != nil && !bare(s) {
+				if ownPlaces[place] != nil && !s.IsBare() {
 					continue
 				}
 				kinds++
 				shown := table[place](t, s)
-				if piece := leaked(shown, s.Value); piece != "" {
+				if piece := s.Leaked(shown); piece != "" {
 					t.Errorf("%s, %s: %q of %q leaves %q", s.Kind, place, piece, s.Text, shown)
 				}
 			}
@@ -169,5 +147,5 @@ func TestCorpus(t *testing.T) {
 			total += kinds
 		}
 	}
-	t.Logf("%d secrets of %d kinds; %d kinds have no form: %s", total, len(all), len(formless), strings.Join(formless, ", "))
+	t.Logf("%d secrets of %d kinds; without a form: %s", total, len(all), strings.Join(secrets.Formless, ", "))
 }

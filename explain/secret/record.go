@@ -30,6 +30,8 @@ func Records(records []parser.Record, found Kinds) {
 			case f.argument != "": // of a system call
 			case f.key == "proctitle":
 				f.clean = title(f.value, found)
+			case isSecret(f.key, f.value):
+				f.clean = mask(f.value, []span{{0, len(f.value), kindOf(f.key)}}, '*', found)
 			case f.isString:
 				f.clean = Text(f.value, found)
 			}
@@ -61,7 +63,7 @@ type field struct {
 // cannot (audit_log_untrustedstring in kernel/audit.c), or as ausearch -i prints
 // arguments.
 var (
-	fieldPattern = regexp.MustCompile(`\b([A-Za-z_]\w*(?:\[\d+\])?)=(?:"([^"]*)"|([^\s"']+))`)
+	fieldPattern = regexp.MustCompile(`\b([A-Za-z_][\w-]*(?:\[\d+\])?)=(?:"([^"]*)"|([^\s"']+))`)
 	argumentKey  = regexp.MustCompile(`^(a\d+)(?:\[\d+\])?$`)
 	hexKey       = regexp.MustCompile(`^(?:a\d+(?:\[\d+\])?|proctitle|name|comm|exe|cwd|cmd|acct|profile|target|srcname|peer|addr|path|data|vm|file)$`)
 )
@@ -170,7 +172,11 @@ func Pairs(pairs parser.Pairs) parser.Pairs {
 			}
 			continue
 		}
-		if clean := Text(value, nil); clean != value {
+		clean := Text(value, nil)
+		if isSecret(p.Key, value) {
+			clean = strings.Repeat("*", utf8.RuneCountInString(value))
+		}
+		if clean != value {
 			pairs[i].Value = clean
 		}
 	}

@@ -103,6 +103,17 @@ func comment(line string) int {
 	return -1
 }
 
+// Places returns where the secrets of a name are, in bytes: from the first of the first
+// to behind the last of the last; ok is false if it has none.
+func Places(name string) (from, to int, ok bool) {
+	spans := find(name)
+	from = len(name)
+	for _, s := range spans {
+		from, to = min(from, s.start), max(to, s.end)
+	}
+	return from, to, len(spans) > 0
+}
+
 // mask puts a character in the place of each of the spans' characters. What is masked
 // already is not counted.
 func mask(text string, spans []span, with byte, found Kinds) string {

@@ -43,7 +43,8 @@ func TestRecords(t *testing.T) {
 		{parser.PROCTITLE, `proctitle="nginx"`, `proctitle="nginx"`},
 		{parser.EXECVE, `argc=3 a0="app" a1="--password" a2="hunter2"`, `argc=3 a0="app" a1="--password" a2=2A2A2A2A2A2A2A`},
 		{parser.EXECVE, `argc=2 a0="sh" a1=` + title("password=x y"), `argc=2 a0="sh" a1=` + strings.ToUpper(title("password=***"))},
-		{parser.SYSCALL, `a0=7f password=x`, `a0=7f password=x`},
+		{parser.SYSCALL, `a0=7f a1=70617373 exe="/usr/bin/passwd"`, `a0=7f a1=70617373 exe="/usr/bin/passwd"`},
+		{parser.USERAVC, `a0=7f password=x`, `a0=7f password=*`},
 	} {
 		r := parser.Record{Type: test.typ, Text: test.text}
 		list := []parser.Record{r}

@@ -12,14 +12,13 @@ var tokenTable string
 
 // A format is a line of tokens.txt.
 type format struct {
-	kind         string
-	edge         bool   // no letter or digit stands before
-	before       *class // nil if nothing has to
-	beforeLeast  int
-	mark         string
-	after        *class // nil likewise
-	afterLeast   int
-	documentedAt string
+	kind        string
+	edge        bool   // no letter or digit stands before
+	before      *class // nil if nothing has to
+	beforeLeast int
+	mark        string
+	after       *class // nil likewise
+	afterLeast  int
 }
 
 // A class is a set of bytes.
@@ -78,7 +77,7 @@ func readFormats(table string) (list []format, byStart *[1 << 16][]uint8) {
 		if len(fields) == 0 || fields[0] == "#" {
 			continue
 		}
-		f := format{kind: fields[0], edge: fields[1] == "edge", mark: fields[2], documentedAt: fields[4]}
+		f := format{kind: fields[0], edge: fields[1] == "edge", mark: fields[2]}
 		if !f.edge {
 			f.before, f.beforeLeast = readClass(fields[1])
 		}
