@@ -43,6 +43,7 @@ var layers = map[string][]string{
 	},
 	"rules/apparmor/aare": {},
 	"testdata/loggen":     {},
+	"testdata/secrets":    {},
 }
 
 // What explains saved logs links nothing that asks a kernel, a network or an engine.
@@ -58,7 +59,7 @@ func TestExplainIsPure(t *testing.T) {
 }
 
 func TestImportsRunOneWay(t *testing.T) {
-	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...", "./testdata/loggen").CombinedOutput()
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...", "./testdata/loggen", "./testdata/secrets").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	for line := range strings.Lines(string(out)) {
 		fields := strings.Fields(line)

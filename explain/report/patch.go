@@ -127,7 +127,7 @@ func (p *Patch) Comments() string {
 	}
 	if p.hidden > 0 {
 		comment("")
-		comment("%s in it are question marks: where an old line has one, patch and git apply refuse it, and whydenied patch --write does not", count(p.hidden, "secret"))
+		comment("question marks stand for %s: where an old line has them, patch and git apply refuse it, and whydenied patch --write does not", count(p.hidden, "secret"))
 	}
 	return out.String()
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/testdata/secrets"
 )
 
 func TestText(t *testing.T) {
@@ -105,6 +106,31 @@ func FuzzJSON(f *testing.F) {
 		}
 		if utf8.Valid(text) && utf8.RuneCount(text) != utf8.RuneCount(clean) {
 			t.Fatalf("%q became %q: places moved", text, clean)
+		}
+	})
+}
+
+// Whatever the text: its characters stay as many, what is shown has no more secrets,
+// and policy becomes no other policy.
+func FuzzText(f *testing.F) {
+	f.Add("mysql -p'x y' --password \"a\\\" b\" https://u:p/w@h/?sig=0a1b2c3d4e5f6 -u a:b")
+	f.Add("a0=\"curl\" a1[0]=2D75 a1[1]=613A62 proctitle=6D7973716C002D7078 name=\"x\"")
+	f.Add("-----BEGIN PRIVATE KEY-----x\npassword: |\n  x\n{\"name\":\"token\",\"value\":\"x\"}")
+	for _, s := range secrets.All() {
+		f.Add(s.Text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, clean := range []string{Text(text, nil), Policy(text, nil)} {
+			if utf8.RuneCountInString(clean) != utf8.RuneCountInString(text) {
+				t.Fatalf("%q became %q: places moved", text, clean)
+			}
+			if strings.Count(clean, "\n") > strings.Count(text, "\n") {
+				t.Fatalf("%q became %q", text, clean)
+			}
+		}
+		Args(strings.Split(text, " "), nil)
+		for _, typ := range []parser.Type{parser.AVC, parser.EXECVE, parser.PROCTITLE} {
+			Records([]parser.Record{{Type: typ, Text: text}, {Type: typ, Text: text}}, Kinds{})
 		}
 	})
 }
