@@ -74,6 +74,9 @@ func byChance(word string) bool {
 // of files are full of such: what begins with a slash or has one in it is passed over,
 // but for base64's.
 func random(text string, spans []span) []span {
+	if len(text) < leastRandom {
+		return spans
+	}
 	for i := 0; i < len(text); {
 		n := base64.run(text[i:])
 		if n == 0 {

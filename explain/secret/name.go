@@ -99,11 +99,16 @@ func strengthOf(name string) strength {
 		}
 	}
 	how := none
-	for _, part := range bytes.Fields(split[:s]) {
-		how = max(how, parts[string(part)])
-		if bytes.HasSuffix(part, []byte("key")) {
+	for rest := split[:s]; len(rest) > 0; {
+		n := bytes.IndexByte(rest, ' ')
+		if n < 0 {
+			n = len(rest)
+		}
+		how = max(how, parts[string(rest[:n])])
+		if n >= len("key") && string(rest[n-len("key"):n]) == "key" {
 			how = max(how, weak)
 		}
+		rest = rest[min(n+1, len(rest)):]
 	}
 	return how
 }

@@ -60,6 +60,9 @@ func find(text string) []span {
 	if len(text) < minSecret {
 		return nil
 	}
+	if !strings.ContainsAny(text, "=: \t\r\n\x00") { // as most names
+		return random(text, tokens(text, false))
+	}
 	spans := forms(text, false)
 	spans = assigned(text, spans)
 	spans = commandLine(text, spans)
