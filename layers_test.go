@@ -23,26 +23,28 @@ var layers = map[string][]string{
 	"rules/seccomp":     {"rules"},
 	"explain/access":    {"parser", "rules/apparmor", "rules/seccomp"},
 	"explain/container": {},
+	"explain/secret":    {"parser"},
 	"explain/track":     {"explain/container", "parser/bpf"},
 	"explain/library":   {"explain/container", "rules", "rules/apparmor", "rules/seccomp"},
-	"explain/fix":       {"explain/access", "explain/container", "explain/library", "parser", "rules", "rules/apparmor", "rules/seccomp"},
+	"explain/fix":       {"explain/access", "explain/container", "explain/library", "explain/secret", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/host":      {"explain/container", "rules/apparmor"},
 	"explain":           {"explain/access", "explain/container", "explain/fix", "explain/library", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/patch":     {"explain", "explain/access", "explain/container", "explain/fix", "explain/library", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/silent":    {"explain", "explain/access", "explain/container", "explain/library", "parser", "rules", "rules/apparmor", "rules/seccomp"},
-	"explain/bundle":    {"explain", "explain/container", "explain/host", "explain/track", "parser", "parser/source", "rules", "rules/apparmor"},
 	"explain/escape":    {}, "explain/escape/escapetest": {},
+	"explain/bundle": {"explain", "explain/container", "explain/host", "explain/secret", "explain/track", "parser", "parser/source", "rules", "rules/apparmor"},
 	"explain/report": {
-		"explain", "explain/access", "explain/container", "explain/escape", "explain/host", "explain/patch", "explain/silent", "parser", "rules", "rules/apparmor", "rules/seccomp",
+		"explain", "explain/access", "explain/container", "explain/escape", "explain/host", "explain/patch", "explain/secret", "explain/silent", "parser", "rules", "rules/apparmor", "rules/seccomp",
 	},
-	"explain/deploy": {"explain", "explain/container", "explain/escape", "explain/patch", "explain/report", "rules", "rules/apparmor", "rules/seccomp"},
+	"explain/deploy": {"explain", "explain/container", "explain/escape", "explain/patch", "explain/report", "explain/secret", "rules", "rules/apparmor", "rules/seccomp"},
 	"cmd/whydenied": {
 		"docs", "explain", "explain/access", "explain/bundle", "explain/container", "explain/deploy", "explain/escape", "explain/host", "explain/library", "explain/patch",
-		"explain/report", "explain/silent", "explain/track", "parser", "parser/source",
+		"explain/report", "explain/secret", "explain/silent", "explain/track", "parser", "parser/source",
 		"rules", "rules/apparmor", "rules/seccomp",
 	},
 	"rules/apparmor/aare": {},
 	"testdata/loggen":     {},
+	"testdata/secrets":    {},
 }
 
 // What explains saved logs links nothing that asks a kernel, a network or an engine.
@@ -58,7 +60,7 @@ func TestExplainIsPure(t *testing.T) {
 }
 
 func TestImportsRunOneWay(t *testing.T) {
-	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...", "./testdata/loggen").CombinedOutput()
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...", "./testdata/loggen", "./testdata/secrets").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	for line := range strings.Lines(string(out)) {
 		fields := strings.Fields(line)

@@ -159,8 +159,8 @@ func (x *Denial) describe() {
 			}
 		}
 	}
-	if e := x.Event.Record(EXECVE); e != nil && x.Subject.Argv == "" {
-		x.Subject.Argv = e.argv()
+	if x.Subject.Argv == "" {
+		x.Subject.Argv = x.Event.argv()
 	}
 }
 
@@ -216,16 +216,31 @@ func (r *Record) quick(key string) string {
 	}
 }
 
-// argv joins the arguments of an EXECVE record with NULs.
-func (r *Record) argv() string {
-	fields, _ := r.scan()
-	var argv []string
-	for _, f := range fields {
-		if len(f.Key) > 1 && f.Key[0] == 'a' && '0' <= f.Key[1] && f.Key[1] <= '9' && !strings.HasSuffix(f.Key, "_len") {
-			argv = append(argv, f.Value)
+// argv joins the arguments of the EXECVE records with NULs. Long ones are logged in
+// pieces, a1[0] and a1[1], perhaps of several records (audit_log_execve_info in
+// kernel/auditsc.c).
+func (e *Event) argv() string {
+	var argv strings.Builder
+	last := ""
+	for i := range e.Records {
+		r := &e.Records[i]
+		if r.Type != EXECVE {
+			continue
+		}
+		fields, _ := r.scan()
+		for _, f := range fields {
+			key, _, _ := strings.Cut(f.Key, "[")
+			if len(key) < 2 || key[0] != 'a' || key[1] < '0' || key[1] > '9' || strings.HasSuffix(key, "_len") {
+				continue
+			}
+			if last != "" && key != last {
+				argv.WriteByte(0)
+			}
+			last = key
+			argv.WriteString(f.Value)
 		}
 	}
-	return strings.Join(argv, "\x00")
+	return argv.String()
 }
 
 func parseHex(s string) (n uint64, ok bool) {

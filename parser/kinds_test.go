@@ -187,6 +187,17 @@ Nov 23 09:42:59 lab kernel: audit: type=1300 audit(1.5:8): arch=c000003e syscall
 	assert.Equal(t, Subject{PID: 9, Comm: "x", Label: "p", UID: -1, Argv: "sh\x00a b\x00"}, denials[1].Subject)
 }
 
+// A long argument is logged in pieces, perhaps of several records.
+func TestArgumentsInPieces(t *testing.T) {
+	log := `type=AVC msg=audit(1.5:7): apparmor="DENIED" operation="capable" profile="p" pid=9 comm="x" capability=0  capname="chown"
+type=EXECVE msg=audit(1.5:7): argc=3 a0="sh" a1_len=8 a1[0]=2D63 a1[1]="de"
+type=EXECVE msg=audit(1.5:7): a1[2]=66 a2="x"
+`
+	denials, _ := scanString(t, log)
+	require.Len(t, denials, 1)
+	assert.Equal(t, "sh\x00-cdef\x00x", denials[0].Subject.Argv)
+}
+
 // Two AVC records of one event are two denials of it.
 func TestTwoRecordsOfOneEvent(t *testing.T) {
 	denials, _ := Scan(nil, Block{Body: readLog(t, "testdata/corpus/linux-6.1-auditd/stack-both.log")})

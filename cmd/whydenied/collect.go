@@ -31,8 +31,9 @@ would have read the host: the denials of the last hour from all logs, the profil
 with what they include, which are loaded, what is known of the containers, and
 versions. With LOGs it takes the denials of these instead of the host's.
 
-Values of environment variables, and what looks like a secret in labels and
-arguments, become asterisks; what was left out is printed, and is in the bundle.`,
+Values of environment variables, and what looks like a secret anywhere, become
+asterisks, in profiles question marks; what was left out is printed, and is in
+the bundle.`,
 		Example: `  sudo whydenied collect -o web.tar.zst --container web-1
   whydenied explain web.tar.zst`,
 		RunE: func(cmd *cobra.Command, args []string) error {

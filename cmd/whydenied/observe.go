@@ -12,6 +12,7 @@ import (
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/explain/secret"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
@@ -118,7 +119,7 @@ func (f *observeFlags) print(cmd *cobra.Command, file *rules.File, edits []rules
 		if f.logAction {
 			head += "# It PERMITS every system call that the profile answered with an errno, SIGSYS or a tracer.\n"
 		}
-		err = report.WriteDiff(out, head, rules.Unified(changes))
+		err = report.WriteDiff(out, head, secret.Policy(rules.Unified(changes), nil))
 	}
 	if changed == file.Text {
 		say(cmd.ErrOrStderr(), "%s logs what it refuses already", escape.Name(file.Name))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/explain/secret"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/parser/source"
 )
@@ -79,7 +80,7 @@ func runParse(cmd *cobra.Command, args []string) error {
 // pairs returns a denial's record with the names of what seccomp has numbers for, and
 // what the log says of who wrote it.
 func pairs(d *parser.Denial) parser.Pairs {
-	p := d.Pairs()
+	p := secret.Pairs(d.Pairs())
 	if d.Event.Records[d.Record].IsLookAlike() {
 		p = append(p, parser.Pair{Key: "look_alike", Value: true})
 	}

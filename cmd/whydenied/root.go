@@ -11,7 +11,9 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
 	"github.com/whydenied/whydenied/explain/escape"
+	"github.com/whydenied/whydenied/explain/secret"
 )
 
 // The exit codes, the same for every command.
@@ -72,9 +74,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return exitFailed
 }
 
-// say prints one line of what is not the answer to stderr, safe for a terminal.
+// say prints one line of what is not the answer to stderr, safe for a terminal and
+// without secrets.
 func say(stderr io.Writer, format string, args ...any) {
-	escape.Write(stderr, "whydenied: "+escape.Linef(format, args...)+"\n")
+	escape.Write(stderr, "whydenied: "+escape.Line(secret.Text(fmt.Sprintf(format, args...), nil))+"\n")
 }
 
 // complain says an error, a line for each of its causes.

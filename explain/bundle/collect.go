@@ -13,9 +13,11 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/secret"
 	"github.com/whydenied/whydenied/explain/track"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/parser/source"
@@ -44,16 +46,16 @@ type Collection struct {
 	Texts     []Text
 	Inventory container.Inventory // what is known of the containers that are wanted
 
-	options  Options
-	names    map[string]bool // of texts
-	redacted int             // values that became asterisks
+	options Options
+	names   map[string]bool // of texts
+	secrets secret.Kinds    // that became asterisks
 }
 
 // Collect takes from this host what the options say, without the secrets in it. What
 // cannot be had is told in the manifest; an error is that the user named what
 // cannot be read, or that there is no log.
 func Collect(ctx context.Context, o Options) (*Collection, error) {
-	c := &Collection{Manifest: o.Manifest, options: o, names: map[string]bool{}}
+	c := &Collection{Manifest: o.Manifest, options: o, names: map[string]bool{}, secrets: secret.Kinds{}}
 	dir, err := os.Getwd()
 	if err != nil {
 		return nil, err
@@ -73,8 +75,8 @@ func Collect(ctx context.Context, o Options) (*Collection, error) {
 			return nil, err
 		}
 	}
-	if c.redacted > 0 {
-		c.leftOut(fmt.Sprintf("%d values of environment variables, labels and arguments, which are asterisks now", c.redacted))
+	if len(c.secrets) > 0 {
+		c.leftOut(fmt.Sprintf("%d secrets and values of environment variables, which are asterisks now, in profiles question marks: %s", c.secrets.Sum(), c.secrets))
 	}
 	return c, nil
 }
@@ -110,9 +112,23 @@ func (c *Collection) member(name string) string {
 func (c *Collection) copyFile(name string) error {
 	text, err := os.ReadFile(name)
 	if err == nil {
-		c.Add(c.member(name), text)
+		c.addFile(name, text)
 	}
 	return err
+}
+
+// addFile adds the text of a host's file, of policy, without secrets.
+func (c *Collection) addFile(name string, text []byte) {
+	member := c.member(name)
+	if c.names[member] {
+		return
+	}
+	if clean, err := secret.JSON(text, c.secrets); err == nil {
+		text = clean
+	} else if utf8.Valid(text) {
+		text = []byte(secret.Policy(string(text), c.secrets))
+	}
+	c.Add(member, text)
 }
 
 // containers adds what is known of containers: what the user names, then what this
@@ -134,12 +150,11 @@ func (c *Collection) containers(ctx context.Context) error {
 		found = append(found, gathered...) // what comes first of a container goes before
 	}
 	for i := range found {
-		text, n, err := RedactJSON(found[i].Text)
+		text, err := secret.JSON(found[i].Text, c.secrets)
 		if err != nil {
 			return fmt.Errorf("%s: not JSON, so that secrets in it cannot be found: %w", found[i].Name, err)
 		}
 		found[i].Text = text
-		c.redacted += n
 		if engine, version, ok := container.ReadEngine(text); ok {
 			c.Manifest.Host.Engines[engine] = cmp.Or(c.Manifest.Host.Engines[engine], version)
 			continue
@@ -194,7 +209,7 @@ func (c *Collection) records(ctx context.Context) error {
 			c.Missing(log.Err.Error())
 			continue
 		}
-		k, failed := &keeper{}, 0
+		k, failed := &keeper{secrets: c.secrets}, 0
 		session := explain.NewSession(c.Inventory.Find, c.options.Filter)
 		for batch, err := range source.Scan(ctx, log.Inputs) {
 			if errors.As(err, new(*source.Error)) {
@@ -217,7 +232,6 @@ func (c *Collection) records(ctx context.Context) error {
 		member := "records/" + log.Name
 		c.Add(member, k.text())
 		c.Manifest.Records = append(c.Manifest.Records, Records{Member: member, Name: log.Name, Taken: log.Taken, Denials: k.denials})
-		c.redacted += k.redacted
 		if k.dropped > 0 {
 			c.leftOut(fmt.Sprintf("the oldest %d of %d denials of %s, which are more than %d MiB", k.dropped, k.denials, log.Taken, maxRecords>>20))
 		}
@@ -231,11 +245,11 @@ func (c *Collection) records(ctx context.Context) error {
 
 // A keeper keeps the newest records.
 type keeper struct {
-	chunks            []chunk
-	serial            uint32          // of the last event
-	seen              map[string]bool // its lines
-	denials, redacted int
-	dropped           int
+	chunks           []chunk
+	serial           uint32          // of the last event
+	seen             map[string]bool // its lines
+	denials, dropped int
+	secrets          secret.Kinds
 }
 
 // A chunk is a part of the records.
@@ -261,10 +275,9 @@ func (k *keeper) take(d *parser.Denial) {
 	}
 	last := &k.chunks[len(k.chunks)-1]
 	last.denials++
-	for _, r := range d.Event.Records {
-		if RedactRecord(&r) {
-			k.redacted++
-		}
+	records := slices.Clone(d.Event.Records)
+	secret.Records(records, k.secrets)
+	for _, r := range records {
 		if line := r.AppendLine(nil); !k.seen[string(line)] {
 			k.seen[string(line)] = true
 			last.text = append(last.text, line...)

@@ -33,7 +33,7 @@ func (c *Collection) profiles(context.Context) error {
 			return err
 		}
 		for _, file := range policy.Files {
-			c.Add(c.member(file.Name), []byte(file.Text))
+			c.addFile(file.Name, []byte(file.Text))
 		}
 		return nil
 	}

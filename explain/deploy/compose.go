@@ -20,16 +20,16 @@ func writeCompose(w io.Writer, p *patch.Patch) (limits []string, err error) {
 	if len(services) == 0 {
 		return nil, escape.Write(w, out.Text())
 	}
-	out.Add(escape.YAMLComment("Compose adds these options to those of the file that it overrides: take other apparmor= and seccomp= ones out there."))
+	out.Add(yamlComment("Compose adds these options to those of the file that it overrides: take other apparmor= and seccomp= ones out there."))
 	out.Add("services:\n")
 	for _, s := range services {
 		for _, note := range s.notes {
-			out.Add("  ", escape.YAMLComment(note))
+			out.Add("  ", yamlComment(note))
 		}
-		out.Add("  ", escape.YAMLString(s.name), ":\n    security_opt:\n")
+		out.Add("  ", yamlString(s.name), ":\n    security_opt:\n")
 		for _, option := range s.options {
 			// Compose replaces $NAME in values; $$ is a dollar sign.
-			out.Add("      - ", escape.YAMLString(strings.ReplaceAll(option, "$", "$$")), "\n")
+			out.Add("      - ", yamlString(strings.ReplaceAll(option, "$", "$$")), "\n")
 		}
 	}
 	return nil, escape.Write(w, out.Text())

@@ -25,7 +25,7 @@ type Format struct {
 func comments(p *patch.Patch) *escape.Builder[escape.YAML] {
 	out := new(escape.Builder[escape.YAML])
 	for _, line := range report.NewPatch(p).Comments() {
-		out.Add(escape.YAMLComment(line))
+		out.Add(yamlComment(line))
 	}
 	return out
 }

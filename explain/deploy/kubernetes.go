@@ -24,9 +24,9 @@ func writeKubernetes(w io.Writer, p *patch.Patch) (limits []string, err error) {
 	templates := podTemplates(p)
 	if len(templates) > 0 {
 		out.Add(
-			escape.YAMLComment("Of the pod template, as a pod that runs keeps its securityContext. Save each document to a file, then:"),
-			escape.YAMLComment("  kubectl patch deployment NAME --patch-file FILE"),
-			escape.YAMLComment("The profiles must be on every node where the pod can run."))
+			yamlComment("Of the pod template, as a pod that runs keeps its securityContext. Save each document to a file, then:"),
+			yamlComment("  kubectl patch deployment NAME --patch-file FILE"),
+			yamlComment("The profiles must be on every node where the pod can run."))
 	}
 	for i, t := range templates {
 		if i > 0 {
@@ -83,14 +83,14 @@ func sameOwner(pods []string, pod string) bool {
 
 func (t podTemplate) write(out *escape.Builder[escape.YAML]) {
 	if len(t.pods) > 0 {
-		out.Add(escape.YAMLComment("of pod " + strings.Join(t.pods, ", ")))
+		out.Add(yamlComment("of pod " + strings.Join(t.pods, ", ")))
 	}
 	var indent escape.YAML = "      "
 	out.Add("spec:\n  template:\n    spec:\n")
 	if t.container == "" {
-		out.Add(indent, escape.YAMLComment("The container is not known, so this is for all containers of the pod."))
+		out.Add(indent, yamlComment("The container is not known, so this is for all containers of the pod."))
 	} else {
-		out.Add(indent, "containers:\n", indent, "- name: ", escape.YAMLString(t.container), "\n")
+		out.Add(indent, "containers:\n", indent, "- name: ", yamlString(t.container), "\n")
 		indent += "  "
 	}
 	out.Add(indent, "securityContext:\n")
@@ -99,9 +99,9 @@ func (t podTemplate) write(out *escape.Builder[escape.YAML]) {
 		if name == "" {
 			name = "CONTAINER"
 		}
-		annotation := escape.YAMLString("container.apparmor.security.beta.kubernetes.io/"+name) + ": " + escape.YAMLString("localhost/"+t.apparmor)
-		out.Add(indent, "  ", escape.YAMLComment("Before Kubernetes 1.30 it is an annotation of the template's metadata instead:"))
-		out.Add(indent, "  ", escape.YAMLComment(string(annotation)))
+		annotation := yamlString("container.apparmor.security.beta.kubernetes.io/"+name) + ": " + yamlString("localhost/"+t.apparmor)
+		out.Add(indent, "  ", yamlComment("Before Kubernetes 1.30 it is an annotation of the template's metadata instead:"))
+		out.Add(indent, "  ", yamlComment(string(annotation)))
 		t.profile(out, indent+"  ", "appArmorProfile", t.apparmor)
 	}
 	if t.seccomp != "" {
@@ -109,12 +109,12 @@ func (t podTemplate) write(out *escape.Builder[escape.YAML]) {
 		below, ok := strings.CutPrefix(slash, kubeletSeccomp)
 		if !ok {
 			below = path.Base(slash)
-			out.Add(indent, "  ", escape.YAMLComment("Copy "+t.seccomp+" to "+kubeletSeccomp+below+" on the nodes."))
+			out.Add(indent, "  ", yamlComment("Copy "+t.seccomp+" to "+kubeletSeccomp+below+" on the nodes."))
 		}
 		t.profile(out, indent+"  ", "seccompProfile", below)
 	}
 }
 
 func (t podTemplate) profile(out *escape.Builder[escape.YAML], indent, key escape.YAML, name string) {
-	out.Add(indent, key, ":\n", indent, "  type: Localhost\n", indent, "  localhostProfile: ", escape.YAMLString(name), "\n")
+	out.Add(indent, key, ":\n", indent, "  type: Localhost\n", indent, "  localhostProfile: ", yamlString(name), "\n")
 }

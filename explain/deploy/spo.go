@@ -36,12 +36,12 @@ func writeSPO(w io.Writer, p *patch.Patch) (limits []string, err error) {
 		if profile.Seccomp {
 			name = profile.File
 		}
-		out.Add(escape.YAMLComment("of " + name))
+		out.Add(yamlComment("of " + name))
 		for _, note := range r.notes {
-			out.Add(escape.YAMLComment(note))
+			out.Add(yamlComment(note))
 		}
 		for _, limit := range r.limits {
-			out.Add(escape.YAMLComment("! " + limit))
+			out.Add(yamlComment("! " + limit))
 			limits = append(limits, name+": "+limit)
 		}
 		out.Add(r.yaml)
@@ -58,7 +58,7 @@ type resource struct {
 
 // resourceHead begins a document.
 func resourceHead(version, kind escape.YAML, name string) escape.YAML {
-	return "apiVersion: security-profiles-operator.x-k8s.io/" + version + "\nkind: " + kind + "\nmetadata:\n  name: " + escape.YAMLString(name) + "\nspec:\n"
+	return "apiVersion: security-profiles-operator.x-k8s.io/" + version + "\nkind: " + kind + "\nmetadata:\n  name: " + yamlString(name) + "\nspec:\n"
 }
 
 // resourceName makes a name as Kubernetes wants it (RFC 1123 label) of another.
@@ -87,7 +87,7 @@ func yamlList(out *escape.Builder[escape.YAML], indent, key escape.YAML, list []
 	}
 	out.Add(indent, key, ":\n")
 	for _, s := range list {
-		out.Add(indent, "- ", escape.YAMLString(s), "\n")
+		out.Add(indent, "- ", yamlString(s), "\n")
 	}
 }
 
@@ -112,7 +112,7 @@ func seccompResource(p *patch.Patch, of patch.Patched) (r resource) {
 	r.notes = append(r.notes, "For a pod in its namespace: seccompProfile: {type: Localhost, localhostProfile: operator/NAMESPACE/"+name+".json}")
 	var out escape.Builder[escape.YAML]
 	out.Add(resourceHead("v1beta1", "SeccompProfile", name))
-	out.Add("  defaultAction: ", escape.YAMLString(profile.Default.SCMP()), "\n")
+	out.Add("  defaultAction: ", yamlString(profile.Default.SCMP()), "\n")
 	if profile.Default == seccomp.Errno && profile.DefaultErrno != 1 {
 		r.limits = append(r.limits, fmt.Sprintf("defaultErrnoRet %s cannot be expressed: what is not listed answers EPERM", seccomp.ErrnoName(profile.DefaultErrno)))
 	}
@@ -200,7 +200,7 @@ func conditions(e *seccomp.Entry) string {
 // spoEntry writes an element of syscalls. errnoRet is a string in v1beta1.
 func spoEntry(e *seccomp.Entry) escape.YAML {
 	var out escape.Builder[escape.YAML]
-	out.Add("  - action: ", escape.YAMLString(e.Action.SCMP()), "\n")
+	out.Add("  - action: ", yamlString(e.Action.SCMP()), "\n")
 	var names []string
 	for _, n := range e.Names {
 		names = append(names, n.Text)
@@ -213,7 +213,7 @@ func spoEntry(e *seccomp.Entry) escape.YAML {
 		if i == 0 {
 			out.Add("    args:\n")
 		}
-		out.Add("    - index: ", escape.YAMLNumber(a.Index), "\n      op: ", escape.YAMLString(a.Op.SCMP()), "\n      value: ", escape.YAMLNumber(a.Value), "\n")
+		out.Add("    - index: ", escape.YAMLNumber(a.Index), "\n      op: ", yamlString(a.Op.SCMP()), "\n      value: ", escape.YAMLNumber(a.Value), "\n")
 		if a.Op == seccomp.MaskedEQ {
 			out.Add("      valueTwo: ", escape.YAMLNumber(a.ValueTwo), "\n")
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/explain/access"
+	"github.com/whydenied/whydenied/explain/secret"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
@@ -126,6 +127,9 @@ func NamesOf(path string, c Caller, vars map[string][]string) Names {
 	if id, rest, ok := ProcPID(path); ok {
 		return procNames(id, rest, vars)
 	}
+	if names := secretNames(path); names.Only {
+		return names
+	}
 	start := 0
 	for component := range strings.SplitAfterSeq(path, "/") {
 		name := strings.TrimSuffix(component, "/")
@@ -137,6 +141,28 @@ func NamesOf(path string, c Caller, vars map[string][]string) Names {
 		start += len(component)
 	}
 	return homeNames(path, vars)
+}
+
+// hidden is what a bundle has in place of a secret.
+var hidden = regexp.MustCompile(`\*{8,}`)
+
+// secretNames are those of a path that holds a secret: it is not for a profile, which
+// many may read.
+func secretNames(path string) Names {
+	from, to, ok := secret.Places(path)
+	if at := hidden.FindStringIndex(path); !ok && at != nil {
+		from, to, ok = at[0], at[1], true
+	}
+	if !ok {
+		return Names{}
+	}
+	glob := []byte(path[from:to])
+	for i, c := range glob {
+		if c != '/' {
+			glob[i] = '?'
+		}
+	}
+	return Names{Glob: apparmor.QuoteAround(path[:from], string(glob), path[to:]), Why: "what looks like a secret", Only: true}
 }
 
 // procNames are those of /proc/PID/...: every process's, as the ID says nothing

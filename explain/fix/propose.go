@@ -175,8 +175,10 @@ func pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, names Names
 	switch {
 	case names.Glob == "":
 		return add(nil, spell(profile, file.Path), what+" for this path alone"), nil
-	case names.Only:
+	case names.Only && strings.HasPrefix(file.Path, "/proc/"):
 		return add(nil, names.Glob, what+" for this path of any process"), nil
+	case names.Only:
+		return add(nil, names.Glob, what+" for names like this, as it holds "+names.Why), nil
 	case names.First:
 		own = add(nil, names.Glob, what+" for names like this, as it holds "+names.Why)
 		return add(own, spell(profile, file.Path), what+" for this path alone"), nil

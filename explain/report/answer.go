@@ -88,18 +88,18 @@ func NewAnswer(v access.Verdict, near bool) Answer {
 	}
 	a.Quiet = d.Quiet && v.Granted == ""
 	if why := v.Granted + v.Refused; why != "" {
-		a.Notes = append(a.Notes, escape.UTF8(why))
+		a.Notes = append(a.Notes, plain(why))
 	}
 	if v.Profile == nil {
-		a.Profile = escape.UTF8(v.Label)
+		a.Profile = plain(v.Label)
 		return a
 	}
-	a.Profile = escape.UTF8(v.Profile.FullName())
+	a.Profile = plain(v.Profile.FullName())
 	if req == nil {
 		return a
 	}
 	if len(v.Unknown) > 0 {
-		a.Notes = append(a.Notes, "each profile of a stack must allow it, and of this one "+escape.UTF8(strings.Join(v.Unknown, ", "))+" is not among those that were given")
+		a.Notes = append(a.Notes, "each profile of a stack must allow it, and of this one "+plain(strings.Join(v.Unknown, ", "))+" is not among those that were given")
 	}
 	missing := d.Refused | d.Unmatched
 	a.Access = &Access{
@@ -110,7 +110,7 @@ func NewAnswer(v access.Verdict, near bool) Answer {
 		Complain:  missing != 0 && d.Permitted && v.Refused == "",
 	}
 	if d.Exec != nil && d.Granted&apparmor.Exec != 0 {
-		a.Access.Exec = &Exec{Mode: d.Exec.Transition.String(), Profile: escape.UTF8(d.Exec.Profile), Missing: d.Exec.Missing}
+		a.Access.Exec = &Exec{Mode: d.Exec.Transition.String(), Profile: plain(d.Exec.Profile), Missing: d.Exec.Missing}
 	}
 	for _, r := range d.Deny {
 		a.addRule(r, req, &d)
@@ -124,7 +124,7 @@ func NewAnswer(v access.Verdict, near bool) Answer {
 		}
 	}
 	for _, note := range d.Notes {
-		a.Notes = append(a.Notes, escape.UTF8(note))
+		a.Notes = append(a.Notes, plain(note))
 	}
 	return a
 }
@@ -196,8 +196,8 @@ func AskCall(p *seccomp.Profile, c seccomp.Call, record *parser.Seccomp, near bo
 	if p.File.Builtin != "" {
 		name = p.File.Builtin
 	}
-	a := Answer{Profile: escape.UTF8(name), Rules: []AnswerRule{}}
-	a.Call = &Call{Outcome: newOutcome(d.Outcome), Syscall: escape.UTF8(d.Syscall), Arch: c.Arch.String()}
+	a := Answer{Profile: plain(name), Rules: []AnswerRule{}}
+	a.Call = &Call{Outcome: newOutcome(d.Outcome), Syscall: plain(d.Syscall), Arch: c.Arch.String()}
 	if c.Arch == seccomp.X86_64 && c.Syscall&(1<<30) != 0 && c.Name == "" {
 		a.Arch = "x32"
 	}
@@ -231,7 +231,7 @@ func quietAction(action seccomp.Action, logs bool) bool {
 }
 
 func newOutcome(o seccomp.Outcome) Outcome {
-	wire := Outcome{Condition: escape.UTF8(o.When), Action: o.Action.String(), Errno: o.Errno}
+	wire := Outcome{Condition: plain(o.When), Action: o.Action.String(), Errno: o.Errno}
 	if o.Action == seccomp.Errno {
 		wire.ErrnoName = seccomp.ErrnoName(o.Errno)
 	}
@@ -262,7 +262,7 @@ func (a *Answer) addEntries(p *seccomp.Profile, d *seccomp.Decision, near bool) 
 	}
 	for _, drop := range d.Dropped {
 		rule := newRule(explain.Place{At: nameIn(drop.Entry, d.Syscall), Note: "not in force: " + drop.Why})
-		a.Dropped = append(a.Dropped, NearRule{rule, escape.UTF8(drop.Why)})
+		a.Dropped = append(a.Dropped, NearRule{rule, plain(drop.Why)})
 	}
 	if !near {
 		return
@@ -298,7 +298,7 @@ func nameIn(e *seccomp.Entry, syscall string) rules.Location {
 
 func (a *Answer) noteCall(c seccomp.Call, d *seccomp.Decision) {
 	if _, known := seccomp.SyscallNumber(c.Arch, d.Syscall); !known && c.Name != "" && d.Entry == nil {
-		a.Notes = append(a.Notes, "no system call "+escape.UTF8(d.Syscall)+" is known for "+a.Arch+": it may be misspelt, of another architecture, or newer than Linux 6.19")
+		a.Notes = append(a.Notes, "no system call "+plain(d.Syscall)+" is known for "+a.Arch+": it may be misspelt, of another architecture, or newer than Linux 6.19")
 	}
 	if !d.ArchListed {
 		a.Notes = append(a.Notes, "the filter does not list this architecture, and kills what it does not list")
@@ -328,7 +328,7 @@ func WriteAnswerError(w io.Writer, line int, err error) error {
 	return escape.JSON(w, struct {
 		Line  int    `json:"line"`
 		Error string `json:"error"`
-	}{line, escape.UTF8(err.Error())})
+	}{line, plain(err.Error())})
 }
 
 // NewAnswerText returns a function that writes each answer to w as text. Calls

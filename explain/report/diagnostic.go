@@ -39,7 +39,7 @@ type CheckSummary struct {
 
 // NewDiagnostic returns a diagnostic as plain data.
 func NewDiagnostic(d rules.Diagnostic) Diagnostic {
-	wire := Diagnostic{Severity: d.Severity.String(), Code: d.Code, Message: escape.UTF8(d.Message)}
+	wire := Diagnostic{Severity: d.Severity.String(), Code: d.Code, Message: plain(d.Message)}
 	if !d.At.IsZero() {
 		wire.Rule = newRule(explain.Place{At: d.At})
 	}

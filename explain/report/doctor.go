@@ -50,7 +50,7 @@ type DoctorSummary struct {
 
 // NewHostAnswer returns an answer as plain data.
 func NewHostAnswer(a host.Answer) HostAnswer {
-	c := HostAnswer{Name: a.Name, Status: string(a.Status), Found: escape.UTF8(a.Found), Why: escape.UTF8(a.Why), Do: escape.UTF8(a.Do), Undo: escape.UTF8(a.Undo)}
+	c := HostAnswer{Name: a.Name, Status: string(a.Status), Found: plain(a.Found), Why: plain(a.Why), Do: plain(a.Do), Undo: plain(a.Undo)}
 	if a.Lever != nil {
 		c.Lever = a.Lever.Name
 	}
@@ -59,12 +59,12 @@ func NewHostAnswer(a host.Answer) HostAnswer {
 
 // NewApplied returns a change that was made.
 func NewApplied(c host.Change) Change {
-	return Change{Lever: c.Name, Target: c.Target(), From: escape.UTF8(c.Previous), To: escape.UTF8(c.Value), Undo: escape.UTF8(c.Command(c.Previous))}
+	return Change{Lever: c.Name, Target: c.Target(), From: plain(c.Previous), To: plain(c.Value), Undo: plain(c.Command(c.Previous))}
 }
 
 // NewUndone returns a change that was undone.
 func NewUndone(c host.Change) Change {
-	return Change{Lever: c.Name, Target: c.Target(), From: escape.UTF8(c.Value), To: escape.UTF8(c.Previous), Left: escape.UTF8(c.Left)}
+	return Change{Lever: c.Name, Target: c.Target(), From: plain(c.Value), To: plain(c.Previous), Left: plain(c.Left)}
 }
 
 // Count adds an answer to the summary.

@@ -7,8 +7,8 @@ import (
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
-	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/patch"
+	"github.com/whydenied/whydenied/explain/secret"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -20,9 +20,9 @@ func NewFinding(f explain.Explained) Finding {
 	wire := Finding{
 		ID:          f.ID,
 		Cause:       string(f.Cause),
-		Why:         escape.UTF8(f.Why),
+		Why:         plain(f.Why),
 		Decision:    string(f.Decision),
-		Policy:      escape.UTF8(f.Policy),
+		Policy:      plain(f.Policy),
 		Count:       f.Count,
 		First:       Time(f.First),
 		Last:        Time(f.Last),
@@ -32,10 +32,10 @@ func NewFinding(f explain.Explained) Finding {
 		Mode:        d.Mode.String(),
 		Rules:       []Rule{},
 		Fixes:       []Fix{},
-		Quiet:       escape.UTF8(f.Quiet),
-		Investigate: escape.UTF8(f.Investigate),
+		Quiet:       plainPolicy(f.Quiet),
+		Investigate: plain(f.Investigate),
 	}
-	wire.Denial = newFields(d.Pairs())
+	wire.Denial = newFields(secret.Pairs(d.Pairs()))
 	wire.Claim = newClaim(&d.Event.Records[d.Record])
 	if d.Seccomp != nil {
 		wire.Seccomp = NewSeccomp(d.Seccomp)
@@ -46,15 +46,15 @@ func NewFinding(f explain.Explained) Finding {
 		}
 	}
 	if wire.Container == nil && len(f.Container.Evidence) > 0 {
-		wire.Notes = append(wire.Notes, escape.UTF8("The container is unknown: "+strings.Join(f.Container.Evidence, "; ")+"."))
+		wire.Notes = append(wire.Notes, plain("The container is unknown: "+strings.Join(f.Container.Evidence, "; ")+"."))
 	}
 	for _, note := range f.Notes {
-		wire.Notes = append(wire.Notes, escape.UTF8(note))
+		wire.Notes = append(wire.Notes, plain(note))
 	}
 	for _, fix := range f.Fixes {
 		changes, err := rules.Apply(fix.Edits)
 		if err != nil {
-			wire.Notes = append(wire.Notes, escape.UTF8("the edits of \""+fix.Message+"\" cannot be shown: "+err.Error()))
+			wire.Notes = append(wire.Notes, plain("the edits of \""+fix.Message+"\" cannot be shown: "+err.Error()))
 		}
 		wire.Fixes = append(wire.Fixes, newFix(fix, changes))
 	}
@@ -64,7 +64,7 @@ func NewFinding(f explain.Explained) Finding {
 
 // NewUpdate returns a revision as plain data.
 func NewUpdate(r patch.Revision) Update {
-	wire := Update{Revision: r.Number, Policy: escape.UTF8(r.Policy), Fix: newFix(r.Fix, nil)}
+	wire := Update{Revision: r.Number, Policy: plain(r.Policy), Fix: newFix(r.Fix, nil)}
 	for _, f := range r.Findings {
 		wire.IDs = append(wire.IDs, f.ID)
 	}
@@ -90,7 +90,7 @@ func bare(f explain.Explained) Finding {
 // NewGranted returns what grants a finding's access already: a rule as it was
 // suggested, and the revision.
 func NewGranted(rule string, revision int) *Granted {
-	return &Granted{Rule: escape.UTF8(rule), Revision: revision}
+	return &Granted{Rule: plainPolicy(rule), Revision: revision}
 }
 
 // Time returns a time as the JSON form has it: RFC 3339 in UTC with
@@ -107,25 +107,25 @@ func newContainer(c container.Container) *Container {
 		return nil
 	}
 	return &Container{
-		ID:         escape.UTF8(c.ID),
-		Name:       escape.UTF8(c.Name),
-		Image:      escape.UTF8(c.Image),
-		Runtime:    escape.UTF8(c.Runtime),
-		Pod:        escape.UTF8(c.Pod),
-		Namespace:  escape.UTF8(c.Namespace),
+		ID:         plain(c.ID),
+		Name:       plain(c.Name),
+		Image:      plain(c.Image),
+		Runtime:    plain(c.Runtime),
+		Pod:        plain(c.Pod),
+		Namespace:  plain(c.Namespace),
 		Evidence:   texts(c.Evidence),
 		Confidence: c.Confidence.String(),
 	}
 }
 
 func newSubject(s parser.Subject) Subject {
-	wire := Subject{PID: s.PID, Comm: escape.UTF8(s.Comm), Exe: escape.UTF8(s.Exe), Label: escape.UTF8(s.Label)}
+	wire := Subject{PID: s.PID, Comm: plain(s.Comm), Exe: plain(s.Exe), Label: plain(s.Label)}
 	if s.UID >= 0 {
 		wire.UID = &s.UID
 	}
 	if s.Argv != "" {
-		for arg := range strings.SplitSeq(strings.TrimSuffix(s.Argv, "\x00"), "\x00") {
-			wire.Argv = append(wire.Argv, escape.UTF8(arg))
+		for _, arg := range secret.Args(strings.Split(strings.TrimSuffix(s.Argv, "\x00"), "\x00"), nil) {
+			wire.Argv = append(wire.Argv, plain(arg))
 		}
 	}
 	return wire
@@ -139,7 +139,7 @@ func newFields(pairs parser.Pairs) Fields {
 		if !isString {
 			value = fmt.Sprint(p.Value)
 		}
-		fields[i] = Field{Key: escape.UTF8(p.Key), Value: escape.UTF8(value), Bare: !isString}
+		fields[i] = Field{Key: plain(p.Key), Value: plain(value), Bare: !isString}
 	}
 	return fields
 }
@@ -160,14 +160,14 @@ func NewSeccomp(s *parser.Seccomp) *Seccomp {
 
 func newRule(p explain.Place) Rule {
 	file, span := p.At.File, p.At.Span
-	wire := Rule{File: escape.UTF8(file.Name), Builtin: escape.UTF8(file.Builtin), Note: escape.UTF8(p.Note), at: p.At}
+	wire := Rule{File: plain(file.Name), Builtin: plain(file.Builtin), Note: plain(p.Note), at: p.At}
 	wire.Line, wire.Column = file.Position(span.Start)
 	wire.EndLine, wire.EndColumn = file.Position(max(span.Start, span.End))
-	wire.Text = escape.UTF8(file.Line(wire.Line))
+	wire.Text = plain(file.Line(wire.Line))
 	for _, v := range p.Via {
 		if !v.IsZero() {
 			line, _ := v.File.Position(v.Span.Start)
-			wire.Via = append(wire.Via, Via{File: escape.UTF8(v.File.Name), Line: line})
+			wire.Via = append(wire.Via, Via{File: plain(v.File.Name), Line: line})
 		}
 	}
 	return wire
@@ -175,19 +175,19 @@ func newRule(p explain.Place) Rule {
 
 func newFix(f rules.Fix, changes []rules.Change) Fix {
 	wire := Fix{
-		Message: escape.UTF8(f.Message),
-		Rule:    escape.UTF8(f.Rule),
-		Diff:    escape.UTF8(rules.Unified(changes)),
-		Grants:  escape.UTF8(f.Grants),
+		Message: plain(f.Message),
+		Rule:    plainPolicy(f.Rule),
+		Diff:    plainPolicy(rules.Unified(changes)),
+		Grants:  plain(f.Grants),
 		Risk:    f.Risk.String(),
-		Reason:  escape.UTF8(f.Reason),
+		Reason:  plain(f.Reason),
 		edits:   f.Edits,
 	}
 	for _, c := range changes {
-		wire.Files = append(wire.Files, escape.UTF8(c.File.Name))
+		wire.Files = append(wire.Files, plain(c.File.Name))
 	}
 	for _, p := range f.Proof {
-		wire.Proof = append(wire.Proof, escape.UTF8(p))
+		wire.Proof = append(wire.Proof, plain(p))
 	}
 	return wire
 }

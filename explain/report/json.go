@@ -29,7 +29,7 @@ func NewJSONLines[M any](w io.Writer) func(M) error {
 func (m Message) utf8() Message {
 	if m.Config != nil {
 		c := *m.Config
-		c.Version = escape.UTF8(c.Version)
+		c.Version = plain(c.Version)
 		c.Inputs, c.Policies, c.Inventory = texts(c.Inputs), texts(c.Policies), texts(c.Inventory)
 		if c.Filters != nil {
 			f := *c.Filters
@@ -40,14 +40,14 @@ func (m Message) utf8() Message {
 	}
 	if m.Notice != nil {
 		n := *m.Notice
-		n.Text = escape.UTF8(n.Text)
+		n.Text = plain(n.Text)
 		m.Notice = &n
 	}
 	if m.Silent != nil {
 		s := *m.Silent
 		s.Next = slices.Clone(s.Next)
 		for i, step := range s.Next {
-			s.Next[i] = Step{Command: escape.UTF8(step.Command), Why: escape.UTF8(step.Why)}
+			s.Next[i] = Step{Command: plain(step.Command), Why: plain(step.Why)}
 		}
 		m.Silent = &s
 	}
@@ -55,7 +55,7 @@ func (m Message) utf8() Message {
 		s := *m.Summary
 		s.Samples = slices.Clone(s.Samples)
 		for i, u := range s.Samples {
-			s.Samples[i] = Unparsed{File: escape.UTF8(u.File), Line: u.Line, Why: escape.UTF8(u.Why), Text: escape.UTF8(u.Text)}
+			s.Samples[i] = Unparsed{File: plain(u.File), Line: u.Line, Why: plain(u.Why), Text: plain(u.Text)}
 		}
 		m.Summary = &s
 	}
@@ -67,7 +67,7 @@ func (m Message) utf8() Message {
 func texts(list []string) []string {
 	out := make([]string, len(list))
 	for i, s := range list {
-		out[i] = escape.UTF8(s)
+		out[i] = plain(s)
 	}
 	return out
 }

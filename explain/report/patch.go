@@ -8,6 +8,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/patch"
+	"github.com/whydenied/whydenied/explain/secret"
 	"github.com/whydenied/whydenied/rules"
 )
 
@@ -20,7 +21,8 @@ type Patch struct {
 	Left  []PatchLeft   `json:"left"`
 	Steps []string      `json:"steps"` // what to do once the files are changed
 
-	of *patch.Patch // nil if it was read from JSON
+	of     *patch.Patch // nil if it was read from JSON
+	hidden int          // secrets in Diff
 }
 
 // A PatchedFile is a file as the patch leaves it.
@@ -48,22 +50,25 @@ type PatchLeft struct {
 
 // NewPatch returns the JSON form of a patch. As in a Finding, what cannot be seen
 // or is not UTF-8 is escaped, but for the texts of files and their diff: those
-// are as they will be in the files, less wrong UTF-8.
+// are as they will be in the files, less wrong UTF-8 and secrets.
 func NewPatch(p *patch.Patch) *Patch {
-	wire := &Patch{Diff: rules.Unified(p.Changes), Files: []PatchedFile{}, Fixed: []PatchFix{}, Left: []PatchLeft{}, Steps: []string{}, of: p}
+	wire := &Patch{Files: []PatchedFile{}, Fixed: []PatchFix{}, Left: []PatchLeft{}, Steps: []string{}, of: p}
+	hidden := secret.Kinds{}
+	wire.Diff = secret.Policy(rules.Unified(p.Changes), hidden)
+	wire.hidden = hidden.Sum()
 	for _, c := range p.Changes {
-		wire.Files = append(wire.Files, PatchedFile{File: escape.UTF8(c.File.Name), New: c.File.Absent, Text: c.New})
+		wire.Files = append(wire.Files, PatchedFile{File: plain(c.File.Name), New: c.File.Absent, Text: secret.Policy(c.New, nil)})
 	}
 	for _, r := range p.Remedies {
 		f := NewFinding(*r.Finding)
-		wire.Fixed = append(wire.Fixed, PatchFix{ID: f.ID, Message: f.Message, File: escape.UTF8(r.File), Fix: newFix(r.Fix, nil), Investigate: f.Investigate})
+		wire.Fixed = append(wire.Fixed, PatchFix{ID: f.ID, Message: f.Message, File: plain(r.File), Fix: newFix(r.Fix, nil), Investigate: f.Investigate})
 	}
 	for _, l := range p.Left {
 		f := NewFinding(*l.Finding)
-		wire.Left = append(wire.Left, PatchLeft{ID: f.ID, Message: f.Message, Reason: escape.UTF8(l.Reason)})
+		wire.Left = append(wire.Left, PatchLeft{ID: f.ID, Message: f.Message, Reason: plain(l.Reason)})
 	}
 	for _, s := range p.Steps {
-		wire.Steps = append(wire.Steps, escape.UTF8(s))
+		wire.Steps = append(wire.Steps, plain(s))
 	}
 	return wire
 }
@@ -136,6 +141,10 @@ func (p *Patch) Comments() (lines []string) {
 	}
 	for _, s := range p.Steps {
 		comment("  %s", s)
+	}
+	if p.hidden > 0 {
+		comment("")
+		comment("question marks stand for %s: where an old line has them, patch and git apply refuse it, and whydenied patch --write does not", count(p.hidden, "secret"))
 	}
 	return lines
 }

@@ -10,7 +10,7 @@ import (
 
 // WriteFiles writes the changed files whole, each below a comment that names it;
 // of one file alone just its text, so that it can be redirected. The texts are
-// byte for byte what will be in the files, less wrong UTF-8.
+// byte for byte what will be in the files, less wrong UTF-8 and secrets.
 func (p *Patch) WriteFiles(w io.Writer) error {
 	for i, f := range p.Files {
 		var head escape.Text

@@ -11,6 +11,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/escape"
+	"github.com/whydenied/whydenied/explain/secret"
 	"github.com/whydenied/whydenied/rules"
 )
 
@@ -19,7 +20,7 @@ import (
 // fixes it or, without a patch, its fixes. Columns count characters.
 func writeSARIF(w io.Writer, r *Report, _ TextOptions) error {
 	run := sarifRun{
-		Tool:        sarifTool{Driver: sarifDriver{Name: "whydenied", Version: escape.UTF8(r.Version), Rules: []sarifRule{}}},
+		Tool:        sarifTool{Driver: sarifDriver{Name: "whydenied", Version: plain(r.Version), Rules: []sarifRule{}}},
 		Invocations: []sarifInvocation{{ExecutionSuccessful: !r.Incomplete}},
 		ColumnKind:  "unicodeCodePoints",
 		Results:     []sarifResult{},
@@ -187,10 +188,10 @@ func newSARIFReplacement(e rules.Edit, region sarifRegion) sarifReplacement {
 		offset, length := e.At.Span.Start, e.At.Span.End-e.At.Span.Start
 		return sarifReplacement{
 			DeletedRegion:   sarifRegion{ByteOffset: &offset, ByteLength: &length},
-			InsertedContent: &sarifContent{Binary: []byte(e.New)},
+			InsertedContent: &sarifContent{Binary: []byte(secret.Policy(e.New, nil))},
 		}
 	}
-	return sarifReplacement{DeletedRegion: region, InsertedContent: &sarifContent{Text: e.New}}
+	return sarifReplacement{DeletedRegion: region, InsertedContent: &sarifContent{Text: secret.Policy(e.New, nil)}}
 }
 
 func newSARIFLocation(r Rule) sarifLocation {

@@ -58,7 +58,7 @@ func newClaim(r *parser.Record) *Claim {
 	if !r.Origin.Transport.IsClaim() {
 		return nil
 	}
-	return &Claim{From: from(r.Origin.Transport), File: escape.UTF8(r.Origin.File), Line: r.Origin.Line, Text: escape.UTF8(r.Text)}
+	return &Claim{From: from(r.Origin.Transport), File: plain(r.Origin.File), Line: r.Origin.Line, Text: plain(r.Text)}
 }
 
 func from(t parser.Transport) string {
@@ -73,7 +73,7 @@ func from(t parser.Transport) string {
 
 // NewSilentPolicy returns a policy as plain data.
 func NewSilentPolicy(s silent.Policy) SilentPolicy {
-	wire := SilentPolicy{Target: escape.UTF8(s.Target.Name()), Kind: "apparmor", Name: escape.UTF8(s.Target.Profile), Policy: escape.UTF8(s.Source), Why: escape.UTF8(s.Why), Rules: []Rule{}}
+	wire := SilentPolicy{Target: plain(s.Target.Name()), Kind: "apparmor", Name: plain(s.Target.Profile), Policy: plain(s.Source), Why: plain(s.Why), Rules: []Rule{}}
 	if s.IsSeccomp {
 		wire.Kind, wire.Name = "seccomp", ""
 	}
@@ -93,8 +93,8 @@ func NewSilentPolicy(s silent.Policy) SilentPolicy {
 func NewUnexplained(list []silent.Unexplained) (wire []Unexplained) {
 	for _, u := range list {
 		wire = append(wire, Unexplained{
-			From: from(u.Origin.Transport), File: escape.UTF8(u.Origin.File), Line: u.Origin.Line,
-			Text: escape.UTF8(u.Text), Count: u.Count, Why: escape.UTF8(u.Why),
+			From: from(u.Origin.Transport), File: plain(u.Origin.File), Line: u.Origin.Line,
+			Text: plain(u.Text), Count: u.Count, Why: plain(u.Why),
 		})
 	}
 	return wire

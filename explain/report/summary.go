@@ -8,6 +8,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/escape"
+	"github.com/whydenied/whydenied/explain/secret"
 	"github.com/whydenied/whydenied/parser"
 )
 
@@ -38,7 +39,7 @@ func NewSummary(session *explain.Session) *Summary {
 		},
 	}
 	for _, u := range session.Stats.Samples {
-		s.Samples = append(s.Samples, Unparsed{File: u.Origin.File, Line: u.Origin.Line, Why: u.Why, Text: u.Text})
+		s.Samples = append(s.Samples, Unparsed{File: u.Origin.File, Line: u.Origin.Line, Why: u.Why, Text: secret.Text(u.Text, nil)})
 	}
 	var first, last time.Time
 	for _, f := range session.Findings() {
