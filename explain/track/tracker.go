@@ -41,6 +41,15 @@ type Tracker struct {
 	unread    []int            // PIDs whose cgroups are to be read
 	starting  []int            // PIDs whose cgroups are to be read again and again
 	fresh     map[key]identity // containers to look up
+	commands  []command        // to be read
+	learning  chan struct{}    // closed when those before have been read; nil if there are none
+	undecided []*membership    // whose container those may tell
+}
+
+// A command is that of a low-level runtime that has started.
+type command struct {
+	pid   int
+	start time.Duration // since boot
 }
 
 // A feed is where events come from: eBPF or the process connector. Drain hands
@@ -75,8 +84,8 @@ const (
 // An inventory, which may be nil, completes what is found; it must not change
 // any more. To read metadata the caller needs access to the runtimes' folders
 // and sockets while it runs: as root no capability, except CAP_DAC_READ_SEARCH
-// for rootless containers and CAP_SYS_PTRACE for runtimes that are started with
-// a relative bundle.
+// for rootless containers and CAP_SYS_PTRACE for what runtimes are told to make: it
+// shows which file a runtime runs, without which none is believed.
 //
 // It fails outside of the initial PID namespace, as log records have PIDs of
 // that one, and on other systems than Linux.
@@ -99,6 +108,7 @@ func watch(ctx context.Context, inventory *container.Inventory, best string) (*T
 		t.processes = processes{} // nothing would tell when they end
 	}
 	all := len(t.fresh) < maxContainers
+	t.learn()
 	t.mu.Unlock()
 	t.prefetch()
 	t.cache.knowsAll(t.feed != nil && all)
@@ -201,6 +211,7 @@ func (t *Tracker) drain() {
 	if t.feed == nil {
 		return
 	}
+	defer t.learn()
 	t.pull()
 	// A PID can be another's by the time that it is read: a reading holds if no
 	// later event says so.
@@ -293,6 +304,9 @@ func (t *Tracker) took(r reading) {
 
 // noticed has the container of a membership looked up.
 func (t *Tracker) noticed(m *membership) {
+	if (len(t.commands) > 0 || t.learning != nil) && len(t.undecided) < maxContainers {
+		t.undecided = append(t.undecided, m)
+	}
 	id, ok := t.cache.identify(m)
 	switch {
 	case !ok:
@@ -306,18 +320,59 @@ func (t *Tracker) noticed(m *membership) {
 	}
 }
 
-// invoked notes the container that a low-level runtime makes, unless it runs in
+// invoked has the container noted that a low-level runtime makes, unless it runs in
 // a container itself: what that says is of no weight here.
 func (t *Tracker) invoked(p *process, m *membership) {
-	if _, inside := t.cache.identify(m); inside {
+	if _, inside := t.cache.identify(m); !inside {
+		t.commands = append(t.commands, command{p.pid, p.start})
+	}
+}
+
+// learn starts to read the commands that there are. What they are and name can be
+// made by others, so that nobody has the lock while they are read.
+func (t *Tracker) learn() {
+	if len(t.commands) == 0 {
 		return
 	}
-	args, cwd, ok := readCommand(p.pid)
-	if !ok {
+	commands, before, learned := t.commands, t.learning, make(chan struct{})
+	t.commands, t.learning = nil, learned
+	go func() {
+		defer close(learned)
+		for _, c := range commands {
+			t.cache.learn(c)
+		}
+		if before != nil {
+			<-before
+		}
+		t.mu.Lock()
+		undecided := t.undecided
+		t.undecided = nil
+		if t.learning == learned {
+			t.learning = nil
+		}
+		for _, m := range undecided {
+			t.noticed(m)
+		}
+		t.mu.Unlock()
+		t.prefetch()
+	}()
+}
+
+// catchUp takes in what the kernel has told so far, and waits for what runtimes were
+// told by then.
+func (t *Tracker) catchUp() {
+	t.mu.Lock()
+	t.drain()
+	learning := t.learning
+	t.mu.Unlock()
+	if learning == nil {
 		return
 	}
-	if b, ok := invocation(args, cwd); ok {
-		t.cache.add(t.cache.disk.located(b))
+	timer := time.NewTimer(readTimeout)
+	defer timer.Stop()
+	select {
+	case <-learning:
+	case <-timer.C:
 	}
 }
 
@@ -352,24 +407,25 @@ func (t *Tracker) resync(after time.Duration) {
 	}
 }
 
-// prefetch looks up the metadata of containers that are new: those of a container
-// that ends at once are gone when its records are read. Engines answer when they
-// have started the container, so that nothing waits for them.
+// prefetch starts to look up the metadata of containers that are new: those of a
+// container that ends at once are gone when its records are read. Engines answer
+// when they have started the container, so that nothing waits for them.
 func (t *Tracker) prefetch() {
 	t.mu.Lock()
 	fresh := t.fresh
 	t.fresh = nil
 	t.mu.Unlock()
 	for _, id := range fresh {
-		t.cache.container(t.ctx, id, false)
-		select {
-		case t.asking <- struct{}{}:
-			go func() {
+		t.cache.note(id.key)
+		go func() {
+			t.cache.container(t.ctx, id, false)
+			select {
+			case t.asking <- struct{}{}:
 				t.cache.container(t.ctx, id, true)
 				<-t.asking
-			}()
-		default: // Find asks
-		}
+			default: // Find asks
+			}
+		}()
 	}
 }
 
@@ -380,7 +436,9 @@ func (t *Tracker) prefetch() {
 // whose PID can have been another's at the time, have nothing but Evidence.
 //
 // It reads what the kernel has told so far and waits for nothing else, but for
-// the engines of a container that are asked for the first time, 2 s each at most.
+// what is on disk of a container that is looked up for the first time, 1 s at most,
+// and its engines, 2 s each at most. Who did not answer in time is left alone for a
+// while, so that users cannot keep it waiting with files and engines of their own.
 func (t *Tracker) Find(s container.Subject) container.Container {
 	if s.CgroupPath != "" {
 		if c, ok := t.known(newMembership([]cgroup{{0, s.CgroupPath}}), container.High, "its cgroup is "+s.CgroupPath); ok {
@@ -487,99 +545,4 @@ func (t *Tracker) offline(s container.Subject, evidence string) container.Contai
 		c.Evidence = append([]string{evidence}, c.Evidence...)
 	}
 	return c
-}
-
-// A location is where a process was, if that is known.
-type location struct {
-	member     *membership
-	confidence container.Confidence
-	evidence   string
-	ambiguous  bool
-}
-
-// locate tells the cgroups of the process that had a PID at a time.
-func (t *Tracker) locate(pid int, at time.Time) location {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.drain()
-	when := window(at)
-	uses := t.processes.uses(pid, when)
-	if len(uses) == 0 || t.feed == nil && when.to > t.until {
-		return t.late(pid, when)
-	}
-	return t.choose(uses, when)
-}
-
-// choose tells the cgroups of one of several processes, if it makes no difference
-// which of them it was. Of a process that was being moved into a container it
-// takes the container.
-func (t *Tracker) choose(uses []*process, when span) location {
-	pid := uses[0].pid
-	var l location
-	var found identity
-	contained, outside, own := false, false, true
-	for _, p := range uses {
-		members := p.cgroupsWithin(when)
-		outside = outside || len(members) == 0
-		own = own && (p.told || len(p.changes) > 0 && p.changes[0].at <= when.to)
-		for _, m := range members {
-			id, in := t.cache.identify(m)
-			switch {
-			case !in:
-				outside = true
-				if l.member == nil {
-					l.member = m
-				}
-				continue
-			case contained && (id.key != found.key || id.inner != found.inner):
-				return location{ambiguous: true, evidence: fmt.Sprintf("process %d was in two containers within %v of the record", pid, recordSlack)}
-			}
-			l.member, found, contained = m, id, true
-		}
-	}
-	switch {
-	case len(uses) > 1 && contained && outside:
-		return location{ambiguous: true, evidence: fmt.Sprintf("the ID %d was that of two processes within %v of the record, one of them in container %s", pid, recordSlack, container.ShortID(found.id))}
-	case l.member == nil:
-		l.evidence = fmt.Sprintf("process %d ended before its cgroup could be read", pid)
-		return l
-	}
-	path := l.member.path()
-	if contained {
-		path = found.path
-	}
-	switch {
-	case contained && outside:
-		l.confidence = container.Medium
-		l.evidence = fmt.Sprintf("process %d was moved to cgroup %s about then", pid, path)
-	case !own:
-		l.confidence = container.Medium
-		l.evidence = fmt.Sprintf("the cgroup of the parent of process %d was %s", pid, path)
-	default:
-		l.confidence = container.High
-		l.evidence = fmt.Sprintf("the cgroup of process %d was %s", pid, path)
-	}
-	return l
-}
-
-// late reads a process that no event told of, after the record. It had the PID
-// at the time if it started before.
-func (t *Tracker) late(pid int, when span) location {
-	r, ok := readProcess(pid)
-	switch {
-	case !ok:
-		return location{evidence: fmt.Sprintf("process %d had ended before it was seen", pid)}
-	case r.start > when.to:
-		return location{evidence: fmt.Sprintf("process %d of the record had ended; another has its ID now", pid)}
-	case when.from > 0 && r.start+clockTick > when.from:
-		return location{evidence: fmt.Sprintf("process %d started about when the record was made; its ID may have been another's", pid)}
-	case t.feed != nil:
-		// Its start was missed; from now on it is known.
-		t.took(r)
-	}
-	l := location{member: r.member, confidence: container.High, evidence: fmt.Sprintf("the cgroup of process %d is %s (read from /proc after the record)", pid, r.member.path())}
-	if when.from == 0 {
-		l.confidence = container.Medium // the ID may have been another's
-	}
-	return l
 }
