@@ -99,14 +99,18 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(cmd.Context())) // signals are the command's
 	defer stop()
-	var background sync.WaitGroup
-	var followed error
-	background.Go(func() { followed = s.follow(ctx) })
-	status, err := f.runCommand(cmd, args)
+	running, err := f.start(cmd, args)
 	if err != nil {
 		return err
 	}
-	s.dropPrivileges()
+	s.dropPrivileges() // before anything that the command can have logged is read
+	var background sync.WaitGroup
+	var followed error
+	background.Go(func() { followed = s.follow(ctx) })
+	status, err := running.wait()
+	if err != nil {
+		return err
+	}
 	s.settle()
 	stop()
 	background.Wait()
@@ -148,28 +152,40 @@ func (s *stream) narrow() {
 	}
 }
 
-// runCommand runs the command with this program's own streams, passes signals on
-// to it, and returns its exit status: 128 and the signal if it was killed by one.
-func (f *runFlags) runCommand(cmd *cobra.Command, args []string) (int, error) {
+// A running is a command that has been started, and the signals that are for it.
+type running struct {
+	command *exec.Cmd
+	signals chan os.Signal
+}
+
+// start starts the command with this program's own streams and privileges.
+func (f *runFlags) start(cmd *cobra.Command, args []string) (running, error) {
 	command := exec.Command(args[0], args[1:]...)
 	command.Stdin, command.Stdout, command.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 	if f.output.format != "text" { // what is read by programs must be whole
 		command.Stdout = command.Stderr
 	}
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(signals)
+	r := running{command, make(chan os.Signal, 8)}
+	signal.Notify(r.signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	if err := command.Start(); err != nil {
-		return 0, fmt.Errorf("cannot run the command: %w", err)
+		signal.Stop(r.signals)
+		return r, fmt.Errorf("cannot run the command: %w", err)
 	}
+	return r, nil
+}
+
+// wait passes signals on to the command until it ends, and returns its exit status:
+// 128 and the signal if it was killed by one.
+func (r running) wait() (int, error) {
+	defer signal.Stop(r.signals)
 	done := make(chan error, 1)
-	go func() { done <- command.Wait() }()
+	go func() { done <- r.command.Wait() }()
 	for {
 		select {
-		case sig := <-signals:
-			command.Process.Signal(sig)
+		case sig := <-r.signals:
+			r.command.Process.Signal(sig)
 		case err := <-done:
-			return statusOf(command, err)
+			return statusOf(r.command, err)
 		}
 	}
 }

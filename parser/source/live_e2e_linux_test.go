@@ -426,12 +426,18 @@ func serialsIn(log []byte, pid int) map[uint32]bool {
 	return found
 }
 
-// After the source is open, it works without any capability.
+// After the source is open, it works without any capability, with cgo too.
 func TestDropCapabilities(t *testing.T) {
 	openLive(t, "audit", Start{}).Close()
+	for _, cgo := range []string{"0", "1"} {
+		t.Run("CGO_ENABLED="+cgo, func(t *testing.T) { testDropCapabilities(t, cgo) })
+	}
+}
+
+func testDropCapabilities(t *testing.T, cgo string) {
 	program := filepath.Join(t.TempDir(), "drop")
 	build := exec.Command("go", "build", "-o", program, "./testdata/drop")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	comm := fmt.Sprint("dropped-", os.Getpid()) // nobody else's
