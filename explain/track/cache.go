@@ -41,6 +41,7 @@ type cache struct {
 	scanned        time.Time
 	known          *container.Inventory         // of all entries; nil if they have changed since
 	shaped         map[string][]container.Named // container.InCgroup of paths
+	delays         delays
 }
 
 // knowsAll says whether all containers that there are have been seen, and those
@@ -57,8 +58,10 @@ type key struct {
 	uid int
 }
 
+// An entry is for who has the cache's lock, which nobody keeps while metadata are
+// looked up.
 type entry struct {
-	mu       sync.Mutex // held while metadata are looked up
+	looking  chan struct{} // closed when the look-up ends that goes on; nil if none does
 	c        container.Container
 	found    bool
 	complete bool // nothing more is to be had
@@ -66,12 +69,15 @@ type entry struct {
 	bundle   string // folder of the last that was known
 	asked    time.Time
 	patience time.Duration
-	used     int // under the cache's lock, as is size
+	used     int
 	size     int
 }
 
 func newCache() *cache {
-	return &cache{inspect: inspect, entries: map[key]*entry{}, byPath: map[string]bundle{}, byName: map[string]bundle{}, byID: map[string]bundle{}, shaped: map[string][]container.Named{}}
+	return &cache{
+		inspect: inspect, entries: map[key]*entry{}, byPath: map[string]bundle{}, byName: map[string]bundle{}, byID: map[string]bundle{},
+		shaped: map[string][]container.Named{},
+	}
 }
 
 // An identity is the container that a process's cgroups name.
@@ -202,8 +208,28 @@ func (k *cache) scan(now time.Time) {
 	}
 	k.scanned = now
 	k.mu.Unlock()
-	for _, b := range k.disk.bundles() {
+	bundles, _ := within(&k.delays, "bundles", 0, readTimeout, k.disk.bundles)
+	for _, b := range bundles {
 		k.add(b)
+	}
+}
+
+// learn reads the command of a runtime, and notes the bundle that it names.
+func (k *cache) learn(c command) {
+	b, _ := within(&k.delays, c, 0, readTimeout, func() *bundle {
+		args, cwd, ok := readCommand("/proc", c)
+		if !ok {
+			return nil
+		}
+		b, ok := invocation(args, cwd)
+		if !ok {
+			return nil
+		}
+		b = k.disk.located(b)
+		return &b
+	})
+	if b != nil {
+		k.add(*b)
 	}
 }
 
@@ -213,61 +239,138 @@ func (k *cache) container(ctx context.Context, id identity, ask bool) container.
 	if id.inner.ID != "" {
 		return container.Container{ID: id.inner.ID, Runtime: id.inner.Runtime, Parent: id.id, CgroupPath: id.path}
 	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	e := k.entry(id.key)
-	e.mu.Lock()
-	looked := false
-	later := id.bundle.dir != "" && id.bundle.dir != e.bundle // the bundle got known since
-	if now := time.Now(); later || !e.complete && now.Sub(e.read) >= askAgain {
-		if later {
-			e.bundle = id.bundle.dir
-		}
-		e.read = now
-		k.read(e, id)
-		looked = true
-	}
-	if ask && !e.complete && time.Since(e.asked) >= e.patience {
+	k.read(e, id)
+	if ask {
 		k.ask(ctx, e, id)
-		looked = true
-		// One that does not answer is asked ever more rarely.
-		e.asked, e.patience = time.Now(), min(max(2*e.patience, askAgain), time.Minute)
 	}
 	c := e.c
-	e.mu.Unlock()
-	if looked {
-		k.weigh(id.key, e, len(c.SeccompProfile))
-	}
 	if c.CgroupPath == "" {
 		c.CgroupPath = id.path
 	}
 	return c
 }
 
-// read completes an entry from disk. What has been found stays when it is gone
-// from there.
-func (k *cache) read(e *entry, id identity) {
-	c, found := k.disk.read(id.id, id.uid, e.bundle)
-	c.Merge(e.c)
-	if c.Runtime == "" || c.Runtime == "runc" && id.runtime != "" {
-		c.Runtime = id.runtime
-	}
-	e.c, e.found = c, e.found || found
-	e.complete = e.complete || e.found && (c.Name != "" || len(engines(id.uid, c.Runtime)) == 0)
+// unlocked looks something up of an entry without the lock, while others who want
+// the entry wait for the end of it.
+func (k *cache) unlocked(e *entry, look func()) {
+	e.looking = make(chan struct{})
+	k.mu.Unlock()
+	look()
+	k.mu.Lock()
+	close(e.looking)
+	e.looking = nil
 }
 
-// ask completes an entry from the engine.
+// wait waits until nobody looks something up of an entry.
+func (k *cache) wait(e *entry) {
+	for e.looking != nil {
+		looking := e.looking
+		k.mu.Unlock()
+		<-looking
+		k.mu.Lock()
+	}
+}
+
+// read completes an entry from disk, if that was not done a moment ago. What has
+// been found stays when it is gone from there.
+func (k *cache) read(e *entry, id identity) {
+	k.wait(e)
+	later := id.bundle.dir != "" && id.bundle.dir != e.bundle // the bundle got known since
+	if !later && (e.complete || time.Since(e.read) < askAgain) {
+		return
+	}
+	if later {
+		e.bundle = id.bundle.dir
+	}
+	e.read = time.Now()
+	bundle, c, found, complete := e.bundle, e.c, false, false
+	k.unlocked(e, func() {
+		var more container.Container
+		more, found = k.readDisk(id.key, bundle)
+		more.Merge(c)
+		c = more
+		if c.Runtime == "" || c.Runtime == "runc" && id.runtime != "" {
+			c.Runtime = id.runtime
+		}
+		complete = c.Name != "" || len(engines(id.uid, c.Runtime)) == 0
+	})
+	c.ID = id.id
+	e.c, e.found = c, e.found || found
+	e.complete = e.complete || e.found && complete
+	k.weigh(id.key, e)
+}
+
+// readDisk reads what is on disk of a container. A user's files are read as long as
+// they are read in time: all of them can be on a file system of the user's.
+func (k *cache) readDisk(id key, bundle string) (container.Container, bool) {
+	type found struct {
+		container.Container
+		ok bool
+	}
+	var whose any = id
+	if id.uid != 0 {
+		whose = id.uid
+	}
+	f, _ := within(&k.delays, whose, id.uid, readTimeout, func() found {
+		c, ok := k.disk.read(id.id, id.uid, bundle)
+		return found{c, ok}
+	})
+	return f.Container, f.ok
+}
+
+// ask completes an entry from the engine, if that was not done a moment ago.
 func (k *cache) ask(ctx context.Context, e *entry, id identity) {
-	for _, engine := range engines(id.uid, e.c.Runtime) {
-		if c, err := k.inspect(ctx, engine, id.id); err == nil {
-			e.c.Merge(c)
-			e.found, e.complete = true, true
-			return
+	k.wait(e)
+	if e.complete || time.Since(e.asked) < e.patience {
+		return
+	}
+	runtime := e.c.Runtime
+	var c container.Container
+	known := false
+	k.unlocked(e, func() { c, known = k.askEngines(ctx, id.key, runtime) })
+	if known {
+		e.c.Merge(c)
+		e.found, e.complete = true, true
+	}
+	// One that does not know it is asked ever more rarely.
+	e.asked, e.patience = time.Now(), min(max(2*e.patience, askAgain), time.Minute)
+	k.weigh(id.key, e)
+}
+
+// askEngines asks those that may know a container.
+func (k *cache) askEngines(ctx context.Context, id key, runtime string) (container.Container, bool) {
+	type answer struct {
+		container.Container
+		err error
+	}
+	type asked struct {
+		engine api
+		uid    int
+	}
+	for _, engine := range engines(id.uid, runtime) {
+		a, ok := within(&k.delays, asked{engine, id.uid}, id.uid, apiTimeout, func() answer {
+			c, err := k.inspect(ctx, engine, id.id)
+			return answer{c, err}
+		})
+		if ok && a.err == nil {
+			return a.Container, true
 		}
 	}
+	return container.Container{}, false
 }
 
-func (k *cache) entry(id key) *entry {
+// note takes note of a container that is to be looked up.
+func (k *cache) note(id key) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.entry(id)
+}
+
+// entry returns that of a container, which is made if there is none.
+func (k *cache) entry(id key) *entry {
 	e := k.entries[id]
 	if e == nil {
 		e = &entry{}
@@ -282,13 +385,12 @@ func (k *cache) entry(id key) *entry {
 }
 
 // weigh takes note of what was found, and keeps the cache within its bounds.
-func (k *cache) weigh(id key, e *entry, size int) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+func (k *cache) weigh(id key, e *entry) {
 	k.known = nil
 	if k.entries[id] != e {
 		return // thrown out meanwhile
 	}
+	size := len(e.c.SeccompProfile)
 	k.text += size - e.size
 	e.size = size
 	for len(k.entries) > maxContainers || k.text > maxText && len(k.entries) > 1 {
@@ -315,13 +417,9 @@ func (k *cache) inventory(given *container.Inventory) *container.Inventory {
 	}
 	var found []container.Container
 	for _, e := range k.entries {
-		if !e.mu.TryLock() {
-			continue // it is being looked up, and is of a process that is known
-		}
 		if e.found {
 			found = append(found, e.c)
 		}
-		e.mu.Unlock()
 	}
 	slices.SortFunc(found, func(a, b container.Container) int { return strings.Compare(a.ID, b.ID) })
 	k.known = &container.Inventory{}

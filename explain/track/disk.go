@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"os/user"
 	"path"
 	"path/filepath"
@@ -19,21 +18,18 @@ import (
 // maxFile bounds what is read of one file: a config.json has tens of kilobytes.
 const maxFile = 1 << 20
 
-// readFile reads a regular file of bounded size. What is there may be made by
-// any user.
-func readFile(name string) ([]byte, error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no regular file", name)
-	}
-	f, err := os.Open(name)
+// readFile reads a regular file of bounded size, of a user if the uid is not 0. What
+// is there may be made by any user: a link in its place is not followed, and what
+// is another's is not taken for a user's, to whose files links can lead.
+func readFile(name string, uid int) ([]byte, error) {
+	f, owner, err := openRegular(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	if uid != 0 && owner != uid {
+		return nil, fmt.Errorf("%s belongs to user %d, not %d", name, owner, uid)
+	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err == nil && len(text) > maxFile {
 		err = fmt.Errorf("%s is longer than %d bytes", name, maxFile)
@@ -66,6 +62,9 @@ var metadataFiles, nameFiles = func() (files, names []string) {
 	return slices.Concat(files, configs, states), names
 }()
 
+// maxNamespaces bounds the namespaces of an engine that are looked into.
+const maxNamespaces = 64
+
 // systemData is where the system's engines keep what outlives a boot.
 const systemData = "/var/lib"
 
@@ -88,9 +87,8 @@ func (d disk) places(templates []string, uid int, id string) []string {
 			found = append(found, d.root+name)
 			continue
 		}
-		namespaces, _ := os.ReadDir(d.root + before)
-		for _, ns := range namespaces {
-			found = append(found, d.root+before+ns.Name()+after)
+		for _, namespace := range readNames(d.root+before, maxNamespaces) {
+			found = append(found, d.root+before+namespace+after)
 		}
 	}
 	return found
@@ -113,7 +111,7 @@ func (d disk) read(id string, uid int, bundle string) (c container.Container, fo
 		places = append([]string{filepath.Join(bundle, "config.json")}, places...)
 	}
 	for _, name := range places {
-		more, label, ok := d.readOne(name, id)
+		more, label, ok := d.readOne(name, id, uid)
 		if !ok {
 			continue
 		}
@@ -121,7 +119,7 @@ func (d disk) read(id string, uid int, bundle string) (c container.Container, fo
 		found = true
 		if bundle == "" && label != "" && c.SeccompProfile == "" {
 			bundle = label
-			if more, _, ok := d.readOne(filepath.Join(bundle, "config.json"), id); ok {
+			if more, _, ok := d.readOne(filepath.Join(bundle, "config.json"), id, uid); ok {
 				more.Merge(c)
 				c = more
 			}
@@ -129,15 +127,15 @@ func (d disk) read(id string, uid int, bundle string) (c container.Container, fo
 	}
 	if found && c.Name == "" {
 		for _, name := range d.places(nameFiles, uid, id) {
-			c.Merge(d.podmanName(name, id))
+			c.Merge(d.podmanName(name, id, uid))
 		}
 	}
 	return c, found
 }
 
 // readOne reads one file of metadata and the bundle that it points to.
-func (d disk) readOne(name, id string) (c container.Container, bundle string, ok bool) {
-	text, err := readFile(name)
+func (d disk) readOne(name, id string, uid int) (c container.Container, bundle string, ok bool) {
+	text, err := readFile(name, uid)
 	if err != nil {
 		return container.Container{}, "", false
 	}
@@ -167,8 +165,8 @@ func bundleLabel(text []byte) string {
 }
 
 // podmanName reads the names of containers/storage, which are in no bundle.
-func (d disk) podmanName(file, id string) container.Container {
-	text, err := readFile(file)
+func (d disk) podmanName(file, id string, uid int) container.Container {
+	text, err := readFile(file, uid)
 	if err != nil {
 		return container.Container{}
 	}
@@ -198,7 +196,7 @@ func (d disk) bundles() []bundle {
 	var all []bundle
 	states, _ := filepath.Glob(d.root + "/run/runc/*/state.json")
 	for _, name := range states {
-		text, err := readFile(name)
+		text, err := readFile(name, 0)
 		if err != nil {
 			continue
 		}
@@ -227,7 +225,7 @@ func (d disk) bundles() []bundle {
 
 // located reads where the container of a bundle is to be.
 func (d disk) located(b bundle) bundle {
-	if c, _, ok := d.readOne(filepath.Join(b.dir, "config.json"), b.id); ok && c.CgroupPath != "" {
+	if c, _, ok := d.readOne(filepath.Join(b.dir, "config.json"), b.id, 0); ok && c.CgroupPath != "" {
 		b.cgroups = []string{c.CgroupPath}
 	}
 	return b

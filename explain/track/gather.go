@@ -68,7 +68,7 @@ func (g *gathering) fromDisk(d disk) {
 			if id = id[strings.LastIndexByte(id, '/')+1:]; !safeID(id) {
 				continue
 			}
-			text, err := readFile(name)
+			text, err := readFile(name, 0)
 			if err != nil {
 				g.problems = append(g.problems, err)
 				continue
@@ -82,7 +82,7 @@ func (g *gathering) fromDisk(d disk) {
 	}
 	for _, name := range nameFiles {
 		name = fill(name, runDir(0), systemData, "")
-		text, err := readFile(d.root + name)
+		text, err := readFile(d.root+name, 0)
 		if err != nil {
 			continue
 		}
@@ -105,7 +105,7 @@ func (g *gathering) bundleOf(d disk, id string, state []byte) {
 		return
 	}
 	name := filepath.Join(dir, "config.json")
-	if text, err := readFile(d.root + name); err == nil {
+	if text, err := readFile(d.root+name, 0); err == nil {
 		g.take(container.Metadata{Container: id, Name: name, Text: text})
 	}
 }
@@ -133,6 +133,9 @@ func (g *gathering) fromEngine(ctx context.Context, engine api) {
 		answer, err := engine.inspect(ctx, id)
 		if err != nil {
 			g.problems = append(g.problems, err) // it may have been removed meanwhile
+			if errors.Is(err, context.DeadlineExceeded) {
+				return // and so would the others take their time
+			}
 			continue
 		}
 		g.take(answer)

@@ -35,14 +35,8 @@ func waitFor(fd int, most time.Duration) {
 
 // listProcesses returns the PIDs that there are.
 func listProcesses() []int {
-	proc, err := os.Open("/proc")
-	if err != nil {
-		return nil
-	}
-	defer proc.Close()
-	names, _ := proc.Readdirnames(-1)
 	var pids []int
-	for _, name := range names {
+	for _, name := range readNames("/proc", -1) {
 		if pid, err := strconv.Atoi(name); err == nil {
 			pids = append(pids, pid)
 		}
@@ -119,22 +113,6 @@ func parseStat(text string) (comm string, start time.Duration, ending, ok bool) 
 	}
 	const exiting = 0x4
 	return text[open+1 : closed], time.Duration(ticks) * clockTick, flags&exiting != 0, true
-}
-
-// readCommand reads the command line and working directory of a process of root
-// or of our own user.
-func readCommand(pid int) (args []string, cwd string, ok bool) {
-	dir := "/proc/" + strconv.Itoa(pid)
-	var owner unix.Stat_t
-	if err := unix.Stat(dir, &owner); err != nil || owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
-		return nil, "", false
-	}
-	text, err := os.ReadFile(dir + "/cmdline")
-	if err != nil || len(text) == 0 {
-		return nil, "", false
-	}
-	cwd, _ = os.Readlink(dir + "/cwd") // without it, only absolute paths help
-	return strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00"), cwd, true
 }
 
 // sinceBoot converts a time of the wall clock as it goes now.

@@ -41,6 +41,15 @@ type Tracker struct {
 	unread    []int            // PIDs whose cgroups are to be read
 	starting  []int            // PIDs whose cgroups are to be read again and again
 	fresh     map[key]identity // containers to look up
+	commands  []command        // to be read
+	learning  chan struct{}    // closed when those before have been read; nil if there are none
+	undecided []*membership    // whose container those may tell
+}
+
+// A command is that of a low-level runtime that has started.
+type command struct {
+	pid   int
+	start time.Duration // since boot
 }
 
 // A feed is where events come from: eBPF or the process connector. Drain hands
@@ -99,6 +108,7 @@ func watch(ctx context.Context, inventory *container.Inventory, best string) (*T
 		t.processes = processes{} // nothing would tell when they end
 	}
 	all := len(t.fresh) < maxContainers
+	t.learn()
 	t.mu.Unlock()
 	t.prefetch()
 	t.cache.knowsAll(t.feed != nil && all)
@@ -201,6 +211,7 @@ func (t *Tracker) drain() {
 	if t.feed == nil {
 		return
 	}
+	defer t.learn()
 	t.pull()
 	// A PID can be another's by the time that it is read: a reading holds if no
 	// later event says so.
@@ -293,6 +304,9 @@ func (t *Tracker) took(r reading) {
 
 // noticed has the container of a membership looked up.
 func (t *Tracker) noticed(m *membership) {
+	if (len(t.commands) > 0 || t.learning != nil) && len(t.undecided) < maxContainers {
+		t.undecided = append(t.undecided, m)
+	}
 	id, ok := t.cache.identify(m)
 	switch {
 	case !ok:
@@ -306,18 +320,59 @@ func (t *Tracker) noticed(m *membership) {
 	}
 }
 
-// invoked notes the container that a low-level runtime makes, unless it runs in
+// invoked has the container noted that a low-level runtime makes, unless it runs in
 // a container itself: what that says is of no weight here.
 func (t *Tracker) invoked(p *process, m *membership) {
-	if _, inside := t.cache.identify(m); inside {
+	if _, inside := t.cache.identify(m); !inside {
+		t.commands = append(t.commands, command{p.pid, p.start})
+	}
+}
+
+// learn starts to read the commands that there are. What they are and name can be
+// made by others, so that nobody has the lock while they are read.
+func (t *Tracker) learn() {
+	if len(t.commands) == 0 {
 		return
 	}
-	args, cwd, ok := readCommand(p.pid)
-	if !ok {
+	commands, before, learned := t.commands, t.learning, make(chan struct{})
+	t.commands, t.learning = nil, learned
+	go func() {
+		defer close(learned)
+		for _, c := range commands {
+			t.cache.learn(c)
+		}
+		if before != nil {
+			<-before
+		}
+		t.mu.Lock()
+		undecided := t.undecided
+		t.undecided = nil
+		if t.learning == learned {
+			t.learning = nil
+		}
+		for _, m := range undecided {
+			t.noticed(m)
+		}
+		t.mu.Unlock()
+		t.prefetch()
+	}()
+}
+
+// catchUp takes in what the kernel has told so far, and waits for what runtimes were
+// told by then.
+func (t *Tracker) catchUp() {
+	t.mu.Lock()
+	t.drain()
+	learning := t.learning
+	t.mu.Unlock()
+	if learning == nil {
 		return
 	}
-	if b, ok := invocation(args, cwd); ok {
-		t.cache.add(t.cache.disk.located(b))
+	timer := time.NewTimer(readTimeout)
+	defer timer.Stop()
+	select {
+	case <-learning:
+	case <-timer.C:
 	}
 }
 
@@ -352,24 +407,25 @@ func (t *Tracker) resync(after time.Duration) {
 	}
 }
 
-// prefetch looks up the metadata of containers that are new: those of a container
-// that ends at once are gone when its records are read. Engines answer when they
-// have started the container, so that nothing waits for them.
+// prefetch starts to look up the metadata of containers that are new: those of a
+// container that ends at once are gone when its records are read. Engines answer
+// when they have started the container, so that nothing waits for them.
 func (t *Tracker) prefetch() {
 	t.mu.Lock()
 	fresh := t.fresh
 	t.fresh = nil
 	t.mu.Unlock()
 	for _, id := range fresh {
-		t.cache.container(t.ctx, id, false)
-		select {
-		case t.asking <- struct{}{}:
-			go func() {
+		t.cache.note(id.key)
+		go func() {
+			t.cache.container(t.ctx, id, false)
+			select {
+			case t.asking <- struct{}{}:
 				t.cache.container(t.ctx, id, true)
 				<-t.asking
-			}()
-		default: // Find asks
-		}
+			default: // Find asks
+			}
+		}()
 	}
 }
 
@@ -380,7 +436,9 @@ func (t *Tracker) prefetch() {
 // whose PID can have been another's at the time, have nothing but Evidence.
 //
 // It reads what the kernel has told so far and waits for nothing else, but for
-// the engines of a container that are asked for the first time, 2 s each at most.
+// what is on disk of a container that is looked up for the first time, 1 s at most,
+// and its engines, 2 s each at most. Who did not answer in time is left alone for a
+// while, so that users cannot keep it waiting with files and engines of their own.
 func (t *Tracker) Find(s container.Subject) container.Container {
 	if s.CgroupPath != "" {
 		if c, ok := t.known(newMembership([]cgroup{{0, s.CgroupPath}}), container.High, "its cgroup is "+s.CgroupPath); ok {
@@ -499,9 +557,9 @@ type location struct {
 
 // locate tells the cgroups of the process that had a PID at a time.
 func (t *Tracker) locate(pid int, at time.Time) location {
+	t.catchUp()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.drain()
 	when := window(at)
 	uses := t.processes.uses(pid, when)
 	if len(uses) == 0 || t.feed == nil && when.to > t.until {

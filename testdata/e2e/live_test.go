@@ -23,9 +23,10 @@ import (
 	"github.com/whydenied/whydenied/testdata/e2e/kernel"
 )
 
-// TestMain is also the program whose system calls are logged.
+// TestMain is also the program whose system calls are logged, and an attacker's.
 func TestMain(m *testing.M) {
 	kernel.Main()
+	attackMain()
 	os.Exit(m.Run())
 }
 

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 	"unsafe"
@@ -27,6 +28,8 @@ type Logged struct {
 	// Names has every call made under another name (comm), so that each is a
 	// finding of its own: "n0", "n1", ...; see Times.
 	Names bool
+	// Cgroup is the folder of the cgroup that it starts in (v2); "" is this program's.
+	Cgroup string
 }
 
 // Main is to be called first by TestMain: in the program that Start starts it
@@ -37,7 +40,7 @@ func Main() {
 		return
 	}
 	pause, _ := time.ParseDuration(os.Getenv("LOGGED_PAUSE"))
-	Logged{calls, os.Getenv("LOGGED_COMM"), pause, os.Getenv("LOGGED_NAMES") == "true"}.run()
+	Logged{Calls: calls, Comm: os.Getenv("LOGGED_COMM"), Pause: pause, Names: os.Getenv("LOGGED_NAMES") == "true"}.run()
 	os.Exit(0)
 }
 
@@ -46,6 +49,12 @@ func (l Logged) Start(t testing.TB) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), fmt.Sprint("LOGGED_CALLS=", l.Calls), "LOGGED_COMM="+l.Comm, fmt.Sprint("LOGGED_PAUSE=", l.Pause), fmt.Sprint("LOGGED_NAMES=", l.Names))
 	cmd.Stdout, cmd.Stderr = new(bytes.Buffer), os.Stderr
+	if l.Cgroup != "" {
+		dir, err := os.Open(l.Cgroup)
+		require.NoError(t, err)
+		defer dir.Close()
+		cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}
+	}
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		cmd.Process.Kill()
