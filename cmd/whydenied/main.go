@@ -17,18 +17,37 @@ var endsItself atomic.Bool
 
 func main() {
 	collectRarely()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// A read that waits for a pipe or a terminal does not see the context end.
-	context.AfterFunc(ctx, func() {
-		stop() // the next signal ends the program at once
-		time.Sleep(time.Second)
-		if endsItself.Load() {
-			return
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan int, 1)
+	go func() { ended <- run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr) }()
+	select {
+	case code := <-ended:
+		os.Exit(code)
+	case sig := <-signals:
+		signal.Stop(signals) // the next one ends the program at once
+		stop()
+		os.Exit(interrupted(sig.(syscall.Signal), ended))
+	}
+}
+
+// interrupted waits for the end of a command after a signal, and returns the exit
+// status: that of a shell for a program that the signal ended, unless the command
+// ends itself or had done its work. One that reads from a pipe or a terminal does not
+// see the context end, and is not waited for.
+func interrupted(sig syscall.Signal, ended <-chan int) int {
+	select {
+	case code := <-ended:
+		if code == exitFailed && !endsItself.Load() {
+			return 128 + int(sig)
 		}
-		say(os.Stderr, "interrupted")
-		os.Exit(exitFailed)
-	})
-	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+		return code
+	case <-time.After(time.Second):
+	}
+	if endsItself.Load() {
+		return <-ended
+	}
+	say(os.Stderr, "interrupted")
+	return 128 + int(sig)
 }

@@ -130,6 +130,7 @@ Exit status: 0 nothing refused or found, 1 whydenied failed, 2 wrong usage,
 		DisableAutoGenTag:          true,
 		SuggestionsMinimumDistance: 2,
 		Args:                       noSubcommand,
+		PersistentPreRunE:          func(*cobra.Command, []string) error { return enoughFiles() },
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

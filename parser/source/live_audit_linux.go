@@ -74,8 +74,11 @@ func openNetlink(buffer int, groups uint32) (*netlink, error) {
 		return nil, errors.New("this process is in a network namespace of its own, where the kernel sends no records; run it in the host's")
 	}
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_AUDIT)
-	if err != nil {
+	if err == unix.EPROTONOSUPPORT { // netlink(7)
 		return nil, fmt.Errorf("%w; the kernel is built without auditing", err)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, buffer) != nil {
 		// Then as much as net.core.rmem_max allows.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // As soon as auditd runs, what the kernel printed before is missing elsewhere.
@@ -90,4 +91,14 @@ func TestFullBufferIsTheCause(t *testing.T) {
 	notices = told()
 	require.Len(t, notices, 1)
 	assert.Contains(t, notices[0].Text, "1 event is missing that the kernel numbered and did not send")
+}
+
+// Where no more files may be opened, that is said, and not that there is no auditing.
+func TestNetlinkWithoutFiles(t *testing.T) {
+	var limit unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 0, Max: limit.Max}))
+	_, err := openNetlink(receiveBuffer, 0)
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &limit))
+	assert.Equal(t, unix.EMFILE, err)
 }
