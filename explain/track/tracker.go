@@ -84,8 +84,8 @@ const (
 // An inventory, which may be nil, completes what is found; it must not change
 // any more. To read metadata the caller needs access to the runtimes' folders
 // and sockets while it runs: as root no capability, except CAP_DAC_READ_SEARCH
-// for rootless containers and CAP_SYS_PTRACE for runtimes that are started with
-// a relative bundle.
+// for rootless containers and CAP_SYS_PTRACE for what runtimes are told to make: it
+// shows which file a runtime runs, without which none is believed.
 //
 // It fails outside of the initial PID namespace, as log records have PIDs of
 // that one, and on other systems than Linux.
