@@ -70,7 +70,7 @@ func (n *nextSteps) observe(s silent.Policy) {
 	case len(s.Refusals) == 0:
 		return
 	}
-	places := policyFlags{profileDir: n.flags.policy.profileDir, include: n.flags.policy.include}
+	places := policyFlags{profileDir: n.flags.policy.profileDir, include: n.flags.policy.include, allow: n.flags.policy.allow}
 	observed := places
 	if s.Profile.At.File.Builtin != "" { // which explain finds by its name
 		observed.profiles = []string{"builtin:" + s.Profile.Name}
@@ -112,6 +112,9 @@ func (f *policyFlags) words() (words []string) {
 	}
 	for _, dir := range f.include {
 		words = append(words, "-I", dir)
+	}
+	for _, dir := range f.allow {
+		words = append(words, "--allow-includes", dir)
 	}
 	if f.seccomp != "" {
 		words = append(words, "--seccomp", f.seccomp)

@@ -17,6 +17,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/whydenied/whydenied/internal/disk"
 )
 
 // An Input is one log, opened when it is its turn to be read.
@@ -47,16 +49,20 @@ func Inputs(args []string, stdin io.Reader) []Input {
 			inputs = append(inputs, Input{Name: arg, Open: openKmsg})
 		case info.IsDir():
 			inputs = append(inputs, directory(arg)...)
-		default:
+		case info.Mode().IsRegular():
 			inputs = append(inputs, file(arg))
+		default: // a pipe, which is waited for as it was named
+			inputs = append(inputs, opened(arg, os.Open))
 		}
 	}
 	return inputs
 }
 
-func file(path string) Input {
+func file(path string) Input { return opened(path, disk.Open) }
+
+func opened(path string, open func(string) (*os.File, error)) Input {
 	return Input{Name: path, Open: func(context.Context) (io.ReadCloser, time.Time, error) {
-		f, err := os.Open(path)
+		f, err := open(path)
 		if err != nil {
 			return nil, time.Time{}, explain(err)
 		}
