@@ -26,7 +26,7 @@ var layers = map[string][]string{
 	"explain/access":    {"parser", "rules/apparmor", "rules/seccomp"},
 	"explain/container": {},
 	"explain/secret":    {"parser"},
-	"explain/track":     {"explain/container", "internal/disk", "parser/bpf"},
+	"explain/track":     {"explain/container", "parser/bpf"},
 	"explain/library":   {"explain/container", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/fix":       {"explain/access", "explain/container", "explain/library", "explain/secret", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/host":      {"explain/container", "internal/disk", "internal/shell", "rules", "rules/apparmor"},

@@ -10,6 +10,7 @@ import (
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/explain/silent"
+	"github.com/whydenied/whydenied/internal/shell"
 )
 
 // nextSteps collects the commands to type next, each complete.
@@ -167,22 +168,5 @@ func (f *failedFlags) words() (words []string) {
 
 // join returns a command line of a program and its words, quoted for a shell.
 func join(program string, lists ...[]string) string {
-	var line strings.Builder
-	line.WriteString(program)
-	for _, words := range lists {
-		for _, word := range words {
-			line.WriteString(" " + shellWord(word))
-		}
-	}
-	return line.String()
-}
-
-var plainShellWord = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
-
-// shellWord quotes a word for a POSIX shell.
-func shellWord(word string) string {
-	if plainShellWord.MatchString(word) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	return shell.Command(program, slices.Concat(lists...)...)
 }

@@ -14,11 +14,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/whydenied/whydenied/internal/disk"
+	"github.com/whydenied/whydenied/internal/shell"
 )
 
 // An Input is one log, opened when it is its turn to be read.
@@ -100,21 +100,6 @@ func explain(err error) error {
 	return err
 }
 
-// shellQuote returns a name as a POSIX shell takes it, for hints that name a
-// command. A name with control characters comes out as Go quotes it.
-func shellQuote(name string) string {
-	if strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) {
-		return strconv.Quote(name)
-	}
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+:@%,=", r)
-	}
-	if name != "" && strings.TrimLeftFunc(name, plain) == "" {
-		return name
-	}
-	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
-}
-
 // directory returns the logs of a directory, or one Input that says why there
 // are none.
 func directory(dir string) []Input {
@@ -149,7 +134,7 @@ func directory(dir string) []Input {
 		return inputs
 	}
 	if len(journals) > 0 {
-		return []Input{failed(dir, fmt.Errorf("holds binary journal files; run `journalctl --directory %s -o json | whydenied explain -`", shellQuote(dir)))}
+		return []Input{failed(dir, fmt.Errorf("holds binary journal files; run `journalctl --directory %s -o json | whydenied explain -`", shell.Quote(dir)))}
 	}
 	return []Input{failed(dir, noLogs(dir, folders))}
 }
@@ -163,7 +148,7 @@ func noLogs(dir string, folders []string) error {
 		}
 		for _, e := range entries {
 			if e.Type().IsRegular() && isLogName(e.Name()) {
-				return fmt.Errorf("no logs in this directory; name %s instead", shellQuote(filepath.Join(dir, folder)))
+				return fmt.Errorf("no logs in this directory; name %s instead", shell.Quote(filepath.Join(dir, folder)))
 			}
 		}
 	}
