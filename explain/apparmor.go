@@ -8,6 +8,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/fix"
+	"github.com/whydenied/whydenied/internal/shell"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
@@ -136,7 +137,7 @@ func (x *Explainer) explainNotLoaded(f *Explained) {
 
 // Loading is the command that loads a profile, by the file that may include its own.
 func Loading(profile *apparmor.Profile) string {
-	return "apparmor_parser -r -W " + profile.Policy.Files[0].Name
+	return shell.Command("apparmor_parser -r -W", profile.Policy.Files[0].Name)
 }
 
 // causes are those that the kernel itself names.

@@ -18,6 +18,7 @@ type Options struct {
 	Profiles   []string // AppArmor policy that goes before that of ProfileDir: files, or builtin:NAME@VERSION
 	ProfileDir string   // directory of AppArmor profiles; "" is library.SystemProfiles
 	Include    []string // directories that are searched for included files, before ProfileDir
+	Allow      []string // directories below which profiles may include files besides; see apparmor.Loader
 	Seccomp    string   // of all processes whose own is not known: a file, or builtin:ENGINE@VERSION; "" is the engine's
 
 	Inventory *container.Inventory // the containers; nil if they are not known
@@ -44,6 +45,7 @@ func (o Options) Explainer() (x *Explainer, problems []rules.Diagnostic, err err
 		}
 	}
 	lib := library.In(o.Tree, dir, o.Include)
+	lib.Loader.Allow = o.Allow
 	lib.Arch, lib.Caps, lib.Kernel, lib.Engines = o.Arch, o.Caps, o.Kernel, o.Engines
 	for _, name := range o.Profiles {
 		_, found, err := lib.AddProfile(name)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -93,6 +94,22 @@ func manyChanges(t *testing.T, dir string) Change {
 	return changes[0]
 }
 
+// awkwardNames are changes of files whose names a diff's headers cannot have as they are.
+func awkwardNames(t *testing.T, dir string) (changes []Change) {
+	for _, name := range []string{"with space", " a  b ", `quo"te`, `back\slash`, "tab\there", "größe", "esc\x1b[m", "bad\xffbyte", "x\u202ey", "'"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("old\n"), 0o600))
+		changes = append(changes, Change{NewFile(name, "old\n"), "new\n"})
+		header, _, _ := strings.Cut(strings.TrimPrefix(Unified(changes[len(changes)-1:]), "--- "), "\n")
+		got, ok := DiffName(header)
+		assert.True(t, ok, header)
+		assert.Equal(t, name, got)
+		assert.NotContains(t, header, "\x1b")
+	}
+	forged := NewFile("x\n--- a/etc/passwd", "a\n")
+	assert.Equal(t, 1, strings.Count(Unified([]Change{{forged, "b\n"}}), "\n--- ")+1, "a name begins no other file")
+	return changes
+}
+
 func TestUnified(t *testing.T) {
 	for _, tool := range [][]string{{"git", "apply"}, {"patch", "-p1", "-s", "-i"}} {
 		t.Run(tool[0], func(t *testing.T) {
@@ -118,6 +135,9 @@ func TestUnified(t *testing.T) {
 			absent := NewFile("etc/apparmor.d/containers/new", "")
 			absent.Absent = true
 			changes = append(changes, Change{absent, "profile new {\n}\n"}, manyChanges(t, dir))
+			if runtime.GOOS == "linux" {
+				changes = append(changes, awkwardNames(t, dir)...)
+			}
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "p.diff"), []byte(Unified(changes)), 0o600))
 			cmd := exec.Command(tool[0], append(tool[1:], "p.diff")...)
 			cmd.Dir = dir

@@ -1,14 +1,16 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"syscall"
+
+	"github.com/whydenied/whydenied/internal/disk"
 )
 
 // A Tree is where policy files are read. A nil *Tree is this machine's disk; any
@@ -67,31 +69,44 @@ func (t *Tree) ReadFile(name string) (string, error) {
 		}
 		return text, nil
 	}
-	// A pipe or a terminal would be waited for.
-	if info, err := os.Stat(name); err != nil {
-		return "", err
-	} else if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%s: not a regular file", name)
-	}
-	return ReadFile(name)
+	text, err := disk.Read(name, MaxFile)
+	return string(text), err
 }
 
 // ReadFile returns the text of a policy file that the user named, or what comes of a
-// pipe.
+// pipe whose other end the user's shell holds.
 func ReadFile(name string) (string, error) {
-	f, err := os.Open(name)
+	text, err := disk.ReadNamed(name, MaxFile)
+	return string(text), err
+}
+
+// SystemPolicy is the directory of the system's AppArmor policy, whose links lead where
+// its administrator wants.
+const SystemPolicy = "/etc/apparmor.d"
+
+// ReadListed is ReadFile of a file that was found below a directory. On this machine's
+// disk, whoever made the directory can have a link there lead to what only this user can
+// read; so none that leads out of it is followed, but in SystemPolicy.
+func (t *Tree) ReadListed(dir, name string) (string, error) {
+	if t != nil || dir == SystemPolicy {
+		return t.ReadFile(name)
+	}
+	below, err := filepath.Abs(dir)
+	if err == nil {
+		below, err = filepath.EvalSymlinks(below)
+	}
 	if err != nil {
 		return "", err
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	real, _, err := disk.Resolve([]string{below}, name)
+	if errors.Is(err, disk.ErrOutside) {
+		return "", fmt.Errorf("%s: not read, as it is a link out of %s", name, dir)
+	}
 	if err != nil {
 		return "", err
 	}
-	if len(text) > MaxFile {
-		return "", fmt.Errorf("%s: larger than %d MiB, which no policy is", name, MaxFile>>20)
-	}
-	return string(text), nil
+	text, err := disk.ReadBelow(below, real, MaxFile)
+	return string(text), err
 }
 
 // List returns the names of the regular files in a directory, sorted and
@@ -104,17 +119,7 @@ func (t *Tree) List(dir string) ([]string, error) {
 		}
 		return slices.Clone(names), nil
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, e := range entries {
-		if info, err := os.Stat(dir + "/" + e.Name()); err == nil && info.Mode().IsRegular() {
-			names = append(names, e.Name())
-		}
-	}
-	return names, nil
+	return disk.List(dir)
 }
 
 // IsDir reports whether there is a directory of that name.

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +15,7 @@ import (
 	"github.com/whydenied/whydenied/explain/bundle"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/escape"
+	"github.com/whydenied/whydenied/internal/disk"
 	"github.com/whydenied/whydenied/parser/source"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -30,13 +30,9 @@ func readBundle(cmd *cobra.Command, args []string) (*bundle.Bundle, error) {
 			in.Reset(cmd.InOrStdin())
 			cmd.SetIn(in) // with what Peek took
 		} else {
-			info, err := os.Stat(arg)
-			if err != nil || !info.Mode().IsRegular() {
-				continue // which reading it as a log reports
-			}
-			file, err := os.Open(arg)
+			file, err := disk.Open(arg)
 			if err != nil {
-				continue
+				continue // which reading it as a log reports
 			}
 			defer file.Close()
 			in.Reset(file)

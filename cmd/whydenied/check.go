@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -43,7 +44,7 @@ be read. Warnings and notes do not change it.`,
 			return runCheck(cmd, args, policy, output)
 		},
 	}
-	policy.addOnly(cmd.Flags(), "include", "profile-dir")
+	policy.addOnly(cmd.Flags(), "include", "profile-dir", "allow-includes")
 	output.add(cmd.Flags(), report.FormatNames()...)
 	return cmd
 }
@@ -65,7 +66,7 @@ func runCheck(cmd *cobra.Command, args []string, policy policyFlags, output outp
 	}
 	c := &checker{
 		flags:   policy,
-		lib:     library.New(policy.profileDir, policy.include),
+		lib:     checkLibrary(policy, policy.include),
 		said:    map[string]bool{},
 		summary: report.CheckSummary{SchemaVersion: report.SchemaVersion},
 		out:     out,
@@ -95,6 +96,12 @@ func runCheck(cmd *cobra.Command, args []string, policy policyFlags, output outp
 	return nil
 }
 
+func checkLibrary(flags policyFlags, include []string) *library.Library {
+	lib := library.New(flags.profileDir, include)
+	lib.Loader.Allow = flags.allow
+	return lib
+}
+
 // path checks a file, or the policy files of a directory. What cannot be read is
 // said, and the others are checked.
 func (c *checker) path(name string) error {
@@ -120,7 +127,7 @@ func (c *checker) path(name string) error {
 	}
 	outside := c.lib
 	// A directory of policy most often brings what its files include.
-	c.lib = library.New(c.flags.profileDir, append(slices.Clip(c.flags.include), name))
+	c.lib = checkLibrary(c.flags, append(slices.Clip(c.flags.include), name))
 	defer func() { c.lib = outside }()
 	for _, file := range names {
 		c.file(file, true)
@@ -136,7 +143,7 @@ func (c *checker) unreadable(err error) {
 // file checks one policy file. What is listed in a directory and evidently no
 // policy, such as a log, is passed over.
 func (c *checker) file(name string, listed bool) {
-	text, err := rules.ReadFile(name)
+	text, err := readPolicy(name, listed)
 	if err != nil {
 		c.unreadable(err)
 		return
@@ -148,6 +155,14 @@ func (c *checker) file(name string, listed bool) {
 		return
 	}
 	c.report(file, diagnostics)
+}
+
+// readPolicy reads a file that the user named, or one that is listed in a directory.
+func readPolicy(name string, listed bool) (string, error) {
+	if listed {
+		return (*rules.Tree)(nil).ReadListed(filepath.Dir(name), name)
+	}
+	return rules.ReadFile(name)
 }
 
 // report adds what is wrong with a checked file and what it includes, each thing

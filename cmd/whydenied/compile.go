@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/whydenied/whydenied/internal/disk"
 )
 
 // compilerPlaces are where apparmor_parser is looked for. The last two are not on
@@ -47,7 +49,7 @@ func (c *compiler) start(name, text string, included map[string]string) (wait fu
 	if c.left <= 0 {
 		return nil
 	}
-	dir, err := os.MkdirTemp("", "whydenied-")
+	dir, err := disk.TempDir()
 	if err != nil {
 		return nil
 	}

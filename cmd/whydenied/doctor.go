@@ -13,6 +13,7 @@ import (
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/host"
 	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/internal/shell"
 )
 
 // doctorFlags are the flags of the doctor command.
@@ -169,7 +170,7 @@ func undoCommand(state string) string {
 	if state == host.StateFile {
 		return "whydenied doctor --undo"
 	}
-	return join("whydenied", []string{"doctor", "--undo", "--state", state})
+	return shell.Command("whydenied doctor --undo --state", state)
 }
 
 // printChanges prints changes that were applied, or undone.

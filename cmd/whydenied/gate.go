@@ -6,13 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/internal/disk"
 	"github.com/whydenied/whydenied/rules"
 )
 
@@ -56,14 +56,16 @@ type known struct {
 	Message string `json:"message"`
 }
 
+// maxBaseline is the size of the largest baseline that is read, in bytes.
+const maxBaseline = 64 << 20
+
 func readBaseline(name string) (map[string]bool, error) {
-	file, err := os.Open(name)
+	text, err := disk.ReadNamed(name, maxBaseline)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the baseline: %w; --write-baseline makes one", err)
 	}
-	defer file.Close()
 	ids := map[string]bool{}
-	lines := bufio.NewScanner(file)
+	lines := bufio.NewScanner(bytes.NewReader(text))
 	for n := 1; lines.Scan(); n++ {
 		if strings.TrimSpace(lines.Text()) == "" {
 			continue
@@ -126,11 +128,7 @@ func (f *runFlags) keep(findings []*explain.Explained, patch *report.Patch) erro
 		files[strings.TrimPrefix(filepath.Clean("/"+file.File), "/")] = file.Text
 	}
 	for name, text := range files {
-		name = filepath.Join(f.patchDir, name)
-		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		if err := disk.Put(filepath.Join(f.patchDir, name), []byte(text)); err != nil {
 			return err
 		}
 	}
@@ -144,5 +142,5 @@ func writeBaseline(name string, findings []*explain.Explained) error {
 			return err
 		}
 	}
-	return os.WriteFile(name, lines.Bytes(), 0o644)
+	return disk.Put(name, lines.Bytes())
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/explain/silent"
+	"github.com/whydenied/whydenied/internal/shell"
 )
 
 // nextSteps collects the commands to type next, each complete.
@@ -70,7 +71,7 @@ func (n *nextSteps) observe(s silent.Policy) {
 	case len(s.Refusals) == 0:
 		return
 	}
-	places := policyFlags{profileDir: n.flags.policy.profileDir, include: n.flags.policy.include}
+	places := policyFlags{profileDir: n.flags.policy.profileDir, include: n.flags.policy.include, allow: n.flags.policy.allow}
 	observed := places
 	if s.Profile.At.File.Builtin != "" { // which explain finds by its name
 		observed.profiles = []string{"builtin:" + s.Profile.Name}
@@ -112,6 +113,9 @@ func (f *policyFlags) words() (words []string) {
 	}
 	for _, dir := range f.include {
 		words = append(words, "-I", dir)
+	}
+	for _, dir := range f.allow {
+		words = append(words, "--allow-includes", dir)
 	}
 	if f.seccomp != "" {
 		words = append(words, "--seccomp", f.seccomp)
@@ -164,22 +168,5 @@ func (f *failedFlags) words() (words []string) {
 
 // join returns a command line of a program and its words, quoted for a shell.
 func join(program string, lists ...[]string) string {
-	var line strings.Builder
-	line.WriteString(program)
-	for _, words := range lists {
-		for _, word := range words {
-			line.WriteString(" " + shellWord(word))
-		}
-	}
-	return line.String()
-}
-
-var plainShellWord = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
-
-// shellWord quotes a word for a POSIX shell.
-func shellWord(word string) string {
-	if plainShellWord.MatchString(word) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	return shell.Command(program, slices.Concat(lists...)...)
 }

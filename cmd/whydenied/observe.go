@@ -47,7 +47,7 @@ file that it includes and that has some is copied in place of its include.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runObserve(cmd, f) },
 	}
 	flags := cmd.Flags()
-	f.policy.addOnly(flags, "profile", "profile-dir", "include", "seccomp")
+	f.policy.addOnly(flags, "profile", "profile-dir", "include", "allow-includes", "seccomp")
 	flags.StringVar(&f.format, "format", "diff", "`FORMAT` of the answer: diff or profile")
 	flags.BoolVar(&f.logAction, "log-action", false, "for a runc that refuses the log flag: turn errno, SIGSYS and trace answers to SCMP_ACT_LOG, which PERMITS the calls")
 	return cmd

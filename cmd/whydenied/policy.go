@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 
 	"github.com/spf13/pflag"
@@ -13,6 +12,7 @@ import (
 	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/library"
+	"github.com/whydenied/whydenied/internal/disk"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
@@ -22,6 +22,7 @@ type policyFlags struct {
 	profiles   []string
 	profileDir string
 	include    []string
+	allow      []string
 	seccomp    string
 	inventory  []string
 	arch       string
@@ -33,6 +34,7 @@ func (f *policyFlags) add(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.profiles, "profile", nil, "AppArmor profile `FILE`, or builtin:NAME of one that a runtime generates, such as builtin:docker-default@28.1; repeatable")
 	flags.StringVar(&f.profileDir, "profile-dir", library.SystemProfiles, "`DIR` of AppArmor profiles")
 	flags.StringArrayVarP(&f.include, "include", "I", nil, "`DIR` to search for included files, before the profile directory; repeatable")
+	flags.StringArrayVar(&f.allow, "allow-includes", nil, "`DIR` below which profiles may include files too, besides their own directory, that of --profile-dir and -I, and /etc/apparmor.d; repeatable")
 	flags.StringVar(&f.seccomp, "seccomp", "", "seccomp profile `FILE`: Docker, OCI or Kubernetes JSON, or a SeccompProfile; or builtin:ENGINE, such as builtin:docker@28.1")
 	flags.StringArrayVar(&f.inventory, "inventory", nil, "`FILE` of containers: docker, podman or crictl inspect, OCI config.json, runc state.json, kubectl get pod -o json; or docker version -f json, which built-in profiles depend on; repeatable")
 	flags.StringVar(&f.arch, "arch", "", "`ARCH` of the host, such as amd64, where the log does not say")
@@ -54,7 +56,7 @@ func (f *policyFlags) searchPath() []string { return append(slices.Clip(f.includ
 
 // options returns what the flags say, with the inventory that they name.
 func (f *policyFlags) options() (o explain.Options, err error) {
-	o = explain.Options{Profiles: f.profiles, ProfileDir: f.profileDir, Include: f.include, Seccomp: f.seccomp, Kernel: f.kernel}
+	o = explain.Options{Profiles: f.profiles, ProfileDir: f.profileDir, Include: f.include, Allow: f.allow, Seccomp: f.seccomp, Kernel: f.kernel}
 	if f.arch != "" {
 		if o.Arch, err = seccomp.ParseArch(f.arch); err != nil {
 			return o, usagef("--arch: %v", err)
@@ -93,7 +95,7 @@ func load(o explain.Options, w io.Writer) (*explain.Explainer, error) {
 
 // library reads the policies that the flags name, and nothing else.
 func (f *policyFlags) library(w io.Writer) (*library.Library, error) {
-	explainer, err := load(explain.Options{Profiles: f.profiles, ProfileDir: f.profileDir, Include: f.include, Seccomp: f.seccomp}, w)
+	explainer, err := load(explain.Options{Profiles: f.profiles, ProfileDir: f.profileDir, Include: f.include, Allow: f.allow, Seccomp: f.seccomp}, w)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +110,7 @@ func readInventory(names []string) (inventory *container.Inventory, engines map[
 	}
 	inventory, engines = new(container.Inventory), map[string]string{}
 	for _, name := range names {
-		text, err := os.ReadFile(name)
+		text, err := disk.ReadNamed(name, container.MaxFile)
 		if err != nil {
 			return nil, nil, fmt.Errorf("cannot read the inventory: %w", err)
 		}

@@ -64,7 +64,7 @@ something could not be read or answered.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runQuery(cmd, f) },
 	}
 	flags := cmd.Flags()
-	f.policy.addOnly(flags, "profile", "profile-dir", "include", "seccomp", "arch", "caps", "kernel")
+	f.policy.addOnly(flags, "profile", "profile-dir", "include", "allow-includes", "seccomp", "arch", "caps", "kernel")
 	f.output.add(flags, "text", "json")
 	flags.StringVar(&f.name, "name", "", "`PROFILE` of the file to ask; needed if it holds several")
 	flags.StringArrayVar(&f.access, "access", nil, "`ACCESS` to ask about, such as 'open /etc/shadow r'; repeatable")

@@ -19,9 +19,11 @@ import (
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/secret"
 	"github.com/whydenied/whydenied/explain/track"
+	"github.com/whydenied/whydenied/internal/disk"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/parser/source"
 	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 // maxRecords bounds the records that are kept of one log, in bytes.
@@ -33,6 +35,7 @@ type Options struct {
 	// Seccomp and Caps, and the Kernel and Arch of the Host.
 	Manifest  Manifest
 	Logs      []source.Transport
+	Allow     []string       // directories that profiles may include files from besides
 	Filter    explain.Filter // of the denials in them
 	Inventory []string       // files with metadata of containers
 	// Own says that the logs are this host's, of which all else is taken then that
@@ -108,9 +111,9 @@ func (c *Collection) member(name string) string {
 	return Files + path.Clean("/"+name)
 }
 
-// copyFile adds the copy of a host's file.
+// copyFile adds the copy of a host's file, which is one on disk.
 func (c *Collection) copyFile(name string) error {
-	text, err := os.ReadFile(name)
+	text, err := disk.ReadNamed(name, rules.MaxFile)
 	if err == nil {
 		c.addFile(name, text)
 	}
@@ -136,7 +139,7 @@ func (c *Collection) addFile(name string, text []byte) {
 func (c *Collection) containers(ctx context.Context) error {
 	var found []container.Metadata
 	for _, name := range c.options.Inventory {
-		text, err := os.ReadFile(name)
+		text, err := disk.ReadNamed(name, container.MaxFile)
 		if err != nil {
 			return fmt.Errorf("cannot read the inventory: %w", err)
 		}
@@ -303,7 +306,7 @@ func (c *Collection) seccomp(context.Context) error {
 	}
 	for _, x := range c.Inventory.Containers {
 		if name := x.SeccompProfile; filepath.IsAbs(name) {
-			if err := c.copyFile(name); err != nil {
+			if err := c.copySeccomp(name); err != nil {
 				c.Missing(fmt.Sprintf("the seccomp profile of container %s: %v", cmp.Or(x.Name, x.ID), err))
 			}
 		}
@@ -316,18 +319,24 @@ func (c *Collection) seccomp(context.Context) error {
 	return nil
 }
 
+// copySeccomp is copyFile of what a container's metadata name, which any user can
+// write: it must be a seccomp profile.
+func (c *Collection) copySeccomp(name string) error {
+	text, err := disk.Read(name, rules.MaxFile)
+	if err != nil {
+		return err
+	}
+	if _, _, err := seccomp.Parse(rules.NewFile(name, string(text))); err != nil {
+		return fmt.Errorf("%s: not a seccomp profile", name)
+	}
+	c.Add(c.member(name), text)
+	return nil
+}
+
 // WriteFile writes the bundle, readable by this user alone: all of it or nothing.
 // It does not replace what is there.
 func (c *Collection) WriteFile(name string) (size int64, err error) {
-	reserved, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return 0, fmt.Errorf("%s: is there already; give another name", name)
-	}
-	if err != nil {
-		return 0, err
-	}
-	reserved.Close()
-	err = rules.ReplaceFile(name, func(f *os.File) error {
+	err = disk.Create(name, 0o600, 0, func(f *os.File) error {
 		if err := Write(f, c.Manifest, c.Texts); err != nil {
 			return err
 		}
@@ -337,8 +346,8 @@ func (c *Collection) WriteFile(name string) (size int64, err error) {
 		}
 		return err
 	})
-	if err != nil {
-		err = errors.Join(err, os.Remove(name))
+	if errors.Is(err, fs.ErrExist) {
+		return 0, fmt.Errorf("%w; give another name", err)
 	}
 	return size, err
 }

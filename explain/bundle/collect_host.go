@@ -3,7 +3,9 @@ package bundle
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/host"
+	"github.com/whydenied/whydenied/internal/disk"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
@@ -26,40 +29,41 @@ const (
 // profiles adds the profile directory, the folders of included files and the
 // profiles that are named, with all that they include.
 func (c *Collection) profiles(context.Context) error {
-	loader := apparmor.Loader{Include: append(slices.Clone(c.Manifest.Include), c.Manifest.ProfileDir)}
-	with := func(name string) error {
-		policy, _, err := loader.LoadFile(name)
-		if err != nil {
-			return err
-		}
+	loader := apparmor.Loader{Include: append(slices.Clone(c.Manifest.Include), c.Manifest.ProfileDir), Allow: c.options.Allow}
+	with := func(policy *apparmor.Policy) {
 		for _, file := range policy.Files {
 			c.addFile(file.Name, []byte(file.Text))
 		}
-		return nil
 	}
 	for _, name := range c.Manifest.Profiles {
-		if err := with(name); err != nil {
+		policy, _, err := loader.LoadFile(name)
+		if err != nil {
 			return fmt.Errorf("cannot read the profile: %w", err)
 		}
+		with(policy)
 	}
 	files, size := 0, 0
 	for _, dir := range loader.Include {
-		c.walk(dir, 0, &files, &size)
+		c.walk(dir, dir, 0, &files, &size)
 	}
 	for _, dir := range []string{c.Manifest.ProfileDir, filepath.Join(c.Manifest.ProfileDir, "containers")} {
 		names, _ := apparmor.PolicyFiles(nil, dir)
 		for _, name := range names {
-			if err := with(name); err != nil {
+			text, err := (*rules.Tree)(nil).ReadListed(c.Manifest.ProfileDir, name)
+			if err != nil {
 				c.Missing(err.Error())
+				continue
 			}
+			policy, _ := loader.Load(rules.NewFile(name, text))
+			with(policy)
 		}
 	}
 	return nil
 }
 
-// walk adds the files of a directory, through symbolic links, which a bundle does
-// not have.
-func (c *Collection) walk(dir string, depth int, files, size *int) {
+// walk adds the files of a directory below top, through symbolic links, which a bundle
+// does not have.
+func (c *Collection) walk(top, dir string, depth int, files, size *int) {
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
 		name := filepath.Join(dir, e.Name())
@@ -67,7 +71,7 @@ func (c *Collection) walk(dir string, depth int, files, size *int) {
 		switch {
 		case err != nil || apparmor.IgnoredFile(e.Name()):
 		case info.IsDir() && depth < 8 && !strings.HasPrefix(e.Name(), "cache"): // compiled policy
-			c.walk(name, depth+1, files, size)
+			c.walk(top, name, depth+1, files, size)
 		case !info.Mode().IsRegular():
 		case *files >= maxProfileFiles || *size+int(info.Size()) > maxProfileText:
 			c.Missing(fmt.Sprintf("%s, as %s has more than %d files or %d MiB", name, dir, maxProfileFiles, maxProfileText>>20))
@@ -75,9 +79,12 @@ func (c *Collection) walk(dir string, depth int, files, size *int) {
 		default:
 			*files++
 			*size += int(info.Size())
-			if err := c.copyFile(name); err != nil {
+			text, err := (*rules.Tree)(nil).ReadListed(top, name)
+			if err != nil {
 				c.Missing(err.Error())
+				continue
 			}
+			c.Add(c.member(name), []byte(text))
 		}
 	}
 }
@@ -85,7 +92,7 @@ func (c *Collection) walk(dir string, depth int, files, size *int) {
 // loaded adds the list of loaded profiles with their modes, and the compiled
 // policy of those without a source here.
 func (c *Collection) loaded(context.Context) error {
-	if err := c.copyFile(host.AppArmorFS + "/profiles"); err != nil {
+	if err := c.copyKernels(host.AppArmorFS + "/profiles"); err != nil {
 		c.Missing(fmt.Sprintf("the list of loaded profiles: %v", err))
 		return nil
 	}
@@ -102,15 +109,33 @@ func (c *Collection) loaded(context.Context) error {
 	}
 	dirs, _ := filepath.Glob(host.AppArmorFS + "/policy/profiles/*")
 	for _, dir := range dirs {
-		text, err := os.ReadFile(dir + "/name")
+		text, err := readKernels(dir + "/name")
 		if err != nil || sources[strings.TrimSpace(string(text))] {
 			continue
 		}
 		for _, name := range []string{"name", "mode", "sha256", "sha1", "raw_data"} {
-			_ = c.copyFile(dir + "/" + name) // kernels have some of them
+			_ = c.copyKernels(dir + "/" + name) // kernels have some of them
 		}
 	}
 	return nil
+}
+
+// copyKernels adds the copy of a file that the kernel makes.
+func (c *Collection) copyKernels(name string) error {
+	text, err := readKernels(name)
+	if err == nil {
+		c.Add(c.member(name), text)
+	}
+	return err
+}
+
+func readKernels(name string) ([]byte, error) {
+	f, err := disk.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, rules.MaxFile))
 }
 
 // tree is what the bundle has of the host's files so far.
@@ -129,10 +154,10 @@ func (c *Collection) host(ctx context.Context) {
 	h := &c.Manifest.Host
 	h.Name, _ = os.Hostname()
 	h.Arch, h.Versions = cmp.Or(h.Arch, runtime.GOARCH), map[string]string{}
-	if text, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil && h.Kernel == "" {
+	if text, err := readKernels("/proc/sys/kernel/osrelease"); err == nil && h.Kernel == "" {
 		h.Kernel = strings.TrimSpace(string(text))
 	}
-	if text, err := os.ReadFile("/etc/os-release"); err == nil {
+	if text, err := disk.Read("/etc/os-release", rules.MaxFile); err == nil {
 		for line := range strings.Lines(string(text)) {
 			if name, ok := strings.CutPrefix(line, "PRETTY_NAME="); ok {
 				h.OS = strings.Trim(strings.TrimSpace(name), `"'`)
@@ -142,12 +167,12 @@ func (c *Collection) host(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	for _, program := range []string{"apparmor_parser", "runc", "crun"} {
-		if line := versionLine(ctx, program); line != "" {
+		if line := c.versionLine(ctx, program); line != "" {
 			h.Versions[program] = line
 		}
 	}
 	for _, e := range container.Engines {
-		line := versionLine(ctx, e.Program)
+		line := c.versionLine(ctx, e.Program)
 		if line == "" {
 			continue
 		}
@@ -160,8 +185,11 @@ func (c *Collection) host(ctx context.Context) {
 
 // versionLine returns the first line of what a program says of its version, "" if
 // there is none.
-func versionLine(ctx context.Context, program string) string {
+func (c *Collection) versionLine(ctx context.Context, program string) string {
 	out, err := host.RunProgram(ctx, program, "--version")
+	if errors.As(err, new(*disk.Changeable)) {
+		c.Missing(err.Error())
+	}
 	if err != nil {
 		return ""
 	}

@@ -31,6 +31,9 @@ func (m Metadata) Containers() ([]Container, error) {
 	return found, err
 }
 
+// MaxFile is the size of the largest file of metadata that is read, in bytes.
+const MaxFile = 64 << 20
+
 // Read returns the containers of one file of saved metadata, whatever engine it
 // is from: one JSON value, an array of them, or several in a row. The name is
 // used in errors and, as the folder of an OCI bundle is the container's ID, to

@@ -10,6 +10,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/patch"
+	"github.com/whydenied/whydenied/internal/shell"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
@@ -104,7 +105,7 @@ func seccompResource(p *patch.Patch, of patch.Patched) (r resource) {
 		return r
 	}
 	if profile.Form == seccomp.SPO {
-		r.notes = append(r.notes, "It is a SeccompProfile already: kubectl apply -f "+of.File+" once it is changed.")
+		r.notes = append(r.notes, "It is a SeccompProfile already: "+shell.Command("kubectl apply -f", of.File)+" once it is changed.")
 		return r
 	}
 	base := path.Base(filepath.ToSlash(of.File))

@@ -197,11 +197,15 @@ func runtimes(f Facts) []Answer {
 	var all []Answer
 	for _, r := range f.Runtimes {
 		a := Answer{Name: "runtime", Found: strings.TrimSpace(r.Name + " " + r.Version)}
-		switch r.LogFlag {
-		case Yes:
+		switch {
+		case r.Err != nil:
+			a.Status = Unknown
+			a.Found += " was not asked: " + r.Err.Error()
+			a.Why = "whether it takes the log flag of seccomp profiles is not known"
+		case r.LogFlag == Yes:
 			a.Status = OK
 			a.Why = "it takes the log flag of seccomp profiles (Docker passes it on since 23.0): whydenied observe --seccomp FILE adds it"
-		case No:
+		case r.LogFlag == No:
 			a.Status = Hides
 			a.Why = "it does not take the log flag of seccomp profiles, so what they answer with an errno leaves no record"
 			if r.Name == "runc" {

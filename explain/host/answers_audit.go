@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/whydenied/whydenied/internal/shell"
 )
 
 func auditing(f Facts) []Answer {
@@ -116,7 +118,7 @@ func excludes(f Facts) []Answer {
 func quoteWords(rule string) string {
 	words := strings.Fields(rule)
 	for i, w := range words {
-		words[i] = quote(w)
+		words[i] = shell.Quote(w)
 	}
 	return strings.Join(words, " ")
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/whydenied/whydenied/internal/shell"
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
@@ -81,7 +82,7 @@ func staleFile(file string, profiles []Loaded, changed time.Time) Answer {
 	for _, l := range profiles {
 		names = append(names, l.Name)
 		if l.Raw != "" {
-			raw = append(raw, quote(l.Raw))
+			raw = append(raw, shell.Quote(l.Raw))
 		}
 	}
 	a := Answer{Name: "policy", Status: Stale, Found: fmt.Sprintf("loaded otherwise than apparmor_parser makes it of %s now: %s", file, few(names))}
@@ -92,9 +93,9 @@ func staleFile(file string, profiles []Loaded, changed time.Time) Answer {
 		a.Why = "a file that it includes was changed since it was loaded, or it was loaded with other options or by another apparmor_parser"
 	}
 	a.Why += ": the kernel decides by other rules than whydenied shows"
-	a.Do = "apparmor_parser -r " + quote(file)
+	a.Do = "apparmor_parser -r " + shell.Quote(file)
 	if len(raw) == len(profiles) { // else there is nothing to go back to
-		saved := quote("/run/" + filepath.Base(file) + ".loaded")
+		saved := shell.Quote("/run/" + filepath.Base(file) + ".loaded")
 		a.Do = "cat " + strings.Join(raw, " ") + " >" + saved + " && " + a.Do
 		a.Undo = "apparmor_parser -r -B " + saved
 	}

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/whydenied/whydenied/internal/disk"
+	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
@@ -59,6 +61,9 @@ func (h Host) Compare(ctx context.Context, f *Facts, progress func(file string))
 		case errors.Is(err, exec.ErrNotFound):
 			f.Policy.Err = errors.New("apparmor_parser is not installed")
 			return
+		case errors.As(err, new(*disk.Changeable)):
+			f.Policy.Err = err
+			return
 		case limited.Err() != nil:
 			f.Policy.Err = errors.New("apparmor_parser takes too long to compile all files of the policy")
 			return
@@ -90,7 +95,7 @@ func (h Host) policyFiles(profiles []Loaded) []string {
 	for _, dir := range []string{h.PolicyDir, filepath.Join(h.PolicyDir, "containers")} {
 		names, _ := apparmor.PolicyFiles(nil, dir)
 		for _, name := range names {
-			text, _ := os.ReadFile(name)
+			text, _ := disk.Read(name, rules.MaxFile)
 			if slices.ContainsFunc(words, func(w string) bool { return bytes.Contains(text, []byte(w)) }) {
 				files = append(files, name)
 			}

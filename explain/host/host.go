@@ -13,6 +13,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/whydenied/whydenied/internal/disk"
 )
 
 // A Host is where facts are read and levers are pulled. The zero Host is this
@@ -130,6 +132,7 @@ type Runtime struct {
 	Name    string
 	Version string
 	LogFlag Answered // whether it takes SECCOMP_FILTER_FLAG_LOG
+	Err     error    // why it was not run, though it is there
 }
 
 // Answered is yes, no or not known.
@@ -189,7 +192,7 @@ func (h Host) value(path string) Value {
 
 // read returns the first maxRead bytes of a file.
 func read(name string) ([]byte, error) {
-	file, err := os.Open(name)
+	file, err := disk.Open(name)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/whydenied/whydenied/internal/shell"
 )
 
 // A Lever is a setting of the running kernel that can be set and put back. A
@@ -51,25 +53,14 @@ func (l Lever) Target() string {
 func (l Lever) Command(value string) string {
 	switch target := targets[l.Name]; {
 	case target == auditRateLimit:
-		return "auditctl -r " + quote(value)
+		return "auditctl -r " + shell.Quote(value)
 	case target == auditBacklogLimit:
-		return "auditctl -b " + quote(value)
+		return "auditctl -b " + shell.Quote(value)
 	case strings.HasPrefix(target, "/proc/sys/"):
-		return "sysctl -w " + quote(l.Target()+"="+value)
+		return "sysctl -w " + shell.Quote(l.Target()+"="+value)
 	default: // which refuses a value with a line end
-		return "printf %s " + quote(value) + " >" + target
+		return "printf %s " + shell.Quote(value) + " >" + target
 	}
-}
-
-// quote makes one word of the shell of a text.
-func quote(s string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/.,_+:=@%-", r)
-	}
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // get reads what the lever's target is set to now.

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/internal/disk"
 )
 
 // AppArmorFS is where the kernel shows AppArmor's policy
@@ -180,6 +181,9 @@ func (h Host) runtimes(ctx context.Context) []Runtime {
 			continue
 		}
 		r := Runtime{Name: name}
+		if errors.As(err, new(*disk.Changeable)) {
+			r.Err = err
+		}
 		if m := versionLine.FindSubmatch(said); m != nil {
 			r.Version = string(m[1])
 		}
@@ -246,17 +250,15 @@ func before(version string, than ...int) bool {
 	return false
 }
 
-// RunProgram is a Host.Run on this host. What it does not find on the user's PATH
-// may be in the folders of root's. A program has 20 s.
+// RunProgram is a Host.Run on this host, of a program as disk.Program finds it. It has
+// 20 s.
 func RunProgram(ctx context.Context, program string, args ...string) ([]byte, error) {
-	path, err := exec.LookPath(program)
-	for _, dir := range []string{"/usr/local/sbin/", "/usr/sbin/", "/sbin/"} {
-		if err != nil {
-			path, err = exec.LookPath(dir + program)
-		}
+	path, err := disk.Program(program)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w", program, exec.ErrNotFound)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", program, exec.ErrNotFound)
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, programTimeout)
 	defer cancel()

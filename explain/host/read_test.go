@@ -87,7 +87,7 @@ func TestRead(t *testing.T) {
 	assert.True(t, f.Journald)
 	assert.Equal(t, "hybrid", f.Cgroups)
 	assert.Equal(t, []string{"/run/docker.sock", "/run/user/1000/podman/podman.sock"}, f.Sockets)
-	assert.Equal(t, []Runtime{{"runc", "1.1.5+ds1", No}, {"crun", "1.8.1", Yes}}, f.Runtimes)
+	assert.Equal(t, []Runtime{{"runc", "1.1.5+ds1", No, nil}, {"crun", "1.8.1", Yes, nil}}, f.Runtimes)
 	assert.True(t, f.UsernsClone.missing())
 	assert.Equal(t, "000001ffffffffff", f.Capabilities.Text)
 }

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/whydenied/whydenied/internal/disk"
 )
 
 // StateFile is where Apply stores how to undo what it did. What is there does
@@ -74,34 +75,28 @@ func (h Host) store(file string, s state) error {
 	case err == nil && old.Boot == s.Boot:
 		return fmt.Errorf("%s: what was applied at %s is still in force; undo it first, by whydenied doctor --undo", file, old.Since.Format(time.RFC3339))
 	case err == nil:
-		if err := os.Remove(file); err != nil {
+		if err := disk.Remove(file); err != nil {
 			return err
 		}
 	case !errors.Is(err, fs.ErrNotExist):
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
 	}
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
+	return disk.Create(file, 0o600, 0o700, func(f *os.File) error {
+		_, err := f.Write(append(text, '\n'))
 		return err
-	}
-	_, err = f.Write(append(text, '\n'))
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
+	})
 }
 
+// readState reads the state file, which must be of this user's or root's making. An
+// empty one, as a full disk once left it, says that nothing was applied.
 func readState(file string) (state, error) {
 	var s state
-	text, err := read(file)
-	if err != nil {
+	text, err := disk.ReadOwn(file, maxRead)
+	if err != nil || len(text) == 0 {
 		return s, err
 	}
 	if err := json.Unmarshal(text, &s); err != nil {
@@ -132,7 +127,7 @@ func (h Host) undo(file, owner string) ([]Change, error) {
 		return nil, nil
 	}
 	if s.Boot != h.boot() {
-		return nil, os.Remove(file)
+		return nil, disk.Remove(file)
 	}
 	var done []Change
 	var failed error
@@ -154,5 +149,5 @@ func (h Host) undo(file, owner string) ([]Change, error) {
 	if failed != nil {
 		return done, failed
 	}
-	return done, os.Remove(file)
+	return done, disk.Remove(file)
 }

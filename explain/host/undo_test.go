@@ -127,7 +127,7 @@ func TestHostileState(t *testing.T) {
 	h, file := settings(t)
 	require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o700))
 	for _, text := range []string{
-		"", "not json", `[]`, `{"boot":"one","changes":[{"lever":"/etc/passwd","value":"x","previous":"y"}]}`,
+		"not json", `[]`, `{"boot":"one","changes":[{"lever":"/etc/passwd","value":"x","previous":"y"}]}`,
 		`{"boot":"one","changes":[{"lever":"","value":"x","previous":"y"}]}`,
 	} {
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
@@ -136,6 +136,23 @@ func TestHostileState(t *testing.T) {
 		assert.FileExists(t, file)
 	}
 	assert.Equal(t, "normal", h.text(t, apparmorAudit))
+}
+
+// An empty state file, as a full disk once left it, is in nobody's way.
+func TestEmptyState(t *testing.T) {
+	h, file := settings(t)
+	require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o700))
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	done, err := h.Undo(file)
+	require.NoError(t, err)
+	assert.Empty(t, done)
+	assert.NoFileExists(t, file)
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	_, err = h.Apply(file, []Lever{unlimited})
+	require.NoError(t, err)
+	_, err = h.Undo(file)
+	require.NoError(t, err)
+	assert.Equal(t, "5", h.text(t, printkRatelimit))
 }
 
 func TestCommands(t *testing.T) {

@@ -98,7 +98,7 @@ func (l *Library) index() {
 	for _, dir := range []string{l.dir, l.tree.Join(l.dir, "containers")} {
 		names, _ := apparmor.PolicyFiles(l.tree, dir)
 		for _, name := range names {
-			if text, err := l.tree.ReadFile(name); err == nil {
+			if text, err := l.tree.ReadListed(l.dir, name); err == nil {
 				l.dirFiles = append(l.dirFiles, dirFile{name, text})
 			}
 		}

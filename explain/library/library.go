@@ -52,7 +52,7 @@ type Library struct {
 }
 
 // SystemProfiles is where AppArmor's own tools keep profiles. It need not exist.
-const SystemProfiles = "/etc/apparmor.d"
+const SystemProfiles = rules.SystemPolicy
 
 // New returns a library that reads AppArmor profiles from dir, such as
 // SystemProfiles, and looks for included files in the include directories and

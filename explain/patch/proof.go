@@ -8,6 +8,7 @@ import (
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/fix"
+	"github.com/whydenied/whydenied/internal/shell"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
@@ -145,9 +146,9 @@ func (b *patcher) leaveAll(d *policyDraft, reason string) {
 // them in force.
 func (b *patcher) patched(d *policyDraft, fixed []*explain.Explained) {
 	file := d.after.Files[0].Name
-	b.step("apparmor_parser -r -W " + file)
+	b.step(shell.Command("apparmor_parser -r -W", file))
 	if d.derived != "" {
-		b.step("give the container the new profile: docker run --security-opt apparmor=" + d.derived +
+		b.step("give the container the new profile: " + shell.Command("docker run --security-opt", "apparmor="+d.derived) +
 			", Compose security_opt: [\"apparmor=" + d.derived + "\"], Kubernetes 1.30 or later securityContext.appArmorProfile: {type: Localhost, localhostProfile: " + d.derived + "}")
 	}
 	for _, w := range d.wanted {

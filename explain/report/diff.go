@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/whydenied/whydenied/rules"
 )
 
 // A change is one removed or added line of a unified diff.
@@ -27,8 +29,8 @@ func changesOf(diff string) []change {
 	for line := range strings.Lines(diff) {
 		line = strings.TrimRight(line, "\r\n")
 		if oldLeft <= 0 && newLeft <= 0 {
-			if name, ok := strings.CutPrefix(line, "+++ b/"); ok {
-				file = name
+			if header, ok := strings.CutPrefix(line, "+++ "); ok {
+				file, _ = rules.DiffName(header)
 			} else if m := hunkHeader.FindStringSubmatch(line); m != nil {
 				oldLine, oldLeft = hunkRange(m[1], m[2])
 				newLine, newLeft = hunkRange(m[3], m[4])

@@ -11,6 +11,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"github.com/whydenied/whydenied/internal/shell"
 )
 
 // maxWindow bounds the memory that a zstd stream may ask for, in bytes: what
@@ -109,7 +110,7 @@ func notLog(name string, head []byte) error {
 	for _, m := range magics {
 		if bytes.HasPrefix(head, []byte(m.magic)) {
 			if strings.Contains(m.problem, "%s") {
-				return fmt.Errorf(m.problem, shellQuote(name))
+				return fmt.Errorf(m.problem, shell.Quote(name))
 			}
 			return errors.New(m.problem)
 		}

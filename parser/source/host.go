@@ -13,6 +13,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/whydenied/whydenied/internal/disk"
 )
 
 // AuditLog is where auditd writes, unless its configuration says otherwise.
@@ -76,7 +78,7 @@ func Transports(since time.Time) []Transport {
 func auditLog(since time.Time) ([]Input, string, error) { return auditLogAt(AuditLog, since) }
 
 func auditLogAt(path string, since time.Time) ([]Input, string, error) {
-	f, err := os.Open(path)
+	f, err := disk.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "", fmt.Errorf("%s: does not exist; auditd is not installed, or logs elsewhere", path)
 	}
@@ -122,9 +124,9 @@ func auditLogAt(path string, since time.Time) ([]Input, string, error) {
 // journal returns the journal's messages of the kernel and the audit system since
 // a time.
 func journal(since time.Time) ([]Input, string, error) {
-	command, err := exec.LookPath("journalctl")
+	command, err := disk.Program("journalctl")
 	if err != nil {
-		return nil, "", errors.New("journal: journalctl is not installed")
+		return nil, "", noJournalctl(err)
 	}
 	if err := journalReadable(journalFolders); err != nil {
 		return nil, "", fmt.Errorf("journal: %w", err)
@@ -138,6 +140,14 @@ func journal(since time.Time) ([]Input, string, error) {
 		return start(ctx, command, args...)
 	}}
 	return []Input{in}, "the journal (journalctl " + strings.Join(args, " ") + ")", nil
+}
+
+// noJournalctl says why journalctl is not run.
+func noJournalctl(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return errors.New("journal: journalctl is not installed")
+	}
+	return fmt.Errorf("journal: %w", err)
 }
 
 // journalReadable returns nil if the system's journal is there and this user

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/whydenied/whydenied/internal/disk"
 )
 
 const (
@@ -72,7 +74,7 @@ type tailed struct {
 	active   time.Time // when bytes were last read
 }
 
-// openRegular opens a file; a pipe without a writer would block.
+// openRegular opens a file, and says what to do with a pipe.
 func openRegular(path string) (*os.File, error) {
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {
@@ -81,7 +83,7 @@ func openRegular(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return os.Open(path)
+	return disk.Open(path)
 }
 
 // whole is to begin with a file's first line.

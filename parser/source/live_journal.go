@@ -5,17 +5,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"strconv"
 	"time"
+
+	"github.com/whydenied/whydenied/internal/disk"
 )
 
 // openJournal opens the journal's messages of the kernel and the audit system,
 // and what journald says itself of those it lost.
 func openJournal(from Start) (*Live, error) {
-	command, err := exec.LookPath("journalctl")
+	command, err := disk.Program("journalctl")
 	if err != nil {
-		return nil, errors.New("journal: journalctl is not installed")
+		return nil, noJournalctl(err)
 	}
 	if err := journalReadable(journalFolders); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)

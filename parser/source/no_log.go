@@ -3,9 +3,10 @@ package source
 import (
 	"bufio"
 	"io"
-	"os"
 	"regexp"
 	"unicode/utf8"
+
+	"github.com/whydenied/whydenied/internal/disk"
 )
 
 // logLine matches how lines of logs start in every shape that is read, and the
@@ -16,11 +17,10 @@ var logLine = regexp.MustCompile(`(?i)^(<\d+>|\d+,\d+,\d+,|\[[ \d]+\.\d+\]|\[?(m
 // it is plain text, and none of its first lines looks like one of a log. What
 // cannot be told is a log.
 func IsNoLog(name string) bool {
-	info, err := os.Stat(name)
-	if name == "-" || err != nil || !info.Mode().IsRegular() {
+	if name == "-" {
 		return false
 	}
-	file, err := os.Open(name)
+	file, err := disk.Open(name)
 	if err != nil {
 		return false
 	}

@@ -3,12 +3,12 @@ package source
 import (
 	"cmp"
 	"io"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/whydenied/whydenied/internal/disk"
 	"github.com/whydenied/whydenied/parser"
 )
 
@@ -59,7 +59,7 @@ func isLogName(name string) bool {
 // looksLikeLog reports whether a file that is not named like a log is one, such
 // as a saved `journalctl -o json`: its start is a journal's, or has a denial.
 func looksLikeLog(path string) bool {
-	f, err := os.Open(path)
+	f, err := disk.Open(path)
 	if err != nil {
 		return false
 	}

@@ -14,9 +14,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/whydenied/whydenied/internal/disk"
+	"github.com/whydenied/whydenied/internal/shell"
 )
 
 // An Input is one log, opened when it is its turn to be read.
@@ -47,16 +49,20 @@ func Inputs(args []string, stdin io.Reader) []Input {
 			inputs = append(inputs, Input{Name: arg, Open: openKmsg})
 		case info.IsDir():
 			inputs = append(inputs, directory(arg)...)
-		default:
+		case info.Mode().IsRegular():
 			inputs = append(inputs, file(arg))
+		default: // a pipe, which is waited for as it was named
+			inputs = append(inputs, opened(arg, os.Open))
 		}
 	}
 	return inputs
 }
 
-func file(path string) Input {
+func file(path string) Input { return opened(path, disk.Open) }
+
+func opened(path string, open func(string) (*os.File, error)) Input {
 	return Input{Name: path, Open: func(context.Context) (io.ReadCloser, time.Time, error) {
-		f, err := os.Open(path)
+		f, err := open(path)
 		if err != nil {
 			return nil, time.Time{}, explain(err)
 		}
@@ -94,21 +100,6 @@ func explain(err error) error {
 	return err
 }
 
-// shellQuote returns a name as a POSIX shell takes it, for hints that name a
-// command. A name with control characters comes out as Go quotes it.
-func shellQuote(name string) string {
-	if strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) {
-		return strconv.Quote(name)
-	}
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+:@%,=", r)
-	}
-	if name != "" && strings.TrimLeftFunc(name, plain) == "" {
-		return name
-	}
-	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
-}
-
 // directory returns the logs of a directory, or one Input that says why there
 // are none.
 func directory(dir string) []Input {
@@ -143,7 +134,7 @@ func directory(dir string) []Input {
 		return inputs
 	}
 	if len(journals) > 0 {
-		return []Input{failed(dir, fmt.Errorf("holds binary journal files; run `journalctl --directory %s -o json | whydenied explain -`", shellQuote(dir)))}
+		return []Input{failed(dir, fmt.Errorf("holds binary journal files; run `journalctl --directory %s -o json | whydenied explain -`", shell.Quote(dir)))}
 	}
 	return []Input{failed(dir, noLogs(dir, folders))}
 }
@@ -157,7 +148,7 @@ func noLogs(dir string, folders []string) error {
 		}
 		for _, e := range entries {
 			if e.Type().IsRegular() && isLogName(e.Name()) {
-				return fmt.Errorf("no logs in this directory; name %s instead", shellQuote(filepath.Join(dir, folder)))
+				return fmt.Errorf("no logs in this directory; name %s instead", shell.Quote(filepath.Join(dir, folder)))
 			}
 		}
 	}

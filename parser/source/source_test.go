@@ -194,14 +194,6 @@ func TestRotation(t *testing.T) {
 	assert.Equal(t, []string{"audit.log-20251231.gz", "audit.log-20260101", "audit.log.10", "audit.log.2", "audit.log.1", "audit.log", "kern.log"}, names)
 }
 
-func TestShellQuote(t *testing.T) {
-	for name, want := range map[string]string{
-		"/var/log/a.log": "/var/log/a.log", "my log": "'my log'", "it's": `'it'\''s'`, "$(id)": "'$(id)'", "": "''", "a\x1b[m": `"a\x1b[m"`,
-	} {
-		assert.Equal(t, want, shellQuote(name))
-	}
-}
-
 func TestUnreadable(t *testing.T) {
 	if os.Geteuid() == 0 || runtime.GOOS == "windows" {
 		t.Skip("needs a user whom permissions stop")

@@ -276,7 +276,10 @@ func TestNear(t *testing.T) {
 func TestNearOwnRulesFirst(t *testing.T) {
 	included := filepath.Join(t.TempDir(), "included")
 	require.NoError(t, os.WriteFile(included, []byte("signal (receive) peer=unconfined,\n"), 0o644))
-	d := profileOf(t, "", "include \""+included+"\"\nsignal (receive) peer=b,").Decide(SignalRequest{Receive, "term", "a"})
+	loader := &Loader{Allow: []string{filepath.Dir(included)}}
+	policy, problems := loader.Load(rules.NewFile("policy", "abi <abi/3.0>,\nprofile p {\ninclude \""+included+"\"\nsignal (receive) peer=b,\n}\n"))
+	require.Empty(t, problems)
+	d := policy.Profiles[0].Decide(SignalRequest{Receive, "term", "a"})
 	require.Len(t, d.Near(), 2)
 	assert.Equal(t, "signal (receive) peer=b,", d.Near()[0].At.Text())
 }

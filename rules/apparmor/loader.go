@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whydenied/whydenied/internal/disk"
 	"github.com/whydenied/whydenied/rules"
 )
 
@@ -28,6 +29,10 @@ type Loader struct {
 	// nil means /etc/apparmor.d. apparmor_parser searches the directories of
 	// -I first, then that of -b.
 	Include []string
+	// Allow are directories below which files may be included, besides those of
+	// Include, /etc/apparmor.d and the directory of the policy file itself. Below it
+	// and these, only what parses as policy is. Other files are not read.
+	Allow []string
 	// Tree is where files are read; nil is this machine's disk.
 	Tree *rules.Tree
 	// Overlay replaces the text of files by name, so that an edit can be tried
@@ -37,6 +42,7 @@ type Loader struct {
 	parsed   map[string]*parsedFile
 	included int              // bytes of the parsed files
 	globs    map[globKey]bool // that are known to be well formed
+	reaches  map[string]reach // by the directory of policy files
 }
 
 // A globKey is a glob as it is checked: some match NUL.
@@ -57,7 +63,7 @@ type parsedFile struct {
 // With returns a loader that reads the texts of overlay in place of those files,
 // and keeps what this one has parsed of all others.
 func (l *Loader) With(overlay map[string]string) *Loader {
-	other := &Loader{Include: l.Include, Tree: l.Tree, Overlay: maps.Clone(l.Overlay), parsed: maps.Clone(l.parsed), included: l.included, globs: l.globs}
+	other := &Loader{Include: l.Include, Allow: l.Allow, Tree: l.Tree, Overlay: maps.Clone(l.Overlay), parsed: maps.Clone(l.parsed), included: l.included, globs: l.globs, reaches: l.reaches}
 	if other.Overlay == nil {
 		other.Overlay = map[string]string{}
 	}
@@ -72,9 +78,18 @@ func (l *Loader) With(overlay map[string]string) *Loader {
 // LoadFile reads the named file and loads it. The error is of reading that file
 // alone; everything else is a diagnostic.
 func (l *Loader) LoadFile(name string) (*Policy, []rules.Diagnostic, error) {
-	text, err := l.read(name)
-	if err != nil {
-		return nil, nil, err
+	text, ok := l.Overlay[name]
+	if !ok && l.Tree == nil {
+		content, err := disk.ReadNamed(name, rules.MaxFile)
+		if err != nil {
+			return nil, nil, err
+		}
+		text = string(content)
+	} else if !ok {
+		var err error
+		if text, err = l.Tree.ReadFile(name); err != nil {
+			return nil, nil, err
+		}
 	}
 	p, diags := l.Load(rules.NewFile(name, text))
 	return p, diags, nil
@@ -94,6 +109,7 @@ func (l *Loader) Load(file *rules.File) (*Policy, []rules.Diagnostic) {
 	root.stmts, root.diags = parse(file)
 	r := &resolver{
 		loader:   l,
+		reach:    l.reachOf(file),
 		globs:    l.globs,
 		policy:   &Policy{},
 		symbols:  symbols{vars: map[string]*variable{}, bools: map[string]bool{}},
@@ -109,22 +125,26 @@ func (l *Loader) Load(file *rules.File) (*Policy, []rules.Diagnostic) {
 }
 
 // read returns the text of a file, from the overlay if it is there.
-func (l *Loader) read(name string) (string, error) {
+func (l *Loader) read(name string, at found) (string, error) {
 	if text, ok := l.Overlay[name]; ok {
 		return text, nil
+	}
+	if at.dir != "" {
+		text, err := disk.ReadBelow(at.dir, at.real, rules.MaxFile)
+		return string(text), err
 	}
 	return l.Tree.ReadFile(name)
 }
 
 // open returns a file or directory as parsed before, or reads it.
-func (l *Loader) open(name string) *parsedFile {
+func (l *Loader) open(name string, at found) *parsedFile {
 	if f := l.parsed[name]; f != nil {
 		return f
 	}
 	f := &parsedFile{}
 	if l.Tree.IsDir(name) {
 		f.dir, f.err = l.list(name)
-	} else if text, err := l.read(name); err != nil {
+	} else if text, err := l.read(name, at); err != nil {
 		f.err = err
 	} else if l.included += len(text); l.included > maxIncluded {
 		f.err = fmt.Errorf("the included files are larger than %d MiB together", maxIncluded>>20)
@@ -190,17 +210,17 @@ func PolicyFiles(tree *rules.Tree, dir string) (names []string, err error) {
 // find returns the name under which an include or abi file is found: on the
 // search path for <magic>, else as it stands, relative to the working
 // directory.
-func (l *Loader) find(path string, magic bool) (string, *parsedFile) {
+func (r *resolver) find(path string, magic bool) (string, *parsedFile) {
 	if !magic {
-		return path, l.open(path)
+		return path, r.open(path)
 	}
-	dirs := l.Include
+	dirs := r.loader.Include
 	if dirs == nil {
-		dirs = []string{"/etc/apparmor.d"}
+		dirs = []string{rules.SystemPolicy}
 	}
 	for _, dir := range dirs {
 		name := strings.TrimSuffix(dir, "/") + "/" + path
-		if f := l.open(name); f.err == nil {
+		if f := r.open(name); f.err == nil {
 			return name, f
 		}
 	}

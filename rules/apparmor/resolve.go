@@ -1,6 +1,7 @@
 package apparmor
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -23,6 +24,7 @@ type scope struct {
 // A resolver turns statements into a policy.
 type resolver struct {
 	loader   *Loader
+	reach    reach
 	globs    map[globKey]bool // that are known to be well formed
 	policy   *Policy
 	symbols  symbols
@@ -121,7 +123,8 @@ func (r *resolver) declare(s statement) {
 // abi checks that the file of an abi rule exists.
 func (r *resolver) abi(s *abiStmt) {
 	builtin := s.magic && (s.path == "kernel" || s.path == "default")
-	if _, f := r.loader.find(s.path, s.magic); !builtin && (f == nil || f.file == nil) {
+	// What its file holds is no policy.
+	if _, f := r.find(s.path, s.magic); !builtin && (f == nil || f.file == nil && !errors.Is(f.err, errNotPolicy)) {
 		r.errorf(s.loc, "abi-not-found", "cannot open the abi file %s", s.path)
 	}
 	if r.policy.ABI == nil {
@@ -139,7 +142,7 @@ func (r *resolver) include(s *includeStmt, sc scope, resolve func([]statement, s
 		}
 		return
 	}
-	name, f := r.loader.find(s.path, s.magic)
+	name, f := r.find(s.path, s.magic)
 	if f == nil || f.err != nil {
 		if !s.ifExists || f != nil && !os.IsNotExist(f.err) {
 			r.errorf(s.loc, "include-not-found", "cannot open the included file %s%s", s.path, r.searched(s, f))
@@ -155,7 +158,7 @@ func (r *resolver) include(s *includeStmt, sc scope, resolve func([]statement, s
 		names = []string{name}
 	}
 	for _, name := range names {
-		f := r.loader.open(name)
+		f := r.open(name)
 		switch {
 		case sc.included[name]:
 		case f.err != nil:
@@ -173,7 +176,7 @@ func (r *resolver) searched(s *includeStmt, f *parsedFile) string {
 	case f != nil:
 		return ": " + f.err.Error()
 	case r.loader.Include == nil:
-		return " in /etc/apparmor.d"
+		return " in " + rules.SystemPolicy
 	}
 	return " in " + strings.Join(r.loader.Include, ", ")
 }
