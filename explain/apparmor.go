@@ -8,10 +8,10 @@ import (
 
 	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/fix"
-	"github.com/whydenied/whydenied/internal/shell"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
+	"github.com/whydenied/whydenied/rules/shell"
 )
 
 func (x *Explainer) explainAppArmor(f *Explained) {

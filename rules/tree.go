@@ -10,7 +10,7 @@ import (
 	"slices"
 	"syscall"
 
-	"github.com/whydenied/whydenied/internal/disk"
+	"github.com/whydenied/whydenied/rules/disk"
 )
 
 // A Tree is where policy files are read. A nil *Tree is this machine's disk; any

@@ -6,7 +6,7 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/whydenied/whydenied/internal/disk"
+	"github.com/whydenied/whydenied/rules/disk"
 )
 
 // Write puts a change into its file: all of it or nothing, whatever happens

@@ -15,9 +15,9 @@ import (
 	"github.com/whydenied/whydenied/explain/bundle"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/escape"
-	"github.com/whydenied/whydenied/internal/disk"
 	"github.com/whydenied/whydenied/parser/source"
 	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/disk"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/whydenied/whydenied/internal/disk"
+	"github.com/whydenied/whydenied/rules/disk"
 )
 
 // compilerPlaces are where apparmor_parser is looked for. The last two are not on

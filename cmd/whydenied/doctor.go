@@ -13,7 +13,7 @@ import (
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/host"
 	"github.com/whydenied/whydenied/explain/report"
-	"github.com/whydenied/whydenied/internal/shell"
+	"github.com/whydenied/whydenied/rules/shell"
 )
 
 // doctorFlags are the flags of the doctor command.

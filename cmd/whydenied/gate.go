@@ -12,8 +12,8 @@ import (
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/report"
-	"github.com/whydenied/whydenied/internal/disk"
 	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/disk"
 )
 
 // A gate says whether findings make a run fail.

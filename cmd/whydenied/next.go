@@ -10,7 +10,7 @@ import (
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/explain/silent"
-	"github.com/whydenied/whydenied/internal/shell"
+	"github.com/whydenied/whydenied/rules/shell"
 )
 
 // nextSteps collects the commands to type next, each complete.

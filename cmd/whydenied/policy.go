@@ -12,7 +12,7 @@ import (
 	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/library"
-	"github.com/whydenied/whydenied/internal/disk"
+	"github.com/whydenied/whydenied/rules/disk"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 

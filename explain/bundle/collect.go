@@ -19,10 +19,10 @@ import (
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/secret"
 	"github.com/whydenied/whydenied/explain/track"
-	"github.com/whydenied/whydenied/internal/disk"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/parser/source"
 	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/disk"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 

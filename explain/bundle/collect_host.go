@@ -15,9 +15,9 @@ import (
 
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/host"
-	"github.com/whydenied/whydenied/internal/disk"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
+	"github.com/whydenied/whydenied/rules/disk"
 )
 
 // Bounds of what is copied of the profile directory.

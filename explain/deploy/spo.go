@@ -10,9 +10,9 @@ import (
 
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/patch"
-	"github.com/whydenied/whydenied/internal/shell"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
+	"github.com/whydenied/whydenied/rules/shell"
 )
 
 // writeSPO writes the changed profiles as resources of the Security Profiles

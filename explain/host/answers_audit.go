@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/whydenied/whydenied/internal/shell"
+	"github.com/whydenied/whydenied/rules/shell"
 )
 
 func auditing(f Facts) []Answer {

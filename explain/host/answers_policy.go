@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/whydenied/whydenied/internal/shell"
 	"github.com/whydenied/whydenied/rules/apparmor"
+	"github.com/whydenied/whydenied/rules/shell"
 )
 
 // policy compares the loaded profiles with the files.

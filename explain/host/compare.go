@@ -15,9 +15,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/whydenied/whydenied/internal/disk"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
+	"github.com/whydenied/whydenied/rules/disk"
 )
 
 // A Policy is what the files on disk come to, to compare the kernel's with.

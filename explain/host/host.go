@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/whydenied/whydenied/internal/disk"
+	"github.com/whydenied/whydenied/rules/disk"
 )
 
 // A Host is where facts are read and levers are pulled. The zero Host is this

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/whydenied/whydenied/internal/shell"
+	"github.com/whydenied/whydenied/rules/shell"
 )
 
 // A Lever is a setting of the running kernel that can be set and put back. A

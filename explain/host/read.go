@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/whydenied/whydenied/explain/container"
-	"github.com/whydenied/whydenied/internal/disk"
+	"github.com/whydenied/whydenied/rules/disk"
 )
 
 // AppArmorFS is where the kernel shows AppArmor's policy

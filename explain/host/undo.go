@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/whydenied/whydenied/internal/disk"
+	"github.com/whydenied/whydenied/rules/disk"
 )
 
 // StateFile is where Apply stores how to undo what it did. What is there does

@@ -8,9 +8,9 @@ import (
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/fix"
-	"github.com/whydenied/whydenied/internal/shell"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
+	"github.com/whydenied/whydenied/rules/shell"
 )
 
 // prune takes out of a draft the rules that it added and that turned out not to

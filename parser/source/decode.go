@@ -11,7 +11,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-	"github.com/whydenied/whydenied/internal/shell"
+	"github.com/whydenied/whydenied/rules/shell"
 )
 
 // maxWindow bounds the memory that a zstd stream may ask for, in bytes: what

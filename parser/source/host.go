@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/whydenied/whydenied/internal/disk"
+	"github.com/whydenied/whydenied/rules/disk"
 )
 
 // AuditLog is where auditd writes, unless its configuration says otherwise.

@@ -12,7 +12,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/whydenied/whydenied/internal/disk"
+	"github.com/whydenied/whydenied/rules/disk"
 )
 
 const (

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/whydenied/whydenied/internal/disk"
+	"github.com/whydenied/whydenied/rules/disk"
 )
 
 // openJournal opens the journal's messages of the kernel and the audit system,

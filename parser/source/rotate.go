@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/whydenied/whydenied/internal/disk"
 	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules/disk"
 )
 
 // rotated matches what logrotate, auditd, savelog and newsyslog put behind a

@@ -17,8 +17,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/whydenied/whydenied/internal/disk"
-	"github.com/whydenied/whydenied/internal/shell"
+	"github.com/whydenied/whydenied/rules/disk"
+	"github.com/whydenied/whydenied/rules/shell"
 )
 
 // An Input is one log, opened when it is its turn to be read.

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/whydenied/whydenied/internal/disk"
 	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/disk"
 )
 
 // Limits on what one Load reads. Real policy stays far below them; policy that

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/whydenied/whydenied/internal/disk"
 	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/disk"
 )
 
 // A reach says which files a policy file may include. A profile may be a stranger's,
