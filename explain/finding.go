@@ -10,7 +10,8 @@ import (
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
-// A Finding is one distinct denial, however often it was logged.
+// A Finding is one distinct denial, however often it was logged; or, if it has
+// Further, those of many names that are not told apart.
 type Finding struct {
 	ID          string        // 12 hex digits, stable over runs and logs
 	Denial      parser.Denial // the earliest one logged
@@ -18,6 +19,7 @@ type Finding struct {
 	First, Last time.Time // zero if the log has no times
 	Serials     []uint32  // of the earliest events, at most maxSerials
 	Container   container.Container
+	Further     *Further // nil for one distinct denial
 }
 
 // An Explanation is why a finding was refused and what would remedy it.

@@ -124,6 +124,8 @@ type wanted struct {
 // take notes what a finding wants, or why nothing is done about it.
 func (b *patcher) take(f *explain.Explained) {
 	switch {
+	case f.Further != nil:
+		b.leave(f, "these are more names than are told apart, and a rule for all of them would grant all")
 	case f.Denial.Seccomp != nil:
 		b.calls = append(b.calls, f)
 	case f.Request != nil:
