@@ -28,6 +28,8 @@ const (
 	maxFurther   = 8     // findings of further names in one budget
 	maxSamples   = 5     // of the names in each
 	maxSampleLen = 256   // bytes of one
+	findingSize  = 2048  // bytes of records that a finding may have; a larger one counts as several
+	findingRoom  = 16    // as which the largest may count
 )
 
 // Further is what is known of the denials of a finding that stands for more names than
@@ -133,18 +135,24 @@ func ownerOf(d *parser.Denial, c *container.Container) (o owner) {
 	return o
 }
 
-// take takes room for one more finding, if there is some.
-func (b *budgets) take(of *budget) bool {
-	switch {
-	case of.own < ownFindings:
+// take takes room for one more finding, if there is some: that of one for each
+// findingSize of its records.
+func (b *budgets) take(of *budget, d *parser.Denial) bool {
+	if of.own < ownFindings {
 		of.own++
 		return true
-	case of.shared == maxProfile, of.owner.shared == maxOwner, b.shared == maxFindings:
+	}
+	size := 0
+	for i := range d.Event.Records {
+		size += len(d.Event.Records[i].Text)
+	}
+	room := min(1+size/findingSize, findingRoom)
+	if of.further != nil || of.shared+room > maxProfile || of.owner.shared+room > maxOwner || b.shared+room > maxFindings {
 		return false
 	}
-	of.shared++
-	of.owner.shared++
-	b.shared++
+	of.shared += room
+	of.owner.shared += room
+	b.shared += room
 	return true
 }
 
@@ -154,13 +162,14 @@ func (b *budgets) why(of *budget) string {
 	if isProfile(of.label) && !strings.HasSuffix(whose, of.label) {
 		whose += " under profile " + of.label
 	}
+	const end = "what is refused beyond these is counted together"
 	switch {
-	case of.shared == maxProfile:
-		return fmt.Sprintf("%s has %d distinct findings already; what is refused beyond these is counted together", whose, of.own+of.shared)
-	case of.owner.shared == maxOwner:
-		return fmt.Sprintf("%s has %d distinct findings already, with those of its other profiles; what is refused beyond these is counted together", whose, of.own+of.owner.shared)
+	case of.shared+findingRoom > maxProfile:
+		return fmt.Sprintf("%s has room for %d distinct findings, and they are there; %s", whose, maxProfile+ownFindings, end)
+	case of.owner.shared+findingRoom > maxOwner:
+		return fmt.Sprintf("%s has room for %d distinct findings with those of its other profiles, and they are there; %s", whose, maxOwner, end)
 	}
-	return fmt.Sprintf("there are more than %d distinct findings in all, and %s has %d; what is refused beyond these is counted together", b.shared, whose, of.own+of.shared)
+	return fmt.Sprintf("there is room for %d distinct findings in all, and for %d that %s has of its own, and they are there; %s", maxFindings, ownFindings, whose, end)
 }
 
 // addFurther folds a denial for which there is no room into a finding of its kind. The

@@ -120,9 +120,19 @@ func TestBudgets(t *testing.T) {
 	g.Find = inContainer("e", container.High)
 	assert.Equal(t, ownFindings, fill("p"), "what all share is spent")
 	why := strings.Join(g.Spent(), "\n")
-	assert.Contains(t, why, "container c under profile p has 5016 distinct findings already")
-	assert.Contains(t, why, "container c under profile r has 10016 distinct findings already, with those of its other profiles")
-	assert.Contains(t, why, "there are more than 20000 distinct findings in all, and container e under profile p has 16")
+	assert.Contains(t, why, "container c under profile p has room for 5016 distinct findings, and they are there")
+	assert.Contains(t, why, "container c under profile r has room for 10000 distinct findings with those of its other profiles")
+	assert.Contains(t, why, "there is room for 20000 distinct findings in all, and for 16 that container e under profile p has of its own")
+}
+
+// A finding with long records takes the room of several.
+func TestLongRecordsTakeMoreRoom(t *testing.T) {
+	g, f := NewGroup(nil, Filter{}), newFlooder(t, "")
+	f.denial.Event.Records[f.denial.Record].Text = strings.Repeat("x", 3*findingSize)
+	for range maxProfile {
+		g.Add(f.next("evil", "p"))
+	}
+	assert.Equal(t, maxProfile-maxProfile/4-ownFindings, g.Beyond)
 }
 
 // What a process writes into the log takes no room from what the kernel logs.

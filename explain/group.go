@@ -163,7 +163,7 @@ func (g *Group) add(d parser.Denial, c container.Container) (f *Finding, isNew b
 	g.key = appendKey(g.key[:0], &d, &c)
 	f = g.findings[string(g.key)]
 	if f == nil {
-		if of := g.budgets.of(&d, &c); !g.budgets.take(of) {
+		if of := g.budgets.of(&d, &c); !g.budgets.take(of, &d) {
 			return g.addFurther(&d, c, of)
 		}
 		isNew = true
