@@ -190,7 +190,7 @@ func (g *Group) addFurther(d *parser.Denial, c container.Container, of *budget) 
 		f = of.further[""]
 	}
 	if isNew = f == nil; isNew {
-		f = &Finding{ID: id(g.key), Container: c, Further: &Further{Class: class, Why: cmp.Or(why, g.budgets.why(of))}}
+		f = &Finding{ID: id(g.key), Container: c, owner: of.owner, Further: &Further{Class: class, Why: cmp.Or(why, g.budgets.why(of))}}
 		key := string(g.key)
 		if rest {
 			key = ""

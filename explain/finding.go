@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"slices"
 	"time"
 
 	"github.com/whydenied/whydenied/explain/container"
@@ -20,6 +21,20 @@ type Finding struct {
 	Serials     []uint32  // of the earliest events, at most maxSerials
 	Container   container.Container
 	Further     *Further // nil for one distinct denial
+
+	owner *owner // whose budget it is of
+}
+
+// Clone returns a copy that does not change when the group goes on to count.
+func (f *Finding) Clone() Finding {
+	c := *f
+	c.Serials = slices.Clone(f.Serials)
+	if f.Further != nil {
+		further := *f.Further
+		further.Samples = slices.Clone(further.Samples)
+		c.Further = &further
+	}
+	return c
 }
 
 // An Explanation is why a finding was refused and what would remedy it.

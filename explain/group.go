@@ -163,11 +163,12 @@ func (g *Group) add(d parser.Denial, c container.Container) (f *Finding, isNew b
 	g.key = appendKey(g.key[:0], &d, &c)
 	f = g.findings[string(g.key)]
 	if f == nil {
-		if of := g.budgets.of(&d, &c); !g.budgets.take(of, &d) {
+		of := g.budgets.of(&d, &c)
+		if !g.budgets.take(of, &d) {
 			return g.addFurther(&d, c, of)
 		}
 		isNew = true
-		f = &Finding{ID: id(g.key), Denial: d, Container: c, First: d.Time, Last: d.Time}
+		f = &Finding{ID: id(g.key), Denial: d, Container: c, First: d.Time, Last: d.Time, owner: of.owner}
 		g.findings[string(g.key)] = f
 	}
 	if earlier(&d, &f.Denial) {
