@@ -126,12 +126,13 @@ func ownerOf(d *parser.Denial, c *container.Container) (o owner) {
 		user, _, _ := strings.Cut(rest, ".")
 		o.words = "the containers of user " + user
 	case c.Parent != "":
-		o.words = "what runs in container " + container.ShortID(c.Parent)
+		o.words, o.key = "what runs in container "+container.ShortID(c.Parent), c.Parent
 	default:
 		o.words, o.container = "container "+cmp.Or(c.Name, container.ShortID(c.ID)), *c
+		o.key = c.Namespace + "/" + c.Pod + "/" + cmp.Or(c.Name, c.ID) // as findings are told apart, at least
 	}
 	origin := d.Event.Records[d.Record].Origin
-	o.key = fmt.Sprint(origin.UserSpace, origin.Transport.IsClaim(), " ", o.words, " ", o.container.Namespace, "/", o.container.Pod)
+	o.key = fmt.Sprint(origin.UserSpace, origin.Transport.IsClaim(), " ", o.words, " ", o.key)
 	return o
 }
 

@@ -125,6 +125,22 @@ func TestBudgets(t *testing.T) {
 	assert.Contains(t, why, "there is room for 20000 distinct findings in all, and for 16 that container e under profile p has of its own")
 }
 
+// Containers whose IDs begin alike do not share a budget.
+func TestBudgetsOfLikeIDs(t *testing.T) {
+	b := newBudgets()
+	d := newFlooder(t, "").denial
+	of := func(c container.Container) *budget {
+		c.Confidence = container.High
+		return b.of(&d, &c)
+	}
+	a, z := strings.Repeat("0", 63)+"a", strings.Repeat("0", 63)+"b"
+	assert.NotSame(t, of(container.Container{ID: a}), of(container.Container{ID: z}))
+	assert.Same(t, of(container.Container{ID: a}), of(container.Container{ID: a}))
+	assert.NotSame(t, of(container.Container{ID: "1", Parent: a}), of(container.Container{ID: "1", Parent: z}))
+	assert.Same(t, of(container.Container{ID: "1", Parent: a}), of(container.Container{ID: "2", Parent: a}))
+	assert.NotSame(t, of(container.Container{Name: "app", Pod: "a"}), of(container.Container{Name: "app", Pod: "b"}))
+}
+
 // A finding with long records takes the room of several.
 func TestLongRecordsTakeMoreRoom(t *testing.T) {
 	g, f := NewGroup(nil, Filter{}), newFlooder(t, "")
