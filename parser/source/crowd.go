@@ -3,15 +3,21 @@ package source
 import (
 	"bytes"
 	"strconv"
+	"time"
 )
 
-// maxCrowd is how many lines are taken of what comes while half of the intake is full.
-// Processes have equal shares of it.
-const maxCrowd = 4096
+// Lines are a crowd where more than minCrowd bytes wait, and do for maxBehind, or fill
+// half of the intake. Of a crowd maxCrowd lines are taken, of which
+// processes have equal shares.
+const (
+	minCrowd  = 64 << 10
+	maxBehind = 100 * time.Millisecond
+	maxCrowd  = 1024
+)
 
-// A crowd counts the lines that processes add to an intake that is half full. A
-// process whose records come faster than they can be read would else have all others'
-// dropped by the kernel with its own, as likely as not.
+// A crowd counts the lines that processes add to it. A process whose records come
+// faster than they can be read would else have all others' wait behind its own, or
+// dropped by the kernel, as likely as not.
 type crowd struct {
 	lines   map[int]int // by the process's ID
 	skipped uint32      // serial of the last event that was passed over
@@ -23,7 +29,7 @@ type crowd struct {
 func (in *intake) fairLines(text []byte) (passed int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if len(in.text) < maxIntake/2 {
+	if len(in.text) < minCrowd || len(in.text) < maxIntake/2 && time.Since(in.arrivals[0].at) < maxBehind {
 		in.add(text)
 		return 0
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	goruntime "runtime"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ const floodFor = time.Minute
 // One container makes records as fast as the kernel writes them, each under another
 // name. A single denial of another container is shown all the same, at any time.
 func TestAttackFlood(t *testing.T) {
+	quiet := isQuiet(t)
 	program := buildForAll(t)
 	kernel.OpenAudit(t).Nudge(t)
 	w := startLive(t, program, "watch", "--source", "audit", "--format", "json", "--every", "5s")
@@ -52,8 +54,8 @@ func TestAttackFlood(t *testing.T) {
 	}
 	all := w.stdout.all()
 	require.NoError(t, json.Unmarshal([]byte(all[len(all)-1]), &m))
-	t.Logf("%.0f records/s folded and %.0f/s told as lost; %d findings, %d denials beyond; peak %d MiB; shown after %v",
-		float64(m.Summary.Records)/took.Seconds(), float64(w.lost())/took.Seconds(), m.Summary.Findings, m.Summary.Dropped, peak>>10, latencies)
+	t.Logf("%.0f records/s folded and %.0f/s told as lost; %d findings, %d denials beyond; quiet: %t; peak %d MiB; shown after %v",
+		float64(m.Summary.Records)/took.Seconds(), float64(w.lost())/took.Seconds(), m.Summary.Findings, m.Summary.Dropped, quiet, peak>>10, latencies)
 	assert.Positive(t, m.Summary.Dropped)
 	assert.Less(t, m.Summary.Findings, 6000)
 	assert.Less(t, peak, 256<<10)
@@ -64,11 +66,21 @@ func TestAttackFlood(t *testing.T) {
 		}
 	}
 	assert.Equal(t, 1, budgets)
-	if !testing.Short() {
+	if quiet {
 		for _, latency := range latencies {
 			assert.Less(t, latency, time.Second)
 		}
 	}
+}
+
+// isQuiet reports whether the machine has a CPU for what is to be measured.
+func isQuiet(t *testing.T) bool {
+	text, err := os.ReadFile("/proc/loadavg")
+	require.NoError(t, err)
+	var load float64
+	_, err = fmt.Sscan(string(text), &load)
+	require.NoError(t, err)
+	return load < float64(goruntime.NumCPU())
 }
 
 // findingIn waits for the finding of a container's second call, and returns when it
