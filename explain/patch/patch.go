@@ -60,6 +60,10 @@ type Unfixed struct {
 	Reason  string
 }
 
+// maxOthers bounds the accesses of one policy that no automaton decides: each is asked
+// of the rules for all the others.
+const maxOthers = 500
+
 // maxRounds bounds how often fixes that touch the same text are made anew.
 const maxRounds = 200
 
@@ -104,6 +108,7 @@ type policyDraft struct {
 	problems      int              // errors that the policy had before
 	wanted        []*wanted
 	files         map[fileKey]*wanted
+	others        int    // wanted accesses that are not of files
 	needless      bool   // a rule that is not needed could not be taken out again
 	derived       string // name of the profile that is made of a built-in one
 }
@@ -162,6 +167,13 @@ func (b *patcher) takeAccess(f *explain.Explained) {
 		return
 	}
 	d, name := b.policyDraft(f)
+	if _, isFile := f.Request.(apparmor.FileRequest); !isFile {
+		if d.others == maxOthers {
+			b.leave(f, fmt.Sprintf("a patch takes %d accesses that are not of files under one policy, and has them; apply it, and run patch again", maxOthers))
+			return
+		}
+		d.others++
+	}
 	d.add(f, name, apparmor.Relabel(f.Request, f.Profile.FullName(), name))
 }
 
