@@ -84,3 +84,14 @@ func digits(text []byte) int {
 	}
 	return n
 }
+
+// serialOf reads the serial of "audit(TIME:SERIAL): ".
+func serialOf(body []byte) (uint32, bool) {
+	end := bytes.IndexByte(body[:min(len(body), 48)], ')')
+	if end < 0 || !bytes.HasPrefix(body, []byte("audit(")) {
+		return 0, false
+	}
+	colon := bytes.LastIndexByte(body[:end], ':')
+	n, err := strconv.ParseUint(string(body[colon+1:end]), 10, 32)
+	return uint32(n), err == nil && colon > 0
+}
