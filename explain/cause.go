@@ -32,12 +32,15 @@ const (
 	LoggedOnly           Cause = "logged-only"           // logged and permitted: the action is LOG
 )
 
+// FurtherNames is the cause of findings of more names than are told apart, of both.
+const FurtherNames Cause = "further-names"
+
 // Causes returns every cause, AppArmor's first.
 func Causes() []Cause {
 	return []Cause{
 		NoMatchingRule, MissingPermission, OwnerMismatch, DenyRule, AllowedByProfile, DisconnectedPath,
 		ExecTransition, ProfileNotLoaded, ProfileNotFound, Complain, FlagsMismatch, UndecidedOperation,
 		SyscallNotListed, SyscallDenied, ArgumentMismatch, CapabilityGated, ArchNotListed, KernelGated,
-		UndecidableArguments, LoggedOnly,
+		UndecidableArguments, LoggedOnly, FurtherNames,
 	}
 }

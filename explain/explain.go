@@ -103,6 +103,9 @@ func (x *Explainer) DiagnoseAll(findings []*Finding) []*Explained {
 func (x *Explainer) explain(finding Finding, fixes bool) Explanation {
 	f := &Explained{Finding: &finding}
 	switch {
+	case f.Further != nil:
+		x.explainFurther(f)
+		return f.Explanation
 	case f.isLookAlike():
 		f.Cause, f.Decision, f.Why = UndecidedOperation, Undecidable, access.LookAlike
 		return f.Explanation

@@ -245,20 +245,6 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// TestTooManyFindings holds that memory is bounded against invented names.
-func TestTooManyFindings(t *testing.T) {
-	d := denials(t, apparmorRecord(`apparmor="DENIED" operation="open" profile="p" name="/a" pid=7 comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`))[0]
-	g := NewGroup(nil, Filter{})
-	for i := range maxFindings + 10 {
-		one := *d.AppArmor
-		one.Name = fmt.Sprint("/", i)
-		d.AppArmor = &one
-		g.Add(d)
-	}
-	assert.Len(t, g.Findings(), maxFindings)
-	assert.Equal(t, 10, g.Dropped)
-}
-
 // TestNamedSyscall holds that a call that the log only names is the finding that
 // its number makes elsewhere.
 func TestNamedSyscall(t *testing.T) {

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"slices"
 	"time"
 
 	"github.com/whydenied/whydenied/explain/container"
@@ -10,7 +11,8 @@ import (
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
-// A Finding is one distinct denial, however often it was logged.
+// A Finding is one distinct denial, however often it was logged; or, if it has
+// Further, those of many names that are not told apart.
 type Finding struct {
 	ID          string        // 12 hex digits, stable over runs and logs
 	Denial      parser.Denial // the earliest one logged
@@ -18,6 +20,21 @@ type Finding struct {
 	First, Last time.Time // zero if the log has no times
 	Serials     []uint32  // of the earliest events, at most maxSerials
 	Container   container.Container
+	Further     *Further // nil for one distinct denial
+
+	owner *owner // whose budget it is of
+}
+
+// Clone returns a copy that does not change when the group goes on to count.
+func (f *Finding) Clone() Finding {
+	c := *f
+	c.Serials = slices.Clone(f.Serials)
+	if f.Further != nil {
+		further := *f.Further
+		further.Samples = slices.Clone(further.Samples)
+		c.Further = &further
+	}
+	return c
 }
 
 // An Explanation is why a finding was refused and what would remedy it.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -18,12 +19,8 @@ import (
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
-const (
-	// maxSerials is how many serials a finding keeps.
-	maxSerials = 20
-	// maxFindings bounds memory against a process that invents names.
-	maxFindings = 20000
-)
+// maxSerials is how many serials a finding keeps.
+const maxSerials = 20
 
 // A Filter selects denials: those that meet every field that is set, by one of
 // its values.
@@ -74,18 +71,21 @@ func matchLabel(name, label string) bool {
 
 // A Group folds denials into findings: the same access by the same program
 // under the same profile in the same container is one, whatever the process ID
-// and however often. The result does not depend on the order of Add.
+// and however often. The result does not depend on the order of Add, but for what is
+// beyond a budget; see budget.go.
 type Group struct {
 	// Find says which container a process belongs to; nil if nothing can.
 	Find   func(container.Subject) container.Container
 	Filter Filter
 
-	// Denials counts what Add folded, by mode; Dropped counts denials of
-	// distinct accesses beyond the 20,000 that are kept.
+	// Denials counts what Add folded, by mode; Beyond counts those beyond the distinct
+	// ones that are kept: they are in findings of further names.
 	Denials map[parser.Mode]int
-	Dropped int
+	Beyond  int
 
-	findings map[string]*Finding
+	findings map[string]*Finding // but those of further names
+	budgets  budgets
+	spent    []string // which Spent has not returned
 	key      []byte
 }
 
@@ -96,13 +96,14 @@ func NewGroup(find func(container.Subject) container.Container, filter Filter) *
 		Filter:   filter,
 		Denials:  map[parser.Mode]int{},
 		findings: map[string]*Finding{},
+		budgets:  newBudgets(),
 	}
 }
 
 // Add folds one denial, and returns its finding and whether that is new. Records
 // about policy rather than an access (STATUS) and permitted accesses that a rule
-// asked to audit (AUDIT) are only counted: for these, for what the filter leaves
-// out and for what is dropped the finding is nil.
+// asked to audit (AUDIT) are only counted: for these and for what the filter leaves
+// out the finding is nil.
 func (g *Group) Add(d parser.Denial) (f *Finding, isNew bool) {
 	var c container.Container
 	if g.Find != nil {
@@ -162,15 +163,18 @@ func (g *Group) add(d parser.Denial, c container.Container) (f *Finding, isNew b
 	g.key = appendKey(g.key[:0], &d, &c)
 	f = g.findings[string(g.key)]
 	if f == nil {
-		if len(g.findings) >= maxFindings {
-			g.Dropped++
-			return nil, false
+		of := g.budgets.of(&d, &c)
+		if !g.budgets.take(of, &d) {
+			return g.addFurther(&d, c, of)
 		}
 		isNew = true
-		f = &Finding{ID: id(g.key), Denial: d, Container: c, First: d.Time, Last: d.Time}
+		f = &Finding{ID: id(g.key), Denial: d, Container: c, First: d.Time, Last: d.Time, owner: of.owner}
 		g.findings[string(g.key)] = f
 	}
-	f.fold(d)
+	if earlier(&d, &f.Denial) {
+		f.Denial = d
+	}
+	f.count(&d)
 	return f, isNew
 }
 
@@ -204,12 +208,9 @@ func subject(d *parser.Denial) container.Subject {
 	}
 }
 
-// fold counts a further denial of the finding.
-func (f *Finding) fold(d parser.Denial) {
+// count counts a denial of the finding.
+func (f *Finding) count(d *parser.Denial) {
 	f.Count++
-	if earlier(&d, &f.Denial) {
-		f.Denial = d
-	}
 	if !d.Time.IsZero() {
 		if f.First.IsZero() || d.Time.Before(f.First) {
 			f.First = d.Time
@@ -239,6 +240,9 @@ func (g *Group) Findings() []*Finding {
 	findings := make([]*Finding, 0, len(g.findings))
 	for _, f := range g.findings {
 		findings = append(findings, f)
+	}
+	for _, b := range g.budgets.all {
+		findings = slices.AppendSeq(findings, maps.Values(b.further))
 	}
 	slices.SortFunc(findings, func(a, b *Finding) int {
 		if c := compare(&a.Denial, &b.Denial); c != 0 {

@@ -49,24 +49,59 @@ type Conflict struct{ Kept, Dropped Edit }
 func Merge(sets ...[]Edit) ([]Edit, []Conflict) {
 	var merged []Edit
 	var conflicts []Conflict
+	cluster := clusters(sets)
+	kept := map[int][]Edit{} // by the cluster
 	for _, set := range sets {
 		for _, e := range set {
-			if slices.Contains(merged, e) {
+			n := cluster[e]
+			if slices.Contains(kept[n], e) {
 				continue
 			}
-			i := slices.IndexFunc(merged, func(m Edit) bool { return overlap(m, e) })
+			i := slices.IndexFunc(kept[n], func(m Edit) bool { return overlap(m, e) })
 			if i >= 0 {
-				conflicts = append(conflicts, Conflict{Kept: merged[i], Dropped: e})
+				conflicts = append(conflicts, Conflict{Kept: kept[n][i], Dropped: e})
 				continue
 			}
+			kept[n] = append(kept[n], e)
 			merged = append(merged, e)
 		}
 	}
-	slices.SortStableFunc(merged, func(a, b Edit) int {
-		s, t := a.At.Span, b.At.Span
-		return cmp.Or(strings.Compare(a.At.File.Name, b.At.File.Name), s.Start-t.Start, s.End-t.End)
-	})
+	slices.SortStableFunc(merged, byPlace)
 	return merged, conflicts
+}
+
+// byPlace orders edits by file name and position.
+func byPlace(a, b Edit) int {
+	s, t := a.At.Span, b.At.Span
+	return cmp.Or(strings.Compare(a.At.File.Name, b.At.File.Name), s.Start-t.Start, s.End-t.End)
+}
+
+// clusters numbers edits so that those of different numbers touch different text.
+func clusters(sets [][]Edit) map[Edit]int {
+	number := map[Edit]int{}
+	edits := map[*File][]Edit{}
+	for _, set := range sets {
+		for _, e := range set {
+			if _, known := number[e]; !known {
+				number[e] = 0
+				edits[e.At.File] = append(edits[e.At.File], e)
+			}
+		}
+	}
+	n := 0
+	for _, list := range edits {
+		slices.SortFunc(list, byPlace)
+		end := 0 // of the cluster
+		for _, e := range list {
+			if e.At.Span.Start >= end {
+				n++
+			}
+			end = max(end, e.At.Span.End)
+			number[e] = n
+		}
+		n++
+	}
+	return number
 }
 
 // overlap reports whether two edits change the same text. Two insertions never

@@ -53,18 +53,22 @@ type stream struct {
 	stderr    io.Writer
 	print     func(report.Message) error // and flush
 
-	mu sync.Mutex
-	*explain.Session
-	printed     map[*explain.Finding]*printed
-	repeated    []*printed         // findings that came again since they were printed
+	// explaining is held by who explains; mu is not held meanwhile, so that records
+	// need not wait. Who takes both takes explaining first.
+	explaining  sync.Mutex
 	suggestions *patch.Suggestions // nil if none are to be made
 	reviseFrom  time.Time          // when work on suggestions may go on
-	lost        int
-	followed    following // as was said
-	ending      time.Time // when the first denial was taken after the end of following
-	unexplained int       // findings that came too late for that
-	at          time.Time // of the last denial that was taken
-	err         error     // of printing
+
+	mu sync.Mutex
+	*explain.Session
+	queue    explain.Queue // new findings that are to be explained
+	waiting  chan struct{} // holds a token when one was added
+	printed  map[*explain.Finding]*printed
+	repeated []*explain.Finding // that came again since they were printed
+	lost     int
+	followed following // as was said
+	at       time.Time // of the last denial that was taken
+	err      error     // of printing
 }
 
 // open opens the source and what tells containers apart, and says which were
@@ -84,7 +88,7 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 		lib.Kernel = strings.TrimSpace(string(release))
 	}
 	explainer.Fixes.Compile = nil // it takes longer than everything else, and patch asks it
-	s := &stream{undo: func() {}, explainer: explainer, stderr: stderr, print: print, printed: map[*explain.Finding]*printed{}}
+	s := &stream{undo: func() {}, explainer: explainer, stderr: stderr, print: print, waiting: make(chan struct{}, 1), printed: map[*explain.Finding]*printed{}}
 	// Processes first: what the first records are about must be known by then.
 	find := inventory.Find
 	if s.tracker, err = track.Watch(cmd.Context(), inventory); err != nil {
@@ -222,8 +226,54 @@ func (s *stream) follow(ctx context.Context) error {
 			errs[i] = s.followOne(ctx, l)
 		})
 	}
+	ended, explained := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(explained)
+		s.explainWaiting(ended)
+	}()
 	wait.Wait()
+	close(ended)
+	<-explained
 	return errors.Join(errs...)
+}
+
+// explainWaiting explains what waits until ended is closed, and for a second more.
+func (s *stream) explainWaiting(ended <-chan struct{}) {
+	var end time.Time
+	for end.IsZero() || time.Now().Before(end) {
+		select {
+		case <-ended:
+			if end.IsZero() {
+				end = time.Now().Add(time.Second)
+			}
+		default:
+		}
+		began := time.Now()
+		explained := s.explainNext()
+		switch {
+		case !explained && !end.IsZero():
+			return
+		case !explained:
+			select {
+			case <-s.waiting:
+			case <-ended:
+			}
+		case end.IsZero() && s.onlyOneWaits():
+			// Reading goes before the thousands that one container may have.
+			select {
+			case <-s.waiting:
+			case <-ended:
+			case <-time.After(time.Since(began)):
+			}
+		}
+	}
+}
+
+// onlyOneWaits reports whether only findings of one container wait.
+func (s *stream) onlyOneWaits() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.queue.Containers() == 1
 }
 
 // followOne explains what comes of one source until ctx ends or it does. What came
@@ -236,16 +286,16 @@ func (s *stream) followOne(ctx context.Context, l *source.Live) error {
 		if err != nil {
 			return err
 		}
-		if err := s.take(ctx, batch); err != nil {
+		if err := s.take(batch); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// take folds a batch, and prints each finding when it is new. The error is that of
-// printing.
-func (s *stream) take(ctx context.Context, batch source.Batch) error {
+// take folds a batch, and has findings that are new wait to be explained. The error is
+// that of printing.
+func (s *stream) take(batch source.Batch) error {
 	s.mu.Lock()
 	s.Count(batch.Stats, batch.TooLong)
 	for _, n := range batch.Notices {
@@ -253,47 +303,58 @@ func (s *stream) take(ctx context.Context, batch source.Batch) error {
 	}
 	s.mu.Unlock()
 	for _, d := range batch.Denials {
-		s.mu.Lock() // for each, as an explanation can take long
-		s.fold(ctx, d)
-		err := s.err
+		s.mu.Lock() // for each, as a batch can be long and another waits to explain
+		s.fold(d)
 		s.mu.Unlock()
-		if err != nil {
-			return err
-		}
 	}
-	return nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, why := range s.Spent() {
+		s.say(report.Message{Notice: &report.Notice{Kind: "budget", Text: why}})
+	}
+	return s.err
 }
 
 // fold takes one denial.
-func (s *stream) fold(ctx context.Context, d parser.Denial) {
+func (s *stream) fold(d parser.Denial) {
 	f, isNew := s.Add(d)
 	if f == nil {
 		return
 	}
 	s.at = time.Now()
-	if ctx.Err() != nil && s.ending.IsZero() {
-		s.ending = s.at
-	}
 	switch {
-	case isNew && !s.ending.IsZero() && s.at.Sub(s.ending) > time.Second:
-		s.unexplained++
 	case isNew:
-		s.tell(f)
+		s.queue.Add(f)
+		select {
+		case s.waiting <- struct{}{}:
+		default:
+		}
 	case s.printed[f] != nil && f.Count == s.printed[f].count+1:
-		s.repeated = append(s.repeated, s.printed[f])
+		s.repeated = append(s.repeated, f)
 	}
 }
 
-// A printed is a finding that was printed, and how often it was seen by then.
+// A printed is a finding as it was when it was explained, and how often it had been seen
+// when it was printed.
 type printed struct {
 	explain.Explained
 	count int
 }
 
-// tell explains a new finding.
-func (s *stream) tell(finding *explain.Finding) {
-	f := &printed{explain.Explained{Finding: finding, Explanation: s.explainer.Explain(*finding)}, finding.Count}
-	s.printed[finding] = f
+// explainNext explains and prints the finding whose turn it is, and reports whether
+// there was one.
+func (s *stream) explainNext() bool {
+	s.explaining.Lock()
+	defer s.explaining.Unlock()
+	s.mu.Lock()
+	finding := s.queue.Next()
+	if finding == nil || s.err != nil {
+		s.mu.Unlock()
+		return false
+	}
+	now := finding.Clone()
+	s.mu.Unlock()
+	f := &printed{Explained: explain.Explained{Finding: &now, Explanation: s.explainer.Explain(now)}}
 	var granted *report.Granted
 	if s.suggestions != nil {
 		if rule, revision := s.suggestions.Add(&f.Explained); rule != "" {
@@ -302,15 +363,23 @@ func (s *stream) tell(finding *explain.Finding) {
 	}
 	m := report.NewFinding(f.Explained)
 	m.Granted = granted
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f.count = now.Count
+	if finding.Count > f.count {
+		s.repeated = append(s.repeated, finding)
+	}
+	s.printed[finding] = f
 	s.say(report.Message{Finding: &m})
+	return true
 }
 
 // revise prints the fixes that are others since findings have come that they must
 // fit with. It begins no more work after a time, and makes up for what it took
 // longer by waiting, as records wait for it.
 func (s *stream) revise(most time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.explaining.Lock()
+	defer s.explaining.Unlock()
 	began := time.Now()
 	if s.suggestions == nil || began.Before(s.reviseFrom) {
 		return
@@ -320,7 +389,9 @@ func (s *stream) revise(most time.Duration) {
 		revisions, more = s.suggestions.Revise()
 		for _, r := range revisions {
 			u := report.NewUpdate(r)
+			s.mu.Lock()
 			s.say(report.Message{Update: &u})
+			s.mu.Unlock()
 		}
 	}
 	if spent := time.Since(began); spent > most {
@@ -354,8 +425,8 @@ func (s *stream) repeat() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.repeated {
-		f.count = f.Count
-		m := report.NewRepeat(f.Explained)
+		s.printed[f].count = f.Count
+		m := report.NewRepeat(explain.Explained{Finding: f, Explanation: s.printed[f].Explanation})
 		s.say(report.Message{Repeat: &m})
 	}
 	s.repeated = s.repeated[:0]
@@ -368,7 +439,7 @@ func (s *stream) findings() (findings []*explain.Explained) {
 	defer s.mu.Unlock()
 	for _, f := range s.Findings() {
 		if p := s.printed[f]; p != nil {
-			findings = append(findings, &p.Explained)
+			findings = append(findings, &explain.Explained{Finding: f, Explanation: p.Explanation})
 		} else {
 			findings = append(findings, &explain.Explained{Finding: f, Explanation: s.explainer.Diagnose(*f)})
 		}
@@ -376,9 +447,9 @@ func (s *stream) findings() (findings []*explain.Explained) {
 	return findings
 }
 
-// quiet reports whether no denial came for a while.
+// quiet reports whether no denial came for a while, and none waits to be explained.
 func (s *stream) quiet(d time.Duration, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return now.Sub(s.at) >= d
+	return s.queue.Len() == 0 && now.Sub(s.at) >= d
 }

@@ -137,8 +137,8 @@ func (s *stream) end(err error) error {
 	s.sayFollowing()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.unexplained > 0 {
-		say(s.stderr, "%d findings of what came before the interruption are counted and not explained", s.unexplained)
+	if n := s.queue.Len(); n > 0 {
+		say(s.stderr, "%d findings of what came before the interruption are counted and not explained", n)
 	}
 	s.say(report.Message{Summary: report.NewSummary(s.Session)})
 	s.sayFalls()

@@ -169,6 +169,20 @@ func (v *verb) words() Words {
 	return NewWords("class", name, "operation", v.operation)
 }
 
+// Class is what a denial is about in a word: file, cap, net, ...; "syscall" of
+// seccomp, and "other" where rules do not decide.
+func Class(d *parser.Denial) string {
+	if d.AppArmor == nil {
+		return "syscall"
+	}
+	c := classOf(d.AppArmor)
+	if c == nil {
+		return "other"
+	}
+	name, _, _ := strings.Cut(c.names, " ")
+	return name
+}
+
 // classOf returns the class of a record, nil if rules do not decide on it. The
 // operation decides where a class has several: umount is of class mount.
 func classOf(a *parser.AppArmor) *class {

@@ -269,12 +269,20 @@ func Worst(requests []apparmor.Request, gains []apparmor.Gain, after *apparmor.P
 		}
 	}
 	for _, g := range gains {
-		add(RequestDanger(g.Example))
-		if file, ok := g.Rule.(*apparmor.FileRule); ok && !g.Single {
-			add(globDanger(file, g.Perms))
-		}
+		add(GainDanger(g))
 	}
 	return most
+}
+
+// GainDanger returns the danger of what comes with a fix.
+func GainDanger(g apparmor.Gain) Danger {
+	d := RequestDanger(g.Example)
+	if file, ok := g.Rule.(*apparmor.FileRule); ok && !g.Single {
+		if all := globDanger(file, g.Perms); all.Risk > d.Risk {
+			return all
+		}
+	}
+	return d
 }
 
 // globDanger returns the danger of permissions on everything that a file rule

@@ -60,6 +60,10 @@ type Unfixed struct {
 	Reason  string
 }
 
+// maxOthers bounds the accesses of one policy that no automaton decides: each is asked
+// of the rules for all the others.
+const maxOthers = 500
+
 // maxRounds bounds how often fixes that touch the same text are made anew.
 const maxRounds = 200
 
@@ -104,6 +108,7 @@ type policyDraft struct {
 	problems      int              // errors that the policy had before
 	wanted        []*wanted
 	files         map[fileKey]*wanted
+	others        int    // wanted accesses that are not of files
 	needless      bool   // a rule that is not needed could not be taken out again
 	derived       string // name of the profile that is made of a built-in one
 }
@@ -124,6 +129,8 @@ type wanted struct {
 // take notes what a finding wants, or why nothing is done about it.
 func (b *patcher) take(f *explain.Explained) {
 	switch {
+	case f.Further != nil:
+		b.leave(f, "these are more names than are told apart, and a rule for all of them would grant all")
 	case f.Denial.Seccomp != nil:
 		b.calls = append(b.calls, f)
 	case f.Request != nil:
@@ -160,6 +167,13 @@ func (b *patcher) takeAccess(f *explain.Explained) {
 		return
 	}
 	d, name := b.policyDraft(f)
+	if _, isFile := f.Request.(apparmor.FileRequest); !isFile {
+		if d.others == maxOthers {
+			b.leave(f, fmt.Sprintf("a patch takes %d accesses that are not of files under one policy, and has them; apply it, and run patch again", maxOthers))
+			return
+		}
+		d.others++
+	}
 	d.add(f, name, apparmor.Relabel(f.Request, f.Profile.FullName(), name))
 }
 
@@ -176,6 +190,9 @@ var coveredBy = map[string][]string{
 // covered returns the capability that makes a refused one unnecessary: one that
 // was refused to the same task in the same event.
 func (b *patcher) covered(f *explain.Explained) string {
+	if coveredBy[f.Denial.AppArmor.CapName] == nil {
+		return ""
+	}
 	for _, other := range b.findings {
 		a := other.Denial.AppArmor
 		if a == nil || a.Profile != f.Denial.AppArmor.Profile || !slices.Contains(coveredBy[f.Denial.AppArmor.CapName], a.CapName) {
@@ -351,8 +368,12 @@ func (b *patcher) round(d *policyDraft) bool {
 	}
 	slices.SortStableFunc(proposals, func(x, y proposal) int { return strings.Compare(x.fix.Rule, y.fix.Rule) })
 	_, conflicts := merge(proposals)
+	dropped := map[rules.Edit]bool{}
+	for _, c := range conflicts {
+		dropped[c.Dropped] = true
+	}
 	accepted := slices.DeleteFunc(slices.Clone(proposals), func(x proposal) bool {
-		return slices.ContainsFunc(conflicts, func(c rules.Conflict) bool { return slices.Contains(x.fix.Edits, c.Dropped) })
+		return slices.ContainsFunc(x.fix.Edits, func(e rules.Edit) bool { return dropped[e] })
 	})
 	if len(accepted) == 0 && len(proposals) > 0 { // its own edits touch each other
 		proposals[0].wanted.tried++
@@ -391,17 +412,19 @@ type loaded struct {
 }
 
 // try applies proposals together, and returns the policy, nil if it has errors,
-// and those that hold in it. The others are not proposed again.
+// and those that hold: in it or, where one of them is at fault, in that of a half. The
+// others are not proposed again.
 func (b *patcher) try(d *policyDraft, proposals []proposal) (*loaded, []proposal) {
 	edits, _ := merge(proposals)
 	next := d.load(edits)
+	if half := len(proposals) / 2; next == nil && half > 0 {
+		_, first := b.try(d, proposals[:half])
+		_, second := b.try(d, proposals[half:])
+		return nil, slices.Concat(first, second)
+	}
 	var good []proposal
 	for _, x := range proposals {
-		alone := next
-		if alone == nil { // one of them is at fault
-			alone = d.load(x.fix.Edits)
-		}
-		if alone != nil && alone.policy.Profile(x.wanted.profile).Grants(x.wanted.requests...) {
+		if next != nil && next.policy.Profile(x.wanted.profile).Grants(x.wanted.requests...) {
 			good = append(good, x)
 			continue
 		}

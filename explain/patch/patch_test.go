@@ -446,3 +446,26 @@ func TestPatchHostileWords(t *testing.T) {
 }
 
 func fileOf(text string) *rules.File { return rules.NewFile("p", text) }
+
+// TestManyNames holds that findings of further names are never taken for a fix, and
+// that what takes long for each other access is bounded.
+func TestManyNames(t *testing.T) {
+	var log strings.Builder
+	for i := range maxOthers + 3 {
+		fmt.Fprintf(&log, `type=AVC msg=audit(1795427169.844:%d): apparmor="DENIED" operation="signal" profile="p" pid=7 comm="kill" requested_mask="send" denied_mask="send" signal=term peer="q%d"`+"\n", i+1, i)
+	}
+	explainer := explain.New(library.New(t.TempDir(), nil))
+	explainer.Library.UseProfile(rules.NewFile("p", "profile p {\n}\n"))
+	group := explain.NewGroup(nil, explain.Filter{})
+	for _, d := range denials(t, log.String()) {
+		group.Add(d)
+	}
+	findings := group.Findings()
+	findings[0].Further = &explain.Further{Class: "signal"}
+	p := Make(explainer, explainer.DiagnoseAll(findings))
+	assert.Len(t, p.Remedies, maxOthers)
+	require.Len(t, p.Left, 3)
+	assert.Contains(t, p.Left[0].Reason, "more names than are told apart")
+	assert.Contains(t, p.Left[1].Reason, "run patch again")
+	assert.NotContains(t, p.Changes[0].New, "peer=q0,")
+}

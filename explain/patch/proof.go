@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/fix"
 	"github.com/whydenied/whydenied/rules"
@@ -22,8 +21,9 @@ func (b *patcher) prune(d *policyDraft) {
 			continue
 		}
 		removed, added := apparmor.ChangedRules(before, profile)
+		uses := d.uses(profile)
 		for _, r := range added {
-			if r.Head().Deny || d.needs(profile, r, replacedBy(r, removed)) {
+			if r.Head().Deny || uses.needs(profile, r, replacedBy(r, removed)) {
 				continue
 			}
 			if edit, ok := apparmor.RemoveRule(r); ok {
@@ -38,34 +38,44 @@ func (b *patcher) prune(d *policyDraft) {
 	}
 }
 
-// needs reports whether some wanted access is refused without an added rule,
-// with the rules that it replaced in its place.
-func (d *policyDraft) needs(profile *apparmor.Profile, added apparmor.Rule, replaced []apparmor.Rule) bool {
-	var without *apparmor.Profile
+// uses are what the wanted accesses of a profile need its rules for.
+type uses struct {
+	alone  map[apparmor.Rule]bool               // no other rule allows an access
+	shared map[apparmor.Rule][]apparmor.Request // others do as well
+	texts  map[string]bool                      // of rules that no request decides
+}
+
+func (d *policyDraft) uses(profile *apparmor.Profile) uses {
+	u := uses{map[apparmor.Rule]bool{}, map[apparmor.Rule][]apparmor.Request{}, map[string]bool{}}
 	for _, w := range d.wanted {
 		if w.profile != profile.FullName() {
 			continue
 		}
-		if w.fix != nil && len(w.requests) == 0 && w.fix.Rule == added.Location().Text() {
-			return true // no request decides it
+		if w.fix != nil && len(w.requests) == 0 {
+			u.texts[w.fix.Rule] = true
 		}
 		for _, req := range w.requests {
-			decision := profile.Decide(req)
-			if !slices.Contains(decision.Allow, added) {
+			allow := profile.Decide(req).Allow
+			if len(allow) == 1 {
+				u.alone[allow[0]] = true
 				continue
 			}
-			if len(decision.Allow) == 1 {
-				return true
-			}
-			if without == nil {
-				without = profile.Without(added, replaced...)
-			}
-			if !without.Grants(req) {
-				return true
+			for _, r := range allow {
+				u.shared[r] = append(u.shared[r], req)
 			}
 		}
 	}
-	return false
+	return u
+}
+
+// needs reports whether some wanted access is refused without an added rule,
+// with the rules that it replaced in its place.
+func (u uses) needs(profile *apparmor.Profile, added apparmor.Rule, replaced []apparmor.Rule) bool {
+	if u.alone[added] || u.texts[added.Location().Text()] {
+		return true
+	}
+	shared := u.shared[added]
+	return len(shared) > 0 && !profile.Without(added, replaced...).Grants(shared...)
 }
 
 // replacedBy returns the removed rules for the path of an added one.
@@ -85,7 +95,7 @@ func replacedBy(added apparmor.Rule, removed []apparmor.Rule) (replaced []apparm
 func (b *patcher) finish(d *policyDraft) {
 	finish := b.x.Fixes.CompileChanged(d.before, d.after, d.loader)
 	changes := d.changes()
-	gains, complete := d.gains()
+	gains := d.gains()
 	compiled, refusal := finish()
 	switch file := b.changedBefore(changes); {
 	case refusal != nil:
@@ -100,7 +110,7 @@ func (b *patcher) finish(d *policyDraft) {
 		proof = []string{"the changed policy has no error that it did not have before"}
 	}
 	proof = append(proof, compiled...)
-	var fixed []*explain.Explained
+	var fixed []*wanted
 	for _, w := range d.wanted {
 		if w.requests == nil && w.fix == nil || !d.after.Profile(w.profile).Grants(w.requests...) {
 			for _, f := range w.findings {
@@ -108,12 +118,12 @@ func (b *patcher) finish(d *policyDraft) {
 			}
 			continue
 		}
-		r := d.remedy(w, gains, complete, proof, changes)
+		r := d.remedy(w, gains, proof, changes)
 		for _, f := range w.findings {
 			r.Finding = f
 			b.remedies[f] = r
 		}
-		fixed = append(fixed, w.findings...)
+		fixed = append(fixed, w)
 	}
 	if len(fixed) == 0 {
 		return
@@ -144,12 +154,16 @@ func (b *patcher) leaveAll(d *policyDraft, reason string) {
 
 // patched notes the profiles of a draft that are changed, and what to do to have
 // them in force.
-func (b *patcher) patched(d *policyDraft, fixed []*explain.Explained) {
+func (b *patcher) patched(d *policyDraft, fixed []*wanted) {
 	file := d.after.Files[0].Name
 	b.step(shell.Command("apparmor_parser -r -W", file))
 	if d.derived != "" {
 		b.step("give the container the new profile: " + shell.Command("docker run --security-opt", "apparmor="+d.derived) +
 			", Compose security_opt: [\"apparmor=" + d.derived + "\"], Kubernetes 1.30 or later securityContext.appArmorProfile: {type: Localhost, localhostProfile: " + d.derived + "}")
+	}
+	isFixed := map[*wanted]bool{}
+	for _, w := range fixed {
+		isFixed[w] = true
 	}
 	for _, w := range d.wanted {
 		i := slices.IndexFunc(b.patch.Profiles, func(p Patched) bool { return p.Name == w.profile && p.File == file })
@@ -158,7 +172,7 @@ func (b *patcher) patched(d *policyDraft, fixed []*explain.Explained) {
 			b.patch.Profiles = append(b.patch.Profiles, Patched{Name: w.profile, File: file, Derived: d.derived != "", Profile: d.after.Profile(w.profile)})
 		}
 		for _, f := range w.findings {
-			if slices.Contains(fixed, f) {
+			if isFixed[w] {
 				b.patch.Profiles[i].addContainer(f.Container)
 			}
 		}
@@ -200,9 +214,16 @@ func (d *policyDraft) changes() []rules.Change {
 	return changes
 }
 
-// gains returns what the draft grants beyond what is wanted of it.
-func (d *policyDraft) gains() (gains []apparmor.Gain, complete bool) {
-	complete = true
+// gained is what a draft grants beyond what is wanted of it.
+type gained struct {
+	all      []apparmor.Gain
+	dangers  []fix.Danger            // of each
+	of       map[apparmor.Rule][]int // those of a rule
+	complete bool
+}
+
+func (d *policyDraft) gains() gained {
+	g := gained{of: map[apparmor.Rule][]int{}, complete: true}
 	for _, profile := range d.after.Profiles {
 		before := d.before.Profile(profile.FullName())
 		if before == nil {
@@ -215,13 +236,17 @@ func (d *policyDraft) gains() (gains []apparmor.Gain, complete bool) {
 			}
 		}
 		found, all := apparmor.Gains(before, profile, requests...)
-		gains, complete = append(gains, found...), complete && all
+		g.all, g.complete = append(g.all, found...), g.complete && all
 	}
-	return gains, complete
+	for i, gain := range g.all {
+		g.dangers = append(g.dangers, fix.GainDanger(gain))
+		g.of[gain.Rule] = append(g.of[gain.Rule], i)
+	}
+	return g
 }
 
 // remedy is the fix of a wanted access, with what is proved of it in the whole.
-func (d *policyDraft) remedy(w *wanted, gains []apparmor.Gain, complete bool, proof []string, changes []rules.Change) Remedy {
+func (d *policyDraft) remedy(w *wanted, gains gained, proof []string, changes []rules.Change) Remedy {
 	r := Remedy{Fix: rules.Fix{Message: "granted by the rule for another finding"}}
 	if w.fix != nil {
 		r.Fix = *w.fix
@@ -243,17 +268,23 @@ func (d *policyDraft) remedy(w *wanted, gains []apparmor.Gain, complete bool, pr
 			deciding[r] = true
 		}
 	}
+	var places []int
+	for r := range deciding {
+		places = append(places, gains.of[r]...)
+	}
+	slices.Sort(places)
+	danger := fix.Worst(w.requests, nil, profile)
 	var own []apparmor.Gain
-	for _, g := range gains {
-		if deciding[g.Rule] {
-			own = append(own, g)
+	for _, i := range places {
+		own = append(own, gains.all[i])
+		if gains.dangers[i].Risk > danger.Risk {
+			danger = gains.dangers[i]
 		}
 	}
-	danger := fix.Worst(w.requests, own, profile)
 	r.Fix.Risk, r.Fix.Reason = danger.Risk, danger.Reason
 	r.Fix.Grants = fix.GainsWords(own)
 	r.Fix.Proof = append(slices.Clip(proof), "the access is now allowed")
-	if beyond := fix.ProvedBeyond(own, complete); beyond != "" {
+	if beyond := fix.ProvedBeyond(own, gains.complete); beyond != "" {
 		r.Fix.Proof = append(r.Fix.Proof, beyond)
 	}
 	if !d.needless {
@@ -292,6 +323,7 @@ func (d *policyDraft) generalise() {
 		digits []int // of each name's number
 	}
 	groups := map[like]*group{}
+	var order []like
 	for _, w := range d.wanted {
 		if len(w.requests) != 1 || w.edits != nil {
 			continue
@@ -307,46 +339,64 @@ func (d *policyDraft) generalise() {
 		}
 		key := like{names, w.profile, file.Perms, file.Owner}
 		if groups[key] == nil {
-			groups[key] = &group{}
+			groups[key], order = &group{}, append(order, key)
 		}
 		groups[key].wanted = append(groups[key].wanted, w)
 		groups[key].digits = append(groups[key].digits, digits)
 	}
-	for key, g := range groups {
+	joinedIn := map[*wanted]bool{}
+	var all []*wanted
+	for _, key := range order {
+		g := groups[key]
 		if len(g.wanted) < minLike {
 			continue
 		}
 		joined := *g.wanted[0]
 		joined.glob = key.glob(g.digits)
 		joined.why = fmt.Sprintf("names that differ by a number, %d of which were refused", len(g.wanted))
-		for _, w := range g.wanted[1:] {
+		joined.requests, joined.findings = nil, nil
+		for _, w := range g.wanted {
 			joined.requests = append(joined.requests, w.requests...)
 			joined.findings = append(joined.findings, w.findings...)
+			joinedIn[w] = true
 		}
-		d.wanted = slices.DeleteFunc(d.wanted, func(w *wanted) bool { return slices.Contains(g.wanted, w) })
-		d.wanted = append(d.wanted, &joined)
+		all = append(all, &joined)
 	}
+	d.wanted = append(slices.DeleteFunc(d.wanted, func(w *wanted) bool { return joinedIn[w] }), all...)
 }
 
 // inFolders has the names in a folder that the program makes under a name of its own
 // each time stand for those in the next one, too. Complain mode logs both at once.
 func (d *policyDraft) inFolders() {
-	for _, made := range d.wanted {
+	type folder struct {
+		made *wanted
+		like fix.Names
+		at   int // in d.wanted
+	}
+	folders := map[fileKey]folder{}
+	for i, made := range d.wanted {
 		if len(made.requests) != 1 || !made.caller.Temporary {
 			continue
 		}
-		folder, _ := made.requests[0].(apparmor.FileRequest)
-		like := fix.NamesOf(folder.Path, made.caller, d.after.Variables)
-		if !strings.HasSuffix(folder.Path, "/") || !like.First {
+		file, _ := made.requests[0].(apparmor.FileRequest)
+		if like := fix.NamesOf(file.Path, made.caller, d.after.Variables); strings.HasSuffix(file.Path, "/") && like.First {
+			folders[fileKey{profile: made.profile, path: file.Path}] = folder{made, like, i}
+		}
+	}
+	if len(folders) == 0 {
+		return
+	}
+	for _, w := range d.wanted {
+		if len(w.requests) != 1 {
 			continue
 		}
-		for _, w := range d.wanted {
-			if len(w.requests) != 1 || w.profile != made.profile || w == made {
-				continue
-			}
-			file, _ := w.requests[0].(apparmor.FileRequest)
-			if rest, ok := strings.CutPrefix(file.Path, folder.Path); ok && file.Target == "" {
-				w.glob, w.why = apparmor.QuoteAround("", strings.Trim(like.Glob, `"`), rest), "this name in folders like this one, whose name holds "+like.Why
+		file, _ := w.requests[0].(apparmor.FileRequest)
+		last := -1
+		for i := range file.Path {
+			in, ok := folders[fileKey{profile: w.profile, path: file.Path[:i+1]}]
+			if file.Path[i] == '/' && ok && in.made != w && in.at > last && file.Target == "" {
+				last = in.at
+				w.glob, w.why = apparmor.QuoteAround("", strings.Trim(in.like.Glob, `"`), file.Path[i+1:]), "this name in folders like this one, whose name holds "+in.like.Why
 			}
 		}
 	}

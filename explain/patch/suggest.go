@@ -51,7 +51,7 @@ type Revision struct {
 // the revision, and nothing needs to be suggested. Otherwise rule is "", the
 // finding's own first fix is taken as suggested, and the next Revise fits it in.
 func (s *Suggestions) Add(f *explain.Explained) (rule string, revision int) {
-	if f.Policy == "" {
+	if f.Policy == "" || f.Further != nil {
 		return "", 0
 	}
 	g := s.all[f.Policy]

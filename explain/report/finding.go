@@ -40,6 +40,9 @@ func NewFinding(f explain.Explained) Finding {
 	if d.Seccomp != nil {
 		wire.Seccomp = NewSeccomp(d.Seccomp)
 	}
+	if f.Further != nil {
+		wire.Further = &Further{Class: f.Further.Class, Samples: append([]string{}, texts(f.Further.Samples)...)}
+	}
 	for _, p := range f.Rules {
 		if !p.At.IsZero() {
 			wire.Rules = append(wire.Rules, newRule(p))

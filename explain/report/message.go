@@ -23,7 +23,7 @@ import (
 
 // SchemaVersion is the version of the JSON form: its first number changes when
 // a key changes its meaning or goes away, its second when one is added.
-const SchemaVersion = "1.2.0"
+const SchemaVersion = "1.3.0"
 
 // A Message is one line of the JSON form. Exactly one of its fields is set. A
 // report is a Config, any number of Findings, and a Summary; while denials are
@@ -58,10 +58,10 @@ type Update struct {
 	Fix      Fix      `json:"fix"`      // without a diff; without a rule if nothing is to be changed for them
 }
 
-// A Notice is something that happened to the source of what is watched, or to the
-// following of processes.
+// A Notice is something that happened to the source of what is watched, to the
+// following of processes, or to what is told apart.
 type Notice struct {
-	Kind  string `json:"kind"`            // lost, rotated, waiting, resumed, unfollowed
+	Kind  string `json:"kind"`            // lost, rotated, waiting, resumed, unfollowed, budget
 	Count int    `json:"count,omitempty"` // of what is lost, if it is known
 	Text  string `json:"text"`
 }
@@ -113,7 +113,8 @@ type Finding struct {
 	Quiet       string   `json:"quiet,omitempty"`
 	Notes       []string `json:"notes,omitempty"`
 	Investigate string   `json:"investigate,omitempty"`
-	Claim       *Claim   `json:"claim,omitempty"` // nil for what the kernel logged
+	Claim       *Claim   `json:"claim,omitempty"`   // nil for what the kernel logged
+	Further     *Further `json:"further,omitempty"` // nil for one distinct denial
 }
 
 // place is the most telling place of the finding, or the zero Rule.
@@ -122,6 +123,13 @@ func (f *Finding) place() Rule {
 		return Rule{}
 	}
 	return f.Rules[0]
+}
+
+// Further is set in a finding of more names than are told apart. Its Denial has what
+// their records have in common.
+type Further struct {
+	Class   string   `json:"class,omitempty"` // of the accesses; "" if it stands for several
+	Samples []string `json:"samples"`         // the first few of the names, as far as they were seen
 }
 
 // A Container is the container that a finding is attributed to, and why.
@@ -207,7 +215,7 @@ type Summary struct {
 	Audited    int `json:"audited"`          // permitted, and logged because a rule says audit
 	Status     int `json:"status"`           // records of policy being loaded, replaced or removed
 	Claims     int `json:"claims,omitempty"` // findings that no log has; Findings are without them
-	Dropped    int `json:"dropped"`          // denials of further distinct accesses than are kept
+	Dropped    int `json:"dropped"`          // denials beyond the distinct ones that are kept apart
 
 	First string `json:"first,omitempty"` // of the denials, as in Finding
 	Last  string `json:"last,omitempty"`

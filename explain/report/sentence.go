@@ -37,6 +37,9 @@ func phrased(phrase string, d Fields) []escape.Text {
 
 // sentenceOf returns the sentence of a finding.
 func sentenceOf(f *Finding) sentence {
+	if f.Further != nil {
+		return sentence{whoIs(f, false), refusal(f.Mode), furtherAccesses(f.Further.Class)}
+	}
 	if f.Seccomp != nil {
 		verdict, what := seccompSentence(f)
 		return sentence{whoIs(f, false), verdict, what}
@@ -63,17 +66,32 @@ func sentenceOf(f *Finding) sentence {
 	return sentence{whoIs(f, isPassive(f.Denial)), escape.Words(verdict), append(what, escape.Words(after)...)}
 }
 
+// refusal says what became of something that has no verb.
+func refusal(mode string) []escape.Text {
+	switch mode {
+	case "ALLOWED", "AUDIT", "STATUS", "HINT":
+		return escape.Words("was permitted")
+	case "KILLED":
+		return escape.Words("was killed for")
+	case "ERROR":
+		return escape.Words("failed at")
+	}
+	return escape.Words("was refused")
+}
+
+// furtherAccesses words what a finding of further names stands for.
+func furtherAccesses(class string) []escape.Text {
+	switch class {
+	case "":
+		return escape.Words("further accesses of any kind")
+	case "syscall":
+		return escape.Words("further system calls")
+	}
+	return escape.Words("further accesses of class %", class)
+}
+
 // unknownOperation words an operation that has no wording of its own.
 func unknownOperation(f *Finding) sentence {
-	var verdict escape.Text = "was refused"
-	switch f.Mode {
-	case "ALLOWED", "AUDIT", "STATUS", "HINT":
-		verdict = "was permitted"
-	case "KILLED":
-		verdict = "was killed for"
-	case "ERROR":
-		verdict = "failed at"
-	}
 	d := f.Denial
 	what := escape.Words("an operation without a name")
 	if op := d.Get("operation"); op != "" {
@@ -88,7 +106,7 @@ func unknownOperation(f *Finding) sentence {
 	if peer := d.Get("peer", "peer_label"); peer != "" {
 		what = append(what, escape.Words("with %", peer)...)
 	}
-	return sentence{whoIs(f, false), escape.Words(verdict), what}
+	return sentence{whoIs(f, false), refusal(f.Mode), what}
 }
 
 // seccompSentence words what the filter answered to a system call.

@@ -23,7 +23,7 @@ func NewSummary(session *explain.Session) *Summary {
 		Complain:   counts[parser.Allowed],
 		Audited:    counts[parser.Audited],
 		Status:     counts[parser.Status],
-		Dropped:    session.Dropped,
+		Dropped:    session.Beyond,
 		Unparsed:   session.Stats.Unparsed,
 		Overlong:   session.TooLong,
 		NULBytes:   session.Stats.NULs,

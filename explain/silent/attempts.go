@@ -65,7 +65,7 @@ func (s *Attempts) Add(a parser.Attempt) {
 	}
 	switch {
 	case to.refused && s.claims == maxClaims && !seen:
-		s.group.Dropped++
+		s.group.Beyond++
 	case to.refused:
 		if _, isNew := s.group.AddClaim(to.denial, s.target.Container); isNew {
 			s.claims++

@@ -32,6 +32,6 @@ func TestAttempts(t *testing.T) {
 		try(fmt.Sprintf("/opt/%d", i))
 	}
 	assert.Len(t, group.Findings(), maxClaims)
-	assert.Equal(t, maxClaims+1, group.Dropped)
+	assert.Equal(t, maxClaims+1, group.Beyond)
 	assert.Len(t, attempts.Unexplained, maxUnexplained)
 }

@@ -160,6 +160,7 @@ func (f *follower) take(now time.Time, all bool, batch *Batch) (text []byte, end
 		}
 		return nil, 0, time.Hour
 	}
+	in.crowd = nil
 	in.arrivals = slices.Delete(in.arrivals, 0, old)
 	for i := range in.arrivals {
 		in.arrivals[i].end -= end
@@ -184,6 +185,7 @@ type intake struct {
 	torn     bool // the last line came without an end
 	notices  []Notice
 	denials  []parser.Denial // of a source that has no text
+	crowd    *crowd          // nil while there is room
 }
 
 // An arrival is when the text up to an end came.
@@ -210,11 +212,16 @@ func newIntake(ctx context.Context) *intake {
 // lines takes whole lines, which the caller may overwrite afterwards. It waits
 // while there is too much.
 func (in *intake) lines(text []byte) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.add(text)
+}
+
+// add is lines with mu held.
+func (in *intake) add(text []byte) {
 	if len(text) == 0 {
 		return
 	}
-	in.mu.Lock()
-	defer in.mu.Unlock()
 	for len(in.text) >= maxIntake && in.ctx.Err() == nil {
 		in.room.Wait()
 	}

@@ -66,6 +66,8 @@ type netlink struct {
 	gaps      gaps
 	overflows int // times that the buffer was full since it was told how much that lost
 	said      int // of them, those that were said before that was known
+	passed    int // events that were passed over for other processes' since that was said
+	passedAt  time.Time
 }
 
 // openNetlink opens a socket that is in multicast groups, or none.
@@ -167,11 +169,16 @@ func (n *netlink) run(ctx context.Context, in *intake) error {
 		}
 	})
 	n.tell(in, time.Now())
+	n.sayPassed(in)
 	return nil
 }
 
 // tell says what was lost up to a time.
 func (n *netlink) tell(in *intake, before time.Time) {
+	if now := time.Now(); n.passed > 0 && now.Sub(n.passedAt) > time.Second {
+		n.sayPassed(in)
+		n.passedAt = now
+	}
 	lost := n.gaps.expire(before)
 	switch {
 	case lost > 0 && n.overflows > 0:
@@ -183,6 +190,14 @@ func (n *netlink) tell(in *intake, before time.Time) {
 		in.notice(Notice{Lost, 0, fmt.Sprintf("audit netlink: the receive buffer of %d KiB was full %s: records are missing, how many shows with the next one", n.size>>10, times(n.overflows))})
 		n.said = n.overflows
 	}
+}
+
+// sayPassed says how many events were passed over.
+func (n *netlink) sayPassed(in *intake) {
+	if n.passed > 0 {
+		in.notice(Notice{Lost, n.passed, fmt.Sprintf("audit netlink: %s passed over, of processes that make more of them than can be read; those of others are read", events(n.passed))})
+	}
+	n.passed = 0
 }
 
 func events(n int) string {
@@ -278,17 +293,10 @@ func (r *netlinkReader) message(m []byte) {
 }
 
 func (r *netlinkReader) give() {
-	r.in.lines(r.text)
-	r.text = r.text[:0]
-}
-
-// serialOf reads the serial of "audit(TIME:SERIAL): ".
-func serialOf(body []byte) (uint32, bool) {
-	end := bytes.IndexByte(body[:min(len(body), 48)], ')')
-	if end < 0 || !bytes.HasPrefix(body, []byte("audit(")) {
-		return 0, false
+	if r.daemon { // for which the kernel waits
+		r.in.lines(r.text)
+	} else {
+		r.passed += r.in.fairLines(r.text)
 	}
-	colon := bytes.LastIndexByte(body[:end], ':')
-	n, err := strconv.ParseUint(string(body[colon+1:end]), 10, 32)
-	return uint32(n), err == nil && colon > 0
+	r.text = r.text[:0]
 }

@@ -93,6 +93,10 @@ func covers(a, b *Pattern) bool {
 
 // Overlaps returns a shortest name that both patterns match, if there is one.
 func Overlaps(a, b *Pattern) (example string, ok bool) {
+	if a != nil && b != nil && a.expr() != nil && b.expr() != nil && // else the automata answer
+		!strings.HasPrefix(a.matcher.prefix, b.matcher.prefix) && !strings.HasPrefix(b.matcher.prefix, a.matcher.prefix) {
+		return "", false
+	}
 	r := Compare(a, b)
 	return r.Both, r.HasBoth
 }

@@ -1,0 +1,59 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// records are n of a process, as the netlink gives them, each an event of two.
+func netlinkRecords(pid, serial, n int) (text []byte) {
+	for i := range n {
+		text = fmt.Appendf(text, "type=1326 msg=audit(1795427169.844:%d): auid=4294967295 uid=0 gid=0 ses=4294967295 pid=%d comm=\"x\" exe=\"/x\" sig=0 arch=c000003e syscall=110 compat=0 ip=0x1 code=0x7ffc0000\n", serial+i, pid)
+		text = fmt.Appendf(text, "type=1327 msg=audit(1795427169.844:%d): proctitle=\"x\"\n", serial+i)
+	}
+	return text
+}
+
+// Where more comes than is read, processes that make few records lose none to one
+// that makes many, and what is passed over is counted.
+func TestCrowd(t *testing.T) {
+	in := newIntake(context.Background())
+	made, passed := 0, 0
+	flood := func(pid, n int) {
+		passed += in.fairLines(netlinkRecords(pid, 1+made, n))
+		made += n
+	}
+	for len(in.text) < maxIntake/2 {
+		flood(7, 100)
+		in.arrivals[0].at = time.Now() // as if the reader were never behind
+	}
+	require.Zero(t, passed, "there was room")
+	for i := range 100 {
+		flood(7, 500)
+		flood(8, 500)
+		flood(1000+i, 1)
+	}
+	assert.Less(t, len(in.text), maxIntake, "nothing ever waited")
+	for i := range 100 {
+		assert.Contains(t, string(in.text), fmt.Sprintf(" pid=%d ", 1000+i))
+	}
+	assert.Equal(t, made, passed+strings.Count(string(in.text), "type=1326"))
+	assert.Equal(t, made, passed+strings.Count(string(in.text), "type=1327"))
+
+	f := follower{in: in}
+	f.cut(time.Now().Add(time.Hour), true)
+	assert.Nil(t, in.crowd)
+	assert.Zero(t, in.fairLines(netlinkRecords(7, 1, 5000)), "there is room again")
+	assert.Equal(t, 10000, bytes.Count(in.text, []byte("\n")))
+	in.crowd = nil
+	in.arrivals[0].at = time.Now().Add(-time.Hour)
+	assert.Positive(t, in.fairLines(netlinkRecords(7, 1, 5000)), "the reader is behind")
+	assert.Zero(t, in.fairLines(netlinkRecords(8, 1, 1)))
+}
