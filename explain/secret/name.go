@@ -123,7 +123,7 @@ func endsIn(name string, ends []string) bool {
 // isSecret reports whether a value that has a name is a secret.
 func isSecret(name, value string) bool {
 	how := strengthOf(name)
-	if how == none || value == "" {
+	if how == none || value == "" || value == "=" { // of :=
 		return false
 	}
 	switch strings.ToLower(value) {

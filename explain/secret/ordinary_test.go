@@ -33,7 +33,7 @@ func TestOrdinaryFiles(t *testing.T) {
 	files, lines, size, known := 0, 0, 0, 0
 	for _, root := range []string{"../../rules/apparmor/builtin", "../../rules/seccomp/builtin", "../../testdata", "../../rules/apparmor/testdata"} {
 		err := filepath.WalkDir(root, func(name string, e fs.DirEntry, err error) error {
-			if err != nil || e.IsDir() || strings.Contains(name, "testdata/secrets") {
+			if err != nil || e.IsDir() || strings.Contains(name, "testdata/secrets") || strings.HasSuffix(name, ".go") {
 				return err
 			}
 			text, err := os.ReadFile(name)
