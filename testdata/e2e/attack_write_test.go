@@ -182,8 +182,8 @@ func TestAttackWriteTwice(t *testing.T) {
 				cmd, said := a.patch(t, profile)
 				_ = cmd.Run()
 				done[i] = strings.Contains(said.String(), "changed "+profile)
-				if !done[i] {
-					assert.Regexp(t, "it changed while it was analysed|no denial|left", said.String())
+				if !done[i] && said.Len() > 0 { // nothing, if the other's rule was there already
+					assert.Contains(t, said.String(), "it changed while it was analysed")
 				}
 			})
 		}
