@@ -2,6 +2,8 @@
 # make ci      everything that must pass before a change lands; see .ci/run
 # make fuzz    every fuzz target in turn, each for TIME (10s, or 100000x by count). What is
 #              found is kept in testdata/fuzz, to be committed with the mend.
+# make attack  what a container, a user of the host or a sender of files could try: races,
+#              forged runtimes, floods, full disks, kills; docs/security.md. Root.
 # make lab     builds the guest with a kernel that has AppArmor: docs/lab.md. Root and apt.
 #              KERNEL=6.12 for another than 6.1, here and below.
 # make e2e     real containers on this machine's kernel: root, runc, busybox, gcc,
@@ -11,7 +13,7 @@
 #              the closed loop alone: a part of its scenarios; all, with the table
 #              written to docs/evidence.md (docs/evidence-6.12.md).
 
-.PHONY: test ci fuzz e2e lab lab-smoke lab-evidence
+.PHONY: test ci fuzz attack e2e lab lab-smoke lab-evidence
 
 test:
 	go test ./...
@@ -25,6 +27,9 @@ fuzz:
 	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed 's/:func / /' | while read -r file target; do \
 		go test "$$(dirname "$$file")" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(TIME) -fuzzminimizetime 1s || exit 1; \
 	done
+
+attack:
+	REQUIRE_KERNEL=1 go test -tags e2e -count=1 -timeout 1h -p 1 -v -run '^TestAttack' ./testdata/e2e
 
 # Debian 12's runc refuses the log flag of seccomp profiles. A newer one is
 # built once and kept; without it (no network, no libseccomp-dev) those
