@@ -27,7 +27,7 @@ func Write(c Change) (backup string, err error) {
 		return "", err
 	}
 	backup, err = disk.Replace(c.File.Name, c.File.Text, c.New)
-	if errors.Is(err, disk.Changed) {
+	if errors.Is(err, disk.ErrChanged) {
 		return "", fmt.Errorf("%s: it changed while it was analysed, and was left as it is; run whydenied again", c.File.Name)
 	}
 	return backup, err

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,9 +13,8 @@ import (
 	"github.com/whydenied/whydenied/rules/disk"
 )
 
-// compilerPlaces are where apparmor_parser is looked for. The last two are not on
-// every user's PATH.
-var compilerPlaces = []string{"apparmor_parser", "/usr/sbin/apparmor_parser", "/sbin/apparmor_parser"}
+// compilerName is the program that is looked for; "" is none.
+var compilerName = "apparmor_parser"
 
 // A compiler runs apparmor_parser, which needs no privilege and changes nothing
 // as it is told neither to load nor to cache.
@@ -28,20 +28,26 @@ type compiler struct {
 // are proved without it.
 const budget = 5 * time.Second
 
-// findCompiler returns the compiler of this machine, or nil if there is none.
-// dirs are where included files are looked up.
-func findCompiler(dirs []string) *compiler {
+// findCompiler returns the compiler of this machine, or nil if there is none. The
+// error says why one that is there is not run. dirs are where included files are looked
+// up.
+func findCompiler(dirs []string) (*compiler, error) {
 	for i, dir := range dirs {
 		if abs, err := filepath.Abs(dir); err == nil {
 			dirs[i] = abs
 		}
 	}
-	for _, place := range compilerPlaces {
-		if program, err := exec.LookPath(place); err == nil {
-			return &compiler{program: program, dirs: dirs, left: budget}
-		}
+	if compilerName == "" {
+		return nil, nil
 	}
-	return nil
+	program, err := disk.Program(compilerName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &compiler{program: program, dirs: dirs, left: budget}, nil
 }
 
 // start is fix.Proposer.Compile.

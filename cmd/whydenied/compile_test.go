@@ -12,10 +12,9 @@ import (
 
 // withCompiler has apparmor_parser asked, if this machine has it.
 func withCompiler(t *testing.T) {
-	saved := compilerPlaces
-	compilerPlaces = systemCompiler
-	t.Cleanup(func() { compilerPlaces = saved })
-	if findCompiler(nil) != nil {
+	compilerName = "apparmor_parser"
+	t.Cleanup(func() { compilerName = "" })
+	if c, err := findCompiler(nil); c != nil && err == nil {
 		return
 	}
 	if os.Getenv("REQUIRE_TOOLS") != "" {
@@ -28,7 +27,8 @@ func withCompiler(t *testing.T) {
 func TestCompiler(t *testing.T) {
 	withCompiler(t)
 	dir := t.TempDir()
-	c := findCompiler([]string{dir, "/etc/apparmor.d"})
+	c, err := findCompiler([]string{dir, "/etc/apparmor.d"})
+	require.NoError(t, err)
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "local"), 0o700))
 	local := filepath.Join(dir, "local", "p")
 	require.NoError(t, os.WriteFile(local, []byte("/b r,\n"), 0o600))
@@ -41,7 +41,7 @@ func TestCompiler(t *testing.T) {
 	assert.NoError(t, compile(policy, nil))
 	assert.NoError(t, compile(policy, map[string]string{local: "/b rw,\n"}))
 	assert.ErrorContains(t, compile(policy, map[string]string{local: "/b rz,\n"}), "syntax error")
-	err := compile("profile p {\n  /a* Px,\n  /*b ix,\n}\n", nil)
+	err = compile("profile p {\n  /a* Px,\n  /*b ix,\n}\n", nil)
 	assert.ErrorContains(t, err, "conflicting x modifiers")
 	assert.ErrorContains(t, compile("profile p {\n  nonsense\n}\n", nil), "/etc/apparmor.d/p")
 	c.left = 0

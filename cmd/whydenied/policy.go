@@ -80,7 +80,11 @@ func (f *policyFlags) load(w io.Writer) (*explain.Explainer, *container.Inventor
 	if err != nil {
 		return nil, nil, err
 	}
-	if c := findCompiler(f.searchPath()); c != nil {
+	c, err := findCompiler(f.searchPath())
+	if err != nil {
+		say(w, "fixes are proved without apparmor_parser: %v", err)
+	}
+	if c != nil {
 		explainer.Fixes.Compile = c.start
 	}
 	return explainer, o.Inventory, nil

@@ -13,13 +13,9 @@ import (
 // must not depend on whether this machine has apparmor_parser; TestCompiler asks
 // for it.
 func TestMain(m *testing.M) {
-	systemCompiler = compilerPlaces
-	compilerPlaces = nil
+	compilerName = ""
 	testscript.Main(m, map[string]func(){"whydenied": main})
 }
-
-// systemCompiler is where TestCompiler looks for apparmor_parser.
-var systemCompiler []string
 
 // TestScripts runs the command line end to end.
 func TestScripts(t *testing.T) {

@@ -94,9 +94,9 @@ func TestReplaceKeepsAll(t *testing.T) {
 	name := put(t, filepath.Join(dir, "web"), "old")
 	require.NoError(t, os.Chmod(name, 0o640))
 	_, err := Replace(name, "other", "new")
-	assert.ErrorIs(t, err, Changed)
+	assert.ErrorIs(t, err, ErrChanged)
 	_, err = Replace(name, "ol", "new")
-	assert.ErrorIs(t, err, Changed)
+	assert.ErrorIs(t, err, ErrChanged)
 	backup, err := Replace(name, "old", "new")
 	require.NoError(t, err)
 	assert.Equal(t, []string{"web", "web.orig"}, listed(t, dir), "and nothing else")
@@ -127,7 +127,7 @@ func TestReplaceConcurrently(t *testing.T) {
 				if _, err := Replace(name, "old", text); err == nil {
 					won.Store(text, true)
 				} else {
-					assert.ErrorIs(t, err, Changed)
+					assert.ErrorIs(t, err, ErrChanged)
 				}
 			})
 		}

@@ -38,14 +38,14 @@ func about(name, so string, err error) error {
 	return err
 }
 
-// Changed is the error for a file that does not hold what it was thought to.
-var Changed = errors.New("it changed meanwhile")
+// ErrChanged is the error for a file that does not hold what it was thought to.
+var ErrChanged = errors.New("it changed meanwhile")
 
 // Replace puts a new text in place of the old one of a file: all of it or nothing,
 // whatever happens meanwhile, with the mode, owner, access control list and attributes
 // that the file had. What it held is kept beside it as NAME.orig, a name that
 // apparmor_parser passes over, with digits before that where it is taken; the name is
-// returned. The error is Changed if the file does not hold the old text.
+// returned. The error is ErrChanged if the file does not hold the old text.
 func Replace(name, old, new string) (backup string, err error) {
 	p, unlock, err := locked(name, 0, true)
 	if err != nil {
@@ -62,7 +62,7 @@ func Replace(name, old, new string) (backup string, err error) {
 		return "", err
 	}
 	if string(have) != old {
-		return "", Changed
+		return "", ErrChanged
 	}
 	temporary, err := p.temporary(f, 0, text(new))
 	if err != nil {
@@ -266,7 +266,7 @@ func (p *place) keep(f *os.File, held string) (string, error) {
 		}
 		err := p.link(p.base, name)
 		if err == nil && !p.isStill(name, f) {
-			return "", errors.Join(Changed, p.remove(name))
+			return "", errors.Join(ErrChanged, p.remove(name))
 		}
 		if err != nil && !errors.Is(err, fs.ErrExist) {
 			var copied string
