@@ -83,8 +83,10 @@ func (f folder) denial(profile string) string {
 		`" name="/etc/passwd" pid=7 comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`+"\n")
 }
 
-// syscall is a log with one SECCOMP record: of socket, which many bombs name.
+// syscall is a log with one SECCOMP record, of socket, which many bombs name, and
+// the arguments.
 func (f folder) syscall() string {
-	return f.text("log", `type=SECCOMP msg=audit(1760000000.000:1): auid=1000 uid=0 gid=0 ses=1 subj=unconfined pid=7 comm="a" `+
-		`exe="/bin/a" sig=0 arch=c000003e syscall=41 compat=0 ip=0x1 code=0x50000`+"\n")
+	const event = " msg=audit(1760000000.000:1): "
+	return f.text("log", "type=SECCOMP"+event+`auid=1000 uid=0 gid=0 ses=1 subj=unconfined pid=7 comm="a" exe="/bin/a" sig=0 arch=c000003e syscall=41 compat=0 ip=0x1 code=0x50000`+"\n"+
+		"type=SYSCALL"+event+`arch=c000003e syscall=41 success=no exit=-1 a0=ff0000 a1=3 a2=0 a3=0 items=0 ppid=1 pid=7 comm="a" exe="/bin/a"`+"\n")
 }

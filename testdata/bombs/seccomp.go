@@ -40,7 +40,11 @@ func equalEntry(i int) string {
 }
 
 func maskedEntry(i int) string {
-	return fmt.Sprintf(`{"names":["socket"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":%d,"valueTwo":%d,"op":"SCMP_CMP_MASKED_EQ"}]}`, i*31+1, i&(i*31+1))
+	return fmt.Sprintf(`{"names":["socket"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":1048575,"valueTwo":%d,"op":"SCMP_CMP_MASKED_EQ"}]}`, i)
+}
+
+func orderedEntry(i int) string {
+	return fmt.Sprintf(`{"names":["socket"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":%d,"op":"SCMP_CMP_LT"}]}`, i)
 }
 
 var seccompBombs = []bomb{
@@ -50,6 +54,7 @@ var seccompBombs = []bomb{
 	{"entries-equal-explained", 4_000, patched(equalEntry)},
 	{"entries-masked", 4_000, entries(maskedEntry)},
 	{"entries-masked-explained", 4_000, patched(maskedEntry)},
+	{"entries-ordered-explained", 4_000, patched(orderedEntry)},
 	{"entries-gated-explained", 4_000, patched(func(i int) string {
 		return fmt.Sprintf(`{"names":["read"],"action":"SCMP_ACT_ALLOW","includes":{"caps":["CAP_%d"]}}`, i)
 	})},

@@ -16,6 +16,8 @@ type Relation struct {
 	// corresponding Has is set.
 	Both, OnlyA, OnlyB          string
 	HasBoth, HasOnlyA, HasOnlyB bool
+	// Work is how many times a node was visited by a byte, as far as it was counted.
+	Work int
 	// Complete is false when the automata were too large to compare fully. What
 	// was found holds; what was not found may still exist.
 	Complete bool
@@ -42,7 +44,6 @@ func Compare(a, b *Automaton) Relation {
 		}
 	}
 	var r Relation
-	work := 0
 	for i := 0; i < len(queue); i++ {
 		p := queue[i]
 		inA, inB := len(p.a.Tags) > 0, len(p.b.Tags) > 0
@@ -57,7 +58,7 @@ func Compare(a, b *Automaton) Relation {
 		if r.HasBoth && r.HasOnlyA && r.HasOnlyB {
 			break
 		}
-		if work += len(alphabet) * (len(p.a.nodes) + len(p.b.nodes) + 1); work > maxCompare {
+		if r.Work += len(alphabet) * (len(p.a.nodes) + len(p.b.nodes) + 1); r.Work > maxCompare {
 			return r
 		}
 		for _, c := range alphabet {
