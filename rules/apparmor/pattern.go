@@ -115,12 +115,6 @@ func automatonOf(p *Pattern) *aare.Automaton {
 	return p.automaton()
 }
 
-// covers reports whether a surely matches every name that b matches.
-func covers(a, b *Pattern) bool {
-	r := Compare(a, b)
-	return r.Complete && !r.HasOnlyB
-}
-
 // Overlaps returns a shortest name that both patterns match, if there is one.
 func Overlaps(a, b *Pattern) (example string, ok bool) {
 	if a != nil && b != nil && a.expr() != nil && b.expr() != nil && // else the automata answer
