@@ -303,7 +303,7 @@ func TestRulesReparse(t *testing.T) {
 		}
 		for _, r := range rulesOf(stmts) {
 			count++
-			again, diags, _ := parse(newFile("profile x {\n" + r.Location().Text() + "\n}\n"), maxTokens)
+			again, diags, _ := parse(newFile("profile x {\n"+r.Location().Text()+"\n}\n"), maxTokens)
 			require.Empty(t, diags, "%s", r.Location().Text())
 			same := false
 			for _, o := range rulesOf(again) {

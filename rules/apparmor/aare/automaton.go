@@ -25,8 +25,8 @@ type Automaton struct {
 	tags  []link // of what matches at a node
 	sets  []byteSet
 
-	// Until it is frozen: sets by their bytes, and shared prefixes, by the node
-	// before and the number of an atom, which is that of its set or of its key.
+	// Until it is frozen: sets by their bytes, atoms but for sets by their keys, and
+	// which node such an atom leads to from another.
 	setNumbers  map[byteSet]int32
 	atomNumbers map[string]int32
 	children    map[[2]int32]int32
@@ -48,7 +48,11 @@ type Automaton struct {
 // patterns that begin unlike, so they are small.
 type node struct{ edge, free, tag int32 }
 
+// An edge leads to a node by a byte of a set, given by its number; it is negative,
+// less one, of an edge that is not for expressions which begin alike to share.
 type edge struct{ set, to, next int32 }
+
+func (e edge) number() int32 { return max(e.set, -1-e.set) }
 
 type link struct{ value, next int32 }
 
@@ -82,30 +86,38 @@ func (a *Automaton) Add(e *Expr, tag int32) {
 	a.nodes[at].tag = int32(len(a.tags))
 }
 
+// maxFan bounds the edges of a node among which a shared one is looked for.
+const maxFan = 300
+
 // step returns the node after an atom, sharing it with earlier expressions that
 // took the same steps from the root.
 func (a *Automaton) step(from int32, atom *Expr) int32 {
-	key := [2]int32{from, a.number(atom)}
-	if to, ok := a.children[key]; ok {
+	if atom.op == opSet {
+		set := a.setNumber(atom.set)
+		fan := 0
+		for k := a.nodes[from].edge; k > 0 && fan < maxFan; k = a.edges[k-1].next {
+			if a.edges[k-1].set == set {
+				return a.edges[k-1].to
+			}
+			fan++
+		}
+		to := a.newNode()
+		a.addEdge(from, set, to)
+		return to
+	}
+	key := string(atom.key(nil))
+	number, ok := a.atomNumbers[key]
+	if !ok {
+		number = int32(len(a.atomNumbers))
+		a.atomNumbers[key] = number
+	}
+	child := [2]int32{from, number}
+	if to, ok := a.children[child]; ok {
 		return to
 	}
 	to := a.build(from, atom)
-	a.children[key] = to
+	a.children[child] = to
 	return to
-}
-
-// number returns the number of an atom, the same for equal ones.
-func (a *Automaton) number(atom *Expr) int32 {
-	if atom.op == opSet {
-		return a.setNumber(atom.set)
-	}
-	key := string(atom.key(nil))
-	n, ok := a.atomNumbers[key]
-	if !ok {
-		n = -1 - int32(len(a.atomNumbers))
-		a.atomNumbers[key] = n
-	}
-	return n
 }
 
 func (a *Automaton) setNumber(s byteSet) int32 {
@@ -123,8 +135,8 @@ func (a *Automaton) newNode() int32 {
 	return int32(len(a.nodes) - 1)
 }
 
-func (a *Automaton) addEdge(from int32, s byteSet, to int32) {
-	a.edges = append(a.edges, edge{a.setNumber(s), to, a.nodes[from].edge})
+func (a *Automaton) addEdge(from, set, to int32) {
+	a.edges = append(a.edges, edge{set, to, a.nodes[from].edge})
 	a.nodes[from].edge = int32(len(a.edges))
 }
 
@@ -138,7 +150,7 @@ func (a *Automaton) build(from int32, e *Expr) int32 {
 	switch e.op {
 	case opSet:
 		to := a.newNode()
-		a.addEdge(from, e.set, to)
+		a.addEdge(from, -1-a.setNumber(e.set), to)
 		return to
 	case opCat:
 		for _, sub := range e.subs {
@@ -158,7 +170,7 @@ func (a *Automaton) build(from int32, e *Expr) int32 {
 		loop := a.newNode()
 		a.addFree(from, loop)
 		if e.subs[0].op == opSet {
-			a.addEdge(loop, e.subs[0].set, loop)
+			a.addEdge(loop, -1-a.setNumber(e.subs[0].set), loop)
 			return loop
 		}
 		a.addFree(a.build(loop, e.subs[0]), loop)
@@ -276,7 +288,7 @@ func (a *Automaton) Next(s *State, c byte) *State {
 	var nodes []int32
 	for _, n := range s.nodes {
 		for k := a.nodes[n].edge; k > 0; k = a.edges[k-1].next {
-			if e := a.edges[k-1]; a.sets[e.set].has(a.reps[class]) {
+			if e := a.edges[k-1]; a.sets[e.number()].has(a.reps[class]) {
 				nodes = append(nodes, e.to)
 			}
 		}
