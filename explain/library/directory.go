@@ -17,8 +17,9 @@ type dirFile struct{ name, headers string }
 
 // The bounds of a library. Beyond them its policies are not read.
 const (
-	maxHeaders = 8 << 20 // bytes of such lines of the profile directory
-	maxRules   = 200_000 // rules of all policies together
+	maxHeaders = 8 << 20  // bytes of such lines of the profile directory
+	maxRules   = 200_000  // rules of all policies together
+	maxText    = 32 << 20 // bytes of their files
 )
 
 // inDirectory looks for a profile in the profile directory. Only files that may

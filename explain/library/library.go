@@ -43,6 +43,7 @@ type Library struct {
 	indexed  bool
 	problems map[*apparmor.Policy][]rules.Diagnostic
 	rules    int    // of the policies that were loaded
+	text     int    // bytes of their files
 	unread   string // see Unread
 
 	abstractions []Abstraction // of dir; nil until they are read
@@ -127,19 +128,20 @@ func (l *Library) UseProfile(file *rules.File) (*apparmor.Policy, []rules.Diagno
 
 // load loads a policy, unless those that were loaded before are too many.
 func (l *Library) load(file *rules.File) (*apparmor.Policy, []rules.Diagnostic) {
-	if l.rules <= maxRules {
+	if l.rules <= maxRules && l.text <= maxText {
 		return l.loadAlways(file)
 	}
-	l.unread = fmt.Sprintf("%s, as the policies that were read before it have more than %d rules", file.Name, maxRules)
+	l.unread = fmt.Sprintf("%s, as the policies that were read before it have more than %d rules or %d MiB", file.Name, maxRules, maxText>>20)
 	policy := &apparmor.Policy{Files: []*rules.File{file}}
 	l.problems[policy] = []rules.Diagnostic{{At: rules.Location{File: file}, Code: "too-many-rules",
-		Message: fmt.Sprintf("not read, as the policies before it have more than %d rules; name fewer", maxRules)}}
+		Message: fmt.Sprintf("not read, as the policies before it have more than %d rules or %d MiB; name fewer", maxRules, maxText>>20)}}
 	return policy, l.problems[policy]
 }
 
 // loadAlways loads what is small: a profile that is built in, and what is made of it.
 func (l *Library) loadAlways(file *rules.File) (*apparmor.Policy, []rules.Diagnostic) {
 	policy, diagnostics := l.Loader.Load(file)
+	l.text += len(file.Text)
 	for _, profile := range policy.Profiles {
 		l.rules += 1 + len(profile.Rules)
 	}

@@ -97,14 +97,25 @@ func spell(queue []pair, i int) string {
 func Alphabet(autos ...*Automaton) []byte {
 	const nicest = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-_.+:@/"
 	var alphabet []byte
-	seen := map[string]bool{}
-	class := make([]byte, len(autos))
-	try := func(c byte) {
-		for i, a := range autos {
-			class[i] = a.classes[c]
+	// The bytes are told apart by one automaton after the other.
+	var class [256]uint16
+	count := uint16(1)
+	for _, a := range autos {
+		numbers := make([]uint16, int(count)<<8) // plus one, by class so far and the automaton's
+		count = 0
+		for c := range class {
+			n := &numbers[int(class[c])<<8|int(a.classes[c])]
+			if *n == 0 {
+				count++
+				*n = count
+			}
+			class[c] = *n - 1
 		}
-		if !seen[string(class)] {
-			seen[string(class)] = true
+	}
+	seen := make([]bool, count)
+	try := func(c byte) {
+		if !seen[class[c]] {
+			seen[class[c]] = true
 			alphabet = append(alphabet, c)
 		}
 	}
