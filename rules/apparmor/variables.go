@@ -245,7 +245,7 @@ func (r *resolver) substitute(text string) (string, string) {
 // not too many yet.
 func (r *resolver) spend(p *Pattern, bytes int) bool {
 	if r.expanded += bytes; r.expanded > maxAll {
-		r.stop(p.At, "too-large", "the patterns of a policy have more than %d MiB with their variables expanded and their aliases: the rest is not read; split it, or use fewer", maxAll>>20)
+		r.stop(p.At, "too-large", "the patterns of a policy have more than %d KiB with their variables expanded and their aliases: the rest is not read; split it, or use fewer", maxAll>>10)
 		return false
 	}
 	return true
