@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/whydenied/whydenied/explain/fix"
@@ -30,8 +29,8 @@ type compiler struct {
 	path string
 	dirs []string // where included files are looked up, the first first
 
-	running sync.Mutex
-	left    time.Duration // how long it may still run, of compilerTime
+	last chan struct{} // closed when the run that was started last has ended; nil before the first
+	left time.Duration // how long it may still run, of compilerTime; the run at hand has it
 }
 
 // The limits of apparmor_parser: how long it may run in one command of ours, until
@@ -63,18 +62,24 @@ func findCompiler(ctx context.Context, dirs []string) (*compiler, error) {
 	return &compiler{ctx: ctx, path: path, dirs: dirs, left: compilerTime}, nil
 }
 
-// start is fix.Proposer.Compile.
+// start is fix.Proposer.Compile. The compiler runs in the order of the calls, which
+// come from one goroutine.
 func (c *compiler) start(name, text string, included map[string]string) (wait func() error) {
 	included = maps.Clone(included)
+	before, ended := c.last, make(chan struct{})
+	c.last = ended
 	done := make(chan error, 1)
-	go func() { done <- c.compile(name, text, included) }()
+	go func() {
+		if before != nil {
+			<-before
+		}
+		done <- c.compile(name, text, included)
+		close(ended)
+	}()
 	return func() error { return <-done }
 }
 
-// compile waits for its turn and compiles.
 func (c *compiler) compile(name, text string, included map[string]string) error {
-	c.running.Lock()
-	defer c.running.Unlock()
 	if c.left <= 0 {
 		return &fix.NotAsked{Why: fmt.Sprintf("it has had its %v", compilerTime)}
 	}

@@ -13,8 +13,7 @@ const leastMemory = 64 << 20
 // collectRarely has garbage collected less often than Go does by itself, which
 // makes the parsing of a long log a sixth faster: it makes much garbage and keeps
 // little. Memory may grow to leastMemory, or to twice what is in use, but by no more
-// than that. A user who
-// sets GOGC or GOMEMLIMIT decides.
+// than half of leastMemory. A user who sets GOGC or GOMEMLIMIT decides.
 func collectRarely() {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return
@@ -31,7 +30,7 @@ func raiseLimit() {
 	metrics.Read(live)
 	const besides = 16 << 20 // stacks and what the runtime needs itself
 	inUse := int64(live[0].Value.Uint64())
-	debug.SetMemoryLimit(max(leastMemory, inUse+min(inUse, leastMemory)+besides))
+	debug.SetMemoryLimit(max(leastMemory, inUse+min(inUse, leastMemory/2)+besides))
 }
 
 // afterCollection calls a function after each collection, in a goroutine of the

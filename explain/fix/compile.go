@@ -30,7 +30,9 @@ func (p *Proposer) CompileRules(fixes []PolicyFixes) (finish func() (refused map
 	return func() map[*rules.Fix]bool {
 		refused := map[*rules.Fix]bool{}
 		for i, wait := range waits {
-			p.takeRules(fixes[i].Policy, fixes[i].Fixes, wait(), refused)
+			if wait != nil {
+				p.takeRules(fixes[i].Policy, fixes[i].Fixes, wait(), refused)
+			}
 		}
 		return refused
 	}

@@ -35,11 +35,11 @@ func explained(line func(i int) string) func(folder, int) []string {
 func plainRule(i int) string { return fmt.Sprintf("  /srv/d%d/file%d r,", i%1000, i) }
 
 var apparmorBombs = []bomb{
-	{"rules", 25_000, profile(plainRule)},
-	{"rules-explained", 25_000, explained(plainRule)},
-	{"rules-unlike", 100_000, profile(func(i int) string { return fmt.Sprintf("  /%d/%x/%o/%b r,", i*7919%100_003, i*i, i, i) })},
-	{"rules-unlike-explained", 100_000, explained(func(i int) string { return fmt.Sprintf("  /%d/%x/%o/%b r,", i*7919%100_003, i*i, i, i) })},
-	{"rules-shortest", 2_700_000, explained(func(int) string { return "/a r," })},
+	{"rules", 50_000, profile(plainRule)},
+	{"rules-explained", 50_000, explained(plainRule)},
+	{"rules-unlike", 90_000, profile(func(i int) string { return fmt.Sprintf("  /%d/%x/%o/%b r,", i*7919%100_003, i*i, i, i) })},
+	{"rules-unlike-explained", 90_000, explained(func(i int) string { return fmt.Sprintf("  /%d/%x/%o/%b r,", i*7919%100_003, i*i, i, i) })},
+	{"rules-shortest", 1_350_000, explained(func(int) string { return "/a r," })},
 	{"rules-bin", 50_000, profile(func(i int) string { return fmt.Sprintf("  /bin/%d r,", i) })},
 	{"rules-globs", 50_000, profile(func(i int) string { return fmt.Sprintf("  /srv/*%d/** r,", i) })},
 	{"rules-globs-explained", 50_000, explained(func(i int) string { return fmt.Sprintf("  /**%d* r,", i) })},
@@ -49,15 +49,15 @@ var apparmorBombs = []bomb{
 	{"rules-capability", 100_000, profile(func(i int) string { return [...]string{"  deny capability chown,", "  capability chown,"}[i%2] })},
 	{"rules-mount", 100_000, profile(func(i int) string { return fmt.Sprintf("  mount options=(ro,bind) /a%d -> /b,", i) })},
 	{"rules-peers", 100_000, explained(func(i int) string { return fmt.Sprintf("  signal send peer=a%d,", i) })},
-	{"rules-wrong", 2_000_000, profile(func(int) string { return "/a zz," })},
-	{"globs-wrong", 10_000, profile(func(i int) string { return "/" + strings.Repeat("a", 1000) + fmt.Sprint(i) + "] r," })},
-	{"braces", 4_000, explained(func(i int) string { return fmt.Sprint("  /", i, strings.Repeat("{a,b}", 500), " r,") })},
+	{"rules-wrong", 1_100_000, profile(func(int) string { return "/a zz," })},
+	{"globs-wrong", 8_000, profile(func(i int) string { return "/" + strings.Repeat("a", 1000) + fmt.Sprint(i) + "] r," })},
+	{"braces", 3_000, explained(func(i int) string { return fmt.Sprint("  /", i, strings.Repeat("{a,b}", 500), " r,") })},
 	{"braces-deep", 4_000, explained(func(i int) string {
 		return fmt.Sprint("  /", i, strings.Repeat("{a,", 48), strings.Repeat("b}", 48), "** r,")
 	})},
 	{"braces-stars", 200, profile(func(i int) string { return fmt.Sprint("  /**", strings.Repeat("{a,b*}*?", 200+i), " r,") })},
-	{"names-long", 250, explained(func(i int) string { return fmt.Sprint("  /", i, strings.Repeat("x", 60_000), " r,") })},
-	{"name-longest", 16_000_000, func(dir folder, n int) []string {
+	{"names-long", 130, explained(func(i int) string { return fmt.Sprint("  /", i, strings.Repeat("x", 60_000), " r,") })},
+	{"name-longest", 8_000_000, func(dir folder, n int) []string {
 		return profile(func(int) string { return "/" + strings.Repeat("x", n) + " r," })(dir, 1)
 	}},
 	{"variables", 10, func(dir folder, n int) []string {
