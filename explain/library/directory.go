@@ -34,6 +34,9 @@ func (l *Library) inDirectory(name string) *apparmor.Profile {
 		}
 		policy := l.byFile[f.name]
 		if policy == nil {
+			if l.full(f.name) {
+				return nil
+			}
 			text, err := l.tree.ReadListed(l.dir, f.name)
 			if err != nil {
 				continue

@@ -128,14 +128,24 @@ func (l *Library) UseProfile(file *rules.File) (*apparmor.Policy, []rules.Diagno
 
 // load loads a policy, unless those that were loaded before are too many.
 func (l *Library) load(file *rules.File) (*apparmor.Policy, []rules.Diagnostic) {
-	if l.rules <= maxRules && l.text <= maxText {
+	if !l.full(file.Name) {
 		return l.loadAlways(file)
 	}
-	l.unread = fmt.Sprintf("%s, as the policies that were read before it have more than %d rules or %d MiB", file.Name, maxRules, maxText>>20)
+	file = rules.NewFile(file.Name, "")
 	policy := &apparmor.Policy{Files: []*rules.File{file}}
 	l.problems[policy] = []rules.Diagnostic{{At: rules.Location{File: file}, Code: "too-many-rules",
 		Message: fmt.Sprintf("not read, as the policies before it have more than %d rules or %d MiB; name fewer", maxRules, maxText>>20)}}
 	return policy, l.problems[policy]
+}
+
+// full reports whether the policies that were loaded are too many for another, and
+// notes that it is not read.
+func (l *Library) full(name string) bool {
+	if l.rules <= maxRules && l.text <= maxText {
+		return false
+	}
+	l.unread = fmt.Sprintf("%s, as the policies that were read before it have more than %d rules or %d MiB", name, maxRules, maxText>>20)
+	return true
 }
 
 // loadAlways loads what is small: a profile that is built in, and what is made of it.

@@ -142,7 +142,8 @@ func (p *parser) errorf(at rules.Location, code, format string, args ...any) {
 	if p.failed {
 		return
 	}
-	if len(p.diags) < maxDiagnostics || code == "too-large" {
+	cut := p.left < 0 // what follows from that is not told
+	if len(p.diags) < maxDiagnostics && !cut || code == "too-large" {
 		p.diags = append(p.diags, rules.Diagnostic{At: at, Code: code, Message: fmt.Sprintf(format, args...)})
 	}
 }

@@ -15,8 +15,8 @@ const (
 	maxValues   = 10_000  // values of one variable
 	maxExpanded = 1 << 16 // bytes of one expanded pattern
 	maxShown    = 200     // bytes of a pattern in a message
-	maxAliases  = 1_000
-	maxAll      = 4 << 20 // bytes of all patterns of a policy, expanded
+	maxAliases  = 100
+	maxAll      = 3 << 19 // bytes of all patterns of a policy, expanded
 )
 
 // symbols are the variables of a policy.

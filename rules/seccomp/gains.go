@@ -46,7 +46,7 @@ const (
 // (Decision.Ambiguous), complete is false, and there may be more.
 func Gains(before, after *Profile, wanted ...Want) (gains []Gain, complete bool) {
 	whole := pair{before, after}
-	w := &gainWalk{whole: whole, narrowed: whole.narrow(), wanted: wanted, left: maxGainWork, cellWork: maxCellWork, looks: maxLooks, complete: true, kept: map[kept]bool{}}
+	w := &gainWalk{whole: whole, wanted: wanted, left: maxGainWork, cellWork: maxCellWork, looks: maxLooks, complete: true, kept: map[kept]bool{}}
 	hosts := append(before.hosts(), after.hosts()...)
 	for i := range arches {
 		n := tableOf(i)
@@ -54,6 +54,7 @@ func Gains(before, after *Profile, wanted ...Want) (gains []Gain, complete bool)
 			continue
 		}
 		own := arches[i].audit
+		w.narrowed = whole.narrow() // whose tables of the architecture before are not needed
 		for _, host := range slices.Compact([]Arch{own, own.host()}) {
 			if len(hosts) == 0 || slices.Contains(hosts, host) {
 				w.arch(i, n, host)
