@@ -39,7 +39,7 @@ const (
 // Bounds of a bundle, in bytes but for members, sentences and depth. All of it is in
 // memory while it is explained. The window is what `zstd -19` needs.
 const (
-	maxTotal    = 64 << 20
+	maxTotal    = 48 << 20
 	maxManifest = 4 << 20
 	maxMembers  = 20_000
 	maxSaid     = 10_000 // of what is missing or was left out

@@ -35,7 +35,7 @@ func (m Metadata) Containers() ([]Container, error) {
 const MaxFile = 64 << 20
 
 // MaxContainers is how many containers are read of one file.
-const MaxContainers = 100_000
+const MaxContainers = 50_000
 
 // Read returns the containers of one file of saved metadata, whatever engine it
 // is from: one JSON value, an array of them, or several in a row. The name is

@@ -26,8 +26,8 @@ func TestLimits(t *testing.T) {
 		text, code, message string
 		line                int
 	}{
-		"tokens":       {in(lines(maxTokens/5+1, "audit deny owner /a r,")), "too-large", "more than 300000 words and signs", 0},
-		"values":       {"@{V} =" + strings.Repeat(" a", maxTokens) + "\n" + in(""), "too-large", "more than 300000 words and signs", 1},
+		"tokens":       {in(lines(maxTokens/5+1, "audit deny owner /a r,")), "too-large", "more than 160000 words and signs", 0},
+		"values":       {"@{V} =" + strings.Repeat(" a", maxTokens) + "\n" + in(""), "too-large", "more than 160000 words and signs", 1},
 		"wide":         {"@{V} =" + strings.ReplaceAll(lines(maxValues+1, " a%d"), "\n", "") + "\n" + in("/@{V} r,\n"), "variable", "has more than 10000 values", 3},
 		"rules":        {in(lines(maxRules+1, "/a r,")), "too-many-rules", "more than 50000 rules in a policy", maxRules + 2},
 		"hats":         {in(lines(60, "^h%d { include <rules> }")), "too-many-rules", "more than 50000 rules in a policy", 0},
@@ -65,7 +65,7 @@ func TestLimitOfIncludes(t *testing.T) {
 		texts[fmt.Sprintf("/d/large/%d", i)] = strings.Repeat("# comment\n", 400_000)
 		texts[fmt.Sprintf("/d/many/%d", i)] = strings.Repeat("/a r,\n", 30_000)
 	}
-	for name, message := range map[string]string{"large": "the included files are larger than 16 MiB together; include fewer", "many": "more than 300000 words and signs, with those of other included files"} {
+	for name, message := range map[string]string{"large": "the included files are larger than 16 MiB together; include fewer", "many": "more than 160000 words and signs, with those of other included files"} {
 		l := Loader{Include: []string{"/d"}, Tree: rules.NewTree("/", texts)}
 		_, diags := l.Load(newFile("profile p {\n  include <" + name + ">\n}\n"))
 		assert.Contains(t, diagText(diags), message)

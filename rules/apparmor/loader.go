@@ -15,7 +15,7 @@ import (
 // itself through a child profile, or is made to exhaust memory, meets them. What is
 // within them takes less than 256 MB.
 const (
-	maxTokens       = 300_000  // of one file, and of all that a Loader's files include
+	maxTokens       = 160_000  // of one file, and of all that a Loader's files include
 	maxIncluded     = 16 << 20 // bytes of all included files of a Loader
 	maxIncludeDepth = 50
 	maxIncludes     = 20_000 // include statements followed

@@ -88,11 +88,11 @@ func explainBundle(manifest map[string]any, parts ...part) func(folder, int) []s
 var rulesMiB = "profile q {\n" + strings.Repeat("/a r,\n", 1<<20/6-4) + "}\n"
 
 var bundleBombs = []bomb{
-	{"bundle-zeros", 63, explainBundle(nil, part{"files/zeros", strings.Repeat("\x00", 1<<20), 1})},
+	{"bundle-zeros", 47, explainBundle(nil, part{"files/zeros", strings.Repeat("\x00", 1<<20), 1})},
 	{"bundle-too-large", 250, explainBundle(nil, part{"files/zeros", strings.Repeat("\x00", 1<<20), 1})},
 	{"bundle-profile", 7, explainBundle(map[string]any{"profiles": []string{"/etc/apparmor.d/p"}}, part{"files/etc/apparmor.d/p", rulesMiB, 1})},
 	{"bundle-seccomp", 7, explainBundle(map[string]any{"seccomp": "/s"}, part{"files/s", `{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[` + strings.Repeat(`{"names":["read"],"action":"SCMP_ACT_ALLOW"},`, 1<<20/45) + `{}]}`, 1})},
-	{"bundle-profiles", 60, func(dir folder, n int) []string {
+	{"bundle-profiles", 45, func(dir folder, n int) []string {
 		m, log := withRecords()
 		parts, names := []part{log}, []string{}
 		for i := range n {
@@ -118,8 +118,8 @@ var bundleBombs = []bomb{
 		m["missing"] = make([]string, n)
 		return []string{"explain", dir.bundle(m, log)}
 	}},
-	{"bundle-records", 300_000, explainBundle(map[string]any{"records": []map[string]any{{"member": "records/many", "name": "log"}}}, part{"records/many", record, 1})},
-	{"bundle-records-unlike", 300_000, func(dir folder, n int) []string {
+	{"bundle-records", 230_000, explainBundle(map[string]any{"records": []map[string]any{{"member": "records/many", "name": "log"}}}, part{"records/many", record, 1})},
+	{"bundle-records-unlike", 230_000, func(dir folder, n int) []string {
 		m, _ := withRecords()
 		var text strings.Builder
 		for i := range n {
@@ -127,15 +127,18 @@ var bundleBombs = []bomb{
 		}
 		return []string{"explain", dir.bundle(m, part{"records/log", text.String(), 1})}
 	}},
-	{"inventory", 100_000, func(dir folder, n int) []string {
+	{"inventory", 50_000, func(dir folder, n int) []string {
 		return []string{"explain", "--inventory", dir.inventory(n), dir.denial("p")}
 	}},
-	{"inventory-bundle", 100_000, func(dir folder, n int) []string {
+	{"inventory-bundle", 50_000, func(dir folder, n int) []string {
 		text, err := os.ReadFile(dir.inventory(n))
 		check(err)
 		m, log := withRecords()
 		m["inventory"] = []map[string]any{{"member": "containers/0.json", "name": "docker inspect"}}
 		return []string{"explain", dir.bundle(m, log, part{"containers/0.json", string(text), 1})}
+	}},
+	{"inventory-too-many", 100_000, func(dir folder, n int) []string {
+		return []string{"explain", "--inventory", dir.inventory(n), dir.denial("p")}
 	}},
 	{"inventory-many", 1_500_000, func(dir folder, n int) []string {
 		name := dir.text("inventory.json", "["+strings.Repeat(`{"Id":"","State":{},"Config":{}},`, n)+`{"Id":"","State":{},"Config":{}}]`)
