@@ -205,9 +205,9 @@ func TestBomb(t *testing.T) {
 	}
 	assert.Equal(t, 1000, n)
 	// What the manifest has may be as large as it says, and no larger.
-	sum := sha256.Sum256(make([]byte, 64<<20))
-	m := &Manifest{Format: Format, Members: []Member{{"a", 64 << 20, hex.EncodeToString(sum[:])}}}
-	text := packed(m, file("a", string(make([]byte, 65<<20))))
+	sum := sha256.Sum256(make([]byte, 40<<20))
+	m := &Manifest{Format: Format, Members: []Member{{"a", 40 << 20, hex.EncodeToString(sum[:])}}}
+	text := packed(m, file("a", string(make([]byte, 41<<20))))
 	assert.Less(t, len(text), 1<<20)
 	_, err := Read(bytes.NewReader(text))
 	assert.ErrorContains(t, err, "are expected")
@@ -253,4 +253,9 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+func TestManifestSaysTooMuch(t *testing.T) {
+	_, err := Read(bytes.NewReader(packed(&Manifest{Format: Format, Missing: make([]string, maxSaid), LeftOut: []string{""}})))
+	assert.ErrorContains(t, err, "it says of 10001 things that they are not in it, and 10000 are the most")
 }
