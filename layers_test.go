@@ -29,7 +29,7 @@ var layers = map[string][]string{
 	"explain/track":     {"explain/container", "parser/bpf"},
 	"explain/library":   {"explain/container", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/fix":       {"explain/access", "explain/container", "explain/library", "explain/secret", "parser", "rules", "rules/apparmor", "rules/seccomp"},
-	"explain/host":      {"explain/container", "rules/disk", "rules/shell", "rules", "rules/apparmor"},
+	"explain/host":      {"explain/container", "program", "rules/disk", "rules/shell", "rules", "rules/apparmor"},
 	"explain":           {"explain/access", "explain/container", "explain/fix", "explain/library", "rules/shell", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/patch":     {"explain", "explain/access", "explain/container", "explain/fix", "explain/library", "rules/shell", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/silent":    {"explain", "explain/access", "explain/container", "explain/library", "parser", "rules", "rules/apparmor", "rules/seccomp"},
@@ -40,11 +40,13 @@ var layers = map[string][]string{
 	},
 	"explain/deploy": {"explain", "explain/container", "explain/escape", "explain/patch", "explain/report", "explain/secret", "rules/shell", "rules", "rules/apparmor", "rules/seccomp"},
 	"cmd/whydenied": {
-		"docs", "explain", "explain/access", "explain/bundle", "explain/container", "explain/deploy", "explain/escape", "explain/host", "explain/library", "explain/patch",
-		"explain/report", "explain/secret", "explain/silent", "explain/track", "rules/disk", "rules/shell", "parser", "parser/source",
+		"docs", "explain", "explain/access", "explain/bundle", "explain/container", "explain/deploy", "explain/escape", "explain/fix", "explain/host", "explain/library", "explain/patch",
+		"explain/report", "explain/secret", "explain/silent", "explain/track", "rules/disk", "rules/shell", "parser", "parser/source", "program",
 		"rules", "rules/apparmor", "rules/seccomp",
 	},
+	"program":             {},
 	"rules/apparmor/aare": {},
+	"testdata/bombs":      {},
 	"testdata/loggen":     {},
 	"testdata/secrets":    {},
 }
@@ -62,7 +64,7 @@ func TestExplainIsPure(t *testing.T) {
 }
 
 func TestImportsRunOneWay(t *testing.T) {
-	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...", "./testdata/loggen", "./testdata/secrets").CombinedOutput()
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...", "./testdata/bombs", "./testdata/loggen", "./testdata/secrets").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	for line := range strings.Lines(string(out)) {
 		fields := strings.Fields(line)

@@ -25,6 +25,9 @@ func (x *Explainer) explainAppArmor(f *Explained) {
 	if v.Profile == nil {
 		f.Cause, f.Decision = ProfileNotFound, Undecidable
 		f.Why = fmt.Sprintf("the source of profile %s was not found; give its file with --profile, or its directory with --profile-dir", a.Profile)
+		if unread := x.Library.Unread(); unread != "" {
+			f.Why += "; not read was " + unread
+		}
 		if cause != "" {
 			f.Cause, f.Why = cause, v.Reason.Why(a)
 		}

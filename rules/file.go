@@ -8,6 +8,7 @@ package rules
 import (
 	"fmt"
 	"sort"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -22,15 +23,15 @@ type File struct {
 	// Absent says that the file is not there yet: a change creates it.
 	Absent bool
 
-	lines []int // byte offset of the start of each line
+	lines []uint32 // byte offset of the start of each line
 }
 
 // NewFile returns the file of the given name and text.
 func NewFile(name, text string) *File {
-	f := &File{Name: name, Text: text, lines: []int{0}}
+	f := &File{Name: name, Text: text, lines: make([]uint32, 1, 1+strings.Count(text, "\n"))}
 	for i := range len(text) {
 		if text[i] == '\n' {
-			f.lines = append(f.lines, i+1)
+			f.lines = append(f.lines, uint32(i+1))
 		}
 	}
 	return f
@@ -40,8 +41,8 @@ func NewFile(name, text string) *File {
 // of a byte offset. An offset outside the text is clamped to it.
 func (f *File) Position(offset int) (line, column int) {
 	offset = min(max(offset, 0), len(f.Text))
-	line = sort.Search(len(f.lines), func(i int) bool { return f.lines[i] > offset })
-	start := f.lines[line-1]
+	line = sort.Search(len(f.lines), func(i int) bool { return int(f.lines[i]) > offset })
+	start := int(f.lines[line-1])
 	return line, utf8.RuneCountInString(f.Text[start:offset]) + 1
 }
 
@@ -53,7 +54,7 @@ func (f *File) Line(line int) string {
 	}
 	end := len(f.Text)
 	if line < len(f.lines) {
-		end = f.lines[line] - 1
+		end = int(f.lines[line]) - 1
 	}
 	text := f.Text[f.lines[line-1]:end]
 	if n := len(text); n > 0 && text[n-1] == '\r' {
@@ -65,7 +66,7 @@ func (f *File) Line(line int) string {
 // LineStart returns the byte offset at which the 1-based line starts, clamped
 // to the file.
 func (f *File) LineStart(line int) int {
-	return f.lines[min(max(line, 1), len(f.lines))-1]
+	return int(f.lines[min(max(line, 1), len(f.lines))-1])
 }
 
 // A Span is the half-open range of byte offsets [Start, End) of a file.

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -108,6 +109,37 @@ func awkwardNames(t *testing.T, dir string) (changes []Change) {
 	forged := NewFile("x\n--- a/etc/passwd", "a\n")
 	assert.Equal(t, 1, strings.Count(Unified([]Change{{forged, "b\n"}}), "\n--- ")+1, "a name begins no other file")
 	return changes
+}
+
+// UnifiedEdits gives the diff of the whole file.
+func TestUnifiedEdits(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 3))
+	for range 500 {
+		var text strings.Builder
+		for i := range random.IntN(60) {
+			fmt.Fprintf(&text, "line %d\n", i)
+		}
+		if random.IntN(3) == 0 {
+			text.WriteString("the end")
+		}
+		f := NewFile("f", text.String())
+		var edits []Edit
+		at := 0
+		for range 1 + random.IntN(3) {
+			start := at + random.IntN(len(f.Text)-at+1)
+			end := start + min(random.IntN(12), len(f.Text)-start)
+			edits = append(edits, Edit{Location{f, Span{start, end}}, [...]string{"", "x", "new\n", "a\nb\n"}[random.IntN(4)]})
+			at = end
+		}
+		changes, err := Apply(edits)
+		diff, _, err2 := UnifiedEdits(edits)
+		require.Equal(t, err == nil, err2 == nil, "%v, %v", err, err2)
+		if err == nil {
+			require.Equal(t, Unified(changes), diff, "%q", f.Text)
+		}
+	}
+	_, _, err := UnifiedEdits([]Edit{insert(NewFile("f", "a\n"), 99, "x")})
+	assert.ErrorContains(t, err, "outside the file")
 }
 
 func TestUnified(t *testing.T) {

@@ -23,7 +23,7 @@ type Tree struct {
 }
 
 // MaxFile is the size of the largest policy file that is read, in bytes.
-const MaxFile = 16 << 20
+const MaxFile = 8 << 20
 
 // NewTree returns a tree of texts by their absolute names. Relative names begin
 // at dir, as they did at the host's working directory.

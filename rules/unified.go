@@ -1,7 +1,10 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -72,4 +75,65 @@ func DiffName(header string) (name string, ok bool) {
 		return "", false
 	}
 	return name[2:], true
+}
+
+// UnifiedEdits is Unified of what Apply makes of edits, with the names of the files. It looks at no more of a file
+// than the lines around them, and so is quick for a small edit of a large file.
+func UnifiedEdits(edits []Edit) (diff string, files []string, err error) {
+	sorted, conflicts := Merge(edits)
+	if len(conflicts) > 0 {
+		_, err := Apply(edits)
+		return "", nil, err
+	}
+	var out strings.Builder
+	for len(sorted) > 0 {
+		f := sorted[0].At.File
+		n := slices.IndexFunc(sorted, func(e Edit) bool { return e.At.File != f })
+		if n < 0 {
+			n = len(sorted)
+		}
+		diff, err := unifiedPart(f, sorted[:n])
+		if err != nil {
+			return "", nil, err
+		}
+		out.WriteString(diff)
+		files = append(files, f.Name)
+		sorted = sorted[n:]
+	}
+	return out.String(), files, nil
+}
+
+// unifiedPart is Unified of the lines around sorted edits of a file.
+func unifiedPart(f *File, edits []Edit) (string, error) {
+	const around = udiff.DefaultContextLines + 2
+	last := slices.MaxFunc(edits, func(a, b Edit) int { return cmp.Compare(a.At.Span.End, b.At.Span.End) })
+	line, _ := f.Position(edits[0].At.Span.Start)
+	end, _ := f.Position(last.At.Span.End)
+	skipped := max(line-1-around, 0)
+	start, stop := f.LineStart(skipped+1), len(f.Text)
+	if end+around < len(f.lines) {
+		stop = f.LineStart(end + around)
+	}
+	part := NewFile(f.Name, f.Text[start:stop])
+	part.Absent = f.Absent
+	moved := make([]Edit, len(edits))
+	for i, e := range edits {
+		moved[i] = Edit{At: Location{File: part, Span: Span{e.At.Span.Start - start, e.At.Span.End - start}}, New: e.New}
+	}
+	text, err := applyFile(part, moved)
+	if err != nil {
+		return "", fmt.Errorf("%s, after byte %d", err, start)
+	}
+	return hunk.ReplaceAllStringFunc(Unified([]Change{{File: part, New: text}}), func(header string) string {
+		m := hunk.FindStringSubmatch(header)
+		return "@@ -" + later(m[1], skipped) + m[2] + " +" + later(m[3], skipped) + m[4] + " @@"
+	}), nil
+}
+
+var hunk = regexp.MustCompile(`(?m)^@@ -(\d+)(,\d+)? \+(\d+)(,\d+)? @@`)
+
+// later adds to the number of a line.
+func later(line string, n int) string {
+	number, _ := strconv.Atoi(line)
+	return strconv.Itoa(number + n)
 }

@@ -71,7 +71,7 @@ func (f *inputFlags) open(cmd *cobra.Command, args []string) (in input, err erro
 		return f.openBundle(cmd, args[0], b)
 	}
 	in.filter = f.filter
-	if in.explainer, in.inventory, err = f.policy.load(cmd.ErrOrStderr()); err != nil {
+	if in.explainer, in.inventory, err = f.policy.load(cmd.Context(), cmd.ErrOrStderr()); err != nil {
 		return in, err
 	}
 	if len(args) == 0 && f.failed.files() {

@@ -79,7 +79,7 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 	if f.cgroup != "" && (!strings.HasPrefix(f.cgroup, "/") || strings.HasPrefix(f.cgroup, "/sys/fs/cgroup")) {
 		return nil, usagef("--cgroup %q is no cgroup's path; /proc/PID/cgroup has it behind the last colon, such as /system.slice/web.service", f.cgroup)
 	}
-	explainer, inventory, err := f.policy.load(stderr)
+	explainer, inventory, err := f.policy.load(cmd.Context(), stderr)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -71,7 +72,7 @@ func (f *policyFlags) options() (o explain.Options, err error) {
 
 // load reads the policy and the inventory that the flags name. What cannot be read of
 // a profile is said to w, and the rest is used.
-func (f *policyFlags) load(w io.Writer) (*explain.Explainer, *container.Inventory, error) {
+func (f *policyFlags) load(ctx context.Context, w io.Writer) (*explain.Explainer, *container.Inventory, error) {
 	o, err := f.options()
 	if err != nil {
 		return nil, nil, err
@@ -80,7 +81,7 @@ func (f *policyFlags) load(w io.Writer) (*explain.Explainer, *container.Inventor
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := findCompiler(f.searchPath())
+	c, err := findCompiler(ctx, f.searchPath())
 	if err != nil {
 		say(w, "fixes are proved without apparmor_parser: %v", err)
 	}

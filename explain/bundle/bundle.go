@@ -36,12 +36,13 @@ const (
 	Files = "files"
 )
 
-// Bounds of a bundle, in bytes but for members and depth. The window is what
-// `zstd -19` needs.
+// Bounds of a bundle, in bytes but for members, sentences and depth. All of it is in
+// memory while it is explained. The window is what `zstd -19` needs.
 const (
-	maxTotal    = 256 << 20
-	maxManifest = 8 << 20
+	maxTotal    = 48 << 20
+	maxManifest = 4 << 20
 	maxMembers  = 20_000
+	maxSaid     = 10_000 // of what is missing or was left out
 	maxName     = 1024
 	maxDepth    = 40
 	maxInclude  = 100
@@ -168,6 +169,9 @@ func Write(w io.Writer, m Manifest, texts []Text) error {
 func (m *Manifest) check() error {
 	if len(m.Members) > maxMembers {
 		return fmt.Errorf("it has %d members, and %d are the most", len(m.Members), maxMembers)
+	}
+	if n := len(m.Missing) + len(m.LeftOut); n > maxSaid {
+		return fmt.Errorf("it says of %d things that they are not in it, and %d are the most", n, maxSaid)
 	}
 	seen := map[string]bool{path.Base(manifestName): true}
 	total := int64(0)

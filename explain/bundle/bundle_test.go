@@ -159,10 +159,10 @@ func TestHostile(t *testing.T) {
 		"other content":          {packed(manifest(a), file("a", "B")), "is not what the manifest says"},
 		"longer":                 {packed(manifest(a), file("a", "AA")), "has 2 bytes, and 1 are expected"},
 		"shorter":                {packed(manifest(member("a", "AA")), file("a", "A")), "is not what the manifest says"},
-		"negative size":          {packed(lie(func(m *Member) { m.Size = -1 }), file("a", "A")), "more than 256 MiB together"},
-		"huge size":              {packed(lie(func(m *Member) { m.Size = 1 << 40 }), file("a", "A")), "more than 256 MiB together"},
-		"sum of sizes":           {packed(manifest(Member{"a", maxTotal - 1, ""}, Member{"b", 2, ""})), "more than 256 MiB together"},
-		"sizes that overflow":    {packed(manifest(Member{"a", 1<<63 - 1, ""}, Member{"b", 1<<63 - 1, ""})), "more than 256 MiB together"},
+		"negative size":          {packed(lie(func(m *Member) { m.Size = -1 }), file("a", "A")), "more than 48 MiB together"},
+		"huge size":              {packed(lie(func(m *Member) { m.Size = 1 << 40 }), file("a", "A")), "more than 48 MiB together"},
+		"sum of sizes":           {packed(manifest(Member{"a", maxTotal - 1, ""}, Member{"b", 2, ""})), "more than 48 MiB together"},
+		"sizes that overflow":    {packed(manifest(Member{"a", 1<<63 - 1, ""}, Member{"b", 1<<63 - 1, ""})), "more than 48 MiB together"},
 		"millions of members":    {packed(manifest(many...)), "20001 members, and 20000 are the most"},
 		"deep":                   {packed(manifest(member(strings.Repeat("a/", 50)+"a", "A"))), "or 40 folders"},
 		"member used again":      {packed(&Manifest{Format: Format, Inventory: []Inventory{{Member: "a"}, {Member: "a"}}}), "uses a member twice"},
@@ -205,9 +205,9 @@ func TestBomb(t *testing.T) {
 	}
 	assert.Equal(t, 1000, n)
 	// What the manifest has may be as large as it says, and no larger.
-	sum := sha256.Sum256(make([]byte, 64<<20))
-	m := &Manifest{Format: Format, Members: []Member{{"a", 64 << 20, hex.EncodeToString(sum[:])}}}
-	text := packed(m, file("a", string(make([]byte, 65<<20))))
+	sum := sha256.Sum256(make([]byte, 40<<20))
+	m := &Manifest{Format: Format, Members: []Member{{"a", 40 << 20, hex.EncodeToString(sum[:])}}}
+	text := packed(m, file("a", string(make([]byte, 41<<20))))
 	assert.Less(t, len(text), 1<<20)
 	_, err := Read(bytes.NewReader(text))
 	assert.ErrorContains(t, err, "are expected")
@@ -253,4 +253,9 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+func TestManifestSaysTooMuch(t *testing.T) {
+	_, err := Read(bytes.NewReader(packed(&Manifest{Format: Format, Missing: make([]string, maxSaid), LeftOut: []string{""}})))
+	assert.ErrorContains(t, err, "it says of 10001 things that they are not in it, and 10000 are the most")
 }

@@ -27,7 +27,7 @@ import (
 )
 
 // maxRecords bounds the records that are kept of one log, in bytes.
-const maxRecords = 32 << 20
+const maxRecords = 12 << 20
 
 // Options say what a bundle is to hold.
 type Options struct {

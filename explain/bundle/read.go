@@ -26,22 +26,20 @@ var magic = []byte{0x28, 0xb5, 0x2f, 0xfd}
 // A Bundle is a bundle that was read. It must not be changed.
 type Bundle struct {
 	Manifest Manifest
-	members  map[string][]byte
+	members  map[string][]byte // but for files
+	files    map[string]string // by their names on the host
 }
 
 // Text returns the content of a member, nil if there is none of that name.
-func (b *Bundle) Text(name string) []byte { return b.members[name] }
+func (b *Bundle) Text(name string) []byte {
+	if text, ok := b.files[strings.TrimPrefix(name, Files)]; ok {
+		return []byte(text)
+	}
+	return b.members[name]
+}
 
 // Tree returns the copies of the host's files.
-func (b *Bundle) Tree() *rules.Tree {
-	texts := map[string]string{}
-	for name, data := range b.members {
-		if host, ok := strings.CutPrefix(name, Files+"/"); ok {
-			texts["/"+host] = string(data)
-		}
-	}
-	return rules.NewTree(b.Manifest.Dir, texts)
-}
+func (b *Bundle) Tree() *rules.Tree { return rules.NewTree(b.Manifest.Dir, b.files) }
 
 // Is reports whether a file that begins so is a bundle.
 func Is(head []byte) bool {
@@ -81,7 +79,7 @@ func Read(r io.Reader) (*Bundle, error) {
 
 func read(in io.Reader) (*Bundle, error) {
 	t := tar.NewReader(in)
-	b := &Bundle{members: map[string][]byte{}}
+	b := &Bundle{members: map[string][]byte{}, files: map[string]string{}}
 	text, err := next(t, manifestName, maxManifest)
 	if err != nil {
 		return nil, err
@@ -106,6 +104,10 @@ func read(in io.Reader) (*Bundle, error) {
 		}
 		if sum := sha256.Sum256(data); int64(len(data)) != member.Size || hex.EncodeToString(sum[:]) != member.SHA256 {
 			return nil, fmt.Errorf("its member %s is not what the manifest says; copy the bundle again", member.Name)
+		}
+		if host, ok := strings.CutPrefix(member.Name, Files+"/"); ok {
+			b.files["/"+host] = string(data)
+			continue
 		}
 		b.members[member.Name] = data
 	}
@@ -136,10 +138,10 @@ func next(t *tar.Reader, name string, most int64) ([]byte, error) {
 	case h.Size > most:
 		return nil, fmt.Errorf("its member %q has %d bytes, and %d are expected", h.Name, h.Size, most)
 	}
-	// Not allocated by the header, which may lie.
-	var data bytes.Buffer
-	_, err = io.Copy(&data, t)
-	return data.Bytes(), err
+	// The header may lie; all that the manifest may say fits into memory.
+	data := make([]byte, h.Size)
+	_, err = io.ReadFull(t, data)
+	return data, err
 }
 
 // rest reads to the end of the stream, where only padding may be.

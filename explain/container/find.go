@@ -3,6 +3,7 @@ package container
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -25,11 +26,24 @@ type Inventory struct {
 
 // Add adds containers. What is already there under the same ID is completed.
 func (inv *Inventory) Add(containers ...Container) {
+	if len(containers) == 1 { // of many calls
+		if known := inv.ByID(containers[0].ID); known != nil {
+			known.Merge(containers[0])
+			return
+		}
+		inv.Containers = append(inv.Containers, containers[0])
+		return
+	}
+	byID := make(map[string]int, len(inv.Containers)+len(containers))
+	for i, c := range slices.Backward(inv.Containers) {
+		byID[c.ID] = i
+	}
 	for _, c := range containers {
-		if known := inv.ByID(c.ID); known != nil {
-			known.Merge(c)
+		if i, known := byID[c.ID]; known && c.ID != "" {
+			inv.Containers[i].Merge(c)
 			continue
 		}
+		byID[c.ID] = len(inv.Containers)
 		inv.Containers = append(inv.Containers, c)
 	}
 }

@@ -196,3 +196,18 @@ func TestFromCgroup(t *testing.T) {
 		assert.Equal(t, test.id != "", ok, test.path)
 	}
 }
+
+// Adding many at once is adding one after the other.
+func TestAddMany(t *testing.T) {
+	var list []Container
+	for i := range 20 {
+		list = append(list, Container{ID: []string{"", "a", "b", "c"}[i%4], PID: i % 7, Image: []string{"", "image"}[i%2]})
+	}
+	var one, many Inventory
+	for _, c := range list {
+		one.Add(c)
+	}
+	many.Add(list[:5]...)
+	many.Add(list[5:]...)
+	assert.Equal(t, one, many)
+}

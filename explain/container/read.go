@@ -34,34 +34,44 @@ func (m Metadata) Containers() ([]Container, error) {
 // MaxFile is the size of the largest file of metadata that is read, in bytes.
 const MaxFile = 64 << 20
 
+// MaxContainers is how many containers are read of one file.
+const MaxContainers = 50_000
+
 // Read returns the containers of one file of saved metadata, whatever engine it
 // is from: one JSON value, an array of them, or several in a row. The name is
 // used in errors and, as the folder of an OCI bundle is the container's ID, to
 // identify what says no ID itself.
 func Read(name string, text []byte) ([]Container, error) {
-	decoder := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))))
+	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
+	decoder := json.NewDecoder(bytes.NewReader(text))
 	var containers []Container
+	open := false // in an array
 	for values := 0; ; values++ {
-		var value json.RawMessage
-		err := decoder.Decode(&value)
+		if open && !decoder.More() {
+			if _, err := decoder.Token(); err != nil {
+				return nil, notJSON(name, text, err, decoder.InputOffset())
+			}
+			open = false
+		}
+		if rest := bytes.TrimLeft(text[decoder.InputOffset():], " \t\r\n"); !open && len(rest) > 0 && rest[0] == '[' {
+			_, _ = decoder.Token()
+			open = true
+			continue
+		}
+		var object json.RawMessage
+		err := decoder.Decode(&object)
 		if err == io.EOF && values > 0 {
 			return containers, nil
 		}
 		if err != nil {
 			return nil, notJSON(name, text, err, decoder.InputOffset())
 		}
-		objects := []json.RawMessage{value}
-		if value[0] == '[' {
-			if err := json.Unmarshal(value, &objects); err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
-			}
+		found, err := readObject(name, object)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		for _, object := range objects {
-			found, err := readObject(name, object)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
-			}
-			containers = append(containers, found...)
+		if containers = append(containers, found...); len(containers) > MaxContainers {
+			return nil, fmt.Errorf("%s: more than %d containers are too many; save those that the log is about", name, MaxContainers)
 		}
 	}
 }

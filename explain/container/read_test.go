@@ -177,3 +177,9 @@ func TestNoCapabilities(t *testing.T) {
 		assert.Equal(t, want, c.Caps, text)
 	}
 }
+
+func TestTooManyContainers(t *testing.T) {
+	one := `{"Id":"","State":{},"Config":{}},`
+	_, err := Read("f", []byte("["+strings.Repeat(one, MaxContainers)+strings.TrimSuffix(one, ",")+"]"))
+	assert.EqualError(t, err, "f: more than 50000 containers are too many; save those that the log is about")
+}

@@ -1,6 +1,7 @@
 package fix
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,21 +47,21 @@ type PolicyFixes struct {
 // takeRules proves the rules of fixes that were compiled together and, if they are
 // refused, compiles each alone.
 func (p *Proposer) takeRules(policy *apparmor.Policy, fixes []*rules.Fix, together error, refused map[*rules.Fix]bool) {
-	if together == nil {
+	var notAsked *NotAsked
+	if together == nil || errors.As(together, &notAsked) {
 		for _, fix := range fixes {
-			proveRule(fix)
+			proveRule(fix, together)
 		}
 		return
 	}
-	if wait := p.Compile("rules", rulesText(policy, nil), nil); wait == nil || wait() != nil {
+	if p.Compile("rules", rulesText(policy, nil), nil)() != nil {
 		return // it cannot judge here
 	}
 	for _, fix := range fixes {
-		wait := p.Compile("rules", rulesText(policy, []*rules.Fix{fix}), nil)
+		verdict := p.Compile("rules", rulesText(policy, []*rules.Fix{fix}), nil)()
 		switch {
-		case wait == nil:
-		case wait() == nil:
-			proveRule(fix)
+		case verdict == nil || errors.As(verdict, &notAsked):
+			proveRule(fix, verdict)
 		case !newer(fix.Rule):
 			refused[fix] = true
 		}
@@ -68,8 +69,12 @@ func (p *Proposer) takeRules(policy *apparmor.Policy, fixes []*rules.Fix, togeth
 }
 
 // proveRule adds to the proof of a fix, which other findings may share, that
-// apparmor_parser takes its rule.
-func proveRule(fix *rules.Fix) {
+// apparmor_parser takes its rule, or why it was not asked.
+func proveRule(fix *rules.Fix, notAsked error) {
+	if notAsked != nil {
+		fix.Proof = append(slices.Clone(fix.Proof), notAsked.Error())
+		return
+	}
 	fix.Proof = slices.Insert(slices.Clone(fix.Proof), 1, ruleProof)
 }
 
@@ -125,18 +130,15 @@ func (p *Proposer) CompileChanged(before, after *apparmor.Policy, loader *apparm
 		return unknown
 	}
 	wait := p.Compile(after.Files[0].Name, after.Files[0].Text, loader.Overlay)
-	if wait == nil {
-		return unknown
-	}
 	return func() ([]string, error) {
 		refusal := wait()
-		if refusal == nil {
+		var notAsked *NotAsked
+		switch {
+		case refusal == nil:
 			return []string{policyProof}, nil
-		}
-		if hasNewer(after) {
-			return nil, nil
-		}
-		if wait = p.Compile(before.Files[0].Name, before.Files[0].Text, nil); wait == nil || wait() != nil {
+		case errors.As(refusal, &notAsked):
+			return []string{notAsked.Error()}, nil
+		case hasNewer(after), p.Compile(before.Files[0].Name, before.Files[0].Text, nil)() != nil:
 			return nil, nil
 		}
 		return nil, refusal

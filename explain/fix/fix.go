@@ -15,8 +15,8 @@ type Proposer struct {
 	Library *library.Library
 	// Compile, if it is set, starts to compile the text of a policy file with
 	// apparmor_parser, with the text of some included files in place of theirs, by
-	// name. wait returns why it is refused, or nil. wait itself is nil where that
-	// cannot be told.
+	// name. wait returns why it is refused, nil if it is not, and a *NotAsked where
+	// that cannot be told.
 	Compile func(name, text string, included map[string]string) (wait func() error)
 
 	proved      map[string]Remedies    // by profile and access
@@ -27,3 +27,9 @@ type Proposer struct {
 func New(l *library.Library) *Proposer {
 	return &Proposer{Library: l, proved: map[string]Remedies{}, provedCalls: map[string][]rules.Fix{}}
 }
+
+// A NotAsked is the error of a policy that apparmor_parser has not judged: Why
+// says what kept it from that.
+type NotAsked struct{ Why string }
+
+func (e *NotAsked) Error() string { return "apparmor_parser was not asked: " + e.Why }

@@ -2,11 +2,11 @@ package host
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/program"
 	"github.com/whydenied/whydenied/rules/disk"
 )
 
@@ -252,21 +253,26 @@ func before(version string, than ...int) bool {
 
 // RunProgram is a Host.Run on this host, of a program as disk.Program finds it. It has
 // 20 s.
-func RunProgram(ctx context.Context, program string, args ...string) ([]byte, error) {
-	path, err := disk.Program(program)
+func RunProgram(ctx context.Context, name string, args ...string) ([]byte, error) {
+	path, err := disk.Program(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %w", program, exec.ErrNotFound)
+		return nil, fmt.Errorf("%s: %w", name, exec.ErrNotFound)
 	}
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, programTimeout)
 	defer cancel()
+	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.WaitDelay = time.Second
-	cmd.Stderr = io.Discard
-	return cmd.Output()
+	cmd.Stdout = &out
+	err = program.Run(cmd, program.Limits{Memory: programMemory, CPU: programTimeout})
+	return out.Bytes(), err
 }
 
-// programTimeout bounds one program: a hanging runtime must not hang the doctor.
-const programTimeout = 20 * time.Second
+// The bounds of one program: a hanging runtime must not hang the doctor. Programs
+// in Go reserve more address space than they use.
+const (
+	programTimeout = 20 * time.Second
+	programMemory  = 4 << 30
+)

@@ -49,6 +49,6 @@ func (l *Library) Derive(policy *apparmor.Policy, name string) *apparmor.Policy 
 	if !l.tree.IsDir(dir) {
 		dir = l.dir
 	}
-	derived, _ := l.load(rules.NewFile(l.tree.Join(dir, name), text))
+	derived, _ := l.loadAlways(rules.NewFile(l.tree.Join(dir, name), text))
 	return derived
 }

@@ -1,6 +1,7 @@
 package library
 
 import (
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -10,8 +11,16 @@ import (
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
-// A dirFile is one file of the profile directory with its text.
-type dirFile struct{ name, text string }
+// A dirFile is one file of the profile directory, with the lines that can be the
+// headers of profiles.
+type dirFile struct{ name, headers string }
+
+// The bounds of a library. Beyond them its policies are not read.
+const (
+	maxHeaders = 8 << 20  // bytes of such lines of the profile directory
+	maxRules   = 200_000  // rules of all policies together
+	maxText    = 32 << 20 // bytes of their files
+)
 
 // inDirectory looks for a profile in the profile directory. Only files that may
 // define it are parsed, as most systems keep many and a log names few.
@@ -20,12 +29,19 @@ func (l *Library) inDirectory(name string) *apparmor.Profile {
 	parent, _, _ := strings.Cut(name, "//")
 	word := parent[strings.LastIndexByte(parent, '/')+1:]
 	for _, f := range l.dirFiles {
-		if !mayDefine(f.text, word) {
+		if !mayDefine(f.headers, word) {
 			continue
 		}
 		policy := l.byFile[f.name]
 		if policy == nil {
-			policy, _ = l.load(rules.NewFile(f.name, f.text))
+			if l.full(f.name) {
+				return nil
+			}
+			text, err := l.tree.ReadListed(l.dir, f.name)
+			if err != nil {
+				continue
+			}
+			policy, _ = l.load(rules.NewFile(f.name, text))
 			l.byFile[f.name] = policy
 		}
 		if profile := policy.Profile(name); profile != nil {
@@ -44,7 +60,7 @@ func (l *Library) Nearest(name string) (near, file string) {
 	l.index()
 	files := map[string]string{}
 	for _, f := range l.dirFiles {
-		for _, m := range profileName.FindAllStringSubmatch(f.text, -1) {
+		for _, m := range profileName.FindAllStringSubmatch(f.headers, -1) {
 			files[strings.Trim(m[1], `"`)] = f.name
 		}
 	}
@@ -57,27 +73,19 @@ func (l *Library) Nearest(name string) (near, file string) {
 	return near, files[near]
 }
 
-// mayDefine reports whether a policy's text may define a profile whose name ends
-// in word: whether a line that can be a profile's header holds it.
-func mayDefine(text, word string) bool {
-	if word == "" { // a name that ends in a slash, or none
-		return true
+// mayDefine reports whether a policy of such headers may define a profile whose
+// name ends in word.
+func mayDefine(headers, word string) bool { return strings.Contains(headers, word) }
+
+// headersOf returns the lines of a policy that can be the headers of profiles.
+func headersOf(text string) string {
+	var headers strings.Builder
+	for line := range strings.Lines(text) {
+		if isHeader(strings.TrimSpace(line)) {
+			headers.WriteString(line)
+		}
 	}
-	for rest := text; ; {
-		i := strings.Index(rest, word)
-		if i < 0 {
-			return false
-		}
-		start := strings.LastIndexByte(rest[:i], '\n') + 1
-		end := len(rest)
-		if n := strings.IndexByte(rest[i:], '\n'); n >= 0 {
-			end = i + n
-		}
-		if isHeader(strings.TrimSpace(rest[start:end])) {
-			return true
-		}
-		rest = rest[end:]
-	}
+	return headers.String()
 }
 
 // isHeader reports whether a line can be a profile's header: it says profile,
@@ -87,6 +95,9 @@ func isHeader(line string) bool {
 		strings.Contains(line, " {") || strings.Contains(line, "\t{") || strings.Contains(line, "){")
 }
 
+// Unread says which policy was not read, as there is too much of it; "" if all was.
+func (l *Library) Unread() string { return l.unread }
+
 // index reads the files of the directory, and of its subdirectory containers,
 // where the profiles of containers are kept by custom. A directory that is not
 // there has no profiles.
@@ -95,12 +106,20 @@ func (l *Library) index() {
 		return
 	}
 	l.indexed = true
+	size := 0
 	for _, dir := range []string{l.dir, l.tree.Join(l.dir, "containers")} {
 		names, _ := apparmor.PolicyFiles(l.tree, dir)
 		for _, name := range names {
-			if text, err := l.tree.ReadListed(l.dir, name); err == nil {
-				l.dirFiles = append(l.dirFiles, dirFile{name, text})
+			text, err := l.tree.ReadListed(l.dir, name)
+			if err != nil {
+				continue
 			}
+			headers := headersOf(text)
+			if size += len(headers); size > maxHeaders {
+				l.unread = fmt.Sprintf("%s and what comes after it in %s, as the files there begin too many profiles (more than %d MiB of lines)", name, dir, maxHeaders>>20)
+				return
+			}
+			l.dirFiles = append(l.dirFiles, dirFile{name, headers})
 		}
 	}
 }

@@ -18,6 +18,6 @@ func TestMayDefine(t *testing.T) {
 		"web":                                   false,
 		"":                                      false,
 	} {
-		assert.Equal(t, want, mayDefine(text, "web"), text)
+		assert.Equal(t, want, mayDefine(headersOf(text), "web"), text)
 	}
 }

@@ -42,6 +42,9 @@ type Library struct {
 	dirFiles []dirFile
 	indexed  bool
 	problems map[*apparmor.Policy][]rules.Diagnostic
+	rules    int    // of the policies that were loaded
+	text     int    // bytes of their files
+	unread   string // see Unread
 
 	abstractions []Abstraction // of dir; nil until they are read
 
@@ -123,8 +126,35 @@ func (l *Library) UseProfile(file *rules.File) (*apparmor.Policy, []rules.Diagno
 	return loaded, diagnostics
 }
 
+// load loads a policy, unless those that were loaded before are too many.
 func (l *Library) load(file *rules.File) (*apparmor.Policy, []rules.Diagnostic) {
+	if !l.full(file.Name) {
+		return l.loadAlways(file)
+	}
+	file = rules.NewFile(file.Name, "")
+	policy := &apparmor.Policy{Files: []*rules.File{file}}
+	l.problems[policy] = []rules.Diagnostic{{At: rules.Location{File: file}, Code: "too-many-rules",
+		Message: fmt.Sprintf("not read, as the policies before it have more than %d rules or %d MiB; name fewer", maxRules, maxText>>20)}}
+	return policy, l.problems[policy]
+}
+
+// full reports whether the policies that were loaded are too many for another, and
+// notes that it is not read.
+func (l *Library) full(name string) bool {
+	if l.rules <= maxRules && l.text <= maxText {
+		return false
+	}
+	l.unread = fmt.Sprintf("%s, as the policies that were read before it have more than %d rules or %d MiB", name, maxRules, maxText>>20)
+	return true
+}
+
+// loadAlways loads what is small: a profile that is built in, and what is made of it.
+func (l *Library) loadAlways(file *rules.File) (*apparmor.Policy, []rules.Diagnostic) {
 	policy, diagnostics := l.Loader.Load(file)
+	l.text += len(file.Text)
+	for _, profile := range policy.Profiles {
+		l.rules += 1 + len(profile.Rules)
+	}
 	l.problems[policy] = rules.Errors(diagnostics)
 	return policy, diagnostics
 }
@@ -185,13 +215,13 @@ var includeTunables = regexp.MustCompile(`(?m)^#?include <tunables/global>`)
 // it on such a host (macroExists in github.com/moby/profiles/apparmor,
 // containerd's contrib/apparmor and containers/common's pkg/apparmor).
 func (l *Library) loadBuiltin(file *rules.File) *apparmor.Policy {
-	policy, diagnostics := l.load(file)
+	policy, diagnostics := l.loadAlways(file)
 	if !slices.ContainsFunc(diagnostics, func(d rules.Diagnostic) bool { return strings.Contains(d.Message, "tunables/global") }) {
 		return policy
 	}
 	delete(l.problems, policy)
 	plain := rules.NewFile(file.Name, includeTunables.ReplaceAllLiteralString(file.Text, "@{PROC}=/proc/"))
 	plain.Builtin = file.Builtin
-	policy, _ = l.load(plain)
+	policy, _ = l.loadAlways(plain)
 	return policy
 }

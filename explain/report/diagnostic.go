@@ -49,8 +49,8 @@ func NewDiagnostic(d rules.Diagnostic) Diagnostic {
 		}
 	}
 	for _, fix := range d.Fixes {
-		if changes, err := rules.Apply(fix.Edits); err == nil {
-			wire.Fixes = append(wire.Fixes, newFix(fix, changes))
+		if wireFix, err := newFixWithDiff(fix); err == nil {
+			wire.Fixes = append(wire.Fixes, wireFix)
 		}
 	}
 	return wire

@@ -55,11 +55,11 @@ func NewFinding(f explain.Explained) Finding {
 		wire.Notes = append(wire.Notes, plain(note))
 	}
 	for _, fix := range f.Fixes {
-		changes, err := rules.Apply(fix.Edits)
+		wireFix, err := newFixWithDiff(fix)
 		if err != nil {
 			wire.Notes = append(wire.Notes, plain("the edits of \""+fix.Message+"\" cannot be shown: "+err.Error()))
 		}
-		wire.Fixes = append(wire.Fixes, newFix(fix, changes))
+		wire.Fixes = append(wire.Fixes, wireFix)
 	}
 	wire.Message = sentenceOf(&wire).String()
 	return wire
@@ -67,7 +67,7 @@ func NewFinding(f explain.Explained) Finding {
 
 // NewUpdate returns a revision as plain data.
 func NewUpdate(r patch.Revision) Update {
-	wire := Update{Revision: r.Number, Policy: plain(r.Policy), Fix: newFix(r.Fix, nil)}
+	wire := Update{Revision: r.Number, Policy: plain(r.Policy), Fix: newFix(r.Fix)}
 	for _, f := range r.Findings {
 		wire.IDs = append(wire.IDs, f.ID)
 	}
@@ -176,18 +176,25 @@ func newRule(p explain.Place) Rule {
 	return wire
 }
 
-func newFix(f rules.Fix, changes []rules.Change) Fix {
+// newFixWithDiff returns a fix with what its edits do. The error is of the edits.
+func newFixWithDiff(f rules.Fix) (Fix, error) {
+	wire := newFix(f)
+	diff, files, err := rules.UnifiedEdits(f.Edits)
+	wire.Diff = plainPolicy(diff)
+	for _, name := range files {
+		wire.Files = append(wire.Files, plain(name))
+	}
+	return wire, err
+}
+
+func newFix(f rules.Fix) Fix {
 	wire := Fix{
 		Message: plain(f.Message),
 		Rule:    plainPolicy(f.Rule),
-		Diff:    plainPolicy(rules.Unified(changes)),
 		Grants:  plain(f.Grants),
 		Risk:    f.Risk.String(),
 		Reason:  plain(f.Reason),
 		edits:   f.Edits,
-	}
-	for _, c := range changes {
-		wire.Files = append(wire.Files, plain(c.File.Name))
 	}
 	for _, p := range f.Proof {
 		wire.Proof = append(wire.Proof, plain(p))

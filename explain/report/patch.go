@@ -61,7 +61,7 @@ func NewPatch(p *patch.Patch) *Patch {
 	}
 	for _, r := range p.Remedies {
 		f := NewFinding(*r.Finding)
-		wire.Fixed = append(wire.Fixed, PatchFix{ID: f.ID, Message: f.Message, File: plain(r.File), Fix: newFix(r.Fix, nil), Investigate: f.Investigate})
+		wire.Fixed = append(wire.Fixed, PatchFix{ID: f.ID, Message: f.Message, File: plain(r.File), Fix: newFix(r.Fix), Investigate: f.Investigate})
 	}
 	for _, l := range p.Left {
 		f := NewFinding(*l.Finding)

@@ -297,13 +297,13 @@ func TestRulesReparse(t *testing.T) {
 	}
 	count := 0
 	for _, text := range texts {
-		stmts, problems := parse(newFile(text))
+		stmts, problems, _ := parse(newFile(text), maxTokens)
 		if len(problems) > 0 {
 			continue
 		}
 		for _, r := range rulesOf(stmts) {
 			count++
-			again, diags := parse(newFile("profile x {\n" + r.Location().Text() + "\n}\n"))
+			again, diags, _ := parse(newFile("profile x {\n"+r.Location().Text()+"\n}\n"), maxTokens)
 			require.Empty(t, diags, "%s", r.Location().Text())
 			same := false
 			for _, o := range rulesOf(again) {

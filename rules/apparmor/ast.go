@@ -20,23 +20,26 @@ type Policy struct {
 	Variables map[string][]string // expanded values by name, without the @{}
 	Aliases   []Alias
 	ABI       *ABI // nil if the file declares none
+
+	once   sync.Once
+	byName map[string]*Profile // see Profile
 }
 
 // Profile returns the profile of the given full name ("a", "a//b", ":ns:a",
 // "/usr/bin/a"), or nil. A profile that is named by its attachment is found by
 // that text. A leading namespace may be left out of the name.
 func (p *Policy) Profile(name string) *Profile {
-	for _, prof := range p.Profiles {
-		if prof.FullName() == name {
-			return prof
+	p.once.Do(func() {
+		p.byName = map[string]*Profile{}
+		for _, nameOf := range []func(*Profile) string{(*Profile).FullName, func(prof *Profile) string { return prof.Name }} {
+			for _, prof := range p.Profiles {
+				if p.byName[nameOf(prof)] == nil {
+					p.byName[nameOf(prof)] = prof
+				}
+			}
 		}
-	}
-	for _, prof := range p.Profiles {
-		if prof.Name == name {
-			return prof
-		}
-	}
-	return nil
+	})
+	return p.byName[name]
 }
 
 // An Alias is a path prefix that is also reachable under another name.

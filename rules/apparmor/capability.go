@@ -95,8 +95,8 @@ func (r *CapabilityRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, o
 }
 
 // lintShadowedCapabilities finds capabilities that are both allowed and denied.
-func lintShadowedCapabilities(p *Profile) []rules.Diagnostic {
-	return lintShadowedBy(p, func(a, d *CapabilityRule) string {
+func lintShadowedCapabilities(p *Profile, e *effort) []rules.Diagnostic {
+	return lintShadowedBy(p, e, func(a, d *CapabilityRule) string {
 		if both := bothCapabilities(a, d); both != "" {
 			return "capability " + both
 		}

@@ -138,7 +138,7 @@ func IsRule(text string) bool {
 
 // oneStatement returns the only statement of a text, or nil.
 func oneStatement(text string) statement {
-	stmts, problems := parse(rules.NewFile("", "profile x {\n"+text+"\n}\n"))
+	stmts, problems, _ := parse(rules.NewFile("", "profile x {\n"+text+"\n}\n"), maxTokens)
 	if len(stmts) != 1 || slices.ContainsFunc(problems, func(d rules.Diagnostic) bool { return d.Severity == rules.Error }) {
 		return nil
 	}

@@ -188,24 +188,46 @@ type ExecConflict struct {
 
 // ExecConflicts returns the conflicting exec rules of the profile, in source
 // order. A rule without * ** ? and [ ] wins over one that has them, so these do
-// not conflict. It takes time quadratic in the number of exec rules.
-func (p *Profile) ExecConflicts() []ExecConflict {
+// not conflict. Of a profile made to have very many it returns the first.
+func (p *Profile) ExecConflicts() []ExecConflict { return p.execConflicts(newEffort()) }
+
+func (p *Profile) execConflicts(e *effort) []ExecConflict {
 	var conflicts []ExecConflict
 	var execs []*FileRule
 	for _, r := range p.Rules {
-		b, ok := r.(*FileRule)
-		if !ok || b.Deny || b.Perms&Exec == 0 || b.Path != nil && b.Path.Err() != nil || slices.Contains(p.compile().lost, b) {
-			continue
+		if f, ok := r.(*FileRule); ok && !f.Deny && f.Perms&Exec != 0 && (f.Path == nil || f.Path.Err() == nil) {
+			execs = append(execs, f)
 		}
-		for _, a := range execs {
-			if a.Priority != b.Priority || sameTransition(a.Exec, b.Exec) || a.exact() != b.exact() {
-				continue
+	}
+	if len(execs) < 2 {
+		return nil
+	}
+	lost := map[*FileRule]bool{}
+	for _, f := range p.compile().lost {
+		lost[f] = true
+	}
+	execs = slices.DeleteFunc(execs, func(f *FileRule) bool { return lost[f] })
+	index := indexFiles(execs)
+	for i, b := range execs {
+		var found []int
+		for list := range index.near(literalPrefix(filePattern(b))) {
+			if !e.look(1) {
+				return conflicts
 			}
-			if example, ok := Overlaps(filePattern(a), filePattern(b)); ok {
-				conflicts = append(conflicts, ExecConflict{a, b, example})
+			if a := list.rule; a.Priority == b.Priority && !sameTransition(a.Exec, b.Exec) && a.exact() == b.exact() {
+				n, _ := slices.BinarySearch(list.rules, i)
+				found = append(found, list.rules[:n]...)
 			}
 		}
-		execs = append(execs, b)
+		slices.Sort(found)
+		for _, k := range found {
+			if !e.pair() {
+				return conflicts
+			}
+			if both := e.compare(filePattern(execs[k]), filePattern(b)); both.HasBoth {
+				conflicts = append(conflicts, ExecConflict{execs[k], b, both.Both})
+			}
+		}
 	}
 	return conflicts
 }

@@ -30,7 +30,7 @@ func FuzzParseProfile(f *testing.F) {
 		f.Add(string(text))
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		stmts, _ := parse(newFile(text))
+		stmts, _, _ := parse(newFile(text), maxTokens)
 		if len(text) > 1<<16 || includesOutside(stmts) {
 			return
 		}

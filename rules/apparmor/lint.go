@@ -16,25 +16,28 @@ import (
 // does something else than it seems to; a Note may be on purpose. Rules that
 // come from included files are judged only where they meet the profile's own.
 func Lint(p *Policy) []rules.Diagnostic {
-	lints := []func(*Profile) []rules.Diagnostic{
+	lints := []func(*Profile, *effort) []rules.Diagnostic{
 		lintShadowed, lintShadowedCapabilities, lintShadowedNetwork, lintSilentStart, lintSubsumed, lintUnmatchable,
 		lintMergedUsr, lintExecTargets, lintExecConflicts, lintDisconnected,
 	}
 	diags := lintABI(p)
+	whole := newEffort()
 	for _, prof := range p.Profiles {
 		for _, lint := range lints {
-			diags = append(diags, lint(prof)...)
+			one := &effort{pairs: maxPairs, left: whole.left}
+			diags = append(diags, lint(prof, one)...)
+			whole.left = one.left
 		}
 	}
+	rank := map[*rules.File]int{}
+	for i, f := range p.Files {
+		rank[f] = i
+	}
 	slices.SortStableFunc(diags, func(a, b rules.Diagnostic) int {
-		return cmp.Or(cmp.Compare(slices.Index(p.Files, a.At.File), slices.Index(p.Files, b.At.File)),
-			cmp.Compare(a.At.Span.Start, b.At.Span.Start))
+		return cmp.Or(cmp.Compare(rank[a.At.File], rank[b.At.File]), cmp.Compare(a.At.Span.Start, b.At.Span.Start))
 	})
-	return diags
+	return diags[:min(len(diags), maxDiagnostics)]
 }
-
-// maxPairs bounds how many pairs of rules of a profile are compared.
-const maxPairs = 50_000
 
 // maxParts is how many deny rules are shown that take a part of one rule.
 const maxParts = 3
@@ -64,46 +67,36 @@ func withAppend(p Perms) Perms {
 	return p
 }
 
-// literalPrefix returns what every name that a pattern matches starts with.
-func literalPrefix(p *Pattern) string {
-	if len(p.Expanded) != 1 {
-		return ""
-	}
-	text := p.Expanded[0]
-	if i := strings.IndexAny(text, `*?[{\`); i >= 0 {
-		return text[:i]
-	}
-	return text
-}
-
-// mayOverlap rules out most pairs of patterns at little cost.
-func mayOverlap(a, b *Pattern) bool {
-	x, y := literalPrefix(a), literalPrefix(b)
-	return strings.HasPrefix(x, y) || strings.HasPrefix(y, x)
-}
-
 // lintShadowed finds allow rules whose permissions a deny rule takes away. A
 // deny always wins, wherever it stands, unless the allow rule has a higher
 // priority.
-func lintShadowed(p *Profile) []rules.Diagnostic {
+func lintShadowed(p *Profile, e *effort) []rules.Diagnostic {
 	allow, deny := p.fileRules()
 	var out []rules.Diagnostic
-	pairs := 0
+	denied := indexFiles(deny)
 	for _, a := range allow {
 		if !own(a) {
 			continue
 		}
-		var part []rules.Related
-		parts := 0
-		for _, d := range deny {
-			lost := withAppend(a.Perms) & withAppend(d.Perms)
-			if lost == 0 || a.Priority > d.Priority || !mayOverlap(filePattern(a), filePattern(d)) {
-				continue
-			}
-			if pairs++; pairs > maxPairs {
+		var found []int // of deny
+		for list := range denied.near(literalPrefix(filePattern(a))) {
+			if !e.look(1) {
 				return out
 			}
-			rel := Compare(filePattern(d), filePattern(a))
+			if d := list.rule; withAppend(a.Perms)&withAppend(d.Perms) != 0 && a.Priority <= d.Priority {
+				found = append(found, list.rules...)
+			}
+		}
+		slices.Sort(found)
+		var part []rules.Related
+		parts := 0
+		for _, i := range found {
+			d := deny[i]
+			lost := withAppend(a.Perms) & withAppend(d.Perms)
+			if !e.pair() {
+				return out
+			}
+			rel := e.compare(filePattern(d), filePattern(a))
 			switch {
 			case !rel.HasBoth:
 			case rel.Complete && !rel.HasOnlyB && (a.Owner || !d.Owner):
@@ -187,17 +180,25 @@ func logDeny(d *FileRule) rules.Fix {
 
 // lintShadowedBy finds rules of a class other than files from which deny rules of
 // that class take something, which lost names.
-func lintShadowedBy[R Rule](p *Profile, lost func(allow, deny R) string) []rules.Diagnostic {
+func lintShadowedBy[R Rule](p *Profile, e *effort, lost func(allow, deny R) string) []rules.Diagnostic {
 	var out []rules.Diagnostic
+	var denied []R
+	for _, r := range p.Rules {
+		if d, ok := r.(R); ok && d.Head().Deny {
+			denied = append(denied, d)
+		}
+	}
 	for _, r := range p.Rules {
 		a, ok := r.(R)
 		if !ok || a.Head().Deny || !own(a) {
 			continue
 		}
-		for _, r := range p.Rules {
-			d, ok := r.(R)
-			if !ok || !d.Head().Deny || d.Head().Priority < a.Head().Priority {
+		for _, d := range denied {
+			if d.Head().Priority < a.Head().Priority {
 				continue
+			}
+			if !e.pair() || !e.look(len(a.Location().Text())*len(d.Location().Text())) {
+				return out
 			}
 			if what := lost(a, d); what != "" {
 				out = append(out, shadowedBy(a, d, what))
@@ -227,7 +228,7 @@ var startFiles = []string{
 
 // lintSilentStart finds deny rules without audit that stop programs before they
 // can say anything themselves.
-func lintSilentStart(p *Profile) []rules.Diagnostic {
+func lintSilentStart(p *Profile, _ *effort) []rules.Diagnostic {
 	names := startFiles
 	program, ok := "", false
 	if p.Attachment != nil {
@@ -257,28 +258,35 @@ func lintSilentStart(p *Profile) []rules.Diagnostic {
 
 // lintSubsumed finds the profile's own file rules that another rule makes
 // needless.
-func lintSubsumed(p *Profile) []rules.Diagnostic {
+func lintSubsumed(p *Profile, e *effort) []rules.Diagnostic {
 	allow, deny := p.fileRules()
 	var out []rules.Diagnostic
 	for _, group := range [][]*FileRule{allow, deny} {
-		prefixes := make([]string, len(group))
-		for i, r := range group {
-			prefixes[i] = literalPrefix(filePattern(r))
-		}
-		pairs := 0
+		index := indexFiles(group)
+		e.pairs = maxPairs
 		for i, b := range group {
 			if !own(b) {
 				continue
 			}
-			for j, a := range group {
-				if i == j || !strings.HasPrefix(prefixes[i], prefixes[j]) || !grantsAll(a, b) {
+			var lists []*alikeRules
+			for list := range index.above(literalPrefix(filePattern(b))) {
+				if !e.look(1) {
+					return out
+				}
+				if grantsAll(list.rule, b) {
+					lists = append(lists, list)
+				}
+			}
+			for j := range inOrder(lists) {
+				a := group[j]
+				if i == j {
 					continue
 				}
-				if pairs++; pairs > maxPairs {
+				if !e.pair() {
 					return out
 				}
 				// Of two rules that cover each other the later is needless.
-				if !covers(filePattern(a), filePattern(b)) || j > i && grantsAll(b, a) && own(a) && covers(filePattern(b), filePattern(a)) {
+				if !e.covers(filePattern(a), filePattern(b)) || j > i && grantsAll(b, a) && own(a) && e.covers(filePattern(b), filePattern(a)) {
 					continue
 				}
 				out = append(out, subsumed(a, b))
@@ -331,7 +339,7 @@ var unmatchable = []struct{ piece, why string }{
 }
 
 // lintUnmatchable finds file rules whose paths no access has.
-func lintUnmatchable(p *Profile) []rules.Diagnostic {
+func lintUnmatchable(p *Profile, e *effort) []rules.Diagnostic {
 	var out []rules.Diagnostic
 	for _, r := range p.Rules {
 		f, ok := r.(*FileRule)
@@ -345,7 +353,7 @@ func lintUnmatchable(p *Profile) []rules.Diagnostic {
 				why = u.why
 			}
 		}
-		if _, ok := Overlaps(f.Path, everyFile); !ok {
+		if !matchesPath(f.Path, e) {
 			why = "a path begins with /"
 		}
 		if why != "" {
@@ -356,22 +364,34 @@ func lintUnmatchable(p *Profile) []rules.Diagnostic {
 	return out
 }
 
+// matchesPath reports whether a pattern matches some name that begins with /.
+func matchesPath(p *Pattern, e *effort) bool {
+	if expr := p.expr(); expr == nil || p.matcher.prefix != "" {
+		return expr != nil && p.matcher.prefix[0] == '/' && expr.Possible()
+	}
+	return e.compare(p, everyFile).HasBoth
+}
+
 // mergedDirs are the directories that are links into /usr on current systems.
 var mergedDirs = []string{"/bin/", "/sbin/", "/lib/", "/lib32/", "/lib64/", "/libx32/"}
 
 // lintMergedUsr finds rules for /bin, /sbin and /lib alone. Where those are
 // links the kernel asks for /usr/bin, which the rule does not match.
-func lintMergedUsr(p *Profile) []rules.Diagnostic {
+func lintMergedUsr(p *Profile, e *effort) []rules.Diagnostic {
 	allow, deny := p.fileRules()
 	var out []rules.Diagnostic
 	for _, group := range [][]*FileRule{allow, deny} {
+		index := indexFiles(group)
 		for _, f := range group {
 			if f.Path == nil || !own(f) || len(p.Policy.Aliases) > 0 {
 				continue
 			}
 			i := slices.IndexFunc(mergedDirs, func(dir string) bool { return strings.HasPrefix(literalPrefix(f.Path), dir) })
-			if i < 0 || alsoUsr(group, f) {
+			if i < 0 || alsoUsr(group, index, f, e) {
 				continue
+			}
+			if !e.pair() {
+				return out
 			}
 			out = append(out, mergedUsr(f, mergedDirs[i]))
 		}
@@ -380,11 +400,19 @@ func lintMergedUsr(p *Profile) []rules.Diagnostic {
 }
 
 // alsoUsr reports whether another rule says the same of the path below /usr.
-func alsoUsr(group []*FileRule, f *FileRule) bool {
+func alsoUsr(group []*FileRule, index *fileIndex, f *FileRule, e *effort) bool {
 	usr := &Pattern{Source: "/usr" + f.Path.Source, Expanded: []string{"/usr" + f.Path.Expanded[0]}}
-	return slices.ContainsFunc(group, func(o *FileRule) bool {
-		return grantsAll(o, f) && mayOverlap(filePattern(o), usr) && covers(filePattern(o), usr)
-	})
+	for list := range index.near(literalPrefix(usr)) {
+		if !e.look(1) || !grantsAll(list.rule, f) {
+			continue
+		}
+		for _, i := range list.rules {
+			if !e.pair() || e.covers(filePattern(group[i]), usr) {
+				return true // or nobody knows
+			}
+		}
+	}
+	return false
 }
 
 func mergedUsr(f *FileRule, dir string) rules.Diagnostic {
@@ -401,7 +429,7 @@ func mergedUsr(f *FileRule, dir string) rules.Diagnostic {
 }
 
 // lintExecTargets finds exec rules whose target profile is not in the policy.
-func lintExecTargets(p *Profile) []rules.Diagnostic {
+func lintExecTargets(p *Profile, _ *effort) []rules.Diagnostic {
 	var out []rules.Diagnostic
 	allow, _ := p.fileRules()
 	for _, f := range allow {
@@ -439,9 +467,9 @@ func root(p *Profile) string {
 }
 
 // lintExecConflicts finds exec rules that the parser refuses to merge.
-func lintExecConflicts(p *Profile) []rules.Diagnostic {
+func lintExecConflicts(p *Profile, e *effort) []rules.Diagnostic {
 	var out []rules.Diagnostic
-	for _, c := range p.ExecConflicts() {
+	for _, c := range p.execConflicts(e) {
 		out = append(out, rules.Diagnostic{At: c.B.Location(), Code: "exec-conflict",
 			Message: fmt.Sprintf("this rule and %q give %s different exec modes, which apparmor_parser refuses", c.A.Location().Text(), shown(c.Example)),
 			Related: []rules.Related{{At: c.A.Location(), Message: "the other rule"}}})
@@ -464,7 +492,7 @@ func lintABI(p *Policy) []rules.Diagnostic {
 // lintDisconnected notes a container's profile without attach_disconnected:
 // files that a container inherits or gets mounted from outside its mount
 // namespace have no path inside, and are refused whatever the rules say.
-func lintDisconnected(p *Profile) []rules.Diagnostic {
+func lintDisconnected(p *Profile, _ *effort) []rules.Diagnostic {
 	if !isContainer(p) || slices.ContainsFunc(p.Flags, func(f Flag) bool { return strings.HasPrefix(f.Name, "attach_disconnected") || f.Name == "unconfined" }) {
 		return nil
 	}

@@ -11,14 +11,16 @@ import (
 	"github.com/whydenied/whydenied/rules/disk"
 )
 
-// Limits on what one Load reads. Real policy stays far below them; policy that
-// includes itself through a child profile, or is made to exhaust memory, meets
-// them.
+// Limits on policy. What people write stays far below them; policy that includes
+// itself through a child profile, or is made to exhaust memory, meets them. What is
+// within them takes less than 256 MB.
 const (
-	maxIncluded     = 64 << 20 // bytes of all included files of a Loader
+	maxTokens       = 160_000  // of one file, and of all that a Loader's files include
+	maxIncluded     = 16 << 20 // bytes of all included files of a Loader
 	maxIncludeDepth = 50
-	maxIncludes     = 20_000    // include statements followed
-	maxRules        = 1_000_000 // rules of all profiles together
+	maxIncludes     = 20_000 // include statements followed
+	maxRules        = 50_000 // rules of all profiles of a policy together
+	maxProfiles     = 10_000 // of a policy
 	maxDiagnostics  = 10_000
 )
 
@@ -41,6 +43,7 @@ type Loader struct {
 
 	parsed   map[string]*parsedFile
 	included int              // bytes of the parsed files
+	tokens   int              // of the parsed files
 	globs    map[globKey]bool // that are known to be well formed
 	reaches  map[string]reach // by the directory of policy files
 }
@@ -63,7 +66,7 @@ type parsedFile struct {
 // With returns a loader that reads the texts of overlay in place of those files,
 // and keeps what this one has parsed of all others.
 func (l *Loader) With(overlay map[string]string) *Loader {
-	other := &Loader{Include: l.Include, Allow: l.Allow, Tree: l.Tree, Overlay: maps.Clone(l.Overlay), parsed: maps.Clone(l.parsed), included: l.included, globs: l.globs, reaches: l.reaches}
+	other := &Loader{Include: l.Include, Allow: l.Allow, Tree: l.Tree, Overlay: maps.Clone(l.Overlay), parsed: maps.Clone(l.parsed), included: l.included, tokens: l.tokens, globs: l.globs, reaches: l.reaches}
 	if other.Overlay == nil {
 		other.Overlay = map[string]string{}
 	}
@@ -106,7 +109,7 @@ func (l *Loader) Load(file *rules.File) (*Policy, []rules.Diagnostic) {
 		l.globs = map[globKey]bool{}
 	}
 	root := &parsedFile{file: file}
-	root.stmts, root.diags = parse(file)
+	root.stmts, root.diags, _ = parse(file, maxTokens)
 	r := &resolver{
 		loader:   l,
 		reach:    l.reachOf(file),
@@ -147,10 +150,12 @@ func (l *Loader) open(name string, at found) *parsedFile {
 	} else if text, err := l.read(name, at); err != nil {
 		f.err = err
 	} else if l.included += len(text); l.included > maxIncluded {
-		f.err = fmt.Errorf("the included files are larger than %d MiB together", maxIncluded>>20)
+		f.err = fmt.Errorf("the included files are larger than %d MiB together; include fewer", maxIncluded>>20)
 	} else {
 		f.file = rules.NewFile(name, text)
-		f.stmts, f.diags = parse(f.file)
+		tokens := 0
+		f.stmts, f.diags, tokens = parse(f.file, maxTokens-l.tokens)
+		l.tokens += tokens
 	}
 	if l.parsed == nil {
 		l.parsed = map[string]*parsedFile{}

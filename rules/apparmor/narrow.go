@@ -67,7 +67,7 @@ func replaceRule(r Rule, texts []string) (edits []rules.Edit, text string, ok bo
 
 // readRules parses the rules of a text, nil if there is an error.
 func readRules(text string) []Rule {
-	stmts, diags := parse(rules.NewFile("", "profile x {\n"+text+"\n}\n"))
+	stmts, diags, _ := parse(rules.NewFile("", "profile x {\n"+text+"\n}\n"), maxTokens)
 	if len(diags) > 0 || len(stmts) != 1 {
 		return nil
 	}

@@ -135,7 +135,7 @@ func slashDetail(path string) string {
 // components replaced, and which. Paths of a single component are near nothing.
 func otherComponent(p *Pattern, path string) (part string, ok bool) {
 	components := strings.SplitAfter(strings.TrimPrefix(path, "/"), "/")
-	if len(components) < 2 || path[0] != '/' || p.expr() == nil {
+	if len(components) < 2 || path[0] != '/' || p.Err() != nil {
 		return "", false
 	}
 	if p.matcher.exact {

@@ -335,8 +335,8 @@ func (r *NetworkRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok b
 }
 
 // lintShadowedNetwork finds network rules whose sockets are all denied.
-func lintShadowedNetwork(p *Profile) []rules.Diagnostic {
-	return lintShadowedBy(p, func(a, d *NetworkRule) string {
+func lintShadowedNetwork(p *Profile, e *effort) []rules.Diagnostic {
+	return lintShadowedBy(p, e, func(a, d *NetworkRule) string {
 		if networkCovers(d, a) {
 			return "anything"
 		}

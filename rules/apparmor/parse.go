@@ -94,29 +94,41 @@ type parser struct {
 	tok   token // the current token
 	last  int   // end of the token before it
 	depth int
+	left  int // of the tokens that may be read
 	diags []rules.Diagnostic
 	// failed is set by the first error of a statement, and silences those that
 	// follow from it.
 	failed bool
 }
 
-// parse reads a whole file.
-func parse(file *rules.File) ([]statement, []rules.Diagnostic) {
-	p := parser{file: file, scan: scanner{text: file.Text}}
+// parse reads a whole file, of at most so many tokens, and returns how many it has.
+func parse(file *rules.File, most int) ([]statement, []rules.Diagnostic, int) {
+	p := parser{file: file, scan: scanner{text: file.Text}, left: most}
 	p.advance()
 	stmts := p.statements(false)
 	if i := strings.IndexByte(file.Text, 0); i >= 0 {
 		p.diags = append(p.diags, rules.Diagnostic{At: p.loc(i, i+1), Severity: rules.Warning, Code: "nul-byte",
 			Message: "this file holds a NUL byte: apparmor_parser reads a name only up to it"})
 	}
-	return stmts, p.diags
+	return stmts, p.diags, most - p.left
 }
 
 func (p *parser) advance() token {
 	t := p.tok
 	p.last = t.end
 	p.tok = p.scan.next()
+	if p.left--; p.left < 0 && p.tok.kind != tokEOF {
+		p.tooLarge()
+	}
 	return t
+}
+
+// tooLarge ends the file where its tokens have become too many.
+func (p *parser) tooLarge() {
+	p.failed = false
+	p.errorf(p.at(p.tok), "too-large", "more than %d words and signs, with those of other included files: the rest is not read; split the policy, or include less", maxTokens)
+	p.failed = true
+	p.restart(len(p.file.Text))
 }
 
 func (p *parser) loc(start, end int) rules.Location {
@@ -130,7 +142,10 @@ func (p *parser) errorf(at rules.Location, code, format string, args ...any) {
 	if p.failed {
 		return
 	}
-	p.diags = append(p.diags, rules.Diagnostic{At: at, Code: code, Message: fmt.Sprintf(format, args...)})
+	cut := p.left < 0 // what follows from that is not told
+	if len(p.diags) < maxDiagnostics && !cut || code == "too-large" {
+		p.diags = append(p.diags, rules.Diagnostic{At: at, Code: code, Message: fmt.Sprintf(format, args...)})
+	}
 }
 
 // expected reports that the current token is not what must come here, and

@@ -157,7 +157,8 @@ func (p *parser) body() (rules.Location, []statement, bool) {
 	p.depth--
 	at := p.loc(open.end, p.tok.start)
 	if p.tok.kind != tokClose {
-		p.diags = append(p.diags, rules.Diagnostic{At: p.at(open), Code: "syntax", Message: "expected } to close this {"})
+		p.failed = false
+		p.errorf(p.at(open), "syntax", "expected } to close this {")
 		return at, stmts, true
 	}
 	p.advance()

@@ -68,6 +68,17 @@ func (r *resolver) report(d rules.Diagnostic) {
 	}
 }
 
+// stop reports the first limit that is met. No more profiles are resolved then.
+func (r *resolver) stop(at rules.Location, code, format string, args ...any) {
+	if r.full {
+		return
+	}
+	r.full = true
+	r.reported = map[problem]bool{} // it is told, however many others were
+	r.diags = r.diags[:min(len(r.diags), maxDiagnostics-1)]
+	r.errorf(at, code, format, args...)
+}
+
 // enter takes a file and its diagnostics into the policy, once.
 func (r *resolver) enter(f *parsedFile) {
 	if r.seen[f.file] {
@@ -114,6 +125,10 @@ func (r *resolver) declare(s statement) {
 		}
 		r.symbols.bools[s.name] = s.value
 	case *aliasStmt:
+		if len(r.policy.Aliases) == maxAliases {
+			r.stop(s.loc, "too-many-aliases", "more than %d aliases in a policy: the rest is not read; remove some", maxAliases)
+			return
+		}
 		r.policy.Aliases = append(r.policy.Aliases, s.alias)
 	case *abiStmt:
 		r.abi(s)
@@ -136,10 +151,7 @@ func (r *resolver) abi(s *abiStmt) {
 // was included before in the same profile is passed over, as the parser does.
 func (r *resolver) include(s *includeStmt, sc scope, resolve func([]statement, scope)) {
 	if r.includes++; r.includes > maxIncludes || len(sc.via) >= maxIncludeDepth {
-		if !r.full {
-			r.full = true
-			r.errorf(s.loc, "include-depth", "includes nest deeper than %d or are more than %d: does a file include itself?", maxIncludeDepth, maxIncludes)
-		}
+		r.stop(s.loc, "include-depth", "includes nest deeper than %d or are more than %d: does a file include itself?", maxIncludeDepth, maxIncludes)
 		return
 	}
 	name, f := r.find(s.path, s.magic)
@@ -157,6 +169,7 @@ func (r *resolver) include(s *includeStmt, sc scope, resolve func([]statement, s
 	if f.dir == nil && f.file != nil {
 		names = []string{name}
 	}
+	r.includes += len(names)
 	for _, name := range names {
 		f := r.open(name)
 		switch {
@@ -207,6 +220,10 @@ func (r *resolver) ownLocals() {
 func (r *resolver) profile(s *profileStmt, outer scope) {
 	if v := r.symbols.vars["profile_name"]; v != nil {
 		r.errorf(v.at, "variable", "@{profile_name} cannot be assigned: every profile has its own")
+	}
+	if len(r.policy.Profiles) >= maxProfiles {
+		r.stop(s.loc, "too-many-profiles", "more than %d profiles and hats in a policy: the rest is not read; split it", maxProfiles)
+		return
 	}
 	p := &Profile{Policy: r.policy, Parent: outer.profile, Hat: s.hat, Flags: s.flags,
 		At: s.loc, Body: s.body, Via: outer.via, stmts: s.stmts}
@@ -409,14 +426,11 @@ func (r *resolver) test(c ifCond) bool {
 
 // rule puts a rule into its profile.
 func (r *resolver) rule(rule Rule, sc scope) {
-	if sc.dead {
+	if sc.dead || r.expanded > maxAll {
 		return
 	}
 	if r.rules++; r.rules > maxRules {
-		if !r.full {
-			r.full = true
-			r.errorf(rule.Location(), "too-many-rules", "more than %d rules", maxRules)
-		}
+		r.stop(rule.Location(), "too-many-rules", "more than %d rules in a policy, with those of included files for each profile: the rest is not read; split it", maxRules)
 		return
 	}
 	inner, mayBeInBlock := rule.(blockRule)

@@ -12,9 +12,11 @@ import (
 // Limits on the expansion of variables, which grows exponentially in policy made
 // to do so.
 const (
-	maxValues   = 10_000   // values of one variable
-	maxExpanded = 1 << 16  // bytes of one expanded pattern
-	maxAll      = 16 << 20 // bytes of all expanded patterns of a policy
+	maxValues   = 10_000  // values of one variable
+	maxExpanded = 1 << 16 // bytes of one expanded pattern
+	maxShown    = 200     // bytes of a pattern in a message
+	maxAliases  = 100
+	maxAll      = 3 << 19 // bytes of all patterns of a policy, expanded
 )
 
 // symbols are the variables of a policy.
@@ -30,7 +32,8 @@ type symbols struct {
 type variable struct {
 	at        rules.Location
 	values    []string
-	expanded  []string // nil until it is needed
+	known     map[string]bool // the same
+	expanded  []string        // nil until it is needed
 	expanding bool
 }
 
@@ -46,11 +49,12 @@ func (s *symbols) assign(st *varStmt) string {
 	case !st.add && v != nil:
 		return fmt.Sprintf("@{%s} was assigned before at %s; use += to add values", st.name, v.at)
 	case v == nil:
-		v = &variable{at: st.loc}
+		v = &variable{at: st.loc, known: map[string]bool{}}
 		s.vars[st.name] = v
 	}
 	for _, p := range st.values {
-		if !slices.Contains(v.values, p.Source) && len(v.values) < maxValues {
+		if !v.known[p.Source] && len(v.values) <= maxValues { // one more, which lookup tells
+			v.known[p.Source] = true
 			v.values = append(v.values, p.Source)
 		}
 	}
@@ -190,9 +194,13 @@ func (r *resolver) expand(p *Pattern, kind textKind) *Pattern {
 		return nil
 	}
 	if p.Expanded != nil {
+		r.spend(p, len(p.Expanded[0]))
 		return p
 	}
 	text, problem := r.substitute(p.Source)
+	if problem == "" && !r.spend(p, len(text)) {
+		return plain(p)
+	}
 	if problem != "" {
 		r.errorf(p.At, "variable", "%s", problem)
 		text = p.Source
@@ -226,14 +234,21 @@ func (r *resolver) substitute(text string) (string, string) {
 			return "", problem
 		}
 		writeValues(&out, values, strings.HasSuffix(out.String(), "/"), strings.HasPrefix(suffix, "/"))
-		if r.expanded += out.Len(); r.expanded > maxAll {
-			return "", fmt.Sprintf("the variables of this policy expand to more than %d MiB", maxAll>>20)
-		}
 		if out.Len() > maxExpanded {
 			return "", fmt.Sprintf("longer than %d bytes with its variables expanded", maxExpanded)
 		}
 		text = suffix
 	}
+}
+
+// spend counts the bytes of a pattern that is in force, and reports whether they are
+// not too many yet.
+func (r *resolver) spend(p *Pattern, bytes int) bool {
+	if r.expanded += bytes; r.expanded > maxAll {
+		r.stop(p.At, "too-large", "the patterns of a policy have more than %d KiB with their variables expanded and their aliases: the rest is not read; split it, or use fewer", maxAll>>10)
+		return false
+	}
+	return true
 }
 
 // writeValues writes the values of a variable. In an alternation, slashes that
@@ -277,6 +292,9 @@ func (r *resolver) checkGlob(p *Pattern, text string, kind textKind) bool {
 		if g, ok := err.(*aare.Error); ok {
 			reason = g.Reason
 		}
+		if len(text) > maxShown {
+			text = text[:maxShown] + "..."
+		}
 		r.errorf(p.At, "bad-glob", "bad pattern %q: %s", text, reason)
 		return false
 	}
@@ -291,7 +309,7 @@ func (r *resolver) alias(p *Pattern) *Pattern {
 	}
 	expanded := slices.Clip(p.Expanded)
 	for _, a := range r.policy.Aliases {
-		if rest, ok := strings.CutPrefix(p.Expanded[0], a.From); ok && r.checkGlob(p, a.To+rest, pathText) {
+		if rest, ok := strings.CutPrefix(p.Expanded[0], a.From); ok && r.spend(p, len(a.To)+len(rest)) && r.checkGlob(p, a.To+rest, pathText) {
 			expanded = append(expanded, a.To+rest)
 		}
 	}

@@ -28,9 +28,12 @@ type Want struct {
 	Args []Arg
 }
 
-// maxGainWork bounds one comparison, in cells: decisions of both profiles. An
-// edit as people make it needs some hundred.
-const maxGainWork = 1 << 17
+// The bounds of one comparison. An edit as people make it needs some hundred cells.
+const (
+	maxGainWork = 1 << 17 // cells: decisions of both profiles
+	maxCellWork = 1 << 25 // looks at a condition, to find cells
+	maxLooks    = 1 << 28 // looks at a rule, to decide
+)
 
 // Gains returns the calls that a profile answers otherwise than another, less
 // those that are wanted and refused no more than before. It splits what a filter
@@ -43,7 +46,7 @@ const maxGainWork = 1 << 17
 // (Decision.Ambiguous), complete is false, and there may be more.
 func Gains(before, after *Profile, wanted ...Want) (gains []Gain, complete bool) {
 	whole := pair{before, after}
-	w := &gainWalk{whole: whole, narrowed: whole.narrow(), wanted: wanted, left: maxGainWork, complete: true, kept: map[kept]bool{}}
+	w := &gainWalk{whole: whole, wanted: wanted, left: maxGainWork, cellWork: maxCellWork, looks: maxLooks, complete: true, kept: map[kept]bool{}}
 	hosts := append(before.hosts(), after.hosts()...)
 	for i := range arches {
 		n := tableOf(i)
@@ -51,6 +54,7 @@ func Gains(before, after *Profile, wanted ...Want) (gains []Gain, complete bool)
 			continue
 		}
 		own := arches[i].audit
+		w.narrowed = whole.narrow() // whose tables of the architecture before are not needed
 		for _, host := range slices.Compact([]Arch{own, own.host()}) {
 			if len(hosts) == 0 || slices.Contains(hosts, host) {
 				w.arch(i, n, host)
@@ -99,6 +103,7 @@ type gainWalk struct {
 	whole, narrowed pair
 	wanted          []Want
 	left            int // of maxGainWork
+	cellWork, looks int // of maxCellWork and maxLooks
 	complete        bool
 	gains           []Gain
 	kept            map[kept]bool
@@ -194,21 +199,23 @@ func (w *gainWalk) call(i int, nr uint32, host Arch) {
 		return
 	}
 	byName := c.Name
-	c.Name = "" // decide by number
 	for _, kernel := range s.kernels {
 		for set := range 1 << len(s.caps) {
 			c.Kernel, c.Caps = kernel, chosen(s.caps, set)
+			before, after := w.before.answers(i, nr, c), w.after.answers(i, nr, c)
 			for args := range s.arguments() {
-				if w.left--; w.left < 0 {
+				if w.left--; w.left < 0 || w.looks < 0 {
 					w.complete = false
 					return
 				}
 				c.Args = args
-				b, a := w.before.Decide(c), w.after.Decide(c)
-				if a.Ambiguous || b.Ambiguous && !a.Action.Permits() || b.Undecidable || a.Undecidable {
+				b, unsureBefore, looks := before.to(args)
+				a, unsureAfter, more := after.to(args)
+				w.looks -= looks + more
+				if unsureAfter || unsureBefore && !a.Action.Permits() {
 					w.complete = false
 				}
-				from, to := plain(b.Outcome), plain(a.Outcome)
+				from, to := plain(b), plain(a)
 				lost := from.Action.Permits() && !to.Action.Permits()
 				switch {
 				case from == to:
@@ -292,6 +299,7 @@ const (
 // split returns the cases of a call, or nil if there are too many.
 func (w *gainWalk) split(i int, nr uint32, name string) *split {
 	s := &split{kernels: []string{"0.0"}}
+	kernels := map[string]bool{"0.0": true}
 	var conditions [6][]Arg
 	count := 0
 	look := func(e *Entry) {
@@ -301,7 +309,8 @@ func (w *gainWalk) split(i int, nr uint32, name string) *split {
 					s.caps = append(s.caps, c)
 				}
 			}
-			if f.MinKernel != "" && !slices.Contains(s.kernels, f.MinKernel) {
+			if f.MinKernel != "" && !kernels[f.MinKernel] {
+				kernels[f.MinKernel] = true
 				s.kernels = append(s.kernels, f.MinKernel)
 			}
 		}
@@ -328,7 +337,7 @@ func (w *gainWalk) split(i int, nr uint32, name string) *split {
 	if count > maxCells || len(s.caps) > maxSplitCaps {
 		return nil
 	}
-	return s.fill(i, name, w.tell(i, name, conditions))
+	return s.fill(i, name, w.tell(i, name, conditions), &w.cellWork)
 }
 
 // tell adds the conditions of what is wanted, and of the values that are told of
@@ -362,14 +371,14 @@ func told(i int, name string) []argument {
 
 // fill finds a value of each argument for each cell, those that are told of
 // first in front.
-func (s *split) fill(i int, name string, conditions [6][]Arg) *split {
+func (s *split) fill(i int, name string, conditions [6][]Arg, work *int) *split {
 	bits := 64
 	if arches[i].bits32 {
 		bits = 32
 	}
 	total := len(s.kernels) << len(s.caps)
 	for k := range s.values {
-		values, ok := cells(conditions[k], bits, maxCells)
+		values, ok := cells(conditions[k], bits, maxCells, work)
 		if total *= len(values); !ok || total > maxGainWork {
 			return nil
 		}

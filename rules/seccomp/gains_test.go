@@ -33,7 +33,7 @@ func TestCells(t *testing.T) {
 		for v := range uint64(256) {
 			want[truths(v)] = true
 		}
-		values, ok := cells(conditions, 8, 1000)
+		values, ok := cells(conditions, 8, 1000, enough())
 		require.True(t, ok)
 		got := map[string]bool{}
 		for _, v := range values {
@@ -41,8 +41,113 @@ func TestCells(t *testing.T) {
 		}
 		require.Equal(t, want, got, "%v: %v", conditions, values)
 	}
-	_, ok := cells([]Arg{{Op: EQ, Value: 1}, {Op: EQ, Value: 2}}, 64, 1)
+	two := []Arg{{Op: EQ, Value: 1}, {Op: EQ, Value: 2}}
+	_, ok := cells(two, 64, 1, enough())
 	assert.False(t, ok)
+	little := 100
+	_, ok = cells(two, 64, 1000, &little)
+	assert.False(t, ok)
+}
+
+func enough() *int {
+	work := maxCellWork
+	return &work
+}
+
+// cells returns what going through all conditions at each bit does.
+func TestCellsPlainly(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for range 3000 {
+		var conditions []Arg
+		width := r.IntN(17)
+		for range r.IntN(12) {
+			conditions = append(conditions, Arg{Op: Op(1 + r.IntN(7)), Value: r.Uint64N(1 << width), ValueTwo: r.Uint64N(1 << width)})
+		}
+		bits, limit := []int{8, 16, 32, 64}[r.IntN(4)], 1+r.IntN(60)
+		want, wantOK := plainCells(conditions, bits, limit)
+		got, ok := cells(conditions, bits, limit, enough())
+		require.Equal(t, wantOK, ok, conditions)
+		require.Equal(t, want, got, conditions)
+	}
+}
+
+// plainCells is cells with the state of every condition at every bit.
+func plainCells(conditions []Arg, bits, limit int) (values []uint64, ok bool) {
+	if len(conditions) == 0 {
+		return []uint64{0}, true
+	}
+	type prefix struct {
+		state string // a byte per condition: equal, less, greater
+		value uint64
+	}
+	const equal, less, greater = '=', '<', '>'
+	open := []prefix{{strings.Repeat("=", len(conditions)), 0}}
+	for bit := bits - 1; bit >= 0; bit-- {
+		seen := map[string]bool{}
+		var next []prefix
+		for _, p := range open {
+			for b := range uint64(2) {
+				state := []byte(p.state)
+				for i, c := range conditions {
+					want, looks := c.Value>>bit&1, true
+					if c.Op == MaskedEQ {
+						want, looks = c.ValueTwo>>bit&1, c.Value>>bit&1 == 1
+					}
+					switch {
+					case state[i] != equal || !looks || b == want:
+					case b < want && !equality(c.Op):
+						state[i] = less
+					default:
+						state[i] = greater
+					}
+				}
+				if !seen[string(state)] {
+					seen[string(state)] = true
+					next = append(next, prefix{string(state), p.value | b<<bit})
+				}
+			}
+		}
+		if open = next; len(open) > limit {
+			return nil, false
+		}
+	}
+	for _, p := range open {
+		values = append(values, p.value)
+	}
+	return values, true
+}
+
+// The answers to a call in one case are those of Decide.
+func TestAnswersAgainstDecide(t *testing.T) {
+	names := strings.Fields("read clone socket personality semop accept clone3 openat2 ioctl socketcall ipc close_range mseal mkdir")
+	for seed := range uint64(400) {
+		r := rand.New(rand.NewPCG(seed, 13))
+		text := randomProfileText(r, 1+r.IntN(80))
+		p := parse(t, "p", text)
+		for range 300 {
+			arch := []Arch{X86_64, I386, AARCH64, ARM, S390X}[r.IntN(5)]
+			nr, ok := SyscallNumber(arch, names[r.IntN(len(names))])
+			if !ok {
+				continue
+			}
+			i := arch.index(nr)
+			c := Call{Arch: arch, Syscall: nr, Host: arch.host(), Caps: []string{}, Kernel: []string{"0.0", "4.8", "5.10"}[r.IntN(3)]}
+			for _, name := range []string{"CAP_SYS_ADMIN", "CAP_BPF"} {
+				if r.IntN(2) == 0 {
+					c.Caps = append(c.Caps, name)
+				}
+			}
+			a := p.answers(i, nr, c)
+			for range 5 {
+				c.Args = []uint64{r.Uint64N(70) | r.Uint64N(2)<<33, r.Uint64N(70), 0, 0, 0, 0}
+				d := p.Decide(c)
+				require.False(t, d.Undecidable)
+				got, ambiguous, _ := a.to(c.Args)
+				require.Equal(t, plain(d.Outcome), plain(got), "%v %v\n%s", c, d, text)
+				require.Equal(t, d.Ambiguous, ambiguous, "%v %v\n%s", c, d, text)
+			}
+		}
+	}
 }
 
 // summary is what gains say, in short.

@@ -48,8 +48,9 @@ const maxDepth = 200
 
 // A jsonReader reads one JSON text. It accepts what encoding/json accepts.
 type jsonReader struct {
-	s   string
-	pos int
+	s      string
+	pos    int
+	values int // so far; see maxValues
 }
 
 // readJSON returns the tree of a JSON text, or an error at a byte offset.
@@ -94,6 +95,9 @@ func (r *jsonReader) here() string {
 func (r *jsonReader) read(depth int) (node, error) {
 	if depth > maxDepth {
 		return node{}, fmt.Errorf("values nest deeper than %d levels", maxDepth)
+	}
+	if r.values++; r.values > maxValues {
+		return node{}, fmt.Errorf("more than %d values are too many for a seccomp profile", maxValues)
 	}
 	r.space()
 	if r.pos >= len(r.s) {

@@ -11,6 +11,16 @@ import (
 	"github.com/whydenied/whydenied/rules"
 )
 
+// The bounds of a profile. Those that people write have some hundred rules.
+const (
+	// maxRules bounds the rules: the names of entries, each with every condition.
+	// All filters of a process together may have half as many instructions
+	// (MAX_INSNS_PER_PATH in kernel/seccomp.c, Linux 6.18).
+	maxRules = 1 << 16
+	// maxValues bounds the values of the JSON or YAML text.
+	maxValues = 600_000
+)
+
 // Parse reads a seccomp profile: Docker's and Podman's JSON, linux.seccomp
 // inside a whole OCI config.json, or a SeccompProfile resource as YAML or JSON.
 // The diagnostics are what a runtime refuses, or reads otherwise than it looks;
@@ -33,6 +43,9 @@ func Parse(file *rules.File) (*Profile, []rules.Diagnostic, error) {
 		return nil, nil, fmt.Errorf("%s: %w", file.Name, err)
 	}
 	p := r.profile(n, form)
+	if r.rules > maxRules {
+		return nil, nil, fmt.Errorf("%s: more than %d rules (names of entries with their conditions), and a kernel takes no filter of so many; remove those that repeat others", r.at(r.many), maxRules)
+	}
 	if i := slices.IndexFunc(r.diagnostics, func(d rules.Diagnostic) bool { return d.Severity == rules.Error }); i >= 0 {
 		p.refused = r.diagnostics[i].At.String() + ": " + r.diagnostics[i].Message
 	}
@@ -100,6 +113,8 @@ func NotProfile(file *rules.File, err error) rules.Diagnostic {
 type reader struct {
 	file        *rules.File
 	diagnostics []rules.Diagnostic
+	rules       int        // so far; see maxRules
+	many        rules.Span // the entry with which they were too many
 }
 
 // at returns a place in the file.
@@ -231,7 +246,12 @@ func (r *reader) profile(n *node, form Form) *Profile {
 			r.wrong(&e, "an entry of syscalls", object)
 			continue
 		}
-		p.Entries = append(p.Entries, r.entry(i, &e, form))
+		entry := r.entry(i, &e, form)
+		if r.rules += max(len(entry.Names), 1) * max(len(entry.Args), 1); r.rules > maxRules {
+			r.many = e.at
+			break
+		}
+		p.Entries = append(p.Entries, entry)
 	}
 	return p
 }

@@ -155,6 +155,24 @@ func TestParseLarge(t *testing.T) {
 	}
 }
 
+// A file beyond a limit is told which, and where.
+func TestLimits(t *testing.T) {
+	repeat := func(head, item, tail string, n int) string { return head + strings.Repeat(item+",", n) + item + tail }
+	const head, action = `{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[`, `"action":"SCMP_ACT_ALLOW"`
+	for want, text := range map[string]string{
+		"p:2:1: more than 65536 rules":                                     head + "\n" + repeat(`{"names":[`, `"read"`, `],`+action+`}]}`, maxRules),
+		"p:1:47: more than 65536 rules":                                    repeat(head+`{"names":["read","write"],`+action+`,"args":[`, `{"index":0,"value":1,"op":"SCMP_CMP_EQ"}`, `]}]}`, maxRules/2),
+		"more than 600000 values are too many":                             repeat(head, "0", "]}", maxValues),
+		"more than 100000 values or 1000 documents are too many for a":     "kind: SeccompProfile\nspec:\n" + repeat("  syscalls: [", "a", "]\n", maxYAMLValues),
+		"p: more than 100000 values or 1000 documents are too many":        "kind: SeccompProfile\n" + strings.Repeat("---\na: 1\n", maxDocuments+1),
+		"1600005 bytes are too many for a SeccompProfile (limit 1572864)":  "kind: SeccompProfile\n" + strings.Repeat("#", 1_599_984),
+		"8388609 bytes are too many for a seccomp profile (limit 8388608)": strings.Repeat(" ", rules.MaxFile+1),
+	} {
+		_, _, err := Parse(rules.NewFile("p", text))
+		assert.ErrorContains(t, err, want)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, text := range formats {
 		f.Add(text)

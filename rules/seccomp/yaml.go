@@ -15,6 +15,13 @@ import (
 // maxYAML bounds the text of a resource: Kubernetes stores no larger object.
 const maxYAML = 3 << 19
 
+// The bounds of what the parser of YAML, which takes some kilobytes for a value, is
+// given: lines, and values within them.
+const (
+	maxYAMLValues = 100_000
+	maxDocuments  = 1_000
+)
+
 // readYAML returns the first document of a YAML text that is a SeccompProfile,
 // and how many there are.
 func readYAML(file *rules.File) (first *node, count int, err error) {
@@ -35,7 +42,7 @@ func readYAML(file *rules.File) (first *node, count int, err error) {
 		message, _, _ := strings.Cut(err.Error(), "\n")
 		return nil, 0, fmt.Errorf("%s: not a SeccompProfile in YAML: %s", file.Name, message)
 	}
-	y := yamlReader{file: file}
+	y := &yamlReader{file: file}
 	for _, doc := range parsed.Docs {
 		if doc.Body == nil {
 			continue
@@ -62,8 +69,14 @@ func checkYAML(s string) error {
 	if len(s) > maxYAML {
 		return fmt.Errorf("%d bytes are too many for a SeccompProfile (limit %d)", len(s), maxYAML)
 	}
-	depth := 0
+	depth, documents, values := 0, 0, 0
 	for line := range strings.Lines(s) {
+		if strings.HasPrefix(line, "---") {
+			documents++
+		}
+		if values += 1 + strings.Count(line, ",") + strings.Count(line, ": "); values > maxYAMLValues || documents > maxDocuments {
+			return fmt.Errorf("more than %d values or %d documents are too many for a file of SeccompProfiles; split it", maxYAMLValues, maxDocuments)
+		}
 		trimmed := strings.TrimLeft(line, " ")
 		marks := strings.TrimLeft(trimmed, "-?&!*|>: \t")
 		if len(line)-len(trimmed) > maxDepth || len(trimmed)-len(marks) > maxDepth {
@@ -85,21 +98,27 @@ func checkYAML(s string) error {
 }
 
 // A yamlReader turns the syntax tree of YAML into one of nodes.
-type yamlReader struct{ file *rules.File }
+type yamlReader struct {
+	file         *rules.File
+	line, column int // of the place that was asked for last, which most come after
+	at           int // its offset
+}
 
 // offset returns the byte offset of a 1-based line and a 1-based column in
 // runes; the parser's own offsets skip blank lines.
-func (y yamlReader) offset(line, column int) int {
-	at := y.file.LineStart(line)
-	for ; column > 1 && at < len(y.file.Text); column-- {
-		_, size := utf8.DecodeRuneInString(y.file.Text[at:])
-		at += size
+func (y *yamlReader) offset(line, column int) int {
+	if line != y.line || column < y.column {
+		y.line, y.column, y.at = line, 1, y.file.LineStart(line)
 	}
-	return at
+	for ; y.column < column && y.at < len(y.file.Text); y.column++ {
+		_, size := utf8.DecodeRuneInString(y.file.Text[y.at:])
+		y.at += size
+	}
+	return y.at
 }
 
 // read converts one value.
-func (y yamlReader) read(n ast.Node, depth int) (node, error) {
+func (y *yamlReader) read(n ast.Node, depth int) (node, error) {
 	position := n.GetToken().Position
 	start := y.offset(position.Line, position.Column)
 	if depth > maxDepth {
@@ -134,13 +153,13 @@ func (y yamlReader) read(n ast.Node, depth int) (node, error) {
 }
 
 // fail returns an error at a byte offset.
-func (y yamlReader) fail(offset int, message string) error {
+func (y *yamlReader) fail(offset int, message string) error {
 	return errorAt(y.file, offset, errors.New(message))
 }
 
 // scalar returns a value whose end follows from its text: in quotes to the
 // closing quote, otherwise as long as its token.
-func (y yamlReader) scalar(k kind, value, token string, start int) node {
+func (y *yamlReader) scalar(k kind, value, token string, start int) node {
 	src := y.file.Text[start:]
 	end := 0
 	switch {
@@ -171,7 +190,7 @@ func quotedEnd(s string) int {
 }
 
 // object converts a mapping.
-func (y yamlReader) object(values []*ast.MappingValueNode, flow bool, start, depth int) (node, error) {
+func (y *yamlReader) object(values []*ast.MappingValueNode, flow bool, start, depth int) (node, error) {
 	n := node{kind: object, at: rules.Span{Start: start, End: start}, flow: flow}
 	for i, v := range values {
 		key, err := y.read(v.Key, depth+1)
@@ -195,7 +214,7 @@ func (y yamlReader) object(values []*ast.MappingValueNode, flow bool, start, dep
 }
 
 // array converts a sequence.
-func (y yamlReader) array(s *ast.SequenceNode, start, depth int) (node, error) {
+func (y *yamlReader) array(s *ast.SequenceNode, start, depth int) (node, error) {
 	n := node{kind: array, at: rules.Span{Start: start, End: start}, flow: s.IsFlowStyle}
 	for _, v := range s.Values {
 		item, err := y.read(v, depth+1)
@@ -213,7 +232,7 @@ func (y yamlReader) array(s *ast.SequenceNode, start, depth int) (node, error) {
 
 // closing returns the offset after the closing bracket of a flow collection
 // whose last value ends at an offset.
-func (y yamlReader) closing(offset int, bracket byte) int {
+func (y *yamlReader) closing(offset int, bracket byte) int {
 	if i := strings.IndexByte(y.file.Text[offset:], bracket); i >= 0 {
 		return offset + i + 1
 	}

@@ -1,7 +1,6 @@
 package aare
 
 import (
-	"encoding/binary"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -10,7 +9,7 @@ import (
 // maxHeld bounds the memory, in bytes, that the states of one automaton hold.
 // When a walk needs more, all are dropped and built again as needed, so memory
 // stays bounded whatever the patterns and the names are.
-const maxHeld = 64 << 20
+const maxHeld = 32 << 20
 
 // An Automaton matches a string against many tagged expressions at once. It is
 // a nondeterministic automaton whose deterministic states are built when a walk
@@ -20,9 +19,17 @@ const maxHeld = 64 << 20
 // Expressions that start alike share those states, so thousands of rules below
 // /usr/lib cost little more than one.
 type Automaton struct {
-	nodes    []node
-	children map[string]int32 // shared prefixes: node number and atom to node number
-	keyBuf   []byte
+	nodes []node
+	edges []edge
+	free  []link // to nodes that are reached without a byte
+	tags  []link // of what matches at a node
+	sets  []byteSet
+
+	// Until it is frozen: sets by their bytes, atoms but for sets by their keys, and
+	// which node such an atom leads to from another.
+	setNumbers  map[byteSet]int32
+	atomNumbers map[string]int32
+	children    map[[2]int32]int32
 
 	classes [256]uint8 // bytes that no expression tells apart have one class
 	reps    []byte     // one byte of each class
@@ -36,17 +43,18 @@ type Automaton struct {
 	round  uint32
 }
 
-// A node is a state of the nondeterministic automaton.
-type node struct {
-	edges []edge
-	free  []int32 // nodes reached without a byte
-	tags  []int32 // what matches here
-}
+// A node is a state of the nondeterministic automaton: the first of its edges,
+// free links and tags, plus one; 0 for none. There are as many nodes as bytes in
+// patterns that begin unlike, so they are small.
+type node struct{ edge, free, tag int32 }
 
-type edge struct {
-	set byteSet
-	to  int32
-}
+// An edge leads to a node by a byte of a set, given by its number; it is negative,
+// less one, of an edge that is not for expressions which begin alike to share.
+type edge struct{ set, to, next int32 }
+
+func (e edge) number() int32 { return max(e.set, -1-e.set) }
+
+type link struct{ value, next int32 }
 
 // A State is what an automaton knows after some bytes. It is not to be changed.
 type State struct {
@@ -61,7 +69,7 @@ func (s *State) Dead() bool { return len(s.nodes) == 0 }
 
 // New returns an automaton to which expressions can be added.
 func New() *Automaton {
-	return &Automaton{nodes: make([]node, 1), children: map[string]int32{}}
+	return &Automaton{nodes: make([]node, 1), setNumbers: map[byteSet]int32{}, atomNumbers: map[string]int32{}, children: map[[2]int32]int32{}}
 }
 
 // Add adds an expression under a tag, before Freeze.
@@ -74,20 +82,52 @@ func (a *Automaton) Add(e *Expr, tag int32) {
 	for _, atom := range atoms {
 		at = a.step(at, atom)
 	}
-	a.nodes[at].tags = append(a.nodes[at].tags, tag)
+	a.tags = append(a.tags, link{tag, a.nodes[at].tag})
+	a.nodes[at].tag = int32(len(a.tags))
 }
+
+// maxFan bounds the edges of a node among which a shared one is looked for.
+const maxFan = 300
 
 // step returns the node after an atom, sharing it with earlier expressions that
 // took the same steps from the root.
 func (a *Automaton) step(from int32, atom *Expr) int32 {
-	a.keyBuf = atom.key(binary.LittleEndian.AppendUint32(a.keyBuf[:0], uint32(from)))
-	if to, ok := a.children[string(a.keyBuf)]; ok {
+	if atom.op == opSet {
+		set := a.setNumber(atom.set)
+		fan := 0
+		for k := a.nodes[from].edge; k > 0 && fan < maxFan; k = a.edges[k-1].next {
+			if a.edges[k-1].set == set {
+				return a.edges[k-1].to
+			}
+			fan++
+		}
+		to := a.newNode()
+		a.addEdge(from, set, to)
 		return to
 	}
-	key := string(a.keyBuf)
+	key := string(atom.key(nil))
+	number, ok := a.atomNumbers[key]
+	if !ok {
+		number = int32(len(a.atomNumbers))
+		a.atomNumbers[key] = number
+	}
+	child := [2]int32{from, number}
+	if to, ok := a.children[child]; ok {
+		return to
+	}
 	to := a.build(from, atom)
-	a.children[key] = to
+	a.children[child] = to
 	return to
+}
+
+func (a *Automaton) setNumber(s byteSet) int32 {
+	n, ok := a.setNumbers[s]
+	if !ok {
+		n = int32(len(a.sets))
+		a.setNumbers[s] = n
+		a.sets = append(a.sets, s)
+	}
+	return n
 }
 
 func (a *Automaton) newNode() int32 {
@@ -95,12 +135,22 @@ func (a *Automaton) newNode() int32 {
 	return int32(len(a.nodes) - 1)
 }
 
+func (a *Automaton) addEdge(from, set, to int32) {
+	a.edges = append(a.edges, edge{set, to, a.nodes[from].edge})
+	a.nodes[from].edge = int32(len(a.edges))
+}
+
+func (a *Automaton) addFree(from, to int32) {
+	a.free = append(a.free, link{to, a.nodes[from].free})
+	a.nodes[from].free = int32(len(a.free))
+}
+
 // build adds the nodes of an expression after from and returns the last one.
 func (a *Automaton) build(from int32, e *Expr) int32 {
 	switch e.op {
 	case opSet:
 		to := a.newNode()
-		a.nodes[from].edges = append(a.nodes[from].edges, edge{e.set, to})
+		a.addEdge(from, -1-a.setNumber(e.set), to)
 		return to
 	case opCat:
 		for _, sub := range e.subs {
@@ -112,36 +162,28 @@ func (a *Automaton) build(from int32, e *Expr) int32 {
 		for _, sub := range e.subs {
 			// A node of its own, lest a star at the start of one choice leak into another.
 			head := a.newNode()
-			a.nodes[from].free = append(a.nodes[from].free, head)
-			end := a.build(head, sub)
-			a.nodes[end].free = append(a.nodes[end].free, to)
+			a.addFree(from, head)
+			a.addFree(a.build(head, sub), to)
 		}
 		return to
 	default:
 		loop := a.newNode()
-		a.nodes[from].free = append(a.nodes[from].free, loop)
+		a.addFree(from, loop)
 		if e.subs[0].op == opSet {
-			a.nodes[loop].edges = append(a.nodes[loop].edges, edge{e.subs[0].set, loop})
+			a.addEdge(loop, -1-a.setNumber(e.subs[0].set), loop)
 			return loop
 		}
-		end := a.build(loop, e.subs[0])
-		a.nodes[end].free = append(a.nodes[end].free, loop)
+		a.addFree(a.build(loop, e.subs[0]), loop)
 		return loop
 	}
 }
 
 // Freeze ends the building: it computes the byte classes and the first state.
 func (a *Automaton) Freeze() {
-	a.children, a.keyBuf = nil, nil
-	seen := map[byteSet]bool{}
+	a.setNumbers, a.atomNumbers, a.children = nil, nil, nil
 	count := 1
-	for i := range a.nodes {
-		for _, e := range a.nodes[i].edges {
-			if !seen[e.set] {
-				seen[e.set] = true
-				count = splitClasses(&a.classes, e.set, count)
-			}
-		}
+	for _, s := range a.sets {
+		count = splitClasses(&a.classes, s, count)
 	}
 	a.reps = make([]byte, count)
 	for c := 255; c >= 0; c-- {
@@ -190,7 +232,9 @@ func (a *Automaton) intern(nodes []int32) *State {
 	a.made++
 	s := &State{ID: a.made, nodes: nodes, next: make([]atomic.Pointer[State], len(a.reps))}
 	for _, n := range nodes {
-		s.Tags = append(s.Tags, a.nodes[n].tags...)
+		for t := a.nodes[n].tag; t > 0; t = a.tags[t-1].next {
+			s.Tags = append(s.Tags, a.tags[t-1].value)
+		}
 	}
 	slices.Sort(s.Tags)
 	s.Tags = slices.Compact(s.Tags)
@@ -213,8 +257,8 @@ func (a *Automaton) closure(nodes []int32) []int32 {
 		}
 	}
 	for i := 0; i < len(kept); i++ {
-		for _, to := range a.nodes[kept[i]].free {
-			if a.seen[to] != a.round {
+		for f := a.nodes[kept[i]].free; f > 0; f = a.free[f-1].next {
+			if to := a.free[f-1].value; a.seen[to] != a.round {
 				a.seen[to] = a.round
 				kept = append(kept, to)
 			}
@@ -243,8 +287,8 @@ func (a *Automaton) Next(s *State, c byte) *State {
 	}
 	var nodes []int32
 	for _, n := range s.nodes {
-		for _, e := range a.nodes[n].edges {
-			if e.set.has(a.reps[class]) {
+		for k := a.nodes[n].edge; k > 0; k = a.edges[k-1].next {
+			if e := a.edges[k-1]; a.sets[e.number()].has(a.reps[class]) {
 				nodes = append(nodes, e.to)
 			}
 		}

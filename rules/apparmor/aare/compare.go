@@ -16,6 +16,8 @@ type Relation struct {
 	// corresponding Has is set.
 	Both, OnlyA, OnlyB          string
 	HasBoth, HasOnlyA, HasOnlyB bool
+	// Work is how many times a node was visited by a byte, as far as it was counted.
+	Work int
 	// Complete is false when the automata were too large to compare fully. What
 	// was found holds; what was not found may still exist.
 	Complete bool
@@ -42,7 +44,6 @@ func Compare(a, b *Automaton) Relation {
 		}
 	}
 	var r Relation
-	work := 0
 	for i := 0; i < len(queue); i++ {
 		p := queue[i]
 		inA, inB := len(p.a.Tags) > 0, len(p.b.Tags) > 0
@@ -57,7 +58,7 @@ func Compare(a, b *Automaton) Relation {
 		if r.HasBoth && r.HasOnlyA && r.HasOnlyB {
 			break
 		}
-		if work += len(alphabet) * (len(p.a.nodes) + len(p.b.nodes) + 1); work > maxCompare {
+		if r.Work += len(alphabet) * (len(p.a.nodes) + len(p.b.nodes) + 1); r.Work > maxCompare {
 			return r
 		}
 		for _, c := range alphabet {
@@ -96,14 +97,25 @@ func spell(queue []pair, i int) string {
 func Alphabet(autos ...*Automaton) []byte {
 	const nicest = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-_.+:@/"
 	var alphabet []byte
-	seen := map[string]bool{}
-	class := make([]byte, len(autos))
-	try := func(c byte) {
-		for i, a := range autos {
-			class[i] = a.classes[c]
+	// The bytes are told apart by one automaton after the other.
+	var class [256]uint16
+	count := uint16(1)
+	for _, a := range autos {
+		numbers := make([]uint16, int(count)<<8) // plus one, by class so far and the automaton's
+		count = 0
+		for c := range class {
+			n := &numbers[int(class[c])<<8|int(a.classes[c])]
+			if *n == 0 {
+				count++
+				*n = count
+			}
+			class[c] = *n - 1
 		}
-		if !seen[string(class)] {
-			seen[string(class)] = true
+	}
+	seen := make([]bool, count)
+	try := func(c byte) {
+		if !seen[class[c]] {
+			seen[class[c]] = true
 			alphabet = append(alphabet, c)
 		}
 	}

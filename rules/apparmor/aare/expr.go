@@ -3,6 +3,7 @@ package aare
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"strconv"
 )
 
@@ -57,7 +58,20 @@ const (
 	opStar               // subs[0], any number of times
 )
 
-func set(s byteSet) *Expr { return &Expr{op: opSet, set: s} }
+func set(s byteSet) *Expr {
+	if c, ok := s.single(); ok {
+		return &literals[c]
+	}
+	return &Expr{op: opSet, set: s}
+}
+
+// literals match one byte. Most of a pattern is such, so they are shared.
+var literals = func() (list [256]Expr) {
+	for c := range list {
+		list[c] = Expr{op: opSet, set: oneByte(byte(c))}
+	}
+	return list
+}()
 
 func star(e *Expr) *Expr { return &Expr{op: opStar, subs: []*Expr{e}} }
 
@@ -129,14 +143,28 @@ func (e *Expr) Prefix() (prefix string, exact bool) {
 	if e.op != opCat {
 		return "", false
 	}
+	var out []byte
 	for _, sub := range e.subs {
 		s, ok := sub.Literal()
 		if !ok {
 			break
 		}
-		prefix += s
+		out = append(out, s...)
 	}
-	return prefix, false
+	return string(out), false
+}
+
+// Possible reports whether some string without NUL matches.
+func (e *Expr) Possible() bool {
+	switch e.op {
+	case opSet:
+		return e.set.without(0) != byteSet{}
+	case opCat:
+		return !slices.ContainsFunc(e.subs, func(sub *Expr) bool { return !sub.Possible() })
+	case opAlt:
+		return slices.ContainsFunc(e.subs, (*Expr).Possible)
+	}
+	return true
 }
 
 // key appends a canonical form of the expression, equal for equal expressions.
