@@ -40,8 +40,12 @@ func (e *effort) compare(a, b *Pattern) aare.Relation {
 	return r
 }
 
-// size is how many bytes a pattern has with its variables and aliases.
+// size is how many bytes a pattern has with its variables and aliases; nil, which is
+// any name, has none.
 func (p *Pattern) size() (n int) {
+	if p == nil {
+		return 0
+	}
 	for _, text := range p.Expanded {
 		n += len(text)
 	}
