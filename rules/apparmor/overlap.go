@@ -42,6 +42,9 @@ func (e *effort) compare(a, b *Pattern) aare.Relation {
 
 // size is how many bytes a pattern has with its variables and aliases.
 func (p *Pattern) size() (n int) {
+	if p == nil {
+		return 0
+	}
 	for _, text := range p.Expanded {
 		n += len(text)
 	}
