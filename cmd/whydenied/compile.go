@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/whydenied/whydenied/explain/fix"
-	"github.com/whydenied/whydenied/program"
+	"github.com/whydenied/whydenied/explain/program"
 	"github.com/whydenied/whydenied/rules/disk"
 )
 

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/whydenied/whydenied/explain/container"
-	"github.com/whydenied/whydenied/program"
+	"github.com/whydenied/whydenied/explain/program"
 	"github.com/whydenied/whydenied/rules/disk"
 )
 

@@ -150,7 +150,7 @@ func (q ChangeProfileRequest) decide(p *Profile, d *Decision) {
 func (q ChangeProfileRequest) ask(r Rule) (Perms, []string) {
 	if r, ok := r.(*ChangeProfileRule); ok {
 		return Access, compareAll(
-			field{"program", q.OnExec == "" || programOf(r).Match(q.OnExec)},
+			field{"explain/program", q.OnExec == "" || programOf(r).Match(q.OnExec)},
 			field{"target profile", r.Target.Match(profileKey(q))})
 	}
 	return 0, nil
