@@ -161,12 +161,20 @@ func NewSeccomp(s *parser.Seccomp) *Seccomp {
 	return wire
 }
 
+// maxLine is the longest line of a policy that is told, in bytes. Longer ones are no
+// text to read, and would be told once for each thing to say about them.
+const maxLine = 64 << 10
+
 func newRule(p explain.Place) Rule {
 	file, span := p.At.File, p.At.Span
 	wire := Rule{File: plain(file.Name), Builtin: plain(file.Builtin), Note: plain(p.Note), at: p.At}
 	wire.Line, wire.Column = file.Position(span.Start)
 	wire.EndLine, wire.EndColumn = file.Position(max(span.Start, span.End))
-	wire.Text = plain(file.Line(wire.Line))
+	if line := file.Line(wire.Line); len(line) <= maxLine {
+		wire.Text = plain(line)
+	} else {
+		wire.Note = plain(strings.TrimPrefix(fmt.Sprintf("%s; the line has %d bytes and is not shown", p.Note, len(line)), "; "))
+	}
 	for _, v := range p.Via {
 		if !v.IsZero() {
 			line, _ := v.File.Position(v.Span.Start)
