@@ -37,10 +37,11 @@ func (s *Session) Count(stats parser.Stats, tooLong int) {
 }
 
 // Add folds one denial as Group.Add does, unless it is a duplicate, or no failure:
-// then the finding is nil.
+// then the finding is nil. A duplicate that says its year corrects one that was guessed.
 func (s *Session) Add(d parser.Denial) (f *Finding, isNew bool) {
 	if s.seen.Duplicate(&d) {
 		s.Duplicates++
+		s.date(&d)
 		return nil, false
 	}
 	if name, ok := fallsBack(&d); ok {

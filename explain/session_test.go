@@ -1,9 +1,12 @@
 package explain
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"github.com/whydenied/whydenied/parser"
 )
 
@@ -27,4 +30,22 @@ func TestFallsBack(t *testing.T) {
 			assert.Equal(t, test.want, name)
 		}
 	}
+}
+
+// TestYear holds that the year that a syslog line lacks is taken from the same event
+// in a log that has it.
+func TestYear(t *testing.T) {
+	const body = `apparmor="DENIED" operation="open" profile="p" name="/x" pid=%d comm="c" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`
+	syslog := denials(t, fmt.Sprintf("Jul 23 09:42:59 lab audit[7]: AVC "+body+"\nJul 24 09:42:59 lab audit[8]: AVC "+body+"\n", 7, 8))
+	audit := denials(t, fmt.Sprintf("type=AVC msg=audit(1627033379.597:47): "+body+"\n", 7)) // 2021-07-23 09:42:59.597
+	s := NewSession(nil, Filter{})
+	for _, d := range append(syslog, audit...) {
+		s.Add(d)
+	}
+	require.Len(t, s.Findings(), 1)
+	f := s.Findings()[0]
+	assert.Equal(t, 1, s.Duplicates)
+	assert.Equal(t, 2, f.Count)
+	assert.Equal(t, "2021-07-23", f.First.Format(time.DateOnly))
+	assert.Equal(t, "2021-07-24", f.Last.Format(time.DateOnly))
 }

@@ -13,6 +13,7 @@ type header struct {
 	node        string
 	typ         Type
 	time        time.Time
+	yearless    bool // the year of time is a guess
 	serial      uint32
 	body        string
 }
@@ -94,7 +95,7 @@ func parseMessage(p prefix, z zone) (header, verdict) {
 		}
 	}
 	if h.time.IsZero() {
-		h.time = p.time
+		h.time, h.yearless = p.time, p.yearless
 	}
 	if h.node == "" {
 		h.node = p.host

@@ -9,6 +9,7 @@ import (
 type prefix struct {
 	facility int       // syslog facility; -1 if not said
 	time     time.Time // zero if not said
+	yearless bool      // the year of time is a guess
 	host     string
 	tag      string // the program; "" if not said
 	pid      string // of the program, if said
@@ -41,6 +42,7 @@ func parsePrefix(s string, z zone) prefix {
 	stamped := p.cutBrackets(z)
 	if !stamped {
 		if t, rest, ok := cutTime(p.rest, z); ok {
+			p.yearless = p.rest[6] == ' ' // Nov 23 09:42:59
 			p.time, p.rest, stamped = t, rest, true
 		}
 	}

@@ -11,6 +11,7 @@ package parser
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -76,6 +77,7 @@ type Record struct {
 	Fields []Field   // in the order found; nil for companions, whose Text Lookup reads
 
 	interpreted bool // Text is ausearch -i's, not the kernel's
+	yearless    bool // see Yearless
 }
 
 // A Field is one key=value pair of a record.
@@ -89,6 +91,10 @@ type Field struct {
 // IsLookAlike reports whether the log says that a process wrote the record, of which
 // only the kernel writes such; see Origin.UserSpace.
 func (r *Record) IsLookAlike() bool { return r.Origin.UserSpace && r.Type != USERAVC }
+
+// Yearless reports whether the log has no year, so that the one of Time is a guess: the
+// latest before Block.Reference.
+func (r *Record) Yearless() bool { return r.yearless }
 
 // Get returns the decoded value of the first field of that key, or "".
 func (r *Record) Get(key string) string {
@@ -109,6 +115,17 @@ func (r *Record) Lookup(key string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// raw returns the value of a key as it is spelled, but for its quotes; "" if there is
+// none, or no text that the fields are of.
+func (r *Record) raw(key string) string {
+	for _, f := range r.Fields {
+		if f.Key == key && f.End > f.Start {
+			return strings.Trim(r.Text[f.Start:f.End], `"`)
+		}
+	}
+	return ""
 }
 
 // scan reads the fields of r.Text. It is false if the text ends too soon.

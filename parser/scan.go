@@ -432,7 +432,7 @@ func parseDenial(h *header, o Origin) (x Denial, r Record, why string) {
 	}
 	r = Record{
 		Origin: o, Node: h.node, Type: h.typ, Time: h.time, Serial: h.serial,
-		Text: h.body, interpreted: h.interpreted,
+		Text: h.body, interpreted: h.interpreted, yearless: h.yearless,
 	}
 	var whole bool
 	if r.Fields, whole = r.scan(); !whole {

@@ -155,11 +155,22 @@ func signalOf(value string) int {
 }
 
 // labelOf removes from subj= the mode that the kernel writes behind a label, and
-// the "=" that kernels with several security modules wrote before it.
+// the "=" that kernels with several security modules wrote before it. It is "" for
+// the "?" that Linux 6.18 writes where there are several: see describeSubject.
 func labelOf(subj string) string {
+	if subj == "?" {
+		return ""
+	}
 	subj = strings.TrimPrefix(subj, "=")
 	for _, mode := range [...]string{" (enforce)", " (complain)", " (kill)", " (unconfined)", " (mixed)", " (user)"} {
 		subj = strings.TrimSuffix(subj, mode)
 	}
 	return subj
+}
+
+// IsContext reports whether a label is a context of SELinux, user:role:type and
+// perhaps a level, of which roles end in _r. No name of a profile does.
+func IsContext(label string) bool {
+	parts := strings.SplitN(label, ":", 4)
+	return len(parts) >= 3 && parts[0] != "" && strings.HasSuffix(parts[1], "_r") && parts[2] != ""
 }

@@ -49,7 +49,7 @@ func cutRFC3164(s string, z zone) (time.Time, string, bool) {
 	if len(s) < 16 || s[3] != ' ' || s[6] != ' ' || s[9] != ':' || s[12] != ':' {
 		return time.Time{}, s, false
 	}
-	month := strings.Index("JanFebMarAprMayJunJulAugSepOctNovDec", s[:3])
+	month := strings.Index("janfebmaraprmayjunjulaugsepoctnovdec", strings.ToLower(s[:3]))
 	day, ok1 := atoi(strings.TrimLeft(s[4:6], " "))
 	hour, min, sec, ok2 := clock(s[7:15])
 	if month < 0 || month%3 != 0 || !ok1 || !ok2 {

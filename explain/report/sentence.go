@@ -7,6 +7,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/escape"
+	"github.com/whydenied/whydenied/parser"
 )
 
 // A sentence says who was refused what, in three parts that are printed in
@@ -205,6 +206,9 @@ func outside(f *Finding) []escape.Text {
 		return escape.Words("(container unknown)")
 	case label == "unconfined":
 		return escape.Words("(unconfined, container unknown)")
+	}
+	if parser.IsContext(label) {
+		return escape.Words("(SELinux context %, container unknown)", label)
 	}
 	return escape.Words("(profile %, container unknown)", label)
 }
