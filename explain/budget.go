@@ -140,7 +140,7 @@ func ownerOf(d *parser.Denial, c *container.Container) (o owner) {
 		o.key = c.Namespace + "/" + c.Pod + "/" + cmp.Or(c.Name, c.ID) // as findings are told apart, at least
 	}
 	origin := d.Event.Records[d.Record].Origin
-	o.key = fmt.Sprint(origin.UserSpace, origin.Transport.IsClaim(), " ", o.words, " ", o.key)
+	o.key = fmt.Sprint(origin.UserSpace, origin.UnknownPrefix, " ", origin.Transport.IsClaim(), " ", o.words, " ", o.key)
 	return o
 }
 

@@ -126,5 +126,8 @@ func (x *Explainer) explain(finding Finding, fixes bool) Explanation {
 	if f.IsClaim() {
 		x.explainClaim(f)
 	}
+	if f.Denial.Event.Records[f.Denial.Record].Origin.UnknownPrefix {
+		f.Notes = append(f.Notes, "The text before the record is of no known log format, so nothing says that the kernel wrote the line.")
+	}
 	return f.Explanation
 }

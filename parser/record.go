@@ -64,6 +64,9 @@ type Origin struct {
 	// other than kernel or audit. Such a line is a look-alike unless its type is
 	// a user-space type (USER_AVC).
 	UserSpace bool
+	// UnknownPrefix is set when the text before the record is of no known log format,
+	// or of one that the record does not come in, so that nothing says who wrote it.
+	UnknownPrefix bool
 }
 
 // A Record is one audit record of one log line.
@@ -168,6 +171,9 @@ func (r *Record) AppendLine(dst []byte) []byte {
 	msg := "msg="
 	if r.Origin.UserSpace {
 		dst, msg = append(dst, "12,0,0,-;audit: "...), "" // facility 1, user, of /dev/kmsg
+	}
+	if r.Origin.UnknownPrefix {
+		dst = append(dst, "? "...)
 	}
 	if r.Node != "" {
 		dst = append(append(append(dst, "node="...), r.Node...), ' ')

@@ -411,11 +411,11 @@ func (s *scanner) found(line []byte, h *header) {
 	if h.typ != SECCOMP && !isAppArmor(h.typ, h.body) {
 		return
 	}
-	o := Origin{File: s.b.File, Line: s.stats.Lines, Transport: h.transport, UserSpace: h.userSpace}
+	o := Origin{File: s.b.File, Line: s.stats.Lines, Transport: h.transport, UserSpace: h.userSpace, UnknownPrefix: h.unknown}
 	x, r, why := parseDenial(h, o)
 	if why != "" {
-		// What a program wrote is not evidently a denial.
-		if !h.userSpace {
+		// What a program wrote is not evidently a denial, nor what has one word of it.
+		if !h.userSpace && !(h.unknown && strings.Count(h.body, "=") < 2) {
 			s.stats.unparsed(o, why, line)
 		}
 		return
