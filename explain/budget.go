@@ -261,7 +261,7 @@ func shared(d *parser.Denial, rest bool, of *budget) parser.Denial {
 		}
 		return s
 	}
-	s.Seccomp = &parser.Seccomp{Arch: d.Seccomp.Arch, Code: d.Seccomp.Code, Syscall: noSyscall, Traced: d.Seccomp.Traced}
+	s.Seccomp = &parser.Seccomp{Arch: d.Seccomp.Arch, Code: d.Seccomp.Code, Syscall: noSyscall, Traced: d.Seccomp.Traced, Suspected: d.Seccomp.Suspected}
 	return s
 }
 
@@ -270,6 +270,9 @@ const noSyscall = 1<<32 - 1
 
 // sampleOf is the name of what was refused.
 func sampleOf(d *parser.Denial) string {
+	if s := d.Seccomp; s != nil && s.Suspected {
+		return cmp.Or(d.Subject.Exe, d.Subject.Comm)
+	}
 	if s := d.Seccomp; s != nil {
 		name, ok := seccomp.SyscallName(seccomp.Arch(s.Arch), s.Syscall)
 		if !ok {

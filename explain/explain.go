@@ -109,6 +109,8 @@ func (x *Explainer) explain(finding Finding, fixes bool) Explanation {
 	case f.isLookAlike():
 		f.Cause, f.Decision, f.Why = UndecidedOperation, Undecidable, access.LookAlike
 		return f.Explanation
+	case f.Denial.Seccomp != nil && f.Denial.Seccomp.Suspected:
+		x.explainSuspicion(f)
 	case f.Denial.Seccomp != nil:
 		x.explainSeccomp(f)
 		if fixes && f.Call != nil {

@@ -325,6 +325,9 @@ func appendKey(key []byte, d *parser.Denial, c *container.Container) []byte {
 		num(int64(s.Syscall))
 		add(s.SyscallName)
 		num(int64(s.Code))
+		if s.Suspected {
+			add("suspected")
+		}
 		if s.Traced {
 			num(int64(s.Errno))
 			add(tracedCall(s))

@@ -99,6 +99,10 @@ type Seccomp struct {
 	// has them (a0 to a3 only) or the call was traced, else nil.
 	Args []uint64
 
+	// Suspected says that no record has the filter's answer, nor the call: SIGSYS ended
+	// the process, by its ANOM_ABEND record. Only Signal is set besides.
+	Suspected bool
+
 	Traced bool // seen by tracing, not in a log
 	Errno  int  // what a traced call returned; 0 after SECCOMP_RET_TRAP
 }

@@ -105,7 +105,7 @@ func scanValue(text, key string, at int, typ Type) (Field, int, bool) {
 	if i := strings.Index(text[at:end], "^]"); i >= 0 {
 		end = at + i
 	}
-	if key == "subj" {
+	if strings.HasPrefix(key, "subj") { // and subj_apparmor of MAC_TASK_CONTEXTS
 		end = subjectEnd(text, end)
 	}
 	next, hex := end, isUntrusted(key, typ)
@@ -283,7 +283,7 @@ func isKnownKey(key string) bool {
 		"dest", "netif", "path", "signal", "srcname", "fstype", "trans", "flags", "options", "rlimit", "value", "bus",
 		"interface", "member", "method", "name2", "mask", "peer_pid", "peer_label", "peer_profile", "execpath", "tcontext", "type", "ns",
 		"offset", "olabel", "tlabel", "msg", "exe", "sauid", "hostname", "terminal",
-		"auid", "uid", "gid", "ses", "subj", "sig", "arch", "syscall", "compat", "ip", "code",
+		"auid", "uid", "gid", "ses", "subj", "sig", "arch", "syscall", "compat", "ip", "code", "res",
 		"success", "exit", "a0", "a1", "a2", "a3", "items", "ppid", "euid", "suid", "egid", "sgid", "fsgid", "tty", "key",
 		"cwd", "proctitle", "argc", "item", "inode", "dev", "mode", "ogid", "rdev", "nametype":
 		return true

@@ -230,7 +230,7 @@ func (h *header) inferType() bool {
 
 // embedded finds a record that has other text before it, and perhaps is quoted in it.
 func embedded(s string, z zone) (header, bool) {
-	for _, start := range [...]string{"type=", "audit(", "AVC apparmor=", "SECCOMP auid=", "apparmor="} {
+	for _, start := range [...]string{"type=", "audit(", "AVC apparmor=", "SECCOMP auid=", "ANOM_ABEND auid=", "apparmor="} {
 		i := strings.Index(s, start)
 		if i < 0 || i > 0 && isKeyByte[s[i-1]] {
 			continue
@@ -286,6 +286,10 @@ func typeOf(name string) Type {
 		return EXECVE
 	case "PROCTITLE", "1327":
 		return PROCTITLE
+	case "ANOM_ABEND", "1701":
+		return ANOMABEND
+	case "MAC_TASK_CONTEXTS", "1425":
+		return CONTEXTS
 	case "APPARMOR", "1500":
 		return "APPARMOR"
 	case "APPARMOR_AUDIT", "1501":
@@ -303,6 +307,9 @@ func typeOf(name string) Type {
 	case "APPARMOR_KILL", "1507":
 		return "APPARMOR_KILL"
 	}
+	if t := neighbourTypes[name]; t != "" {
+		return t
+	}
 	if len(name) > 32 {
 		return ""
 	}
@@ -317,7 +324,7 @@ func typeOf(name string) Type {
 // isCompanion reports whether records of a type say more of a denial.
 func (t Type) isCompanion() bool {
 	switch t {
-	case SYSCALL, PATH, CWD, EXECVE, PROCTITLE:
+	case SYSCALL, PATH, CWD, EXECVE, PROCTITLE, CONTEXTS:
 		return true
 	}
 	return false

@@ -80,7 +80,7 @@ func unknownPrefix(s string) prefix {
 
 // startsRecord reports whether a text starts with a record: there is no prefix.
 func startsRecord(s string) bool {
-	for _, start := range [...]string{"type=", "audit: ", "node=", "audit(", "apparmor=", "AVC apparmor=", "SECCOMP auid=", "USER_AVC pid="} {
+	for _, start := range [...]string{"type=", "audit: ", "node=", "audit(", "apparmor=", "AVC apparmor=", "SECCOMP auid=", "USER_AVC pid=", "ANOM_ABEND auid="} {
 		if strings.HasPrefix(s, start) {
 			return true
 		}

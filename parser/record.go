@@ -22,14 +22,16 @@ type Type string
 
 // The types that carry denials, or say more of one.
 const (
-	AVC       Type = "AVC"       // 1400: AppArmor through the kernel's LSM audit
-	USERAVC   Type = "USER_AVC"  // 1107: a user-space mediator such as dbus-daemon
-	SECCOMP   Type = "SECCOMP"   // 1326
-	SYSCALL   Type = "SYSCALL"   // 1300
-	PATH      Type = "PATH"      // 1302
-	CWD       Type = "CWD"       // 1307
-	EXECVE    Type = "EXECVE"    // 1309
-	PROCTITLE Type = "PROCTITLE" // 1327
+	AVC       Type = "AVC"               // 1400: AppArmor through the kernel's LSM audit
+	USERAVC   Type = "USER_AVC"          // 1107: a user-space mediator such as dbus-daemon
+	SECCOMP   Type = "SECCOMP"           // 1326
+	SYSCALL   Type = "SYSCALL"           // 1300
+	PATH      Type = "PATH"              // 1302
+	CWD       Type = "CWD"               // 1307
+	EXECVE    Type = "EXECVE"            // 1309
+	PROCTITLE Type = "PROCTITLE"         // 1327
+	ANOMABEND Type = "ANOM_ABEND"        // 1701: a signal ended a process
+	CONTEXTS  Type = "MAC_TASK_CONTEXTS" // 1425: what subj=? stands for, since Linux 6.18
 
 	// TRACE is of no log and no audit system: a system call that was seen by
 	// tracing (source.Open).

@@ -112,6 +112,9 @@ func unknownOperation(f *Finding) sentence {
 
 // seccompSentence words what the filter answered to a system call.
 func seccompSentence(f *Finding) (verdict, what []escape.Text) {
+	if f.Seccomp.Suspected {
+		return escape.Words("was ended by SIGSYS,"), escape.Words("perhaps for a system call that seccomp refused")
+	}
 	number := f.Denial.Get("syscall")
 	call := append(escape.Words("% (%", f.Seccomp.SyscallName, f.Seccomp.ArchName), escape.Line(number)+")")
 	switch f.Seccomp.SyscallName {
