@@ -168,3 +168,10 @@ func TestTaskContexts(t *testing.T) {
 	assert.Equal(t, 1, stats.Lost.Failed)
 	assert.Equal(t, 1, stats.Lost.Backlog)
 }
+
+// The words of ausearch -i stand behind a stamp of numbers, too.
+func TestWordsBehindNumbers(t *testing.T) {
+	x := one(t, "node=n3 type=SECCOMP msg=audit(1714550401.123:101): auid=unset uid=root gid=root ses=unset subj=docker-default (enforce) pid=7 comm=chown exe=/bin/busybox sig=SIGSYS arch=x86_64 syscall=chown compat=0 ip=0x7f code=kill\n")
+	assert.Equal(t, &Seccomp{Arch: 0xc000003e, SyscallName: "chown", Signal: 31, Code: 0x80000000, IP: 0x7f}, x.Seccomp)
+	assert.Equal(t, Subject{PID: 7, Comm: "chown", Exe: "/bin/busybox", Label: "docker-default"}, x.Subject)
+}

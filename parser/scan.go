@@ -466,7 +466,16 @@ func parseDenial(h *header, o Origin) (x Denial, r Record, why string) {
 	x.Time = r.Time
 	switch r.Type {
 	case SECCOMP:
-		return x, r, typeSeccomp(&x, &r)
+		if why = typeSeccomp(&x, &r); why == "" || r.interpreted {
+			return x, r, why
+		}
+		// Tools write the words of ausearch -i behind a stamp of numbers, too.
+		words := r
+		words.interpreted = true
+		if words.Fields, _ = words.scan(); typeSeccomp(&x, &words) == "" {
+			return x, words, ""
+		}
+		return x, r, why
 	case ANOMABEND:
 		return x, r, typeAbend(&x, &r)
 	}
