@@ -109,6 +109,14 @@ func (b *budgets) of(d *parser.Denial, c *container.Container) *budget {
 // isProfile reports whether a label is that of a profile.
 func isProfile(label string) bool { return label != "" && label != "unconfined" && label != others }
 
+// labelWord says what a label is, with a space behind it.
+func labelWord(label string) string {
+	if parser.IsContext(label) {
+		return "SELinux context "
+	}
+	return "profile "
+}
+
 // ownerOf returns who answers for a denial: what nobody can take the place of who is
 // in one container or, where that is unknown, under one profile, or one user. What a
 // process wrote, and what a program only said, is apart from what the kernel logged.
@@ -117,7 +125,7 @@ func ownerOf(d *parser.Denial, c *container.Container) (o owner) {
 	switch {
 	case c.Confidence == container.Unknown && isProfile(d.Subject.Label):
 		profile, _, _ := strings.Cut(d.Subject.Label, "//") // a program can have many children made of it, by learning
-		o.words = "profile " + profile
+		o.words = labelWord(profile) + profile
 	case c.Confidence == container.Unknown && 0 <= d.Subject.UID && d.Subject.UID < 1<<16: // above are those of user namespaces
 		o.words = "user " + strconv.Itoa(d.Subject.UID)
 	case c.Confidence == container.Unknown:
@@ -132,7 +140,7 @@ func ownerOf(d *parser.Denial, c *container.Container) (o owner) {
 		o.key = c.Namespace + "/" + c.Pod + "/" + cmp.Or(c.Name, c.ID) // as findings are told apart, at least
 	}
 	origin := d.Event.Records[d.Record].Origin
-	o.key = fmt.Sprint(origin.UserSpace, origin.Transport.IsClaim(), " ", o.words, " ", o.key)
+	o.key = fmt.Sprint(origin.UserSpace, origin.UnknownPrefix, " ", origin.Transport.IsClaim(), " ", o.words, " ", o.key)
 	return o
 }
 
@@ -161,7 +169,7 @@ func (b *budgets) take(of *budget, d *parser.Denial) bool {
 func (b *budgets) why(of *budget) string {
 	whose := of.owner.words
 	if isProfile(of.label) && !strings.HasSuffix(whose, of.label) {
-		whose += " under profile " + of.label
+		whose += " under " + labelWord(of.label) + of.label
 	}
 	const end = "what is refused beyond these is counted together"
 	switch {
@@ -253,7 +261,7 @@ func shared(d *parser.Denial, rest bool, of *budget) parser.Denial {
 		}
 		return s
 	}
-	s.Seccomp = &parser.Seccomp{Arch: d.Seccomp.Arch, Code: d.Seccomp.Code, Syscall: noSyscall, Traced: d.Seccomp.Traced}
+	s.Seccomp = &parser.Seccomp{Arch: d.Seccomp.Arch, Code: d.Seccomp.Code, Syscall: noSyscall, Traced: d.Seccomp.Traced, Suspected: d.Seccomp.Suspected}
 	return s
 }
 
@@ -262,6 +270,9 @@ const noSyscall = 1<<32 - 1
 
 // sampleOf is the name of what was refused.
 func sampleOf(d *parser.Denial) string {
+	if s := d.Seccomp; s != nil && s.Suspected {
+		return cmp.Or(d.Subject.Exe, d.Subject.Comm)
+	}
 	if s := d.Seccomp; s != nil {
 		name, ok := seccomp.SyscallName(seccomp.Arch(s.Arch), s.Syscall)
 		if !ok {

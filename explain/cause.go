@@ -30,6 +30,7 @@ const (
 	KernelGated          Cause = "kernel-gated"          // allowed only from a newer kernel on
 	UndecidableArguments Cause = "undecidable-arguments" // depends on arguments the record does not carry
 	LoggedOnly           Cause = "logged-only"           // logged and permitted: the action is LOG
+	EndedBySIGSYS        Cause = "ended-by-sigsys"       // a suspicion: no record has the filter's answer
 )
 
 // FurtherNames is the cause of findings of more names than are told apart, of both.
@@ -41,6 +42,6 @@ func Causes() []Cause {
 		NoMatchingRule, MissingPermission, OwnerMismatch, DenyRule, AllowedByProfile, DisconnectedPath,
 		ExecTransition, ProfileNotLoaded, ProfileNotFound, Complain, FlagsMismatch, UndecidedOperation,
 		SyscallNotListed, SyscallDenied, ArgumentMismatch, CapabilityGated, ArchNotListed, KernelGated,
-		UndecidableArguments, LoggedOnly, FurtherNames,
+		UndecidableArguments, LoggedOnly, EndedBySIGSYS, FurtherNames,
 	}
 }

@@ -109,6 +109,8 @@ func (x *Explainer) explain(finding Finding, fixes bool) Explanation {
 	case f.isLookAlike():
 		f.Cause, f.Decision, f.Why = UndecidedOperation, Undecidable, access.LookAlike
 		return f.Explanation
+	case f.Denial.Seccomp != nil && f.Denial.Seccomp.Suspected:
+		x.explainSuspicion(f)
 	case f.Denial.Seccomp != nil:
 		x.explainSeccomp(f)
 		if fixes && f.Call != nil {
@@ -125,6 +127,9 @@ func (x *Explainer) explain(finding Finding, fixes bool) Explanation {
 	}
 	if f.IsClaim() {
 		x.explainClaim(f)
+	}
+	if f.Denial.Event.Records[f.Denial.Record].Origin.UnknownPrefix {
+		f.Notes = append(f.Notes, "The text before the record is of no known log format, so nothing says that the kernel wrote the line.")
 	}
 	return f.Explanation
 }

@@ -188,6 +188,15 @@ func TestLookAlike(t *testing.T) {
 	assert.Empty(t, f.Fixes)
 }
 
+// TestUnknownPrefix holds that a record of unknown origin is explained, with a caveat.
+func TestUnknownPrefix(t *testing.T) {
+	f := explained(t, `| 2021-11-10 16:26:13 | AVC apparmor="DENIED" operation="open" profile="p" name="/x" pid=1 comm="c" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`+"\n",
+		"abi <abi/3.0>,\nprofile p {\n}\n")
+	assert.Equal(t, NoMatchingRule, f.Cause)
+	assert.NotEmpty(t, f.Fixes)
+	assert.Contains(t, f.Notes[len(f.Notes)-1], "no known log format")
+}
+
 // TestGroup holds that findings do not depend on the order of denials, and
 // their IDs on neither process nor time.
 func TestGroup(t *testing.T) {

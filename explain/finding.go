@@ -23,6 +23,7 @@ type Finding struct {
 	Further     *Further // nil for one distinct denial
 
 	owner *owner // whose budget it is of
+	dated bool   // a record of it says its year
 }
 
 // Clone returns a copy that does not change when the group goes on to count.

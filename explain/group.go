@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -208,9 +209,38 @@ func subject(d *parser.Denial) container.Subject {
 	}
 }
 
+// date corrects the year that was guessed of a finding, by one of its denials that is
+// logged once more with the year.
+func (g *Group) date(d *parser.Denial) {
+	if !isDated(d) {
+		return
+	}
+	var c container.Container
+	if g.Find != nil {
+		c = g.Find(subject(d))
+	}
+	g.key = appendKey(g.key[:0], d, &c)
+	f := g.findings[string(g.key)]
+	if f == nil || f.dated || f.First.IsZero() {
+		return
+	}
+	const year = 365.2425 * 24
+	years := int(math.Round(d.Time.Sub(f.First).Hours() / year))
+	for _, t := range [...]*time.Time{&f.First, &f.Last, &f.Denial.Time} {
+		*t = t.AddDate(years, 0, 0)
+	}
+	f.dated = true
+}
+
+// isDated reports whether a record says when it was, with the year.
+func isDated(d *parser.Denial) bool {
+	return !d.Time.IsZero() && !d.Event.Records[d.Record].Yearless()
+}
+
 // count counts a denial of the finding.
 func (f *Finding) count(d *parser.Denial) {
 	f.Count++
+	f.dated = f.dated || isDated(d)
 	if !d.Time.IsZero() {
 		if f.First.IsZero() || d.Time.Before(f.First) {
 			f.First = d.Time
@@ -295,6 +325,9 @@ func appendKey(key []byte, d *parser.Denial, c *container.Container) []byte {
 		num(int64(s.Syscall))
 		add(s.SyscallName)
 		num(int64(s.Code))
+		if s.Suspected {
+			add("suspected")
+		}
 		if s.Traced {
 			num(int64(s.Errno))
 			add(tracedCall(s))

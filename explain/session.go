@@ -1,6 +1,8 @@
 package explain
 
 import (
+	"time"
+
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -13,17 +15,19 @@ type Session struct {
 	*Group
 	Stats      parser.Stats
 	Duplicates int            // denials that were seen before in another log, or in another shape
+	Answered   int            // suspicions of a filter whose answer has a record
 	TooLong    int            // lines that were skipped for their length
 	Torn       int            // inputs whose last line has no end
 	Falls      map[string]int // system calls by which programs turned to others; see fallsBack
 
 	seen *parser.Dedup
+	sent sigsys
 }
 
 // NewSession returns an empty session. find says which container a process belongs
 // to, and may be nil.
 func NewSession(find func(container.Subject) container.Container, filter Filter) *Session {
-	return &Session{Group: NewGroup(find, filter), Falls: map[string]int{}, seen: parser.NewDedup()}
+	return &Session{Group: NewGroup(find, filter), Falls: map[string]int{}, seen: parser.NewDedup(), sent: sigsys{}}
 }
 
 // Count adds up what a part of a log holds besides denials, and how many lines of it
@@ -37,10 +41,15 @@ func (s *Session) Count(stats parser.Stats, tooLong int) {
 }
 
 // Add folds one denial as Group.Add does, unless it is a duplicate, or no failure:
-// then the finding is nil.
+// then the finding is nil. A duplicate that says its year corrects one that was guessed.
 func (s *Session) Add(d parser.Denial) (f *Finding, isNew bool) {
 	if s.seen.Duplicate(&d) {
 		s.Duplicates++
+		s.date(&d)
+		return nil, false
+	}
+	if s.sent.explains(&d) {
+		s.Answered++
 		return nil, false
 	}
 	if name, ok := fallsBack(&d); ok {
@@ -48,6 +57,33 @@ func (s *Session) Add(d parser.Denial) (f *Finding, isNew bool) {
 		return nil, false
 	}
 	return s.Group.Add(d)
+}
+
+// A sigsys is when filters answered processes with SIGSYS by their records, by process ID.
+type sigsys map[int]time.Time
+
+// maxSent bounds the processes that are remembered.
+const maxSent = 4096
+
+// explains notes the answer of a filter, and reports whether a suspicion is of a
+// process whose answer is known: the kernel logs it first, and the end of the process
+// within moments.
+func (s sigsys) explains(d *parser.Denial) bool {
+	if d.Seccomp == nil || d.Event.Records[d.Record].IsLookAlike() {
+		return false
+	}
+	if d.Seccomp.Suspected {
+		at, known := s[d.Subject.PID]
+		return known && d.Time.Sub(at).Abs() <= 2*time.Second
+	}
+	switch seccomp.Action(d.Seccomp.Code) {
+	case seccomp.Trap, seccomp.KillProcess, seccomp.KillThread:
+		if len(s) >= maxSent {
+			clear(s)
+		}
+		s[d.Subject.PID] = d.Time
+	}
+	return false
 }
 
 // fallsBack reports whether a traced call had the answer by which programs go on

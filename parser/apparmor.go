@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 )
@@ -96,12 +97,12 @@ func (a *AppArmor) set(x *Denial, box *appArmorBox, key, value string) {
 	case "comm":
 		x.Subject.Comm = value
 	default:
-		a.setRare(box, key, value)
+		a.setRare(x, box, key, value)
 	}
 }
 
 // setRare sets what only some classes of records have.
-func (a *AppArmor) setRare(box *appArmorBox, key, value string) {
+func (a *AppArmor) setRare(x *Denial, box *appArmorBox, key, value string) {
 	switch key {
 	case "family":
 		a.Family = value
@@ -119,6 +120,10 @@ func (a *AppArmor) setRare(box *appArmorBox, key, value string) {
 		a.PeerPort, _ = strconv.Atoi(value)
 	case "signal":
 		a.Signal = value
+	case "name2": // of SUSE's kernels before AppArmor was upstream
+		a.Target = value
+	case "execpath":
+		x.Subject.Exe = value
 	case "srcname":
 		a.SrcName = value
 	case "fstype":
@@ -135,7 +140,7 @@ func (a *AppArmor) setRare(box *appArmorBox, key, value string) {
 		a.Path = value
 	case "interface":
 		a.Interface = value
-	case "member":
+	case "member", "method": // of dbus-daemon, and of dbus-broker
 		a.Member = value
 	}
 }
@@ -144,6 +149,9 @@ func (a *AppArmor) setRare(box *appArmorBox, key, value string) {
 func (a *AppArmor) complete(x *Denial, r *Record, box *appArmorBox) {
 	if a.FSUID != nil {
 		x.Subject.UID = *a.FSUID
+	}
+	if a.Class == "sysv_mqueue" { // whose name is a number, which hexadecimal could be taken for
+		a.Name = cmp.Or(r.raw("name"), a.Name)
 	}
 	if r.Type == USERAVC {
 		// dbus-daemon writes mask= alone, label= for the profile, and its own uid.

@@ -15,7 +15,8 @@ import (
 // second away, or lie anywhere if the record has no time: of n seen one way and m
 // seen another way, max(n, m) count, in whatever order they come. Times are
 // compared modulo 15 minutes, so that one in a zone that the log does not say
-// still matches. A look-alike from user space never matches the kernel's own.
+// still matches. A look-alike from user space never matches the kernel's own, nor does
+// a record of unknown origin.
 //
 // It remembers the last 256k to 512k denials, in about 40 MB, and forgets older
 // ones.
@@ -134,8 +135,11 @@ func (d *Dedup) key(parts ...uint64) uint64 {
 // that ausearch -i replaces by names.
 func (d *Dedup) content(x *Denial) uint64 {
 	b := append(d.buf[:0], byte(x.Mode), 0)
-	if x.Event.Records[x.Record].Origin.UserSpace {
+	switch o := &x.Event.Records[x.Record].Origin; {
+	case o.UserSpace:
 		b[1] = 1
+	case o.UnknownPrefix:
+		b[1] = 2
 	}
 	b = binary.AppendVarint(b, int64(x.Subject.PID))
 	str := func(values ...string) {

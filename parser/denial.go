@@ -27,8 +27,8 @@ func (m Mode) String() string {
 type Subject struct {
 	PID   int
 	Comm  string // at most 15 bytes of the thread's name
-	Exe   string // from the record or the event's SYSCALL record; "" if unknown
-	Label string // AppArmor label: profile= or subj=
+	Exe   string // from the record (execpath= since Linux 7.0) or the event's SYSCALL record; "" if unknown
+	Label string // profile= or subj=: AppArmor's label, or a context of SELinux (see IsContext); "" if unknown
 	UID   int    // fsuid=, or uid=; -1 if unknown
 	Argv  string // from PROCTITLE or EXECVE, NUL-separated as logged; "" if unknown
 }
@@ -60,7 +60,7 @@ type AppArmor struct {
 	Denied    string // denied_mask= or denied=
 	FSUID     *int   // of the task
 	OUID      *int   // of the object
-	Target    string // exec or change_profile target, or a link's old name
+	Target    string // exec or change_profile target, or a link's old name: target=, name2=
 	Peer      string // the other label: peer=, peer_profile=, peer_label=
 
 	Capability *int   // number
@@ -98,6 +98,10 @@ type Seccomp struct {
 	// Args are the call's arguments when a SYSCALL record of the same event
 	// has them (a0 to a3 only) or the call was traced, else nil.
 	Args []uint64
+
+	// Suspected says that no record has the filter's answer, nor the call: SIGSYS ended
+	// the process, by its ANOM_ABEND record. Only Signal is set besides.
+	Suspected bool
 
 	Traced bool // seen by tracing, not in a log
 	Errno  int  // what a traced call returned; 0 after SECCOMP_RET_TRAP

@@ -153,6 +153,8 @@ func (x *Denial) describe() {
 		switch r.Type {
 		case SYSCALL:
 			x.describeCall(r)
+		case CONTEXTS:
+			x.describeSubject(r)
 		case PROCTITLE:
 			if title := r.quick("proctitle"); title != "" && title != "(null)" {
 				x.Subject.Argv = title
@@ -161,6 +163,16 @@ func (x *Denial) describe() {
 	}
 	if x.Subject.Argv == "" {
 		x.Subject.Argv = x.Event.argv()
+	}
+}
+
+// describeSubject takes the label from the record that has those of all security
+// modules, where the record itself says subj=?.
+func (x *Denial) describeSubject(r *Record) {
+	for _, key := range [...]string{"subj_apparmor", "subj_selinux", "subj_smack"} {
+		if x.Subject.Label == "" {
+			x.Subject.Label = labelOf(r.quick(key))
+		}
 	}
 }
 

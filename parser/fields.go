@@ -60,6 +60,11 @@ func scanNested(outer []Field, text string, at int, typ Type) ([]Field, bool) {
 		end = at + closing
 	}
 	inner, ok := scanFields(text[at:end], typ)
+	if closing < 0 {
+		// dbus-daemon puts a line end behind its label, and the kernel's log the rest,
+		// which is about the daemon, on a line of its own.
+		ok = ok && typ == USERAVC && hasKeys(inner, "mask", "label")
+	}
 	for i := range inner {
 		inner[i].Start += at
 		inner[i].End += at
@@ -70,7 +75,17 @@ func scanNested(outer []Field, text string, at int, typ Type) ([]Field, bool) {
 			inner = append(inner, f)
 		}
 	}
-	return inner, ok && closing >= 0
+	return inner, ok
+}
+
+// hasKeys reports whether there are fields of all these keys.
+func hasKeys(fields []Field, keys ...string) bool {
+	for _, key := range keys {
+		if !slices.ContainsFunc(fields, func(f Field) bool { return f.Key == key }) {
+			return false
+		}
+	}
+	return true
 }
 
 // scanValue reads the value at text[at:] and returns where to go on.
@@ -90,7 +105,7 @@ func scanValue(text, key string, at int, typ Type) (Field, int, bool) {
 	if i := strings.Index(text[at:end], "^]"); i >= 0 {
 		end = at + i
 	}
-	if key == "subj" {
+	if strings.HasPrefix(key, "subj") { // and subj_apparmor of MAC_TASK_CONTEXTS
 		end = subjectEnd(text, end)
 	}
 	next, hex := end, isUntrusted(key, typ)
@@ -159,7 +174,7 @@ func isUntrusted(key string, typ Type) bool {
 	case "name", "comm", "profile", "exe", "target", "peer", "label", "namespace",
 		"srcname", "fstype", "trans", "options", "path", "addr", "peer_addr", "capname",
 		"ns", "tcontext", "execpath", "olabel", "tlabel", "proctitle", "cwd", "peer_label", "peer_profile",
-		"interface", "member", "cmd", "key":
+		"interface", "member", "method", "name2", "cmd", "key":
 		return true
 	}
 	return typ == EXECVE && len(key) > 1 && key[0] == 'a' && '0' <= key[1] && key[1] <= '9'
@@ -266,9 +281,9 @@ func isKnownKey(key string) bool {
 		"requested_mask", "denied_mask", "requested", "denied", "fsuid", "ouid", "target", "peer", "capability", "capname",
 		"family", "sock_type", "protocol", "addr", "peer_addr", "laddr", "lport", "faddr", "fport", "saddr", "src", "daddr",
 		"dest", "netif", "path", "signal", "srcname", "fstype", "trans", "flags", "options", "rlimit", "value", "bus",
-		"interface", "member", "mask", "peer_pid", "peer_label", "peer_profile", "execpath", "tcontext", "type", "ns",
+		"interface", "member", "method", "name2", "mask", "peer_pid", "peer_label", "peer_profile", "execpath", "tcontext", "type", "ns",
 		"offset", "olabel", "tlabel", "msg", "exe", "sauid", "hostname", "terminal",
-		"auid", "uid", "gid", "ses", "subj", "sig", "arch", "syscall", "compat", "ip", "code",
+		"auid", "uid", "gid", "ses", "subj", "sig", "arch", "syscall", "compat", "ip", "code", "res",
 		"success", "exit", "a0", "a1", "a2", "a3", "items", "ppid", "euid", "suid", "egid", "sgid", "fsgid", "tty", "key",
 		"cwd", "proctitle", "argc", "item", "inode", "dev", "mode", "ogid", "rdev", "nametype":
 		return true

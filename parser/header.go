@@ -9,10 +9,12 @@ import (
 type header struct {
 	transport   Transport
 	userSpace   bool // see Origin.UserSpace
+	unknown     bool // see Origin.UnknownPrefix
 	interpreted bool // printed by ausearch -i
 	node        string
 	typ         Type
 	time        time.Time
+	yearless    bool // the year of time is a guess
 	serial      uint32
 	body        string
 }
@@ -59,12 +61,17 @@ func parseMessage(p prefix, z zone) (header, verdict) {
 	}
 	h, ok := parseAudit(p.rest, z)
 	trusted := true
+	stray := p.unknown && p.tag == ""
 	switch {
+	case stray:
+		h.unknown, trusted = true, false
 	case p.kernel && p.tag == "" || p.tag == "kernel":
-		// The kernel gives its own facility, 0, to nothing that a process writes.
-		h.userSpace = p.facility > 0 || h.transport != RingBuffer
+		// The kernel gives its own facility, 0, to nothing that a process writes, and
+		// writes records in one shape.
+		h.userSpace, h.unknown = p.facility > 0, h.transport != RingBuffer
 	case p.tag == "":
-		// A bare record, or a line of auditd's own log.
+		// A bare record, or a line of auditd's own log; or one that was given a time.
+		h.unknown = !p.time.IsZero() && h.transport != RingBuffer
 	case p.tag == "audit":
 		if h.transport == Unknown {
 			h.transport = JournalAudit
@@ -89,12 +96,16 @@ func parseMessage(p prefix, z zone) (header, verdict) {
 		if trusted && startsRecord(p.rest) {
 			return header{}, broken
 		}
-		if h, ok = lookAlike(p.rest, z); !ok {
+		if h, ok = embedded(p.rest, z); !ok {
+			if stray {
+				return header{}, broken
+			}
 			return header{}, notRecord
 		}
+		h.userSpace, h.unknown = !stray, stray
 	}
 	if h.time.IsZero() {
-		h.time = p.time
+		h.time, h.yearless = p.time, p.yearless
 	}
 	if h.node == "" {
 		h.node = p.host
@@ -217,15 +228,18 @@ func (h *header) inferType() bool {
 	return h.typ != "" && h.body != ""
 }
 
-// lookAlike finds a record that some program's message holds.
-func lookAlike(s string, z zone) (header, bool) {
-	for _, start := range [...]string{"type=", "audit(", "apparmor="} {
+// embedded finds a record that has other text before it, and perhaps is quoted in it.
+func embedded(s string, z zone) (header, bool) {
+	for _, start := range [...]string{"type=", "audit(", "AVC apparmor=", "SECCOMP auid=", "ANOM_ABEND auid=", "apparmor="} {
 		i := strings.Index(s, start)
 		if i < 0 || i > 0 && isKeyByte[s[i-1]] {
 			continue
 		}
 		if h, ok := parseAudit(s[i:], z); ok {
-			h.userSpace = true
+			before := strings.TrimSuffix(s[:i], "audit: ")
+			if n := len(before); n > 0 && strings.IndexByte("'`", before[n-1]) >= 0 {
+				h.body = strings.TrimRight(h.body, before[n-1:])
+			}
 			return h, true
 		}
 	}
@@ -272,6 +286,10 @@ func typeOf(name string) Type {
 		return EXECVE
 	case "PROCTITLE", "1327":
 		return PROCTITLE
+	case "ANOM_ABEND", "1701":
+		return ANOMABEND
+	case "MAC_TASK_CONTEXTS", "1425":
+		return CONTEXTS
 	case "APPARMOR", "1500":
 		return "APPARMOR"
 	case "APPARMOR_AUDIT", "1501":
@@ -289,6 +307,9 @@ func typeOf(name string) Type {
 	case "APPARMOR_KILL", "1507":
 		return "APPARMOR_KILL"
 	}
+	if t := neighbourTypes[name]; t != "" {
+		return t
+	}
 	if len(name) > 32 {
 		return ""
 	}
@@ -303,7 +324,7 @@ func typeOf(name string) Type {
 // isCompanion reports whether records of a type say more of a denial.
 func (t Type) isCompanion() bool {
 	switch t {
-	case SYSCALL, PATH, CWD, EXECVE, PROCTITLE:
+	case SYSCALL, PATH, CWD, EXECVE, PROCTITLE, CONTEXTS:
 		return true
 	}
 	return false

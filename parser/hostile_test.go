@@ -36,7 +36,6 @@ func TestLookAlikes(t *testing.T) {
 		"continuation of a message":   "Nov 23 09:42:59 lab evil[1]: hello\n                             " + record,
 		"another unit":                "Mon 2026-11-23 09:42:59 UTC lab evil.service[77]: AVC " + avcBody,
 		"dbus-daemon without audit":   `Nov 23 09:42:59 lab dbus-daemon[7]: apparmor="DENIED" operation="dbus_method_call" bus="system" mask="send" label="x" pid=5`,
-		"unknown shape":               "20261123|" + record,
 		"audisp tag, kernel's record": "Nov 23 09:42:59 lab audispd: " + record,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -59,6 +58,54 @@ func TestLookAlikes(t *testing.T) {
 			assert.False(t, d.Duplicate(&real[0]))
 		})
 	}
+}
+
+// Text of no known format proves nothing of who wrote the record behind it.
+func TestUnknownPrefix(t *testing.T) {
+	const record = "audit: type=1400 audit(1795426979.597:47): " + avcBody
+	real := one(t, record)
+	for _, log := range []string{
+		"20261123|" + record,
+		"| 2021-11-10 16:26:13 | AVC " + avcBody + " |",
+		"2021-11-10T16:26:13Z AVC " + avcBody,
+		"[2021-11-10 16:26:13] AVC " + avcBody,
+		"2021-11-10 16:26:13 type=AVC msg=audit(1795426979.597:47): " + avcBody,
+		"   1 Time(s): " + record,
+		"Unexpected journal message '" + record + "'",
+		"``" + "`" + record + "``" + "`",
+		"10.5.0.2: kern:  notice: [2021-11-10T16:26:13.4Z]: " + record,
+		"node-1 some words: " + record,
+		"? type=AVC msg=audit(1795426979.597:47): " + avcBody,
+	} {
+		x := one(t, log)
+		o := x.Event.Records[0].Origin
+		assert.True(t, o.UnknownPrefix, log)
+		assert.False(t, o.UserSpace, log)
+		assert.False(t, x.Event.Records[0].IsLookAlike())
+		assert.Equal(t, real.AppArmor, x.AppArmor, log)
+		// It takes nothing from the kernel's record of the same text.
+		d := NewDedup()
+		d.Duplicate(x)
+		assert.False(t, d.Duplicate(real), log)
+		// Written down, it says so still.
+		again := one(t, string(x.Event.Records[0].AppendLine(nil)))
+		assert.True(t, again.Event.Records[0].Origin.UnknownPrefix)
+	}
+	for _, log := range []string{ // of socklogd, and with a time alone
+		"2021-11-10_16:26:13.12345 kern.notice: [   40.392669] " + record,
+		"2021-11-10T16:26:13.12345 kern.notice: Nov 10 16:26:13 kernel: [   40.392669] " + record,
+		"2021-11-10 16:26:13 " + record,
+	} {
+		o := one(t, log).Event.Records[0].Origin
+		assert.False(t, o.UnknownPrefix, log)
+		assert.False(t, o.UserSpace, log)
+	}
+	// A tag names a process.
+	assert.True(t, one(t, "2021/11/10 16:26:13 lab evil[77]: "+record).Event.Records[0].Origin.UserSpace)
+	// A word of a record is none, but what is evidently one is not lost.
+	denials, stats := scanString(t, "$ journalctl -k | grep apparmor=\"DENIED\" | tail\nx: apparmor=\"DENIED\" operation=\"open\" name=\"/srv/\n")
+	assert.Empty(t, denials)
+	assert.Equal(t, 1, stats.Unparsed)
 }
 
 // The type of a record decides, not the words in it.

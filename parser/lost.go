@@ -21,6 +21,7 @@ const (
 	suppressed
 	rateLimited
 	backlog
+	failed
 	messages
 	dropped
 )
@@ -39,6 +40,7 @@ var notices = [...]struct {
 	{"audit: kauditd hold queue overflow", 0, backlog},
 	{"audit: kauditd retry queue overflow", 0, backlog},
 	{"audit: out of memory in audit_", 0, backlog},
+	{"audit: error in audit_log_", 0, failed},                           // audit_panic of audit_log_subj_ctx, _task_context, ...
 	{"Suppressed ", +1, messages},                                       // journald, RateLimitBurst=
 	{"Missed ", +1, messages},                                           // journald: kernel messages overwritten before it read them
 	{"/dev/kmsg buffer overrun, some messages lost", 0, messages},       // journald
@@ -156,6 +158,8 @@ func (l *Lost) count(x loss) {
 		l.RateLimited += x.n
 	case backlog:
 		l.Backlog += x.n
+	case failed:
+		l.Failed += x.n
 	case messages:
 		l.Messages += x.n
 	case dropped:
@@ -176,6 +180,7 @@ func (l *Lost) add(t *Lost) {
 	l.Suppressed += rest.Suppressed
 	l.RateLimited += rest.RateLimited
 	l.Backlog += rest.Backlog
+	l.Failed += rest.Failed
 	l.Messages += rest.Messages
 	l.Dropped += rest.Dropped
 	for _, n := range [...]int{t.AuditLost, t.AuditLostMin} {

@@ -9,18 +9,19 @@ import (
 type prefix struct {
 	facility int       // syslog facility; -1 if not said
 	time     time.Time // zero if not said
+	yearless bool      // the year of time is a guess
 	host     string
 	tag      string // the program; "" if not said
 	pid      string // of the program, if said
 	kernel   bool   // the shape is one of the kernel's log: dmesg, /dev/kmsg
 	rest     string // the message
-	unknown  bool   // the shape is not known, the tag a guess
+	unknown  bool   // the shape is not known; without a tag nothing says who wrote the message
 }
 
 // parsePrefix reads the prefixes of all shapes that log lines come in: none,
 // dmesg with its options, /dev/kmsg, RFC 3164, RFC 5424, the files of rsyslog,
-// syslog-ng and BusyBox, and journalctl's short forms. Where the shape is not
-// known, rest is the whole line and the tag is "?".
+// syslog-ng, BusyBox and socklogd, and journalctl's short forms. Where the shape is not
+// known, rest is the whole line.
 func parsePrefix(s string, z zone) prefix {
 	p := prefix{facility: -1, rest: s}
 	if startsRecord(s) {
@@ -41,11 +42,12 @@ func parsePrefix(s string, z zone) prefix {
 	stamped := p.cutBrackets(z)
 	if !stamped {
 		if t, rest, ok := cutTime(p.rest, z); ok {
+			p.yearless = p.rest[6] == ' ' // Nov 23 09:42:59
 			p.time, p.rest, stamped = t, rest, true
 		}
 	}
 	if startsRecord(p.rest) {
-		p.kernel = p.kernel || stamped || p.facility >= 0
+		p.kernel = p.kernel || p.facility >= 0
 		return p
 	}
 	if p.parseSource(stamped) {
@@ -57,15 +59,18 @@ func parsePrefix(s string, z zone) prefix {
 	return unknownPrefix(s)
 }
 
-// unknownPrefix reads a line of no known shape: its tag is the word before the
-// first ": ".
+// unknownPrefix reads a line of no known shape. Only a tag with a process ID, NAME[PID],
+// and that of the kernel say who wrote it: any other word before the first ": " may be
+// anything.
 func unknownPrefix(s string) prefix {
-	p := prefix{facility: -1, tag: "?", rest: s, unknown: true}
+	p := prefix{facility: -1, rest: s, unknown: true}
 	head, _, ok := strings.Cut(s[:min(len(s), 100)], ": ")
-	if !ok {
+	p.setTag(head[strings.LastIndexByte(head, ' ')+1:])
+	_, isPID := atoi(p.pid)
+	if !ok || p.tag != "kernel" && !isPID {
+		p.tag, p.pid = "", ""
 		return p
 	}
-	p.setTag(head[strings.LastIndexByte(head, ' ')+1:])
 	p.rest = s[len(head)+2:]
 	if p.tag == "kernel" {
 		p.cutBrackets(zone{})
@@ -75,7 +80,7 @@ func unknownPrefix(s string) prefix {
 
 // startsRecord reports whether a text starts with a record: there is no prefix.
 func startsRecord(s string) bool {
-	for _, start := range [...]string{"type=", "audit: ", "node=", "audit(", "apparmor=", "AVC apparmor=", "SECCOMP auid=", "USER_AVC pid="} {
+	for _, start := range [...]string{"type=", "audit: ", "node=", "audit(", "apparmor=", "AVC apparmor=", "SECCOMP auid=", "USER_AVC pid=", "ANOM_ABEND auid="} {
 		if strings.HasPrefix(s, start) {
 			return true
 		}
@@ -197,7 +202,14 @@ func (p *prefix) parseSource(stamped bool) bool {
 		after := strings.TrimLeft(rest[len(word):], " ")
 		bare := strings.Trim(word, "<>:")
 		if name, level, ok := strings.Cut(bare, "."); ok && facilityOf(name) >= 0 && isLevel(level) {
-			p.facility, rest, stamped = facilityOf(name), after, true
+			p.facility, p.rest, stamped = facilityOf(name), after, true
+			if _, message, ok := cutTime(after, zone{}); ok { // socklogd's is before the facility
+				p.rest = message
+			}
+			if p.cutBrackets(zone{}) && startsRecord(p.rest) {
+				return true
+			}
+			rest = p.rest
 			continue
 		}
 		if !stamped {

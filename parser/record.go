@@ -11,6 +11,7 @@ package parser
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -21,14 +22,16 @@ type Type string
 
 // The types that carry denials, or say more of one.
 const (
-	AVC       Type = "AVC"       // 1400: AppArmor through the kernel's LSM audit
-	USERAVC   Type = "USER_AVC"  // 1107: a user-space mediator such as dbus-daemon
-	SECCOMP   Type = "SECCOMP"   // 1326
-	SYSCALL   Type = "SYSCALL"   // 1300
-	PATH      Type = "PATH"      // 1302
-	CWD       Type = "CWD"       // 1307
-	EXECVE    Type = "EXECVE"    // 1309
-	PROCTITLE Type = "PROCTITLE" // 1327
+	AVC       Type = "AVC"               // 1400: AppArmor through the kernel's LSM audit
+	USERAVC   Type = "USER_AVC"          // 1107: a user-space mediator such as dbus-daemon
+	SECCOMP   Type = "SECCOMP"           // 1326
+	SYSCALL   Type = "SYSCALL"           // 1300
+	PATH      Type = "PATH"              // 1302
+	CWD       Type = "CWD"               // 1307
+	EXECVE    Type = "EXECVE"            // 1309
+	PROCTITLE Type = "PROCTITLE"         // 1327
+	ANOMABEND Type = "ANOM_ABEND"        // 1701: a signal ended a process
+	CONTEXTS  Type = "MAC_TASK_CONTEXTS" // 1425: what subj=? stands for, since Linux 6.18
 
 	// TRACE is of no log and no audit system: a system call that was seen by
 	// tracing (source.Open).
@@ -63,6 +66,9 @@ type Origin struct {
 	// other than kernel or audit. Such a line is a look-alike unless its type is
 	// a user-space type (USER_AVC).
 	UserSpace bool
+	// UnknownPrefix is set when the text before the record is of no known log format,
+	// or of one that the record does not come in, so that nothing says who wrote it.
+	UnknownPrefix bool
 }
 
 // A Record is one audit record of one log line.
@@ -76,6 +82,7 @@ type Record struct {
 	Fields []Field   // in the order found; nil for companions, whose Text Lookup reads
 
 	interpreted bool // Text is ausearch -i's, not the kernel's
+	yearless    bool // see Yearless
 }
 
 // A Field is one key=value pair of a record.
@@ -89,6 +96,10 @@ type Field struct {
 // IsLookAlike reports whether the log says that a process wrote the record, of which
 // only the kernel writes such; see Origin.UserSpace.
 func (r *Record) IsLookAlike() bool { return r.Origin.UserSpace && r.Type != USERAVC }
+
+// Yearless reports whether the log has no year, so that the one of Time is a guess: the
+// latest before Block.Reference.
+func (r *Record) Yearless() bool { return r.yearless }
 
 // Get returns the decoded value of the first field of that key, or "".
 func (r *Record) Get(key string) string {
@@ -109,6 +120,17 @@ func (r *Record) Lookup(key string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// raw returns the value of a key as it is spelled, but for its quotes; "" if there is
+// none, or no text that the fields are of.
+func (r *Record) raw(key string) string {
+	for _, f := range r.Fields {
+		if f.Key == key && f.End > f.Start {
+			return strings.Trim(r.Text[f.Start:f.End], `"`)
+		}
+	}
+	return ""
 }
 
 // scan reads the fields of r.Text. It is false if the text ends too soon.
@@ -151,6 +173,9 @@ func (r *Record) AppendLine(dst []byte) []byte {
 	msg := "msg="
 	if r.Origin.UserSpace {
 		dst, msg = append(dst, "12,0,0,-;audit: "...), "" // facility 1, user, of /dev/kmsg
+	}
+	if r.Origin.UnknownPrefix {
+		dst = append(dst, "? "...)
 	}
 	if r.Node != "" {
 		dst = append(append(append(dst, "node="...), r.Node...), ' ')

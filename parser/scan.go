@@ -192,7 +192,7 @@ func (s *scanner) auditLine(line []byte, r *raw, at int) {
 		s.stats.Serials.see(r.node, r.serial, r.sec, kind)
 	}
 	switch kind {
-	case denialKind:
+	case denialKind, abendKind:
 		if s.part != body {
 			return
 		}
@@ -202,12 +202,15 @@ func (s *scanner) auditLine(line []byte, r *raw, at int) {
 		}
 		h := header{transport: AuditLog, typ: r.typ(), time: r.time(), serial: r.serial}
 		if h.typ == AVC && !bytes.HasPrefix(r.body, needleAppArmor) {
-			return // SELinux and others
+			s.neighbour(AVC, r.body)
+			return
 		}
 		h.node, h.body = string(r.node), strings.TrimLeft(string(r.body), " ")
 		s.found(line, &h)
 	case companionKind:
 		s.mark(mark{at, at + len(line), r.serial})
+	case neighbourKind:
+		s.neighbour(r.typ(), r.body)
 	}
 }
 
@@ -233,6 +236,8 @@ const (
 	otherKind kind = iota
 	denialKind
 	companionKind
+	neighbourKind
+	abendKind
 	daemonKind // auditd's own records, which have serials of their own
 )
 
@@ -261,10 +266,15 @@ func kindOf(name []byte) kind {
 		if string(name) == "AVC" || len(name) >= 8 && string(name[:8]) == "APPARMOR" {
 			return denialKind
 		}
+		if string(name) == "ANOM_ABEND" {
+			return abendKind
+		}
 	case 'D':
 		if len(name) > 7 && string(name[:7]) == "DAEMON_" {
 			return daemonKind
 		}
+	case 'F', 'I', 'L', 'M':
+		return kindOfType(Type(name))
 	case 'U':
 		if string(name) == "USER_AVC" {
 			return denialKind
@@ -284,6 +294,10 @@ func kindOfType(t Type) kind {
 		return denialKind
 	case t.isCompanion():
 		return companionKind
+	case t == ANOMABEND:
+		return abendKind
+	case neighbourTypes[string(t)] != "":
+		return neighbourKind
 	}
 	return otherKind
 }
@@ -307,6 +321,7 @@ func (s *scanner) otherLine(line []byte, at int) {
 	}
 	audit := bytes.Index(line, needleAudit)
 	if audit >= 0 {
+		s.neighbourLine(line, audit)
 		if serial, ok := serialIn(line[audit:]); ok {
 			s.mark(mark{at, at + len(line), serial})
 			return
@@ -326,8 +341,8 @@ func (s *scanner) otherLine(line []byte, at int) {
 	}
 }
 
-// holdsDenial reports whether a line has apparmor=, SECCOMP auid= or the type= of
-// a denial in it. It goes from one equals sign to the next, which most lines of
+// holdsDenial reports whether a line has apparmor=, SECCOMP auid=, ANOM_ABEND auid= or
+// the type= of a denial in it. It goes from one equals sign to the next, which most lines of
 // most logs have none of.
 func holdsDenial(line []byte) bool {
 	for i := 0; ; i++ {
@@ -337,9 +352,9 @@ func holdsDenial(line []byte) bool {
 		}
 		i += n
 		switch {
-		case i >= 8 && string(line[i-8:i]) == "apparmor":
+		case i >= 8 && string(line[i-8:i]) == "apparmor" && (i == 8 || line[i-9] != '_'): // but subj_apparmor=
 			return true
-		case i >= 12 && string(line[i-12:i]) == "SECCOMP auid":
+		case i >= 12 && string(line[i-12:i]) == "SECCOMP auid", i >= 15 && string(line[i-15:i]) == "ANOM_ABEND auid":
 			return true
 		case i >= 4 && string(line[i-4:i]) == "type" && isDenialType(line[i+1:]):
 			return true
@@ -353,11 +368,11 @@ func isDenialType(text []byte) bool {
 	switch {
 	case len(text) < 5:
 		return false
-	case string(text[:4]) == "1326":
+	case string(text[:4]) == "1326", string(text[:4]) == "1701":
 		return text[4] == ' '
 	case string(text[:3]) == "150":
 		return '0' <= text[3] && text[3] <= '7' && text[4] == ' '
-	case string(text[:5]) == "SECCO" || string(text[:5]) == "APPAR" || string(text[:5]) == "UNKNO":
+	case string(text[:5]) == "SECCO" || string(text[:5]) == "APPAR" || string(text[:5]) == "UNKNO" || string(text[:5]) == "ANOM_":
 		return true
 	}
 	return false
@@ -408,14 +423,15 @@ func (s *scanner) trigger(line []byte, at int) {
 
 // found types the record of a line whose header is understood.
 func (s *scanner) found(line []byte, h *header) {
-	if h.typ != SECCOMP && !isAppArmor(h.typ, h.body) {
+	if !h.holdsRecord() {
+		s.neighbour(h.typ, []byte(h.body))
 		return
 	}
-	o := Origin{File: s.b.File, Line: s.stats.Lines, Transport: h.transport, UserSpace: h.userSpace}
+	o := Origin{File: s.b.File, Line: s.stats.Lines, Transport: h.transport, UserSpace: h.userSpace, UnknownPrefix: h.unknown}
 	x, r, why := parseDenial(h, o)
 	if why != "" {
-		// What a program wrote is not evidently a denial.
-		if !h.userSpace {
+		// What a program wrote is not evidently a denial, nor what has one word of it.
+		if !h.userSpace && !(h.unknown && strings.Count(h.body, "=") < 2) {
 			s.stats.unparsed(o, why, line)
 		}
 		return
@@ -425,6 +441,12 @@ func (s *scanner) found(line []byte, h *header) {
 	s.wait(len(s.dst)-1, r)
 }
 
+// holdsRecord reports whether a header is followed by a record of AppArmor or
+// seccomp, or by one that speaks for seccomp.
+func (h *header) holdsRecord() bool {
+	return h.typ == SECCOMP || h.typ == ANOMABEND && isSuspicion(h.body) || isAppArmor(h.typ, h.body)
+}
+
 // parseDenial types a record. It returns what is wrong with it, or "".
 func parseDenial(h *header, o Origin) (x Denial, r Record, why string) {
 	if len(h.body) > maxRecord {
@@ -432,7 +454,7 @@ func parseDenial(h *header, o Origin) (x Denial, r Record, why string) {
 	}
 	r = Record{
 		Origin: o, Node: h.node, Type: h.typ, Time: h.time, Serial: h.serial,
-		Text: h.body, interpreted: h.interpreted,
+		Text: h.body, interpreted: h.interpreted, yearless: h.yearless,
 	}
 	var whole bool
 	if r.Fields, whole = r.scan(); !whole {
@@ -442,8 +464,20 @@ func parseDenial(h *header, o Origin) (x Denial, r Record, why string) {
 		return x, r, "the record has no fields"
 	}
 	x.Time = r.Time
-	if r.Type == SECCOMP {
-		return x, r, typeSeccomp(&x, &r)
+	switch r.Type {
+	case SECCOMP:
+		if why = typeSeccomp(&x, &r); why == "" || r.interpreted {
+			return x, r, why
+		}
+		// Tools write the words of ausearch -i behind a stamp of numbers, too.
+		words := r
+		words.interpreted = true
+		if words.Fields, _ = words.scan(); typeSeccomp(&x, &words) == "" {
+			return x, words, ""
+		}
+		return x, r, why
+	case ANOMABEND:
+		return x, r, typeAbend(&x, &r)
 	}
 	return x, r, typeAppArmor(&x, &r)
 }

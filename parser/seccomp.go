@@ -46,7 +46,7 @@ func typeSeccomp(x *Denial, r *Record) string {
 	}
 	switch {
 	case !syscall:
-		return "a SECCOMP record without syscall="
+		return noSyscall
 	case !arch:
 		return "a SECCOMP record without a known arch="
 	case !code:
@@ -55,6 +55,27 @@ func typeSeccomp(x *Denial, r *Record) string {
 	x.Mode = seccompMode(s.Code)
 	return ""
 }
+
+// typeAbend fills in x from an ANOM_ABEND record: audit_core_dumps in
+// kernel/auditsc.c writes auid, uid, gid, ses, subj, pid, comm, exe, sig, res for a
+// process that a signal ends, and which can dump core. SIGSYS is what a filter sends.
+func typeAbend(x *Denial, r *Record) string {
+	if why := typeSeccomp(x, r); why != noSyscall {
+		return why
+	}
+	*x.Seccomp = Seccomp{Signal: x.Seccomp.Signal, Suspected: true}
+	x.Mode = Killed
+	return ""
+}
+
+// isSuspicion reports whether the body of an ANOM_ABEND record says SIGSYS.
+func isSuspicion(body string) bool {
+	sig := strings.Trim(fieldOf(body, "sig"), `"`)
+	return sig == "31" || sig == "SIGSYS"
+}
+
+// noSyscall is what is wrong with a record of no call.
+const noSyscall = "a SECCOMP record without syscall="
 
 // seccompMode says what an action does to the call (include/uapi/linux/seccomp.h).
 func seccompMode(code uint32) Mode {
@@ -155,11 +176,22 @@ func signalOf(value string) int {
 }
 
 // labelOf removes from subj= the mode that the kernel writes behind a label, and
-// the "=" that kernels with several security modules wrote before it.
+// the "=" that kernels with several security modules wrote before it. It is "" for
+// the "?" that Linux 6.18 writes where there are several: see describeSubject.
 func labelOf(subj string) string {
+	if subj == "?" {
+		return ""
+	}
 	subj = strings.TrimPrefix(subj, "=")
 	for _, mode := range [...]string{" (enforce)", " (complain)", " (kill)", " (unconfined)", " (mixed)", " (user)"} {
 		subj = strings.TrimSuffix(subj, mode)
 	}
 	return subj
+}
+
+// IsContext reports whether a label is a context of SELinux, user:role:type and
+// perhaps a level, of which roles end in _r. No name of a profile does.
+func IsContext(label string) bool {
+	parts := strings.SplitN(label, ":", 4)
+	return len(parts) >= 3 && parts[0] != "" && strings.HasSuffix(parts[1], "_r") && parts[2] != ""
 }

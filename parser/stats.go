@@ -17,6 +17,8 @@ type Stats struct {
 	Unparsed int
 	Samples  []Unparsed
 
+	Neighbours [Neighbours]int // records of other security modules, by kind
+
 	Lost    Lost    // what the log itself says is missing
 	Serials Serials // audit serials seen, for counting gaps
 
@@ -43,6 +45,9 @@ func (s *Stats) Add(t Stats) {
 	s.Bytes += t.Bytes
 	s.Records += t.Records
 	s.Unparsed += t.Unparsed
+	for i, n := range t.Neighbours {
+		s.Neighbours[i] += n
+	}
 	s.NULs += t.NULs
 	s.CRLF += t.CRLF
 	s.TornLast = s.TornLast || t.TornLast
@@ -83,6 +88,7 @@ type Lost struct {
 	Suppressed              int // records that printk's rate limit kept out: "kauditd_printk_skb: N callbacks suppressed"
 	RateLimited             int // times the kernel said "audit: rate limit exceeded"
 	Backlog                 int // times it said that its backlog limit or hold queue overflowed
+	Failed                  int // times it said that it could not write part of a record: "error in audit_log_subj_ctx"
 	Messages                int // log messages that journald or rsyslog say they dropped or missed
 	Dropped                 int // times auditd said that it dropped events or that its disk is full
 

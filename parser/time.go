@@ -49,7 +49,7 @@ func cutRFC3164(s string, z zone) (time.Time, string, bool) {
 	if len(s) < 16 || s[3] != ' ' || s[6] != ' ' || s[9] != ':' || s[12] != ':' {
 		return time.Time{}, s, false
 	}
-	month := strings.Index("JanFebMarAprMayJunJulAugSepOctNovDec", s[:3])
+	month := strings.Index("janfebmaraprmayjunjulaugsepoctnovdec", strings.ToLower(s[:3]))
 	day, ok1 := atoi(strings.TrimLeft(s[4:6], " "))
 	hour, min, sec, ok2 := clock(s[7:15])
 	if month < 0 || month%3 != 0 || !ok1 || !ok2 {
@@ -80,7 +80,7 @@ func cutRFC3164(s string, z zone) (time.Time, string, bool) {
 // cutISO reads 2026-11-23T09:42:59[.fraction][zone] and its variants with a
 // space, a comma, or a zone's name in a word of its own.
 func cutISO(s string, z zone) (time.Time, string, bool) {
-	if len(s) < 20 || s[4] != '-' || s[7] != '-' || s[10] != 'T' && s[10] != ' ' {
+	if len(s) < 20 || s[4] != '-' || s[7] != '-' || s[10] != 'T' && s[10] != ' ' && s[10] != '_' {
 		return time.Time{}, s, false
 	}
 	year, ok1 := atoi(s[:4])

@@ -36,6 +36,7 @@ type finding struct {
 	Seccomp                   *struct {
 		SyscallName string `json:"syscall_name"`
 		Action      string
+		Suspected   bool
 	}
 }
 
@@ -106,10 +107,18 @@ func checkScenario(t *testing.T, want manifest, got answer) {
 	t.Helper()
 	assert.Zero(t, got.summary.Unparsed)
 	seen := got.summary.Denials + got.summary.Complain + got.summary.Audited
-	assert.Equal(t, want.Before.Records, seen, "records about an access")
+	suspected := 0 // of the end of a process, which is no record about an access
+	for i := range got.findings {
+		if got.findings[i].Seccomp != nil && got.findings[i].Seccomp.Suspected {
+			suspected++
+		}
+	}
+	assert.Equal(t, want.Before.Records, seen-suspected, "records about an access")
 	if want.Expect["log"] == "none" {
-		assert.Empty(t, got.findings)
-		assert.Equal(t, exitClean, got.code)
+		assert.Len(t, got.findings, suspected)
+		if suspected == 0 {
+			assert.Equal(t, exitClean, got.code)
+		}
 		return
 	}
 	if want.Before.Records == got.summary.Audited {

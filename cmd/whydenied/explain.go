@@ -96,11 +96,11 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 			return err
 		}
 	}
-	out.Incomplete = in.failed > 0
+	out.Incomplete = in.failed > 0 || session.Stats.Unparsed > 0
 	if err := out.end(); err != nil {
 		return err
 	}
-	return f.exit(cmd, in, len(findings))
+	return f.exit(cmd, in, &session.Stats, len(findings))
 }
 
 // replay prints findings that were saved as JSON, if that is what the one input

@@ -93,7 +93,9 @@ func (g *gate) trips(f *explain.Explained) bool {
 }
 
 // exit says how many findings trip the gate, and returns errFound if any does.
-func (g *gate) exit(w io.Writer, findings []*explain.Explained) error {
+// Denials that were seen and not understood trip it, as nothing says that they are
+// known or harmless.
+func (g *gate) exit(w io.Writer, findings []*explain.Explained, unparsed int) error {
 	tripped := 0
 	for _, f := range findings {
 		if g.trips(f) {
@@ -103,7 +105,7 @@ func (g *gate) exit(w io.Writer, findings []*explain.Explained) error {
 	if len(findings) > 0 {
 		say(w, "--fail-on %s: %d of %d findings fail the run", g.on, tripped, len(findings))
 	}
-	if tripped > 0 {
+	if tripped > 0 || unparsed > 0 && g.on != "never" {
 		return errFound
 	}
 	return nil

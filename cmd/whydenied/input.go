@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/whydenied/whydenied/explain/bundle"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/escape"
+	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/parser/source"
 )
 
@@ -149,17 +151,40 @@ func isUnreadable(err error) bool {
 
 // exit returns the error that stands for the exit status, and says what it
 // means that nothing was found.
-func (f *inputFlags) exit(cmd *cobra.Command, in input, findings int) error {
+func (f *inputFlags) exit(cmd *cobra.Command, in input, stats *parser.Stats, findings int) error {
+	missed := sayNotUnderstood(cmd.ErrOrStderr(), stats)
 	switch {
 	case in.failed > 0:
 		return errReported
-	case findings > 0:
+	case findings > 0 || missed:
 		return errFound
 	case len(in.logs) == 0: // but what strace or the program said
 		return nil
 	}
 	escape.Write(cmd.ErrOrStderr(), "whydenied: "+f.why(in.inventory)+"\n")
 	return nil
+}
+
+// sayNotUnderstood says how many denials were seen and not understood, and where, and
+// reports whether there are any: they are no less refused than those that were.
+func sayNotUnderstood(w io.Writer, stats *parser.Stats) bool {
+	if stats.Unparsed == 0 {
+		return false
+	}
+	const shown = 5
+	var places []string
+	for _, u := range stats.Samples[:min(len(stats.Samples), shown)] {
+		places = append(places, fmt.Sprintf("%s:%d (%s)", escape.Name(u.Origin.File), u.Origin.Line, u.Why))
+	}
+	if rest := stats.Unparsed - len(places); rest > 0 {
+		places = append(places, fmt.Sprintf("and %d more", rest))
+	}
+	denials := "1 denial was"
+	if stats.Unparsed > 1 {
+		denials = fmt.Sprintf("%d denials were", stats.Unparsed)
+	}
+	say(w, "%s seen and not understood: %s", denials, strings.Join(places, "; "))
+	return true
 }
 
 // why says what no finding means.

@@ -84,7 +84,7 @@ func pairs(d *parser.Denial) parser.Pairs {
 	if d.Event.Records[d.Record].IsLookAlike() {
 		p = append(p, parser.Pair{Key: "look_alike", Value: true})
 	}
-	if d.Seccomp != nil {
+	if d.Seccomp != nil && !d.Seccomp.Suspected {
 		names := report.NewSeccomp(d.Seccomp)
 		if names.SyscallName == "" {
 			names.SyscallName = fmt.Sprintf("syscall_%d", d.Seccomp.Syscall)

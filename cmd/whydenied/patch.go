@@ -93,7 +93,7 @@ func runPatch(cmd *cobra.Command, args []string, f patchFlags) error {
 			return err
 		}
 	}
-	return f.exit(cmd, in, len(findings))
+	return f.exit(cmd, in, &session.Stats, len(findings))
 }
 
 // print writes a patch in the chosen format. Where nothing was refused, nothing is
@@ -136,7 +136,7 @@ func (f *patchFlags) report(cmd *cobra.Command, in input, session *explain.Sessi
 		return err
 	}
 	out.Patch = patch
-	out.Incomplete = in.failed > 0
+	out.Incomplete = in.failed > 0 || session.Stats.Unparsed > 0
 	return out.end()
 }
 

@@ -119,7 +119,7 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 	}
 	findings := s.findings()
 	change := patch.Make(s.explainer, findings)
-	out.Patch = report.NewPatch(change)
+	out.Patch, out.Incomplete = report.NewPatch(change), s.Stats.Unparsed > 0
 	if f.output.format == "text" && os.Getenv("GITHUB_ACTIONS") == "true" {
 		if err := report.WriteGitHub(out.out, &annotations, out.options); err != nil {
 			return err
@@ -131,7 +131,7 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 	if status != 0 {
 		return exitStatus(status)
 	}
-	return gate.exit(cmd.ErrOrStderr(), findings)
+	return gate.exit(cmd.ErrOrStderr(), findings, s.Stats.Unparsed)
 }
 
 // narrow has only the denials explained that the command and the containers that

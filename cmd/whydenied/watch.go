@@ -102,6 +102,7 @@ func runWatch(cmd *cobra.Command, f watchFlags) error {
 	s.revise(time.Second / 5)
 	status.clear()
 	err = s.end(err)
+	out.Incomplete = s.Stats.Unparsed > 0
 	return cmp.Or(out.end(), err)
 }
 
@@ -145,7 +146,8 @@ func (s *stream) end(err error) error {
 	if err == nil {
 		err = s.err
 	}
-	if err == nil && len(s.Findings()) > 0 {
+	missed := sayNotUnderstood(s.stderr, &s.Stats)
+	if err == nil && (missed || len(s.Findings()) > 0) {
 		return errFound
 	}
 	return err

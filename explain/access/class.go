@@ -326,6 +326,12 @@ func dbusRequest(d *parser.Denial, mask string) (apparmor.Request, error) {
 	if strings.HasPrefix(name, ":") { // of a connection: the next has another
 		name = ""
 	}
+	if mask == "" {
+		mask = map[string]string{"dbus_eavesdrop": "eavesdrop", "dbus_bind": "bind"}[a.Operation]
+	}
 	perms, err := someOf(mask, apparmor.DBusPerms)
+	if perms == apparmor.Eavesdrop { // of all messages of the bus: no rule names one
+		return apparmor.DBusRequest{Perms: perms, Bus: a.Bus}, err
+	}
 	return apparmor.DBusRequest{Perms: perms, Bus: a.Bus, Path: a.Path, Interface: a.Interface, Member: a.Member, Name: name, PeerLabel: a.Peer}, err
 }

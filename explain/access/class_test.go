@@ -83,6 +83,14 @@ func TestSameRequest(t *testing.T) {
 		{`operation="dbus_method_call" profile="p" mask="send" denied_mask="send" bus="system" path="/x" interface="i" member="m" name=":1.5" peer_label="q"`,
 			`{"class":"dbus","mask":"send","bus":"system","path":"/x","interface":"i","member":"m","peer":"q"}`, `dbus send bus=system path=/x interface=i member=m peer_label=q`,
 			apparmor.DBusRequest{Perms: apparmor.Send, Bus: "system", Path: "/x", Interface: "i", Member: "m", PeerLabel: "q"}},
+		{`operation="dbus_eavesdrop" profile="p" mask="eavesdrop" bus="system" path="/x" interface="i" member="m" name=":1.5" peer_label="q"`,
+			`{"class":"dbus","mask":"eavesdrop","bus":"system"}`, `dbus eavesdrop bus=system`,
+			apparmor.DBusRequest{Perms: apparmor.Eavesdrop, Bus: "system"}},
+		{`operation="dbus_eavesdrop" profile="p" bus="system"`,
+			`{"operation":"dbus_eavesdrop","bus":"system"}`, `dbus eavesdrop bus=system`,
+			apparmor.DBusRequest{Perms: apparmor.Eavesdrop, Bus: "system"}},
+		{`operation="link" profile="p" name="/b" requested_mask="l" denied_mask="l" name2="/a"`,
+			`{"operation":"link","name":"/b","target":"/a"}`, `link /b -> /a`, apparmor.FileRequest{Path: "/b", Target: "/a", Perms: apparmor.Link}},
 	} {
 		check := func(d *parser.Denial, err error, from string) {
 			require.NoError(t, err, from)

@@ -131,6 +131,8 @@ func (b *patcher) take(f *explain.Explained) {
 	switch {
 	case f.Further != nil:
 		b.leave(f, "these are more names than are told apart, and a rule for all of them would grant all")
+	case f.Cause == explain.EndedBySIGSYS:
+		b.leave(f, f.Why)
 	case f.Denial.Seccomp != nil:
 		b.calls = append(b.calls, f)
 	case f.Request != nil:

@@ -48,6 +48,9 @@ func tried(d Fields) []escape.Text {
 	if strings.HasSuffix(d.Get("class"), "mqueue") || strings.HasPrefix(op, "mqueue_") {
 		return queue(d)
 	}
+	if of := d.Get("tcontext", "object_label"); op == "uring_override" && of != "" {
+		return escape.Words("take the credentials of % through io_uring", of)
+	}
 	if phrase := access.Phrase(op); phrase != "" {
 		return phrased(phrase, d)
 	}
@@ -68,7 +71,7 @@ func tried(d Fields) []escape.Text {
 	case "exec":
 		return execution(name, d.Get("target"))
 	case "link":
-		if target := d.Get("target"); target != "" {
+		if target := d.Get("target", "name2"); target != "" {
 			return escape.Words("link % to %", name, target)
 		}
 		return escape.Words("create link %", name)
@@ -270,7 +273,7 @@ func dbus(op string, d Fields) []escape.Text {
 
 // message names a D-Bus message as INTERFACE.MEMBER.
 func message(d Fields) string {
-	full := strings.Trim(d.Get("interface")+"."+d.Get("member"), ".")
+	full := strings.Trim(d.Get("interface")+"."+d.Get("member", "method"), ".")
 	if full == "" {
 		return "a message"
 	}

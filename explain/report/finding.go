@@ -149,6 +149,9 @@ func newFields(pairs parser.Pairs) Fields {
 
 // NewSeccomp returns the names of a SECCOMP record's numbers.
 func NewSeccomp(s *parser.Seccomp) *Seccomp {
+	if s.Suspected {
+		return &Seccomp{Suspected: true}
+	}
 	arch := seccomp.Arch(s.Arch)
 	name := s.SyscallName
 	if name == "" {

@@ -160,6 +160,8 @@ type Seccomp struct {
 	SyscallName string `json:"syscall_name"` // "" if the architecture has no call of that number
 	ArchName    string `json:"arch_name"`
 	Action      string `json:"action"` // errno, kill_process, log, ...
+	// Suspected is set where only SIGSYS speaks for a filter; the rest is "" then.
+	Suspected bool `json:"suspected,omitempty"`
 }
 
 // A Rule is a place in a policy that takes part in the finding. Lines and
@@ -227,6 +229,10 @@ type Summary struct {
 	CRLFLines int        `json:"crlf_lines"`
 	TornLines int        `json:"torn_lines"` // files whose last line has no end
 
+	// Neighbours counts records of other security modules, by kind: what neither
+	// AppArmor nor seccomp refused can be theirs.
+	Neighbours map[string]int `json:"neighbours,omitempty"`
+
 	Missing Missing `json:"missing"`
 }
 
@@ -241,13 +247,14 @@ type Unparsed struct {
 // Missing counts the signs that records did not reach the log. The numbers of
 // different signs can speak of the same records.
 type Missing struct {
-	SerialGaps  int `json:"serial_gaps"`  // serials between the first and the last that no record has
-	AuditLost   int `json:"audit_lost"`   // records that the kernel says it dropped since it booted
-	Suppressed  int `json:"suppressed"`   // "callbacks suppressed" of printk
-	RateLimited int `json:"rate_limited"` // times the kernel said "rate limit exceeded"
-	Backlog     int `json:"backlog"`      // times it said that its backlog or hold queue overflowed
-	Messages    int `json:"messages"`     // log messages that journald or rsyslog say they dropped
-	Auditd      int `json:"auditd"`       // times auditd said that it dropped events or that its disk is full
+	SerialGaps  int `json:"serial_gaps"`      // serials between the first and the last that no record has
+	AuditLost   int `json:"audit_lost"`       // records that the kernel says it dropped since it booted
+	Suppressed  int `json:"suppressed"`       // "callbacks suppressed" of printk
+	RateLimited int `json:"rate_limited"`     // times the kernel said "rate limit exceeded"
+	Backlog     int `json:"backlog"`          // times it said that its backlog or hold queue overflowed
+	Failed      int `json:"failed,omitempty"` // times it said that it could not write part of a record
+	Messages    int `json:"messages"`         // log messages that journald or rsyslog say they dropped
+	Auditd      int `json:"auditd"`           // times auditd said that it dropped events or that its disk is full
 }
 
 // Fields are the key=value pairs of a record in the kernel's order. In JSON they

@@ -7,6 +7,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/escape"
+	"github.com/whydenied/whydenied/parser"
 )
 
 // A sentence says who was refused what, in three parts that are printed in
@@ -111,6 +112,9 @@ func unknownOperation(f *Finding) sentence {
 
 // seccompSentence words what the filter answered to a system call.
 func seccompSentence(f *Finding) (verdict, what []escape.Text) {
+	if f.Seccomp.Suspected {
+		return escape.Words("was ended by SIGSYS,"), escape.Words("perhaps for a system call that seccomp refused")
+	}
 	number := f.Denial.Get("syscall")
 	call := append(escape.Words("% (%", f.Seccomp.SyscallName, f.Seccomp.ArchName), escape.Line(number)+")")
 	switch f.Seccomp.SyscallName {
@@ -205,6 +209,9 @@ func outside(f *Finding) []escape.Text {
 		return escape.Words("(container unknown)")
 	case label == "unconfined":
 		return escape.Words("(unconfined, container unknown)")
+	}
+	if parser.IsContext(label) {
+		return escape.Words("(SELinux context %, container unknown)", label)
 	}
 	return escape.Words("(profile %, container unknown)", label)
 }

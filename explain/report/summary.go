@@ -2,6 +2,8 @@ package report
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +19,7 @@ func NewSummary(session *explain.Session) *Summary {
 	counts, lost := session.Denials, session.Stats.Lost
 	s := &Summary{
 		Lines:      session.Stats.Lines,
-		Records:    session.Stats.Records - session.Duplicates,
+		Records:    session.Stats.Records - session.Duplicates - session.Answered,
 		Duplicates: session.Duplicates,
 		Denials:    counts[parser.Denied] + counts[parser.Killed] + counts[parser.Hint] + counts[parser.Failed],
 		Complain:   counts[parser.Allowed],
@@ -34,12 +36,21 @@ func NewSummary(session *explain.Session) *Summary {
 			Suppressed:  lost.Suppressed,
 			RateLimited: lost.RateLimited,
 			Backlog:     lost.Backlog,
+			Failed:      lost.Failed,
 			Messages:    lost.Messages,
 			Auditd:      lost.Dropped,
 		},
 	}
 	for _, u := range session.Stats.Samples {
 		s.Samples = append(s.Samples, Unparsed{File: u.Origin.File, Line: u.Origin.Line, Why: u.Why, Text: secret.Text(u.Text, nil)})
+	}
+	for kind, n := range session.Stats.Neighbours {
+		if n > 0 {
+			if s.Neighbours == nil {
+				s.Neighbours = map[string]int{}
+			}
+			s.Neighbours[parser.Neighbour(kind).String()] = n
+		}
 	}
 	var first, last time.Time
 	for _, f := range session.Findings() {
@@ -104,6 +115,13 @@ func summaryLine(s *Summary) string {
 	if s.Dropped > 0 {
 		fmt.Fprintf(&line, "; %s beyond the distinct ones that are kept", count(s.Dropped, "denial"))
 	}
+	if len(s.Neighbours) > 0 {
+		var kinds []string
+		for _, kind := range slices.Sorted(maps.Keys(s.Neighbours)) {
+			kinds = append(kinds, thousands(s.Neighbours[kind])+" "+kind)
+		}
+		line.WriteString("; records of other security modules: " + strings.Join(kinds, ", "))
+	}
 	if missing := missingParts(s.Missing); len(missing) > 0 {
 		line.WriteString("; records may be missing: " + strings.Join(missing, ", "))
 	}
@@ -126,6 +144,7 @@ func missingParts(m Missing) []string {
 	some(m.SerialGaps, "serial gap", "serial gaps")
 	some(m.RateLimited, "rate limit exceeded", "times the rate limit exceeded")
 	some(m.Backlog, "backlog limit exceeded", "times the backlog limit exceeded")
+	some(m.Failed, "record without a part that failed", "records without a part that failed")
 	some(m.Messages, "message dropped by the logger", "messages dropped by the logger")
 	some(m.Auditd, "complaint of auditd", "complaints of auditd")
 	return parts
