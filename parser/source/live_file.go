@@ -209,8 +209,14 @@ func (t *tail) finish(ctx context.Context, in *intake) {
 func (t *tail) read(ctx context.Context, d *tailed, in *intake) {
 	for ctx.Err() == nil {
 		// The bytes before are read again: if they are others, or not there any
-		// more, the file was truncated and is written anew.
-		n, err := d.file.ReadAt(t.buf, d.at-int64(len(d.recent)))
+		// more, the file was truncated and is written anew. They are read by one
+		// call with what follows: ReadAt makes several, between which that can
+		// happen, and would join the old bytes with new ones.
+		_, err := d.file.Seek(d.at-int64(len(d.recent)), io.SeekStart)
+		n := 0
+		if err == nil {
+			n, err = d.file.Read(t.buf)
+		}
 		text, same := bytes.CutPrefix(t.buf[:n], d.recent)
 		switch {
 		case err != nil && err != io.EOF:
