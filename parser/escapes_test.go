@@ -19,6 +19,7 @@ func TestJSONObjects(t *testing.T) {
 		`{"MESSAGE":"\x1b[0m"}`:                                 "\x1b[0m",
 		`{"MESSAGE":"a" "Y":"b"}`:                               "a",
 		"{\n\t\"MESSAGE\" : \"a\",\n\t\"Y\" : [\n\t\t1\n\t]\n}": "a",
+		`{"a":{"b":[{"MESSAGE":"c"},{}]},"MESSAGE":"a"}`:        "a",
 		"{}": "",
 	} {
 		var e entry
@@ -31,7 +32,7 @@ func TestJSONObjects(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{`{`, `{"`, `{"a`, `{"a"`, `{"a":`, `{"a":"b`, `{"a":"b\`, `{"a":"b"`, `{"a":[1`, `{"a":[x]}`, `{"a":{}}`, `{a:1}`, `{"a"1}`} {
+	for _, text := range []string{`{`, `{"`, `{"a`, `{"a"`, `{"a":`, `{"a":"b`, `{"a":"b\`, `{"a":"b"`, `{"a":[1`, `{"a":[x]}`, `{"a":{}`, `{a:1}`, `{"a"1}`} {
 		var e entry
 		assert.False(t, e.parseJSON([]byte(text)), text)
 	}

@@ -7,52 +7,80 @@ import (
 	"unicode/utf8"
 )
 
+// maxDepth bounds the objects within objects that are read.
+const maxDepth = 8
+
 // parseJSON sets the strings and numbers of the JSON object that text starts
-// with. It is false if the object is not whole.
+// with, and those of the objects in it. It is false if the object is not whole.
 func (e *entry) parseJSON(text []byte) bool {
-	i := skipSpace(text, 1)
+	_, ok := e.parseObject(text, 0, "", 0)
+	return ok
+}
+
+// parseObject reads the object at text[i:], which is the value of a key, and
+// returns what follows it.
+func (e *entry) parseObject(text []byte, i int, parent string, depth int) (int, bool) {
+	i = skipSpace(text, i+1)
 	for i < len(text) && text[i] != '}' {
 		key, next, ok := jsonString(text, i)
 		if !ok {
-			return false
+			return i, false
 		}
 		i = skipSpace(text, next)
 		if i == len(text) || text[i] != ':' {
-			return false
+			return i, false
 		}
-		i = skipSpace(text, i+1)
-		if i == len(text) {
-			return false
-		}
-		switch c := text[i]; {
-		case c == '"':
-			var value string
-			if value, i, ok = jsonString(text, i); !ok {
-				return false
-			}
-			e.set(key, value)
-		case c == '[':
-			var value string
-			if value, i, ok = jsonBytes(text, i); !ok {
-				return false
-			}
-			e.set(key, value)
-		case c == '{':
-			return false // neither journalctl nor dmesg nests objects
-		default:
-			end := i
-			for end < len(text) && text[end] != ',' && text[end] != '}' && text[end] != '\n' {
-				end++
-			}
-			e.set(key, string(bytes.TrimSpace(text[i:end])))
-			i = end
+		if i, ok = e.parseValue(text, skipSpace(text, i+1), parent, key, depth); !ok {
+			return i, false
 		}
 		i = skipSpace(text, i)
 		if i < len(text) && text[i] == ',' {
 			i = skipSpace(text, i+1)
 		}
 	}
-	return i < len(text)
+	return i + 1, i < len(text)
+}
+
+// parseValue reads the value of a key at text[i:], and returns what follows it.
+func (e *entry) parseValue(text []byte, i int, parent, key string, depth int) (int, bool) {
+	if i == len(text) || depth > maxDepth {
+		return i, false
+	}
+	switch text[i] {
+	case '"':
+		value, next, ok := jsonString(text, i)
+		e.setIn(parent, key, value)
+		return next, ok
+	case '{':
+		return e.parseObject(text, i, key, depth+1)
+	case '[':
+		if j := skipSpace(text, i+1); j < len(text) && text[j] == '{' {
+			return e.parseArray(text, j, key, depth+1)
+		}
+		value, next, ok := jsonBytes(text, i)
+		e.setIn(parent, key, value)
+		return next, ok
+	}
+	end := i
+	for end < len(text) && text[end] != ',' && text[end] != '}' && text[end] != ']' && text[end] != '\n' {
+		end++
+	}
+	e.setIn(parent, key, string(bytes.TrimSpace(text[i:end])))
+	return end, true
+}
+
+// parseArray reads the objects of an array, behind its bracket.
+func (e *entry) parseArray(text []byte, i int, key string, depth int) (int, bool) {
+	for i < len(text) && text[i] != ']' {
+		next, ok := e.parseValue(text, i, "", key, depth)
+		if !ok {
+			return i, false
+		}
+		if i = skipSpace(text, next); i < len(text) && text[i] == ',' {
+			i = skipSpace(text, i+1)
+		}
+	}
+	return i + 1, i < len(text)
 }
 
 func skipSpace(text []byte, i int) int {
@@ -69,7 +97,7 @@ func jsonString(text []byte, i int) (string, int, bool) {
 	}
 	i++
 	end := i
-	for end < len(text) && text[end] != '"' && text[end] != '\\' {
+	for end < len(text) && text[end] != '"' && text[end] != '\\' && text[end] != '\n' {
 		end++
 	}
 	if end < len(text) && text[end] == '"' {
@@ -80,12 +108,14 @@ func jsonString(text []byte, i int) (string, int, bool) {
 		switch c := text[i]; {
 		case c == '"':
 			return string(b), i + 1, true
+		case c == '\n':
+			return "", len(text), false // JSON has none in strings: it was wrapped
 		case c != '\\':
 			b = append(b, c)
 			i++
 			continue
 		}
-		if i+1 == len(text) {
+		if i+1 == len(text) || text[i+1] == '\n' {
 			break
 		}
 		i += 2
@@ -139,7 +169,7 @@ func jsonRune(text []byte) (rune, int) {
 
 // jsonBytes reads an array of numbers, as journalctl -o json writes a value that
 // is not printable UTF-8. Of an array of strings (a field that occurs several
-// times) it is the first.
+// times) it is the first, or the first that holds a denial.
 func jsonBytes(text []byte, i int) (string, int, bool) {
 	var b []byte
 	first, strings := "", 0
@@ -161,7 +191,7 @@ func jsonBytes(text []byte, i int) (string, int, bool) {
 			if !ok {
 				return "", i, false
 			}
-			if strings == 0 {
+			if strings == 0 || holdsDenial([]byte(s)) && !holdsDenial([]byte(first)) {
 				first = s
 			}
 			strings++

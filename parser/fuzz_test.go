@@ -19,6 +19,10 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte("type="+k.typ+" msg=audit(1.2:3): "+k.body+"\n"), uint16(3))
 	}
 	f.Add([]byte("type=AVC msg=audit(11/23/2026 09:42:59.597:47) : "+interpreted+"\n"), uint16(0))
+	for i, t := range treatments {
+		shape := shapes[i*len(shapes)/len(treatments)]
+		f.Add([]byte(t.do(fill(shape.log, avcBody))+"\n"+t.do(fill(asType(shape.log, "SECCOMP"), seccompBody))), uint16(i))
+	}
 	f.Add(readLog(f, "testdata/corpus/linux-6.1-auditd/stack-both.log"), uint16(1))
 	f.Add(readLog(f, "testdata/journal/journald-noauditd.short")[:1500], uint16(500))
 	f.Add(readLog(f, "testdata/journal/journald-noauditd.audit.export")[:3000], uint16(900))
@@ -47,6 +51,9 @@ func FuzzParse(f *testing.F) {
 		if stats.Unparsed < len(stats.Samples) || stats.Unparsed+stats.Records > stats.Lines {
 			t.Fatalf("%d unparsed, %d records in %d lines", stats.Unparsed, stats.Records, stats.Lines)
 		}
+		if n := evidentLines(log); n > stats.Records+stats.Unparsed+stats.Others {
+			t.Fatalf("%d lines of a denial; %d read, %d told, %d others", n, stats.Records, stats.Unparsed, stats.Others)
+		}
 		checkDenials(t, log, whole)
 		stats.Serials.Missing()
 
@@ -68,12 +75,26 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("denial %d differs in %s", i, d)
 			}
 		}
-		if partStats.Lines != stats.Lines || partStats.Unparsed != stats.Unparsed || partStats.Records != stats.Records ||
+		if partStats.Lines != stats.Lines || partStats.Unparsed != stats.Unparsed || partStats.Others != stats.Others || partStats.Records != stats.Records ||
 			partStats.CRLF != stats.CRLF || partStats.NULs != stats.NULs || partStats.TornLast != stats.TornLast ||
 			!slices.Equal(partStats.Samples, stats.Samples) {
 			t.Fatalf("%+v in one block, %+v in %d", stats, partStats, len(cuts)+1)
 		}
 	})
+}
+
+// evidentLines counts the lines of which none may be passed over: all that match,
+// but those that are a line of auditd's log of which the type is another.
+func evidentLines(log []byte) (n int) {
+	for line := range bytes.Lines(log) {
+		var s scanner
+		line = bytes.TrimRight(line, "\n")
+		raw, ok := s.readRaw(bytes.TrimSuffix(line, []byte("\r")))
+		if evident.Match(line) && (!ok || kindOf(raw.name) == denialKind) {
+			n++
+		}
+	}
+	return n
 }
 
 // checkDenials checks what must hold of every denial.

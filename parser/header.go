@@ -10,6 +10,7 @@ type header struct {
 	transport   Transport
 	userSpace   bool // see Origin.UserSpace
 	unknown     bool // see Origin.UnknownPrefix
+	unsure      bool // as userSpace, and perhaps for want of what was cut off
 	interpreted bool // printed by ausearch -i
 	node        string
 	typ         Type
@@ -17,6 +18,7 @@ type header struct {
 	yearless    bool // the year of time is a guess
 	serial      uint32
 	body        string
+	why         string // of one that is broken, where it is known
 }
 
 // A zone resolves times that do not say their year or their zone.
@@ -34,12 +36,14 @@ const (
 	broken // a record, but its header is not understood
 )
 
+// continuation is how far journalctl and dmesg indent what follows a newline inside
+// a message, at least; and a message with a newline in it is never the kernel's audit.
+const continuation = 12
+
 // parseLine reads the header of a record in a line of any single-line shape.
 func parseLine(line string, z zone) (header, verdict) {
 	text := strings.TrimLeft(line, "\x00\ufeff \t")
-	// journalctl and dmesg indent what follows a newline inside a message, and a
-	// message with a newline in it is never the kernel's audit.
-	continued := len(line)-len(text) >= 12 && line[0] == ' '
+	continued := len(line)-len(text) >= continuation && line[0] == ' '
 	p := parsePrefix(text, z)
 	if p.unknown {
 		if rest, ok := cutGrepPrefix(text); ok {
@@ -92,6 +96,7 @@ func parseMessage(p prefix, z zone) (header, verdict) {
 	default:
 		h.userSpace, trusted = true, false
 	}
+	unsure := isUnit(p.tag) && h.userSpace && fieldOf(h.body, "pid") == ""
 	if !ok {
 		if trusted && startsRecord(p.rest) {
 			return header{}, broken
@@ -104,6 +109,7 @@ func parseMessage(p prefix, z zone) (header, verdict) {
 		}
 		h.userSpace, h.unknown = !stray, stray
 	}
+	h.unsure = unsure
 	if h.time.IsZero() {
 		h.time, h.yearless = p.time, p.yearless
 	}

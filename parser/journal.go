@@ -21,6 +21,8 @@ type entry struct {
 	received   string // __REALTIME_TIMESTAMP, microseconds
 	priority   string // pri, of dmesg: facility<<3 | level
 	dmesg      bool   // of dmesg --json
+	wrapped    bool   // a line was added to those that journalctl wrote
+	carrier           // what collectors of logs write
 	others     bool   // has other fields than the message and its cursor
 	stamp      time.Time
 }
@@ -59,8 +61,11 @@ func (e *entry) set(key, value string) {
 
 // header reads the record in an entry.
 func (e *entry) header(z zone) (header, verdict) {
-	if e.message == "" {
-		return header{}, notRecord
+	switch {
+	case e.dmesg && e.priority == "" || e.message == "":
+		return e.carried(z)
+	case e.wrapped:
+		return header{}, broken
 	}
 	p := prefix{facility: -1, host: e.host, time: e.time(), rest: e.message}
 	if n, ok := atoi(e.facility); ok {
@@ -88,6 +93,11 @@ func (e *entry) header(z zone) (header, verdict) {
 		p.tag = "?"
 	}
 	h, v := parseMessage(p, z)
+	switch e.transport {
+	case "", "syslog", "stdout", "journal", "driver":
+	default:
+		h.unsure = true
+	}
 	h.userSpace = h.userSpace || p.tag == "kernel" || p.tag == "audit" || e.transport != "syslog"
 	return h, v
 }
@@ -129,7 +139,7 @@ func hidesMessage(line []byte) bool {
 	switch line[0] {
 	case 'M':
 		return string(line) == "MESSAGE"
-	case '{', '"', ' ', '\t', 'd', '\x1e':
+	case '{', '"', ' ', '\t', 'd', '\x1e', '>', '\x1b':
 	default:
 		return false
 	}
@@ -172,7 +182,31 @@ func (s *scanner) header(line []byte, at int) (header, verdict) {
 // prettyJSON reads the object that a line of journalctl -o json-pretty or dmesg
 // --json is part of, if the line is that of the message or of the serial.
 func (s *scanner) prettyJSON(text []byte, at int) (header, verdict) {
-	switch key, _, _ := bytes.Cut(text[1:min(len(text), 16)], []byte(`"`)); string(key) {
+	key, i, ok := jsonString(text, 0)
+	i = skipSpace(text, i)
+	switch {
+	case ok && (i == len(text) || text[i] == ',' || text[i] == ']'): // of an array
+		return parseLine(key, s.z)
+	case !ok || text[i] != ':':
+		return parseLine(string(text), s.z)
+	case key == "apparmor":
+		value, _, ok := jsonString(text, skipSpace(text, i+1))
+		if _, known := modeOf(value); !ok || !known {
+			return header{}, notRecord
+		}
+		return header{why: "a record that a tool took apart: give the log itself, or one object on each line, as of jq -c ."}, broken
+	}
+	if isCarried(key) {
+		value, _, ok := jsonString(text, skipSpace(text, i+1))
+		if !ok {
+			return header{}, broken
+		}
+		if key != "msg" {
+			e := entry{carrier: carrier{lines: []string{value}}}
+			return e.carried(s.z)
+		}
+	}
+	switch key {
 	case "MESSAGE", "msg", "_AUDIT_ID":
 	default:
 		return header{}, notRecord
@@ -259,6 +293,7 @@ func (e *entry) parseExport(text []byte, verbose bool) {
 		field := bytes.TrimRight(line, "\r")
 		if verbose {
 			if len(field) == 0 || field[0] != ' ' {
+				e.wrapped = isUnquoted(string(field))
 				return
 			}
 			field = bytes.TrimLeft(field, " ")

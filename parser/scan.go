@@ -22,6 +22,10 @@ type Block struct {
 	Reference time.Time
 	// Location is the zone of times that do not say theirs; nil is UTC.
 	Location *time.Location
+	// Live says that nobody pasted the lines: each record is a line as the kernel
+	// or a logger wrote it. No lines are joined then, and nothing is undone that a
+	// terminal, a mail program or a forum does to lines.
+	Live bool
 }
 
 // Scan appends to dst the AppArmor and SECCOMP records that start on a line of
@@ -198,11 +202,13 @@ func (s *scanner) auditLine(line []byte, r *raw, at int) {
 		}
 		s.start, s.end = at, at+len(line)
 		if s.inBinaryField(at) {
+			s.stats.Others++
 			return
 		}
 		h := header{transport: AuditLog, typ: r.typ(), time: r.time(), serial: r.serial}
-		if h.typ == AVC && !bytes.HasPrefix(r.body, needleAppArmor) {
+		if h.typ == AVC && !bytes.HasPrefix(r.body, needleAppArmor) && !isSplit(string(r.body)) && !isAdorned(r.body) {
 			s.neighbour(AVC, r.body)
+			s.stats.Others++
 			return
 		}
 		h.node, h.body = string(r.node), strings.TrimLeft(string(r.body), " ")
@@ -284,6 +290,8 @@ func kindOf(name []byte) kind {
 		}
 	case '1':
 		return kindOfType(typeOf(string(name)))
+	case '\x1b': // coloured
+		return denialKind
 	}
 	return otherKind
 }
@@ -305,6 +313,7 @@ func kindOfType(t Type) kind {
 var (
 	needleAppArmor = []byte("apparmor=")
 	needleAudit    = []byte("audit")
+	needleKey      = []byte(`apparmor":`)
 	needleAuditID  = []byte("AUDIT_ID")
 )
 
@@ -323,12 +332,19 @@ func (s *scanner) otherLine(line []byte, at int) {
 	if audit >= 0 {
 		s.neighbourLine(line, audit)
 		if serial, ok := serialIn(line[audit:]); ok {
+			if s.part == body && !s.b.Live && s.split(line, at) {
+				return
+			}
 			s.mark(mark{at, at + len(line), serial})
 			return
 		}
 	}
 	switch line[0] {
 	case '{', '"', '_', ' ', '\t', 'd', '\x1e':
+		if s.part == body && bytes.Contains(line, needleKey) {
+			s.trigger(line, at)
+			return
+		}
 		if i := bytes.Index(line, needleAuditID); i >= 0 {
 			if serial, ok := auditID(line[i+len(needleAuditID):]); ok {
 				s.mark(mark{at, at + len(line), serial})
@@ -336,46 +352,16 @@ func (s *scanner) otherLine(line []byte, at int) {
 			}
 		}
 	}
-	if s.part == body {
-		s.lost(line, audit >= 0)
+	if s.part != body {
+		return
 	}
-}
-
-// holdsDenial reports whether a line has apparmor=, SECCOMP auid=, ANOM_ABEND auid= or
-// the type= of a denial in it. It goes from one equals sign to the next, which most lines of
-// most logs have none of.
-func holdsDenial(line []byte) bool {
-	for i := 0; ; i++ {
-		n := bytes.IndexByte(line[i:], '=')
-		if n < 0 {
-			return false
-		}
-		i += n
-		switch {
-		case i >= 8 && string(line[i-8:i]) == "apparmor" && (i == 8 || line[i-9] != '_'): // but subj_apparmor=
-			return true
-		case i >= 12 && string(line[i-12:i]) == "SECCOMP auid", i >= 15 && string(line[i-15:i]) == "ANOM_ABEND auid":
-			return true
-		case i >= 4 && string(line[i-4:i]) == "type" && isDenialType(line[i+1:]):
-			return true
+	if !s.b.Live && mayBeTools(line) {
+		if t := toolOf(line); t != nil {
+			s.unparsed("a line of "+t.name+", which has no record: "+t.instead, line)
+			return
 		}
 	}
-}
-
-// isDenialType reports whether a text starts with a type whose records do not
-// have apparmor= in them.
-func isDenialType(text []byte) bool {
-	switch {
-	case len(text) < 5:
-		return false
-	case string(text[:4]) == "1326", string(text[:4]) == "1701":
-		return text[4] == ' '
-	case string(text[:3]) == "150":
-		return '0' <= text[3] && text[3] <= '7' && text[4] == ' '
-	case string(text[:5]) == "SECCO" || string(text[:5]) == "APPAR" || string(text[:5]) == "UNKNO" || string(text[:5]) == "ANOM_":
-		return true
-	}
-	return false
+	s.lost(line, audit >= 0)
 }
 
 // serialIn finds the serial of audit(TIME:SERIAL) in a line.
@@ -412,27 +398,66 @@ const maxRecord = 64 << 10
 // trigger reads a line that may hold a denial.
 func (s *scanner) trigger(line []byte, at int) {
 	s.start, s.end = at, at+len(line)
-	switch h, v := s.header(line, at); {
+	h, v := s.header(line, at)
+	if v != isRecord && !s.b.Live && (v == broken || isAdorned(line)) && !s.inBinaryField(at) {
+		if pasted, is := s.pasted(line, at); is == isRecord {
+			h, v = pasted, is
+		}
+	}
+	switch {
 	case v == isRecord:
 		s.found(line, &h)
+	case v == broken && h.why != "":
+		s.unparsed(h.why, line)
 	case v == broken && isEvident(line):
-		o := Origin{File: s.b.File, Line: s.stats.Lines}
-		s.stats.unparsed(o, "the text before the record is of no known log format", line)
+		s.unparsed("the text before the record is of no known log format", line)
+	default:
+		s.stats.Others++
 	}
 }
 
 // found types the record of a line whose header is understood.
 func (s *scanner) found(line []byte, h *header) {
-	if !h.holdsRecord() {
+	adorned := !s.b.Live && isAdorned(line)
+	if !h.holdsRecord() && !adorned && !isSplit(h.body) && !bytes.Contains(line, []byte("apparmor=&")) {
 		s.neighbour(h.typ, []byte(h.body))
+		if h.transport == Unknown && isEvident(line) {
+			s.unparsed("a part of a record", line)
+		} else {
+			s.stats.Others++
+		}
 		return
 	}
-	o := Origin{File: s.b.File, Line: s.stats.Lines, Transport: h.transport, UserSpace: h.userSpace, UnknownPrefix: h.unknown}
-	x, r, why := parseDenial(h, o)
+	x, r, why := s.parse(h)
+	whole := why == "" && x.isWhole(&r)
+	if !s.b.Live && (!whole || adorned || h.isPart(line)) {
+		if p, v := s.pasted(line, s.start); v == isRecord && p.holdsRecord() {
+			// Whatever stands around a whole record, its fields are its own.
+			y, q, wrong := s.parse(&p)
+			switch {
+			case wrong == "" && (!whole || adorned || q.Text == r.Text):
+				x, r, why, h = y, q, "", &p
+				whole = x.isWhole(&r)
+			case !whole && p.isKernels():
+				h, why = &p, wrong
+			}
+		}
+	}
+	if !h.holdsRecord() && !isSplit(h.body) {
+		s.neighbour(h.typ, []byte(h.body))
+		s.stats.Others++
+		return
+	}
+	if why == "" && !whole {
+		if key := x.cutOff(&r); key != "" {
+			why = "the record is cut off behind " + key + "="
+		}
+	}
 	if why != "" {
-		// What a program wrote is not evidently a denial, nor what has one word of it.
-		if !h.userSpace && !(h.unknown && strings.Count(h.body, "=") < 2) {
-			s.stats.unparsed(o, why, line)
+		if s.isTold(h, line) {
+			s.unparsed(why, line)
+		} else {
+			s.stats.Others++
 		}
 		return
 	}
@@ -445,6 +470,36 @@ func (s *scanner) found(line []byte, h *header) {
 // seccomp, or by one that speaks for seccomp.
 func (h *header) holdsRecord() bool {
 	return h.typ == SECCOMP || h.typ == ANOMABEND && isSuspicion(h.body) || isAppArmor(h.typ, h.body)
+}
+
+// isTold reports whether a record that is not understood is evidently a denial: what a
+// program wrote is not, nor what has one word of it.
+func (s *scanner) isTold(h *header, line []byte) bool {
+	switch {
+	case h.userSpace:
+		return h.unsure && isEvident(line)
+	case h.unknown:
+		return bytes.Count(line, []byte("=")) >= 2
+	}
+	return h.holdsRecord() || h.body != "a" // of avc: or apparmor=
+}
+
+// isPart reports whether the start of a record may stand on the lines before.
+func (h *header) isPart(line []byte) bool {
+	if h.userSpace || h.unknown {
+		return len(line) <= maxWidth
+	}
+	return h.transport == Unknown && bytes.HasPrefix(bytes.TrimLeft(line, " "), needleAppArmor)
+}
+
+// parse types the record of the line that triggered.
+func (s *scanner) parse(h *header) (Denial, Record, string) {
+	return parseDenial(h, Origin{File: s.b.File, Line: s.stats.Lines, Transport: h.transport, UserSpace: h.userSpace, UnknownPrefix: h.unknown})
+}
+
+// unparsed counts the line that triggered as not understood.
+func (s *scanner) unparsed(why string, line []byte) {
+	s.stats.unparsed(Origin{File: s.b.File, Line: s.stats.Lines}, why, line)
 }
 
 // parseDenial types a record. It returns what is wrong with it, or "".
@@ -480,23 +535,6 @@ func parseDenial(h *header, o Origin) (x Denial, r Record, why string) {
 		return x, r, typeAbend(&x, &r)
 	}
 	return x, r, typeAppArmor(&x, &r)
-}
-
-// isEvident reports whether a line is a denial for a human reader.
-func isEvident(line []byte) bool {
-	for rest := line; ; {
-		i := bytes.Index(rest, needleAppArmor)
-		if i < 0 {
-			return bytes.Contains(line, []byte("type=SECCOMP msg=audit(")) || bytes.Contains(line, []byte("type=1326 audit("))
-		}
-		rest = rest[i+len(needleAppArmor):]
-		word := bytes.TrimLeft(rest[:min(len(rest), 10)], `\"`)
-		for _, mode := range [...]string{"DENIED", "ALLOWED", "KILLED"} {
-			if bytes.HasPrefix(word, []byte(mode)) {
-				return true
-			}
-		}
-	}
 }
 
 // text returns the bytes of the block from position lo to hi, which may lie in

@@ -16,6 +16,9 @@ type Stats struct {
 	// Samples holds the first few of them.
 	Unparsed int
 	Samples  []Unparsed
+	// Others counts lines that have words of a denial in them and are none: records
+	// of another kind, and messages of programs that quote some.
+	Others int
 
 	Neighbours [Neighbours]int // records of other security modules, by kind
 
@@ -48,6 +51,7 @@ func (s *Stats) Add(t Stats) {
 	for i, n := range t.Neighbours {
 		s.Neighbours[i] += n
 	}
+	s.Others += t.Others
 	s.NULs += t.NULs
 	s.CRLF += t.CRLF
 	s.TornLast = s.TornLast || t.TornLast

@@ -118,7 +118,7 @@ func (f *follower) cut(now time.Time, all bool) (batch Batch, wait time.Duration
 	}
 	block := parser.Block{
 		File: f.name, Before: f.before, Body: text[:end], After: text[end:],
-		Reference: now, Location: time.Local,
+		Reference: now, Location: time.Local, Live: true,
 	}
 	f.denials, batch.Stats = parser.Scan(f.denials[:0], block)
 	moveLines(f.denials, f.lines)
