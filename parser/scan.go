@@ -355,7 +355,7 @@ func (s *scanner) otherLine(line []byte, at int) {
 	if s.part != body {
 		return
 	}
-	if !s.b.Live && mayBeTools(line) {
+	if (toolStarts[line[0]] || line[len(line)-1] == ')') && !s.b.Live && mayBeTools(line) {
 		if t := toolOf(line); t != nil {
 			s.unparsed("a line of "+t.name+", which has no record: "+t.instead, line)
 			return

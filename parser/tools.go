@@ -27,8 +27,11 @@ var tools = []printer{
 	{"snappy-debug", "Suggestion", regexp.MustCompile(`^Suggestions?:$`), "give its lines Log:, or the host's log"},
 }
 
-// mayBeTools reports whether a line can be one of a tool. It looks at the first and
-// last bytes of most lines only.
+// toolStarts holds the first bytes of the lines of tools; those of logwatch end in ")".
+var toolStarts = [256]bool{'D': true, 'A': true, 'S': true, 'I': true, '{': true, '\x1b': true,
+	'0': true, '1': true, '2': true, '3': true, '4': true, '5': true, '6': true, '7': true, '8': true, '9': true}
+
+// mayBeTools reports whether a line of at least seven bytes can be one of a tool.
 func mayBeTools(line []byte) bool {
 	switch c := line[0]; {
 	case c == 'D' || c == 'A' || c == 'S':
