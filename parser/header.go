@@ -96,7 +96,6 @@ func parseMessage(p prefix, z zone) (header, verdict) {
 	default:
 		h.userSpace, trusted = true, false
 	}
-	unsure := isUnit(p.tag) && h.userSpace && fieldOf(h.body, "pid") == ""
 	if !ok {
 		if trusted && startsRecord(p.rest) {
 			return header{}, broken
@@ -109,7 +108,7 @@ func parseMessage(p prefix, z zone) (header, verdict) {
 		}
 		h.userSpace, h.unknown = !stray, stray
 	}
-	h.unsure = unsure
+	h.unsure = h.userSpace && isUnit(p.tag) && fieldOf(h.body, "pid") == ""
 	if h.time.IsZero() {
 		h.time, h.yearless = p.time, p.yearless
 	}

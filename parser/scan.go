@@ -484,12 +484,10 @@ func (s *scanner) isTold(h *header, line []byte) bool {
 	return h.holdsRecord() || h.body != "a" // of avc: or apparmor=
 }
 
-// isPart reports whether the start of a record may stand on the lines before.
+// isPart reports whether the start of a record may stand on the lines before, or
+// something on this one keeps its header from being known.
 func (h *header) isPart(line []byte) bool {
-	if h.userSpace || h.unknown {
-		return len(line) <= maxWidth
-	}
-	return h.transport == Unknown && bytes.HasPrefix(bytes.TrimLeft(line, " "), needleAppArmor)
+	return h.userSpace || h.unknown || h.transport == Unknown && bytes.HasPrefix(bytes.TrimLeft(line, " "), needleAppArmor)
 }
 
 // parse types the record of the line that triggered.
