@@ -199,10 +199,11 @@ func isCommand(text string) bool {
 	if !ok {
 		return false
 	}
-	if end := strings.IndexAny(name, " \t\n"); end >= 0 {
+	if end := strings.IndexAny(name, " \n"); end >= 0 {
 		name = name[:end]
 	}
-	return name != "" && strings.Trim(name, letters) == "" || strings.Index(name, "::") > 0
+	word, _, _ := strings.Cut(name, "\t") // which the runner takes for a part of the name
+	return word != "" && strings.Trim(word, letters) == "" || strings.Index(name, "::") > 0
 }
 
 // visibly escapes what cannot be seen.
