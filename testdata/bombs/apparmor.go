@@ -60,93 +60,113 @@ var apparmorBombs = []bomb{
 	{"name-longest", 8_000_000, func(dir folder, n int) []string {
 		return profile(func(int) string { return "/" + strings.Repeat("x", n) + " r," })(dir, 1)
 	}},
-	{"variables", 10, func(dir folder, n int) []string {
-		return checkText(dir, func(w *bufio.Writer) {
-			fmt.Fprintln(w, "@{V0} = a b c d e f g h i j")
-			for i := 1; i < n; i++ {
-				fmt.Fprintf(w, "@{V%d} = @{V%d}@{V%d}\n", i, i-1, i-1)
-			}
-			fmt.Fprintln(w, "profile p {")
-			for i := range 20_000 {
-				fmt.Fprintf(w, "  /%d/@{V%d}@{V0}@{V1} r,\n", i, i%n)
-			}
-			fmt.Fprintln(w, "}")
-		})
-	}},
-	{"variable-wide", 200_000, func(dir folder, n int) []string {
-		return checkText(dir, func(w *bufio.Writer) {
-			fmt.Fprint(w, "@{V} =")
-			for i := range n {
-				fmt.Fprintf(w, " v%d", i)
-			}
-			fmt.Fprintln(w, "\nprofile p { /@{V} r, }")
-		})
-	}},
-	{"aliases", 3_000, func(dir folder, n int) []string {
-		return checkText(dir, func(w *bufio.Writer) {
-			for i := range min(n, 100) {
-				fmt.Fprintf(w, "alias / -> /mnt/%d/,\n", i)
-			}
-			fmt.Fprintln(w, "profile p {")
-			for i := range n {
-				fmt.Fprintln(w, plainRule(i))
-			}
-			fmt.Fprintln(w, "}")
-		})
-	}},
-	{"profiles", 200_000, func(dir folder, n int) []string {
-		return checkText(dir, func(w *bufio.Writer) {
-			for i := range n {
-				fmt.Fprintf(w, "profile p%d { /a r, }\n", i)
-			}
-		})
-	}},
+	{"variables", 10, variables},
+	{"variable-wide", 200_000, wideVariable},
+	{"aliases", 3_000, aliases},
+	{"profiles", 200_000, profiles},
 	{"profiles-same", 100_000, func(dir folder, n int) []string {
 		return checkText(dir, func(w *bufio.Writer) { fmt.Fprint(w, strings.Repeat("profile p { /a Px -> q, }\n", n)) })
 	}},
 	{"hats", 100_000, profile(func(i int) string { return fmt.Sprintf("^h%d { /a r, }", i) })},
-	{"hats-include", 20_000, func(dir folder, n int) []string {
-		dir.file("all", func(w *bufio.Writer) {
-			for i := range 1000 {
-				fmt.Fprintln(w, plainRule(i))
-			}
-		})
-		return profile(func(i int) string { return fmt.Sprintf("^h%d { include <all> }", i) })(dir, n)
-	}},
-	{"includes-deep", 10_000, func(dir folder, n int) []string {
-		for i := range n {
-			dir.text(fmt.Sprint("i", i), fmt.Sprintf("/a%d r,\ninclude <i%d>\n", i, i+1))
-		}
-		dir.text(fmt.Sprint("i", n), "/b r,\n")
-		return profile(func(i int) string { return "include <i0>" })(dir, 1)
-	}},
-	{"includes-self", 1_000, func(dir folder, n int) []string {
-		dir.text("d/a", "^h { include <d> }\n")
-		for i := range n {
-			dir.text(fmt.Sprint("d/", i), plainRule(i)+"\n^h"+fmt.Sprint(i)+" { include <d> }\n")
-		}
-		return profile(func(i int) string { return "include <d>" })(dir, 1)
-	}},
-	{"includes-large", 40, func(dir folder, n int) []string {
-		for i := range n {
-			dir.file(fmt.Sprint("d/", i), func(w *bufio.Writer) { fmt.Fprint(w, strings.Repeat("/a r,\n", 350_000)) })
-		}
-		return profile(func(i int) string { return "include <d>" })(dir, 1)
-	}},
-	{"directory", 64, func(dir folder, n int) []string {
-		first := dir.file("d/0", func(w *bufio.Writer) { fmt.Fprint(w, "profile q {\n", strings.Repeat("# p\n", 1<<20), "}\n") })
+	{"hats-include", 20_000, hatsThatInclude},
+	{"includes-deep", 10_000, deepIncludes},
+	{"includes-self", 1_000, includesOfSelf},
+	{"includes-large", 40, largeIncludes},
+	{"directory", 64, largeDirectory},
+	{"directory-defines", 1_000, defining},
+}
+
+func variables(dir folder, n int) []string {
+	return checkText(dir, func(w *bufio.Writer) {
+		fmt.Fprintln(w, "@{V0} = a b c d e f g h i j")
 		for i := 1; i < n; i++ {
-			check(os.Link(first, filepath.Join(string(dir), "d", fmt.Sprint(i))))
+			fmt.Fprintf(w, "@{V%d} = @{V%d}@{V%d}\n", i, i-1, i-1)
 		}
-		return []string{"explain", "--profile-dir", filepath.Join(string(dir), "d"), dir.denial("p")}
-	}},
-	{"directory-defines", 1_000, func(dir folder, n int) []string {
-		text := "profile q {\n" + strings.Repeat("/a r,\n", 2_000) + "}\n# profile p {\nprofile p2 {\n}\n"
+		fmt.Fprintln(w, "profile p {")
+		for i := range 20_000 {
+			fmt.Fprintf(w, "  /%d/@{V%d}@{V0}@{V1} r,\n", i, i%n)
+		}
+		fmt.Fprintln(w, "}")
+	})
+}
+
+func wideVariable(dir folder, n int) []string {
+	return checkText(dir, func(w *bufio.Writer) {
+		fmt.Fprint(w, "@{V} =")
 		for i := range n {
-			dir.text(fmt.Sprint("d/", i), fmt.Sprintf("profile p%d {\n}\n%s", i, text))
+			fmt.Fprintf(w, " v%d", i)
 		}
-		return []string{"explain", "--profile-dir", filepath.Join(string(dir), "d"), dir.denial("p")}
-	}},
+		fmt.Fprintln(w, "\nprofile p { /@{V} r, }")
+	})
+}
+
+func aliases(dir folder, n int) []string {
+	return checkText(dir, func(w *bufio.Writer) {
+		for i := range min(n, 100) {
+			fmt.Fprintf(w, "alias / -> /mnt/%d/,\n", i)
+		}
+		fmt.Fprintln(w, "profile p {")
+		for i := range n {
+			fmt.Fprintln(w, plainRule(i))
+		}
+		fmt.Fprintln(w, "}")
+	})
+}
+
+func profiles(dir folder, n int) []string {
+	return checkText(dir, func(w *bufio.Writer) {
+		for i := range n {
+			fmt.Fprintf(w, "profile p%d { /a r, }\n", i)
+		}
+	})
+}
+
+func hatsThatInclude(dir folder, n int) []string {
+	dir.file("all", func(w *bufio.Writer) {
+		for i := range 1000 {
+			fmt.Fprintln(w, plainRule(i))
+		}
+	})
+	return profile(func(i int) string { return fmt.Sprintf("^h%d { include <all> }", i) })(dir, n)
+}
+
+func deepIncludes(dir folder, n int) []string {
+	for i := range n {
+		dir.text(fmt.Sprint("i", i), fmt.Sprintf("/a%d r,\ninclude <i%d>\n", i, i+1))
+	}
+	dir.text(fmt.Sprint("i", n), "/b r,\n")
+	return profile(func(i int) string { return "include <i0>" })(dir, 1)
+}
+
+func includesOfSelf(dir folder, n int) []string {
+	dir.text("d/a", "^h { include <d> }\n")
+	for i := range n {
+		dir.text(fmt.Sprint("d/", i), plainRule(i)+"\n^h"+fmt.Sprint(i)+" { include <d> }\n")
+	}
+	return profile(func(i int) string { return "include <d>" })(dir, 1)
+}
+
+func largeIncludes(dir folder, n int) []string {
+	for i := range n {
+		dir.file(fmt.Sprint("d/", i), func(w *bufio.Writer) { fmt.Fprint(w, strings.Repeat("/a r,\n", 350_000)) })
+	}
+	return profile(func(i int) string { return "include <d>" })(dir, 1)
+}
+
+func largeDirectory(dir folder, n int) []string {
+	first := dir.file("d/0", func(w *bufio.Writer) { fmt.Fprint(w, "profile q {\n", strings.Repeat("# p\n", 1<<20), "}\n") })
+	for i := 1; i < n; i++ {
+		check(os.Link(first, filepath.Join(string(dir), "d", fmt.Sprint(i))))
+	}
+	return []string{"explain", "--profile-dir", filepath.Join(string(dir), "d"), dir.denial("p")}
+}
+
+func defining(dir folder, n int) []string {
+	text := "profile q {\n" + strings.Repeat("/a r,\n", 2_000) + "}\n# profile p {\nprofile p2 {\n}\n"
+	for i := range n {
+		dir.text(fmt.Sprint("d/", i), fmt.Sprintf("profile p%d {\n}\n%s", i, text))
+	}
+	return []string{"explain", "--profile-dir", filepath.Join(string(dir), "d"), dir.denial("p")}
 }
 
 func checkText(dir folder, write func(*bufio.Writer)) []string {
