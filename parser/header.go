@@ -57,12 +57,7 @@ func parseLine(line string, z zone) (header, verdict) {
 
 // parseMessage reads the record of a message whose prefix says who sent it.
 func parseMessage(p prefix, z zone) (header, verdict) {
-	if rest, ok := strings.CutPrefix(p.rest, "message repeated "); ok {
-		// rsyslog's $RepeatedMsgReduction; how often is not counted.
-		if _, rest, ok = strings.Cut(rest, " times: ["); ok {
-			p.rest = strings.TrimLeft(strings.TrimSuffix(rest, "]"), " ")
-		}
-	}
+	p.rest = onceMore(p.rest)
 	h, ok := parseAudit(p.rest, z)
 	trusted := true
 	stray := p.unknown && p.tag == ""
@@ -116,6 +111,19 @@ func parseMessage(p prefix, z zone) (header, verdict) {
 		h.node = p.host
 	}
 	return h, isRecord
+}
+
+// onceMore returns the message that rsyslog's $RepeatedMsgReduction says was repeated;
+// how often is not counted. Any other text stays.
+func onceMore(text string) string {
+	rest, ok := strings.CutPrefix(text, "message repeated ")
+	if !ok {
+		return text
+	}
+	if _, rest, ok = strings.Cut(rest, " times: ["); !ok {
+		return text
+	}
+	return strings.TrimLeft(strings.TrimSuffix(rest, "]"), " ")
 }
 
 // parseAudit reads a record that starts the text:
