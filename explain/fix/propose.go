@@ -22,7 +22,6 @@ type Remedies struct {
 // Access returns the remedies of an access that a profile refuses. They are proved
 // once, however many programs and containers were refused it.
 func (p *Proposer) Access(profile *apparmor.Profile, req apparmor.Request, c Caller) Remedies {
-	d := profile.Decide(req)
 	key := fmt.Sprintf("%p %#v", profile, req)
 	if file, ok := req.(apparmor.FileRequest); ok && (c.Temporary || strings.Contains(file.Path, strconv.Itoa(c.PID)) || strings.Contains(file.Path, strconv.Itoa(c.PPID))) {
 		key = fmt.Sprint(key, c) // which its names depend on
@@ -30,6 +29,7 @@ func (p *Proposer) Access(profile *apparmor.Profile, req apparmor.Request, c Cal
 	if r, ok := p.proved[key]; ok {
 		return r
 	}
+	d := profile.Decide(req)
 	var r Remedies
 	var candidates []rules.Fix
 	candidates, r.Notes = p.Candidates(profile, req, d, c)
