@@ -29,6 +29,9 @@ type Options struct {
 	Arch   seccomp.Arch
 	Caps   []string
 	Kernel string
+	// SeccompLoader is what made filters of seccomp profiles, where the inventory does
+	// not say.
+	SeccompLoader seccomp.Loader
 
 	Filter Filter      // which denials are wanted
 	Tree   *rules.Tree // where ProfileDir, Include and what the inventory names are; nil is the disk
@@ -47,6 +50,7 @@ func (o Options) Explainer() (x *Explainer, problems []rules.Diagnostic, err err
 	lib := library.In(o.Tree, dir, o.Include)
 	lib.Loader.Allow = o.Allow
 	lib.Arch, lib.Caps, lib.Kernel, lib.Engines = o.Arch, o.Caps, o.Kernel, o.Engines
+	lib.SeccompLoader = o.SeccompLoader
 	for _, name := range o.Profiles {
 		_, found, err := lib.AddProfile(name)
 		if err != nil {

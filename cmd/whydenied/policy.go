@@ -29,6 +29,8 @@ type policyFlags struct {
 	arch       string
 	caps       []string
 	kernel     string
+	runtime    string
+	libseccomp string
 }
 
 func (f *policyFlags) add(flags *pflag.FlagSet) {
@@ -41,6 +43,21 @@ func (f *policyFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.arch, "arch", "", "`ARCH` of the host, such as amd64, where the log does not say")
 	flags.StringSliceVar(&f.caps, "caps", nil, "`CAPS` of the container, such as NET_ADMIN,SYS_TIME, where the inventory does not say")
 	flags.StringVar(&f.kernel, "kernel", "", "`VERSION` of the host's kernel, such as 6.1, for seccomp entries that need one")
+	flags.StringVar(&f.runtime, "runtime", "", "`RUNTIME` that loaded seccomp filters: runc or crun, best with its version, such as runc@1.1.5")
+	flags.StringVar(&f.libseccomp, "libseccomp", "", "`VERSION` of the host's libseccomp, such as 2.5.4 (runc --version says it), which drops the names of calls that it does not know")
+}
+
+// loader returns what the flags say of what loads seccomp filters.
+func (f *policyFlags) loader() (l seccomp.Loader, err error) {
+	if f.runtime != "" {
+		if l, err = seccomp.ParseRuntime(f.runtime); err != nil {
+			return l, usagef("--runtime: %v", err)
+		}
+	}
+	if l.Libseccomp = f.libseccomp; f.libseccomp != "" && !seccomp.IsVersion(f.libseccomp) {
+		return l, usagef("--libseccomp: %.40q is no version, such as 2.5.4", f.libseccomp)
+	}
+	return l, nil
 }
 
 // addOnly adds some of the flags that commands share.
@@ -62,6 +79,9 @@ func (f *policyFlags) options() (o explain.Options, err error) {
 		if o.Arch, err = seccomp.ParseArch(f.arch); err != nil {
 			return o, usagef("--arch: %v", err)
 		}
+	}
+	if o.SeccompLoader, err = f.loader(); err != nil {
+		return o, err
 	}
 	if len(f.caps) > 0 {
 		o.Caps = access.Caps(f.caps)

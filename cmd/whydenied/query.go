@@ -51,6 +51,7 @@ prints), and each is answered by one JSON object, in order:
 
   {"profile":"web","class":"file","name":"/etc/shadow","mask":"r","fsuid":33,"ouid":0}
   {"syscall":"clone3","arch":"x86_64","args":[0],"caps":["CAP_SYS_ADMIN"],"kernel":"5.15"}
+  {"syscall":"statx","runtime":"runc@1.1.5","libseccomp":"2.5.4"}
 
 A line that cannot be answered gets an object with the key error.
 
@@ -64,7 +65,7 @@ something could not be read or answered.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runQuery(cmd, f) },
 	}
 	flags := cmd.Flags()
-	f.policy.addOnly(flags, "profile", "profile-dir", "include", "allow-includes", "seccomp", "arch", "caps", "kernel")
+	f.policy.addOnly(flags, "profile", "profile-dir", "include", "allow-includes", "seccomp", "arch", "caps", "kernel", "runtime", "libseccomp")
 	f.output.add(flags, "text", "json")
 	flags.StringVar(&f.name, "name", "", "`PROFILE` of the file to ask; needed if it holds several")
 	flags.StringArrayVar(&f.access, "access", nil, "`ACCESS` to ask about, such as 'open /etc/shadow r'; repeatable")
@@ -141,11 +142,15 @@ func (f *queryFlags) load(cmd *cobra.Command) (*query, error) {
 	if err != nil {
 		return nil, err
 	}
+	loader, err := f.policy.loader()
+	if err != nil {
+		return nil, err
+	}
 	q := &query{
 		lib:   lib,
 		name:  f.name,
 		near:  f.near,
-		known: access.Known{Owner: f.owner, Call: seccomp.Call{Arch: seccomp.X86_64, Kernel: f.policy.kernel}},
+		known: access.Known{Owner: f.owner, Call: seccomp.Call{Arch: seccomp.X86_64, Kernel: f.policy.kernel, Loader: loader}},
 	}
 	if f.name != "" {
 		if _, err := q.profile(f.name); err != nil {

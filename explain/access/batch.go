@@ -127,6 +127,8 @@ type line struct {
 	Args        scalars  `json:"args"`
 	Caps        []string `json:"caps"`
 	Kernel      string   `json:"kernel"`
+	Runtime     string   `json:"runtime"`
+	Libseccomp  string   `json:"libseccomp"`
 }
 
 // A scalar is a string, or the text of a JSON number.
@@ -270,6 +272,15 @@ func (l *line) call(known seccomp.Call) (asked Asked, err error) {
 		asked.Call.Caps = Caps(l.Caps)
 	}
 	asked.Call.Kernel = cmp.Or(l.Kernel, known.Kernel)
+	if l.Runtime != "" {
+		if asked.Call.Loader, err = seccomp.ParseRuntime(l.Runtime); err != nil {
+			return asked, err
+		}
+	}
+	asked.Call.Loader.Libseccomp = cmp.Or(l.Libseccomp, known.Loader.Libseccomp)
+	if v := asked.Call.Loader.Libseccomp; v != "" && !seccomp.IsVersion(v) {
+		return asked, fmt.Errorf("libseccomp %.40q is no version, such as 2.5.4", v)
+	}
 	asked.Call, err = ParseCall(asked.Call, cmp.Or(string(l.Syscall), l.SyscallName), l.Args)
 	if code, err := strconv.ParseUint(string(l.Code), 0, 32); err == nil {
 		asked.Record = &parser.Seccomp{Code: uint32(code)}

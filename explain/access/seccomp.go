@@ -92,7 +92,14 @@ func register(text string) (uint64, error) {
 // silently.
 func DecideCall(profile *seccomp.Profile, call seccomp.Call, record *parser.Seccomp) seccomp.Decision {
 	d := profile.Decide(call)
-	if record == nil || !d.Undecidable || given(d.Outcome, record) {
+	if record == nil || !d.Undecidable {
+		return d
+	}
+	if given(d.Outcome, record) {
+		none := !slices.ContainsFunc(d.Whens, func(w seccomp.Outcome) bool { return given(w, record) })
+		if d.Stub && none { // no entry answered: it was runc's stub
+			d = settled(d, d.Outcome)
+		}
 		return d
 	}
 	var held, refusing []seccomp.Outcome

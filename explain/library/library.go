@@ -29,6 +29,9 @@ type Library struct {
 	Arch   seccomp.Arch
 	Caps   []string
 	Kernel string
+	// SeccompLoader is what made filters of seccomp profiles, where the inventory
+	// does not say.
+	SeccompLoader seccomp.Loader
 	// Engines are the versions of container engines by name, where they are
 	// known: they decide which built-in profiles hold.
 	Engines map[string]string

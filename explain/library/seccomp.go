@@ -80,12 +80,12 @@ func (l *Library) Seccomp(c container.Container, label string, arch seccomp.Arch
 // Call returns what is known of any system call in a container, from the inventory
 // and what the user said of the host.
 func (l *Library) Call(c container.Container, arch seccomp.Arch) seccomp.Call {
-	call := seccomp.Call{Arch: arch, Caps: c.Caps, Kernel: l.Kernel, Host: l.Arch}
+	call := seccomp.Call{Arch: arch, Caps: c.Caps, Kernel: l.Kernel, Host: l.Arch, Loader: l.SeccompLoader}
 	if call.Caps == nil {
 		call.Caps = l.Caps
 	}
-	if c.Runtime == "crun" {
-		call.Runtime = "crun"
+	if c.Runtime == seccomp.Runc || c.Runtime == seccomp.Crun { // no engine is above it
+		call.Loader.Runtime = c.Runtime
 	}
 	return call
 }

@@ -23,9 +23,8 @@ type Call struct {
 	// Host is the architecture of the host's kernel. If it is 0 it follows
 	// from Arch: x86_64 for i386, aarch64 for arm, else Arch itself.
 	Host Arch
-	// Runtime is the program that loaded the filter. Only "crun" differs: it
-	// has no ENOSYS stub. "" is runc.
-	Runtime string
+	// Loader is what made a filter of the profile.
+	Loader Loader
 
 	// Capabilities that are known to be held or not in the case at hand, while
 	// cases are told apart because Caps is unknown.
@@ -104,12 +103,11 @@ const (
 	yes
 )
 
-// Decide returns what the profile answers to a call, as runc 1.5 on libseccomp
-// 2.5 applies it:
+// Decide returns what the profile answers to a call, as the call's Loader applies it:
 //
 //   - an architecture that the filter does not list is killed;
 //   - if the default action refuses, a number above every one that the profile
-//     names answers ENOSYS (runc only);
+//     names answers ENOSYS (runc only, see Profile.stubbed);
 //   - entries whose conditions on the host do not hold are left out, and so are
 //     those that answer as the default does;
 //   - an entry without conditions on arguments wins over those with, and the
@@ -180,18 +178,21 @@ func (p *Profile) locate(c *Call) (i int, nr uint32, known bool) {
 	return i, 0, false
 }
 
-// covers reports whether the filter lists the architecture of an index of
-// arches on a host. libseccomp always lists the host's own.
+// covers reports whether the filter is for the architecture of an index of arches on
+// a host. libseccomp's always is for the host's own.
 func (p *Profile) covers(i int, host Arch) bool {
-	if i != x32Index && arches[i].audit == host {
-		return true
-	}
+	return i != x32Index && arches[i].audit == host || p.lists(i, host)
+}
+
+// lists reports whether the profile names the architecture of an index of arches for
+// a host.
+func (p *Profile) lists(i int, host Arch) bool {
 	if slices.Contains(p.archs, i) {
 		return true
 	}
 	for _, m := range p.ArchMap {
 		if m.host >= 0 && m.host != x32Index && arches[m.host].audit == host {
-			return slices.Contains(m.sub, i)
+			return i == m.host || slices.Contains(m.sub, i)
 		}
 	}
 	return false
@@ -252,14 +253,36 @@ func (p *Profile) decideRules(d *Decision, rules *callRules, c *Call, i int) boo
 	return sure
 }
 
-// stub reports whether runc's stub answers a number before the filter does: the
-// default action refuses, and the number is above every one that an entry in
-// force names (libcontainer/seccomp/patchbpf of runc 1.5.2). If that is open,
-// when is the condition under which it does not.
+// stub reports whether runc's stub answers a number before the filter does: there is
+// one, and the number is above every one that an entry in force names. If that is
+// open, when is the condition under which it does not.
 func (p *Profile) stub(t *table, c *Call, i int, nr uint32, known bool) (s status, when string) {
-	if p.Default.Permits() || p.Default == Trace || c.Runtime == "crun" || !known && inAnyTable(c.Name) {
+	if !known && inAnyTable(c.Name) {
 		return no, ""
 	}
+	setup := known && nr == 0 && arches[i].audit == S390X
+	there, unless := p.stubbed(c, i, setup)
+	if there == no {
+		return no, ""
+	}
+	s, when = p.newest(t, c, i, nr, known)
+	if s == no || there == yes {
+		return s, when
+	}
+	return maybe, orWhen(unless, when)
+}
+
+// orWhen is the condition that one of two holds, of which either can be "".
+func orWhen(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "; or " + b
+}
+
+// newest reports whether a number is above every one that an entry in force names,
+// of which there must be one, and the condition under which it is not if that is open.
+func (p *Profile) newest(t *table, c *Call, i int, nr uint32, known bool) (s status, when string) {
 	zero := nr == 0 && arches[i].audit == S390X // stands for numbers that the kernel does not know
 	for _, top := range t.top {
 		in := top.entry.inForce(c)

@@ -87,7 +87,7 @@ func TestOracleRandom(t *testing.T) {
 				}
 				for range 6 {
 					args := randomArgs(r)
-					d := p.Decide(Call{Arch: arch, Syscall: nr, Args: args[:], Caps: append([]string{}, h.caps...), Kernel: fmt.Sprintf("%d.%d", h.kernel[0], h.kernel[1]), Host: h.arch})
+					d := p.Decide(Call{Arch: arch, Syscall: nr, Args: args[:], Caps: append([]string{}, h.caps...), Kernel: fmt.Sprintf("%d.%d", h.kernel[0], h.kernel[1]), Host: h.arch, Loader: runc15})
 					if d.Ambiguous {
 						ambiguous++
 						continue

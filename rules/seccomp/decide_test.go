@@ -7,6 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// runc15 is a loader whose every rule is known.
+var runc15 = Loader{Runtime: Runc, Version: "1.5.2"}
+
 func docker(t testing.TB) *Profile {
 	p, _, ok := Builtin("docker", "")
 	require.True(t, ok)
@@ -26,8 +29,8 @@ func TestDecideDocker(t *testing.T) {
 		{"has the capability", Call{Arch: X86_64, Name: "mount", Caps: []string{"CAP_SYS_ADMIN"}}, Outcome{Action: Allow}},
 		{"one of two entries", Call{Arch: X86_64, Name: "bpf", Caps: []string{"CAP_BPF"}}, Outcome{Action: Allow}},
 		{"answered with ENOSYS", Call{Arch: X86_64, Name: "clone3", Caps: []string{}}, Outcome{Action: Errno, Errno: 38}},
-		{"newer than all", Call{Arch: X86_64, Syscall: 471}, Outcome{Action: Errno, Errno: 38}},
-		{"newer than all, under crun", Call{Arch: X86_64, Syscall: 471, Runtime: "crun"}, Outcome{Action: Errno, Errno: 1}},
+		{"newer than all", Call{Arch: X86_64, Syscall: 471, Loader: Loader{Runtime: Runc, Version: "1.1.5"}}, Outcome{Action: Errno, Errno: 38}},
+		{"newer than all, under crun", Call{Arch: X86_64, Syscall: 471, Loader: Loader{Runtime: Crun}}, Outcome{Action: Errno, Errno: 1}},
 		{"arguments", Call{Arch: X86_64, Name: "socket", Args: []uint64{2}}, Outcome{Action: Allow}},
 		{"AF_VSOCK", Call{Arch: X86_64, Name: "socket", Args: []uint64{40, 1, 0}}, Outcome{Action: Errno, Errno: 1}},
 		{"x32", Call{Arch: X86_64, Syscall: x32Bit | 520}, Outcome{Action: Allow}},
@@ -70,7 +73,7 @@ func TestDecideExplains(t *testing.T) {
 	d = p.Decide(Call{Arch: AARCH64, Host: X86_64, Syscall: 1})
 	assert.False(t, d.ArchListed)
 
-	d = p.Decide(Call{Arch: X86_64, Name: "openat2x"})
+	d = p.Decide(Call{Arch: X86_64, Name: "openat2x", Loader: Loader{Runtime: Runc, Version: "1.1.5"}})
 	assert.True(t, d.Stub)
 }
 

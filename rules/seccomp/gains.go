@@ -41,7 +41,7 @@ const (
 // name none) and for all that is covered there, into cells on which both
 // profiles are constant: system call numbers, the arguments by the conditions of
 // both, capabilities and kernels by the entries that ask for them; and decides
-// one call of each. So every call that is answered otherwise is in one of the
+// one call of each, as runc does whose stub is there. So every call that is answered otherwise is in one of the
 // gains. Where there are too many cells, or libseccomp's answer is not defined
 // (Decision.Ambiguous), complete is false, and there may be more.
 func Gains(before, after *Profile, wanted ...Want) (gains []Gain, complete bool) {
@@ -67,6 +67,9 @@ func Gains(before, after *Profile, wanted ...Want) (gains []Gain, complete bool)
 	}
 	return w.gains, w.complete
 }
+
+// gainLoader loads both profiles.
+var gainLoader = Loader{Runtime: Runc, Version: stubNativeSince}
 
 // A pair is two profiles that are compared.
 type pair struct{ before, after *Profile }
@@ -188,7 +191,7 @@ func sameRules(a, b *callRules) bool {
 
 // call compares the answers to the calls of one number, cell by cell.
 func (w *gainWalk) call(i int, nr uint32, host Arch) {
-	c := Call{Arch: arches[i].audit, Syscall: nr, Host: host}
+	c := Call{Arch: arches[i].audit, Syscall: nr, Host: host, Loader: gainLoader}
 	if i == x32Index {
 		c.Syscall |= x32Bit
 	}

@@ -131,7 +131,7 @@ func TestAnswersAgainstDecide(t *testing.T) {
 				continue
 			}
 			i := arch.index(nr)
-			c := Call{Arch: arch, Syscall: nr, Host: arch.host(), Caps: []string{}, Kernel: []string{"0.0", "4.8", "5.10"}[r.IntN(3)]}
+			c := Call{Arch: arch, Syscall: nr, Host: arch.host(), Caps: []string{}, Kernel: []string{"0.0", "4.8", "5.10"}[r.IntN(3)], Loader: runc15}
 			for _, name := range []string{"CAP_SYS_ADMIN", "CAP_BPF"} {
 				if r.IntN(2) == 0 {
 					c.Caps = append(c.Caps, name)
@@ -276,7 +276,7 @@ func TestGainsAgainstDecisions(t *testing.T) {
 			if !ok {
 				continue
 			}
-			c := Call{Arch: arch, Syscall: nr, Caps: []string{}, Kernel: []string{"4.4", "4.8", "5.4", "6.1"}[r.IntN(4)]}
+			c := Call{Arch: arch, Syscall: nr, Caps: []string{}, Kernel: []string{"4.4", "4.8", "5.4", "6.1"}[r.IntN(4)], Loader: runc15}
 			for _, name := range []string{"CAP_SYS_ADMIN", "CAP_BPF"} {
 				if r.IntN(2) == 0 {
 					c.Caps = append(c.Caps, name)

@@ -313,7 +313,7 @@ func compare(t *testing.T, f *filter, p *Profile, h host, arch Arch, nr uint32, 
 	t.Helper()
 	want := f.run(t, arch, nr, args)
 	kernel := fmt.Sprintf("%d.%d", h.kernel[0], h.kernel[1])
-	d := p.Decide(Call{Arch: arch, Syscall: nr, Args: args[:], Caps: append([]string{}, h.caps...), Kernel: kernel, Host: h.arch})
+	d := p.Decide(Call{Arch: arch, Syscall: nr, Args: args[:], Caps: append([]string{}, h.caps...), Kernel: kernel, Host: h.arch, Loader: runc15})
 	got := uint32(d.Action)
 	if d.Action == Errno || d.Action == Trace {
 		got |= uint32(d.Errno) & 0xffff

@@ -88,7 +88,7 @@ func compare(t *testing.T, name string, ours *seccomp.Profile, r upstream.Reques
 			continue
 		}
 		for _, args := range [][]uint64{{0, 0, 0}, {40, 1, 0}, {16, 3, 9}, {16, 3, 8}, {2, 1, 9}, {0x10000000, 0x10000000, 0}, {38, 0, 0}, {131072, 0, 0}} {
-			d := ours.Decide(seccomp.Call{Arch: arch, Syscall: nr, Args: args, Caps: r.Caps, Kernel: kernel})
+			d := ours.Decide(seccomp.Call{Arch: arch, Syscall: nr, Args: args, Caps: r.Caps, Kernel: kernel, Loader: seccomp.Loader{Runtime: seccomp.Runc, Version: "1.5.2"}})
 			got := fmt.Sprintf("%s %d", d.Action.SCMP(), d.Errno)
 			if want := resolve(theirs, arch, nr, call, args); got != want || d.Undecidable {
 				t.Errorf("%s: %s %s %s caps %v args %v: got %s, want %s", name, r.GOARCH, r.Kernel, call, r.Caps, args, got, want)
