@@ -212,20 +212,28 @@ func PolicyFiles(tree *rules.Tree, dir string) (names []string, err error) {
 	return names, err
 }
 
-// find returns the name under which an include or abi file is found: on the
-// search path for <magic>, else as it stands, relative to the working
-// directory.
-func (r *resolver) find(path string, magic bool) (string, *parsedFile) {
+// candidates returns the names of an include or abi file: on the search path for
+// <magic>, else as it stands, relative to the working directory.
+func (r *resolver) candidates(path string, magic bool) []string {
 	if !magic {
-		return path, r.open(path)
+		return []string{path}
 	}
 	dirs := r.loader.Include
 	if dirs == nil {
 		dirs = []string{rules.SystemPolicy}
 	}
-	for _, dir := range dirs {
-		name := strings.TrimSuffix(dir, "/") + "/" + path
-		if f := r.open(name); f.err == nil {
+	names := make([]string, len(dirs))
+	for i, dir := range dirs {
+		names[i] = strings.TrimSuffix(dir, "/") + "/" + path
+	}
+	return names
+}
+
+// find returns the first name of an include file that can be opened; of one that is
+// not on the search path, also what is wrong with it.
+func (r *resolver) find(path string, magic bool) (string, *parsedFile) {
+	for _, name := range r.candidates(path, magic) {
+		if f := r.open(name); f.err == nil || !magic {
 			return name, f
 		}
 	}

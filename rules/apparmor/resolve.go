@@ -138,8 +138,11 @@ func (r *resolver) declare(s statement) {
 // abi checks that the file of an abi rule exists.
 func (r *resolver) abi(s *abiStmt) {
 	builtin := s.magic && (s.path == "kernel" || s.path == "default")
-	// What its file holds is no policy.
-	if _, f := r.find(s.path, s.magic); !builtin && (f == nil || f.file == nil && !errors.Is(f.err, errNotPolicy)) {
+	isFile := func(name string) bool {
+		f := r.open(name)
+		return f.file != nil || errors.Is(f.err, errNotPolicy) // which it is not
+	}
+	if !builtin && !slices.ContainsFunc(r.candidates(s.path, s.magic), isFile) {
 		r.errorf(s.loc, "abi-not-found", "cannot open the abi file %s", s.path)
 	}
 	if r.policy.ABI == nil {
