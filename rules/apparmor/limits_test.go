@@ -32,7 +32,7 @@ func TestLimits(t *testing.T) {
 		"rules":        {in(lines(maxRules+1, "/a r,")), "too-many-rules", "more than 50000 rules in a policy", maxRules + 2},
 		"hats":         {in(lines(60, "^h%d { include <rules> }")), "too-many-rules", "more than 50000 rules in a policy", 0},
 		"profiles":     {lines(maxProfiles+1, "profile p%d { }"), "too-many-profiles", "more than 10000 profiles and hats", maxProfiles + 1},
-		"aliases":      {lines(maxAliases+1, "alias /%d/ -> /b/,") + in(""), "too-many-aliases", "more than 100 aliases", maxAliases + 1},
+		"aliases":      {lines(maxAliases+1, "alias /%d/ -> /b/,") + in(""), "too-many-aliases", "more than 1000 aliases", maxAliases + 1},
 		"alias bytes":  {lines(90, "alias / -> /mnt/%d/,") + in(lines(2000, "/srv/%d r,")), "too-large", "the patterns of a policy have more than 1536 KiB", 0},
 		"patterns":     {in(lines(60, "/%d"+strings.Repeat("x", 30_000)+" r,")), "too-large", "the patterns of a policy have more than 1536 KiB", 0},
 		"variables":    {"@{V}=" + strings.Repeat("a", 10_000) + "\n" + in(lines(200, "/%d@{V} r,")), "too-large", "the patterns of a policy have more than 1536 KiB", 0},

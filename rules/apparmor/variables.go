@@ -15,7 +15,7 @@ const (
 	maxValues   = 10_000  // values of one variable
 	maxExpanded = 1 << 16 // bytes of one expanded pattern
 	maxShown    = 200     // bytes of a pattern in a message
-	maxAliases  = 100
+	maxAliases  = 1000
 	maxAll      = 3 << 19 // bytes of all patterns of a policy, expanded
 )
 
