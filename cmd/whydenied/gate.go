@@ -111,6 +111,25 @@ func (g *gate) exit(w io.Writer, findings []*explain.Explained, unparsed int) er
 	return nil
 }
 
+// patchFile is the name of the merged patch below --patch-dir.
+const patchFile = "whydenied.patch"
+
+// canKeep returns why keep could not write, before the command has run for nothing.
+func (f *runFlags) canKeep() error {
+	if f.writeBaseline != "" {
+		if err := disk.CanPut(f.writeBaseline); err != nil {
+			return fmt.Errorf("--write-baseline: %w", err)
+		}
+	}
+	if f.patchDir == "" {
+		return nil
+	}
+	if err := disk.CanPut(filepath.Join(f.patchDir, patchFile)); err != nil {
+		return fmt.Errorf("--patch-dir: %w", err)
+	}
+	return nil
+}
+
 // keep writes what --write-baseline and --patch-dir ask for.
 func (f *runFlags) keep(findings []*explain.Explained, patch *report.Patch) error {
 	if f.writeBaseline != "" {
@@ -125,7 +144,7 @@ func (f *runFlags) keep(findings []*explain.Explained, patch *report.Patch) erro
 	if err := patch.WriteDiff(&diff); err != nil {
 		return err
 	}
-	files := map[string]string{"whydenied.patch": diff.String()}
+	files := map[string]string{patchFile: diff.String()}
 	for _, file := range patch.Files {
 		files[strings.TrimPrefix(filepath.Clean("/"+file.File), "/")] = file.Text
 	}

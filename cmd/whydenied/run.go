@@ -18,6 +18,7 @@ import (
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/explain/track"
 	"github.com/whydenied/whydenied/parser/source"
+	"github.com/whydenied/whydenied/rules/disk"
 )
 
 // runFlags are the flags of the run command.
@@ -82,6 +83,9 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := f.canKeep(); err != nil {
+		return err
+	}
 	out, err := f.output.reporter(cmd)
 	if err != nil {
 		return err
@@ -102,6 +106,11 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 	running, err := f.start(cmd, args)
 	if err != nil {
 		return err
+	}
+	if f.patchDir != "" || f.writeBaseline != "" {
+		if err := disk.KeepInvoker(); err != nil {
+			complain(cmd.ErrOrStderr(), err)
+		}
 	}
 	s.dropPrivileges() // before anything that the command can have logged is read
 	var background sync.WaitGroup

@@ -35,9 +35,9 @@ type place struct {
 // are followed only where root put them.
 func locate(name string, dirs fs.FileMode, follow bool, trusted []int) (*place, error) {
 	if !path.IsAbs(name) {
-		wd, err := os.Getwd()
+		wd, err := unix.Getwd() // without links, which os.Getwd has of a shell's $PWD
 		if err != nil {
-			return nil, err
+			return nil, os.NewSyscallError("getcwd", err)
 		}
 		name = wd + "/" + name
 	}
@@ -101,8 +101,8 @@ func walk(name string, dirs fs.FileMode, follow bool, trusted []int) (_ *place, 
 func (p *place) enter(dirs fs.FileMode, trusted []int) error {
 	f, err := p.open(os.O_RDONLY|directory, 0)
 	if errors.Is(err, fs.ErrNotExist) && dirs != 0 {
-		if err := unix.Mkdirat(p.fd(), p.base, uint32(dirs)); err != nil && err != unix.EEXIST {
-			return &fs.PathError{Op: "mkdir", Path: p.name(p.base), Err: err}
+		if err := p.mkdir(dirs); err != nil {
+			return err
 		}
 		f, err = p.open(os.O_RDONLY|directory, 0)
 	}
@@ -112,6 +112,20 @@ func (p *place) enter(dirs fs.FileMode, trusted []int) error {
 	p.dir.Close()
 	p.dir, p.path = f, path.Join(p.path, p.base)
 	return p.check(trusted)
+}
+
+// mkdir makes a directory where the place is, if there is none, for the owner of the
+// one it is in.
+func (p *place) mkdir(mode fs.FileMode) error {
+	stop, err := p.asOwner()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	if err := unix.Mkdirat(p.fd(), p.base, uint32(mode)); err != nil && err != unix.EEXIST {
+		return &fs.PathError{Op: "mkdir", Path: p.name(p.base), Err: err}
+	}
+	return nil
 }
 
 // check refuses a directory in which another user can change names. Only what root
@@ -205,10 +219,16 @@ func ourselves() []int { return []int{0, os.Geteuid()} }
 // asked sudo for it. Even they cannot have it write anything elsewhere.
 func writers() []int {
 	users := ourselves()
-	if uid, err := strconv.Atoi(os.Getenv("SUDO_UID")); err == nil {
+	if uid, ok := invoker(); ok {
 		users = append(users, uid)
 	}
 	return users
+}
+
+// invoker is the user who asked sudo for this program.
+func invoker() (uid int, ok bool) {
+	uid, err := strconv.Atoi(os.Getenv("SUDO_UID"))
+	return uid, err == nil
 }
 
 func (p *place) close() { p.dir.Close() }
@@ -285,7 +305,7 @@ func sameOwner(f, other *os.File) error {
 	}
 	if want.Uid != own.Uid || want.Gid != own.Gid {
 		if err := f.Chown(int(want.Uid), int(want.Gid)); err != nil {
-			return err
+			return fmt.Errorf("%s belongs to user %d and group %d, and this process cannot keep that: %w", other.Name(), want.Uid, want.Gid, err)
 		}
 	}
 	return f.Chmod(fs.FileMode(want.Mode & 0o777))

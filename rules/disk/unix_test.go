@@ -222,3 +222,74 @@ func TestOthersAreNotBelieved(t *testing.T) {
 	_, err = TempDir()
 	assert.ErrorContains(t, err, "can be written to by all users")
 }
+
+// What Put makes in a directory of who asked sudo is theirs, directories too; what was
+// another's stays so.
+func TestPutIsTheOwners(t *testing.T) {
+	asRoot(t)
+	if runtime.GOOS != "linux" {
+		t.Skip("files are written as another user on Linux alone")
+	}
+	t.Setenv("SUDO_UID", "4242")
+	t.Setenv("SUDO_GID", "4343")
+	dir := filepath.Join(t.TempDir(), "dir")
+	theirs := put(t, filepath.Join(dir, "mine"), "old")
+	require.NoError(t, os.Chown(dir, 4242, 4343))
+	name := filepath.Join(dir, "a", "b", "new")
+	require.NoError(t, CanPut(name))
+	assert.NoDirExists(t, filepath.Join(dir, "a"))
+	require.NoError(t, Put(name, []byte("x")))
+	for _, made := range []string{name, filepath.Dir(name), filepath.Join(dir, "a")} {
+		info, err := os.Stat(made)
+		require.NoError(t, err)
+		s := info.Sys().(*syscall.Stat_t)
+		assert.Equal(t, []uint32{4242, 4343}, []uint32{s.Uid, s.Gid}, made)
+	}
+	for _, err := range []error{CanPut(theirs), Put(theirs, []byte("x"))} {
+		assert.ErrorContains(t, err, "mine belongs to user 0 and group 0, and this process cannot keep that")
+	}
+	text, err := os.ReadFile(theirs)
+	require.NoError(t, err)
+	assert.Equal(t, "old", string(text))
+	require.NoError(t, os.Chown(theirs, 0, 4242)) // this thread is root again
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Len(t, entries, 2, "nothing else is left")
+}
+
+// Why a file could not be written is told beforehand.
+func TestCanPut(t *testing.T) {
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "file"), "x")
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder"), 0o755))
+	assert.NoError(t, CanPut(filepath.Join(dir, "file")))
+	assert.NoError(t, CanPut(filepath.Join(dir, "a", "b", "new")))
+	assert.ErrorIs(t, CanPut(filepath.Join(dir, "file", "new")), syscall.ENOTDIR)
+	assert.ErrorContains(t, CanPut(filepath.Join(dir, "folder")), "not a regular file")
+	if os.Geteuid() == 0 {
+		t.Setenv("SUDO_UID", "")
+		require.NoError(t, os.Chown(dir, 4242, 0))
+		assert.ErrorContains(t, CanPut(filepath.Join(dir, "a", "new")), "another user can change it")
+	}
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Len(t, entries, 2)
+}
+
+// A relative name is one below the directory that we are in, whatever links a shell
+// went through to get there.
+func TestPutWhereWeAre(t *testing.T) {
+	asRoot(t)
+	t.Setenv("SUDO_UID", "4242")
+	top := t.TempDir()
+	dir, link := filepath.Join(top, "dir"), filepath.Join(top, "link")
+	require.NoError(t, os.Mkdir(dir, 0o755))
+	require.NoError(t, os.Symlink(dir, link))
+	require.NoError(t, os.Lchown(link, 4242, 4242))
+	require.NoError(t, os.Chown(top, 4242, 4242))
+	require.NoError(t, os.Chown(dir, 4242, 4242))
+	t.Chdir(link)
+	require.Equal(t, link, os.Getenv("PWD"))
+	require.NoError(t, Put("patches/new", []byte("x")))
+	assert.FileExists(t, filepath.Join(dir, "patches", "new"))
+}

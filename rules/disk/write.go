@@ -84,9 +84,57 @@ func Replace(name, old, new string) (backup string, err error) {
 }
 
 // Put writes a file as Replace does, whatever it held, or creates it and the
-// directories above it. It keeps nothing.
+// directories above it. It keeps nothing. What it creates in a directory of the user
+// who asked sudo for this program is that user's.
 func Put(name string, content []byte) error {
-	p, unlock, err := locked(name, 0o755, true)
+	return putting(name, 0o755, func(p *place, like *os.File) error {
+		temporary, err := p.temporary(like, 0o644, text(string(content)))
+		if err != nil {
+			return err
+		}
+		like.Close() // as Windows renames over no open file
+		if err := p.rename(temporary, p.base); err != nil {
+			return errors.Join(err, p.remove(temporary))
+		}
+		p.sync()
+		return nil
+	})
+}
+
+// CanPut returns why Put could not write a file, if that can be told beforehand. It
+// leaves nothing behind.
+func CanPut(name string) error {
+	try := func(p *place, like *os.File) error {
+		temporary, err := p.temporary(like, 0o644, text("\n"))
+		if err != nil {
+			return err
+		}
+		return p.remove(temporary)
+	}
+	for {
+		err := putting(name, 0, try)
+		above := filepath.Dir(name)
+		if !errors.Is(err, fs.ErrNotExist) || above == name {
+			return err
+		}
+		name = above // which would be made
+	}
+}
+
+// putting calls write with the place of a file, and the file if there is one, as the owner
+// of the directory and while nobody else writes there.
+func putting(name string, dirs fs.FileMode, write func(p *place, like *os.File) error) error {
+	p, err := locate(name, dirs, true, writers())
+	if err != nil {
+		return about(name, unwritten, err)
+	}
+	defer p.close()
+	stop, err := p.asOwner()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	unlock, err := p.lockFor(name)
 	if err != nil {
 		return err
 	}
@@ -96,16 +144,7 @@ func Put(name string, content []byte) error {
 		return about(name, unwritten, err)
 	}
 	defer f.Close() // which does nothing if there is none
-	temporary, err := p.temporary(f, 0o644, text(string(content)))
-	if err != nil {
-		return err
-	}
-	f.Close() // as Windows renames over no open file
-	if err := p.rename(temporary, p.base); err != nil {
-		return errors.Join(err, p.remove(temporary))
-	}
-	p.sync()
-	return nil
+	return write(p, f)
 }
 
 // Create makes a file of what write writes, of which there is all or nothing, with the
@@ -192,15 +231,23 @@ func locked(name string, dirs fs.FileMode, follow bool) (p *place, unlock func()
 	if p, err = locate(name, dirs, follow, writers()); err != nil {
 		return nil, nil, about(name, unwritten, err)
 	}
-	release, err := p.lock()
+	release, err := p.lockFor(name)
 	if err != nil {
 		p.close()
-		return nil, nil, fmt.Errorf("%s: cannot write beside it: %w", name, err)
+		return nil, nil, err
 	}
 	return p, func() {
 		release()
 		p.close()
 	}, nil
+}
+
+// lockFor waits until nobody else writes in the place's directory.
+func (p *place) lockFor(name string) (unlock func(), err error) {
+	if unlock, err = p.lock(); err != nil {
+		return nil, fmt.Errorf("%s: cannot write beside it: %w", name, err)
+	}
+	return unlock, nil
 }
 
 // isStill reports whether a name is that of an open file.

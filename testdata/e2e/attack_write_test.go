@@ -167,6 +167,97 @@ func TestAttackWriteLinks(t *testing.T) {
 	assert.NoFileExists(t, filepath.Join(a.dir, "new"))
 }
 
+// runFor is a run by sudo for the stranger in a directory, which has a finding and a
+// patch to write, and has given up root's right to write anywhere by then.
+func (a writeAttack) runFor(t *testing.T, dir string, args ...string) *exec.Cmd {
+	live := filepath.Join(t.TempDir(), "live")
+	require.NoError(t, os.WriteFile(live, nil, 0o644))
+	args = append([]string{"run", "--all", "--source", live, "--profile", filepath.Join(a.dir, "prof"), "--profile-dir", filepath.Join(a.dir, "aa"), "--fail-on", "never"}, args...)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, a.program, append(args, "--", "sh", "-c", `cat "$0" >>"$1"; sleep 0.2`, a.log(), live)...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), fmt.Sprint("SUDO_UID=", writeStranger), fmt.Sprint("SUDO_GID=", writeStranger))
+	return cmd
+}
+
+// Who asks sudo for run has what it writes in their own directory.
+func TestAttackWriteRun(t *testing.T) {
+	a := newWriteAttack(t)
+	require.NoError(t, os.WriteFile(filepath.Join(a.dir, "prof"), []byte(writeAttackProfile(0)), 0o644))
+	theirs := filepath.Join(a.dir, "stranger")
+	require.NoError(t, os.Mkdir(theirs, 0o700))
+	require.NoError(t, os.Chown(theirs, writeStranger, writeStranger))
+	for range 2 { // the second replaces what the first wrote
+		out, err := a.runFor(t, theirs, "--patch-dir", "./patches", "--write-baseline", "known").CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		files := 0
+		require.NoError(t, filepath.WalkDir(theirs, func(name string, d fs.DirEntry, err error) error {
+			require.NoError(t, err)
+			info, err := d.Info()
+			require.NoError(t, err)
+			s := info.Sys().(*syscall.Stat_t)
+			assert.Equal(t, []uint32{writeStranger, writeStranger}, []uint32{s.Uid, s.Gid}, name)
+			if d.Type().IsRegular() {
+				files++
+				text, err := os.ReadFile(name)
+				require.NoError(t, err)
+				assert.NotEmpty(t, text, name)
+			}
+			return nil
+		}))
+		assert.Equal(t, 3, files, "the baseline, the patch and the profile")
+	}
+}
+
+// While it runs, the stranger exchanges the directory for a link to one that is not
+// theirs: nothing is written there.
+func TestAttackWriteRunRace(t *testing.T) {
+	const tries = 40
+	a := newWriteAttack(t)
+	require.NoError(t, os.WriteFile(filepath.Join(a.dir, "prof"), []byte(writeAttackProfile(0)), 0o644))
+	victims := filepath.Join(a.dir, "root")
+	require.NoError(t, os.Mkdir(victims, 0o777))
+	require.NoError(t, os.WriteFile(filepath.Join(victims, "known"), []byte("root's"), 0o644))
+	theirs := filepath.Join(a.dir, "stranger")
+	require.NoError(t, os.Mkdir(theirs, 0o755))
+	require.NoError(t, os.Chown(theirs, writeStranger, writeStranger))
+	dir, link := filepath.Join(theirs, "dir"), filepath.Join(theirs, "link")
+	require.NoError(t, os.Mkdir(dir, 0o755))
+	require.NoError(t, os.Chown(dir, writeStranger, writeStranger))
+	require.NoError(t, os.Symlink(victims, link))
+	require.NoError(t, os.Lchown(link, writeStranger, writeStranger))
+	exchange := func() { _ = unix.Renameat2(unix.AT_FDCWD, dir, unix.AT_FDCWD, link, unix.RENAME_EXCHANGE) }
+	written := 0
+	for i := range tries {
+		cmd := a.runFor(t, theirs, "--patch-dir", "dir/patches", "--write-baseline", "dir/known")
+		require.NoError(t, cmd.Start())
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		for running := true; running; {
+			select {
+			case err := <-ended:
+				running = false
+				if err == nil {
+					written++
+				}
+			case <-time.After(time.Duration(300+i) * time.Microsecond):
+				exchange()
+				if i%2 == 1 {
+					exchange() // back at once, so that it is mostly itself when it is looked at
+				}
+			}
+		}
+		entries, err := os.ReadDir(victims)
+		require.NoError(t, err)
+		require.Len(t, entries, 1, "try %d put something there", i)
+		text, err := os.ReadFile(filepath.Join(victims, "known"))
+		require.NoError(t, err)
+		require.Equal(t, "root's", string(text), "try %d", i)
+	}
+	t.Logf("%d tries, %d written in the directory itself", tries, written)
+}
+
 // Of two that patch the same file, one does, or the second what the first left.
 func TestAttackWriteTwice(t *testing.T) {
 	a := newWriteAttack(t)
