@@ -40,7 +40,11 @@ func (c *command) next(arg string) (from int) {
 	if want != 0 && (!strings.HasPrefix(arg, "-") || want == 's' && strings.HasPrefix(c.name, "-p")) {
 		return c.wanted(want, arg)
 	}
-	if own, ok := programs[path.Base(arg)]; ok {
+	name := arg
+	if !strings.HasPrefix(arg, "-") {
+		name = arg[strings.LastIndexAny(arg, "=\"'`(")+1:] // x="mysql, $(mysql
+	}
+	if own, ok := programs[path.Base(name)]; ok {
 		c.flags = own
 		return -1
 	}
@@ -150,7 +154,33 @@ func commandLine(text string, spans []span) []span {
 		if strings.HasSuffix(text[at:next], ";") {
 			c = command{}
 		}
+		spans = quoted(text, at, next, spans)
 		at = max(next, at+1)
+	}
+	return spans
+}
+
+// quoted adds what is a secret in the quotes of a word: "mysql -px", info="mysql -px".
+// In double quotes there can be single ones, so it is called again once at most.
+func quoted(text string, at, next int, spans []span) []span {
+	for at < next {
+		open := strings.IndexAny(text[at:next], `"'`)
+		if open < 0 {
+			break
+		}
+		open += at
+		end := strings.IndexByte(text[open+1:next], text[open])
+		if end < 0 {
+			at = open + 1
+			continue
+		}
+		end += open + 1
+		if strings.ContainsAny(text[open+1:end], " \t\r\x00") {
+			for _, s := range commandLine(text[open+1:end], nil) {
+				spans = append(spans, span{open + 1 + s.start, open + 1 + s.end, s.kind})
+			}
+		}
+		at = end + 1
 	}
 	return spans
 }

@@ -123,7 +123,7 @@ func endsIn(name string, ends []string) bool {
 // isSecret reports whether a value that has a name is a secret.
 func isSecret(name, value string) bool {
 	how := strengthOf(name)
-	if how == none || value == "" || value == "=" { // of :=
+	if how == none || value == "" {
 		return false
 	}
 	switch strings.ToLower(value) {
@@ -141,7 +141,7 @@ func isSecret(name, value string) bool {
 const maxValue = 64
 
 // assigned adds the values that names are given to: NAME=value, "name": "value",
-// Name: value.
+// Name: value, name := value.
 func assigned(text string, spans []span) []span {
 	last := 0 // the end of the value before
 	for i := 0; i < len(text); i++ {
@@ -184,7 +184,7 @@ func isPlace(text string, colon int, name, value string) bool {
 
 // nameBefore returns the name that a text ends with, before spaces and a quote.
 func nameBefore(text string) string {
-	text = strings.TrimRight(text[max(len(text)-maxName-10, 0):], " \t")
+	text = strings.TrimRight(text[max(len(text)-maxName-10, 0):], " \t?+!") // ?= of make, += and != of many
 	text = strings.TrimRight(text, `"'\`+"`")
 	n := 0
 	for n < len(text) {
@@ -200,7 +200,7 @@ func nameBefore(text string) string {
 // valueAfter returns the place of the value after a separator at i.
 func valueAfter(text string, i int, name string) (from, to int) {
 	from = i + 1
-	if strings.HasPrefix(text[from:], ">") { // => of Ruby and PHP
+	for from < min(i+3, len(text)) && (text[from] == '=' || text[from] == '>' && text[from-1] == '=') { // := == === =>
 		from++
 	}
 	from += spaces(text[from:])
