@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/whydenied/whydenied/explain/fix"
-	"github.com/whydenied/whydenied/explain/program"
 	"github.com/whydenied/whydenied/rules/disk"
+	"github.com/whydenied/whydenied/rules/program"
 )
 
 // compilerName is the program that is looked for; "" is none.

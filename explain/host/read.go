@@ -18,8 +18,8 @@ import (
 	"time"
 
 	"github.com/whydenied/whydenied/explain/container"
-	"github.com/whydenied/whydenied/explain/program"
 	"github.com/whydenied/whydenied/rules/disk"
+	"github.com/whydenied/whydenied/rules/program"
 )
 
 // AppArmorFS is where the kernel shows AppArmor's policy

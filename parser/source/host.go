@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/whydenied/whydenied/rules/disk"
+	"github.com/whydenied/whydenied/rules/program"
 )
 
 // AuditLog is where auditd writes, unless its configuration says otherwise.
@@ -172,29 +173,34 @@ func journalReadable(folders []string) error {
 }
 
 // start returns what a command writes to its standard output. Close ends the
-// command, and returns its error if it ended before by itself.
+// command, and returns its error if it ended before by itself. The command ends with
+// this process, and signals of the terminal are not for it.
 func start(ctx context.Context, name string, args ...string) (io.ReadCloser, time.Time, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	cmd := exec.CommandContext(ctx, name, args...)
-	c := &output{cmd: cmd, cancel: cancel}
+	c := &output{name: name, cancel: cancel}
 	cmd.Stderr = &c.stderr
-	stdout, err := cmd.StdoutPipe()
+	stdout, end, err := os.Pipe()
 	if err == nil {
-		err = cmd.Start()
+		cmd.Stdout = end
+		c.stdout = stdout
+		c.wait, err = program.Start(cmd, program.Limits{})
+		end.Close()
 	}
 	if err != nil {
 		cancel()
+		stdout.Close() // which does nothing if there is none
 		return nil, time.Time{}, err
 	}
-	c.stdout = stdout
 	return c, time.Now(), nil
 }
 
 // output is the standard output of a running command.
 type output struct {
-	cmd    *exec.Cmd
+	name   string
 	cancel context.CancelFunc
-	stdout io.Reader
+	wait   func() error
+	stdout *os.File
 	stderr bytes.Buffer
 	ended  bool
 }
@@ -209,13 +215,14 @@ func (o *output) Close() error {
 	if !o.ended {
 		o.cancel()
 	}
-	err := o.cmd.Wait()
+	o.stdout.Close()
+	err := o.wait()
 	o.cancel()
 	if err == nil || !o.ended {
 		return nil
 	}
 	message, _, _ := strings.Cut(strings.TrimSpace(o.stderr.String()), "\n")
-	return fmt.Errorf("%s failed: %w: %s", filepath.Base(o.cmd.Path), err, message)
+	return fmt.Errorf("%s failed: %w: %s", filepath.Base(o.name), err, message)
 }
 
 // ringBuffer returns the kernel's ring buffer, whole.
