@@ -27,7 +27,7 @@ var layers = map[string][]string{
 	"explain/access":    {"parser", "rules/apparmor", "rules/seccomp"},
 	"explain/container": {},
 	"explain/secret":    {"parser"},
-	"explain/track":     {"explain/container", "parser/bpf"},
+	"explain/track":     {"explain/container", "parser/bpf", "rules/disk"},
 	"explain/library":   {"explain/container", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/fix":       {"explain/access", "explain/container", "explain/library", "explain/secret", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/host":      {"explain/container", "rules/program", "rules/disk", "rules/shell", "rules", "rules/apparmor"},

@@ -26,7 +26,7 @@ const askAgain = time.Second
 // A cache has the metadata of this host's containers: what is on disk, and what
 // engines answer. It can be used by several goroutines.
 type cache struct {
-	disk    disk
+	disk    folders
 	inspect func(ctx context.Context, engine api, id string) (container.Container, error)
 
 	mu      sync.Mutex

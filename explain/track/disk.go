@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/rules/disk"
 )
 
 // maxFile bounds what is read of one file: a config.json has tens of kilobytes.
@@ -22,7 +23,7 @@ const maxFile = 1 << 20
 // is there may be made by any user: a link in its place is not followed, and what
 // is another's is not taken for a user's, to whose files links can lead.
 func readFile(name string, uid int) ([]byte, error) {
-	f, owner, err := openRegular(name)
+	f, owner, err := disk.OpenOwned(name)
 	if err != nil {
 		return nil, err
 	}
@@ -45,8 +46,8 @@ var safeID = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,254}$`).MatchStr
 // a cgroup.
 var fullID = regexp.MustCompile(`^[0-9a-f]{64}$`).MatchString
 
-// A disk is where runtimes leave their metadata. The root is "" but in tests.
-type disk struct{ root string }
+// folders are those where runtimes leave their metadata. The root is "" but in tests.
+type folders struct{ root string }
 
 // Templates of the files that have metadata, by container.Engines: first what holds
 // all that applies resolved, then what the engines have themselves, then the states
@@ -70,7 +71,7 @@ const systemData = "/var/lib"
 
 // places returns the paths of templates for a container of a user; uid 0 is the
 // system's.
-func (d disk) places(templates []string, uid int, id string) []string {
+func (d folders) places(templates []string, uid int, id string) []string {
 	data := systemData
 	if uid != 0 {
 		u, err := user.LookupId(strconv.Itoa(uid))
@@ -101,7 +102,7 @@ func fill(template, run, data, id string) string {
 
 // read returns what is on disk of a container: all fields that are known. The
 // bundle is its folder, if something told.
-func (d disk) read(id string, uid int, bundle string) (c container.Container, found bool) {
+func (d folders) read(id string, uid int, bundle string) (c container.Container, found bool) {
 	c.ID = id
 	if !safeID(id) {
 		return c, false
@@ -134,7 +135,7 @@ func (d disk) read(id string, uid int, bundle string) (c container.Container, fo
 }
 
 // readOne reads one file of metadata and the bundle that it points to.
-func (d disk) readOne(name, id string, uid int) (c container.Container, bundle string, ok bool) {
+func (d folders) readOne(name, id string, uid int) (c container.Container, bundle string, ok bool) {
 	text, err := readFile(name, uid)
 	if err != nil {
 		return container.Container{}, "", false
@@ -165,7 +166,7 @@ func bundleLabel(text []byte) string {
 }
 
 // podmanName reads the names of containers/storage, which are in no bundle.
-func (d disk) podmanName(file, id string, uid int) container.Container {
+func (d folders) podmanName(file, id string, uid int) container.Container {
 	text, err := readFile(file, uid)
 	if err != nil {
 		return container.Container{}
@@ -192,7 +193,7 @@ type bundle struct {
 
 // bundles lists the containers whose cgroups have no shape to know them by:
 // those of plain runc, and those of ctr in namespaces of its own.
-func (d disk) bundles() []bundle {
+func (d folders) bundles() []bundle {
 	var all []bundle
 	states, _ := filepath.Glob(d.root + "/run/runc/*/state.json")
 	for _, name := range states {
@@ -224,7 +225,7 @@ func (d disk) bundles() []bundle {
 }
 
 // located reads where the container of a bundle is to be.
-func (d disk) located(b bundle) bundle {
+func (d folders) located(b bundle) bundle {
 	if c, _, ok := d.readOne(filepath.Join(b.dir, "config.json"), b.id, 0); ok && c.CgroupPath != "" {
 		b.cgroups = []string{c.CgroupPath}
 	}

@@ -15,9 +15,9 @@ import (
 const fixtures = "../container/testdata/"
 
 // place copies fixtures to where runtimes have them.
-func place(t *testing.T, files map[string]string) disk {
+func place(t *testing.T, files map[string]string) folders {
 	t.Helper()
-	d := disk{root: t.TempDir()}
+	d := folders{root: t.TempDir()}
 	for to, from := range files {
 		text := []byte(from)
 		if strings.HasPrefix(from, fixtures) {

@@ -25,7 +25,7 @@ const (
 // before. The error says what is missing of it.
 func Gather(ctx context.Context) ([]container.Metadata, error) {
 	g := gathering{ids: map[string]bool{}, names: map[string]bool{}}
-	g.fromDisk(disk{})
+	g.fromDisk(folders{})
 	for _, engine := range engines(0, "") {
 		g.fromEngine(ctx, engine)
 	}
@@ -59,7 +59,7 @@ func (g *gathering) take(m container.Metadata) {
 	g.found = append(g.found, m)
 }
 
-func (g *gathering) fromDisk(d disk) {
+func (g *gathering) fromDisk(d folders) {
 	for _, template := range metadataFiles {
 		names, _ := filepath.Glob(d.root + fill(template, runDir(0), systemData, "*"))
 		_, after, _ := strings.Cut(template, "/ID/")
@@ -99,7 +99,7 @@ func (g *gathering) fromDisk(d disk) {
 }
 
 // bundleOf takes the config.json of the bundle that a state.json names.
-func (g *gathering) bundleOf(d disk, id string, state []byte) {
+func (g *gathering) bundleOf(d folders, id string, state []byte) {
 	dir := bundleLabel(state)
 	if dir == "" || slices.ContainsFunc(g.found, func(m container.Metadata) bool { return m.Container == id && strings.HasSuffix(m.Name, "/config.json") }) {
 		return

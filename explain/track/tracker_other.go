@@ -4,7 +4,6 @@ package track
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"time"
 )
@@ -20,19 +19,6 @@ func listProcesses() []int                                             { return 
 func readProcess(int) (reading, bool)                                  { return reading{}, false }
 func readCommand(string, command) (args []string, cwd string, ok bool) { return nil, "", false }
 func sinceBoot(time.Time) time.Duration                                { return 0 }
-
-// openRegular opens a regular file, of no known owner.
-func openRegular(name string) (*os.File, int, error) {
-	info, err := os.Lstat(name)
-	if err != nil {
-		return nil, 0, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, 0, fmt.Errorf("%s is no regular file", name)
-	}
-	f, err := os.Open(name)
-	return f, 0, err
-}
 
 // readNames returns some of the names in a folder.
 func readNames(dir string, most int) []string {

@@ -34,6 +34,23 @@ func Open(name string) (*os.File, error) {
 	return checked(f, err, name)
 }
 
+// OpenOwned is Open of a file that any user can have made, and tells whose it is, 0 where
+// files have no owner in the sense of Unix. No link in the file's place is followed.
+func OpenOwned(name string) (f *os.File, uid int, err error) {
+	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, 0, notRegular(name)
+	}
+	f, err = os.OpenFile(name, os.O_RDONLY|nonBlock|noFollow, 0)
+	if f, err = checked(f, err, name); err != nil {
+		return nil, 0, err
+	}
+	if uid, err = ownerOf(f); err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, uid, nil
+}
+
 // checked returns an opened file if it is a regular one.
 func checked(f *os.File, err error, name string) (*os.File, error) {
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 
 const (
 	nonBlock  = unix.O_NONBLOCK
+	noFollow  = unix.O_NOFOLLOW
 	directory = unix.O_DIRECTORY
 )
 
@@ -296,6 +297,15 @@ func (p *place) exists() bool {
 // sync has what became of the names survive a loss of power. Not all file systems
 // can.
 func (p *place) sync() { _ = p.dir.Sync() }
+
+// ownerOf returns the user whose an open file is.
+func ownerOf(f *os.File) (uid int, err error) {
+	var s unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &s); err != nil {
+		return 0, &fs.PathError{Op: "stat", Path: f.Name(), Err: err}
+	}
+	return int(s.Uid), nil
+}
 
 // sameOwner gives a file the owner, group and mode of another.
 func sameOwner(f, other *os.File) error {

@@ -22,6 +22,7 @@ func TestFIFO(t *testing.T) {
 	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
 	for what, err := range map[string]error{
 		"Open":      second(Open(fifo)),
+		"OpenOwned": second(first(OpenOwned(fifo))),
 		"Read":      second(Read(fifo, 9)),
 		"ReadNamed": second(ReadNamed(fifo, 9)),
 		"ReadBelow": second(ReadBelow(dir, fifo, 9)),
@@ -37,6 +38,8 @@ func TestFIFO(t *testing.T) {
 	_, err = List(fifo)
 	assert.ErrorIs(t, err, syscall.ENOTDIR)
 }
+
+func first[T any](x T, _ int, err error) (T, error) { return x, err }
 
 func second[T any](_ T, err error) error { return err }
 
