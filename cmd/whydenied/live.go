@@ -74,7 +74,6 @@ type stream struct {
 // open opens the source and what tells containers apart, and says which were
 // taken.
 func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(report.Message) error) (*stream, error) {
-	endsItself.Store(true)
 	stderr := cmd.ErrOrStderr()
 	if f.cgroup != "" && (!strings.HasPrefix(f.cgroup, "/") || strings.HasPrefix(f.cgroup, "/sys/fs/cgroup")) {
 		return nil, usagef("--cgroup %q is no cgroup's path; /proc/PID/cgroup has it behind the last colon, such as /system.slice/web.service", f.cgroup)
@@ -117,11 +116,22 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 	for _, l := range s.lives {
 		taken = append(taken, l.Taken)
 	}
+	endsItself.Store(true)
 	say(stderr, "reading %s; %s", strings.Join(taken, ", and "), s.tier())
 	if s.tracker != nil {
 		s.followed.tier, _ = s.tracker.Tier()
 	}
 	return s, nil
+}
+
+// cutShort returns an error if a signal came before the answer was whole. The exit
+// status is that of the signal then.
+func cutShort(cmd *cobra.Command) error {
+	err := cmd.Context().Err()
+	if err != nil {
+		endsItself.Store(false)
+	}
+	return err
 }
 
 // openSources opens the source of records, and with --silent the tracing of

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// endsItself is set by commands that go on after a signal: they sum up what they
-// saw, or wait for the command that they run.
+// endsItself is set while a command goes on after a signal: it sums up what it saw, or
+// waits for the command that it runs. Its exit status stands then.
 var endsItself atomic.Bool
 
 func main() {

@@ -3,9 +3,13 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -48,4 +52,59 @@ func TestInterruptedExit(t *testing.T) {
 	defer endsItself.Store(false)
 	assert.Equal(t, exitFailed, interrupted(syscall.SIGINT, after(0, exitFailed)))
 	assert.Equal(t, exitFound, interrupted(syscall.SIGINT, after(1200*time.Millisecond, exitFound)), "its end takes its time")
+}
+
+// watch ends by a signal, and says what it saw; a time that was asked for and is not
+// over leaves open what else there is. run ends as its command does.
+func TestLiveEndedBySignal(t *testing.T) {
+	dir := t.TempDir()
+	empty, denied := filepath.Join(dir, "empty.log"), filepath.Join(dir, "denied.log")
+	require.NoError(t, os.WriteFile(empty, nil, 0o600))
+	const record = `type=AVC msg=audit(1795427171.844:13): apparmor="DENIED" operation="open" profile="web" name="/x" pid=159 comm="nginx" requested_mask="r" denied_mask="r" fsuid=0 ouid=0` + "\n"
+	require.NoError(t, os.WriteFile(denied, []byte(record), 0o600))
+	for _, test := range []struct {
+		args  string
+		shown string // on standard output before the signal comes; "" if nothing is
+		sig   syscall.Signal
+		want  int
+	}{
+		{"watch --source " + empty, "", syscall.SIGINT, exitClean},
+		{"watch --source " + empty, "", syscall.SIGTERM, exitClean},
+		{"watch --source " + denied + " --last 1", "may not", syscall.SIGINT, exitFound},
+		{"watch --source " + empty + " --for 1h", "", syscall.SIGINT, 130},
+		{"watch --source " + empty + " --for 1h", "", syscall.SIGTERM, 143},
+		{"watch --source " + denied + " --last 1 --for 1h", "may not", syscall.SIGTERM, exitFound},
+		{"run --all --source " + empty + " -- tail -f " + denied, "apparmor", syscall.SIGINT, 130},
+		{"run --all --source " + empty + " -- tail -f " + denied, "apparmor", syscall.SIGTERM, 143},
+	} {
+		cmd := exec.Command(os.Args[0])
+		cmd.Args = append([]string{"whydenied"}, strings.Fields(test.args)...)
+		stdout, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		stderr, err := cmd.StderrPipe()
+		require.NoError(t, err)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // without a terminal
+		require.NoError(t, cmd.Start())
+		defer cmd.Process.Kill()
+		waitFor(t, stderr, "reading ")
+		go io.Copy(io.Discard, stderr)
+		if test.shown != "" {
+			waitFor(t, stdout, test.shown)
+		}
+		go io.Copy(io.Discard, stdout)
+		require.NoError(t, cmd.Process.Signal(test.sig))
+		_ = cmd.Wait()
+		assert.Equal(t, test.want, cmd.ProcessState.ExitCode(), test.args)
+	}
+}
+
+// waitFor reads until a line holds a text.
+func waitFor(t *testing.T, from io.Reader, text string) {
+	t.Helper()
+	for lines := bufio.NewScanner(from); lines.Scan(); {
+		if strings.Contains(lines.Text(), text) {
+			return
+		}
+	}
+	require.Fail(t, "it ended before it said "+text)
 }

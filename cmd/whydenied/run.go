@@ -101,6 +101,9 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 	if !f.all && f.cgroup == "" && len(f.filter.Containers) == 0 {
 		s.narrow()
 	}
+	if err := cutShort(cmd); err != nil {
+		return err // the command is not begun
+	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(cmd.Context())) // signals are the command's
 	defer stop()
 	running, err := f.start(cmd, args)
@@ -192,7 +195,9 @@ func (r running) wait() (int, error) {
 	for {
 		select {
 		case sig := <-r.signals:
-			r.command.Process.Signal(sig)
+			if sig != os.Interrupt || !inForeground() { // else the terminal has sent it to the command, too
+				r.command.Process.Signal(sig)
+			}
 		case err := <-done:
 			return statusOf(r.command, err)
 		}

@@ -103,6 +103,12 @@ func runWatch(cmd *cobra.Command, f watchFlags) error {
 	status.clear()
 	err = s.end(err)
 	out.Incomplete = s.Stats.Unparsed > 0
+	if f.time > 0 && cmd.Context().Err() != nil {
+		out.Incomplete = true
+		if err == nil { // nothing so far does not say that there is nothing
+			err = cutShort(cmd)
+		}
+	}
 	return cmp.Or(out.end(), err)
 }
 
