@@ -227,7 +227,11 @@ func TestAttackWriteRunRace(t *testing.T) {
 	require.NoError(t, os.Chown(dir, writeStranger, writeStranger))
 	require.NoError(t, os.Symlink(victims, link))
 	require.NoError(t, os.Lchown(link, writeStranger, writeStranger))
-	exchange := func() { _ = unix.Renameat2(unix.AT_FDCWD, dir, unix.AT_FDCWD, link, unix.RENAME_EXCHANGE) }
+	exchanges := 0
+	exchange := func() {
+		exchanges++
+		_ = unix.Renameat2(unix.AT_FDCWD, dir, unix.AT_FDCWD, link, unix.RENAME_EXCHANGE)
+	}
 	written := 0
 	for i := range tries {
 		cmd := a.runFor(t, theirs, "--patch-dir", "dir/patches", "--write-baseline", "dir/known")
@@ -255,7 +259,7 @@ func TestAttackWriteRunRace(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "root's", string(text), "try %d", i)
 	}
-	t.Logf("%d tries, %d written in the directory itself", tries, written)
+	t.Logf("%d tries, %d exchanges meanwhile, %d written in the directory itself", tries, exchanges, written)
 }
 
 // Of two that patch the same file, one does, or the second what the first left.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -207,6 +208,11 @@ func labTable(guest labGuest, scenarios []labScenario) string {
 	return b.String()
 }
 
+// attacksHeading begins what writeEvidence keeps of the file that was there.
+const attacksHeading = "\n## Attacks\n"
+
+// writeEvidence writes docs/evidence.md anew, but for what was seen of attacks, which
+// people write.
 func writeEvidence(t *testing.T, file, kernel string, guest labGuest, table string) {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# The closed loop on a real kernel
@@ -222,5 +228,29 @@ remedy.
 
 %s`, kernel, time.Now().UTC().Format(time.DateOnly), guest["kernel"], guest["apparmor_parser"], guest["auditd"], guest["docker"],
 		guest["runc"], guest["whydenied"], "`patch --write`", table)
+	old, err := os.ReadFile(file)
+	if !errors.Is(err, fs.ErrNotExist) {
+		require.NoError(t, err)
+	}
+	if i := strings.Index(string(old), attacksHeading); i >= 0 {
+		b.Write(old[i:])
+	}
 	require.NoError(t, os.WriteFile(file, []byte(b.String()), 0o644))
+}
+
+// The evidence can be had anew without losing what was seen of attacks.
+func TestEvidenceKeepsAttacks(t *testing.T) {
+	page, err := os.ReadFile("../../docs/evidence.md")
+	require.NoError(t, err)
+	i := strings.Index(string(page), attacksHeading)
+	require.Positive(t, i)
+	file := filepath.Join(t.TempDir(), "evidence.md")
+	require.NoError(t, os.WriteFile(file, page, 0o644))
+	for range 2 {
+		writeEvidence(t, file, "6.1", labGuest{}, "| anew |\n")
+	}
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Equal(t, "| anew |\n"+string(page[i:]), string(text[strings.Index(string(text), "| anew |"):]))
+	assert.Equal(t, 1, strings.Count(string(text), attacksHeading))
 }
