@@ -101,21 +101,12 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 	if !f.all && f.cgroup == "" && len(f.filter.Containers) == 0 {
 		s.narrow()
 	}
-	if err := cutShort(cmd); err != nil {
-		return err // the command is not begun
-	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(cmd.Context())) // signals are the command's
 	defer stop()
-	running, err := f.start(cmd, args)
+	running, err := f.begin(cmd, args, s)
 	if err != nil {
 		return err
 	}
-	if f.patchDir != "" || f.writeBaseline != "" {
-		if err := disk.KeepInvoker(); err != nil {
-			complain(cmd.ErrOrStderr(), err)
-		}
-	}
-	s.dropPrivileges() // before anything that the command can have logged is read
 	var background sync.WaitGroup
 	var followed error
 	background.Go(func() { followed = s.follow(ctx) })
@@ -144,6 +135,23 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 		return exitStatus(status)
 	}
 	return gate.exit(cmd.ErrOrStderr(), findings, s.Stats.Unparsed)
+}
+
+// begin starts the command, unless a signal came before, and then gives up what
+// reading and writing do not need, before anything that the command can have logged is
+// read.
+func (f *runFlags) begin(cmd *cobra.Command, args []string, s *stream) (running, error) {
+	r, err := f.start(cmd, args)
+	if err != nil {
+		return r, err
+	}
+	if f.patchDir != "" || f.writeBaseline != "" {
+		if err := disk.KeepInvoker(); err != nil {
+			complain(s.stderr, err)
+		}
+	}
+	s.dropPrivileges()
+	return r, nil
 }
 
 // narrow has only the denials explained that the command and the containers that
@@ -179,6 +187,10 @@ func (f *runFlags) start(cmd *cobra.Command, args []string) (running, error) {
 	}
 	r := running{command, make(chan os.Signal, 8)}
 	signal.Notify(r.signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	if err := cutShort(cmd); err != nil {
+		signal.Stop(r.signals)
+		return r, err
+	}
 	if err := command.Start(); err != nil {
 		signal.Stop(r.signals)
 		return r, fmt.Errorf("cannot run the command: %w", err)
