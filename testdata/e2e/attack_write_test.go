@@ -181,14 +181,21 @@ func (a writeAttack) runFor(t *testing.T, dir string, args ...string) *exec.Cmd 
 	return cmd
 }
 
-// Who asks sudo for run has what it writes in their own directory.
+// Who asks sudo for run has what it writes in their own directory, whether or not the
+// program is linked with cgo.
 func TestAttackWriteRun(t *testing.T) {
 	a := newWriteAttack(t)
 	require.NoError(t, os.WriteFile(filepath.Join(a.dir, "prof"), []byte(writeAttackProfile(0)), 0o644))
 	theirs := filepath.Join(a.dir, "stranger")
 	require.NoError(t, os.Mkdir(theirs, 0o700))
 	require.NoError(t, os.Chown(theirs, writeStranger, writeStranger))
-	for range 2 { // the second replaces what the first wrote
+	withCgo := a
+	withCgo.program += "-cgo"
+	build := exec.Command("go", "build", "-o", withCgo.program, "../../cmd/whydenied")
+	build.Env = append(os.Environ(), "CGO_ENABLED=1")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	for _, a := range []writeAttack{a, withCgo, a} { // the second replaces what the first wrote
 		out, err := a.runFor(t, theirs, "--patch-dir", "./patches", "--write-baseline", "known").CombinedOutput()
 		require.NoError(t, err, "%s", out)
 		files := 0
