@@ -23,6 +23,7 @@ type Policy struct {
 
 	once   sync.Once
 	byName map[string]*Profile // see Profile
+	sets   *patternSets        // of the Loader
 }
 
 // Profile returns the profile of the given full name ("a", "a//b", ":ns:a",
@@ -149,5 +150,6 @@ type Pattern struct {
 	Expanded []string
 	At       rules.Location // of the token, quotes included
 
-	matcher matcher // see glob.go
+	matcher matcher
+	shared  *matcher // in its place: that of all patterns that mean the same; see resolver.share
 }

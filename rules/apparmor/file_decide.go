@@ -45,6 +45,11 @@ type mergeKey struct {
 	text string
 }
 
+// mergedInto reports whether the rule is lost to one of those.
+func (r *FileRule) mergedInto(merged map[mergeKey]bool) bool {
+	return len(merged) > 0 && r.Path != nil && merged[mergeKey{r.Deny, strings.Join(r.Path.Expanded, "\n")}]
+}
+
 func (r *FileRule) compile(l *layer, merged map[mergeKey]bool) {
 	path := filePattern(r).expr()
 	if path == nil { // apparmor_parser refuses the glob, so it matches nothing
@@ -54,7 +59,7 @@ func (r *FileRule) compile(l *layer, merged map[mergeKey]bool) {
 	if r.Perms&Exec != 0 && !r.Deny {
 		entry.exec = &r.Exec
 	}
-	if r.Path != nil && merged[mergeKey{r.Deny, strings.Join(r.Path.Expanded, "\n")}] {
+	if r.mergedInto(merged) {
 		entry.perms &= Link
 		if entry.perms != 0 {
 			l.addPair(path, anyTarget, entry, true)

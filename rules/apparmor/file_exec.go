@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor/aare"
 )
 
 // An ExecMode is what happens to a program's confinement when it is executed.
@@ -202,15 +203,12 @@ func (p *Profile) execConflicts(e *effort) []ExecConflict {
 	if len(execs) < 2 {
 		return nil
 	}
-	lost := map[*FileRule]bool{}
-	for _, f := range p.compile().lost {
-		lost[f] = true
-	}
-	execs = slices.DeleteFunc(execs, func(f *FileRule) bool { return lost[f] })
+	merged := p.merged()
+	execs = slices.DeleteFunc(execs, func(f *FileRule) bool { return f.mergedInto(merged) })
 	index := indexFiles(execs)
 	for i, b := range execs {
 		var found []int
-		for list := range index.near(literalPrefix(filePattern(b))) {
+		for list := range index.near(filePattern(b)) {
 			if !e.look(1) {
 				return conflicts
 			}
@@ -220,11 +218,12 @@ func (p *Profile) execConflicts(e *effort) []ExecConflict {
 			}
 		}
 		slices.Sort(found)
+		found = slices.Compact(found)
 		for _, k := range found {
 			if !e.pair() {
 				return conflicts
 			}
-			if both := e.compare(filePattern(execs[k]), filePattern(b)); both.HasBoth {
+			if both := e.compare(filePattern(execs[k]), filePattern(b), aare.Both); both.HasBoth {
 				conflicts = append(conflicts, ExecConflict{execs[k], b, both.Both})
 			}
 		}

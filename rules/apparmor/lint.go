@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor/aare"
 )
 
 // Lint returns what apparmor_parser does not say about a policy it accepts, or
@@ -79,7 +80,7 @@ func lintShadowed(p *Profile, e *effort) []rules.Diagnostic {
 			continue
 		}
 		var found []int // of deny
-		for list := range denied.near(literalPrefix(filePattern(a))) {
+		for list := range denied.near(filePattern(a)) {
 			if !e.look(1) {
 				return out
 			}
@@ -88,6 +89,7 @@ func lintShadowed(p *Profile, e *effort) []rules.Diagnostic {
 			}
 		}
 		slices.Sort(found)
+		found = slices.Compact(found)
 		var part []rules.Related
 		parts := 0
 		for _, i := range found {
@@ -96,10 +98,10 @@ func lintShadowed(p *Profile, e *effort) []rules.Diagnostic {
 			if !e.pair() {
 				return out
 			}
-			rel := e.compare(filePattern(d), filePattern(a))
+			rel := e.compare(filePattern(d), filePattern(a), aare.Both)
 			switch {
 			case !rel.HasBoth:
-			case rel.Complete && !rel.HasOnlyB && (a.Owner || !d.Owner):
+			case (a.Owner || !d.Owner) && e.covers(filePattern(d), sample(filePattern(a))):
 				out = append(out, shadowedWholly(a, d, lost))
 			default:
 				if parts++; parts > maxParts {
@@ -261,36 +263,31 @@ func lintSilentStart(p *Profile, _ *effort) []rules.Diagnostic {
 func lintSubsumed(p *Profile, e *effort) []rules.Diagnostic {
 	allow, deny := p.fileRules()
 	var out []rules.Diagnostic
+	pairs := e.pairs
 	for _, group := range [][]*FileRule{allow, deny} {
-		index := indexFiles(group)
-		e.pairs = maxPairs
+		index := p.indexCovers(group)
+		e.pairs = pairs
 		for i, b := range group {
 			if !own(b) {
 				continue
 			}
-			var lists []*alikeRules
-			for list := range index.above(literalPrefix(filePattern(b))) {
-				if !e.look(1) {
-					return out
-				}
-				if grantsAll(list.rule, b) {
-					lists = append(lists, list)
-				}
-			}
-			for j := range inOrder(lists) {
+			path, prefix := sample(filePattern(b)), literalPrefix(filePattern(b))
+			for _, j := range index.covering(e, path, func(j int) bool {
+				return i != j && grantsAll(group[j], b) && strings.HasPrefix(prefix, literalPrefix(filePattern(group[j])))
+			}) {
 				a := group[j]
-				if i == j {
-					continue
-				}
 				if !e.pair() {
 					return out
 				}
 				// Of two rules that cover each other the later is needless.
-				if !e.covers(filePattern(a), filePattern(b)) || j > i && grantsAll(b, a) && own(a) && e.covers(filePattern(b), filePattern(a)) {
+				if !e.coversSampled(filePattern(a), path) || j > i && grantsAll(b, a) && own(a) && e.covers(filePattern(b), sample(filePattern(a))) {
 					continue
 				}
 				out = append(out, subsumed(a, b))
 				break
+			}
+			if !e.look(1) {
+				return out
 			}
 		}
 	}
@@ -366,10 +363,15 @@ func lintUnmatchable(p *Profile, e *effort) []rules.Diagnostic {
 
 // matchesPath reports whether a pattern matches some name that begins with /.
 func matchesPath(p *Pattern, e *effort) bool {
-	if expr := p.expr(); expr == nil || p.matcher.prefix != "" {
-		return expr != nil && p.matcher.prefix[0] == '/' && expr.Possible()
+	switch m := p.read(); {
+	case m.err != nil:
+		return false
+	case m.exact:
+		return strings.HasPrefix(m.prefix, "/")
+	case m.prefix != "":
+		return m.prefix[0] == '/' && m.expr().Possible()
 	}
-	return e.compare(p, everyFile).HasBoth
+	return e.compare(p, everyFile, aare.Both).HasBoth
 }
 
 // mergedDirs are the directories that are links into /usr on current systems.
@@ -381,13 +383,19 @@ func lintMergedUsr(p *Profile, e *effort) []rules.Diagnostic {
 	allow, deny := p.fileRules()
 	var out []rules.Diagnostic
 	for _, group := range [][]*FileRule{allow, deny} {
-		index := indexFiles(group)
+		var index *coverIndex // when it is needed
 		for _, f := range group {
 			if f.Path == nil || !own(f) || len(p.Policy.Aliases) > 0 {
 				continue
 			}
 			i := slices.IndexFunc(mergedDirs, func(dir string) bool { return strings.HasPrefix(literalPrefix(f.Path), dir) })
-			if i < 0 || alsoUsr(group, index, f, e) {
+			if i < 0 {
+				continue
+			}
+			if index == nil {
+				index = p.indexCovers(group)
+			}
+			if index.alsoUsr(f, e) {
 				continue
 			}
 			if !e.pair() {
@@ -400,16 +408,11 @@ func lintMergedUsr(p *Profile, e *effort) []rules.Diagnostic {
 }
 
 // alsoUsr reports whether another rule says the same of the path below /usr.
-func alsoUsr(group []*FileRule, index *fileIndex, f *FileRule, e *effort) bool {
-	usr := &Pattern{Source: "/usr" + f.Path.Source, Expanded: []string{"/usr" + f.Path.Expanded[0]}}
-	for list := range index.near(literalPrefix(usr)) {
-		if !e.look(1) || !grantsAll(list.rule, f) {
-			continue
-		}
-		for _, i := range list.rules {
-			if !e.pair() || e.covers(filePattern(group[i]), usr) {
-				return true // or nobody knows
-			}
+func (x *coverIndex) alsoUsr(f *FileRule, e *effort) bool {
+	path := sample(&Pattern{Source: "/usr" + f.Path.Source, Expanded: []string{"/usr" + f.Path.Expanded[0]}})
+	for _, i := range x.covering(e, path, func(i int) bool { return grantsAll(x.group[i], f) }) {
+		if !e.pair() || e.coversSampled(filePattern(x.group[i]), path) {
+			return true // or nobody knows
 		}
 	}
 	return false

@@ -42,9 +42,11 @@ type Loader struct {
 	Overlay map[string]string
 
 	parsed   map[string]*parsedFile
-	included int              // bytes of the parsed files
-	tokens   int              // of the parsed files
-	globs    map[globKey]bool // that are known to be well formed
+	included int                 // bytes of the parsed files
+	tokens   int                 // of the parsed files
+	globs    map[globKey]bool    // that are known to be well formed
+	matchers map[string]*matcher // of patterns with variables, by what those become
+	sets     *patternSets
 	reaches  map[string]reach // by the directory of policy files
 }
 
@@ -66,7 +68,7 @@ type parsedFile struct {
 // With returns a loader that reads the texts of overlay in place of those files,
 // and keeps what this one has parsed of all others.
 func (l *Loader) With(overlay map[string]string) *Loader {
-	other := &Loader{Include: l.Include, Allow: l.Allow, Tree: l.Tree, Overlay: maps.Clone(l.Overlay), parsed: maps.Clone(l.parsed), included: l.included, tokens: l.tokens, globs: l.globs, reaches: l.reaches}
+	other := &Loader{Include: l.Include, Allow: l.Allow, Tree: l.Tree, Overlay: maps.Clone(l.Overlay), parsed: maps.Clone(l.parsed), included: l.included, tokens: l.tokens, globs: l.globs, matchers: l.matchers, sets: l.sets, reaches: l.reaches}
 	if other.Overlay == nil {
 		other.Overlay = map[string]string{}
 	}
@@ -108,13 +110,20 @@ func (l *Loader) Load(file *rules.File) (*Policy, []rules.Diagnostic) {
 	if len(l.globs) > maxRules || l.globs == nil {
 		l.globs = map[globKey]bool{}
 	}
+	if len(l.matchers) > maxRules || l.matchers == nil {
+		l.matchers = map[string]*matcher{}
+	}
+	if l.sets == nil {
+		l.sets = &patternSets{}
+	}
 	root := &parsedFile{file: file}
 	root.stmts, root.diags, _ = parse(file, maxTokens)
 	r := &resolver{
 		loader:   l,
 		reach:    l.reachOf(file),
 		globs:    l.globs,
-		policy:   &Policy{},
+		matchers: l.matchers,
+		policy:   &Policy{sets: l.sets},
 		symbols:  symbols{vars: map[string]*variable{}, bools: map[string]bool{}},
 		reported: map[problem]bool{},
 		names:    map[scopedName]*Profile{},

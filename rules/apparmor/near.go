@@ -138,10 +138,11 @@ func otherComponent(p *Pattern, path string) (part string, ok bool) {
 	if len(components) < 2 || path[0] != '/' || p.Err() != nil {
 		return "", false
 	}
-	if p.matcher.exact {
-		return otherInLiteral(p.matcher.prefix, path)
+	m := p.read()
+	if m.exact {
+		return otherInLiteral(m.prefix, path)
 	}
-	if !nearPrefix(p.matcher.prefix, path) {
+	if !nearPrefix(m.prefix, path) {
 		return "", false
 	}
 	auto := p.automaton()

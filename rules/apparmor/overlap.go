@@ -1,6 +1,7 @@
 package apparmor
 
 import (
+	"cmp"
 	"iter"
 	"slices"
 	"sort"
@@ -34,8 +35,8 @@ func (e *effort) pair() bool {
 }
 
 // compare is Compare. Automata may have to be made, which costs, too.
-func (e *effort) compare(a, b *Pattern) aare.Relation {
-	r := Compare(a, b)
+func (e *effort) compare(a, b *Pattern, ask aare.Question) aare.Relation {
+	r := Compare(a, b, ask)
 	e.left -= r.Work + 8*(a.size()+b.size())
 	return r
 }
@@ -52,16 +53,6 @@ func (p *Pattern) size() (n int) {
 	return n
 }
 
-// covers reports whether a surely matches every name that b matches.
-func (e *effort) covers(a, b *Pattern) bool {
-	if name, ok := b.Literal(); ok && a.size() < maxShown && strings.IndexByte(name, 0) < 0 {
-		e.left -= len(name)
-		return a.Match(name)
-	}
-	r := e.compare(a, b)
-	return r.Complete && !r.HasOnlyB
-}
-
 // literalPrefix returns what every name that a pattern matches starts with.
 func literalPrefix(p *Pattern) string {
 	if len(p.Expanded) != 1 {
@@ -74,12 +65,114 @@ func literalPrefix(p *Pattern) string {
 	return text
 }
 
+// prefixes returns what names that a pattern matches start with: each with one of
+// them, of which there are no more than most.
+func prefixes(p *Pattern, most int) []string {
+	if len(p.Expanded) > most {
+		return []string{""}
+	}
+	var all []string
+	for _, text := range p.Expanded {
+		all = append(all, globPrefixes(text, most/len(p.Expanded))...)
+	}
+	return all
+}
+
+// globPrefixes is prefixes for a glob: its text up to the first wildcard, with each
+// choice of the alternations that have none.
+func globPrefixes(text string, most int) []string {
+	heads := []string{""}
+	for text != "" {
+		n := strings.IndexAny(text, `*?[]{}\`)
+		if n < 0 {
+			n = len(text)
+		}
+		choices := []string{text[:n]}
+		if n == 0 {
+			n = plainAlternation(text)
+			if n == 0 {
+				break
+			}
+			choices = alternatives(text[1:n-1], most)
+		}
+		if len(heads)*len(choices) > most {
+			break
+		}
+		var longer []string
+		for _, head := range heads {
+			for _, choice := range choices {
+				longer = append(longer, head+choice)
+			}
+		}
+		heads, text = longer, text[n:]
+	}
+	return heads
+}
+
+// plainAlternation returns the length of the alternation that text begins with, 0 if
+// it begins with none or that holds a wildcard.
+func plainAlternation(text string) int {
+	depth := 0
+	for i := range len(text) {
+		switch text[i] {
+		case '{':
+			depth++
+		case '}':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		case '*', '?', '[', ']', '\\':
+			return 0
+		}
+		if depth == 0 {
+			return 0
+		}
+	}
+	return 0
+}
+
+// alternatives returns what a plain alternation matches, given without its braces; more
+// than most if they are too many.
+func alternatives(text string, most int) (all []string) {
+	depth, start := 0, 0
+	for i := 0; i <= len(text) && len(all) <= most; i++ {
+		switch {
+		case i < len(text) && text[i] == '{':
+			depth++
+		case i < len(text) && text[i] == '}':
+			depth--
+		case i == len(text) || depth == 0 && text[i] == ',':
+			all = append(all, nested(text[start:i], most)...)
+			start = i + 1
+		}
+	}
+	return all
+}
+
+// nested returns what one choice of a plain alternation matches.
+func nested(text string, most int) []string {
+	i := strings.IndexByte(text, '{')
+	if i < 0 {
+		return []string{text}
+	}
+	n := plainAlternation(text[i:])
+	var all []string
+	for _, choice := range alternatives(text[i+1:i+n-1], most) {
+		for _, rest := range nested(text[i+n:], most) {
+			if all = append(all, text[:i]+choice+rest); len(all) > most {
+				return all
+			}
+		}
+	}
+	return all
+}
+
 // A fileIndex finds among file rules those whose paths may match names that
-// another's match: one of the two literal prefixes begins with the other. So most
-// pairs of rules are never looked at.
+// another's match: of two of their prefixes one begins with the other. So most pairs of
+// rules are never looked at.
 type fileIndex struct{ nodes []prefixNode }
 
-// A prefixNode is the rules of one literal prefix; nodes are in order.
+// A prefixNode is the rules of one prefix; nodes are in order.
 type prefixNode struct {
 	prefix string
 	parent int // the longest other prefix that this one begins with, or -1
@@ -88,7 +181,7 @@ type prefixNode struct {
 
 // alikeRules are rules that differ in their paths alone, as indexes, ascending.
 type alikeRules struct {
-	kind  fileKind
+	kind  int       // no other kind of the index has it
 	rule  *FileRule // the first of them
 	rules []int
 }
@@ -111,37 +204,59 @@ func fileKindOf(r *FileRule) fileKind {
 	return k
 }
 
+// The prefixes of one rule, and of all rules of an index besides one for each.
+const (
+	maxPrefixes   = 16
+	sparePrefixes = 20_000
+)
+
 func indexFiles(list []*FileRule) *fileIndex {
-	type place struct {
+	type entry struct {
 		prefix string
-		kind   fileKind
+		rule   int
 	}
-	order := make([]int, len(list))
-	prefixes := make([]string, len(list))
+	var entries []entry
+	most := maxPrefixes
 	for i, r := range list {
-		order[i], prefixes[i] = i, literalPrefix(filePattern(r))
+		for _, prefix := range prefixes(filePattern(r), most) {
+			entries = append(entries, entry{prefix, i})
+		}
+		if len(entries)-i > sparePrefixes {
+			most = 1
+		}
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return strings.Compare(prefixes[a], prefixes[b]) })
+	slices.SortFunc(entries, func(a, b entry) int { return cmp.Or(strings.Compare(a.prefix, b.prefix), a.rule-b.rule) })
 	x := &fileIndex{}
-	places := map[place]int{}
-	for _, i := range order {
+	numbers := map[fileKind]int{}
+	kinds := make([]int, len(list))
+	for i, r := range list {
+		kind := fileKindOf(r)
+		if _, ok := numbers[kind]; !ok {
+			numbers[kind] = len(numbers)
+		}
+		kinds[i] = numbers[kind]
+	}
+	places := map[[2]int]int{} // in a node's alike, by node and kind
+	for _, at := range entries {
 		n := len(x.nodes) - 1
-		if n < 0 || x.nodes[n].prefix != prefixes[i] {
+		if n < 0 || x.nodes[n].prefix != at.prefix {
 			parent := n
-			for parent >= 0 && !strings.HasPrefix(prefixes[i], x.nodes[parent].prefix) {
+			for parent >= 0 && !strings.HasPrefix(at.prefix, x.nodes[parent].prefix) {
 				parent = x.nodes[parent].parent
 			}
-			x.nodes = append(x.nodes, prefixNode{prefix: prefixes[i], parent: parent})
+			x.nodes = append(x.nodes, prefixNode{prefix: at.prefix, parent: parent})
 			n++
 		}
-		node, at := &x.nodes[n], place{prefixes[i], fileKindOf(list[i])}
-		k, ok := places[at]
+		node, place := &x.nodes[n], [2]int{n, kinds[at.rule]}
+		k, ok := places[place]
 		if !ok {
 			k = len(node.alike)
-			places[at] = k
-			node.alike = append(node.alike, alikeRules{kind: at.kind, rule: list[i]})
+			places[place] = k
+			node.alike = append(node.alike, alikeRules{kind: kinds[at.rule], rule: list[at.rule]})
 		}
-		node.alike[k].rules = append(node.alike[k].rules, i)
+		if same := &node.alike[k].rules; len(*same) == 0 || (*same)[len(*same)-1] != at.rule {
+			*same = append(*same, at.rule)
+		}
 	}
 	return x
 }
@@ -163,40 +278,24 @@ func (x *fileIndex) above(prefix string) iter.Seq[*alikeRules] {
 	}
 }
 
-// near yields those, and the rules whose prefixes begin with it.
-func (x *fileIndex) near(prefix string) iter.Seq[*alikeRules] {
+// near yields the rules of which a prefix begins with one of a pattern, or the other
+// way round; some more than once.
+func (x *fileIndex) near(p *Pattern) iter.Seq[*alikeRules] {
 	return func(yield func(*alikeRules) bool) {
-		for list := range x.above(prefix) {
-			if !yield(list) {
-				return
-			}
-		}
-		n := sort.Search(len(x.nodes), func(i int) bool { return x.nodes[i].prefix > prefix })
-		for ; n < len(x.nodes) && strings.HasPrefix(x.nodes[n].prefix, prefix); n++ {
-			for k := range x.nodes[n].alike {
-				if !yield(&x.nodes[n].alike[k]) {
+		for _, prefix := range prefixes(p, maxPrefixes) {
+			for list := range x.above(prefix) {
+				if !yield(list) {
 					return
 				}
 			}
-		}
-	}
-}
-
-// inOrder yields the rules of several lists, ascending.
-func inOrder(lists []*alikeRules) iter.Seq[int] {
-	return func(yield func(int) bool) {
-		at := make([]int, len(lists))
-		for {
-			least := -1
-			for k, list := range lists {
-				if at[k] < len(list.rules) && (least < 0 || list.rules[at[k]] < lists[least].rules[at[least]]) {
-					least = k
+			n := sort.Search(len(x.nodes), func(i int) bool { return x.nodes[i].prefix > prefix })
+			for ; n < len(x.nodes) && strings.HasPrefix(x.nodes[n].prefix, prefix); n++ {
+				for k := range x.nodes[n].alike {
+					if !yield(&x.nodes[n].alike[k]) {
+						return
+					}
 				}
 			}
-			if least < 0 || !yield(lists[least].rules[at[least]]) {
-				return
-			}
-			at[least]++
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 // needs is kept; the expression and the automaton are many times as large, are made
 // again when the collector has taken them, and are taken as soon as nobody uses them.
 type matcher struct {
+	globs  []string
 	once   sync.Once
 	prefix string // what every match begins with
 	exact  bool   // nothing else matches
@@ -22,26 +23,43 @@ type matcher struct {
 	auto       weak.Pointer[aare.Automaton]
 }
 
-// read fills what is kept of the pattern.
+// read returns the pattern's matcher, with what is kept of the pattern filled in.
 func (p *Pattern) read() *matcher {
-	m := &p.matcher
+	m := p.shared
+	if m == nil {
+		m = &p.matcher
+	}
 	m.once.Do(func() {
+		if p.shared == nil {
+			m.globs = p.Expanded
+		}
+		if len(m.globs) == 1 && aare.IsLiteral(m.globs[0]) {
+			m.prefix, m.exact = m.globs[0], true
+			return
+		}
 		var e *aare.Expr
-		if e, m.err = aare.ParseAny(p.Expanded); m.err != nil {
+		if e, m.err = aare.ParseAny(m.globs); m.err != nil {
 			return
 		}
 		m.expression = weak.Make(e)
-		if m.prefix, m.exact = e.Prefix(); len(p.Expanded) == 1 && strings.HasPrefix(p.Expanded[0], m.prefix) {
-			m.prefix = p.Expanded[0][:len(m.prefix)] // which is there already
+		if m.prefix, m.exact = e.Prefix(); len(m.globs) == 1 && strings.HasPrefix(m.globs[0], m.prefix) {
+			m.prefix = m.globs[0][:len(m.prefix)] // which is there already
 		}
 	})
 	return m
 }
 
-// expr returns the pattern's expression, or nil for a pattern that
-// apparmor_parser refuses: it matches nothing.
-func (p *Pattern) expr() *aare.Expr {
-	m := p.read()
+// literal returns the only name that matches, if there is just one.
+func (m *matcher) literal() (name string, ok bool) {
+	if m.err != nil || !m.exact {
+		return "", false
+	}
+	return m.prefix, true
+}
+
+// expr returns the expression, or nil for what apparmor_parser refuses: it matches
+// nothing.
+func (m *matcher) expr() *aare.Expr {
 	if m.err != nil {
 		return nil
 	}
@@ -49,26 +67,31 @@ func (p *Pattern) expr() *aare.Expr {
 	defer m.mu.Unlock()
 	e := m.expression.Value()
 	if e == nil {
-		e, _ = aare.ParseAny(p.Expanded)
+		e, _ = aare.ParseAny(m.globs)
 		m.expression = weak.Make(e)
 	}
 	return e
 }
 
+// expr is that of the pattern's matcher.
+func (p *Pattern) expr() *aare.Expr { return p.read().expr() }
+
 func (p *Pattern) automaton() *aare.Automaton {
-	e := p.expr()
-	m := &p.matcher
+	m := p.read()
+	m.mu.Lock()
+	a := m.auto.Value()
+	m.mu.Unlock()
+	if a != nil {
+		return a
+	}
+	a = aare.New()
+	if e := m.expr(); e != nil {
+		a.Add(e, 0)
+	}
+	a.Freeze()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	a := m.auto.Value()
-	if a == nil {
-		a = aare.New()
-		if e != nil {
-			a.Add(e, 0)
-		}
-		a.Freeze()
-		m.auto = weak.Make(a)
-	}
+	m.auto = weak.Make(a)
 	return a
 }
 
@@ -96,16 +119,16 @@ func (p *Pattern) Match(name string) bool {
 
 // Literal returns the only name that the pattern matches, if there is just one.
 func (p *Pattern) Literal() (name string, ok bool) {
-	if p == nil || p.Err() != nil || !p.matcher.exact {
+	if p == nil {
 		return "", false
 	}
-	return p.matcher.prefix, true
+	return p.read().literal()
 }
 
-// Compare compares the names that two patterns match. Examples hold no NUL, and
-// no two slashes in a row if there is another example.
-func Compare(a, b *Pattern) aare.Relation {
-	return aare.Compare(automatonOf(a), automatonOf(b))
+// Compare compares the names that two patterns match, as far as it is asked. Examples
+// hold no NUL.
+func Compare(a, b *Pattern, ask aare.Question) aare.Relation {
+	return aare.Compare(automatonOf(a), automatonOf(b), ask)
 }
 
 func automatonOf(p *Pattern) *aare.Automaton {
@@ -117,10 +140,13 @@ func automatonOf(p *Pattern) *aare.Automaton {
 
 // Overlaps returns a shortest name that both patterns match, if there is one.
 func Overlaps(a, b *Pattern) (example string, ok bool) {
-	if a != nil && b != nil && a.expr() != nil && b.expr() != nil && // else the automata answer
-		!strings.HasPrefix(a.matcher.prefix, b.matcher.prefix) && !strings.HasPrefix(b.matcher.prefix, a.matcher.prefix) {
-		return "", false
+	if a != nil && b != nil {
+		x, y := a.read(), b.read()
+		if x.err == nil && y.err == nil && // else the automata answer
+			!strings.HasPrefix(x.prefix, y.prefix) && !strings.HasPrefix(y.prefix, x.prefix) {
+			return "", false
+		}
 	}
-	r := Compare(a, b)
+	r := Compare(a, b, aare.Both)
 	return r.Both, r.HasBoth
 }

@@ -25,7 +25,8 @@ type scope struct {
 type resolver struct {
 	loader   *Loader
 	reach    reach
-	globs    map[globKey]bool // that are known to be well formed
+	globs    map[globKey]bool    // that are known to be well formed
+	matchers map[string]*matcher // see Loader; nil to share none
 	policy   *Policy
 	symbols  symbols
 	pending  []pendingProfile

@@ -214,7 +214,23 @@ func (r *resolver) expand(p *Pattern, kind textKind) *Pattern {
 		p.Expanded = expanded.Expanded
 		return p
 	}
+	if good {
+		r.share(expanded)
+	}
 	return expanded
+}
+
+// share has a pattern share what it is compiled to with those that mean the same.
+func (r *resolver) share(p *Pattern) {
+	if r.matchers == nil {
+		return
+	}
+	m := r.matchers[p.Expanded[0]]
+	if m == nil {
+		m = &matcher{globs: p.Expanded}
+		r.matchers[p.Expanded[0]] = m
+	}
+	p.Expanded, p.shared = m.globs, m
 }
 
 // substitute resolves the variables of a text to alternations.
@@ -312,6 +328,9 @@ func (r *resolver) alias(p *Pattern) *Pattern {
 		if rest, ok := strings.CutPrefix(p.Expanded[0], a.From); ok && r.spend(p, len(a.To)+len(rest)) && r.checkGlob(p, a.To+rest, pathText) {
 			expanded = append(expanded, a.To+rest)
 		}
+	}
+	if len(expanded) == len(p.Expanded) {
+		return p
 	}
 	return &Pattern{Source: p.Source, Expanded: expanded, At: p.At}
 }

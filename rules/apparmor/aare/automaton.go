@@ -39,6 +39,7 @@ type Automaton struct {
 	states map[string]*State
 	made   uint32   // how many were made
 	held   int      // bytes in states
+	most   int      // that may be held
 	seen   []uint32 // by node: the last round of closure that saw it
 	round  uint32
 }
@@ -69,7 +70,7 @@ func (s *State) Dead() bool { return len(s.nodes) == 0 }
 
 // New returns an automaton to which expressions can be added.
 func New() *Automaton {
-	return &Automaton{nodes: make([]node, 1), setNumbers: map[byteSet]int32{}, atomNumbers: map[string]int32{}, children: map[[2]int32]int32{}}
+	return &Automaton{most: maxHeld, nodes: make([]node, 1), setNumbers: map[byteSet]int32{}, atomNumbers: map[string]int32{}, children: map[[2]int32]int32{}}
 }
 
 // Add adds an expression under a tag, before Freeze.
@@ -178,6 +179,9 @@ func (a *Automaton) build(from int32, e *Expr) int32 {
 	}
 }
 
+// Hold bounds the memory, in bytes, that the states hold, before Freeze.
+func (a *Automaton) Hold(most int) { a.most = most }
+
 // Freeze ends the building: it computes the byte classes and the first state.
 func (a *Automaton) Freeze() {
 	a.setNumbers, a.atomNumbers, a.children = nil, nil, nil
@@ -282,7 +286,7 @@ func (a *Automaton) Next(s *State, c byte) *State {
 	if to := s.next[class].Load(); to != nil {
 		return to
 	}
-	if a.held >= maxHeld {
+	if a.held >= a.most {
 		a.reset() // walks under way keep the states they hold
 	}
 	var nodes []int32
@@ -310,6 +314,16 @@ func (a *Automaton) Walk(s *State, name string) *State {
 // caller must not change the result.
 func (a *Automaton) Match(name string) []int32 {
 	return a.Walk(a.Start(), name).Tags
+}
+
+// MatchWork is Match, and says how many nodes were visited on the way.
+func (a *Automaton) MatchWork(name string) (tags []int32, work int) {
+	s := a.Start()
+	for i := 0; i < len(name) && !s.Dead(); i++ {
+		work += len(s.nodes)
+		s = a.Next(s, name[i])
+	}
+	return s.Tags, work
 }
 
 // maxDetour bounds the states of AfterComponent.

@@ -9,7 +9,18 @@ import (
 // a byte. Patterns as people write them need some thousand.
 const maxCompare = 1 << 22
 
-// A Relation is what Compare found.
+// A Question is what Compare looks for: names that both sides match, that only the
+// first does, that only the second does.
+type Question byte
+
+// The questions, which can be joined.
+const (
+	Both Question = 1 << iota
+	OnlyA
+	OnlyB
+)
+
+// A Relation is what Compare found of what it was asked.
 type Relation struct {
 	// Both, OnlyA and OnlyB are shortest names that both sides match, that
 	// only the first does, and that only the second does; valid where the
@@ -30,46 +41,65 @@ type pair struct {
 	c    byte
 }
 
-// Compare compares the names that two automata match. Examples hold no NUL.
-func Compare(a, b *Automaton) Relation {
+// key tells pairs of states apart.
+func (p pair) key() uint64 { return uint64(p.a.ID)<<32 | uint64(p.b.ID) }
+
+// answers returns the questions that names through a pair may answer.
+func (p pair) answers() Question {
+	switch {
+	case p.a.Dead() && p.b.Dead():
+		return 0
+	case p.a.Dead():
+		return OnlyB
+	case p.b.Dead():
+		return OnlyA
+	}
+	return Both | OnlyA | OnlyB
+}
+
+// Compare compares the names that two automata match, as far as it is asked. It goes
+// no way that leads to no answer. Examples hold no NUL.
+func Compare(a, b *Automaton, ask Question) Relation {
 	alphabet := Alphabet(a, b)
 	alphabet = alphabet[:len(alphabet)-1] // names hold no NUL
 	queue := []pair{{a: a.Start(), b: b.Start(), from: -1}}
-	seen := map[[2]string]bool{}
-	visit := func(p pair) {
-		key := [2]string{nodesKey(p.a.nodes), nodesKey(p.b.nodes)}
-		if !seen[key] {
-			seen[key] = true
-			queue = append(queue, p)
-		}
-	}
+	seen := map[uint64]bool{queue[0].key(): true}
 	var r Relation
-	for i := 0; i < len(queue); i++ {
+	for i := 0; i < len(queue) && ask != 0; i++ {
 		p := queue[i]
-		inA, inB := len(p.a.Tags) > 0, len(p.b.Tags) > 0
-		switch {
-		case inA && inB && !r.HasBoth:
-			r.Both, r.HasBoth = spell(queue, i), true
-		case inA && !inB && !r.HasOnlyA:
-			r.OnlyA, r.HasOnlyA = spell(queue, i), true
-		case inB && !inA && !r.HasOnlyB:
-			r.OnlyB, r.HasOnlyB = spell(queue, i), true
-		}
-		if r.HasBoth && r.HasOnlyA && r.HasOnlyB {
-			break
+		ask &^= r.note(queue, i, ask)
+		if p.answers()&ask == 0 {
+			continue
 		}
 		if r.Work += len(alphabet) * (len(p.a.nodes) + len(p.b.nodes) + 1); r.Work > maxCompare {
 			return r
 		}
 		for _, c := range alphabet {
 			next := pair{a.Next(p.a, c), b.Next(p.b, c), i, c}
-			if !next.a.Dead() || !next.b.Dead() {
-				visit(next)
+			if next.answers()&ask != 0 && !seen[next.key()] {
+				seen[next.key()] = true
+				queue = append(queue, next)
 			}
 		}
 	}
 	r.Complete = true
 	return r
+}
+
+// note takes the name of a pair as the answer that it is, if that is asked for.
+func (r *Relation) note(queue []pair, i int, ask Question) (answered Question) {
+	switch inA, inB := len(queue[i].a.Tags) > 0, len(queue[i].b.Tags) > 0; {
+	case inA && inB && ask&Both != 0:
+		r.Both, r.HasBoth = spell(queue, i), true
+		return Both
+	case inA && !inB && ask&OnlyA != 0:
+		r.OnlyA, r.HasOnlyA = spell(queue, i), true
+		return OnlyA
+	case inB && !inA && ask&OnlyB != 0:
+		r.OnlyB, r.HasOnlyB = spell(queue, i), true
+		return OnlyB
+	}
+	return 0
 }
 
 // nodesKey identifies a state of an automaton for as long as that lives.

@@ -58,7 +58,7 @@ func IsExcept(some []*Expr, whole *Expr, name string) bool {
 	if len(narrowed.Match(name)) > 0 {
 		return false
 	}
-	relation := Compare(restored, automatonFor(whole))
+	relation := Compare(restored, automatonFor(whole), OnlyA|OnlyB)
 	return relation.Complete && !relation.HasOnlyA && !relation.HasOnlyB
 }
 

@@ -403,6 +403,12 @@ func number(s string, base, n int) (byte, int) {
 	return byte(v), i
 }
 
+// IsLiteral reports whether a glob can be told to match nothing but its own text
+// without reading it.
+func IsLiteral(glob string) bool {
+	return len(glob) <= maxGlobLength && !strings.ContainsAny(glob, "*?[]{}\\\x00")
+}
+
 // ParseAny reads globs of which any may match.
 func ParseAny(globs []string) (*Expr, error) {
 	choices := make([]*Expr, 0, len(globs))
