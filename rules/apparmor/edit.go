@@ -211,7 +211,10 @@ func RemoveRule(r Rule) (rules.Edit, bool) {
 	text, span := at.File.Text, at.Span
 	start := span.Start - len(indentOf(text, span.Start))
 	alone := start == strings.LastIndexByte(text[:span.Start], '\n')+1 && strings.TrimSpace(text[start:span.Start]) == ""
-	end := span.End + strings.IndexByte(text[span.End:]+"\n", '\n')
+	end := len(text)
+	if n := strings.IndexByte(text[span.End:], '\n'); n >= 0 {
+		end = span.End + n
+	}
 	rest := strings.TrimSpace(text[span.End:end])
 	if alone && (rest == "" || rest[0] == '#') {
 		span = rules.Span{Start: start, End: min(end+1, len(text))}

@@ -316,12 +316,20 @@ func (a *Automaton) Match(name string) []int32 {
 	return a.Walk(a.Start(), name).Tags
 }
 
-// MatchWork is Match, and says how many nodes were visited on the way.
+// makingCost is how many visits of a node it costs to make it a part of a state.
+const makingCost = 8
+
+// MatchWork is Match, and says how many nodes were visited on the way, as far as
+// states did not know where to go.
 func (a *Automaton) MatchWork(name string) (tags []int32, work int) {
 	s := a.Start()
 	for i := 0; i < len(name) && !s.Dead(); i++ {
-		work += len(s.nodes)
-		s = a.Next(s, name[i])
+		made := a.made
+		next := a.Next(s, name[i])
+		if work++; a.made != made {
+			work += makingCost * (len(s.nodes) + len(next.nodes))
+		}
+		s = next
 	}
 	return s.Tags, work
 }
