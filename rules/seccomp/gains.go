@@ -324,9 +324,11 @@ func (w *gainWalk) split(i int, nr uint32, name string) *split {
 			for _, list := range [][]rule{rules.always, rules.when} {
 				for _, r := range list {
 					look(r.entry)
+					if count += len(r.args); count > maxCells {
+						return nil
+					}
 					for _, a := range r.args {
 						conditions[a.Index] = append(conditions[a.Index], a)
-						count++
 					}
 				}
 			}
@@ -337,7 +339,7 @@ func (w *gainWalk) split(i int, nr uint32, name string) *split {
 			}
 		}
 	}
-	if count > maxCells || len(s.caps) > maxSplitCaps {
+	if len(s.caps) > maxSplitCaps {
 		return nil
 	}
 	return s.fill(i, name, w.tell(i, name, conditions), &w.cellWork)

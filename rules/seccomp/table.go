@@ -105,11 +105,15 @@ func (p *Profile) addRules(t *table, nr uint32, r rule, first *Arg, bits32 bool)
 		}
 		return
 	}
-	sets := [][]Arg{slices.Clone(r.entry.Args)}
-	if sharedIndex(r.entry.Args) {
-		sets = nil
-		for _, a := range r.entry.Args {
-			sets = append(sets, []Arg{a})
+	all := slices.Clone(r.entry.Args)
+	sets := [][]Arg{all}
+	if sharedIndex(all) {
+		sets = make([][]Arg, len(all))
+		for i := range all {
+			sets[i] = all[i : i+1 : i+1]
+		}
+		if !p.isDefault(r.entry) {
+			c.when = slices.Grow(c.when, len(sets))
 		}
 	}
 	for _, args := range sets {
