@@ -370,6 +370,8 @@ func matchesPath(p *Pattern, e *effort) bool {
 		return strings.HasPrefix(m.prefix, "/")
 	case m.prefix != "":
 		return m.prefix[0] == '/' && m.expr().Possible()
+	case slices.ContainsFunc(sample(p).names, func(name string) bool { return strings.HasPrefix(name, "/") }):
+		return true
 	}
 	return e.compare(p, everyFile, aare.Both).HasBoth
 }

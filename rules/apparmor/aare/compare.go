@@ -131,10 +131,11 @@ func Alphabet(autos ...*Automaton) []byte {
 	var class [256]uint16
 	count := uint16(1)
 	for _, a := range autos {
-		numbers := make([]uint16, int(count)<<8) // plus one, by class so far and the automaton's
+		width := len(a.reps)
+		numbers := make([]uint16, int(count)*width) // plus one, by class so far and the automaton's
 		count = 0
 		for c := range class {
-			n := &numbers[int(class[c])<<8|int(a.classes[c])]
+			n := &numbers[int(class[c])*width+int(a.classes[c])]
 			if *n == 0 {
 				count++
 				*n = count
