@@ -28,6 +28,7 @@ const (
 	CapabilityGated      Cause = "capability-gated"      // allowed only with a capability
 	ArchNotListed        Cause = "arch-not-listed"       // the profile does not cover the architecture
 	KernelGated          Cause = "kernel-gated"          // allowed only from a newer kernel on
+	LibseccompTooOld     Cause = "libseccomp-too-old"    // allowed, but libseccomp dropped the name that it does not know
 	UndecidableArguments Cause = "undecidable-arguments" // depends on arguments the record does not carry
 	LoggedOnly           Cause = "logged-only"           // logged and permitted: the action is LOG
 	EndedBySIGSYS        Cause = "ended-by-sigsys"       // a suspicion: no record has the filter's answer
@@ -41,7 +42,7 @@ func Causes() []Cause {
 	return []Cause{
 		NoMatchingRule, MissingPermission, OwnerMismatch, DenyRule, AllowedByProfile, DisconnectedPath,
 		ExecTransition, ProfileNotLoaded, ProfileNotFound, Complain, FlagsMismatch, UndecidedOperation,
-		SyscallNotListed, SyscallDenied, ArgumentMismatch, CapabilityGated, ArchNotListed, KernelGated,
+		SyscallNotListed, SyscallDenied, ArgumentMismatch, CapabilityGated, ArchNotListed, KernelGated, LibseccompTooOld,
 		UndecidableArguments, LoggedOnly, EndedBySIGSYS, FurtherNames,
 	}
 }

@@ -95,11 +95,8 @@ func DecideCall(profile *seccomp.Profile, call seccomp.Call, record *parser.Secc
 	if record == nil || !d.Undecidable {
 		return d
 	}
-	if given(d.Outcome, record) {
-		none := !slices.ContainsFunc(d.Whens, func(w seccomp.Outcome) bool { return given(w, record) })
-		if d.Stub && none { // no entry answered: it was runc's stub
-			d = settled(d, d.Outcome)
-		}
+	d = byLoader(d, record)
+	if !d.Undecidable || given(d.Outcome, record) {
 		return d
 	}
 	var held, refusing []seccomp.Outcome
@@ -119,6 +116,29 @@ func DecideCall(profile *seccomp.Profile, call seccomp.Call, record *parser.Secc
 	return d
 }
 
+// byLoader drops from a decision what hangs on the program that loaded the filter, where
+// the record tells that another answer was given. Where several of those that no entry
+// gives fit, the last of them is as good as any.
+func byLoader(d seccomp.Decision, record *parser.Seccomp) seccomp.Decision {
+	fits := func(w seccomp.Outcome) bool { return given(w, record) }
+	if seccomp.Action(record.Code) == seccomp.Log && !Answers(d, record) {
+		permits := d.Action.Permits() // `whydenied observe` made it of a filter that refused, or its like of one that did not
+		fits = func(w seccomp.Outcome) bool { return w.Action.Silent() && !permits || w.Action.Permits() && permits }
+	}
+	if !fits(d.Outcome) {
+		return d
+	}
+	whens := slices.DeleteFunc(slices.Clone(d.Whens), func(w seccomp.Outcome) bool { return w.Loader && !fits(w) })
+	plain := d.Entry == nil && !slices.ContainsFunc(whens, func(w seccomp.Outcome) bool { return !w.Loader || w.Entry != nil })
+	switch {
+	case len(whens) == 0 || plain:
+		return settled(d, d.Outcome)
+	case len(whens) < len(d.Whens):
+		d.Whens = whens
+	}
+	return d
+}
+
 // settled is a decision of which the answer is known: the conditions asked before
 // it did not hold, so entries that would have allowed the call were no help.
 func settled(d seccomp.Decision, answer seccomp.Outcome) seccomp.Decision {
@@ -131,6 +151,8 @@ func settled(d seccomp.Decision, answer seccomp.Outcome) seccomp.Decision {
 			continue
 		}
 		switch in, ex := w.Entry.Includes, w.Entry.Excludes; {
+		case w.Loader:
+			dropped = append(dropped, seccomp.Dropped{Entry: w.Entry, Name: w.Name, Why: "needs " + w.When, Gate: seccomp.LibseccompGate})
 		case in.MinKernel != "" || ex.MinKernel != "":
 			dropped = append(dropped, seccomp.Dropped{Entry: w.Entry, Name: w.Name, Why: "needs " + w.When, Gate: seccomp.KernelGate})
 		case len(in.Caps)+len(ex.Caps) > 0:
@@ -139,6 +161,10 @@ func settled(d seccomp.Decision, answer seccomp.Outcome) seccomp.Decision {
 			near = append(near, w.Entry)
 		}
 	}
+	if e := d.Entry; answer.Loader && answer.Entry == nil && e != nil && d.Action.Permits() { // what libseccomp made no rule of
+		dropped = append(dropped, seccomp.Dropped{Entry: e, Name: d.Name, Why: "not in force with " + answer.When, Gate: seccomp.LibseccompGate})
+	}
+	answer.Loader = false
 	d.Outcome, d.Undecidable, d.Whens, d.Near, d.Dropped = answer, false, nil, near, dropped
 	return d
 }

@@ -103,7 +103,7 @@ func (c *callFix) allows(name string) bool {
 	call := c.call
 	call.Name, call.Args = name, nil
 	d := c.profile.Decide(call)
-	return d.Undecidable || d.Action.Permits()
+	return d.Action.Permits() || slices.ContainsFunc(d.Whens, func(w seccomp.Outcome) bool { return w.Action.Permits() })
 }
 
 // allowWhen proposes to allow the call with its own arguments alone, as far as
@@ -209,13 +209,13 @@ func (c *callFix) cover() {
 // libseccomp's answer to some calls is not defined, that cannot be told, but of a
 // fix that only lifts a refusal.
 func (c *callFix) prove(want seccomp.Action, fix rules.Fix, wanted ...seccomp.Want) {
-	edited := c.answered(fix.Edits, want)
+	edited, needs := c.answered(fix.Edits, want)
 	if edited == nil {
 		return
 	}
 	for i := 0; i < len(fix.Edits) && len(fix.Edits) > 1; {
 		fewer := slices.Delete(slices.Clone(fix.Edits), i, i+1)
-		if without := c.answered(fewer, want); without != nil {
+		if without, _ := c.answered(fewer, want); without != nil {
 			fix.Edits, edited = fewer, without
 			continue
 		}
@@ -229,7 +229,7 @@ func (c *callFix) prove(want seccomp.Action, fix rules.Fix, wanted ...seccomp.Wa
 	if want == seccomp.Errno {
 		answer = "the answer is now ENOSYS"
 	}
-	fix.Proof = []string{"the edited profile reads back", answer}
+	fix.Proof = []string{"the edited profile reads back", answer + needs}
 	permitted, answered := callGains(gains)
 	fix.Grants = permitted
 	if len(gains) == 0 && complete {
@@ -240,17 +240,26 @@ func (c *callFix) prove(want seccomp.Action, fix rules.Fix, wanted ...seccomp.Wa
 }
 
 // answered returns the profile that edits make if it is sure to give the call an
-// answer: to permit it, or ENOSYS for Errno. It returns nil otherwise.
-func (c *callFix) answered(edits []rules.Edit, want seccomp.Action) *seccomp.Profile {
+// answer: to permit it, or ENOSYS for Errno; and what that needs of the host, as text,
+// where it is not known: a libseccomp that knows the call. It returns nil otherwise.
+func (c *callFix) answered(edits []rules.Edit, want seccomp.Action) (edited *seccomp.Profile, needs string) {
 	edited, err := c.profile.Edited(edits)
 	if err != nil {
-		return nil
+		return nil, ""
 	}
 	d := edited.Decide(c.call)
-	if d.Undecidable || d.Ambiguous || d.Action != want || want == seccomp.Errno && seccomp.ErrnoName(d.Errno) != "ENOSYS" {
-		return nil
+	if d.Ambiguous || d.Action != want || want == seccomp.Errno && seccomp.ErrnoName(d.Errno) != "ENOSYS" {
+		return nil, ""
 	}
-	return edited
+	for _, w := range d.Whens {
+		if !w.Loader {
+			return nil, ""
+		}
+	}
+	if since, _ := seccomp.LibseccompFor(c.call); since != "" && d.Undecidable {
+		needs = ", if the host has libseccomp " + since + " or newer: older ones drop the name"
+	}
+	return edited, needs
 }
 
 // maxGains bounds the calls that a fix names.

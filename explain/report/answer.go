@@ -232,8 +232,11 @@ func quietAction(action seccomp.Action, logs bool) bool {
 
 func newOutcome(o seccomp.Outcome) Outcome {
 	wire := Outcome{Condition: plain(o.When), Action: o.Action.String(), Errno: o.Errno}
-	if o.Action == seccomp.Errno {
+	switch o.Action {
+	case seccomp.Errno:
 		wire.ErrnoName = seccomp.ErrnoName(o.Errno)
+	case seccomp.Trace, seccomp.UserNotif: // where nobody decides; what the profile has is for the tracer
+		wire.Errno, wire.ErrnoName = 38, "ENOSYS"
 	}
 	return wire
 }
@@ -306,6 +309,9 @@ func (a *Answer) noteCall(c seccomp.Call, d *seccomp.Decision) {
 	if d.Stub {
 		a.Notes = append(a.Notes, "the call is newer than every one that the profile names: runc answers ENOSYS before the profile is asked")
 	}
+	if since, known := seccomp.LibseccompFor(c); !known {
+		a.Notes = append(a.Notes, "libseccomp drops the name, which it does not know: "+since+" or newer on the host does, and a change of the profile does nothing before that")
+	}
 	older, who, ok := seccomp.Fallback(d.Syscall)
 	if ok && d.Action == seccomp.Errno && d.Errno != 38 {
 		a.Notes = append(a.Notes, who+" turn to "+older+" if the answer is ENOSYS, and fail with any other")
@@ -317,7 +323,12 @@ func (a *Answer) noteCall(c seccomp.Call, d *seccomp.Decision) {
 
 // inWords words an outcome: "errno 38 (ENOSYS)".
 func (o Outcome) inWords() string {
-	if o.ErrnoName != "" {
+	switch {
+	case o.Action == seccomp.Trace.String():
+		return o.Action + " (" + o.ErrnoName + " without a tracer)"
+	case o.Action == seccomp.UserNotif.String():
+		return o.Action + " (" + o.ErrnoName + " without a listener)"
+	case o.ErrnoName != "":
 		return o.Action + " " + thousands(o.Errno) + " (" + o.ErrnoName + ")"
 	}
 	return o.Action

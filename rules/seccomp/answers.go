@@ -41,7 +41,7 @@ func (p *Profile) answers(i int, nr uint32, c Call) *answers {
 		rules = &noRules
 	}
 	for k := range rules.always {
-		if r := &rules.always[k]; r.entry.inForce(&c) == yes {
+		if r := &rules.always[k]; r.inForce(&c) == yes {
 			o := r.outcome()
 			a.always = &o
 			return a
@@ -50,7 +50,7 @@ func (p *Profile) answers(i int, nr uint32, c Call) *answers {
 	hard, mixed, plain := false, false, true
 	for k := range rules.when {
 		r := &rules.when[k]
-		if r.entry.inForce(&c) != yes {
+		if r.inForce(&c) != yes {
 			continue
 		}
 		a.add(r)

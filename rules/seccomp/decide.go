@@ -41,6 +41,11 @@ type Outcome struct {
 	// When is the condition under which this is the answer, in the words of
 	// the profile: "a0 != 40", "CAP_SYS_ADMIN held"; "" for none.
 	When string
+	// Loader is set where When asks what made the filter, and loaded it.
+	Loader bool
+	// Stub is set for ENOSYS by runc's stub: the call is newer than every one that the
+	// profile names.
+	Stub bool
 }
 
 // String returns the answer as "errno 1 (EPERM)" or "kill_process".
@@ -50,6 +55,8 @@ func (o Outcome) String() string {
 		return fmt.Sprintf("errno %d (%s)", o.Errno, ErrnoName(o.Errno))
 	case Trace:
 		return "trace (ENOSYS without a tracer)"
+	case UserNotif:
+		return "user_notif (ENOSYS without a listener)"
 	}
 	return o.Action.String()
 }
@@ -68,9 +75,10 @@ type Gate uint8
 
 // The gates.
 const (
-	CapGate    Gate = iota + 1 // includes.caps not held, or excludes.caps held
-	KernelGate                 // minKernel
-	ArchGate                   // includes.arches or excludes.arches
+	CapGate        Gate = iota + 1 // includes.caps not held, or excludes.caps held
+	KernelGate                     // minKernel
+	ArchGate                       // includes.arches or excludes.arches
+	LibseccompGate                 // a name that libseccomp does not know, and drops
 )
 
 // A Decision is a profile's answer to a call.
@@ -80,14 +88,13 @@ type Decision struct {
 	Outcome
 	Syscall string // name of the call; "syscall_N" if it has none here
 
-	Undecidable bool      // arguments, capabilities or kernel are unknown and matter
+	Undecidable bool      // arguments, capabilities, kernel or loader are unknown and matter
 	Whens       []Outcome // then: the answers under conditions, the first that holds wins
 
 	Dropped []Dropped // entries naming the call that are not in force
 	Near    []*Entry  // entries naming it whose conditions the arguments do not meet, and entries allowing its relatives
 
 	ArchListed bool // false: the filter does not cover the architecture and kills
-	Stub       bool // ENOSYS by runc's stub: newer than every call the profile names
 	// Ambiguous: several entries with conditions on arguments are in force in a
 	// combination that libseccomp 2.5 does not always test as written: they
 	// disagree, or compare values above 32 bits. The answer may differ.
@@ -115,6 +122,16 @@ const (
 //   - of the others one that holds is enough; else the default action.
 func (p *Profile) Decide(c Call) Decision {
 	i, nr, known := p.locate(&c)
+	if i >= 0 && c.Loader.libseccompOpen() {
+		if bounds := p.table(i).bounds(nr, known); len(bounds) > 0 {
+			return p.decideByLibseccomp(c, i, nr, known, bounds)
+		}
+	}
+	return p.decide(c, i, nr, known)
+}
+
+// decide decides a call as located, by a libseccomp that is known or does not matter.
+func (p *Profile) decide(c Call, i int, nr uint32, known bool) Decision {
 	d := Decision{Syscall: c.Name, ArchListed: true}
 	if d.Syscall == "" {
 		d.Syscall = syscallLabel(c.Arch, c.Syscall)
@@ -201,8 +218,9 @@ func (p *Profile) lists(i int, host Arch) bool {
 // decideRules decides by the rules for a call, and reports whether one of them
 // is sure to.
 func (p *Profile) decideRules(d *Decision, rules *callRules, c *Call, i int) bool {
-	for _, r := range rules.always {
-		in := r.entry.inForce(c)
+	for k := range rules.always {
+		r := &rules.always[k]
+		in := r.inForce(c)
 		if in == no {
 			continue
 		}
@@ -220,7 +238,7 @@ func (p *Profile) decideRules(d *Decision, rules *callRules, c *Call, i int) boo
 	hard, mixed, plain := false, false, true
 	for k := range rules.when {
 		r := &rules.when[k]
-		in := r.entry.inForce(c)
+		in := r.inForce(c)
 		if in == no {
 			continue
 		}
@@ -282,27 +300,32 @@ func orWhen(a, b string) string {
 
 // newest reports whether a number is above every one that an entry in force names,
 // of which there must be one, and the condition under which it is not if that is open.
-func (p *Profile) newest(t *table, c *Call, i int, nr uint32, known bool) (s status, when string) {
+func (p *Profile) newest(t *table, c *Call, i int, nr uint32, known bool) (s status, newer string) {
 	zero := nr == 0 && arches[i].audit == S390X // stands for numbers that the kernel does not know
 	for _, top := range t.top {
 		in := top.entry.inForce(c)
+		if !top.since.knownBy(c.Loader) {
+			in = no
+		}
 		switch {
 		case in == no:
-		case top.nr < nr || !known || zero: // an entry in force names a number, but none this new
-			if in == yes && s == no && when == "" {
-				return yes, ""
-			}
+		case top.nr >= nr && known && !zero:
 			if in == yes {
-				return s, when
+				return no, ""
 			}
+			newer = orWhen(newer, top.entry.needs(c))
+		case in == maybe: // an entry names a number, but none this new
 			s = maybe
-		case in == yes:
-			return no, ""
-		case when == "":
-			s, when = maybe, top.entry.needs(c)
+		case s == no && newer == "":
+			return yes, ""
+		default:
+			return maybe, newer
 		}
 	}
-	return s, when
+	if s == maybe {
+		newer = orWhen(newer, "no entry that names an older call is in force")
+	}
+	return s, newer
 }
 
 // addStub adds the answer of the stub, in the cases that are left open.
@@ -312,10 +335,10 @@ func (p *Profile) addStub(d *Decision, t *table, c *Call, i int, nr uint32, know
 		return
 	}
 	if o := d.Outcome; s == maybe {
-		o.When = when
+		o.When, o.Loader = when, true
 		d.Whens = append(d.Whens, o)
 	}
-	d.Outcome, d.Stub = Outcome{Action: Errno, Errno: enosys}, true
+	d.Outcome = Outcome{Action: Errno, Errno: enosys, Stub: true}
 }
 
 // inAnyTable reports whether a name is a system call of some architecture.
@@ -337,7 +360,7 @@ func (d *Decision) settle() {
 		n--
 	}
 	if n == 0 && len(d.Whens) > 0 && d.Entry == nil {
-		d.Outcome, d.Outcome.When = d.Whens[0], ""
+		d.Outcome, d.Outcome.When, d.Outcome.Loader = d.Whens[0], "", false
 	}
 	if d.Whens = d.Whens[:n]; n > 0 {
 		d.Undecidable = true
@@ -353,14 +376,15 @@ const maxNear = 64
 // explain notes the entries that name a refused call to no avail.
 func (p *Profile) explain(d *Decision, rules *callRules, c *Call) {
 	for _, list := range [...][]rule{rules.always, rules.when, rules.same} {
-		for i, r := range list {
+		for i := range list {
+			r := &list[i]
 			if len(d.Dropped) == maxNear || len(d.Near) == maxNear || i == 4*maxNear {
 				return
 			}
 			if i > 0 && list[i-1].entry == r.entry && list[i-1].name == r.name {
 				continue // another rule of the same entry
 			}
-			if drop, ok := r.entry.dropped(c); ok {
+			if drop, ok := r.dropped(c); ok {
 				drop.Name = r.name
 				d.Dropped = append(d.Dropped, drop)
 				continue

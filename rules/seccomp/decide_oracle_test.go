@@ -37,15 +37,15 @@ func TestOracleBuiltins(t *testing.T) {
 				require.False(t, f.failed, file)
 				for _, arch := range archsOn(hh.arch) {
 					for nr := range uint32(480) {
-						compare(t, &f, p, h, arch, nr, randomArgs(r))
+						o.compare(&f, p, h, arch, nr, randomArgs(r))
 						cases++
 						if arch == X86_64 && hh.arch == X86_64 {
-							compare(t, &f, p, h, arch, x32Bit|nr+nr/400*60, randomArgs(r))
+							o.compare(&f, p, h, arch, x32Bit|nr+nr/400*60, randomArgs(r))
 							cases++
 						}
 					}
 					for _, nr := range []uint32{983041, 983042, 983045, 983047, 1 << 29, 0xfffffffe} {
-						compare(t, &f, p, h, arch, nr, randomArgs(r))
+						o.compare(&f, p, h, arch, nr, randomArgs(r))
 					}
 				}
 			}
@@ -87,12 +87,12 @@ func TestOracleRandom(t *testing.T) {
 				}
 				for range 6 {
 					args := randomArgs(r)
-					d := p.Decide(Call{Arch: arch, Syscall: nr, Args: args[:], Caps: append([]string{}, h.caps...), Kernel: fmt.Sprintf("%d.%d", h.kernel[0], h.kernel[1]), Host: h.arch, Loader: runc15})
+					d := p.Decide(Call{Arch: arch, Syscall: nr, Args: args[:], Caps: append([]string{}, h.caps...), Kernel: fmt.Sprintf("%d.%d", h.kernel[0], h.kernel[1]), Host: h.arch, Loader: o.loader})
 					if d.Ambiguous {
 						ambiguous++
 						continue
 					}
-					compare(t, &f, p, h, arch, nr, args)
+					o.compare(&f, p, h, arch, nr, args)
 					cases++
 				}
 			}
@@ -203,7 +203,7 @@ func TestOracleConditions(t *testing.T) {
 							args[a.Index] = c.args[a.Index]
 						}
 					}
-					compare(t, &g, after, h, arch, nr, args)
+					o.compare(&g, after, h, arch, nr, args)
 					cases++
 					if f.run(t, arch, nr, args) != g.run(t, arch, nr, args) {
 						gained++

@@ -67,7 +67,7 @@ var formats = map[string]string{
 }
 
 func decide(p *Profile, name string, args ...uint64) Decision {
-	return p.Decide(Call{Arch: X86_64, Name: name, Args: args, Caps: []string{}, Kernel: "6.1"})
+	return p.Decide(Call{Arch: X86_64, Name: name, Args: args, Caps: []string{}, Kernel: "6.1", Loader: runc15})
 }
 
 func TestEdits(t *testing.T) {

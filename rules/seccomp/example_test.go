@@ -30,7 +30,7 @@ func ExampleProfile_Decide() {
 		fmt.Println(err)
 		return
 	}
-	decision := p.Decide(seccomp.Call{Arch: seccomp.X86_64, Syscall: 425}) // io_uring_setup
+	decision := p.Decide(seccomp.Call{Arch: seccomp.X86_64, Syscall: 425, Loader: seccomp.Loader{Libseccomp: "2.5.4"}}) // io_uring_setup
 	name := decision.Entry.Names[decision.Name]
 	fmt.Println(decision.Syscall, decision.Action, "by", name.At)
 	// Output: io_uring_setup kill_process by web.json:10:14

@@ -41,7 +41,8 @@ const (
 // name none) and for all that is covered there, into cells on which both
 // profiles are constant: system call numbers, the arguments by the conditions of
 // both, capabilities and kernels by the entries that ask for them; and decides
-// one call of each, as runc does whose stub is there. So every call that is answered otherwise is in one of the
+// one call of each, as runc does whose stub is there and whose libseccomp
+// knows every name. So every call that is answered otherwise is in one of the
 // gains. Where there are too many cells, or libseccomp's answer is not defined
 // (Decision.Ambiguous), complete is false, and there may be more.
 func Gains(before, after *Profile, wanted ...Want) (gains []Gain, complete bool) {
@@ -68,8 +69,8 @@ func Gains(before, after *Profile, wanted ...Want) (gains []Gain, complete bool)
 	return w.gains, w.complete
 }
 
-// gainLoader loads both profiles.
-var gainLoader = Loader{Runtime: Runc, Version: stubNativeSince}
+// gainLoader loads both profiles, and knows every name.
+var gainLoader = Loader{Runtime: Runc, Version: stubNativeSince, Libseccomp: newestLibseccomp()}
 
 // A pair is two profiles that are compared.
 type pair struct{ before, after *Profile }
@@ -149,7 +150,7 @@ func (w *gainWalk) arch(i int, n *numbering, host Arch) {
 
 // sameStub reports whether runc's stub answers alike by two tables.
 func sameStub(b, a *table) bool {
-	return b.sure == a.sure && slices.EqualFunc(b.open(), a.open(), func(x, y top) bool { return x.nr == y.nr && sameGates(x.entry, y.entry) })
+	return b.sure == a.sure && slices.EqualFunc(b.open(), a.open(), func(x, y top) bool { return x.nr == y.nr && x.since == y.since && sameGates(x.entry, y.entry) })
 }
 
 // decided reports whether runc's stub leaves a number alone, or takes it, whatever
@@ -183,7 +184,7 @@ func sameRules(a, b *callRules) bool {
 		b = &noRules
 	}
 	equal := func(x, y rule) bool {
-		return same(x.outcome(), y.outcome()) && sameGates(x.entry, y.entry) &&
+		return x.since == y.since && same(x.outcome(), y.outcome()) && sameGates(x.entry, y.entry) &&
 			slices.EqualFunc(x.args, y.args, sameArg)
 	}
 	return slices.EqualFunc(a.always, b.always, equal) && slices.EqualFunc(a.when, b.when, equal)

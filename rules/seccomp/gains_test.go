@@ -320,7 +320,7 @@ func TestConditionsOnDefault(t *testing.T) {
 		{"setns", []uint64{3, 0x40000000, 0, 0}, nil},
 		{"bpf", []uint64{5, 0, 0, 0}, nil},
 	} {
-		call := Call{Arch: X86_64, Name: c.name, Args: c.args, Caps: []string{}, Kernel: "6.1"}
+		call := Call{Arch: X86_64, Name: c.name, Args: c.args, Caps: []string{}, Kernel: "6.1", Loader: runc15}
 		require.Equal(t, Errno, p.Decide(call).Action, c.name)
 		conditions, _, known := p.Conditions(call)
 		require.True(t, known)

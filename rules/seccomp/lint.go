@@ -10,12 +10,13 @@ import (
 
 // Lint returns what is wrong with a profile beyond what Parse says, in the
 // order of the file. Capabilities and kernel are taken to be Docker's default
-// set and 6.1; the architecture is the first that the profile lists.
+// set and 6.1, and what loads the filter to know every call; the architecture is the first that the profile lists.
 func Lint(p *Profile) []rules.Diagnostic {
 	l := &linter{p: p}
 	l.defaults()
 	l.entries()
 	l.overlaps()
+	l.listener()
 	l.basics()
 	l.fallbacks()
 	slices.SortStableFunc(l.out, func(a, b rules.Diagnostic) int { return a.At.Span.Start - b.At.Span.Start })
@@ -85,6 +86,21 @@ func (l *linter) entries() {
 			}
 		}
 		l.args(e)
+	}
+}
+
+// listener checks that there is who answers what SCMP_ACT_NOTIFY asks: runc says
+// "listenerPath is not set" (libcontainer/process_linux.go of 1.1.5 and 1.5.1), and
+// crun makes a filter without a listener, for which the kernel answers ENOSYS.
+func (l *linter) listener() {
+	if path := l.p.node.get("listenerPath"); path != nil && path.value != "" {
+		return
+	}
+	for _, e := range l.p.Entries {
+		if e.Action == UserNotif && e.valid && len(e.Names) > 0 {
+			l.report(e.ActionAt, rules.Error, "notify-no-listener", "SCMP_ACT_NOTIFY without listenerPath: runc refuses the profile, and under crun the calls answer ENOSYS")
+			return
+		}
 	}
 }
 
@@ -279,7 +295,7 @@ func (l *linter) host() Call {
 			break
 		}
 	}
-	return Call{Arch: host, Host: host, Kernel: "6.1", Caps: dockerCaps}
+	return Call{Arch: host, Host: host, Kernel: "6.1", Loader: gainLoader, Caps: dockerCaps}
 }
 
 // dockerCaps are the capabilities of a container that is given none and denied

@@ -125,3 +125,15 @@ func TestAdvice(t *testing.T) {
 		assert.True(t, inAnyTable(name), name)
 	}
 }
+
+// SCMP_ACT_NOTIFY is for a listener, which runc wants to be told of.
+func TestLintNotify(t *testing.T) {
+	const entry = `"syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_NOTIFY"}]}`
+	has := func(text string) bool {
+		return strings.Contains(lintText(parse(t, "p.json", text)), "notify-no-listener")
+	}
+	assert.True(t, has(`{"defaultAction":"SCMP_ACT_ALLOW",`+entry))
+	assert.True(t, has(`{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"",`+entry))
+	assert.False(t, has(`{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/run/agent.sock",`+entry))
+	assert.False(t, has(`{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_ERRNO"}]}`))
+}

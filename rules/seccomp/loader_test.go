@@ -72,3 +72,72 @@ func TestRuntimeVersion(t *testing.T) {
 	}
 	assert.Zero(t, compareVersions("1.2", "1.2.0"))
 }
+
+// The calls of famous reports, which a profile allowed and libseccomp dropped.
+func TestDecideLibseccomp(t *testing.T) {
+	p := docker(t)
+	const allow, enosys, eperm = "allow", "errno 38 (ENOSYS)", "errno 1 (EPERM)"
+	tests := []struct {
+		arch           Arch
+		name           string
+		before, from   string // the last release that drops the name, and the first that knows it
+		runc, runcFrom string // the answers under runc
+	}{
+		{X86_64, "statx", "2.3.2", "2.3.3", enosys, allow},
+		{X86_64, "faccessat2", "2.4.3", "2.4.4", enosys, allow},
+		{X86_64, "openat2", "2.4.3", "2.5.0", enosys, allow},
+		{X86_64, "close_range", "2.5.1", "2.5.2", eperm, allow},
+		{X86_64, "mseal", "2.5.5", "2.5.6", enosys, allow},
+		{AARCH64, "clone3", "2.4.3", "2.4.4", enosys, enosys},
+		{AARCH64, "getrlimit", "2.4.3", "2.4.4", eperm, allow},
+		{ARM, "clock_gettime64", "2.4.1", "2.4.2", eperm, allow}, // ARM's private calls have higher numbers: no stub
+		{ARM, "futex_time64", "2.4.1", "2.4.2", eperm, allow},
+		{I386, "clock_gettime64", "2.4.1", "2.4.2", enosys, allow},
+	}
+	for _, test := range tests {
+		call := Call{Arch: test.arch, Name: test.name, Caps: []string{}, Kernel: "6.1", Loader: Loader{Runc, "1.1.5", test.before}}
+		assert.Equal(t, []string{test.runc}, answersTo(p, call), "%s under %s", test.name, test.before)
+		call.Loader.Libseccomp = test.from
+		assert.Equal(t, []string{test.runcFrom}, answersTo(p, call), "%s under %s", test.name, test.from)
+		call.Loader.Libseccomp = "9.9"
+		assert.Equal(t, []string{test.runcFrom}, answersTo(p, call), "%s under one that is newer than the table", test.name)
+		call.Loader = Loader{Crun, "1.8.1", test.before}
+		assert.Equal(t, []string{"errno 1 (EPERM)"}, answersTo(p, call), "%s under crun and %s", test.name, test.before)
+	}
+	old := Loader{Runc, "1.1.5", "2.4.1"}
+	assert.Equal(t, []string{allow}, answersTo(p, Call{Arch: AARCH64, Name: "getrlimit", Loader: old}), "2.4.2 lost it")
+
+	d := p.Decide(Call{Arch: X86_64, Name: "statx", Loader: Loader{Runc, "1.1.5", "2.3.2"}})
+	require.Len(t, d.Dropped, 1)
+	assert.Equal(t, LibseccompGate, d.Dropped[0].Gate)
+	assert.Equal(t, "needs libseccomp 2.3.3 or newer, this is 2.3.2", d.Dropped[0].Why)
+}
+
+// Where it is open which names libseccomp knows, each answer has its condition.
+func TestDecideLibseccompUnknown(t *testing.T) {
+	p := docker(t)
+	runc := Loader{Runtime: Runc, Version: "1.1.5"}
+	assert.Equal(t, []string{"libseccomp is older than 2.3.3: errno 38 (ENOSYS)", "allow"}, answersTo(p, Call{Arch: X86_64, Name: "statx", Loader: runc}))
+	assert.Equal(t, []string{"libseccomp is older than 2.5.6: errno 1 (EPERM)", "allow"}, answersTo(p, Call{Arch: X86_64, Name: "mseal", Loader: Loader{Runtime: Crun}}))
+	assert.Equal(t, []string{"allow"}, answersTo(p, Call{Arch: X86_64, Name: "openat", Loader: Loader{}}), "every libseccomp knows it")
+	assert.Equal(t, []string{"errno 1 (EPERM)"}, answersTo(p, Call{Arch: X86_64, Name: "kexec_load", Loader: Loader{}, Caps: []string{}}))
+
+	debian := Loader{Runc, "1.1.5", "2.5.4-1+deb12u1"}
+	assert.Equal(t, []string{"allow"}, answersTo(p, Call{Arch: X86_64, Name: "cachestat", Caps: []string{}, Loader: debian}))
+	assert.Equal(t, []string{"errno 38 (ENOSYS)"}, answersTo(p, Call{Arch: X86_64, Name: "mseal", Caps: []string{}, Loader: debian}))
+	debian.Libseccomp = "2.5.4" // as runc names it
+	assert.Equal(t, []string{"libseccomp is 2.5.4 as released, and not 2.5.4-1+deb12u1: errno 38 (ENOSYS)", "allow"}, answersTo(p, Call{Arch: X86_64, Name: "cachestat", Caps: []string{}, Loader: debian}))
+	assert.Equal(t, []string{"errno 38 (ENOSYS)"}, answersTo(p, Call{Arch: X86_64, Name: "mseal", Caps: []string{}, Loader: debian}), "neither knows it")
+}
+
+func TestLibseccompFor(t *testing.T) {
+	since, known := LibseccompFor(Call{Arch: X86_64, Name: "mseal", Loader: Loader{Libseccomp: "2.5.4"}})
+	assert.Equal(t, "2.5.6", since)
+	assert.False(t, known)
+	since, known = LibseccompFor(Call{Arch: X86_64, Syscall: 462, Loader: Loader{}})
+	assert.Equal(t, "2.5.6", since)
+	assert.True(t, known, "as far as is known")
+	since, known = LibseccompFor(Call{Arch: X86_64, Name: "read", Loader: Loader{Libseccomp: "2.3.1"}})
+	assert.Empty(t, since)
+	assert.True(t, known)
+}

@@ -1,7 +1,9 @@
 package seccomp
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -30,12 +32,15 @@ type rule struct {
 	args  []Arg // all must hold
 	hard  bool  // see hardArgs
 	plain bool  // all comparisons are for equality or its opposite
+	since spell // the versions of libseccomp that make it a rule of the filter
 }
 
-// A top is the newest number that an entry names.
+// A top is the newest number that an entry names, of those that the same versions of
+// libseccomp know.
 type top struct {
 	entry *Entry
 	nr    uint32
+	since spell
 }
 
 // table returns the profile's rules for an index of arches; they are empty if
@@ -55,15 +60,16 @@ func (p *Profile) build(t *table, i int) {
 	}
 	only := p.onlyNumbers(i, n)
 	for _, e := range p.Entries {
-		newest := uint32(0)
+		newest := map[spell]uint32{}
 		for j, name := range e.Names {
 			call, number, mux := multiplexed(i, name.Text)
+			since := spellOf(i, name.Text)
 			if nr, ok := n.numbers[name.Text]; ok {
 				if !mux { // libseccomp has no number of the architecture for the others
-					newest = max(newest, nr)
+					newest[since] = max(newest[since], nr)
 				}
 				if only == nil || only[nr] {
-					p.addRules(t, nr, rule{entry: e, name: j}, nil, arches[i].bits32)
+					p.addRules(t, nr, rule{entry: e, name: j, since: since}, nil, arches[i].bits32)
 				}
 			}
 			if mux && (only == nil || only[n.numbers[call]]) {
@@ -71,17 +77,46 @@ func (p *Profile) build(t *table, i int) {
 				p.addRules(t, n.numbers[call], rule{entry: e, name: j}, first, arches[i].bits32)
 			}
 		}
-		if newest > 0 {
-			t.top = append(t.top, top{e, newest})
-			if e.Includes.IsZero() && e.Excludes.IsZero() {
-				t.sure = max(t.sure, newest)
-			}
-		}
+		t.addTops(e, newest)
 	}
 	slices.SortStableFunc(t.top, func(a, b top) int { return int(int64(b.nr) - int64(a.nr)) })
 	if only == nil {
 		p.addRelatives(t, n)
 	}
+}
+
+// addTops notes the newest numbers that an entry names, but for those below one that
+// every libseccomp knows.
+func (t *table) addTops(e *Entry, newest map[spell]uint32) {
+	sure := newest[spell{}]
+	for _, since := range slices.SortedFunc(maps.Keys(newest), func(a, b spell) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.gone, b.gone)) }) {
+		if nr := newest[since]; nr > 0 && nr >= sure {
+			t.top = append(t.top, top{e, nr, since})
+		}
+	}
+	if e.Includes.IsZero() && e.Excludes.IsZero() {
+		t.sure = max(t.sure, sure)
+	}
+}
+
+// inForce reports whether the entry of a rule is in force, and libseccomp knows the
+// name.
+func (r *rule) inForce(c *Call) status {
+	if !r.since.knownBy(c.Loader) {
+		return no
+	}
+	return r.entry.inForce(c)
+}
+
+// dropped returns why a rule is not there, if it is known not to be.
+func (r *rule) dropped(c *Call) (Dropped, bool) {
+	if d, ok := r.entry.dropped(c); ok {
+		return d, true
+	}
+	if r.since.knownBy(c.Loader) {
+		return Dropped{}, false
+	}
+	return Dropped{Entry: r.entry, Gate: LibseccompGate, Why: "needs " + r.since.String() + ", this is " + c.Loader.Libseccomp}, true
 }
 
 // addRules adds the rules that runc makes of one name of an entry: one with all

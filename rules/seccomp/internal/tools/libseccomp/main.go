@@ -1,0 +1,209 @@
+// Command libseccomp writes since which version libseccomp knows a system call on an
+// architecture, libseccomp.tsv, from the tables in the tags of its repository: names
+// and numbers alone. Run it in rules/seccomp, with a clone of
+// https://github.com/seccomp/libseccomp that has its tags:
+//
+//	go -C internal/tools run ./libseccomp -git CLONE -syscalls ../../syscalls.tsv -o ../../libseccomp.tsv
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// theirs are libseccomp's names of the columns of syscalls.tsv, and the number that its
+// tables leave out. It has no sparc64.
+var theirs = map[string]struct {
+	name string
+	base uint64
+}{
+	"x86_64": {"x86_64", 0}, "x32": {"x32", 0}, "i386": {"x86", 0}, "aarch64": {"aarch64", 0}, "arm": {"arm", 0},
+	"riscv64": {"riscv64", 0}, "loongarch64": {"loongarch64", 0}, "mips": {"mips", 4000}, "mips64": {"mips64", 5000},
+	"ppc": {"ppc", 0}, "ppc64": {"ppc64", 0}, "s390x": {"s390x", 0},
+}
+
+// A table has the numbers of one version by architecture and name.
+type table map[string]map[string]uint64
+
+func main() {
+	log.SetFlags(0)
+	clone := flag.String("git", "", "clone of libseccomp's repository")
+	syscalls := flag.String("syscalls", "../../syscalls.tsv", "table of system call numbers")
+	out := flag.String("o", "../../libseccomp.tsv", "file to write")
+	flag.Parse()
+	versions := tags(*clone)
+	tables := make([]table, len(versions))
+	for i, v := range versions {
+		tables[i] = read(*clone, v)
+	}
+	text, err := os.ReadFile(*syscalls)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := os.WriteFile(*out, render(string(text), versions, tables), 0o644); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// git returns what a command of git prints.
+func git(clone string, args ...string) string {
+	out, err := exec.Command("git", append([]string{"-C", clone}, args...)...).Output()
+	if err != nil {
+		log.Fatalf("git %v: %v", args, err)
+	}
+	return string(out)
+}
+
+// tags returns the released versions from 2.3.1 on, oldest first: those before it do
+// not build with any runc of today (libseccomp-golang 0.10).
+func tags(clone string) (versions []string) {
+	started := false
+	for tag := range strings.FieldsSeq(git(clone, "tag", "--sort=v:refname")) {
+		version, ok := strings.CutPrefix(tag, "v")
+		if started = started || version == "2.3.1"; started && ok && !strings.Contains(version, "-") {
+			versions = append(versions, version)
+		}
+	}
+	return versions
+}
+
+// read reads the tables of a version: one for all architectures since 2.5, one file for
+// each before.
+func read(clone, version string) table {
+	files := strings.Fields(git(clone, "ls-tree", "-r", "--name-only", "v"+version, "src"))
+	if slices.Contains(files, "src/syscalls.csv") {
+		return csv(git(clone, "show", "v"+version+":src/syscalls.csv"))
+	}
+	t := table{}
+	for _, file := range files {
+		arch, ok := strings.CutPrefix(file, "src/arch-")
+		if arch, ok = strings.CutSuffix(arch, "-syscalls.c"); ok {
+			t[arch] = source(git(clone, "show", "v"+version+":"+file))
+		}
+	}
+	return t
+}
+
+// csv reads src/syscalls.csv: a line for each name, a column for each architecture.
+func csv(text string) table {
+	header, text, _ := strings.Cut(text, "\n")
+	columns := strings.Split(header, ",")
+	t := table{}
+	for _, c := range columns[1:] {
+		t[c] = map[string]uint64{}
+	}
+	for line := range strings.Lines(text) {
+		fields := strings.Split(strings.TrimSpace(line), ",")
+		for i, field := range fields[1:] {
+			if nr, err := strconv.ParseUint(field, 10, 32); err == nil { // else PNR: none
+				t[columns[i+1]][fields[0]] = nr
+			}
+		}
+	}
+	return t
+}
+
+var (
+	entry  = regexp.MustCompile(`\{\s*"(\w+)",\s*([^}]+?)\s*\}`)
+	number = regexp.MustCompile(`\d+\)*$`)
+)
+
+// source reads src/arch-ARCH-syscalls.c. The numbers are relative to macros, of which
+// only that of ARM's private calls counts here.
+func source(text string) map[string]uint64 {
+	numbers := map[string]uint64{}
+	for _, m := range entry.FindAllStringSubmatch(text, -1) {
+		name, value := m[1], m[2]
+		digits := strings.TrimRight(number.FindString(value), ")")
+		if strings.Contains(value, "__PNR_") || digits == "" {
+			continue
+		}
+		nr, err := strconv.ParseUint(digits, 10, 32)
+		if err != nil {
+			log.Fatalf("%s: %v", name, err)
+		}
+		if strings.Contains(value, "ARM_NR_BASE") {
+			nr += 0xf0000
+		}
+		numbers[name] = nr
+	}
+	return numbers
+}
+
+// render writes one line for each name that a version lacks which knows the
+// architecture: the first version that has it, or "-" if none has; where it was there
+// before, "<" and the version that lost it come first.
+func render(syscalls string, versions []string, tables []table) []byte {
+	_, syscalls, _ = strings.Cut(syscalls, "\n")
+	header, syscalls, _ := strings.Cut(syscalls, "\n")
+	columns := strings.Split(header, "\t")[1:]
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "# The first version of libseccomp that knows a call. Generated by internal/tools/libseccomp from the tags of libseccomp. DO NOT EDIT.\n%s\n%s\n", strings.Join(versions, "\t"), header)
+	for line := range strings.Lines(syscalls) {
+		name, rest, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		out, all := name, true
+		for i, field := range strings.Split(rest, "\t") {
+			out += "\t"
+			nr, err := strconv.ParseUint(field, 10, 32)
+			if t, ok := theirs[columns[i]]; ok && err == nil {
+				since := known(tables, versions, t.name, name, nr-t.base)
+				all = all && since == ""
+				out += since
+			}
+		}
+		if !all {
+			b.WriteString(strings.TrimRight(out, "\t") + "\n")
+		}
+	}
+	return b.Bytes()
+}
+
+// known says in which versions an architecture's table has a name with its number; it
+// is "" if all do that have the architecture.
+func known(tables []table, versions []string, arch, name string, nr uint64) string {
+	var have []bool
+	first := -1
+	for i, t := range tables {
+		calls, ok := t[arch]
+		if !ok {
+			continue
+		}
+		if first < 0 {
+			first = i
+		}
+		got, ok := calls[name]
+		if ok && got != nr {
+			log.Printf("libseccomp %s has %s on %s as %d, Linux as %d", versions[i], name, arch, got, nr)
+		}
+		have = append(have, ok && got == nr)
+	}
+	gone := slices.Index(have, false)
+	last := len(have) - 1 - slices.Index(reversed(have), false) // that lacks it
+	switch {
+	case !slices.Contains(have, true):
+		return "-"
+	case gone < 0:
+		return ""
+	case last == len(have)-1:
+		log.Fatalf("%s on %s is gone in the newest version: the table cannot say so", name, arch)
+	case slices.Contains(have[gone:last+1], true):
+		log.Fatalf("%s on %s comes and goes: %v", name, arch, have)
+	case gone > 0:
+		return "<" + versions[first+gone] + " " + versions[first+last+1]
+	}
+	return versions[first+last+1]
+}
+
+func reversed(list []bool) []bool {
+	list = slices.Clone(list)
+	slices.Reverse(list)
+	return list
+}
