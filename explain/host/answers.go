@@ -215,6 +215,10 @@ func runtimes(f Facts) []Answer {
 			a.Status = Unknown
 			a.Why = "whether it takes the log flag of seccomp profiles is not known; without it, what they answer with an errno leaves no record"
 		}
+		if r.Libseccomp != "" {
+			a.Found += " with libseccomp " + r.Libseccomp
+			a.Why += "; it drops from seccomp profiles the calls that its libseccomp does not know: give query and explain --runtime " + r.Name + "@" + r.Version + " --libseccomp " + r.Libseccomp
+		}
 		all = append(all, a)
 	}
 	return all

@@ -133,6 +133,9 @@ type Runtime struct {
 	Version string
 	LogFlag Answered // whether it takes SECCOMP_FILTER_FLAG_LOG
 	Err     error    // why it was not run, though it is there
+	// Libseccomp is the version of the library that it says it makes filters with; crun
+	// does not say. runc 1.5.2 says the one that it was built with, if that is older.
+	Libseccomp string
 }
 
 // Answered is yes, no or not known.

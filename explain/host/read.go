@@ -188,6 +188,9 @@ func (h Host) runtimes(ctx context.Context) []Runtime {
 		if m := versionLine.FindSubmatch(said); m != nil {
 			r.Version = string(m[1])
 		}
+		if m := libseccompLine.FindSubmatch(said); m != nil {
+			r.Libseccomp = string(m[1])
+		}
 		features, _ := h.Run(ctx, name, "features") // old ones have no such command
 		r.LogFlag = takesLogFlag(name, r.Version, features)
 		found = append(found, r)
@@ -197,6 +200,9 @@ func (h Host) runtimes(ctx context.Context) []Runtime {
 
 // versionLine finds the version in "runc version 1.1.5+ds1" and "crun version 1.8".
 var versionLine = regexp.MustCompile(`(?m)^\w+ version:? v?(\d+\.\d+\S*)`)
+
+// libseccompLine finds the version in "libseccomp: 2.5.4", of runc.
+var libseccompLine = regexp.MustCompile(`(?m)^libseccomp: (\d+\.\d+\S*)`)
 
 // takesLogFlag says whether a runtime takes SECCOMP_FILTER_FLAG_LOG: as its
 // features say (features.md of the OCI runtime specification 1.1), else by its

@@ -64,7 +64,7 @@ func TestRead(t *testing.T) {
 			"proc/self/status":                         "Name:\tx\nCapEff:\t000001ffffffffff\n",
 		}),
 		Run: programs(map[string]string{
-			"runc --version": "runc version 1.1.5+ds1\ncommit: x\n", "runc features": `{"linux":{"seccomp":{"enabled":true}}}`,
+			"runc --version": "runc version 1.1.5+ds1\ncommit: x\nlibseccomp: 2.5.4\n", "runc features": `{"linux":{"seccomp":{"enabled":true}}}`,
 			"crun --version": "crun version 1.8.1\n", "crun features": "unknown command",
 		}),
 	}
@@ -87,7 +87,7 @@ func TestRead(t *testing.T) {
 	assert.True(t, f.Journald)
 	assert.Equal(t, "hybrid", f.Cgroups)
 	assert.Equal(t, []string{"/run/docker.sock", "/run/user/1000/podman/podman.sock"}, f.Sockets)
-	assert.Equal(t, []Runtime{{"runc", "1.1.5+ds1", No, nil}, {"crun", "1.8.1", Yes, nil}}, f.Runtimes)
+	assert.Equal(t, []Runtime{{"runc", "1.1.5+ds1", No, nil, "2.5.4"}, {"crun", "1.8.1", Yes, nil, ""}}, f.Runtimes)
 	assert.True(t, f.UsernsClone.missing())
 	assert.Equal(t, "000001ffffffffff", f.Capabilities.Text)
 }
