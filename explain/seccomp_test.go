@@ -17,6 +17,7 @@ import (
 	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 // seccompFinding explains one SECCOMP record under a profile, or under what the
@@ -256,4 +257,43 @@ func denials(t testing.TB, log string) []parser.Denial {
 	found, stats := parser.Scan(nil, parser.Block{File: "log", Body: []byte(log)})
 	require.Zero(t, stats.Unparsed)
 	return found
+}
+
+// A call that the profile allows and libseccomp dropped is no matter of the profile.
+func TestLibseccompTooOld(t *testing.T) {
+	const allows = `{"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64"],"syscalls":[{"names":["read","stat","statx"],"action":"SCMP_ACT_ALLOW"}]}`
+	const lacks = `{"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64"],"syscalls":[{"names":["read","stat"],"action":"SCMP_ACT_ALLOW"}]}`
+	const statx, errno, eperm, enosys = 332, 0x50000, 1, 38
+	explained := func(profile string, answer int, loader seccomp.Loader) explain.Explanation {
+		explainer := explain.New(library.New(t.TempDir(), nil))
+		explainer.Library.SeccompLoader = loader
+		name := filepath.Join(t.TempDir(), "seccomp.json")
+		require.NoError(t, os.WriteFile(name, []byte(profile), 0o600))
+		_, err := explainer.Library.AddSeccomp(name)
+		require.NoError(t, err)
+		found, _ := explain.NewGroup(nil, explain.Filter{}).Add(tracedDenial(statx, errno, answer))
+		return explainer.Explain(*found)
+	}
+	notes := func(f explain.Explanation) string { return strings.Join(f.Notes, "\n") }
+	for _, loader := range []seccomp.Loader{{Runtime: "runc", Version: "1.1.5", Libseccomp: "2.3.2"}, {Runtime: "runc", Version: "1.1.5"}, {}} {
+		f := explained(allows, enosys, loader)
+		assert.Equal(t, explain.LibseccompTooOld, f.Cause, f.Why)
+		assert.Equal(t, explain.Refused, f.Decision)
+		assert.Empty(t, f.Fixes)
+		assert.Contains(t, notes(f), "The profile is right already. The remedy is libseccomp 2.3.3 or newer on the host")
+	}
+	f := explained(allows, eperm, seccomp.Loader{Runtime: "crun", Libseccomp: "2.3.2"})
+	assert.Equal(t, explain.LibseccompTooOld, f.Cause, f.Why)
+
+	f = explained(lacks, enosys, seccomp.Loader{Runtime: "runc", Version: "1.1.5", Libseccomp: "2.3.2"})
+	assert.Equal(t, explain.SyscallNotListed, f.Cause, f.Why)
+	assert.Empty(t, f.Fixes, "the name would be dropped")
+	assert.Contains(t, notes(f), "The remedy is libseccomp 2.3.3 or newer on the host")
+
+	f = explained(lacks, enosys, seccomp.Loader{})
+	require.NotEmpty(t, f.Fixes)
+	assert.Contains(t, strings.Join(f.Fixes[0].Proof, "\n"), "if the host has libseccomp 2.3.3 or newer: older ones drop the name")
+	f = explained(lacks, enosys, seccomp.Loader{Runtime: "runc", Version: "1.1.5", Libseccomp: "2.5.4"})
+	require.NotEmpty(t, f.Fixes)
+	assert.NotContains(t, strings.Join(f.Fixes[0].Proof, "\n"), "libseccomp")
 }

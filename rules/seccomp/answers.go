@@ -27,6 +27,7 @@ const maxGroups = 64
 // of arches.
 func (p *Profile) answers(i int, nr uint32, c Call) *answers {
 	t := p.table(i)
+	c.generation = c.Loader.generation()
 	a := &answers{bits32: arches[i].bits32, fallback: Outcome{Action: p.Default, Errno: dataOf(p.Default, p.DefaultErrno)}}
 	if !p.covers(i, c.Host) {
 		a.always = &Outcome{Action: KillThread}

@@ -61,7 +61,7 @@ func (p *Profile) narrowedTo(names map[string]bool) *Profile {
 	return &Profile{
 		File: p.File, Form: p.Form, At: p.At,
 		Default: p.Default, DefaultErrno: p.DefaultErrno, DefaultAt: p.DefaultAt,
-		Archs: p.Archs, ArchMap: p.ArchMap, Flags: p.Flags, Entries: p.Entries, Base: p.Base,
+		Archs: p.Archs, ArchMap: p.ArchMap, Flags: p.Flags, Entries: p.Entries, Base: p.Base, base: p.base,
 		refused: p.refused, archs: p.archs, node: p.node, only: names,
 	}
 }

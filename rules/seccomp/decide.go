@@ -29,6 +29,7 @@ type Call struct {
 	// Capabilities that are known to be held or not in the case at hand, while
 	// cases are told apart because Caps is unknown.
 	present, absent []string
+	generation      generation // of Loader
 }
 
 // An Outcome is one answer of a profile.
@@ -127,6 +128,7 @@ func (p *Profile) Decide(c Call) Decision {
 			return p.decideByLibseccomp(c, i, nr, known, bounds)
 		}
 	}
+	c.generation = c.Loader.generation()
 	return p.decide(c, i, nr, known)
 }
 
@@ -156,6 +158,9 @@ func (p *Profile) decide(c Call, i int, nr uint32, known bool) Decision {
 	}
 	if stub != no {
 		p.addStub(&d, t, &c, i, nr, known)
+	}
+	if p.Base != "" && p.base == nil && d.Entry == nil { // its calls are allowed besides
+		d.Whens = append(d.Whens, Outcome{Action: Allow, When: fmt.Sprintf("the base profile %.60q allows it", p.Base)})
 	}
 	d.settle()
 	if !d.Action.Permits() || d.Undecidable {
@@ -304,7 +309,7 @@ func (p *Profile) newest(t *table, c *Call, i int, nr uint32, known bool) (s sta
 	zero := nr == 0 && arches[i].audit == S390X // stands for numbers that the kernel does not know
 	for _, top := range t.top {
 		in := top.entry.inForce(c)
-		if !top.since.knownBy(c.Loader) {
+		if !top.since.knownBy(c.generation) {
 			in = no
 		}
 		switch {

@@ -73,34 +73,53 @@ var updates = map[string]struct{ named, table string }{
 }
 
 // updated returns the version of a distribution that a version may be besides the
-// release of its name, and the release whose table that has.
-func updated(version string) (name, table string) {
+// release of its name, "" if there is none.
+func updated(version string) string {
 	for name, u := range updates {
 		if u.named == version {
-			return name, u.table
+			return name
 		}
 	}
-	return "", ""
+	return ""
 }
 
 // libseccompOpen reports whether it is open which names a loader's libseccomp knows.
 func (l Loader) libseccompOpen() bool {
-	name, _ := updated(l.Libseccomp)
-	return name != "" || !IsVersion(l.Libseccomp)
+	return updated(l.Libseccomp) != "" || !IsVersion(l.Libseccomp)
 }
 
-// knownBy reports whether a loader's libseccomp is one of the versions; one that is not
-// known counts as new.
-func (s spell) knownBy(l Loader) bool {
-	if s == (spell{}) || !IsVersion(l.Libseccomp) {
-		return true
+// A generation is a version of libseccomp as an index of libseccompTables: of the newest that
+// is no newer. -1 is older than all, and anyGeneration one that is not known.
+type generation int
+
+const anyGeneration generation = 255 // counts as new
+
+// generations caches what Loader.generation returns.
+var generations sync.Map
+
+// generation returns the one whose names a loader's libseccomp knows.
+func (l Loader) generation() generation {
+	if found, ok := generations.Load(l.Libseccomp); ok {
+		return found.(generation)
+	}
+	if !IsVersion(l.Libseccomp) {
+		return anyGeneration
 	}
 	versions, _ := libseccompTables()
 	version := cmp.Or(updates[l.Libseccomp].table, l.Libseccomp)
-	older := func(k uint8) bool {
-		return int(k) >= len(versions) || compareVersions(version, versions[k]) < 0
+	k := len(versions) - 1
+	for k >= 0 && compareVersions(version, versions[k]) < 0 {
+		k--
 	}
-	return !older(s.from) || s.gone > 0 && older(s.gone)
+	if k >= 0 && len(l.Libseccomp) < 32 { // what is asked about comes from outside, and there are not many
+		generations.Store(l.Libseccomp, generation(k))
+	}
+	return generation(k)
+}
+
+// knownBy reports whether a generation is one of the versions.
+func (s spell) knownBy(r generation) bool {
+	return s == (spell{}) || int(s.from) <= int(r) || s.gone > 0 && int(r) < int(s.gone)
 }
 
 // String returns the versions as text: "libseccomp 2.5.6 or newer".
@@ -156,23 +175,26 @@ func (t *table) bounds(nr uint32, known bool) (bounds []uint8) {
 // by older ones that differ are conditions.
 func (p *Profile) decideByLibseccomp(c Call, i int, nr uint32, known bool, bounds []uint8) Decision {
 	versions, _ := libseccompTables()
-	by := func(version string) Decision {
+	by := func(g generation) Decision {
 		call := c
-		call.Loader.Libseccomp = version
+		call.generation = g
 		return p.decide(call, i, nr, known)
 	}
 	at := func(k uint8) string { return versions[min(int(k), len(versions)-1)] }
-	type older struct{ version, when string }
+	type older struct {
+		generation
+		when string
+	}
 	var list []older // newest first
-	newest := at(bounds[len(bounds)-1])
-	if name, table := updated(c.Loader.Libseccomp); name != "" {
-		newest = table
-		list = append(list, older{c.Loader.Libseccomp, fmt.Sprintf("libseccomp is %s as released, and not %s", c.Loader.Libseccomp, name)})
+	newest, named := generation(bounds[len(bounds)-1]), c.Loader.Libseccomp
+	if name := updated(named); name != "" {
+		newest = Loader{Libseccomp: name}.generation()
+		list = append(list, older{Loader{Libseccomp: named}.generation(), fmt.Sprintf("libseccomp is %s as released, and not %s", named, name)})
 	} else {
 		for j, bound := range slices.Backward(bounds) {
-			o := older{versions[0], "libseccomp is older than " + at(bound)}
+			o := older{0, "libseccomp is older than " + at(bound)}
 			if j > 0 {
-				o.version = at(bounds[j-1])
+				o.generation = generation(bounds[j-1])
 			}
 			list = append(list, o)
 		}
@@ -180,7 +202,7 @@ func (p *Profile) decideByLibseccomp(c Call, i int, nr uint32, known bool, bound
 	d := by(newest)
 	later, own, outcomes := d, d.Whens, true
 	for _, o := range list {
-		is := by(o.version)
+		is := by(o.generation)
 		if alike(is, later) {
 			continue
 		}
@@ -244,7 +266,7 @@ func LibseccompFor(c Call) (since string, known bool) {
 	if s == (spell{}) {
 		return "", true
 	}
-	return s.since(), s.knownBy(c.Loader)
+	return s.since(), s.knownBy(c.Loader.generation())
 }
 
 // newestLibseccomp returns the newest version that is known here.

@@ -141,3 +141,21 @@ func TestLibseccompFor(t *testing.T) {
 	assert.Empty(t, since)
 	assert.True(t, known)
 }
+
+// The calls of a base profile are allowed besides, if it is known which those are.
+func TestDecideBase(t *testing.T) {
+	resource := func(base string) *Profile {
+		return parse(t, "p.yaml", `{"apiVersion":"security-profiles-operator.x-k8s.io/v1beta1","kind":"SeccompProfile","metadata":{"name":"p"},`+
+			`"spec":{"baseProfileName":"`+base+`","defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64"],"syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_ALLOW"}]}}`)
+	}
+	p := resource("runc-v1.4.2")
+	for name, want := range map[string]string{"mkdir": "allow", "close_range": "allow", "rmdir": "errno 1 (EPERM)", "fchmodat2": "errno 38 (ENOSYS)"} {
+		assert.Equal(t, []string{want}, answersTo(p, Call{Arch: X86_64, Name: name, Loader: runc15}), name)
+	}
+	assert.Equal(t, "p.yaml:1:135", p.Decide(Call{Arch: X86_64, Name: "execve"}).Entry.At.String(), "the base profile's name")
+	assert.Len(t, p.Entries, 1, "its own")
+
+	p = resource("house-base")
+	assert.Equal(t, []string{"allow"}, answersTo(p, Call{Arch: X86_64, Name: "mkdir", Loader: runc15}))
+	assert.Equal(t, []string{`the base profile "house-base" allows it: allow`, "errno 1 (EPERM)"}, answersTo(p, Call{Arch: X86_64, Name: "read", Loader: runc15}))
+}

@@ -44,6 +44,7 @@ type Profile struct {
 
 	Base string // baseProfileName of a SeccompProfile: its calls are allowed besides
 
+	base    *Entry          // what Base allows, where that is known
 	refused string          // the first error that Parse reported
 	archs   []int           // indexes of Archs in arches
 	node    *node           // the object that holds the profile

@@ -217,7 +217,9 @@ func (r *reader) profile(n *node, form Form) *Profile {
 		known = append(known, []string{"defaultErrno", "archMap"})
 	case SPO:
 		known = append(known, spoKeys)
-		p.Base = r.string(n.get("baseProfileName"))
+		if base := n.get("baseProfileName"); base != nil {
+			p.setBase(r.string(base), base, r)
+		}
 	}
 	r.keys(n, "a profile", form, known...)
 	if d := n.get("defaultAction"); d == nil || d.value == "" {

@@ -59,7 +59,7 @@ func (p *Profile) build(t *table, i int) {
 		return
 	}
 	only := p.onlyNumbers(i, n)
-	for _, e := range p.Entries {
+	for _, e := range p.withBase() {
 		newest := map[spell]uint32{}
 		for j, name := range e.Names {
 			call, number, mux := multiplexed(i, name.Text)
@@ -102,7 +102,7 @@ func (t *table) addTops(e *Entry, newest map[spell]uint32) {
 // inForce reports whether the entry of a rule is in force, and libseccomp knows the
 // name.
 func (r *rule) inForce(c *Call) status {
-	if !r.since.knownBy(c.Loader) {
+	if !r.since.knownBy(c.generation) {
 		return no
 	}
 	return r.entry.inForce(c)
@@ -113,7 +113,7 @@ func (r *rule) dropped(c *Call) (Dropped, bool) {
 	if d, ok := r.entry.dropped(c); ok {
 		return d, true
 	}
-	if r.since.knownBy(c.Loader) {
+	if r.since.knownBy(c.generation) {
 		return Dropped{}, false
 	}
 	return Dropped{Entry: r.entry, Gate: LibseccompGate, Why: "needs " + r.since.String() + ", this is " + c.Loader.Libseccomp}, true
