@@ -1,69 +1,195 @@
 package seccomp
 
-import "strings"
+import (
+	_ "embed"
+	"slices"
+	"strings"
+	"sync"
+)
 
-// startCalls are what the start of a shell in a container calls after the
-// filter is in force: runc first (libcontainer of 1.5: without
-// no_new_privileges the filter is loaded before it drops capabilities and
-// changes user), the loader and C library of the program (glibc 2.36, musl
-// 1.2.4), then the shell. Of several names one is enough.
-var startCalls = []struct {
+//go:generate echo "internal/tools/start needs root and container runtimes: see there"
+
+// startTSV has the calls that starts of containers fail without: a line for each, or for
+// two of which one is enough, and a column for each way to start one.
+//
+//go:embed start.tsv
+var startTSV string
+
+// A startNeed is calls of which one is enough, and the ways to start a container that
+// fail without, as indexes of startColumns.
+type startNeed struct {
+	names []string
+	by    []int
+}
+
+// A startColumn is a way to start a container: a runtime with no_new_privileges or
+// without, or a shell that it runs.
+type startColumn struct {
+	runtime         string // "runc 1.1.5"; "" for a shell
+	noNewPrivileges bool
+	dynamic         bool // the shell is linked dynamically
+}
+
+// startTable is what was measured.
+var startTable = sync.OnceValues(func() (columns []startColumn, needs []startNeed) {
+	lines := strings.Split(strings.TrimSpace(startTSV), "\n")
+	for _, title := range strings.Split(lines[1], "\t")[1:] {
+		runtime, quiet := strings.CutSuffix(title, " no_new_privileges")
+		c := startColumn{runtime: runtime, noNewPrivileges: quiet}
+		if strings.HasSuffix(title, "shell") {
+			c = startColumn{dynamic: strings.HasPrefix(title, "dynamic")}
+		}
+		columns = append(columns, c)
+	}
+	for _, line := range lines[2:] {
+		fields := strings.Split(line, "\t")
+		n := startNeed{names: strings.Fields(fields[0])}
+		for i, field := range fields[1:] {
+			if field != "" {
+				n.by = append(n.by, i)
+			}
+		}
+		needs = append(needs, n)
+	}
+	return columns, needs
+})
+
+// alternatives returns the calls of which one is enough: those that were measured, and
+// what other shells, and architectures of 32 bits, call in their place.
+func (n startNeed) alternatives() []string {
+	names := slices.Clone(n.names)
+	for _, name := range n.names {
+		names = append(names, inPlace[name]...)
+	}
+	return names
+}
+
+// inPlace are the calls that are made in the place of others.
+var inPlace = map[string][]string{
+	"clone": {"clone3", "fork", "vfork"}, "vfork": {"clone", "clone3", "fork"}, "wait4": {"waitid", "waitpid"},
+	"fstat": {"fstat64"}, "newfstatat": {"fstatat64"}, "fstatfs": {"fstatfs64"}, "statfs": {"statfs64"}, "mmap": {"mmap2"},
+	"setuid": {"setuid32"}, "setgid": {"setgid32"}, "setgroups": {"setgroups32"}, "fcntl": {"fcntl64"}, "getuid": {"getuid32"},
+	"setresuid": {"setresuid32"}, "setresgid": {"setresgid32"}, "geteuid": {"geteuid32"}, "lseek": {"_llseek"},
+}
+
+// who says who cannot do without the calls: "runc 1.3.7 and 1.5.2 without
+// no_new_privileges, programs that are linked dynamically".
+func (n startNeed) who() string {
+	columns, _ := startTable()
+	var parts []string
+	for _, name := range [...]string{Runc, Crun} {
+		loud, quiet := n.versions(name, false), n.versions(name, true)
+		switch {
+		case loud != "" && loud == quiet:
+			parts = append(parts, loud)
+		default:
+			if loud != "" {
+				parts = append(parts, loud+" without no_new_privileges")
+			}
+			if quiet != "" {
+				parts = append(parts, quiet+" with no_new_privileges")
+			}
+		}
+	}
+	dynamic := slices.ContainsFunc(n.by, func(i int) bool { return columns[i].dynamic })
+	if n.shells() {
+		parts = append(parts, "shells")
+	} else if dynamic {
+		parts = append(parts, "programs that are linked dynamically")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// versions names a runtime and its versions that cannot do without the calls: "runc" if
+// all of them, "" if none.
+func (n startNeed) versions(name string, noNewPrivileges bool) string {
+	columns, _ := startTable()
+	var versions []string
+	all := true
+	for i, c := range columns {
+		version, ok := strings.CutPrefix(c.runtime, name+" ")
+		switch {
+		case !ok || c.noNewPrivileges != noNewPrivileges:
+		case slices.Contains(n.by, i):
+			versions = append(versions, version)
+		default:
+			all = false
+		}
+	}
+	switch {
+	case versions == nil:
+		return ""
+	case all:
+		return name
+	}
+	return name + " " + strings.Join(versions, " and ")
+}
+
+// shells reports whether no shell starts without the calls, be it linked statically.
+func (n startNeed) shells() bool {
+	columns, _ := startTable()
+	return slices.ContainsFunc(n.by, func(i int) bool { return columns[i] == startColumn{} })
+}
+
+// everywhere reports whether no runtime of those measured that have a prefix starts a
+// container without the calls, however it is asked to.
+func (n startNeed) everywhere(prefix string) bool {
+	columns, _ := startTable()
+	for i, c := range columns {
+		if c.runtime != "" && strings.HasPrefix(c.runtime, prefix) && !slices.Contains(n.by, i) {
+			return false
+		}
+	}
+	return true
+}
+
+// commonCalls are what most programs call besides, in their C library (glibc 2.36, musl
+// 1.2.4), their language's runtime, or a shell. Of several names one is enough.
+var commonCalls = []struct {
 	names []string
 	why   string
-	fatal bool // without it the start fails; otherwise much else does
 }{
-	{strings.Fields("execve"), "runc starts the program with it", true},
-	{strings.Fields("capset"), "runc sets the program's capabilities with it", true},
-	{strings.Fields("prctl"), "runc drops capabilities from the bounding set and keeps the rest over the change of user with it", true},
-	{strings.Fields("setgroups"), "runc sets the program's groups with it", true},
-	{strings.Fields("setgid"), "runc sets the program's group with it", true},
-	{strings.Fields("setuid"), "runc sets the program's user with it", true},
-	{strings.Fields("getppid"), "runc checks that its parent lives with it, and kills itself on another answer", true},
-	{strings.Fields("chdir"), "runc changes to the working directory with it", true},
-	{strings.Fields("futex"), "the threads of runc, and the locks of every C library, wait with it", true},
-	{strings.Fields("epoll_pwait epoll_wait"), "the Go runtime of runc waits for its pipes with it", true},
-	{strings.Fields("sigaltstack"), "the Go runtime of runc gives each thread a signal stack with it, and dies if it cannot", true},
-	{strings.Fields("rt_sigreturn"), "every signal handler returns with it: the process dies after the first signal", true},
-	{strings.Fields("rt_sigaction"), "signal handlers are set with it", true},
-	{strings.Fields("rt_sigprocmask"), "signals are blocked with it around every fork", true},
-	{strings.Fields("exit_group"), "programs end with it", true},
-	{strings.Fields("mmap mmap2"), "the loader maps the program and its libraries with it", true},
-	{strings.Fields("mprotect"), "the loader protects what it mapped with it", true},
-	{strings.Fields("brk"), "memory is allocated with it", true},
-	{strings.Fields("openat open"), "the loader opens libraries, and runc its start pipe, with it", true},
-	{strings.Fields("read"), "the loader reads libraries with it", true},
-	{strings.Fields("write"), "runc tells that the start is done, and programs print, with it", true},
-	{strings.Fields("close"), "descriptors are closed with it", true},
-	{strings.Fields("fstat newfstatat statx fstat64"), "the loader looks at libraries, and runc at the program, with it", true},
-	{strings.Fields("fcntl fcntl64"), "runc marks descriptors to be closed at the start of the program with it", true},
-	{strings.Fields("arch_prctl"), "the C library sets up thread-local storage on x86-64 with it", true},
-	{strings.Fields("set_tid_address"), "the C library starts with it", true},
-	{strings.Fields("clone clone3 fork vfork"), "a shell starts every command with it", true},
-	{strings.Fields("wait4 waitid waitpid"), "a shell waits for its commands with it", true},
-
-	{strings.Fields("munmap"), "memory is given back with it", false},
-	{strings.Fields("set_robust_list"), "glibc sets it for every thread", false},
-	{strings.Fields("rseq"), "glibc 2.35 and later registers every thread with it", false},
-	{strings.Fields("prlimit64 getrlimit ugetrlimit"), "glibc asks for the stack limit with it", false},
-	{strings.Fields("getrandom"), "glibc, OpenSSL and language runtimes seed themselves with it", false},
-	{strings.Fields("dup2 dup3"), "a shell redirects with it", false},
-	{strings.Fields("pipe pipe2"), "a shell joins commands with it", false},
-	{strings.Fields("ioctl"), "a shell asks for the terminal with it", false},
-	{strings.Fields("getdents64 getdents"), "directories are listed with it, by runc too where close_range is missing", false},
-	{strings.Fields("readlink readlinkat"), "the loader and runc follow /proc/self links with it", false},
-	{strings.Fields("getpid"), "the Go runtime and shells call it", false},
-	{strings.Fields("gettid"), "the Go runtime and glibc call it for each thread", false},
-	{strings.Fields("tgkill"), "the Go runtime preempts threads, and abort ends programs, with it", false},
-	{strings.Fields("madvise"), "the Go runtime and malloc call it", false},
-	{strings.Fields("sched_yield"), "the Go runtime and spin locks call it", false},
-	{strings.Fields("nanosleep clock_nanosleep"), "the Go runtime and sleep call it", false},
-	{strings.Fields("sched_getaffinity"), "language runtimes count processors with it", false},
-	{strings.Fields("kill"), "a shell ends jobs with it", false},
-	{strings.Fields("setpgid"), "an interactive shell controls jobs with it", false},
-	{strings.Fields("umask"), "shells and servers call it", false},
-	{strings.Fields("setsid"), "servers leave the terminal with it", false},
-	{strings.Fields("unlink unlinkat"), "files are removed with it", false},
-	{strings.Fields("clock_gettime clock_gettime64"), "clocks that the vDSO does not have are read with it", false},
+	{strings.Fields("futex"), "threads, and the locks of every C library, wait with it"},
+	{strings.Fields("epoll_pwait epoll_wait"), "servers and the Go runtime wait with it"},
+	{strings.Fields("sigaltstack"), "the Go runtime gives each thread a signal stack with it, and dies if it cannot"},
+	{strings.Fields("rt_sigreturn"), "every signal handler returns with it: the process dies after the first signal"},
+	{strings.Fields("rt_sigaction"), "signal handlers are set with it"},
+	{strings.Fields("rt_sigprocmask"), "signals are blocked with it around every fork"},
+	{strings.Fields("mmap mmap2"), "the loader maps the program and its libraries with it"},
+	{strings.Fields("mprotect"), "the loader protects what it mapped with it"},
+	{strings.Fields("brk"), "memory is allocated with it"},
+	{strings.Fields("read"), "files and pipes are read with it"},
+	{strings.Fields("close"), "descriptors are closed with it"},
+	{strings.Fields("openat open"), "files are opened with it"},
+	{strings.Fields("fstat newfstatat statx fstat64"), "the C library looks at files with it"},
+	{strings.Fields("fcntl fcntl64"), "descriptors are marked to be closed at the start of a program with it"},
+	{strings.Fields("arch_prctl"), "the C library sets up thread-local storage on x86-64 with it"},
+	{strings.Fields("set_tid_address"), "the C library starts with it"},
+	{strings.Fields("clone clone3 fork vfork"), "a shell starts every command with it"},
+	{strings.Fields("wait4 waitid waitpid"), "a shell waits for its commands with it"},
+	{strings.Fields("munmap"), "memory is given back with it"},
+	{strings.Fields("set_robust_list"), "glibc sets it for every thread"},
+	{strings.Fields("rseq"), "glibc 2.35 and later registers every thread with it"},
+	{strings.Fields("prlimit64 getrlimit ugetrlimit"), "glibc asks for the stack limit with it"},
+	{strings.Fields("getrandom"), "glibc, OpenSSL and language runtimes seed themselves with it"},
+	{strings.Fields("dup2 dup3"), "a shell redirects with it"},
+	{strings.Fields("pipe pipe2"), "a shell joins commands with it"},
+	{strings.Fields("ioctl"), "a shell asks for the terminal with it"},
+	{strings.Fields("getdents64 getdents"), "directories are listed with it, by runc too where close_range is missing"},
+	{strings.Fields("readlink readlinkat"), "the loader and runc follow /proc/self links with it"},
+	{strings.Fields("getpid"), "the Go runtime and shells call it"},
+	{strings.Fields("gettid"), "the Go runtime and glibc call it for each thread"},
+	{strings.Fields("tgkill"), "the Go runtime preempts threads, and abort ends programs, with it"},
+	{strings.Fields("madvise"), "the Go runtime and malloc call it"},
+	{strings.Fields("sched_yield"), "the Go runtime and spin locks call it"},
+	{strings.Fields("nanosleep clock_nanosleep"), "the Go runtime and sleep call it"},
+	{strings.Fields("sched_getaffinity"), "language runtimes count processors with it"},
+	{strings.Fields("kill"), "a shell ends jobs with it"},
+	{strings.Fields("setpgid"), "an interactive shell controls jobs with it"},
+	{strings.Fields("umask"), "shells and servers call it"},
+	{strings.Fields("setsid"), "servers leave the terminal with it"},
+	{strings.Fields("unlink unlinkat"), "files are removed with it"},
+	{strings.Fields("clock_gettime clock_gettime64"), "clocks that the vDSO does not have are read with it"},
 }
 
 // dangerous are calls that no container should be able to make whatever its

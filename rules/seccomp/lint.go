@@ -56,7 +56,7 @@ func (l *linter) defaults() {
 	case UserNotif:
 		l.report(at, rules.Error, "notify-default", "the default action is SCMP_ACT_NOTIFY: runc refuses the profile")
 	}
-	if p.Base != "" {
+	if p.Base != "" && p.base == nil {
 		l.report(p.At, rules.Note, "base-profile", "the calls of the base profile %q are allowed besides, and are not known here", p.Base)
 	}
 }
@@ -310,54 +310,84 @@ func (l *linter) permits(c Call) bool {
 	return passes(d.Outcome) || slices.ContainsFunc(d.Whens, passes)
 }
 
-// basics checks that a program can start.
+// basics checks that a container and a shell in it can start, and that programs find
+// what most of them call.
 func (l *linter) basics() {
-	c := l.host()
-	var fatal, wanted []rules.Related
-	var fatalNames, wantedNames []string
-	for _, b := range startCalls {
-		var exist []string
-		ok := false
-		for _, name := range b.names {
-			if _, known := SyscallNumber(c.Arch, name); !known {
-				continue
-			}
-			exist = append(exist, name)
-			c.Name = name
-			ok = ok || l.permits(c)
-		}
-		if ok || len(exist) == 0 {
+	if l.p.Base != "" && l.p.base == nil {
+		return // it is there for what starts containers
+	}
+	var shells, runc, some, common []rules.Related
+	told := map[string]bool{}
+	_, needs := startTable()
+	for _, n := range needs {
+		r, names, ok := l.refusesAll(n.alternatives())
+		if !ok || told[names[0]] {
 			continue
 		}
-		c.Name = exist[0]
-		at := l.p.DefaultAt
-		if d := l.p.Decide(c); d.Entry != nil {
-			at = d.Entry.Names[d.Name].At
+		for _, name := range names {
+			told[name] = true
 		}
-		names := strings.Join(exist, " or ")
-		related := rules.Related{At: at, Message: names + ": " + b.why}
-		if b.fatal {
-			fatal, fatalNames = append(fatal, related), append(fatalNames, names)
-		} else {
-			wanted, wantedNames = append(wanted, related), append(wantedNames, names)
+		r.Message = strings.Join(names, " or ") + ": needed by " + n.who()
+		switch {
+		case n.everywhere("") || n.shells():
+			shells = append(shells, r)
+		case n.everywhere(Runc):
+			runc = append(runc, r)
+		default:
+			some = append(some, r)
 		}
+	}
+	for _, c := range commonCalls {
+		if r, names, ok := l.refusesAll(c.names); ok && !told[names[0]] {
+			r.Message = strings.Join(names, " or ") + ": " + c.why
+			common = append(common, r)
+		}
+	}
+	l.refused(rules.Error, "cannot-start", "the profile cannot start a shell: it refuses ", shells)
+	l.refused(rules.Error, "cannot-start-runc", "runc starts no container with the profile: it refuses ", runc)
+	l.refused(rules.Warning, "cannot-start-some", "some containers do not start with the profile: it refuses ", some)
+	l.refused(rules.Warning, "missing-basics", "most programs call what the profile refuses: ", common)
+}
+
+// refusesAll reports whether the profile refuses all calls of which one is enough, of
+// those that the architecture has; names are those, and r is the place that refuses the
+// first.
+func (l *linter) refusesAll(all []string) (r rules.Related, names []string, ok bool) {
+	c := l.host()
+	for _, name := range all {
+		if _, known := SyscallNumber(c.Arch, name); !known {
+			continue
+		}
+		names = append(names, name)
+		if c.Name = name; l.permits(c) {
+			return r, nil, false
+		}
+	}
+	if names == nil {
+		return r, nil, false
+	}
+	c.Name, r.At = names[0], l.p.DefaultAt
+	if d := l.p.Decide(c); d.Entry != nil {
+		r.At = d.Entry.Names[d.Name].At
+	}
+	return r, names, true
+}
+
+// refused reports calls that are refused, if there are any.
+func (l *linter) refused(severity rules.Severity, code, message string, calls []rules.Related) {
+	if len(calls) == 0 {
+		return
 	}
 	at := l.p.DefaultAt
 	if at.IsZero() {
 		at = l.p.At
 	}
-	if len(fatal) > 0 {
-		l.out = append(l.out, rules.Diagnostic{
-			At: at, Severity: rules.Error, Code: "cannot-start", Related: fatal,
-			Message: "the profile cannot start a shell: it refuses " + strings.Join(fatalNames, ", "),
-		})
+	var names []string
+	for _, r := range calls {
+		name, _, _ := strings.Cut(r.Message, ": ")
+		names = append(names, name)
 	}
-	if len(wanted) > 0 {
-		l.out = append(l.out, rules.Diagnostic{
-			At: at, Severity: rules.Warning, Code: "missing-basics", Related: wanted,
-			Message: "most programs call what the profile refuses: " + strings.Join(wantedNames, ", "),
-		})
-	}
+	l.out = append(l.out, rules.Diagnostic{At: at, Severity: severity, Code: code, Related: calls, Message: message + strings.Join(names, ", ")})
 }
 
 // fallbacks checks that newer calls answer so that programs fall back.
