@@ -140,7 +140,7 @@ func seccompCause(call seccomp.Call, d seccomp.Decision) (Cause, string) {
 		case seccomp.KernelGate:
 			return KernelGated, fmt.Sprintf("an entry that allows %s is not in force: it %s", d.Syscall, dropped.Why)
 		case seccomp.LibseccompGate:
-			return LibseccompTooOld, fmt.Sprintf("an entry allows %s, and the libseccomp that made the filter dropped the name, which it does not know: it %s", d.Syscall, dropped.Why)
+			return LibseccompTooOld, fmt.Sprintf("an entry allows %s, but libseccomp, which makes the filter, drops the names that it does not know: %s", d.Syscall, dropped.Why)
 		}
 	}
 	if d.Entry != nil && d.When != "" {
@@ -249,6 +249,14 @@ func (f *Explained) noteMissingArgs(record *parser.Seccomp, d seccomp.Decision) 
 func (x *Explainer) fixSeccomp(f *Explained) {
 	profile, call := f.Seccomp, *f.Call
 	d := access.DecideCall(profile, call, f.Denial.Seccomp)
+	if since, known := seccomp.LibseccompFor(call); since != "" && (!known || f.Cause == LibseccompTooOld) {
+		note := "The remedy is libseccomp %s or newer on the host (`runc --version` says which it is): it knows %s, and a change of the profile does nothing before that."
+		if f.Cause == LibseccompTooOld {
+			note = "The profile is right already. " + note
+		}
+		f.Notes = append(f.Notes, fmt.Sprintf(note, since, d.Syscall))
+		return
+	}
 	if profile.File.Builtin != "" {
 		f.Notes = append(f.Notes, "The profile is built into the runtime: `whydenied patch` writes the changed profile to a file, and says how the container is given that.")
 	}
@@ -259,14 +267,6 @@ func (x *Explainer) fixSeccomp(f *Explained) {
 		f.Notes = append(f.Notes, "A kernel that the entry asks for needs no change of the profile.")
 	case ArchNotListed:
 		f.Notes = append(f.Notes, "Add the architecture to archMap or architectures only if the image really holds programs for it.")
-	}
-	if since, known := seccomp.LibseccompFor(call); since != "" && (!known || f.Cause == LibseccompTooOld) {
-		note := "The remedy is libseccomp %s or newer on the host (`runc --version` says which it is): it knows %s, and a change of the profile does nothing before that."
-		if f.Cause == LibseccompTooOld {
-			note = "The profile is right already. " + note
-		}
-		f.Notes = append(f.Notes, fmt.Sprintf(note, since, d.Syscall))
-		return
 	}
 	f.Fixes = x.Fixes.Call(profile, call, d)
 	if relatives, why := seccomp.Relatives(d.Syscall); relatives != nil && d.ArchListed && len(f.Fixes) > 0 {

@@ -110,8 +110,10 @@ func DecideCall(profile *seccomp.Profile, call seccomp.Call, record *parser.Secc
 	if len(held) == 0 && seccomp.Action(record.Code) == seccomp.Log {
 		held = refusing
 	}
-	if len(held) == 1 {
-		d = settled(d, held[0])
+	// Of several that no entry gives, as each loader would, the last is as good as any.
+	byLoaders := !slices.ContainsFunc(held, func(w seccomp.Outcome) bool { return !w.Loader || w.Entry != nil })
+	if len(held) == 1 || len(held) > 1 && byLoaders {
+		d = settled(d, held[len(held)-1])
 	}
 	return d
 }
@@ -152,7 +154,7 @@ func settled(d seccomp.Decision, answer seccomp.Outcome) seccomp.Decision {
 		}
 		switch in, ex := w.Entry.Includes, w.Entry.Excludes; {
 		case w.Loader:
-			dropped = append(dropped, seccomp.Dropped{Entry: w.Entry, Name: w.Name, Why: "needs " + w.When, Gate: seccomp.LibseccompGate})
+			dropped = append(dropped, seccomp.Dropped{Entry: w.Entry, Name: w.Name, Why: "dropped but where " + w.When, Gate: seccomp.LibseccompGate})
 		case in.MinKernel != "" || ex.MinKernel != "":
 			dropped = append(dropped, seccomp.Dropped{Entry: w.Entry, Name: w.Name, Why: "needs " + w.When, Gate: seccomp.KernelGate})
 		case len(in.Caps)+len(ex.Caps) > 0:
@@ -162,7 +164,7 @@ func settled(d seccomp.Decision, answer seccomp.Outcome) seccomp.Decision {
 		}
 	}
 	if e := d.Entry; answer.Loader && answer.Entry == nil && e != nil && d.Action.Permits() { // what libseccomp made no rule of
-		dropped = append(dropped, seccomp.Dropped{Entry: e, Name: d.Name, Why: "not in force with " + answer.When, Gate: seccomp.LibseccompGate})
+		dropped = append(dropped, seccomp.Dropped{Entry: e, Name: d.Name, Why: "dropped where " + answer.When, Gate: seccomp.LibseccompGate})
 	}
 	answer.Loader = false
 	d.Outcome, d.Undecidable, d.Whens, d.Near, d.Dropped = answer, false, nil, near, dropped

@@ -221,7 +221,7 @@ func (c *callFix) prove(want seccomp.Action, fix rules.Fix, wanted ...seccomp.Wa
 		}
 		i++
 	}
-	gains, complete := seccomp.Gains(c.profile, edited, wanted...)
+	gains, complete := seccomp.GainsBy(c.call.Loader, c.profile, edited, wanted...)
 	if !complete && !c.lifts || slices.ContainsFunc(gains, seccomp.Gain.Refuses) {
 		return
 	}
@@ -257,7 +257,7 @@ func (c *callFix) answered(edits []rules.Edit, want seccomp.Action) (edited *sec
 		}
 	}
 	if since, _ := seccomp.LibseccompFor(c.call); since != "" && d.Undecidable {
-		needs = ", if the host has libseccomp " + since + " or newer: older ones drop the name"
+		needs = " (with libseccomp " + since + " or newer on the host; older ones drop the name)"
 	}
 	return edited, needs
 }

@@ -82,8 +82,13 @@ func (b *patcher) allow(s *filterDraft, f *explain.Explained, call seccomp.Call)
 	refused := access.DecideCall(s.before, call, f.Denial.Seccomp)
 	key := fmt.Sprint(call.Arch, d.Syscall, call.Args, refused.When)
 	made, known := s.fixes[key]
-	if !known && d.Action.Permits() && !d.Undecidable {
+	open := slices.ContainsFunc(d.Whens, func(w seccomp.Outcome) bool { return !w.Loader }) // else libseccomp may drop the name, as the fix says
+	if !known && d.Action.Permits() && !open {
 		made, known = rules.Fix{Message: "allowed by the fix of another finding", Proof: []string{"the call is now allowed"}}, true
+	}
+	if since, knows := seccomp.LibseccompFor(call); since != "" && (!knows || f.Cause == explain.LibseccompTooOld) {
+		b.leave(f, "the remedy is libseccomp "+since+" or newer on the host: before that it drops the name from every profile")
+		return
 	}
 	if !known {
 		fixes := fix.Calls(s.after, call, d)

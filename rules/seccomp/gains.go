@@ -1,6 +1,7 @@
 package seccomp
 
 import (
+	"cmp"
 	"iter"
 	"slices"
 )
@@ -41,13 +42,22 @@ const (
 // name none) and for all that is covered there, into cells on which both
 // profiles are constant: system call numbers, the arguments by the conditions of
 // both, capabilities and kernels by the entries that ask for them; and decides
-// one call of each, as runc does whose stub is there and whose libseccomp
-// knows every name. So every call that is answered otherwise is in one of the
+// one call of each. So every call that is answered otherwise is in one of the
 // gains. Where there are too many cells, or libseccomp's answer is not defined
 // (Decision.Ambiguous), complete is false, and there may be more.
 func Gains(before, after *Profile, wanted ...Want) (gains []Gain, complete bool) {
+	return GainsBy(Loader{}, before, after, wanted...)
+}
+
+// GainsBy returns what Gains does, where a loader makes the filters. What is not known of
+// it is as of runc whose stub is there, and of a libseccomp that knows every name.
+func GainsBy(l Loader, before, after *Profile, wanted ...Want) (gains []Gain, complete bool) {
+	if l.Runtime == "" || l.Runtime == Runc && l.Version == "" {
+		l.Runtime, l.Version = gainLoader.Runtime, gainLoader.Version
+	}
+	l.Libseccomp = cmp.Or(l.Libseccomp, gainLoader.Libseccomp)
 	whole := pair{before, after}
-	w := &gainWalk{whole: whole, wanted: wanted, left: maxGainWork, cellWork: maxCellWork, looks: maxLooks, complete: true, kept: map[kept]bool{}}
+	w := &gainWalk{loader: l, whole: whole, wanted: wanted, left: maxGainWork, cellWork: maxCellWork, looks: maxLooks, complete: true, kept: map[kept]bool{}}
 	hosts := append(before.hosts(), after.hosts()...)
 	for i := range arches {
 		n := tableOf(i)
@@ -69,7 +79,7 @@ func Gains(before, after *Profile, wanted ...Want) (gains []Gain, complete bool)
 	return w.gains, w.complete
 }
 
-// gainLoader loads both profiles, and knows every name.
+// gainLoader has a stub, and knows every name.
 var gainLoader = Loader{Runtime: Runc, Version: stubNativeSince, Libseccomp: newestLibseccomp()}
 
 // A pair is two profiles that are compared.
@@ -103,6 +113,7 @@ func (p *Profile) hosts() []Arch {
 
 // A gainWalk compares two profiles.
 type gainWalk struct {
+	loader          Loader
 	pair            // the one of both below that is compared on the architecture at hand
 	whole, narrowed pair
 	wanted          []Want
@@ -192,7 +203,7 @@ func sameRules(a, b *callRules) bool {
 
 // call compares the answers to the calls of one number, cell by cell.
 func (w *gainWalk) call(i int, nr uint32, host Arch) {
-	c := Call{Arch: arches[i].audit, Syscall: nr, Host: host, Loader: gainLoader}
+	c := Call{Arch: arches[i].audit, Syscall: nr, Host: host, Loader: w.loader}
 	if i == x32Index {
 		c.Syscall |= x32Bit
 	}

@@ -360,3 +360,20 @@ func BenchmarkGains(b *testing.B) {
 		Gains(p, after)
 	}
 }
+
+// A newer call that is allowed moves runc's stub, and nothing where there is none.
+func TestGainsByLoader(t *testing.T) {
+	const rest = `"syscalls":[{"names":["read"%s],"action":"SCMP_ACT_ALLOW"}]}`
+	before := parse(t, "before", `{"defaultAction":"SCMP_ACT_ERRNO",`+fmt.Sprintf(rest, `,"stat"`))
+	after := parse(t, "after", `{"defaultAction":"SCMP_ACT_ERRNO",`+fmt.Sprintf(rest, `,"stat","statx"`))
+	count := func(l Loader) int {
+		gains, complete := GainsBy(l, before, after, Want{Name: "statx"})
+		assert.True(t, complete)
+		return len(slices.DeleteFunc(gains, func(g Gain) bool { return !slices.Contains(g.Archs, "x86_64") }))
+	}
+	assert.NotZero(t, count(Loader{}))
+	assert.NotZero(t, count(Loader{Runtime: Runc, Version: "1.5.2"}))
+	assert.Zero(t, count(Loader{Runtime: Runc, Version: "1.1.5"}), "it has none without architectures")
+	assert.Zero(t, count(Loader{Runtime: Crun}))
+	assert.Zero(t, count(Loader{Runtime: Runc, Version: "1.5.2", Libseccomp: "2.3.1"}), "the name is dropped")
+}
