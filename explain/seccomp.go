@@ -140,6 +140,9 @@ func seccompCause(call seccomp.Call, d seccomp.Decision) (Cause, string) {
 		case seccomp.KernelGate:
 			return KernelGated, fmt.Sprintf("an entry that allows %s is not in force: it %s", d.Syscall, dropped.Why)
 		case seccomp.LibseccompGate:
+			if !seccomp.IsVersion(call.Loader.Libseccomp) {
+				return LibseccompTooOld, fmt.Sprintf("an entry allows %s: either %s, or another filter is in force, as of flags-mismatch", d.Syscall, dropped.Why)
+			}
 			return LibseccompTooOld, fmt.Sprintf("an entry allows %s, but libseccomp, which makes the filter, drops the names that it does not know: %s", d.Syscall, dropped.Why)
 		}
 	}
@@ -251,8 +254,11 @@ func (x *Explainer) fixSeccomp(f *Explained) {
 	d := access.DecideCall(profile, call, f.Denial.Seccomp)
 	if since, known := seccomp.LibseccompFor(call); since != "" && (!known || f.Cause == LibseccompTooOld) {
 		note := "The remedy is libseccomp %s or newer on the host (`runc --version` says which it is): it knows %s, and a change of the profile does nothing before that."
-		if f.Cause == LibseccompTooOld {
+		switch {
+		case f.Cause == LibseccompTooOld && seccomp.IsVersion(call.Loader.Libseccomp):
 			note = "The profile is right already. " + note
+		case f.Cause == LibseccompTooOld:
+			note = "If it is this profile, it is right already. " + note
 		}
 		f.Notes = append(f.Notes, fmt.Sprintf(note, since, d.Syscall))
 		return

@@ -280,7 +280,8 @@ func TestLibseccompTooOld(t *testing.T) {
 		assert.Equal(t, explain.LibseccompTooOld, f.Cause, f.Why)
 		assert.Equal(t, explain.Refused, f.Decision)
 		assert.Empty(t, f.Fixes)
-		assert.Contains(t, notes(f), "The profile is right already. The remedy is libseccomp 2.3.3 or newer on the host")
+		assert.Contains(t, notes(f), "is right already. The remedy is libseccomp 2.3.3 or newer on the host")
+		assert.Equal(t, loader.Libseccomp == "", strings.Contains(f.Why, "or another filter is in force"), f.Why)
 	}
 	f := explained(allows, eperm, seccomp.Loader{Runtime: "crun", Libseccomp: "2.3.2"})
 	assert.Equal(t, explain.LibseccompTooOld, f.Cause, f.Why)

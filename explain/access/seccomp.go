@@ -164,7 +164,7 @@ func settled(d seccomp.Decision, answer seccomp.Outcome) seccomp.Decision {
 		}
 	}
 	if e := d.Entry; answer.Loader && answer.Entry == nil && e != nil && d.Action.Permits() { // what libseccomp made no rule of
-		dropped = append(dropped, seccomp.Dropped{Entry: e, Name: d.Name, Why: "dropped where " + answer.When, Gate: seccomp.LibseccompGate})
+		dropped = append(dropped, seccomp.Dropped{Entry: e, Name: d.Name, Why: answer.When + ", and dropped the name", Gate: seccomp.LibseccompGate})
 	}
 	answer.Loader = false
 	d.Outcome, d.Undecidable, d.Whens, d.Near, d.Dropped = answer, false, nil, near, dropped
