@@ -196,7 +196,7 @@ func (b *bed) scenario(t *testing.T, r *runtime, s scenario, control bool) bool 
 	require.NotNil(t, c, "%s does not create the container: %s", r.path, refusal)
 	records := b.audit.of(t, c.pid)
 	assert.Equal(t, s.outcome, c.outcome, c.output)
-	b.predict(t, s, name)
+	b.predict(t, r, s, name)
 	if s.record == "" {
 		assert.Empty(t, records)
 		b.explainSilence(t, records, name, c)
@@ -244,14 +244,14 @@ func (b *bed) unfiltered(t *testing.T, r *runtime, s scenario) {
 
 // predict checks that query says beforehand what the kernel answers and whether
 // that leaves a record.
-func (b *bed) predict(t *testing.T, s scenario, profile string) {
+func (b *bed) predict(t *testing.T, r *runtime, s scenario, profile string) {
 	t.Helper()
 	if s.own != nil {
 		return
 	}
 	args := []string{
 		"query", "--format", "json", "--seccomp", profile, "--syscall", s.call.name, "--arch", s.call.arch,
-		"--caps", strings.Join(s.caps, ","), "--kernel", b.kernel,
+		"--caps", strings.Join(s.caps, ","), "--kernel", b.kernel, "--runtime", "runc@" + r.version, "--libseccomp", r.library,
 	}
 	for _, a := range s.call.args {
 		if strings.HasPrefix(a, "/") {
