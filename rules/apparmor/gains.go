@@ -157,6 +157,10 @@ func (w *gainWalk) walk() bool {
 			return false
 		}
 		for _, c := range w.alpha {
+			differing := w.autos[0].Next(step.states[0], c)
+			if differing.Dead() {
+				continue // as most are, and the others need not be looked at
+			}
 			next := step
 			next.from, next.c = i, c
 			next.double = step.double || c == '/' && step.c == '/' && step.from >= 0
@@ -166,9 +170,9 @@ func (w *gainWalk) walk() bool {
 				}
 				next.pair, next.half = true, granted
 			}
-			next.states = w.next[:0]
-			for k, a := range w.autos {
-				next.states = append(next.states, a.Next(step.states[k], c))
+			next.states = append(w.next[:0], differing)
+			for k, a := range w.autos[1:] {
+				next.states = append(next.states, a.Next(step.states[k+1], c))
 			}
 			w.next = next.states
 			w.visit(next)
