@@ -59,13 +59,17 @@ func GainsBy(l Loader, before, after *Profile, wanted ...Want) (gains []Gain, co
 	whole := pair{before, after}
 	w := &gainWalk{loader: l, whole: whole, wanted: wanted, left: maxGainWork, cellWork: maxCellWork, looks: maxLooks, complete: true, kept: map[kept]bool{}}
 	hosts := append(before.hosts(), after.hosts()...)
+	names, byName := changedNames(before, after)
 	for i := range arches {
 		n := tableOf(i)
 		if n == nil {
 			continue
 		}
 		own := arches[i].audit
-		w.narrowed = whole.narrow() // whose tables of the architecture before are not needed
+		w.narrowed = whole
+		if byName { // anew, as its tables of the architecture before are not needed
+			w.narrowed = pair{before.narrowedTo(names), after.narrowedTo(names)}
+		}
 		for _, host := range slices.Compact([]Arch{own, own.host()}) {
 			if len(hosts) == 0 || slices.Contains(hosts, host) {
 				w.arch(i, n, host)
@@ -84,16 +88,6 @@ var gainLoader = Loader{Runtime: Runc, Version: stubNativeSince, Libseccomp: new
 
 // A pair is two profiles that are compared.
 type pair struct{ before, after *Profile }
-
-// narrow returns the pair with the rules of those calls alone whose rules may
-// differ, if they can be told by name.
-func (p pair) narrow() pair {
-	names, ok := changedNames(p.before, p.after)
-	if !ok {
-		return p
-	}
-	return pair{p.before.narrowedTo(names), p.after.narrowedTo(names)}
-}
 
 // hosts returns the architectures of hosts that a profile is made for: those of
 // archMap, or those that run programs of the listed architectures. They are none
@@ -114,8 +108,8 @@ func (p *Profile) hosts() []Arch {
 // A gainWalk compares two profiles.
 type gainWalk struct {
 	loader          Loader
-	pair            // the one of both below that is compared on the architecture at hand
-	whole, narrowed pair
+	pair                 // the one of both below that is compared on the architecture at hand
+	whole, narrowed pair // narrowed has the rules of those calls alone whose rules may differ, if they can be told by name
 	wanted          []Want
 	left            int // of maxGainWork
 	cellWork, looks int // of maxCellWork and maxLooks
