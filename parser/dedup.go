@@ -3,7 +3,9 @@ package parser
 import (
 	"encoding/binary"
 	"hash/maphash"
+	"math/bits"
 	"strings"
+	"time"
 )
 
 // Dedup recognises a denial that was already seen through another transport or
@@ -28,29 +30,40 @@ type Dedup struct {
 	// do timed and any matter.
 	early []sighting
 	bare  bool // it came
-	seed  maphash.Seed
-	buf   []byte
+
+	host     string // that was hashed last
+	hostHash uint32
 }
 
 // A sighting is a record with a serial: what it says and its second.
 type sighting struct{ content, second uint64 }
 
 // NewDedup returns an empty Dedup.
-func NewDedup() *Dedup { return &Dedup{seed: maphash.MakeSeed()} }
+func NewDedup() *Dedup { return new(Dedup) }
 
 // Duplicate reports whether x is an event that was seen before, and remembers it.
 func (d *Dedup) Duplicate(x *Denial) bool {
 	r := &x.Event.Records[x.Record]
-	content := d.content(x)
-	quarter := r.Time.UnixMilli() % (15 * 60 * 1000)
+	return d.saw(x.content(), r.Time, r.Serial, r.Node, &r.Origin)
+}
+
+// DuplicateRepeat is Duplicate of what r.Denial returns.
+func (d *Dedup) DuplicateRepeat(r *Repeat) bool {
+	content := keyOf(r.Form.said, uint64(r.PID), r.ip)
+	return d.saw(content, r.Time, r.Serial, r.Form.Node, &Origin{File: r.File(), Transport: r.Form.transport})
+}
+
+// saw notes a record, and reports whether its event was seen before.
+func (d *Dedup) saw(content uint64, at time.Time, serial uint32, node string, o *Origin) bool {
+	quarter := at.UnixMilli() % (15 * 60 * 1000)
 	if quarter < 0 {
 		quarter = 0
 	}
-	if r.Serial != 0 && d.seenExactly(d.key(content, uint64(r.Serial), uint64(quarter)), d.node(r.Node)) {
+	if serial != 0 && d.seenExactly(keyOf(content, uint64(serial), uint64(quarter)), d.node(node)) {
 		return true
 	}
 	second := uint64(quarter / 1000)
-	if r.Serial != 0 && !d.bare && !r.Time.IsZero() {
+	if serial != 0 && !d.bare && !at.IsZero() {
 		if len(d.early) == 2*generation {
 			d.early = append(d.early[:0], d.early[generation:]...)
 		}
@@ -65,10 +78,10 @@ func (d *Dedup) Duplicate(x *Denial) bool {
 		d.early = nil
 	}
 	way := uint16(0) // of a record with a serial, where each stands for one event
-	if r.Serial == 0 {
-		way = uint16(d.key(maphash.String(d.seed, r.Origin.File), uint64(r.Origin.Transport))) | 1
+	if serial == 0 {
+		way = uint16(keyOf(maphash.String(saidSeed, o.File), uint64(o.Transport))) | 1
 	}
-	if r.Time.IsZero() {
+	if at.IsZero() {
 		return note(&d.any, content, way)
 	}
 	return d.tally(content, second, way)
@@ -78,12 +91,12 @@ func (d *Dedup) Duplicate(x *Denial) bool {
 // same event was seen some other way.
 func (d *Dedup) tally(content, second uint64, way uint16) bool {
 	for _, near := range [...]uint64{second, second + 899, second + 1} {
-		key := d.key(content, near%900)
+		key := keyOf(content, near%900)
 		if t, ok := d.timed.get(key); ok && t.lacks(way) {
 			return note(&d.timed, key, way)
 		}
 	}
-	note(&d.timed, d.key(content, second), way)
+	note(&d.timed, keyOf(content, second), way)
 	return note(&d.any, content, 0)
 }
 
@@ -109,7 +122,7 @@ func (d *Dedup) seenExactly(key uint64, node uint32) bool {
 			d.exact.put(key, node)
 			return true
 		}
-		key = d.key(key, uint64(node)) // the same event number on another host
+		key = keyOf(key, uint64(node)) // the same event number on another host
 	}
 }
 
@@ -118,30 +131,44 @@ func (d *Dedup) node(name string) uint32 {
 	if name == "" {
 		return 0
 	}
-	short, _, _ := strings.Cut(name, ".")
-	return uint32(maphash.String(d.seed, strings.ToLower(short))) | 1
+	if name != d.host {
+		short, _, _ := strings.Cut(name, ".")
+		d.host, d.hostHash = name, uint32(maphash.String(saidSeed, strings.ToLower(short)))|1
+	}
+	return d.hostHash
 }
 
-// key hashes numbers.
-func (d *Dedup) key(parts ...uint64) uint64 {
+// saidSeed is of the hashes that Dedups compare.
+var saidSeed = maphash.MakeSeed()
+
+// keyOf hashes numbers. It is never 0.
+func keyOf(parts ...uint64) uint64 {
 	var b [24]byte
 	for i, p := range parts {
 		binary.LittleEndian.PutUint64(b[8*i:], p)
 	}
-	return maphash.Bytes(d.seed, b[:8*len(parts)])
+	return max(1, maphash.Bytes(saidSeed, b[:8*len(parts)]))
 }
 
 // content hashes what a record says, in every shape: neither ids nor numbers
 // that ausearch -i replaces by names.
-func (d *Dedup) content(x *Denial) uint64 {
-	b := append(d.buf[:0], byte(x.Mode), 0)
-	switch o := &x.Event.Records[x.Record].Origin; {
+func (x *Denial) content() uint64 {
+	ip := uint64(0)
+	if x.Seccomp != nil {
+		ip = x.Seccomp.IP
+	}
+	return keyOf(x.said(&x.Event.Records[x.Record].Origin), uint64(x.Subject.PID), ip)
+}
+
+// said is the part of content that is the same in all records of a Form. o is the record's.
+func (x *Denial) said(o *Origin) uint64 {
+	b := append(make([]byte, 0, 512), byte(x.Mode), 0)
+	switch {
 	case o.UserSpace:
 		b[1] = 1
 	case o.UnknownPrefix:
 		b[1] = 2
 	}
-	b = binary.AppendVarint(b, int64(x.Subject.PID))
 	str := func(values ...string) {
 		for _, s := range values {
 			b = binary.AppendUvarint(b, uint64(len(s)))
@@ -156,14 +183,12 @@ func (d *Dedup) content(x *Denial) uint64 {
 		b = binary.AppendVarint(b, int64(a.Port)<<16|int64(a.PeerPort))
 	}
 	if c := x.Seccomp; c != nil { // not Exe, which a traced call does not have
-		b = binary.AppendUvarint(b, c.IP)
 		b = binary.AppendUvarint(b, uint64(c.Arch))
 		if code := c.Code; seccompMode(code) != Killed { // ausearch -i calls both kills "kill"
 			b = binary.AppendUvarint(b, uint64(code))
 		}
 	}
-	d.buf = b
-	return maphash.Bytes(d.seed, b)
+	return maphash.Bytes(saidSeed, b)
 }
 
 // tallies counts how often one content was seen each way.
@@ -203,24 +228,70 @@ func (t *tallies) add(way uint16) bool {
 // generation is how many entries are kept before older ones are forgotten.
 const generation = 256 << 10
 
-// generations is a map that forgets: when the young one is full it becomes old,
+// generations is a table that forgets: when the young one is full it becomes old,
 // and what was old is dropped.
-type generations[V any] struct{ young, old map[uint64]V }
+type generations[V any] struct{ young, old table[V] }
 
 func (g *generations[V]) get(key uint64) (V, bool) {
-	if v, ok := g.young[key]; ok {
+	if v, ok := g.young.get(key); ok {
 		return v, true
 	}
-	v, ok := g.old[key]
-	return v, ok
+	return g.old.get(key)
 }
 
 func (g *generations[V]) put(key uint64, v V) {
-	if g.young == nil {
-		g.young = map[uint64]V{}
+	if g.young.n >= generation {
+		g.old, g.young = g.young, table[V]{}
 	}
-	if len(g.young) >= generation {
-		g.old, g.young = g.young, map[uint64]V{}
+	g.young.put(key, v)
+}
+
+// A table is a map of hashes, which are not 0: of so many, most of which are looked up once,
+// a Go map takes three times as long.
+type table[V any] struct {
+	slots []slot[V] // those in use are where their keys are by size, or next to it
+	n     int
+}
+
+type slot[V any] struct {
+	key   uint64
+	value V
+}
+
+// at returns the slot of a key, or the free one where it is to be.
+func (t *table[V]) at(key uint64) *slot[V] {
+	place, _ := bits.Mul64(key, uint64(len(t.slots)))
+	for ; ; place++ {
+		if place == uint64(len(t.slots)) {
+			place = 0
+		}
+		if s := &t.slots[place]; s.key == key || s.key == 0 {
+			return s
+		}
 	}
-	g.young[key] = v
+}
+
+func (t *table[V]) get(key uint64) (v V, ok bool) {
+	if t.n == 0 {
+		return v, false
+	}
+	s := t.at(key)
+	return s.value, s.key != 0
+}
+
+func (t *table[V]) put(key uint64, v V) {
+	if t.n >= len(t.slots)*3/4 {
+		grown := table[V]{slots: make([]slot[V], min(max(1024, 4*len(t.slots)), generation*3/2)), n: t.n}
+		for _, s := range t.slots {
+			if s.key != 0 {
+				*grown.at(s.key) = s
+			}
+		}
+		*t = grown
+	}
+	s := t.at(key)
+	if s.key == 0 {
+		t.n++
+	}
+	*s = slot[V]{key, v}
 }

@@ -137,6 +137,6 @@ func TestDuplicateForgets(t *testing.T) {
 	assert.True(t, d.Duplicate(at(2*generation+1)))
 	assert.False(t, d.Duplicate(at(1)))
 	assert.LessOrEqual(t, len(d.early), 2*generation)
-	assert.LessOrEqual(t, len(d.exact.young), generation)
-	assert.LessOrEqual(t, len(d.exact.old), generation)
+	assert.LessOrEqual(t, d.exact.young.n, generation)
+	assert.LessOrEqual(t, d.exact.old.n, generation)
 }

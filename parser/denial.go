@@ -43,6 +43,7 @@ type Denial struct {
 	Mode     Mode
 	AppArmor *AppArmor
 	Seccomp  *Seccomp
+	Form     *Form // of Forms.Scan: what repeats of it refer to; nil if each is parsed
 }
 
 // AppArmor is the body of an AppArmor record, as security/apparmor/audit.c of

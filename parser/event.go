@@ -13,6 +13,7 @@ const maxCompanions = 8
 // A pending denial is waiting for the rest of its event.
 type pending struct {
 	denial     int // index in scanner.dst
+	repeat     int // or of its place in scanner.repeated, from 1 on
 	record     Record
 	start, end int // of its line
 	before     int // of marks, how many precede the denial
@@ -20,51 +21,72 @@ type pending struct {
 }
 
 // mark remembers a line that may belong to an event before or after it.
-func (s *scanner) mark(m mark) {
-	for len(s.open) > 0 && s.open[0].end+Context <= m.end {
+func (s *scanner) mark(start, end int, serial uint32) {
+	newest := &s.newest[serial%marksApart]
+	m := mark{int32(start), int32(end), serial, *newest}
+	for len(s.open) > 0 && s.open[0].end+Context <= end {
 		s.close()
 	}
-	for i := range s.open {
-		p := s.open[i]
-		if p.record.Serial == m.serial && m.end < p.end+Context && len(p.marks)-p.before < maxCompanions {
-			p.marks = append(p.marks, m)
-		}
+	if s.waiting[serial%marksApart] > 0 {
+		s.markOpen(m)
 	}
 	s.recent[s.seen%len(s.recent)] = m
 	s.seen++
+	*newest = int32(s.seen)
 }
 
-// wait opens a pending denial on the line that triggered, with the lines of its
+// markOpen adds a line to the events of pending denials that it is of.
+func (s *scanner) markOpen(m mark) {
+	for _, p := range s.open {
+		if p.record.Serial == m.serial && int(m.end) < p.end+Context && len(p.marks)-p.before < maxCompanions {
+			p.marks = append(p.marks, m)
+		}
+	}
+}
+
+// wait opens a pending denial or repeat on the line that triggered, with the lines of its
 // event that were already seen.
-func (s *scanner) wait(denial int, r Record) {
+func (s *scanner) wait(of pending) {
 	var p *pending
 	if n := len(s.pool); n > 0 {
 		p, s.pool = s.pool[n-1], s.pool[:n-1]
 	} else {
 		p = new(pending)
 	}
-	*p = pending{denial: denial, record: r, start: s.start, end: s.end, marks: p.marks[:0]}
-	if r.Serial != 0 {
-		for i := s.seen - 1; i >= 0 && i >= s.seen-len(s.recent) && len(p.marks) < maxCompanions; i-- {
-			m := s.recent[i%len(s.recent)]
-			if m.start <= p.start-Context {
+	of.start, of.end, of.marks = s.start, s.end, p.marks[:0]
+	*p = of
+	serial := p.record.Serial
+	if serial != 0 {
+		for i := int(s.newest[serial%marksApart]); i > 0 && i > s.seen-len(s.recent) && len(p.marks) < maxCompanions; {
+			m := s.recent[(i-1)%len(s.recent)]
+			if int(m.start) <= p.start-Context {
 				break
 			}
-			if m.serial == r.Serial {
+			if m.serial == serial {
 				p.marks = append(p.marks, m)
 			}
+			i = int(m.before)
 		}
 		slices.Reverse(p.marks)
 		p.before = len(p.marks)
 	}
 	s.open = append(s.open, p)
+	s.waiting[serial%marksApart]++
 }
 
 // close completes the oldest pending denial.
 func (s *scanner) close() {
 	p := s.open[0]
-	s.open = s.open[1:]
+	s.open = slices.Delete(s.open, 0, 1)
+	s.waiting[p.record.Serial%marksApart]--
 	s.start, s.end = p.start, p.end
+	if p.repeat > 0 {
+		for i := 0; i < len(p.marks) && s.repeated[p.repeat-1].Exe == ""; i++ {
+			s.repeated[p.repeat-1].Exe = s.program(&p.record, p.marks[i])
+		}
+		s.pool = append(s.pool, p)
+		return
+	}
 	x := &s.dst[p.denial]
 	records := make([]Record, 1, 1+len(p.marks))
 	records[0] = p.record
@@ -126,16 +148,15 @@ func (s *scanner) following(records []Record) []Record {
 
 // companion reads the record at m if it is of the same event as r.
 func (s *scanner) companion(r *Record, m mark) (Record, bool) {
-	line := s.text(m.start, m.end)
+	line := s.text(int(m.start), int(m.end))
 	if raw, ok := s.readRaw(line); ok {
-		if r.Origin.Transport != AuditLog || r.Origin.UserSpace || raw.serial != r.Serial ||
-			string(raw.node) != r.Node || !raw.time().Equal(r.Time) {
+		if !s.isOf(line, raw, r) {
 			return Record{}, false
 		}
-		return Record{Origin: Origin{File: r.Origin.File, Transport: AuditLog}, Node: r.Node, Type: raw.typ(),
-			Time: r.Time, Serial: r.Serial, Text: string(bytes.TrimLeft(raw.body, " "))}, true
+		return Record{Origin: Origin{File: r.Origin.File, Transport: AuditLog}, Node: r.Node, Type: raw.typ(line),
+			Time: r.Time, Serial: r.Serial, Text: string(bytes.TrimLeft(line[raw.body:], " "))}, true
 	}
-	h, v := s.header(line, m.start)
+	h, v := s.header(line, int(m.start))
 	if v != isRecord || !h.typ.isCompanion() || h.serial != r.Serial || h.transport != r.Origin.Transport ||
 		h.userSpace != r.Origin.UserSpace || h.node != r.Node || !h.time.Equal(r.Time) {
 		return Record{}, false
@@ -143,6 +164,12 @@ func (s *scanner) companion(r *Record, m mark) (Record, bool) {
 	o := r.Origin
 	o.Line = 0
 	return Record{Origin: o, Node: h.node, Type: h.typ, Time: h.time, Serial: h.serial, Text: h.body, interpreted: h.interpreted}, true
+}
+
+// isOf reports whether a line of auditd's log, the last that was read, is of r's event.
+func (s *scanner) isOf(line []byte, raw raw, r *Record) bool {
+	return r.Origin.Transport == AuditLog && !r.Origin.UserSpace && s.id.serial == r.Serial &&
+		string(raw.node(line)) == r.Node && s.id.time().Equal(r.Time)
 }
 
 // describe takes from a denial's companions what they say of its subject and of

@@ -90,7 +90,7 @@ func evidentLines(log []byte) (n int) {
 		var s scanner
 		line = bytes.TrimRight(line, "\n")
 		raw, ok := s.readRaw(bytes.TrimSuffix(line, []byte("\r")))
-		if evident.Match(line) && (!ok || kindOf(raw.name) == denialKind) {
+		if evident.Match(line) && (!ok || kindOf(line[raw.name:raw.space]) == denialKind) {
 			n++
 		}
 	}

@@ -334,6 +334,9 @@ func cutBinary(text []byte) (value, rest []byte, ok bool) {
 // export: whatever it says was written by a program with newlines in it, or is
 // read as part of its entry.
 func (s *scanner) inBinaryField(at int) bool {
+	if !s.alone {
+		return false
+	}
 	if s.export == 0 {
 		s.export = -1
 		for _, part := range [...][]byte{s.b.Before, s.b.Body, s.b.After} {

@@ -2,7 +2,7 @@ package parser
 
 import (
 	"bytes"
-	"strings"
+
 	"time"
 )
 
@@ -35,9 +35,16 @@ type Block struct {
 // called from several goroutines at once. Memory and time are linear in the
 // block's size, whatever its bytes.
 func Scan(dst []Denial, b Block) ([]Denial, Stats) {
+	s := scanner{dst: dst}
+	stats := s.scan(b)
+	return s.dst, stats
+}
+
+// scan goes through a block.
+func (s *scanner) scan(b Block) Stats {
 	b.Before = b.Before[max(0, len(b.Before)-Context):]
 	b.After = b.After[:min(len(b.After), Context)]
-	s := scanner{dst: dst, b: b, z: zone{b.Reference, b.Location}}
+	s.b, s.z = b, zone{b.Reference, b.Location}
 	s.walk(b.Before, -len(b.Before), before)
 	s.walk(b.Body, 0, body)
 	s.walk(b.After, len(b.Body), after)
@@ -48,7 +55,7 @@ func Scan(dst []Denial, b Block) ([]Denial, Stats) {
 	s.stats.NULs = bytes.Count(b.Body, []byte{0})
 	s.stats.TornLast = len(b.Body) > 0 && b.Body[len(b.Body)-1] != '\n' && len(b.After) == 0
 	s.stats.Serials.finish()
-	return s.dst, s.stats
+	return s.stats
 }
 
 // A part says which bytes of a block a line is in.
@@ -69,29 +76,39 @@ type scanner struct {
 	stats Stats
 	part  part
 
-	recent [1024]mark // lines with an audit serial, the newest at recent[seen-1]
-	seen   int
-	open   []*pending // denials whose event may go on, oldest first
-	pool   []*pending // closed ones, to be used again
-	around [3][]byte  // see text
-	export int8       // whether the block holds journalctl -o export: 1, or -1 for no
+	recent  [1024]mark         // lines with an audit serial, the newest at recent[seen-1]
+	seen    int                // how many there were
+	newest  [marksApart]int32  // seen when the last of the serial was there, by its last digits
+	open    []*pending         // denials and repeats whose event may go on, oldest first
+	waiting [marksApart]uint32 // how many of open have the serial, by its last digits
+	pool    []*pending         // closed ones, to be used again
+	around  [3][]byte          // see text
+	export  int8               // whether the block holds journalctl -o export: 1, or -1 for no
+	alone   bool               // a line has the name of a journal field alone: see inBinaryField
 
-	// lastID is that of the last line with one: the records of an event stand
+	// id is that of the last line with one: the records of an event stand
 	// together, and to compare is faster than to parse.
-	lastID struct {
-		text      []byte // "1795427169.844:13): "
-		sec, nsec int64
-		serial    uint32
-	}
+	id eventID
 
 	start, end int // the line that triggered, or of the pending denial; see window
+
+	// Of Forms.Scan; forms is nil if nothing is folded.
+	forms    *Forms
+	repeated []Repeat
+	block    *Block
+	holes    holes  // of the record on the line that triggered
+	hash     uint64 // and its hash
 }
 
 // A mark is a line that may be part of an event.
 type mark struct {
-	start, end int // without the newline
+	start, end int32 // without the newline
 	serial     uint32
+	before     int32 // newest of its serial before it was
 }
+
+// marksApart is how many serials in a row are told apart without a look at each.
+const marksApart = 64
 
 // walk goes through the lines of one part, which starts at position at.
 func (s *scanner) walk(text []byte, at int, p part) {
@@ -130,184 +147,10 @@ func (s *scanner) line(line []byte, at int) {
 		}
 	}
 	if raw, ok := s.readRaw(line); ok {
-		s.auditLine(line, &raw, at)
+		s.auditLine(line, raw, at)
 		return
 	}
 	s.otherLine(line, at)
-}
-
-// A raw is a line of auditd's log, in its parts.
-type raw struct {
-	node, name, body []byte
-	sec, nsec        int64
-	serial           uint32
-}
-
-// readRaw splits "[node=NODE ]type=NAME msg=audit(TIME:SERIAL): BODY", which
-// most lines of most logs are, without looking at the body.
-func (s *scanner) readRaw(line []byte) (r raw, ok bool) {
-	if len(line) > 5 && string(line[:5]) == "node=" {
-		i := bytes.IndexByte(line, ' ')
-		if i < 0 {
-			return r, false
-		}
-		r.node, line = line[5:i], line[i+1:]
-	}
-	if len(line) < 5 || string(line[:5]) != "type=" {
-		return r, false
-	}
-	line = line[5:]
-	space := bytes.IndexByte(line[:min(len(line), 32)], ' ')
-	if space <= 0 {
-		return r, false
-	}
-	r.name, line = line[:space], line[space+1:]
-	if len(line) < 10 || string(line[:10]) != "msg=audit(" {
-		return r, false
-	}
-	id := &s.lastID
-	if len(id.text) == 0 || !bytes.HasPrefix(line[10:], id.text) {
-		var n int
-		id.sec, id.nsec, id.serial, n = parseID(line[10:])
-		if n == 0 || len(line) < 12+n || line[10+n] != ':' || line[11+n] != ' ' {
-			id.text = nil
-			return r, false
-		}
-		id.text = line[10 : 12+n]
-	}
-	r.sec, r.nsec, r.serial = id.sec, id.nsec, id.serial
-	r.body = line[10+len(id.text):]
-	return r, true
-}
-
-// time returns when the event happened.
-func (r *raw) time() time.Time {
-	if r.sec == 0 && r.nsec == 0 {
-		return time.Time{}
-	}
-	return time.Unix(r.sec, r.nsec).UTC()
-}
-
-// auditLine looks at a line of auditd's log. It goes by the type and the serial
-// alone unless the type matters.
-func (s *scanner) auditLine(line []byte, r *raw, at int) {
-	kind := kindOf(r.name)
-	if s.part == body {
-		s.stats.Serials.see(r.node, r.serial, r.sec, kind)
-	}
-	switch kind {
-	case denialKind, abendKind:
-		if s.part != body {
-			return
-		}
-		s.start, s.end = at, at+len(line)
-		if s.inBinaryField(at) {
-			s.stats.Others++
-			return
-		}
-		h := header{transport: AuditLog, typ: r.typ(), time: r.time(), serial: r.serial}
-		if h.typ == AVC && !bytes.HasPrefix(r.body, needleAppArmor) && !isSplit(string(r.body)) && !isAdorned(r.body) {
-			s.neighbour(AVC, r.body)
-			s.stats.Others++
-			return
-		}
-		h.node, h.body = string(r.node), strings.TrimLeft(string(r.body), " ")
-		s.found(line, &h)
-	case companionKind:
-		s.mark(mark{at, at + len(line), r.serial})
-	case neighbourKind:
-		s.neighbour(r.typ(), r.body)
-	}
-}
-
-// typ returns the record's type.
-func (r *raw) typ() Type {
-	switch string(r.name) {
-	case "AVC":
-		return AVC
-	case "SECCOMP":
-		return SECCOMP
-	case "SYSCALL":
-		return SYSCALL
-	case "PROCTITLE":
-		return PROCTITLE
-	}
-	return typeOf(string(r.name))
-}
-
-// A kind is what a record type of auditd's log means to a Scan.
-type kind uint8
-
-const (
-	otherKind kind = iota
-	denialKind
-	companionKind
-	neighbourKind
-	abendKind
-	daemonKind // auditd's own records, which have serials of their own
-)
-
-func kindOf(name []byte) kind {
-	switch name[0] {
-	case 'S':
-		switch string(name) {
-		case "SYSCALL":
-			return companionKind
-		case "SECCOMP":
-			return denialKind
-		}
-	case 'P':
-		if string(name) == "PATH" || string(name) == "PROCTITLE" {
-			return companionKind
-		}
-	case 'C':
-		if string(name) == "CWD" {
-			return companionKind
-		}
-	case 'E':
-		if string(name) == "EXECVE" {
-			return companionKind
-		}
-	case 'A':
-		if string(name) == "AVC" || len(name) >= 8 && string(name[:8]) == "APPARMOR" {
-			return denialKind
-		}
-		if string(name) == "ANOM_ABEND" {
-			return abendKind
-		}
-	case 'D':
-		if len(name) > 7 && string(name[:7]) == "DAEMON_" {
-			return daemonKind
-		}
-	case 'F', 'I', 'L', 'M':
-		return kindOfType(Type(name))
-	case 'U':
-		if string(name) == "USER_AVC" {
-			return denialKind
-		}
-		if len(name) > 8 && string(name[:8]) == "UNKNOWN[" {
-			return kindOfType(typeOf(string(name)))
-		}
-	case '1':
-		return kindOfType(typeOf(string(name)))
-	case '\x1b': // coloured
-		return denialKind
-	}
-	return otherKind
-}
-
-func kindOfType(t Type) kind {
-	switch {
-	case t == AVC || t == SECCOMP || t == USERAVC || len(t) >= 8 && t[:8] == "APPARMOR":
-		return denialKind
-	case t.isCompanion():
-		return companionKind
-	case t == ANOMABEND:
-		return abendKind
-	case neighbourTypes[string(t)] != "":
-		return neighbourKind
-	}
-	return otherKind
 }
 
 var (
@@ -319,6 +162,9 @@ var (
 
 // otherLine looks at a line of any other shape.
 func (s *scanner) otherLine(line []byte, at int) {
+	if n := len(line); n > 0 && n <= 64 && exportKey(line) == n {
+		s.alone = true
+	}
 	if len(line) < len("MESSAGE") {
 		return
 	}
@@ -335,7 +181,7 @@ func (s *scanner) otherLine(line []byte, at int) {
 			if s.part == body && !s.b.Live && s.split(line, at) {
 				return
 			}
-			s.mark(mark{at, at + len(line), serial})
+			s.mark(at, at+len(line), serial)
 			return
 		}
 	}
@@ -347,7 +193,7 @@ func (s *scanner) otherLine(line []byte, at int) {
 		}
 		if i := bytes.Index(line, needleAuditID); i >= 0 {
 			if serial, ok := auditID(line[i+len(needleAuditID):]); ok {
-				s.mark(mark{at, at + len(line), serial})
+				s.mark(at, at+len(line), serial)
 				return
 			}
 		}
@@ -405,6 +251,7 @@ func (s *scanner) trigger(line []byte, at int) {
 		}
 	}
 	switch {
+	case v == isRecord && h.isKernels() && !isAdorned(line) && s.repeats(&h, []byte(h.node), []byte(h.body)):
 	case v == isRecord:
 		s.found(line, &h)
 	case v == broken && h.why != "":
@@ -461,9 +308,12 @@ func (s *scanner) found(line []byte, h *header) {
 		}
 		return
 	}
+	if whole && !h.isPart(line) && !isAdorned(line) {
+		s.learn(h, &x, &r)
+	}
 	s.stats.Records++
 	s.dst = append(s.dst, x)
-	s.wait(len(s.dst)-1, r)
+	s.wait(pending{denial: len(s.dst) - 1, record: r})
 }
 
 // holdsRecord reports whether a header is followed by a record of AppArmor or
