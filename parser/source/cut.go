@@ -10,14 +10,13 @@ import (
 // bufferSize is a block with the context on both sides of it.
 const bufferSize = 2*parser.Context + blockSize
 
-// cut reads a text to its end and sends it as parts: blocks of whole lines, each
+// cut reads a text to its end and yields it as parts: blocks of whole lines, each
 // with parser.Context bytes before and after it, or all there are. The last line
 // of the text may lack its line end. The returned error is of the reader; what came before it
-// was sent.
-func (s *scan) cut(r io.Reader, template parser.Block) error {
-	c := cutter{scan: s, r: r, template: template, first: true}
-	var ok bool
-	if c.buf, ok = s.buffer(nil); !ok {
+// was yielded.
+func (s *scan) cut(r io.Reader, template parser.Block, yield func(*part) bool) error {
+	c := cutter{scan: s, yield: yield, r: r, template: template, first: true}
+	if c.part = s.freePart(nil); c.part == nil {
 		return s.ctx.Err()
 	}
 	for c.fill() {
@@ -34,31 +33,37 @@ func (s *scan) cut(r io.Reader, template parser.Block) error {
 	return c.err
 }
 
-// A cutter is the state of cut. buf holds the context before the block in
-// buf[:start], and from there on what was read and not yet sent.
+// A cutter is the state of cut. buf, of the part that comes next, holds the context before
+// the block in buf[:start], and from there on what was read and not yet yielded.
 type cutter struct {
 	*scan
+	*part
+	yield    func(*part) bool
 	r        io.Reader
 	template parser.Block
 	first    bool
-	buf      []byte
 	start    int
 	skipping bool // in a line that is too long, whose start was thrown away
 	tooLong  int  // such lines since the last part
 	err      error
 }
 
-// buffer returns a free buffer that starts with a copy of the given bytes.
-func (s *scan) buffer(head []byte) (buf []byte, ok bool) {
+// freePart returns a free part whose buffer starts with a copy of the given bytes; nil when
+// ctx has ended.
+func (s *scan) freePart(head []byte) (p *part) {
 	select {
-	case buf = <-s.free:
+	case p = <-s.free:
 	case <-s.ctx.Done():
-		return nil, false
+		return nil
 	}
-	if cap(buf) < max(bufferSize, len(head)) {
-		buf = make([]byte, 0, max(bufferSize, len(head)))
+	if cap(p.buf) < max(bufferSize, len(head)) {
+		p.buf = make([]byte, 0, max(bufferSize, len(head)))
 	}
-	return append(buf[:0], head...), true
+	if p.done == nil {
+		p.done = make(chan struct{}, 1)
+	}
+	p.buf = append(p.buf[:0], head...)
+	return p
 }
 
 // fill reads until the buffer is full. It reports whether there may be more.
@@ -114,32 +119,32 @@ func (c *cutter) skip() {
 	c.buf = c.buf[:c.start+copy(rest, rest[end:])]
 }
 
-// block sends the lines up to end, and goes on in another buffer that starts
+// block yields the lines up to end, and goes on in another part that starts
 // with the bytes before end as context.
 func (c *cutter) block(end int) bool {
 	before := max(0, end-parser.Context)
-	next, ok := c.buffer(c.buf[before:])
-	if !ok || !c.sendPart(end, end+parser.Context) {
+	next := c.freePart(c.buf[before:])
+	if next == nil || !c.give(end, end+parser.Context) {
 		return false
 	}
-	c.buf, c.start = next, end-before
+	c.part, c.start = next, end-before
 	return true
 }
 
-// last sends what is left at the end of the text.
+// last yields what is left at the end of the text.
 func (c *cutter) last() {
 	if len(c.buf) == c.start && c.tooLong == 0 {
-		c.release(c.buf)
+		c.release(c.part)
 		return
 	}
-	c.sendPart(len(c.buf), len(c.buf))
+	c.give(len(c.buf), len(c.buf))
 }
 
-// sendPart gives the buffer away, to be parsed in buf[start:end].
-func (c *cutter) sendPart(end, after int) bool {
-	p := &part{buf: c.buf, block: c.template, first: c.first, done: make(chan struct{})}
+// give yields the part, to be parsed in buf[start:end].
+func (c *cutter) give(end, after int) bool {
+	p := c.part
+	p.block, p.first, p.batch.TooLong = c.template, c.first, c.tooLong
 	p.block.Before, p.block.Body, p.block.After = c.buf[:c.start], c.buf[c.start:end], c.buf[end:after]
-	p.batch.TooLong = c.tooLong
 	c.first, c.tooLong = false, 0
-	return c.send(c.parts, p) && c.send(c.jobs, p)
+	return c.yield(p)
 }

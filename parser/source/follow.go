@@ -121,8 +121,8 @@ func (f *follower) cut(now time.Time, all bool) (batch Batch, wait time.Duration
 		Reference: now, Location: time.Local, Live: true,
 	}
 	f.denials, batch.Stats = parser.Scan(f.denials[:0], block)
-	moveLines(f.denials, f.lines)
-	batch.Stats.Shift(f.lines)
+	batch.Denials = f.denials
+	batch.moveLines(f.lines)
 	batch.Stats.TornLast = torn
 	f.lines += batch.Stats.Lines
 	batch.Stats.Lines += batch.TooLong
