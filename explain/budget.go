@@ -209,7 +209,7 @@ func (g *Group) addFurther(d *parser.Denial, c container.Container, of *budget) 
 	if isNew || earlier(d, &f.Denial) {
 		f.Denial = shared(d, rest, of)
 	}
-	f.count(d)
+	g.count(f, d)
 	f.Further.add(sampleOf(d))
 	return f, isNew
 }

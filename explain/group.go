@@ -34,20 +34,21 @@ type Filter struct {
 	Keep func(container.Subject, container.Container) bool
 }
 
-// match reports whether the filter selects a denial of a container.
-func (f Filter) match(d *parser.Denial, c *container.Container) bool {
-	if !d.Time.IsZero() {
-		if !f.Since.IsZero() && d.Time.Before(f.Since) || !f.Until.IsZero() && d.Time.After(f.Until) {
+// match reports whether the filter selects a denial of a process in a container, of
+// which the record has the label.
+func (f Filter) match(who *container.Subject, label string, c *container.Container) bool {
+	if !who.Time.IsZero() {
+		if !f.Since.IsZero() && who.Time.Before(f.Since) || !f.Until.IsZero() && who.Time.After(f.Until) {
 			return false
 		}
 	}
-	if len(f.Comms) > 0 && !slices.Contains(f.Comms, d.Subject.Comm) {
+	if len(f.Comms) > 0 && !slices.Contains(f.Comms, who.Comm) {
 		return false
 	}
-	if len(f.Profiles) > 0 && !slices.ContainsFunc(f.Profiles, func(name string) bool { return matchLabel(name, d.Subject.Label) }) {
+	if len(f.Profiles) > 0 && !slices.ContainsFunc(f.Profiles, func(name string) bool { return matchLabel(name, label) }) {
 		return false
 	}
-	if f.Keep != nil && !f.Keep(subject(d), *c) {
+	if f.Keep != nil && !f.Keep(*who, *c) {
 		return false
 	}
 	return f.OfContainer(c)
@@ -85,6 +86,8 @@ type Group struct {
 	Beyond  int
 
 	findings map[string]*Finding // but those of further names
+	forms    map[*parser.Form]*form
+	undated  bool // there are denials without a year
 	budgets  budgets
 	spent    []string // which Spent has not returned
 	key      []byte
@@ -97,6 +100,7 @@ func NewGroup(find func(container.Subject) container.Container, filter Filter) *
 		Filter:   filter,
 		Denials:  map[parser.Mode]int{},
 		findings: map[string]*Finding{},
+		forms:    map[*parser.Form]*form{},
 		budgets:  newBudgets(),
 	}
 }
@@ -107,13 +111,18 @@ func NewGroup(find func(container.Subject) container.Container, filter Filter) *
 // out the finding is nil.
 func (g *Group) Add(d parser.Denial) (f *Finding, isNew bool) {
 	var c container.Container
+	who := subject(&d)
 	if g.Find != nil {
-		c = g.Find(subject(&d))
+		c = g.Find(who)
 	}
-	if !g.Filter.match(&d, &c) {
+	if !g.Filter.match(&who, d.Subject.Label, &c) {
 		return nil, false
 	}
-	return g.add(d, c)
+	f, isNew = g.add(d, c)
+	if known := g.forms[d.Form]; known != nil && f != nil {
+		known.folds(&c, f)
+	}
+	return f, isNew
 }
 
 // AddClaim folds a denial of a container that no record tells of; see explain/silent.
@@ -175,7 +184,7 @@ func (g *Group) add(d parser.Denial, c container.Container) (f *Finding, isNew b
 	if earlier(&d, &f.Denial) {
 		f.Denial = d
 	}
-	f.count(&d)
+	g.count(f, &d)
 	return f, isNew
 }
 
@@ -212,7 +221,7 @@ func subject(d *parser.Denial) container.Subject {
 // date corrects the year that was guessed of a finding, by one of its denials that is
 // logged once more with the year.
 func (g *Group) date(d *parser.Denial) {
-	if !isDated(d) {
+	if !g.undated || !isDated(d) {
 		return
 	}
 	var c container.Container
@@ -237,19 +246,26 @@ func isDated(d *parser.Denial) bool {
 	return !d.Time.IsZero() && !d.Event.Records[d.Record].Yearless()
 }
 
-// count counts a denial of the finding.
-func (f *Finding) count(d *parser.Denial) {
+// count counts a denial of a finding.
+func (g *Group) count(f *Finding, d *parser.Denial) {
+	dated := isDated(d)
+	g.undated = g.undated || !dated
+	f.count(d.Time, d.Event.Records[d.Record].Serial, dated)
+}
+
+// count counts a denial of the finding, which says its year if it is dated.
+func (f *Finding) count(at time.Time, serial uint32, dated bool) {
 	f.Count++
-	f.dated = f.dated || isDated(d)
-	if !d.Time.IsZero() {
-		if f.First.IsZero() || d.Time.Before(f.First) {
-			f.First = d.Time
+	f.dated = f.dated || dated
+	if !at.IsZero() {
+		if f.First.IsZero() || at.Before(f.First) {
+			f.First = at
 		}
-		if d.Time.After(f.Last) {
-			f.Last = d.Time
+		if at.After(f.Last) {
+			f.Last = at
 		}
 	}
-	f.addSerial(d.Event.Records[d.Record].Serial)
+	f.addSerial(serial)
 }
 
 // addSerial keeps the lowest serials, so that the order of the log is no matter.

@@ -43,6 +43,7 @@ func (s *Session) Count(stats parser.Stats, tooLong int) {
 // Add folds one denial as Group.Add does, unless it is a duplicate, or no failure:
 // then the finding is nil. A duplicate that says its year corrects one that was guessed.
 func (s *Session) Add(d parser.Denial) (f *Finding, isNew bool) {
+	s.learn(&d)
 	if s.seen.Duplicate(&d) {
 		s.Duplicates++
 		s.date(&d)
@@ -76,14 +77,18 @@ func (s sigsys) explains(d *parser.Denial) bool {
 		at, known := s[d.Subject.PID]
 		return known && d.Time.Sub(at).Abs() <= 2*time.Second
 	}
-	switch seccomp.Action(d.Seccomp.Code) {
-	case seccomp.Trap, seccomp.KillProcess, seccomp.KillThread:
-		if len(s) >= maxSent {
-			clear(s)
-		}
-		s[d.Subject.PID] = d.Time
+	if answers(d.Seccomp) {
+		s.note(d.Subject.PID, d.Time)
 	}
 	return false
+}
+
+// note notes the answer that a process got.
+func (s sigsys) note(pid int, at time.Time) {
+	if len(s) >= maxSent {
+		clear(s)
+	}
+	s[pid] = at
 }
 
 // fallsBack reports whether a traced call had the answer by which programs go on

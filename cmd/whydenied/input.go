@@ -124,7 +124,7 @@ func logs(cmd *cobra.Command, args []string) ([]source.Input, error) {
 func (in *input) readLogs(cmd *cobra.Command, session *explain.Session) error {
 	progress := newProgress(cmd.ErrOrStderr())
 	defer progress.clear()
-	for batch, err := range source.Scan(cmd.Context(), in.logs) {
+	for batch, err := range source.Fold(cmd.Context(), in.logs, in.inventory != nil) {
 		if isUnreadable(err) {
 			progress.clear()
 			complain(cmd.ErrOrStderr(), err)
@@ -135,10 +135,14 @@ func (in *input) readLogs(cmd *cobra.Command, session *explain.Session) error {
 			return err
 		}
 		session.Count(batch.Stats, batch.TooLong)
-		for _, d := range batch.Denials {
-			session.Add(d)
+		for d, r := range batch.All() {
+			if r != nil {
+				session.AddRepeat(r)
+			} else {
+				session.Add(*d)
+			}
 		}
-		progress.update(int(batch.Stats.Bytes), len(batch.Denials))
+		progress.update(int(batch.Stats.Bytes), len(batch.Denials)+len(batch.Repeats))
 	}
 	return nil
 }
