@@ -2,6 +2,91 @@ package parser
 
 import "bytes"
 
+// A finder finds the lines of a text in which holdsDenial or needleKey can be. It goes from
+// one letter to the next of those that are rare in logs and in each of their words: the m
+// of apparmor, the M of SECCOMP and of ANOM_ABEND, and the y of type=, over all lines at
+// once, by the vector search of bytes.IndexByte.
+type finder struct {
+	text  []byte
+	next  [3]int // where the next word with each letter is; behind the text if there is none
+	stamp int    // the same of the parenthesis of audit(
+}
+
+var finderLetters = [...]byte{'m', 'M', 'y', stampLetter: '('}
+
+const stampLetter = 3
+
+// within reports whether such a word is in text[from:to]. Calls must go forward.
+func (f *finder) within(from, to int) bool {
+	for i := range f.next {
+		if f.next[i] < from {
+			f.next[i] = f.find(i, from)
+		}
+		if f.next[i] < to {
+			return true
+		}
+	}
+	return false
+}
+
+// companion returns the serial of the first audit(TIME:SERIAL): in text[from:to], and what is
+// behind its parenthesis, if that is the stamp of one of the commonest companions, as the
+// kernel's own log has them. Calls must go forward.
+func (f *finder) companion(from, to int) (serial uint32, rest []byte, ok bool) {
+	if f.stamp < from {
+		f.stamp = f.find(stampLetter, from)
+	}
+	const head = "audit: type=1300 audit"
+	if at := f.stamp; at >= to || at-from < len(head) || string(f.text[at-len(head):at-len("00 audit")]) != "audit: type=13" {
+		return 0, nil, false
+	}
+	switch string(f.text[f.stamp-len("00 audit") : f.stamp-len("audit")]) {
+	case "00 ", "02 ", "07 ", "09 ", "27 ":
+	default:
+		return 0, nil, false
+	}
+	rest = f.text[f.stamp+1 : to]
+	_, _, serial, n := parseID(rest)
+	return serial, rest[n:], n > 0 && serial > 0
+}
+
+// find returns the place of the next word with a letter.
+func (f *finder) find(letter, at int) int {
+	for ; at < len(f.text); at++ {
+		n := bytes.IndexByte(f.text[at:], finderLetters[letter])
+		if n < 0 {
+			break
+		}
+		if at += n; at < 5 || f.isWord(letter, f.text[at-5:at], f.text[at+1:]) {
+			return at
+		}
+	}
+	return len(f.text) + 1
+}
+
+// isWord reports whether a letter with five bytes before it and what is behind it can be
+// of a denial.
+func (f *finder) isWord(letter int, before, after []byte) bool {
+	switch letter {
+	case 0:
+		return string(before) == "appar" && len(after) >= 2 && string(after[:2]) == "or"
+	case 1:
+		return string(before) == "SECCO" || string(before[2:]) == "ANO"
+	case stampLetter:
+		return string(before) == "audit"
+	}
+	if before[4] != 't' || len(after) < 6 || string(after[:3]) != "pe=" {
+		return before[4] == 't' && len(after) < 6
+	}
+	switch after[3] { // see isDenialType
+	case '1':
+		return after[4] == '3' && after[5] == '2' || after[4] == '7' || after[4] == '5'
+	case 'S', 'A', 'U', '\x1b':
+		return true
+	}
+	return false
+}
+
 // holdsDenial reports whether a line has apparmor=, SECCOMP auid=, ANOM_ABEND auid= or
 // the type= of a denial in it. It goes from one equals sign to the next, which most lines of
 // most logs have none of.

@@ -96,24 +96,24 @@ func jsonString(text []byte, i int) (string, int, bool) {
 		return "", i, false
 	}
 	i++
-	end := i
-	for end < len(text) && text[end] != '"' && text[end] != '\\' && text[end] != '\n' {
-		end++
+	if n := bytes.IndexByte(text[i:], '"'); n >= 0 && bytes.IndexByte(text[i:i+n], '\\') < 0 && bytes.IndexByte(text[i:i+n], '\n') < 0 {
+		return string(text[i : i+n]), i + n + 1, true
 	}
-	if end < len(text) && text[end] == '"' {
-		return string(text[i:end]), end + 1, true
-	}
-	b := append(make([]byte, 0, end-i+64), text[i:end]...)
-	for i = end; i < len(text); {
-		switch c := text[i]; {
-		case c == '"':
+	b := make([]byte, 0, 512)
+	for i < len(text) {
+		plain := i
+		for plain < len(text) && text[plain] != '"' && text[plain] != '\\' && text[plain] != '\n' {
+			plain++
+		}
+		b = append(b, text[i:plain]...)
+		if i = plain; i == len(text) {
+			break
+		}
+		switch text[i] {
+		case '"':
 			return string(b), i + 1, true
-		case c == '\n':
+		case '\n':
 			return "", len(text), false // JSON has none in strings: it was wrapped
-		case c != '\\':
-			b = append(b, c)
-			i++
-			continue
 		}
 		if i+1 == len(text) || text[i+1] == '\n' {
 			break

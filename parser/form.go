@@ -157,6 +157,7 @@ type Forms struct {
 	young, old map[uint64]*Form  // by hash
 	size       int               // of the young ones
 	exes       map[string]string // decoded values of exe= by their spelling
+	heads      [8]head           // see headOf
 	open, pool []*pending        // of Scan, to be used again
 }
 

@@ -200,3 +200,39 @@ func FuzzFold(f *testing.F) {
 		foldScan(t, NewForms(true), again, []int{ends[rng.Intn(len(ends))]}, seed%2 == 1)
 	})
 }
+
+// What a head may have other digits in, and in what it may not.
+func TestHeads(t *testing.T) {
+	const avc = `apparmor="DENIED" operation="open" profile="p" name="/a" pid=7 comm="c" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`
+	line := func(head string, serial int) string {
+		return fmt.Sprintf("%saudit: type=1400 audit(1795427169.844:%d): %s\n", head, serial, avc)
+	}
+	for _, test := range []struct {
+		a, b  string
+		alike bool
+	}{
+		{"Nov 23 09:42:59 lab1 kernel: [   40.392669] ", "Nov 23 19:00:01 lab1 kernel: [   41.000001] ", true},
+		{"Nov 23 09:42:59 lab1 kernel: ", "Nov 23 09:42:59 lab2 kernel: ", false},
+		{"Nov 23 09:42:59 lab1 kernel: ", "Nov 23 09:72:59 lab1 kernel: ", false},
+		{"Nov 23 09:42:59 lab1 kernel: ", "Nov 24 09:42:59 lab1 kernel: ", false},
+		{"Nov 23 09:42:59 09:42:58 kernel: ", "Nov 23 09:42:59 09:42:57 kernel: ", false},
+		{"Nov 23 09:42:59 [1.2] kernel: ", "Nov 23 09:42:59 [1.3] kernel: ", false},
+		{"2026-11-23T09:42:59.607716+00:00 lab kernel: ", "2026-11-23T10:42:59.111111+00:00 lab kernel: ", true},
+		{"2026-11-23T09:42:59.607716+00:00 lab kernel: ", "2026-11-23T10:42:59.111111+01:00 lab kernel: ", false},
+		{"5,1234,40392669,-;", "5,1235,40392999,-;", true},
+		{"5,1234,40392669,-;", "4,1235,40392999,-;", false},
+		{"[   40.392669] ", "[   41.392660] ", true},
+		{"<5>[   40.392669] ", "<6>[   41.392660] ", false},
+	} {
+		f := NewForms(false)
+		log := line(test.a, 1) + line(test.a, 2) + line(test.b, 3)
+		_, folded := foldScan(t, f, []byte(log), nil, false)
+		assert.LessOrEqual(t, 1, folded)
+		b, _, _ := bytes.Cut([]byte(line(test.b, 3)), []byte("audit("))
+		assert.Equal(t, test.alike, f.headOf(b).is(b) && !slices.Equal(f.headOf(b).text, b), "%s and %s", test.a, test.b)
+	}
+	// /dev/kmsg escapes; another that says the same without is another.
+	log := line("5,1,2,-;", 1) + line("5,1,2,-;", 2) + strings.Replace(line("5,1,2,-;", 3), `"/a"`, `"/\x5cx41"`, 1) +
+		strings.Replace(line("5,1,2,-;", 4), `"/a"`, `"/\x41"`, 1)
+	foldScan(t, NewForms(false), []byte(log), nil, false)
+}

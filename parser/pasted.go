@@ -126,10 +126,20 @@ func (s *scanner) pasted(line []byte, at int) (header, verdict) {
 // isSplit reports whether a body ends within the word apparmor=, of which the
 // rest stands on the next line if it was wrapped.
 func isSplit(body string) bool {
+	if body == "" || bytes.IndexByte(needleAppArmor, body[len(body)-1]) < 0 {
+		return false // as nearly always
+	}
 	if i := strings.LastIndex(body, "msg='"); i >= 0 {
 		body = body[i+len("msg='"):]
 	}
 	return body != "" && len(body) < len(needleAppArmor) && strings.HasPrefix(string(needleAppArmor), body)
+}
+
+// maySplit reports whether split is to look at a line, of which a part is behind the
+// serial; that is nil if it is not known.
+func maySplit(line, rest []byte) bool {
+	return rest == nil || bytes.HasPrefix(rest, []byte(": auid=")) || bytes.IndexByte(needleAppArmor, line[len(line)-1]) >= 0 ||
+		bytes.IndexByte(line[:len(line)-len(rest)-1], ')') >= 0
 }
 
 // split reads a line that has an audit serial and no sign of a denial, if a record

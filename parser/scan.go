@@ -75,6 +75,8 @@ type scanner struct {
 	z     zone
 	stats Stats
 	part  part
+	words finder // of the part's text
+	first int    // position of that
 
 	recent  [1024]mark         // lines with an audit serial, the newest at recent[seen-1]
 	seen    int                // how many there were
@@ -112,7 +114,7 @@ const marksApart = 64
 
 // walk goes through the lines of one part, which starts at position at.
 func (s *scanner) walk(text []byte, at int, p part) {
-	s.part = p
+	s.part, s.words, s.first = p, finder{text: text}, at
 	off := 0
 	if p == before && len(text) >= Context {
 		// The first line may have been cut.
@@ -168,17 +170,24 @@ func (s *scanner) otherLine(line []byte, at int) {
 	if len(line) < len("MESSAGE") {
 		return
 	}
-	if holdsDenial(line) || hidesMessage(line) {
+	words := s.words.within(at-s.first, at-s.first+len(line))
+	if words && holdsDenial(line) || hidesMessage(line) {
 		if s.part == body {
 			s.trigger(line, at)
+		}
+		return
+	}
+	if serial, rest, ok := s.words.companion(at-s.first, at-s.first+len(line)); ok {
+		if s.part != body || s.b.Live || !maySplit(line, rest) || !s.split(line, at) {
+			s.mark(at, at+len(line), serial)
 		}
 		return
 	}
 	audit := bytes.Index(line, needleAudit)
 	if audit >= 0 {
 		s.neighbourLine(line, audit)
-		if serial, ok := serialIn(line[audit:]); ok {
-			if s.part == body && !s.b.Live && s.split(line, at) {
+		if serial, rest, ok := serialIn(line[audit:]); ok {
+			if s.part == body && !s.b.Live && maySplit(line, rest) && s.split(line, at) {
 				return
 			}
 			s.mark(at, at+len(line), serial)
@@ -187,7 +196,7 @@ func (s *scanner) otherLine(line []byte, at int) {
 	}
 	switch line[0] {
 	case '{', '"', '_', ' ', '\t', 'd', '\x1e':
-		if s.part == body && bytes.Contains(line, needleKey) {
+		if words && s.part == body && bytes.Contains(line, needleKey) {
 			s.trigger(line, at)
 			return
 		}
@@ -210,20 +219,24 @@ func (s *scanner) otherLine(line []byte, at int) {
 	s.lost(line, audit >= 0)
 }
 
-// serialIn finds the serial of audit(TIME:SERIAL) in a line.
-func serialIn(line []byte) (uint32, bool) {
+// serialIn finds the serial of audit(TIME:SERIAL) in a line, and what stands behind it;
+// that is nil if the stamp is of another form than the kernel's.
+func serialIn(line []byte) (serial uint32, rest []byte, ok bool) {
 	i := bytes.Index(line, []byte("audit("))
 	if i < 0 {
-		return 0, false
+		return 0, nil, false
 	}
 	line = line[i+6:]
+	if _, _, serial, n := parseID(line); n > 0 {
+		return serial, line[n:], serial > 0
+	}
 	end := bytes.IndexByte(line[:min(len(line), 80)], ')')
 	if end < 0 {
-		return 0, false
+		return 0, nil, false
 	}
 	colon := bytes.LastIndexByte(line[:end], ':')
 	n, ok := atoi(string(line[colon+1 : end]))
-	return uint32(n), colon >= 0 && ok && n > 0 && n < 1<<32
+	return uint32(n), nil, colon >= 0 && ok && n > 0 && n < 1<<32
 }
 
 // auditID reads the number of journald's _AUDIT_ID=13 or "_AUDIT_ID":"13".
@@ -244,6 +257,9 @@ const maxRecord = 64 << 10
 // trigger reads a line that may hold a denial.
 func (s *scanner) trigger(line []byte, at int) {
 	s.start, s.end = at, at+len(line)
+	if s.repeatsHead(line, at) {
+		return
+	}
 	h, v := s.header(line, at)
 	if v != isRecord && !s.b.Live && (v == broken || isAdorned(line)) && !s.inBinaryField(at) {
 		if pasted, is := s.pasted(line, at); is == isRecord {
@@ -251,7 +267,8 @@ func (s *scanner) trigger(line []byte, at int) {
 		}
 	}
 	switch {
-	case v == isRecord && h.isKernels() && !isAdorned(line) && s.repeats(&h, []byte(h.node), []byte(h.body)):
+	case v == isRecord && s.forms != nil && h.isKernels() && !isAdorned(line) && s.repeats(&h, []byte(h.node), []byte(h.body)):
+		s.learnHead(line, &h)
 	case v == isRecord:
 		s.found(line, &h)
 	case v == broken && h.why != "":
