@@ -11,7 +11,6 @@ import (
 // A form is what a Group knows of a parser.Form, so that its repeats need not be parsed.
 type form struct {
 	subject container.Subject // of all its records, but for PID, Time and Exe
-	label   string
 	mode    parser.Mode
 	answers bool // the process got SIGSYS; see sigsys
 
@@ -24,15 +23,22 @@ type form struct {
 // maxForms bounds the forms that are known: beyond, all are forgotten and learnt again.
 const maxForms = 1 << 15
 
+// A formKey is a parser.Form with the label of the process, which other records may tell.
+type formKey struct {
+	*parser.Form
+	label string
+}
+
 // learn knows the form of a denial from now on.
 func (g *Group) learn(d *parser.Denial) {
-	if d.Form == nil || g.forms[d.Form] != nil {
+	key := formKey{d.Form, d.Subject.Label}
+	if d.Form == nil || g.forms[key] != nil {
 		return
 	}
 	if len(g.forms) >= maxForms {
 		clear(g.forms)
 	}
-	g.forms[d.Form] = &form{subject: subject(d), label: d.Subject.Label, mode: d.Mode, answers: d.Seccomp != nil && answers(d.Seccomp)}
+	g.forms[key] = &form{subject: subject(d), mode: d.Mode, answers: d.Seccomp != nil && answers(d.Seccomp)}
 }
 
 // folds notes that in a container the records of a form are of a finding.
@@ -63,7 +69,7 @@ func nameOf(c *container.Container) string { return cmp.Or(c.Name, c.ID) }
 // AddRepeat is Add of what r.Denial returns. It seldom has to be parsed for that. If there is
 // a Find, r must have its Exe.
 func (s *Session) AddRepeat(r *parser.Repeat) (f *Finding, isNew bool) {
-	k := s.forms[r.Form]
+	k := s.forms[formKey{r.Form, r.Label}]
 	if k == nil {
 		return s.Add(r.Denial())
 	}
@@ -89,7 +95,7 @@ func (g *Group) addRepeat(k *form, r *parser.Repeat) (f *Finding, isNew bool) {
 	if g.Find != nil {
 		c = g.Find(who)
 	}
-	if !g.Filter.match(&who, k.label, &c) {
+	if !g.Filter.match(&who, r.Label, &c) {
 		return nil, false
 	}
 	if k.mode == parser.Status || k.mode == parser.Audited {

@@ -86,7 +86,7 @@ type Group struct {
 	Beyond  int
 
 	findings map[string]*Finding // but those of further names
-	forms    map[*parser.Form]*form
+	forms    map[formKey]*form
 	undated  bool // there are denials without a year
 	budgets  budgets
 	spent    []string // which Spent has not returned
@@ -100,7 +100,7 @@ func NewGroup(find func(container.Subject) container.Container, filter Filter) *
 		Filter:   filter,
 		Denials:  map[parser.Mode]int{},
 		findings: map[string]*Finding{},
-		forms:    map[*parser.Form]*form{},
+		forms:    map[formKey]*form{},
 		budgets:  newBudgets(),
 	}
 }
@@ -119,7 +119,7 @@ func (g *Group) Add(d parser.Denial) (f *Finding, isNew bool) {
 		return nil, false
 	}
 	f, isNew = g.add(d, c)
-	if known := g.forms[d.Form]; known != nil && f != nil {
+	if known := g.forms[formKey{d.Form, d.Subject.Label}]; known != nil && f != nil {
 		known.folds(&c, f)
 	}
 	return f, isNew

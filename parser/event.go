@@ -24,9 +24,7 @@ type pending struct {
 func (s *scanner) mark(start, end int, serial uint32) {
 	newest := &s.newest[serial%marksApart]
 	m := mark{int32(start), int32(end), serial, *newest}
-	for len(s.open) > 0 && s.open[0].end+Context <= end {
-		s.close()
-	}
+	s.closeBefore(end)
 	if s.waiting[serial%marksApart] > 0 {
 		s.markOpen(m)
 	}
@@ -35,9 +33,22 @@ func (s *scanner) mark(start, end int, serial uint32) {
 	*newest = int32(s.seen)
 }
 
+// closeBefore closes the pending denials whose events cannot have a line that ends at a
+// position.
+func (s *scanner) closeBefore(end int) {
+	if len(s.open) == s.closed {
+		return
+	}
+	lineStart, lineEnd := s.start, s.end
+	for len(s.open) > s.closed && s.open[s.closed].end+Context <= end {
+		s.close()
+	}
+	s.start, s.end = lineStart, lineEnd
+}
+
 // markOpen adds a line to the events of pending denials that it is of.
 func (s *scanner) markOpen(m mark) {
-	for _, p := range s.open {
+	for _, p := range s.open[s.closed:] {
 		if p.record.Serial == m.serial && int(m.end) < p.end+Context && len(p.marks)-p.before < maxCompanions {
 			p.marks = append(p.marks, m)
 		}
@@ -47,6 +58,7 @@ func (s *scanner) markOpen(m mark) {
 // wait opens a pending denial or repeat on the line that triggered, with the lines of its
 // event that were already seen.
 func (s *scanner) wait(of pending) {
+	s.closeBefore(s.end)
 	var p *pending
 	if n := len(s.pool); n > 0 {
 		p, s.pool = s.pool[n-1], s.pool[:n-1]
@@ -76,14 +88,15 @@ func (s *scanner) wait(of pending) {
 
 // close completes the oldest pending denial.
 func (s *scanner) close() {
-	p := s.open[0]
-	s.open = slices.Delete(s.open, 0, 1)
+	p := s.open[s.closed]
+	if s.closed++; s.closed*2 >= len(s.open) {
+		s.open = s.open[:copy(s.open, s.open[s.closed:])]
+		s.closed = 0
+	}
 	s.waiting[p.record.Serial%marksApart]--
 	s.start, s.end = p.start, p.end
 	if p.repeat > 0 {
-		for i := 0; i < len(p.marks) && s.repeated[p.repeat-1].Exe == ""; i++ {
-			s.repeated[p.repeat-1].Exe = s.program(&p.record, p.marks[i])
-		}
+		s.closeRepeat(p)
 		s.pool = append(s.pool, p)
 		return
 	}
@@ -196,11 +209,19 @@ func (x *Denial) describe() {
 // describeSubject takes the label from the record that has those of all security
 // modules, where the record itself says subj=?.
 func (x *Denial) describeSubject(r *Record) {
+	if x.Subject.Label == "" {
+		x.Subject.Label = r.contextLabel()
+	}
+}
+
+// contextLabel returns the first label of a record that has those of all modules.
+func (r *Record) contextLabel() string {
 	for _, key := range [...]string{"subj_apparmor", "subj_selinux", "subj_smack"} {
-		if x.Subject.Label == "" {
-			x.Subject.Label = labelOf(r.quick(key))
+		if label := labelOf(r.quick(key)); label != "" {
+			return label
 		}
 	}
+	return ""
 }
 
 // describeCall uses the SYSCALL record of the event.

@@ -22,7 +22,8 @@ type Form struct {
 	text      string // of the first one
 	holes     holes  // in text
 	said      uint64 // hash of what it says; see Denial.said
-	exe       string // of the process, if the record says it
+	// The label and the program of the process, if the record says them.
+	label, exe string
 
 	hash uint64 // in its Forms
 	next *Form  // of the same hash
@@ -35,6 +36,7 @@ type Repeat struct {
 	Time   time.Time // as Denial.Time
 	Serial uint32    // as Record.Serial
 	PID    int       // as Subject.PID
+	Label  string    // as Subject.Label
 	Exe    string    // as Subject.Exe, if it was asked for; see NewForms
 	Line   int       // as Origin.Line
 	After  int       // how many denials of the same Scan precede it
@@ -245,12 +247,15 @@ func (s *scanner) repeats(h *header, node, body []byte) bool {
 	s.holes = holesOf(h.typ, body)
 	s.hash = s.forms.hash(&s.holes, node, body)
 	form := s.forms.find(s.hash, h, &s.holes, node, body)
-	waits := form != nil && s.forms.programs && form.exe == "" && h.typ != USERAVC
-	if form == nil || waits && h.serial == 0 && h.transport == JournalAudit { // see following
+	if form == nil {
+		return false
+	}
+	waits := form.label == "" || s.forms.programs && form.exe == "" && h.typ != USERAVC
+	if waits && h.serial == 0 && h.transport == JournalAudit { // see following
 		return false
 	}
 	r := Repeat{
-		Form: form, Time: h.time, Serial: h.serial, Exe: form.exe, Line: s.stats.Lines, After: len(s.dst),
+		Form: form, Time: h.time, Serial: h.serial, Label: form.label, Exe: form.exe, Line: s.stats.Lines, After: len(s.dst),
 		block: s.block, start: s.start, end: s.end,
 	}
 	for _, c := range body[s.holes[0].start:s.holes[0].end] {
@@ -269,16 +274,36 @@ func (s *scanner) repeats(h *header, node, body []byte) bool {
 	return true
 }
 
-// program returns the exe= of the record at m, if that is the SYSCALL record of r's event.
-func (s *scanner) program(r *Record, m mark) string {
-	line := s.text(int(m.start), int(m.end))
-	raw, ok := s.readRaw(line)
-	if ok && raw.typ(line) != SYSCALL {
-		return ""
+// closeRepeat takes from the other records of its event what a repeat's own does not say.
+func (s *scanner) closeRepeat(p *pending) {
+	r := &s.repeated[p.repeat-1]
+	for _, m := range p.marks {
+		line := s.text(int(m.start), int(m.end))
+		raw, ok := s.readRaw(line)
+		switch {
+		case ok && !s.isOf(line, raw, &p.record):
+			continue
+		case ok && raw.typ(line) == SYSCALL && s.forms.programs && r.Exe == "" && r.Form.typ != USERAVC:
+			r.Exe = s.program(line[raw.body:], &p.record, m)
+			continue
+		case ok && raw.typ(line) != CONTEXTS:
+			continue
+		}
+		c, ok := s.companion(&p.record, m)
+		switch {
+		case ok && c.Type == SYSCALL && s.forms.programs && r.Exe == "" && r.Form.typ != USERAVC:
+			r.Exe = c.quick("exe")
+		case ok && c.Type == CONTEXTS && r.Label == "":
+			r.Label = c.contextLabel()
+		}
 	}
+}
+
+// program returns the exe= of the SYSCALL record at m with a body.
+func (s *scanner) program(body []byte, r *Record, m mark) string {
 	spelled := ""
-	if i := bytes.Index(line[raw.body:], []byte(" exe=")); ok && i >= 0 && s.isOf(line, raw, r) {
-		value := line[raw.body+i+len(" exe="):]
+	if i := bytes.Index(body, []byte(" exe=")); i >= 0 {
+		value := body[i+len(" exe="):]
 		end := bytes.IndexByte(value, ' ')
 		if len(value) > 0 && value[0] == '"' {
 			end = bytes.IndexByte(value[1:], '"') + 1
@@ -290,10 +315,7 @@ func (s *scanner) program(r *Record, m mark) string {
 			spelled = string(value[:end])
 		}
 	}
-	c, ok := s.companion(r, m)
-	if !ok || c.Type != SYSCALL {
-		return ""
-	}
+	c, _ := s.companion(r, m)
 	exe := strings.Clone(c.quick("exe"))
 	if spelled != "" {
 		if len(s.forms.exes) >= maxExes {
@@ -311,7 +333,7 @@ const maxExes = 1024
 // if the kernel wrote it, in a shape that says so, and nothing around its line decides.
 func (s *scanner) learn(h *header, x *Denial, r *Record) {
 	switch c := x.Seccomp; {
-	case s.forms == nil || len(r.Text) > maxFormText || !h.isKernels() || h.interpreted || r.interpreted || x.Subject.Label == "":
+	case s.forms == nil || len(r.Text) > maxFormText || !h.isKernels() || h.interpreted || r.interpreted:
 		return
 	case c != nil && (c.Suspected || x.Subject.Exe == ""):
 		return
@@ -320,7 +342,7 @@ func (s *scanner) learn(h *header, x *Denial, r *Record) {
 	}
 	x.Form = &Form{
 		Node: r.Node, Yearless: r.yearless, transport: h.transport, typ: h.typ,
-		text: r.Text, holes: s.holes, said: x.said(&r.Origin), exe: x.Subject.Exe, hash: s.hash,
+		text: r.Text, holes: s.holes, said: x.said(&r.Origin), label: x.Subject.Label, exe: x.Subject.Exe, hash: s.hash,
 	}
 	s.forms.add(x.Form)
 }

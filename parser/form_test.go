@@ -45,7 +45,7 @@ func foldScan(t testing.TB, f *Forms, log []byte, cuts []int, live bool) (all []
 
 func checkRepeat(t testing.TB, r *Repeat, d *Denial) {
 	record := &d.Event.Records[d.Record]
-	if !r.Time.Equal(d.Time) || r.Serial != record.Serial || r.PID != d.Subject.PID || r.Exe != d.Subject.Exe || r.Line != record.Origin.Line ||
+	if !r.Time.Equal(d.Time) || r.Serial != record.Serial || r.PID != d.Subject.PID || r.Exe != d.Subject.Exe || r.Label != d.Subject.Label || r.Line != record.Origin.Line ||
 		r.Form.Node != record.Node || r.Form.Yearless != record.Yearless() || r.File() != record.Origin.File || r.Form.transport != record.Origin.Transport {
 		t.Fatalf("%+v of %+v", r, d)
 	}
@@ -141,7 +141,8 @@ func TestFormsAreApart(t *testing.T) {
 		"a name that has a pid":    {strings.Repeat(audit("AVC", strings.Replace(avc, `"/a"`, `"/a pid=5"`, 1)), 2), 0},
 		"two process IDs":          {strings.Repeat(audit("AVC", avc+" pid=8"), 2), 0},
 		"a process ID of no digit": {strings.Repeat(audit("AVC", strings.Replace(avc, "pid=7", "pid=x", 1)), 2), 0},
-		"no label":                 {strings.Repeat(audit("SECCOMP", strings.Replace(call, "subj=p", "subj=?", 1)), 2), 0},
+		"no label":                 {strings.Repeat(audit("SECCOMP", strings.Replace(call, "subj=p", "subj=?", 1)), 2), 1},
+		"labels of another record": {strings.Repeat(audit("SECCOMP", strings.Replace(call, "subj=p", "subj=?", 1))+audit("MAC_TASK_CONTEXTS", "subj_apparmor=p subj_bpf=?"), 2), 1},
 		"a suspicion":              {strings.Repeat(audit("ANOM_ABEND", `auid=1 uid=0 gid=0 ses=1 subj=p pid=7 comm="c" exe="/c" sig=31 res=1`), 2), 0},
 		"a user-space mediator's":  {strings.Repeat(audit("USER_AVC", `pid=612 uid=101 msg='apparmor="DENIED" operation="dbus_signal" bus="system" mask="send" pid=7 label="p" peer_label="q" exe="/d"'`), 2), 1},
 	} {

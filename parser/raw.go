@@ -129,6 +129,8 @@ func (r raw) typ(line []byte) Type {
 		return EXECVE
 	case "PROCTITLE", "1327":
 		return PROCTITLE
+	case "MAC_TASK_CONTEXTS", "1425":
+		return CONTEXTS
 	default:
 		return typeOf(string(name))
 	}
@@ -189,7 +191,7 @@ func kindOf(name []byte) kind {
 		}
 	case '1':
 		switch string(name) {
-		case "1300", "1302", "1307", "1309", "1327":
+		case "1300", "1302", "1307", "1309", "1327", "1425":
 			return companionKind
 		case "1326", "1400":
 			return denialKind

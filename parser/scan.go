@@ -48,7 +48,7 @@ func (s *scanner) scan(b Block) Stats {
 	s.walk(b.Before, -len(b.Before), before)
 	s.walk(b.Body, 0, body)
 	s.walk(b.After, len(b.Body), after)
-	for len(s.open) > 0 {
+	for len(s.open) > s.closed {
 		s.close()
 	}
 	s.stats.Bytes = int64(len(b.Body))
@@ -82,6 +82,7 @@ type scanner struct {
 	seen    int                // how many there were
 	newest  [marksApart]int32  // seen when the last of the serial was there, by its last digits
 	open    []*pending         // denials and repeats whose event may go on, oldest first
+	closed  int                // how many of open are closed
 	waiting [marksApart]uint32 // how many of open have the serial, by its last digits
 	pool    []*pending         // closed ones, to be used again
 	around  [3][]byte          // see text

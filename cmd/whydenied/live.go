@@ -21,7 +21,6 @@ import (
 	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/explain/track"
-	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/parser/source"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
@@ -312,34 +311,44 @@ func (s *stream) take(batch source.Batch) error {
 		s.notice(n)
 	}
 	s.mu.Unlock()
-	for _, d := range batch.Denials {
-		s.mu.Lock() // for each, as a batch can be long and another waits to explain
-		s.fold(d)
-		s.mu.Unlock()
-	}
+	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	taken := 0
+	for d, r := range batch.All() {
+		if taken++; taken%64 == 0 { // as a batch can be long and another waits to explain
+			s.mu.Unlock()
+			s.mu.Lock()
+		}
+		var f *explain.Finding
+		var isNew bool
+		if r != nil {
+			f, isNew = s.AddRepeat(r)
+		} else {
+			f, isNew = s.Add(*d)
+		}
+		if f != nil {
+			s.at = now
+			s.fold(f, isNew)
+		}
+	}
 	for _, why := range s.Spent() {
 		s.say(report.Message{Notice: &report.Notice{Kind: "budget", Text: why}})
 	}
 	return s.err
 }
 
-// fold takes one denial.
-func (s *stream) fold(d parser.Denial) {
-	f, isNew := s.Add(d)
-	if f == nil {
-		return
-	}
-	s.at = time.Now()
-	switch {
-	case isNew:
+// fold has a finding that is new wait to be explained, and notes one that came again.
+func (s *stream) fold(f *explain.Finding, isNew bool) {
+	if isNew {
 		s.queue.Add(f)
 		select {
 		case s.waiting <- struct{}{}:
 		default:
 		}
-	case s.printed[f] != nil && f.Count == s.printed[f].count+1:
+		return
+	}
+	if p := s.printed[f]; p != nil && f.Count == p.count+1 {
 		s.repeated = append(s.repeated, f)
 	}
 }

@@ -46,13 +46,14 @@ const maxIntake = 8 << 20
 // which can be followed once. As of Scan, a Batch's Denials are valid until the
 // next iteration. Their line numbers count from the place where following began,
 // and those from before l's Since are left out. Memory is bounded: while the
-// caller is slow the source waits, and what it drops meanwhile is counted.
+// caller is slow the source waits, and what it drops meanwhile is counted. What comes again is
+// among Repeats, with the programs of their processes, as of Fold.
 func Follow(ctx context.Context, l *Live) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
 		running, stop := context.WithCancel(ctx)
 		in := newIntake(running)
 		go func() { in.end(l.stream.run(running, in)) }()
-		f := follower{in: in, name: l.Name, hold: l.hold, since: l.from.Since}
+		f := follower{in: in, name: l.Name, hold: l.hold, since: l.from.Since, forms: parser.NewForms(true)}
 		if f.deliver(yield) {
 			switch err := in.err; {
 			case ctx.Err() != nil:
@@ -73,10 +74,13 @@ type follower struct {
 	name    string
 	hold    time.Duration
 	since   time.Time
-	before  []byte // the parser's context: what precedes the text that waits
+	before  [2][]byte // the parser's context: what precedes the text that waits, and what preceded the last cut
 	spare   []byte
 	lines   int // cut so far
+	forms   *parser.Forms
+	block   parser.Block
 	denials []parser.Denial
+	repeats []parser.Repeat
 }
 
 // deliver yields batches until the source has ended and all is cut. It is false
@@ -93,6 +97,7 @@ func (f *follower) deliver(yield func(Batch, error) bool) bool {
 				return false
 			}
 			clear(batch.Denials)
+			clear(batch.Repeats)
 			continue
 		}
 		if ended {
@@ -116,26 +121,51 @@ func (f *follower) cut(now time.Time, all bool) (batch Batch, wait time.Duration
 		batch.Stats.Lines = batch.TooLong
 		return batch, wait
 	}
-	block := parser.Block{
-		File: f.name, Before: f.before, Body: text[:end], After: text[end:],
+	f.block = parser.Block{
+		File: f.name, Before: f.before[0], Body: text[:end], After: text[end:],
 		Reference: now, Location: time.Local, Live: true,
 	}
-	f.denials, batch.Stats = parser.Scan(f.denials[:0], block)
-	batch.Denials = f.denials
+	f.denials, f.repeats, batch.Stats = f.forms.Scan(f.denials[:0], f.repeats[:0], &f.block)
+	batch.Denials, batch.Repeats = f.denials, f.repeats
 	batch.moveLines(f.lines)
 	batch.Stats.TornLast = torn
 	f.lines += batch.Stats.Lines
 	batch.Stats.Lines += batch.TooLong
-	batch.Denials = slices.DeleteFunc(f.denials, func(x parser.Denial) bool {
-		return !x.Time.IsZero() && x.Time.Before(f.since)
-	})
-	f.before = append(f.before, text[max(0, end-parser.Context):end]...)
-	f.before = append(f.before[:0], f.before[max(0, len(f.before)-parser.Context):]...)
+	batch.dropBefore(f.since)
+	next := append(f.before[1][:0], f.before[0][max(0, len(f.before[0])+min(end, parser.Context)-parser.Context):]...)
+	next = append(next, text[max(0, end-parser.Context):end]...)
+	f.before = [2][]byte{next, f.before[0]}
 	f.spare = text
 	if cap(f.spare) > maxIntake/8 {
 		f.spare = nil
 	}
 	return batch, 0
+}
+
+// dropBefore leaves out what is from before a time.
+func (b *Batch) dropBefore(since time.Time) {
+	if since.IsZero() {
+		return
+	}
+	isBefore := func(at time.Time) bool { return !at.IsZero() && at.Before(since) }
+	kept, next := b.Denials[:0], 0
+	keepUpTo := func(end int) {
+		for ; next < end; next++ {
+			if !isBefore(b.Denials[next].Time) {
+				kept = append(kept, b.Denials[next])
+			}
+		}
+	}
+	repeats := b.Repeats[:0]
+	for _, r := range b.Repeats {
+		keepUpTo(r.After)
+		if r.After = len(kept); !isBefore(r.Time) {
+			repeats = append(repeats, r)
+		}
+	}
+	keepUpTo(len(b.Denials))
+	clear(b.Denials[len(kept):])
+	b.Denials, b.Repeats = kept, repeats
 }
 
 // take takes the text that waits, of which the first end bytes are old enough;
