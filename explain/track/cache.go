@@ -41,6 +41,7 @@ type cache struct {
 	scanned        time.Time
 	known          *container.Inventory         // of all entries; nil if they have changed since
 	shaped         map[string][]container.Named // container.InCgroup of paths
+	identified     map[*membership]identified   // answers of identify, until the next bundle
 	delays         delays
 }
 
@@ -76,7 +77,7 @@ type entry struct {
 func newCache() *cache {
 	return &cache{
 		inspect: inspect, entries: map[key]*entry{}, byPath: map[string]bundle{}, byName: map[string]bundle{}, byID: map[string]bundle{},
-		shaped: map[string][]container.Named{},
+		shaped: map[string][]container.Named{}, identified: map[*membership]identified{},
 	}
 }
 
@@ -87,6 +88,12 @@ type identity struct {
 	inner   container.Named // the innermost container, if it runs in that of the key
 	path    string          // the cgroup that names it
 	bundle  bundle          // if known
+}
+
+// An identified is an answer of identify.
+type identified struct {
+	identity
+	found bool
 }
 
 // userSlice is where systemd has what a user runs, rootless containers included.
@@ -110,6 +117,19 @@ func (k *cache) identify(m *membership) (identity, bool) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	known, ok := k.identified[m]
+	if !ok {
+		known.identity, known.found = k.lookUp(m)
+		if len(k.identified) >= maxBundles {
+			clear(k.identified)
+		}
+		k.identified[m] = known
+	}
+	return known.identity, known.found
+}
+
+// lookUp is identify with mu held, without a memory.
+func (k *cache) lookUp(m *membership) (identity, bool) {
 	for _, c := range m.cgroups {
 		all := k.inCgroup(c.path)
 		if len(all) == 0 {
@@ -165,6 +185,7 @@ func (k *cache) byCgroup(name string) (b bundle, ok bool) {
 func (k *cache) add(b bundle) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	clear(k.identified)
 	k.bundled = append(k.bundled, b.id)
 	k.byID[b.id] = b
 	put := func(to map[string]bundle, name string) {
