@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -117,5 +118,20 @@ func parseStat(text string) (comm string, start time.Duration, ending, ok bool) 
 
 // sinceBoot converts a time of the wall clock as it goes now.
 func sinceBoot(t time.Time) time.Duration {
-	return bpf.SinceBoot() - time.Since(t.Round(0))
+	now := time.Now()
+	last := booted.Load()
+	if last == nil || now.Sub(last.at) >= bootedFor {
+		last = &bootClock{at: now, wall: now.Round(0).Add(-bpf.SinceBoot())}
+		booted.Store(last)
+	}
+	return t.Round(0).Sub(last.wall)
 }
+
+// A bootClock is when the system was started by the wall clock as it was at a time. It is
+// asked for each record, and the kernel only now and then.
+type bootClock struct{ at, wall time.Time }
+
+var booted atomic.Pointer[bootClock]
+
+// bootedFor is how long a bootClock is used, after which the wall clock may have been set.
+const bootedFor = 10 * time.Millisecond
