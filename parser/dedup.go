@@ -1,9 +1,11 @@
 package parser
 
 import (
+	"cmp"
 	"encoding/binary"
 	"hash/maphash"
 	"math/bits"
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,9 +25,10 @@ import (
 // It remembers the last 256k to 512k denials, in about 40 MB, and forgets older
 // ones.
 type Dedup struct {
-	exact generations[uint32]  // serial, time and content: the node
-	timed generations[tallies] // content and second
-	any   generations[tallies] // content
+	ascending ascending            // records with a serial, as far as serials went up
+	exact     generations[uint32]  // serial, time and content of the others: the node
+	timed     generations[tallies] // content and second
+	any       generations[tallies] // content
 	// early are the records seen until the first without a serial comes: only then
 	// do timed and any matter.
 	early []sighting
@@ -59,7 +62,7 @@ func (d *Dedup) saw(content uint64, at time.Time, serial uint32, node string, o 
 	if quarter < 0 {
 		quarter = 0
 	}
-	if serial != 0 && d.seenExactly(keyOf(content, uint64(serial), uint64(quarter)), d.node(node)) {
+	if serial != 0 && d.seenExactly(keyOf(content, uint64(serial), uint64(quarter)), serial, d.node(node)) {
 		return true
 	}
 	second := uint64(quarter / 1000)
@@ -109,7 +112,20 @@ func note(g *generations[tallies], key uint64, way uint16) bool {
 }
 
 // seenExactly notes a record with a serial.
-func (d *Dedup) seenExactly(key uint64, node uint32) bool {
+func (d *Dedup) seenExactly(key uint64, serial, node uint32) bool {
+	if d.ascending.add(key, serial, node) {
+		return false
+	}
+	if other := d.ascending.find(key, serial); other != nil {
+		switch {
+		case node == 0 || *other == node:
+			return true
+		case *other == 0:
+			*other = node
+			return true
+		}
+		key = keyOf(key, uint64(node)) // the same event number on another host
+	}
 	for {
 		other, ok := d.exact.get(key)
 		switch {
@@ -122,8 +138,43 @@ func (d *Dedup) seenExactly(key uint64, node uint32) bool {
 			d.exact.put(key, node)
 			return true
 		}
-		key = keyOf(key, uint64(node)) // the same event number on another host
+		key = keyOf(key, uint64(node))
 	}
+}
+
+// An ascending holds the records of a log whose serials go up, as they nearly always do: of
+// one with a greater serial than all before it, it is known without a look that it is new.
+type ascending struct{ young, old []numbered }
+
+type numbered struct {
+	key          uint64
+	serial, node uint32
+}
+
+// add notes a record if its serial is greater than all, or reports that it is not.
+func (a *ascending) add(key uint64, serial, node uint32) bool {
+	if n := len(a.young); n > 0 && serial <= a.young[n-1].serial {
+		return false
+	}
+	if n := len(a.old); len(a.young) == 0 && n > 0 && serial <= a.old[n-1].serial {
+		return false
+	}
+	a.young = append(a.young, numbered{key, serial, node})
+	if len(a.young) == generation {
+		a.old, a.young = a.young, nil
+	}
+	return true
+}
+
+// find returns the node of a record, nil if it is not known.
+func (a *ascending) find(key uint64, serial uint32) *uint32 {
+	for _, list := range [...][]numbered{a.young, a.old} {
+		i, ok := slices.BinarySearchFunc(list, serial, func(n numbered, serial uint32) int { return cmp.Compare(n.serial, serial) })
+		if ok && list[i].key == key {
+			return &list[i].node
+		}
+	}
+	return nil
 }
 
 // node hashes a host's name, short and in lower case. It is 0 for none.

@@ -128,15 +128,20 @@ func TestDuplicateForgets(t *testing.T) {
 		x.Event.Records[0].Serial = uint32(i)
 		return &x
 	}
-	for i := 1; i <= 3*generation; i++ {
-		if d.Duplicate(at(i)) {
-			t.Fatal(i)
+	for range 2 { // the second time the serials are no news
+		x.Event.Records[0].Time = x.Event.Records[0].Time.Add(time.Second)
+		for i := 1; i <= 3*generation; i++ {
+			if d.Duplicate(at(i)) {
+				t.Fatal(i)
+			}
 		}
 	}
 	assert.True(t, d.Duplicate(at(3*generation)))
 	assert.True(t, d.Duplicate(at(2*generation+1)))
 	assert.False(t, d.Duplicate(at(1)))
 	assert.LessOrEqual(t, len(d.early), 2*generation)
+	assert.LessOrEqual(t, len(d.ascending.young)+len(d.ascending.old), 2*generation)
+	assert.NotZero(t, d.exact.young.n)
 	assert.LessOrEqual(t, d.exact.young.n, generation)
 	assert.LessOrEqual(t, d.exact.old.n, generation)
 }

@@ -7,6 +7,7 @@ package fix
 import (
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
 // A Proposer proposes fixes for the policies of a library. It keeps what it has
@@ -19,13 +20,14 @@ type Proposer struct {
 	// that cannot be told.
 	Compile func(name, text string, included map[string]string) (wait func() error)
 
-	proved      map[string]Remedies    // by profile and access
-	provedCalls map[string][]rules.Fix // by seccomp profile and call
+	proved      map[string]Remedies          // by profile and access
+	provedCalls map[string][]rules.Fix       // by seccomp profile and call
+	included    map[string]*apparmor.Profile // see edited
 }
 
 // New returns a proposer.
 func New(l *library.Library) *Proposer {
-	return &Proposer{Library: l, proved: map[string]Remedies{}, provedCalls: map[string][]rules.Fix{}}
+	return &Proposer{Library: l, proved: map[string]Remedies{}, provedCalls: map[string][]rules.Fix{}, included: map[string]*apparmor.Profile{}}
 }
 
 // A NotAsked is the error of a policy that apparmor_parser has not judged: Why

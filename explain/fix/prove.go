@@ -13,7 +13,7 @@ import (
 // what was proved: the edited profile parses, grants the requests, and grants
 // nothing else but what Grants then says; and no edit of it can be left out.
 func (p *Proposer) prove(fix *rules.Fix, profile *apparmor.Profile, requests ...apparmor.Request) bool {
-	edited := p.Library.Edited(fix.Edits, profile)
+	edited := p.edited(fix.Edits, profile)
 	if edited == nil || !edited.Grants(requests...) || Conflicts(profile, edited) {
 		return false
 	}
