@@ -21,10 +21,12 @@ import (
 type Explainer struct {
 	Library *library.Library
 	Fixes   *fix.Proposer
+
+	early map[*Finding]explainedEarly // of Ahead
 }
 
 // New returns an explainer.
-func New(l *library.Library) *Explainer { return &Explainer{l, fix.New(l)} }
+func New(l *library.Library) *Explainer { return &Explainer{Library: l, Fixes: fix.New(l)} }
 
 // Explain says why a finding was refused, by which rules, and what would remedy it.
 func (x *Explainer) Explain(f Finding) Explanation { return x.explain(f, true) }
@@ -41,7 +43,7 @@ func (x *Explainer) ExplainAll(findings []*Finding) []*Explained {
 	explainThose := func(ofAppArmor bool) {
 		for i, f := range findings {
 			if (f.Denial.AppArmor != nil) == ofAppArmor {
-				all[i] = &Explained{f, x.Explain(*f)}
+				all[i] = &Explained{f, x.explainOnce(f)}
 			}
 		}
 	}

@@ -72,7 +72,10 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	if err := out.print(report.Message{Config: f.config(in.logs)}); err != nil {
 		return err
 	}
+	ahead := in.explainer.Ahead()
+	in.found = ahead.Add
 	session, err := in.read(cmd)
+	ahead.End()
 	if err != nil {
 		return err
 	}

@@ -62,6 +62,7 @@ type input struct {
 	logs      []source.Input
 	failed    int // of them, which could not be read
 	filter    explain.Filter
+	found     func(*explain.Finding) // is told each new finding, if it is set
 }
 
 // open reads the policy and the inventory that the flags name, and finds the logs.
@@ -136,10 +137,15 @@ func (in *input) readLogs(cmd *cobra.Command, session *explain.Session) error {
 		}
 		session.Count(batch.Stats, batch.TooLong)
 		for d, r := range batch.All() {
+			var f *explain.Finding
+			var isNew bool
 			if r != nil {
-				session.AddRepeat(r)
+				f, isNew = session.AddRepeat(r)
 			} else {
-				session.Add(*d)
+				f, isNew = session.Add(*d)
+			}
+			if isNew && in.found != nil {
+				in.found(f)
 			}
 		}
 		progress.update(int(batch.Stats.Bytes), len(batch.Denials)+len(batch.Repeats))

@@ -1,0 +1,77 @@
+package explain
+
+import "github.com/whydenied/whydenied/parser"
+
+// An Ahead explains findings in a goroutine of its own while more are being looked for.
+// ExplainAll takes its explanations of those whose denial is the same in the end.
+type Ahead struct {
+	explainer *Explainer
+	waiting   chan early
+	end       chan struct{}
+	ended     chan struct{}
+}
+
+// An early is a finding as it was when it was found.
+type early struct {
+	of *Finding
+	Finding
+}
+
+// An explainedEarly is an explanation of a finding by the denial with a record.
+type explainedEarly struct {
+	record *parser.Record
+	Explanation
+}
+
+// maxAhead bounds the findings that wait; those beyond are explained at the end.
+const maxAhead = 1024
+
+// Ahead begins to explain ahead. Until End, x must not be used otherwise.
+func (x *Explainer) Ahead() *Ahead {
+	a := &Ahead{explainer: x, waiting: make(chan early, maxAhead), end: make(chan struct{}), ended: make(chan struct{})}
+	x.early = map[*Finding]explainedEarly{}
+	go a.run()
+	return a
+}
+
+func (a *Ahead) run() {
+	defer close(a.ended)
+	for {
+		select { // the end goes before what waits
+		case <-a.end:
+			return
+		default:
+		}
+		select {
+		case <-a.end:
+			return
+		case f := <-a.waiting:
+			a.explainer.early[f.of] = explainedEarly{&f.Denial.Event.Records[0], a.explainer.Explain(f.Finding)}
+		}
+	}
+}
+
+// Add has a finding explained ahead, as it is now.
+func (a *Ahead) Add(f *Finding) {
+	if f.Further != nil {
+		return // of which the explanation tells what is counted in it
+	}
+	select {
+	case a.waiting <- early{f, f.Clone()}:
+	default:
+	}
+}
+
+// End stops, and waits for the explanation under way.
+func (a *Ahead) End() {
+	close(a.end)
+	<-a.ended
+}
+
+// explainOnce is Explain of a finding that may have been explained ahead.
+func (x *Explainer) explainOnce(f *Finding) Explanation {
+	if e, ok := x.early[f]; ok && e.record == &f.Denial.Event.Records[0] {
+		return e.Explanation
+	}
+	return x.Explain(*f)
+}

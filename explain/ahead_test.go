@@ -1,0 +1,57 @@
+package explain_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/parser"
+)
+
+// What is explained ahead is explained the same, whether an earlier denial comes or not.
+func TestAhead(t *testing.T) {
+	var log strings.Builder
+	for i := range 60 {
+		at := 1795427169 + i
+		if i >= 40 {
+			at = 1795427169 - i // of which the findings begin earlier than was seen
+		}
+		fmt.Fprintf(&log, `type=AVC msg=audit(%d.844:%d): apparmor="DENIED" operation="open" profile="docker-default" name="/srv/%d-%d" pid=%d comm="c" requested_mask="w" denied_mask="w" fsuid=0 ouid=0`+"\n", at, i+1, i%20, 5000+i%20, 5000+i%7)
+		fmt.Fprintf(&log, `type=SECCOMP msg=audit(%d.844:%d): auid=1 uid=0 gid=0 ses=1 subj=docker-default pid=7 comm="c%d" exe="/c" sig=0 arch=c000003e syscall=%d compat=0 ip=0x44 code=0x50000`+"\n", at, i+1, i%3, 165+i%10)
+	}
+	denials, _ := parser.Scan(nil, parser.Block{File: "log", Body: []byte(log.String())})
+	explained := func(ahead bool) (all []*explain.Explained) {
+		x, _, err := explain.Options{}.Explainer()
+		require.NoError(t, err)
+		s := explain.NewSession(nil, explain.Filter{})
+		var a *explain.Ahead
+		if ahead {
+			a = x.Ahead()
+		}
+		for _, d := range denials {
+			if f, isNew := s.Add(d); isNew && ahead {
+				a.Add(f)
+			}
+		}
+		if ahead {
+			a.End()
+		}
+		return x.ExplainAll(s.Findings())
+	}
+	want, got := explained(false), explained(true)
+	require.Len(t, got, len(want))
+	for i := range want {
+		assert.Equal(t, want[i].ID, got[i].ID)
+		assert.Equal(t, want[i].Why, got[i].Why)
+		assert.Equal(t, want[i].Notes, got[i].Notes)
+		require.Len(t, got[i].Fixes, len(want[i].Fixes))
+		for j := range want[i].Fixes {
+			assert.Equal(t, want[i].Fixes[j].Rule, got[i].Fixes[j].Rule)
+			assert.Equal(t, want[i].Fixes[j].Proof, got[i].Fixes[j].Proof)
+		}
+	}
+}
