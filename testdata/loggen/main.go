@@ -16,18 +16,23 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strings"
 )
 
 func main() {
 	lines := flag.Int("lines", 100_000, "number of lines")
 	seed := flag.Uint64("seed", 1, "seed of the random numbers")
+	distinct := flag.Int("distinct", 500, "how many denials are distinct; 0 for all, as a program that makes up names has them")
+	shape := flag.String("shape", "audit", "of the lines: audit, syslog or json, the journal's")
 	flag.Parse()
-	if flag.NArg() > 0 || *lines < 0 {
-		fmt.Fprintln(os.Stderr, "usage: loggen [-lines N] [-seed N] > FILE")
+	if flag.NArg() > 0 || *lines < 0 || *distinct < 0 || shapes[*shape] == nil {
+		fmt.Fprintln(os.Stderr, "usage: loggen [-lines N] [-seed N] [-distinct N] [-shape audit|syslog|json] > FILE")
 		os.Exit(2)
 	}
 	out := bufio.NewWriterSize(os.Stdout, 1<<20)
-	newLog(out, *seed, *lines).write()
+	l := newLog(out, *seed, *lines, *distinct)
+	l.shape = shapes[*shape]
+	l.write()
 	if err := out.Flush(); err != nil {
 		fmt.Fprintln(os.Stderr, "loggen:", err)
 		os.Exit(1)
@@ -44,15 +49,20 @@ type log struct {
 	serial    uint32 // and its serial
 	stamp     string // "audit(SECONDS.MILLIS:SERIAL)"
 	pid       int
+	shape     func(l *log, recordType, body string) string
+	made      int // names that were made up so far; -1 if none are to be
 
 	lines, max        int
 	apparmor, seccomp int // lines of either kind so far
 }
 
-func newLog(out *bufio.Writer, seed uint64, max int) *log {
-	l := &log{out: out, max: max, rng: rand.New(rand.NewPCG(seed, 0)), millis: 1_760_000_000_000, serial: 1000, pid: 2000}
-	l.apparmors = apparmorDenials(l.rng, 400)
-	l.seccomps = seccompDenials(l.rng, 100)
+func newLog(out *bufio.Writer, seed uint64, most, distinct int) *log {
+	l := &log{out: out, max: most, rng: rand.New(rand.NewPCG(seed, 0)), millis: 1_760_000_000_000, serial: 1000, pid: 2000, made: -1}
+	if distinct == 0 {
+		distinct, l.made = 500, 0
+	}
+	l.apparmors = apparmorDenials(l.rng, max(distinct*4/5, 1))
+	l.seccomps = seccompDenials(l.rng, max(distinct/5, 1))
 	return l
 }
 
@@ -89,8 +99,7 @@ func (l *log) record(recordType, format string, args ...any) {
 		return
 	}
 	l.lines++
-	fmt.Fprintf(l.out, "type=%s msg=%s: ", recordType, l.stamp)
-	fmt.Fprintf(l.out, format, args...)
+	l.out.WriteString(l.shape(l, recordType, fmt.Sprintf(format, args...)))
 	l.out.WriteByte('\n')
 }
 
@@ -98,6 +107,7 @@ func (l *log) record(recordType, format string, args ...any) {
 // the SYSCALL and PROCTITLE records of the same event.
 func (l *log) apparmorEvent(d denial) {
 	l.apparmor++
+	d = l.apart(d)
 	if d.userAVC {
 		l.record("USER_AVC", "%spid=%d%s", d.before, l.pid, d.after)
 		return
@@ -111,7 +121,20 @@ func (l *log) apparmorEvent(d denial) {
 
 func (l *log) seccompEvent(d denial) {
 	l.seccomp++
+	d = l.apart(d)
 	l.record("SECCOMP", "%spid=%d%s", d.before, l.pid, d.after)
+}
+
+// apart is a denial that no other is like, if all are to be distinct: of a name that a
+// program made up for itself or, on D-Bus, for what it calls.
+func (l *log) apart(d denial) denial {
+	if l.made < 0 {
+		return d
+	}
+	l.made++
+	d.before = strings.Replace(d.before, `member="`, fmt.Sprintf(`member="%d`, l.made), 1)
+	d.after = strings.Replace(d.after, `comm="`, fmt.Sprintf(`comm="%d`, l.made), 1)
+	return d
 }
 
 // pick returns one of the denials, the early ones far more often.
