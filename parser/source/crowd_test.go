@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/parser"
 )
 
 // records are n of a process, as the netlink gives them, each an event of two.
@@ -47,7 +49,7 @@ func TestCrowd(t *testing.T) {
 	assert.Equal(t, made, passed+strings.Count(string(in.text), "type=1326"))
 	assert.Equal(t, made, passed+strings.Count(string(in.text), "type=1327"))
 
-	f := follower{in: in}
+	f := follower{forms: parser.NewForms(true), in: in}
 	f.cut(time.Now().Add(time.Hour), true)
 	assert.Nil(t, in.crowd)
 	assert.Zero(t, in.fairLines(netlinkRecords(7, 1, 5000)), "there is room again")

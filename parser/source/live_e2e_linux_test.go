@@ -169,7 +169,7 @@ func serials(ctx context.Context, n *netlink) (seen map[int]bool, lost int) {
 	in := newIntake(ctx)
 	go func() { in.end(n.run(ctx, in)) }()
 	seen = map[int]bool{}
-	f := follower{in: in}
+	f := follower{forms: parser.NewForms(true), in: in}
 	for ended := false; !ended; {
 		select {
 		case <-in.ended:
