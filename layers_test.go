@@ -24,7 +24,7 @@ var layers = map[string][]string{
 	"rules":             {"rules/disk"},
 	"rules/apparmor":    {"rules/disk", "rules", "rules/apparmor/aare"},
 	"rules/seccomp":     {"rules/disk", "rules"},
-	"explain/access":    {"parser", "rules/apparmor", "rules/seccomp"},
+	"explain/access":    {"parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/container": {},
 	"explain/secret":    {"parser"},
 	"explain/track":     {"explain/container", "parser/bpf", "rules/disk"},

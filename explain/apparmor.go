@@ -20,7 +20,7 @@ func (x *Explainer) explainAppArmor(f *Explained) {
 		x.explainUnconfined(f)
 		return
 	}
-	v := access.Decide(&f.Denial, x.Library.Profile)
+	v := access.Decide(&f.Denial, func(name string) *apparmor.Profile { return x.Library.Profile(f.Container, name) })
 	cause := causes[v.Reason]
 	if v.Profile == nil {
 		f.Cause, f.Decision = ProfileNotFound, Undecidable
@@ -33,7 +33,8 @@ func (x *Explainer) explainAppArmor(f *Explained) {
 		}
 		return
 	}
-	f.Profile, f.Policy = v.Profile, x.Library.Source(v.Profile)
+	text, decided := f.chooseText(x.Library, &v)
+	f.Profile, f.Policy = v.Profile, text
 	x.noteProblems(f)
 	f.noteRecord()
 	switch {
@@ -49,6 +50,9 @@ func (x *Explainer) explainAppArmor(f *Explained) {
 		f.Rules = []Place{profilePlace(v.Profile, "the profile in force")}
 	default:
 		f.decide(v.Request, v.Decision)
+	}
+	if !decided {
+		f.Decision = Undecidable
 	}
 }
 
@@ -117,7 +121,7 @@ func (x *Explainer) explainUnconfined(f *Explained) {
 func (x *Explainer) explainNotLoaded(f *Explained) {
 	a := f.Denial.AppArmor
 	name := cmp.Or(a.Name, a.Target)
-	profile := x.Library.Profile(name)
+	profile := x.Library.Profile(f.Container, name)
 	if profile == nil {
 		if near, file := x.Library.Nearest(name); near != "" {
 			f.Notes = append(f.Notes, fmt.Sprintf("%s defines a profile %s: was that meant?", file, near))

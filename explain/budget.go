@@ -313,7 +313,7 @@ func (x *Explainer) explainFurther(f *Explained) {
 		if profile, name := x.seccompProfile(f.Finding); profile != nil {
 			f.Policy = name
 		}
-	} else if profile := x.Library.Profile(a.Profile); profile != nil {
+	} else if profile := x.Library.Profile(f.Container, a.Profile); profile != nil {
 		f.Policy = x.Library.Source(profile)
 	}
 }

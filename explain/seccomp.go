@@ -29,9 +29,15 @@ func (x *Explainer) explainSeccomp(f *Explained) {
 		}
 		return
 	}
-	f.Seccomp, f.Policy = profile, name
 	call := x.call(f.Finding)
+	if chosen := f.chooseFilter(profile, call, record); chosen != profile {
+		profile, name = chosen, chosen.File.Builtin+"; "+chosen.Unknown
+	}
+	f.Seccomp, f.Policy = profile, name
 	d := access.DecideCall(profile, call, record)
+	if own := access.DecideCall(profile.Alone(), call, record); ruling(d, record) == ruling(own, record) {
+		d = own // other texts answer with another errno at most
+	}
 	if named, name := x.Library.NamedSeccomp(); f.Container.SeccompProfile != "" && named != nil && profile != named {
 		f.Notes = append(f.Notes, fmt.Sprintf("The profile is the container's own, from the inventory, and not %s.", name))
 	}
@@ -250,7 +256,7 @@ func (f *Explained) noteMissingArgs(record *parser.Seccomp, d seccomp.Decision) 
 
 // fixSeccomp proposes fixes of a refused call, and says what to think of first.
 func (x *Explainer) fixSeccomp(f *Explained) {
-	profile, call := f.Seccomp, *f.Call
+	profile, call := f.Seccomp.Alone(), *f.Call
 	d := access.DecideCall(profile, call, f.Denial.Seccomp)
 	if since, known := seccomp.LibseccompFor(call); since != "" && (!known || f.Cause == LibseccompTooOld) {
 		note := "The remedy is libseccomp %s or newer on the host (`runc --version` says which it is): it knows %s, and a change of the profile does nothing before that."

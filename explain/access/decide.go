@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
@@ -18,11 +19,25 @@ type Verdict struct {
 	Decision apparmor.Decision // of Profile to Request; zero if either is nil
 	Err      error             // why rules do not decide on it
 
+	// Others are the answers of other texts that may be in force in place of Profile, where
+	// the engine's version does not tell which is and its text answers otherwise.
+	Others []Otherwise
+
 	Reason Reason // the kernel's own, beside which what the rules grant does not count
 	// Refused and Granted say why it is refused or granted though the rules may answer
 	// otherwise, one clause; both are "" if the rules decide.
 	Refused, Granted string
 }
+
+// An Otherwise is what another text of a built-in profile answers.
+type Otherwise struct {
+	Releases rules.ReleaseText
+	Profile  *apparmor.Profile
+	Decision apparmor.Decision
+}
+
+// Refuses reports whether the text refuses something.
+func (o *Otherwise) Refuses() bool { return !o.Decision.Permitted }
 
 // Decide asks the profiles of a record, which find finds by name or returns nil: each
 // profile of a stack a//&b must allow the access, and the one that refuses it decides.
@@ -46,8 +61,26 @@ func Decide(d *parser.Denial, find func(name string) *apparmor.Profile) Verdict 
 			break
 		}
 	}
+	v.askOthers()
 	v.overrule(d)
 	return v
+}
+
+// askOthers asks the other texts of a built-in profile.
+func (v *Verdict) askOthers() {
+	if v.Profile == nil || v.Err != nil {
+		return
+	}
+	for _, policy := range v.Profile.Policy.Others {
+		profile := policy.Profile(v.Profile.FullName())
+		if profile == nil {
+			continue
+		}
+		d := profile.Decide(v.Request)
+		if d.Permitted != v.Decision.Permitted || d.Refused|d.Unmatched != v.Decision.Refused|v.Decision.Unmatched || d.Quiet != v.Decision.Quiet {
+			v.Others = append(v.Others, Otherwise{policy.Releases, profile, d})
+		}
+	}
 }
 
 // overrule sets what decides in place of the rules.

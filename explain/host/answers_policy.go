@@ -104,8 +104,7 @@ func staleFile(file string, profiles []Loaded, changed time.Time) Answer {
 
 // isGenerated reports whether a profile is one that container engines generate.
 func isGenerated(name string) bool {
-	_, ok := apparmor.Builtin(name)
-	return ok
+	return apparmor.IsBuiltin(name)
 }
 
 // few names a few of a list.

@@ -13,7 +13,7 @@ import (
 func ExampleLibrary() {
 	policies := library.New(library.SystemProfiles, nil)
 	policies.Engines = map[string]string{"docker": "28.1.0"}
-	profile := policies.Profile("docker-default")
+	profile := policies.Profile(container.Container{}, "docker-default")
 	fmt.Println(policies.Source(profile))
 
 	arch, _ := seccomp.ParseArch("amd64")

@@ -9,6 +9,7 @@
 package library
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -110,14 +111,10 @@ func (l *Library) AddProfile(name string) (*apparmor.Policy, []rules.Diagnostic,
 // addBuiltin is AddProfile for NAME or NAME@VERSION.
 func (l *Library) addBuiltin(name string) (*apparmor.Policy, []rules.Diagnostic, error) {
 	profile, version, versioned := strings.Cut(name, "@")
-	file, ok := apparmor.Builtin(profile)
-	if versioned {
-		file, ok = apparmor.BuiltinVersion(profile, version)
-	}
-	if !ok {
+	policy := l.builtin(profile, version)
+	if policy == nil || versioned && rules.VersionNumbers(version) == nil {
 		return nil, nil, &UnknownBuiltin{fmt.Sprintf("no profile %q is built in; there are docker-default, cri-containerd.apparmor.d, crio-default and containers-default-VERSION, each with @VERSION of the engine if need be", name)}
 	}
-	policy := l.loadBuiltin(file)
 	l.named = append(l.named, namedPolicy{builtinPrefix + name, policy})
 	return policy, nil, nil
 }
@@ -165,24 +162,24 @@ func (l *Library) loadAlways(file *rules.File) (*apparmor.Policy, []rules.Diagno
 // Problems returns the errors of a policy, of which part could not be read then.
 func (l *Library) Problems(policy *apparmor.Policy) []rules.Diagnostic { return l.problems[policy] }
 
-// Source names where a profile was read, and says of a built-in one if neither the
-// user nor the engine's version chose it.
+// Source names where a profile was read, and says of a built-in one why it may not be
+// the one in force.
 func (l *Library) Source(profile *apparmor.Profile) string {
 	file := profile.At.File
 	switch {
 	case file.Builtin == "":
 		return file.Name
-	case l.Engines[container.EngineOf(profile.Name).Name] != "", slices.Contains(l.Named(), profile.Policy),
-		strings.HasPrefix(profile.Name, "containers-default-"): // whose version the profile's name tells
-		return file.Builtin
+	case profile.Policy.Unknown != "":
+		return file.Builtin + "; " + profile.Policy.Unknown
 	}
-	return file.Builtin + ", the newest known; the version in use is unknown"
+	return file.Builtin
 }
 
 // Profile returns the profile of that name as its source has it, or nil: from
 // the files the user named, else from the directory, else from those built into
-// runtimes. Learning profiles (a//null-...) are looked up as their parent.
-func (l *Library) Profile(name string) *apparmor.Profile {
+// runtimes, as the engine of a container has it, or as any may, see Policy.Others.
+// Learning profiles (a//null-...) are looked up as their parent.
+func (l *Library) Profile(c container.Container, name string) *apparmor.Profile {
 	name, _, _ = strings.Cut(name, apparmor.Learning)
 	if name == "" {
 		return nil
@@ -195,19 +192,38 @@ func (l *Library) Profile(name string) *apparmor.Profile {
 	if profile := l.inDirectory(name); profile != nil {
 		return profile
 	}
-	file, ok := apparmor.BuiltinVersion(name, l.Engines[container.EngineOf(name).Name])
-	if !ok {
-		file, ok = apparmor.Builtin(name)
+	if policy := l.builtin(name, l.engineVersion(c, container.EngineOf(name).Name)); policy != nil {
+		return policy.Profile(name)
 	}
-	if !ok {
+	return nil
+}
+
+// builtin returns the policy that an engine of a version makes up, or nil.
+func (l *Library) builtin(profile, version string) *apparmor.Policy {
+	key := builtinPrefix + profile + "@" + version
+	if policy := l.byFile[key]; policy != nil {
+		return policy
+	}
+	texts, unknown := apparmor.Builtins(profile, version)
+	if texts == nil {
 		return nil
 	}
-	policy := l.byFile[file.Name]
-	if policy == nil {
-		policy = l.loadBuiltin(file)
-		l.byFile[file.Name] = policy
+	policy := l.loadBuiltin(texts[0].File)
+	if unknown != "" {
+		policy.Unknown, policy.Releases = unknown, texts[0].Releases
+		for _, t := range texts[1:] {
+			other := l.loadBuiltin(t.File)
+			other.Releases = t.Releases
+			policy.Others = append(policy.Others, other)
+		}
 	}
-	return policy.Profile(name)
+	l.byFile[key] = policy
+	return policy
+}
+
+// engineVersion returns the version of a container's engine, "" if it is not known.
+func (l *Library) engineVersion(c container.Container, engine string) string {
+	return cmp.Or(c.EngineVersion, l.Engines[engine])
 }
 
 // includeTunables is how the engines write the include of tunables/global.

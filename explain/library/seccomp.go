@@ -20,7 +20,7 @@ func (l *Library) AddSeccomp(name string) ([]rules.Diagnostic, error) {
 		engine, version, _ := strings.Cut(builtin, "@")
 		profile, full, ok := seccomp.Builtin(engine, version)
 		if !ok {
-			return nil, &UnknownBuiltin{fmt.Sprintf("no seccomp profile of %q is built in; there are docker, containerd, podman and cri-o, each with @VERSION if need be", engine)}
+			return nil, &UnknownBuiltin{fmt.Sprintf("no seccomp profile of %q is built in; there are docker, containerd, podman, cri-o and containers-common, each with @VERSION if need be", engine)}
 		}
 		l.seccomp, l.seccompName = profile, full
 		return nil, nil
@@ -70,7 +70,7 @@ func (l *Library) Seccomp(c container.Container, label string, arch seccomp.Arch
 	if engine == "" {
 		return nil, "the record does not say which seccomp profile is in force; name it with --seccomp, or the containers with --inventory"
 	}
-	builtin, full, ok := seccomp.Builtin(engine, cmp.Or(c.EngineVersion, l.Engines[engine]))
+	builtin, full, ok := seccomp.Builtin(engine, l.engineVersion(c, engine))
 	if !ok {
 		return nil, "the default seccomp profile of " + engine + " is not known here; name it with --seccomp"
 	}

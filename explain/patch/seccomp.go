@@ -34,7 +34,7 @@ func (b *patcher) seccomp() {
 			b.leave(f, reason)
 			continue
 		}
-		i := slices.IndexFunc(drafts, func(s *filterDraft) bool { return s.of == f.Seccomp })
+		i := slices.IndexFunc(drafts, func(s *filterDraft) bool { return s.of.File == f.Seccomp.File })
 		if i < 0 {
 			i = len(drafts)
 			drafts = append(drafts, b.filterDraft(f.Seccomp, f))

@@ -126,7 +126,29 @@ func NewAnswer(v access.Verdict, near bool) Answer {
 	for _, note := range d.Notes {
 		a.Notes = append(a.Notes, plain(note))
 	}
+	a.addOthers(v)
 	return a
+}
+
+// addOthers adds what other texts answer that may be in force.
+func (a *Answer) addOthers(v access.Verdict) {
+	policy := v.Profile.Policy
+	a.noteTexts(policy.Unknown, policy.Releases, len(policy.Others), len(v.Others) > 0)
+	for _, o := range v.Others {
+		said := "granted"
+		if o.Refuses() {
+			said = "refused"
+			if a.Decision == string(explain.Granted) {
+				a.Decision = string(explain.Undecidable)
+			}
+		} else if a.Decision == string(explain.Refused) {
+			a.Decision = string(explain.Undecidable)
+		}
+		if o.Decision.Quiet {
+			said += ", without a record"
+		}
+		a.Notes = append(a.Notes, plain("if the text is that of "+o.Releases.String()+": "+said))
+	}
 }
 
 // addRule adds a rule that took part. What it says is only part of the decision:
@@ -216,7 +238,22 @@ func AskCall(p *seccomp.Profile, c seccomp.Call, record *parser.Seccomp, near bo
 	}
 	a.addEntries(p, &d, near)
 	a.noteCall(c, &d)
+	differ := slices.ContainsFunc(d.Whens, func(w seccomp.Outcome) bool { return w.Releases != "" })
+	a.noteTexts(p.Unknown, p.Releases, len(p.Others), differ)
 	return a
+}
+
+// noteTexts says of a built-in text that it may not be the one in force, and what of it.
+func (a *Answer) noteTexts(unknown string, releases rules.ReleaseText, others int, differ bool) {
+	switch {
+	case unknown == "":
+	case differ:
+		a.Notes = append(a.Notes, plain("not known: "+unknown+"; the texts that may be in force do not all answer the same, and without a condition it is that of "+releases.String()))
+	case others > 0:
+		a.Notes = append(a.Notes, plain("not known: "+unknown+": the answer is the same in each text that may be in force"))
+	default:
+		a.Notes = append(a.Notes, plain("not known: "+unknown+"; this is the answer of "+releases.String()))
+	}
 }
 
 // quietAction reports whether a refusal leaves no record: seccomp_log() in

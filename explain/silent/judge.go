@@ -134,10 +134,21 @@ func claim(a *parser.Attempt, typ parser.Type, fields access.Words) (parser.Deni
 // byAppArmor asks the AppArmor profile. Of several names for the same thing, the
 // first counts that is refused without a record.
 func byAppArmor(l *library.Library, a *parser.Attempt, t Target) (d parser.Denial, refused bool) {
-	profile := l.Profile(t.Profile)
+	profile := l.Profile(t.Container, t.Profile)
 	if profile == nil {
 		return d, false
 	}
+	d, refused = byText(a, t, profile)
+	for i := len(profile.Policy.Others) - 1; i >= 0 && !refused; i-- { // which may be in force as well
+		if other := profile.Policy.Others[i].Profile(t.Profile); other != nil {
+			d, refused = byText(a, t, other)
+		}
+	}
+	return d, refused
+}
+
+// byText asks one text of an AppArmor profile.
+func byText(a *parser.Attempt, t Target, profile *apparmor.Profile) (d parser.Denial, refused bool) {
 	var list []access.Words
 	switch {
 	case a.First: // profile_onexec() in security/apparmor/domain.c, Linux 6.18: the runtime is unconfined

@@ -266,9 +266,9 @@ func TestNamelessProfile(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a"), []byte("profile a {\n}\nprofile /x/ {\n}\n"), 0o600))
 	explainer := explain.New(library.New(dir, nil))
-	assert.Nil(t, explainer.Library.Profile(""))
-	assert.Nil(t, explainer.Library.Profile("//b"))
-	assert.NotNil(t, explainer.Library.Profile("/x/"))
+	assert.Nil(t, explainer.Library.Profile(container.Container{}, ""))
+	assert.Nil(t, explainer.Library.Profile(container.Container{}, "//b"))
+	assert.NotNil(t, explainer.Library.Profile(container.Container{}, "/x/"))
 }
 
 // TestClaimInLog holds that what the log has is not claimed besides.

@@ -53,7 +53,7 @@ func Of(l *library.Library, t Target, status int) []Policy {
 }
 
 func ofAppArmor(l *library.Library, t Target, status int) Policy {
-	s := Policy{Target: t, Profile: l.Profile(t.Profile)}
+	s := Policy{Target: t, Profile: l.Profile(t.Container, t.Profile)}
 	if s.Profile == nil {
 		s.Why = fmt.Sprintf("the source of profile %s was not found; give its file with --profile, or its directory with --profile-dir", t.Profile)
 		return s
@@ -229,7 +229,7 @@ const maxSuspects = 5
 // takes them. The container's first program is not among them, as AppArmor is not
 // asked about it.
 func Suspects(l *library.Library, t Target, status int) (list []parser.Denial) {
-	profile := l.Profile(t.Profile)
+	profile := l.Profile(t.Container, t.Profile)
 	if profile == nil || status == 0 {
 		return nil
 	}

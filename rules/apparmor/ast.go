@@ -21,6 +21,14 @@ type Policy struct {
 	Aliases   []Alias
 	ABI       *ABI // nil if the file declares none
 
+	// Unknown says why it is not known that a built-in policy is the one in force, as a
+	// clause; "" of all others. Then it is the one of Releases, and Others are those that
+	// may be in force in its place, oldest first: there may be none, of a release newer than
+	// all known ones.
+	Unknown  string
+	Releases rules.ReleaseText
+	Others   []*Policy
+
 	once   sync.Once
 	byName map[string]*Profile // see Profile
 	sets   *patternSets        // of the Loader

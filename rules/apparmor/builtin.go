@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
 
@@ -18,15 +18,15 @@ import (
 //go:embed builtin/*.txt builtin/index.json
 var builtinFS embed.FS
 
-// A builtin is one text, and where it comes from.
+// A builtin is where a text comes from.
 type builtin struct {
-	Profile, Engine, Module, Version string
-	Since                            []string // the first engine version with it, by release branch
-	File                             string
+	Profile         string // the name in the text
+	Module, Version string
 }
 
-var builtins = sync.OnceValue(func() []builtin {
-	var all []builtin
+// builtins are the texts by their names in rules/releases.tsv.
+var builtins = sync.OnceValue(func() map[string]builtin {
+	all := map[string]builtin{}
 	index, err := builtinFS.ReadFile("builtin/index.json")
 	if err == nil {
 		err = json.Unmarshal(index, &all)
@@ -37,123 +37,62 @@ var builtins = sync.OnceValue(func() []builtin {
 	return all
 })
 
-// commonProfile is the profile of the containers-common library, which Podman
-// loads as containers-default-VERSION and CRI-O as crio-default
-// (pkg/apparmor of go.podman.io/common, internal/config/apparmor of CRI-O 1.34).
-const commonProfile = "containers-default"
-
 var commonName = regexp.MustCompile(`^containers-default-(\d{1,4}\.\d{1,4}\.\d{1,4})(-[0-9A-Za-z.]{1,20})?$`)
 
-// Builtin returns the profile that a container engine loads under a name
-// without leaving it on disk: docker-default, cri-containerd.apparmor.d,
-// crio-default and containers-default-VERSION (Podman), as the engine writes it
-// on a host with AppArmor 3 or later. It is the text of the newest known engine
-// version, but for containers-default-VERSION that of VERSION; File.Builtin says
-// which. It is false for other names. Each call returns a new File.
+// A Builtin is a text of a profile that a container engine makes up at run time.
+type Builtin struct {
+	File     *rules.File
+	Releases rules.ReleaseText
+}
+
+// Builtins returns the texts that a container engine of a version, such as "20.10.24"
+// or "v1.7.29+ds1", may load under a name without leaving it on disk: docker-default,
+// cri-containerd.apparmor.d, crio-default and containers-default-VERSION (Podman), as the
+// engine writes them on a host with AppArmor 3 or later. The version of the last is that
+// of the containers-common library, and the name has it. The first text is that of the
+// newest release, the others come in order; unknown says why more than one may be in
+// force, or none of them, as a clause. There are none for other names. File.Builtin says what a text is; each call
+// returns new Files.
 //
 // LXC's profiles are not among them: they are files, in /etc/apparmor.d/lxc.
-func Builtin(profile string) (*rules.File, bool) {
-	name, version := profile, ""
+func Builtins(profile, version string) (all []Builtin, unknown string) {
+	engine := map[string]string{"docker-default": "docker", "cri-containerd.apparmor.d": "containerd", "crio-default": "cri-o"}[profile]
 	if m := commonName.FindStringSubmatch(profile); m != nil {
-		name, version = commonProfile, m[1]
-	} else if profile == "crio-default" {
-		name = commonProfile
-	} else if profile == commonProfile {
-		return nil, false // only ever with a version
+		engine, version = "containers-common", m[1]
 	}
-	var newest *builtin
-	for i, b := range builtins() {
-		if b.Profile == name {
-			newest = &builtins()[i]
-		}
-	}
-	if newest == nil {
-		return nil, false
-	}
-	if version != "" {
-		if f, ok := builtinOf(profile, name, version); ok {
-			return f, true
-		}
-	}
-	since := newest.Since[len(newest.Since)-1]
-	if name == commonProfile {
-		return newest.file(profile, "containers-common "+since+" and later"), true
-	}
-	return newest.file(profile, newest.Engine+" "+since+" and later"), true
-}
-
-// BuiltinVersion returns the text of Builtin as a given engine version has it,
-// such as "20.10.24" or "v1.7.29+ds1". It is false if the profile is not built
-// in, or the version is none or older than the oldest known. The version of
-// crio-default and containers-default-VERSION is that of the containers-common
-// library, not of Podman or CRI-O.
-func BuiltinVersion(profile, engineVersion string) (*rules.File, bool) {
-	name := profile
-	if profile == "crio-default" || commonName.MatchString(profile) {
-		name = commonProfile
-	} else if profile == commonProfile {
-		return nil, false
-	}
-	return builtinOf(profile, name, engineVersion)
-}
-
-// builtinOf returns the text of the greatest known version up to a version.
-func builtinOf(profile, name, version string) (*rules.File, bool) {
-	want, ok := parseVersion(version)
+	releases, ok := rules.FindReleases(engine, version)
 	if !ok {
-		return nil, false
+		return nil, ""
 	}
-	var found *builtin
-	greatest := [3]int{-1}
-	for i, b := range builtins() {
-		for _, since := range b.Since {
-			v, _ := parseVersion(since)
-			if b.Profile == name && !less(want, v) && less(greatest, v) {
-				found, greatest = &builtins()[i], v
-			}
+	texts, unknown := releases.Texts(func(r rules.Release) string { return r.AppArmor })
+	newest := len(texts) - 1
+	for newest > 0 && texts[newest].Later() {
+		newest--
+	}
+	for i, t := range slices.Concat(texts[newest:newest+1], texts[:newest], texts[newest+1:]) {
+		of := t.String()
+		if i == 0 && unknown == "" && version != "" {
+			of = rules.EngineTitles[releases.Engine] + " " + strings.Trim(strings.ReplaceAll(fmt.Sprint(rules.VersionNumbers(version)), " ", "."), "[]")
 		}
+		all = append(all, Builtin{builtinFile(t.Name, profile, of), t})
 	}
-	if found == nil {
-		return nil, false
-	}
-	engine := found.Engine
-	if name == commonProfile {
-		engine = "containers-common"
-	}
-	return found.file(profile, fmt.Sprintf("%s %d.%d.%d", engine, want[0], want[1], want[2])), true
+	return all, unknown
 }
 
-func (b *builtin) file(profile, engine string) *rules.File {
-	text, err := builtinFS.ReadFile(path.Join("builtin", b.File))
+// builtinFile returns a text with the name that the engine loads it under.
+func builtinFile(name, profile, releases string) *rules.File {
+	text, err := builtinFS.ReadFile(path.Join("builtin", name+".txt"))
 	if err != nil {
-		panic("rules/apparmor: " + err.Error()) // index and files are embedded together
+		panic("rules/apparmor: " + err.Error()) // TestBuiltins reads each
 	}
-	// The library's text is written with the name that it is loaded under.
-	written := strings.ReplaceAll(string(text), b.Profile, profile)
-	f := rules.NewFile("builtin:"+profile, written)
-	f.Builtin = fmt.Sprintf("%s of %s (%s %s)", profile, engine, b.Module, strings.TrimSuffix(b.Version, "+incompatible"))
+	b := builtins()[name]
+	f := rules.NewFile("builtin:"+profile, strings.ReplaceAll(string(text), b.Profile, profile))
+	f.Builtin = fmt.Sprintf("%s of %s (%s %s)", profile, releases, b.Module, strings.TrimSuffix(b.Version, "+incompatible"))
 	return f
 }
 
-var versionNumber = regexp.MustCompile(`^v?(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?`)
-
-// parseVersion reads the numbers at the start of an engine's version.
-func parseVersion(s string) (v [3]int, ok bool) {
-	m := versionNumber.FindStringSubmatch(s)
-	if m == nil {
-		return v, false
-	}
-	for i := range v {
-		v[i], _ = strconv.Atoi(m[i+1]) // an absent patch level is 0
-	}
-	return v, true
-}
-
-func less(a, b [3]int) bool {
-	for i := range a {
-		if a[i] != b[i] {
-			return a[i] < b[i]
-		}
-	}
-	return false
+// IsBuiltin reports whether a container engine makes up the profile of a name.
+func IsBuiltin(profile string) bool {
+	all, _ := Builtins(profile, "")
+	return all != nil
 }

@@ -9,79 +9,71 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/rules"
 )
 
-func TestBuiltin(t *testing.T) {
-	tests := []struct{ profile, says, holds string }{
-		{"docker-default", "docker-default of Docker 29.4.3 and later (github.com/moby/profiles/apparmor v0.2.1)", "deny network alg,"},
-		{"cri-containerd.apparmor.d", "cri-containerd.apparmor.d of containerd 2.3.0 and later (github.com/containerd/containerd/v2 v2.4.2)", "signal (receive) peer=crun,"},
-		{"crio-default", "crio-default of containers-common 0.63.0 and later (go.podman.io/common v0.66.0)", "profile crio-default flags="},
-		{"containers-default-0.66.0", "containers-default-0.66.0 of containers-common 0.66.0 (go.podman.io/common v0.66.0)", "peer=containers-default-0.66.0,"},
-		{"containers-default-0.50.1", "containers-default-0.50.1 of containers-common 0.50.1 (github.com/containers/common v0.50.1)", "profile containers-default-0.50.1 flags="},
-		{"containers-default-0.57.4-dev", "containers-default-0.57.4-dev of containers-common 0.57.4 (github.com/containers/common v0.57.4)", "profile containers-default-0.57.4-dev flags="},
-		{"containers-default-0.1.0", "containers-default-0.1.0 of containers-common 0.63.0 and later (go.podman.io/common v0.66.0)", "profile containers-default-0.1.0 flags="},
-		{"containers-default", "", ""},
-		{"containers-default-1 { file, }", "", ""},
-		{"docker-default//child", "", ""},
-		{"lxc-container-default-cgns", "", ""},
-		{"", "", ""},
-	}
-	for _, test := range tests {
-		t.Run(test.profile, func(t *testing.T) {
-			f, ok := Builtin(test.profile)
-			require.Equal(t, test.says != "", ok)
-			if !ok {
+func TestBuiltins(t *testing.T) {
+	const runc, powercap = "peer=runc,", "/sys/devices/virtual/powercap/"
+	for _, test := range []struct {
+		profile, version, says string // "" means none
+		holds, lacks, unknown  string
+		others                 int
+	}{
+		{"docker-default", "20.10.24+dfsg1", "docker-default of Docker 20.10.24 (github.com/docker/docker v20.10.14)", "deny mount,", powercap, "", 0},
+		{"docker-default", "20.10.26", "docker-default of Docker 20.10.26 (github.com/docker/docker v23.0.7)", "[^0-9/]*}", powercap, "", 0},
+		{"docker-default", "20.10.27", "docker-default of Docker 20.10.27 (github.com/docker/docker v23.0.11)", powercap, runc, "", 0},
+		{"docker-default", "23.0.12", "docker-default of Docker 23.0.12 (github.com/docker/docker v23.0.18)", runc, "network alg", "", 0},
+		{"docker-default", "26.1.2", "docker-default of Docker 26.1.2 (github.com/docker/docker v24.0.9)", powercap, runc, "", 0},
+		{"docker-default", "28.1", "docker-default of Docker 28.1 (github.com/docker/docker v28.0.4)", runc, "network alg", "", 0},
+		{"docker-default", "29.4.2", "docker-default of Docker 29.4.2 (github.com/docker/docker v28.0.4)", runc, "network alg", "", 0},
+		{"docker-default", "29.4.3", "docker-default of Docker 29.4.3 (github.com/moby/profiles/apparmor v0.2.1)", "deny network alg,", "{{", "", 0},
+		{"docker-default", "v99.0.0", "docker-default of Docker 29.7.0 to 29.7.2 (github.com/moby/profiles/apparmor v0.2.1)", "abi <abi/3.0>,", "vsock", "Docker v99.0.0 is not known, newer than 29.7.2", 1},
+		{"docker-default", "19.03.15", "docker-default of Docker 20.10.0 to 20.10.3 (github.com/docker/docker v20.10.14)", "deny mount,", powercap, "Docker 19.03.15 is not known, older than 20.10.0", 0},
+		{"docker-default", "", "docker-default of Docker 29.4.3 to 29.7.2 (github.com/moby/profiles/apparmor v0.2.1)", "deny network alg,", "vsock", "the version of Docker is not known", 8},
+		{"cri-containerd.apparmor.d", "v1.6.20~ds1", "cri-containerd.apparmor.d of containerd 1.6.20 (github.com/containerd/containerd v1.5.10)", "signal", runc, "", 0},
+		{"cri-containerd.apparmor.d", "1.7.29", "cri-containerd.apparmor.d of containerd 1.7.29 (github.com/containerd/containerd/v2 v2.0.7)", runc, "abi <", "", 0},
+		{"cri-containerd.apparmor.d", "2.4.2", "cri-containerd.apparmor.d of containerd 2.4.2 (github.com/containerd/containerd/v2 v2.3.4)", "abi <abi/3.0>,", "{{", "", 0},
+		{"crio-default", "1.29.1", "crio-default of CRI-O 1.29.1 (github.com/containers/common v0.57.7)", "profile crio-default ", "containers-default", "", 0},
+		{"containers-default-0.66.0", "", "containers-default-0.66.0 of containers-common 0.66.0 (github.com/containers/common v0.64.1)", "peer=containers-default-0.66.0,", "{{", "", 0},
+		{"containers-default-0.50.1", "4.3.1", "containers-default-0.50.1 of containers-common 0.50.1 (github.com/containers/common v0.47.5)", "profile containers-default-0.50.1 flags=", "{{", "", 0},
+		{"containers-default-0.57.4-dev", "", "containers-default-0.57.4-dev of containers-common 0.57.4 (github.com/containers/common v0.57.7)", "profile containers-default-0.57.4-dev flags=", "{{", "", 0},
+		{"containers-default", "", "", "", "", "", 0},
+		{"containers-default-1 { file, }", "", "", "", "", "", 0},
+		{"docker-default//child", "", "", "", "", "", 0},
+		{"lxc-container-default-cgns", "", "", "", "", "", 0},
+		{"web", "1.0", "", "", "", "", 0},
+		{"", "", "", "", "", "", 0},
+	} {
+		t.Run(test.profile+" "+test.version, func(t *testing.T) {
+			all, unknown := Builtins(test.profile, test.version)
+			require.Equal(t, test.says != "", IsBuiltin(test.profile))
+			assert.Equal(t, test.unknown, unknown)
+			if test.says == "" {
+				require.Empty(t, all)
 				return
 			}
+			assert.Len(t, all[1:], test.others)
+			f := all[0].File
 			assert.Equal(t, "builtin:"+test.profile, f.Name)
 			assert.Equal(t, test.says, f.Builtin)
-			assert.Contains(t, f.Text, test.holds)
-		})
-	}
-}
-
-func TestBuiltinVersion(t *testing.T) {
-	const runc, powercap = "peer=runc,", "/sys/devices/virtual/powercap/"
-	tests := []struct {
-		profile, version, module string // module "" means none
-		holds, lacks             string
-	}{
-		{"docker-default", "20.10.24+dfsg1", "v20.10.0)", "deny mount,", powercap},
-		{"docker-default", "20.10.26", "v20.10.26)", "[^0-9/]*}", powercap},
-		{"docker-default", "20.10.27", "v20.10.27)", powercap, runc},
-		{"docker-default", "23.0.7", "v20.10.26)", "signal", powercap},
-		{"docker-default", "23.0.15", "v23.0.15)", runc, "network alg"},
-		{"docker-default", "24.0.5", "v24.0.0)", "signal", powercap},
-		{"docker-default", "24.0.9", "v24.0.9)", powercap, runc},
-		{"docker-default", "25.0.5", "v24.0.9)", powercap, runc},
-		{"docker-default", "25.0.6", "v28.3.3)", runc, "network alg"},
-		{"docker-default", "26.1.2", "v24.0.9)", powercap, runc},
-		{"docker-default", "28.5.1", "v28.3.3)", runc, "network alg"},
-		{"docker-default", "29.4.2", "v28.3.3)", runc, "network alg"},
-		{"docker-default", "29.4.3", "apparmor v0.2.1)", "deny network alg,", "{{"},
-		{"docker-default", "v99.0", "apparmor v0.2.1)", "abi <abi/3.0>,", "{{"},
-		{"docker-default", "19.03.15", "", "", ""},
-		{"docker-default", "", "", "", ""},
-		{"docker-default", "latest", "", "", ""},
-		{"cri-containerd.apparmor.d", "v1.6.20~ds1", "v1.6.20)", "signal", runc},
-		{"cri-containerd.apparmor.d", "1.7.29", "v1.7.29)", runc, "abi <"},
-		{"cri-containerd.apparmor.d", "2.1.4", "v1.7.29)", runc, "abi <"},
-		{"cri-containerd.apparmor.d", "2.4.2", "v2.4.2)", "abi <abi/3.0>,", "{{"},
-		{"crio-default", "0.57.4", "v0.57.4)", "profile crio-default ", "containers-default"},
-		{"web", "1.0", "", "", ""},
-	}
-	for _, test := range tests {
-		t.Run(test.profile+" "+test.version, func(t *testing.T) {
-			f, ok := BuiltinVersion(test.profile, test.version)
-			require.Equal(t, test.module != "", ok)
-			if !ok {
-				return
-			}
-			assert.True(t, strings.HasSuffix(f.Builtin, test.module), f.Builtin)
 			assert.Contains(t, f.Text, test.holds)
 			assert.NotContains(t, f.Text, test.lacks)
 		})
 	}
+}
+
+// Each row of the releases has its text, and each text a row.
+func TestBuiltinTexts(t *testing.T) {
+	named := map[string]bool{}
+	for engine := range rules.EngineTitles {
+		all, _ := rules.FindReleases(engine, "")
+		for _, r := range all.All {
+			require.Contains(t, builtins(), r.AppArmor)
+			named[r.AppArmor] = true
+		}
+	}
+	assert.Len(t, builtins(), len(named))
 }
 
 // The system's own compiler takes every text.
@@ -104,8 +96,9 @@ func TestBuiltinCompiles(t *testing.T) {
 		assert.NoError(t, err, "%s: %s", name, out)
 	}
 	for _, profile := range []string{"crio-default", "containers-default-0.57.4-dev"} {
-		f, ok := Builtin(profile)
-		require.True(t, ok)
+		all, _ := Builtins(profile, "")
+		require.NotEmpty(t, all)
+		f := all[0].File
 		cmd := exec.Command(compiler, "--skip-kernel-load", "--skip-cache")
 		cmd.Stdin = strings.NewReader(f.Text)
 		out, err := cmd.CombinedOutput()

@@ -47,6 +47,9 @@ type Outcome struct {
 	// Stub is set for ENOSYS by runc's stub: the call is newer than every one that the
 	// profile names.
 	Stub bool
+	// Releases are those whose built-in text answers so, where the engine's version does
+	// not tell which is in force; "" of the others, and of the newest.
+	Releases string
 }
 
 // String returns the answer as "errno 1 (EPERM)" or "kill_process".
@@ -121,7 +124,13 @@ const (
 //   - an entry without conditions on arguments wins over those with, and the
 //     first of several wins;
 //   - of the others one that holds is enough; else the default action.
+//
+// Where others may be in force in place of the profile, their answers are cases, too;
+// see Profile.Others.
 func (p *Profile) Decide(c Call) Decision {
+	if p.Others != nil {
+		return p.decideAmong(c)
+	}
 	i, nr, known := p.locate(&c)
 	if i >= 0 && c.Loader.libseccompOpen() {
 		if bounds := p.table(i).bounds(nr, known); len(bounds) > 0 {

@@ -2,8 +2,6 @@ package seccomp
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -155,11 +153,8 @@ func TestObserve(t *testing.T) {
 
 // All edits of all built-in profiles decide as intended.
 func TestEditBuiltins(t *testing.T) {
-	files, err := filepath.Glob("builtin/*.json")
-	require.NoError(t, err)
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		require.NoError(t, err)
+	for _, file := range builtinNames() {
+		text := builtinTexts()[file]
 		for _, call := range []string{"mount", "clone3", "socket", "accept", "_llseek", "io_uring_setup", "bpf", "chroot", "unshare", "zz9"} {
 			p := parse(t, file, string(text))
 			if edits, err := p.Allow(call); err == nil {

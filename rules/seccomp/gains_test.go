@@ -304,8 +304,7 @@ func TestGainsAgainstDecisions(t *testing.T) {
 // The narrowest entry for each call that Docker's default refuses allows that
 // call and no other.
 func TestConditionsOnDefault(t *testing.T) {
-	p, _, ok := Builtin("docker", "29.4.4")
-	require.True(t, ok)
+	p := builtin("moby-v0.2.4")
 	for _, c := range []struct {
 		name  string
 		args  []uint64
@@ -351,7 +350,7 @@ func TestGainsBounds(t *testing.T) {
 }
 
 func BenchmarkGains(b *testing.B) {
-	p, _, _ := Builtin("docker", "29.4.4")
+	p := builtin("moby-v0.2.4")
 	edits, err := p.Allow("mount")
 	require.NoError(b, err)
 	after, err := p.Edited(edits)

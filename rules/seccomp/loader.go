@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/whydenied/whydenied/rules"
 )
 
 // A Loader is the program that makes a filter of a profile and loads it, and the
@@ -35,7 +37,7 @@ func ParseRuntime(s string) (l Loader, err error) {
 }
 
 // IsVersion reports whether a text starts as a version does, with a number.
-func IsVersion(s string) bool { return versionNumbers(s) != nil }
+func IsVersion(s string) bool { return rules.VersionNumbers(s) != nil }
 
 // The versions of runc that changed what its stub does, from the tags of
 // github.com/opencontainers/runc, libcontainer/seccomp/patchbpf/enosys_linux.go.
@@ -79,7 +81,7 @@ func compareVersions(a, b string) int { return slices.Compare(versionOf(a), vers
 // do, with release candidates before what they become: "1.1.5+ds1", "1.0.0-rc93",
 // "1.0.0~rc6+dfsg1". It returns nil if there is none.
 func versionOf(s string) []int {
-	numbers := versionNumbers(s)
+	numbers := rules.VersionNumbers(s)
 	if numbers == nil {
 		return nil
 	}

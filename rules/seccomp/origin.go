@@ -16,8 +16,8 @@ func (p *Profile) Origin(in Call) (origin *Profile, name string, ok bool) {
 	if in.Caps == nil {
 		return nil, "", false
 	}
-	for _, r := range slices.Backward(releases) {
-		if b := builtin(r); p.MadeOf(b, in) {
+	for _, name := range slices.Backward(builtinNames()) {
+		if b := builtin(name); p.MadeOf(b, in) {
 			return b, b.File.Builtin, true
 		}
 	}

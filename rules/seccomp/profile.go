@@ -44,12 +44,26 @@ type Profile struct {
 
 	Base string // baseProfileName of a SeccompProfile: its calls are allowed besides
 
+	// Unknown says why it is not known that a built-in profile is the one in force, as a
+	// clause; "" of all others. Then it is the one of Releases, and Others are those that
+	// may be in force in its place, oldest first: there may be none, of a release newer
+	// than all known ones.
+	Unknown  string
+	Releases rules.ReleaseText
+	Others   []Other
+
 	base    *Entry          // what Base allows, where that is known
 	refused string          // the first error that Parse reported
 	archs   []int           // indexes of Archs in arches
 	node    *node           // the object that holds the profile
 	only    map[string]bool // see narrowedTo
 	tables  [archCount]table
+}
+
+// An Other is a text of a built-in profile that may be in force in place of another.
+type Other struct {
+	*Profile
+	Releases rules.ReleaseText
 }
 
 // An ArchMap lists the architectures that the filter covers on a host of one.

@@ -152,8 +152,9 @@ func newRuntimes(t *testing.T) []*runtime {
 // the same but that it kills, and what whydenied observe makes of two.
 func (b *bed) newProfiles(t *testing.T) {
 	require.NoError(t, os.CopyFS(b.profiles, os.DirFS("profiles")))
-	docker, err := os.ReadFile("../../rules/seccomp/builtin/moby-v0.2.4.json")
-	require.NoError(t, err)
+	builtin, _, ok := seccomp.Builtin("docker", "29.7.2")
+	require.True(t, ok)
+	docker := []byte(builtin.File.Text)
 	kill := bytes.Replace(docker, []byte(`"defaultAction": "SCMP_ACT_ERRNO"`), []byte(`"defaultAction": "SCMP_ACT_KILL_PROCESS"`), 1)
 	require.NotEqual(t, docker, kill)
 	write := func(name string, text []byte) string {

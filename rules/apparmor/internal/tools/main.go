@@ -25,66 +25,47 @@ import (
 	"text/template"
 )
 
-// A source is one version of an engine's template.
+// A source is one text: rules/releases.tsv names it by the first release that has it.
 type source struct {
-	Profile string `json:"profile"` // name under which the engine loads it
-	Engine  string `json:"engine"`
-	Module  string `json:"module"`
-	Version string `json:"version"` // of the module
-	// Since are the first versions of the engine, one for each release branch,
-	// in which this text was found; of containers-default and crio-default the
-	// versions of the containers-common library, which is in the profile's name.
-	Since []string `json:"since"`
-	File  string   `json:"file"`
-
-	sum  string // of the module, as in go.sum
-	path string // of the Go file in the module
+	name            string // docker-20.10.26
+	module, version string // of one of the modules that have it
+	sum             string // of the module, as in go.sum
 }
 
-const (
-	dockerPath     = "profiles/apparmor/template.go"
-	containerdPath = "contrib/apparmor/template.go"
-	commonPath     = "pkg/apparmor/apparmor_linux_template.go"
-)
+// The projects, the names under which they load their profile, and the Go files in which
+// it is. Podman loads that of containers-common as containers-default-VERSION, and CRI-O
+// as crio-default; see the reader, rules/apparmor/builtin.go.
+var projects = map[string]struct{ profile, path string }{
+	"docker":     {"docker-default", "profiles/apparmor/template.go"},
+	"moby":       {"docker-default", "template.go"},
+	"containerd": {"cri-containerd.apparmor.d", "contrib/apparmor/template.go"},
+	"common":     {"containers-default", "pkg/apparmor/apparmor_linux_template.go"},
+}
 
-// sources are the texts that differ, the newest of an engine last. Which
-// versions have which text was found by comparing the modules' releases.
+// sources are the texts, the newest of an engine last.
 var sources = []source{
-	docker("v20.10.0+incompatible", "h1:4g8Xjho+7quMwzsTrhtrWpdQU9UTc2rX57A3iALaBmE=", "20.10.0"),
-	docker("v20.10.26+incompatible", "h1:yhVdEnGdYdwRo2RAGciZU3P55Y7XH/ybb5A3L1d1rDE=", "20.10.26", "23.0.0"),
-	docker("v20.10.27+incompatible", "h1:Id/ZooynV4ZlD6xX20RCd3SR0Ikn7r4QZDa2ECK2TgA=", "20.10.27", "23.0.8"),
-	docker("v23.0.15+incompatible", "h1:FnANKw0DBmNSfsivQq07CbPsYvahxZwdyfzg5TtPJWQ=", "23.0.15"),
-	docker("v24.0.0+incompatible", "h1:z4bf8HvONXX9Tde5lGBMQ7yCJgNahmJumdrStZAbeY4=", "24.0.0"),
-	docker("v24.0.9+incompatible", "h1:HPGzNmwfLZWdxHqK9/II92pyi1EpYKsAqcl4G0Of9v0=", "24.0.7", "25.0.0", "26.0.0"),
-	docker("v28.3.3+incompatible", "h1:Dypm25kh4rmk49v1eiVbsAtpAsYURjYkaKubwuBdxEI=", "25.0.6", "26.1.3"),
-	{Profile: "docker-default", Engine: "Docker", Module: "github.com/moby/profiles/apparmor", Version: "v0.2.1", Since: []string{"29.4.3"}, sum: "h1:LAUrERjl2trYlInOppli35RQJPIfR3KMWQYeNFTd4+s=", path: "template.go"},
-
-	containerd("github.com/containerd/containerd", "v1.6.20", "h1:+itjwpdqXpzHB/QAiWc/BZCjjVfcNgw69w/oIeF4Oy0=", "1.5.0"),
-	containerd("github.com/containerd/containerd", "v1.6.38", "h1:AgSP9hVZT8JHzIAUjA7/wSmkTCuhzJCsaJ8QJ+zP84g=", "1.6.38"),
-	containerd("github.com/containerd/containerd", "v1.7.10", "h1:2nfZyT8BV0C3iKu/SsGxKVAf9dp5W7l9nA8JmWmDGuo=", "1.7.0"),
-	containerd("github.com/containerd/containerd", "v1.7.29", "h1:90fWABQsaN9mJhGkoVnuzEY+o1XDPbg9BTC9QTAHnuE=", "1.7.16"),
-	containerd("github.com/containerd/containerd/v2", "v2.2.2", "h1:mjVQdtfryzT7lOqs5EYUFZm8ioPVjOpkSoG1GJPxEMY=", "2.2.2"),
-	containerd("github.com/containerd/containerd/v2", "v2.4.2", "h1:p6Qg+xbEz8lvwdhHDx0U469xENvp4LgGBx+E7djXkGw=", "2.3.0"),
-
-	common("github.com/containers/common", "v0.50.1", "h1:AYRAf1xyahNVRez49KIkREInNf36SQx1lyLY9M95wQI=", "0.44.0"),
-	common("github.com/containers/common", "v0.57.4", "h1:kmfBad92kUjP5X44BPpOwMe+eZQqaKETfS+ASeL0g+g=", "0.56.0"),
-	common("github.com/containers/common", "v0.62.0", "h1:Sl9WE5h7Y/F3bejrMAA4teP1EcY9ygqJmW4iwSloZ10=", "0.59.0"),
-	common("go.podman.io/common", "v0.66.0", "h1:KElE3HKLFdMdJL+jv5ExBiX2Dh4Qcv8ovmzaBGRsyZM=", "0.63.0"),
-}
-
-func docker(version, sum string, since ...string) source {
-	return source{Profile: "docker-default", Engine: "Docker", Module: "github.com/docker/docker", Version: version, Since: since, sum: sum, path: dockerPath}
-}
-
-func containerd(module, version, sum string, since ...string) source {
-	return source{Profile: "cri-containerd.apparmor.d", Engine: "containerd", Module: module, Version: version, Since: since, sum: sum, path: containerdPath}
-}
-
-// common is the library of Podman and CRI-O. Its profile is called
-// containers-default-VERSION, and crio-default in CRI-O; see the reader,
-// rules/apparmor/builtin.go.
-func common(module, version, sum string, since ...string) source {
-	return source{Profile: "containers-default", Engine: "Podman", Module: module, Version: version, Since: since, sum: sum, path: commonPath}
+	{"docker-20.10.0", "github.com/docker/docker", "v20.10.14+incompatible", "h1:+T9/PRYWNDo5SZl5qS1r9Mo/0Q8AwxKKPtu9S1yxM0w="},
+	{"docker-20.10.26", "github.com/docker/docker", "v23.0.7+incompatible", "h1:6RD6ZfR9LYacFt90L41R/6/SyO+RZ1zWU7+bt6tdRNk="},
+	{"docker-20.10.27", "github.com/docker/docker", "v23.0.11+incompatible", "h1:0KE3tnWkOYeHA19ngEVt/MS+ay0WlOLEPFluvmV5IbU="},
+	{"docker-23.0.12", "github.com/docker/docker", "v23.0.18+incompatible", "h1:9dk33rCofwu46T05BRwkvL53VvHrOSsul926/qUyPJo="},
+	{"docker-24.0.0", "github.com/docker/docker", "v24.0.6+incompatible", "h1:hceabKCtUgDqPu+qm0NgsaXf28Ljf4/pWFL7xjWWDgE="},
+	{"docker-24.0.7", "github.com/docker/docker", "v24.0.9+incompatible", "h1:HPGzNmwfLZWdxHqK9/II92pyi1EpYKsAqcl4G0Of9v0="},
+	{"docker-25.0.6", "github.com/docker/docker", "v28.0.4+incompatible", "h1:JNNkBctYKurkw6FrHfKqY0nKIDf5nrbxjVBtS+cdcok="},
+	{"moby-v0.2.1", "github.com/moby/profiles/apparmor", "v0.2.1", "h1:LAUrERjl2trYlInOppli35RQJPIfR3KMWQYeNFTd4+s="},
+	{"moby-v0.2.2", "github.com/moby/profiles/apparmor", "v0.2.2-0.20260828104831-61eaf32614c7", "h1:UT9OE6rPBJMkVCtWFGVWDMA9RjJqtHf7iQXz0zEO164="},
+	{"containerd-1.4.0", "github.com/containerd/containerd", "v1.4.13", "h1:Z0CbagVdn9VN4K6htOCY/jApSw8YKP+RdLZ5dkXF8PM="},
+	{"containerd-1.5.0", "github.com/containerd/containerd", "v1.5.10", "h1:3cQ2uRVCkJVcx5VombsE7105Gl9Wrl7ORAO3+4+ogf4="},
+	{"containerd-1.6.26", "github.com/containerd/containerd", "v1.6.31", "h1:7msg2ILR9ge4z6foeGfOBV8+QvlcIoShEiPT0Rr7VjU="},
+	{"containerd-1.6.32", "github.com/containerd/containerd", "v1.6.38", "h1:AgSP9hVZT8JHzIAUjA7/wSmkTCuhzJCsaJ8QJ+zP84g="},
+	{"containerd-1.7.0", "github.com/containerd/containerd", "v1.7.10", "h1:2nfZyT8BV0C3iKu/SsGxKVAf9dp5W7l9nA8JmWmDGuo="},
+	{"containerd-1.7.11", "github.com/containerd/containerd", "v1.7.11", "h1:lfGKw3eU35sjV0aG2eYZTiwFEY1pCzxdzicHP3SZILw="},
+	{"containerd-1.7.16", "github.com/containerd/containerd/v2", "v2.0.7", "h1:55JsNhqP/L7VZOijyfq6Qn0O8Oeff0UizfRuP+2pc90="},
+	{"containerd-1.7.31", "github.com/containerd/containerd", "v1.7.31", "h1:jn3IMuTV4Bb1Uwb0MFPW2ASJAD3W1lh6QqqZHIZwDh4="},
+	{"containerd-2.3.0", "github.com/containerd/containerd/v2", "v2.3.4", "h1:c2PJo/9UGVdiiw8SwrxuLxWGY+9b3jQ6Xp9zntneIvI="},
+	{"common-0.21.0", "github.com/containers/common", "v0.47.5", "h1:Qm9o+wVPO9sbggTKubN3xYMtPRaPv7dmcrJQgongHHw="},
+	{"common-0.56.0", "github.com/containers/common", "v0.57.7", "h1:xA6/dXNbScnaytcFNQKTFGn6VDxwvDlCngJtfdGAf7g="},
+	{"common-0.59.0", "github.com/containers/common", "v0.62.3", "h1:aOGryqXfW6aKBbHbqOveH7zB+ihavUN03X/2pUSvWFI="},
+	{"common-0.63.0", "github.com/containers/common", "v0.64.1", "h1:E8vSiL+B84/UCsyVSb70GoxY9cu+0bseLujm4EKF6GE="},
 }
 
 // data is what the engines' templates may refer to.
@@ -114,49 +95,64 @@ func generate(dir string) error {
 			return err
 		}
 	}
-	for i := range sources {
-		s := &sources[i]
+	type indexed struct {
+		Profile string `json:"profile"` // name under which the engine loads it
+		Module  string `json:"module"`
+		Version string `json:"version"` // of the module
+	}
+	index, made := map[string]indexed{}, map[string]string{}
+	for _, s := range sources {
 		text, err := s.render()
 		if err != nil {
-			return fmt.Errorf("%s@%s: %w", s.Module, s.Version, err)
+			return fmt.Errorf("%s@%s: %w", s.module, s.version, err)
 		}
-		s.File = s.Profile + "_" + s.Since[0] + ".txt"
-		if err := os.WriteFile(filepath.Join(dir, s.File), text, 0o644); err != nil {
+		if same := made[string(text)]; same != "" {
+			return fmt.Errorf("%s and %s are the same: rules/releases.tsv needs one of them", same, s.name)
+		}
+		made[string(text)] = s.name
+		if err := os.WriteFile(filepath.Join(dir, s.name+".txt"), text, 0o644); err != nil {
 			return err
 		}
+		index[s.name] = indexed{s.project().profile, s.module, s.version}
 	}
-	index, err := json.MarshalIndent(sources, "", "  ")
+	text, err := json.MarshalIndent(index, "", "  ")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "index.json"), append(index, '\n'), 0o644)
+	return os.WriteFile(filepath.Join(dir, "index.json"), append(text, '\n'), 0o644)
+}
+
+// project returns what is known of a text's project.
+func (s source) project() struct{ profile, path string } {
+	name, _, _ := strings.Cut(s.name, "-")
+	return projects[name]
 }
 
 // render returns the profile's text as the engine gives it to apparmor_parser.
-func (s *source) render() ([]byte, error) {
+func (s source) render() ([]byte, error) {
 	dir, err := s.download()
 	if err != nil {
 		return nil, err
 	}
-	text, err := templateConst(filepath.Join(dir, filepath.FromSlash(s.path)))
+	text, err := templateConst(filepath.Join(dir, filepath.FromSlash(s.project().path)))
 	if err != nil {
 		return nil, err
 	}
-	t, err := template.New(s.Profile).Parse(text)
+	t, err := template.New(s.name).Parse(text)
 	if err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
 	err = t.Execute(&b, data{
-		Name: s.Profile, DaemonProfile: "unconfined", Abi: "abi/3.0", Version: 300008,
+		Name: s.project().profile, DaemonProfile: "unconfined", Abi: "abi/3.0", Version: 300008,
 		Imports: []string{"#include <tunables/global>"}, InnerImports: []string{"#include <abstractions/base>"},
 	})
 	return b.Bytes(), err
 }
 
 // download returns the directory of the module in the module cache.
-func (s *source) download() (string, error) {
-	out, err := exec.Command("go", "mod", "download", "-json", s.Module+"@"+s.Version).Output()
+func (s source) download() (string, error) {
+	out, err := exec.Command("go", "mod", "download", "-json", s.module+"@"+s.version).Output()
 	var module struct{ Dir, Sum, Error string }
 	if jsonErr := json.Unmarshal(out, &module); jsonErr != nil {
 		return "", errors.Join(err, jsonErr)
