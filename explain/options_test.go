@@ -27,7 +27,7 @@ func TestLog(t *testing.T) {
 	require.Len(t, findings, 2)
 	assert.Equal(t, 2, stats.Records)
 	assert.Equal(t, explain.DenyRule, findings[0].Cause)
-	assert.Contains(t, findings[0].Policy, "the version in use is unknown")
+	assert.Contains(t, findings[0].Policy, "the version of Docker is not known")
 	assert.Equal(t, explain.Undecidable, findings[1].Decision, "no profile is known")
 
 	findings, _, err = explain.Log(logOf(twoDenials), explain.Options{

@@ -37,17 +37,17 @@ func (f *Explained) chooseText(l *library.Library, v *access.Verdict) (source st
 		f.Notes = append(f.Notes, fmt.Sprintf("%s, and not every text of the profile that may be in force answers the same, as of %s; %s.", unsure(unknown), otherReleases(v.Others), tellVersion))
 		return source, false
 	}
-	chosen := "the newest"
+	chosen := ""
 	if v.Decision.Permitted {
 		for _, o := range slices.Backward(v.Others) {
 			if o.Refuses() {
-				v.Profile, v.Decision, chosen = o.Profile, o.Decision, "that of "+o.Releases.String()
-				source = l.Source(v.Profile) + "; " + unknown
+				v.Profile, v.Decision, chosen = o.Profile, o.Decision, ", that of "+o.Releases.String()
+				source = l.Source(v.Profile)
 				break
 			}
 		}
 	}
-	f.Notes = append(f.Notes, fmt.Sprintf("%s; this is by %s under which the record is possible, and other texts answer otherwise: %s.", unsure(unknown), chosen, tellVersion))
+	f.Notes = append(f.Notes, fmt.Sprintf("%s; this is by the newest text under which the record is possible%s. Other texts answer otherwise: %s.", unsure(unknown), chosen, tellVersion))
 	return source, true
 }
 
@@ -72,14 +72,16 @@ func (f *Explained) chooseFilter(profile *seccomp.Profile, call seccomp.Call, re
 	if profile.Unknown == "" {
 		return profile
 	}
+	may := "that may be in force"
 	if !f.IsClaim() {
+		may = "under which the record is possible"
 		profile = profile.Possible(func(p *seccomp.Profile) bool { return access.Answers(access.DecideCall(p, call, record), record) })
 	}
 	switch d := access.DecideCall(profile, call, record); {
 	case slices.ContainsFunc(d.Whens, func(w seccomp.Outcome) bool { return w.Releases != "" }):
-		f.Notes = append(f.Notes, fmt.Sprintf("%s, and not every text of the profile that may be in force answers the same; %s.", unsure(profile.Unknown), tellVersion))
+		f.Notes = append(f.Notes, fmt.Sprintf("%s, and not every text of the profile %s answers the same; %s.", unsure(profile.Unknown), may, tellVersion))
 	case len(profile.Others) > 0:
-		f.Notes = append(f.Notes, unsure(profile.Unknown)+": each text of the profile that may be in force answers the same.")
+		f.Notes = append(f.Notes, unsure(profile.Unknown)+": each text of the profile "+may+" answers the same.")
 	default:
 		f.Notes = append(f.Notes, fmt.Sprintf("%s: this is by the text of %s.", unsure(profile.Unknown), profile.Releases))
 	}

@@ -20,6 +20,6 @@ func ExampleLibrary() {
 	_, name := policies.Seccomp(container.Container{Runtime: "docker"}, "docker-default", arch)
 	fmt.Println(name)
 	// Output:
-	// docker-default of Docker 28.1.0 (github.com/docker/docker v28.3.3)
+	// docker-default of Docker 28.1.0 (github.com/docker/docker v28.0.4)
 	// Docker's default seccomp profile of moby v25.0.3
 }

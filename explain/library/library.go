@@ -213,7 +213,7 @@ func (l *Library) builtin(profile, version string) *apparmor.Policy {
 		policy.Unknown, policy.Releases = unknown, texts[0].Releases
 		for _, t := range texts[1:] {
 			other := l.loadBuiltin(t.File)
-			other.Releases = t.Releases
+			other.Unknown, other.Releases = unknown, t.Releases
 			policy.Others = append(policy.Others, other)
 		}
 	}

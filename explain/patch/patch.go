@@ -272,6 +272,14 @@ func (b *patcher) leave(f *explain.Explained, reason string) {
 	b.patch.Left = append(b.patch.Left, Unfixed{f, reason})
 }
 
+// madeOf notes of which text a new profile is made, where the engine's version does not
+// tell which is in force.
+func (b *patcher) madeOf(unknown string, releases rules.ReleaseText) {
+	if unknown != "" {
+		b.step(fmt.Sprintf("compare the engine's version: %s, and the new profile is made of the text of %s, so that what the one in force has otherwise changes with it", unknown, releases))
+	}
+}
+
 // step notes something to do, once.
 func (b *patcher) step(text string) {
 	if !slices.Contains(b.patch.Steps, text) {

@@ -121,6 +121,7 @@ func (b *patcher) finishFilter(s *filterDraft) {
 	}
 	b.patch.Changes = append(b.patch.Changes, change)
 	name := s.before.File.Name
+	b.madeOf(s.of.Unknown, s.of.Releases)
 	b.step(restart(s.of.Form, name))
 	patched := Patched{Seccomp: true, File: name, Derived: s.derived}
 	for _, f := range s.fixed {

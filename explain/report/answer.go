@@ -134,10 +134,12 @@ func NewAnswer(v access.Verdict, near bool) Answer {
 func (a *Answer) addOthers(v access.Verdict) {
 	policy := v.Profile.Policy
 	a.noteTexts(policy.Unknown, policy.Releases, len(policy.Others), len(v.Others) > 0)
+	var said []string
+	releases := map[string][]rules.ReleaseText{}
 	for _, o := range v.Others {
-		said := "granted"
+		word := "granted"
 		if o.Refuses() {
-			said = "refused"
+			word = "refused"
 			if a.Decision == string(explain.Granted) {
 				a.Decision = string(explain.Undecidable)
 			}
@@ -145,9 +147,15 @@ func (a *Answer) addOthers(v access.Verdict) {
 			a.Decision = string(explain.Undecidable)
 		}
 		if o.Decision.Quiet {
-			said += ", without a record"
+			word += ", without a record"
 		}
-		a.Notes = append(a.Notes, plain("if the text is that of "+o.Releases.String()+": "+said))
+		if releases[word] == nil {
+			said = append(said, word)
+		}
+		releases[word] = append(releases[word], o.Releases)
+	}
+	for _, word := range said {
+		a.Notes = append(a.Notes, plain("if the text is that of "+rules.ReleaseNames(releases[word]...)+": "+word))
 	}
 }
 

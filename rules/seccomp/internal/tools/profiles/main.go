@@ -36,6 +36,10 @@ func main() {
 		case "crio":
 			p = read(t)
 			changeAsCRIO(p, t.Name)
+		case "common":
+			text, err := upstream.Written(containerds.program, t)
+			check(err)
+			p = parse(t, text)
 		default:
 			p = read(t)
 		}
@@ -59,6 +63,11 @@ func read(t upstream.Text) *profile {
 	check(err)
 	text, err := os.ReadFile(filepath.Join(dir, t.File()))
 	check(err)
+	return parse(t, text)
+}
+
+// parse reads a profile, of which nothing is to be unknown.
+func parse(t upstream.Text, text []byte) *profile {
 	var p profile
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()

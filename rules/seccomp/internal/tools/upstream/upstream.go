@@ -123,6 +123,9 @@ func Build(dir string) (string, error) {
 	add := func(t Text, call string) {
 		fmt.Fprintf(&imports, "\t%s \"upstream/%s\"\n", t.Package(), t.Package())
 		fmt.Fprintf(&cases, "\tcase %q:\n\t\treturn %s.%s\n", t.Name, t.Package(), call)
+		if t.Project() == "common" {
+			fmt.Fprintf(&cases, "\tcase %q:\n\t\treturn %s.DefaultProfile(), nil\n", written+t.Name, t.Package())
+		}
 	}
 	byName := map[string]Text{}
 	for _, t := range Texts {
@@ -199,6 +202,18 @@ func write(path, text string) error {
 		return err
 	}
 	return os.WriteFile(path, []byte(text), 0o644)
+}
+
+// written before the name of a text of containers-common asks for it as it is written,
+// with nothing resolved.
+const written = "written:"
+
+// Written returns a text of containers-common as it is compiled in, as JSON. Its
+// seccomp.json said something else before 0.34.
+func Written(program string, t Text) ([]byte, error) {
+	cmd := exec.Command(program)
+	cmd.Stdin = strings.NewReader(fmt.Sprintf("{\"Text\":%q}\n", written+t.Name))
+	return cmd.Output()
 }
 
 // A Request asks for a resolved profile.
