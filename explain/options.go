@@ -23,6 +23,7 @@ type Options struct {
 
 	Inventory *container.Inventory // the containers; nil if they are not known
 	Engines   map[string]string    // versions of container engines by name, on which built-in profiles depend
+	Hosts     []container.Host     // what is known of the hosts that ran them, and of their engines
 
 	// Arch, Caps and Kernel are of the host and the container, for what neither the
 	// records nor the inventory say; see library.Library.
@@ -50,6 +51,7 @@ func (o Options) Explainer() (x *Explainer, problems []rules.Diagnostic, err err
 	lib := library.In(o.Tree, dir, o.Include)
 	lib.Loader.Allow = o.Allow
 	lib.Arch, lib.Caps, lib.Kernel, lib.Engines = o.Arch, o.Caps, o.Kernel, o.Engines
+	lib.UseHosts(o.Hosts)
 	lib.SeccompLoader = o.SeccompLoader
 	for _, name := range o.Profiles {
 		_, found, err := lib.AddProfile(name)

@@ -275,6 +275,9 @@ func (x *Explainer) fixSeccomp(f *Explained) {
 	switch f.Cause {
 	case CapabilityGated:
 		f.Notes = append(f.Notes, "Granting the capability instead is the bigger step: it opens more than this call.")
+		if f.Container.UserNamespace {
+			f.Notes = append(f.Notes, "The container runs in a user namespace of its own: the filter asks for the capability by its name, but the kernel counts it for what belongs to that namespace alone, so that a call which needs it of the host stays refused.")
+		}
 	case KernelGated:
 		f.Notes = append(f.Notes, "A kernel that the entry asks for needs no change of the profile.")
 	case ArchNotListed:

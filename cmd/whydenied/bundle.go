@@ -117,7 +117,10 @@ func (f *inputFlags) openBundle(cmd *cobra.Command, name string, b *bundle.Bundl
 // user names.
 func addBundled(o *explain.Options, b *bundle.Bundle) error {
 	if o.Inventory == nil {
-		o.Inventory, o.Engines = new(container.Inventory), map[string]string{}
+		o.Inventory = new(container.Inventory)
+	}
+	if o.Engines == nil {
+		o.Engines = map[string]string{}
 	}
 	for engine, version := range b.Manifest.Host.Engines {
 		if o.Engines[engine] == "" {
@@ -126,8 +129,9 @@ func addBundled(o *explain.Options, b *bundle.Bundle) error {
 	}
 	for _, i := range b.Manifest.Inventory {
 		metadata := container.Metadata{Container: i.Container, Name: i.Name, Text: b.Text(i.Member)}
-		if _, _, ok := container.ReadEngine(metadata.Text); ok {
-			continue // Host has it
+		if hosts := container.ReadHosts(metadata.Text); hosts != nil {
+			o.Hosts = append(o.Hosts, hosts...)
+			continue
 		}
 		found, err := metadata.Containers()
 		if err != nil {

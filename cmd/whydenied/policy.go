@@ -39,7 +39,7 @@ func (f *policyFlags) add(flags *pflag.FlagSet) {
 	flags.StringArrayVarP(&f.include, "include", "I", nil, "`DIR` to search for included files, before the profile directory; repeatable")
 	flags.StringArrayVar(&f.allow, "allow-includes", nil, "`DIR` below which profiles may include files too, besides their own directory, that of --profile-dir and -I, and /etc/apparmor.d; repeatable")
 	flags.StringVar(&f.seccomp, "seccomp", "", "seccomp profile `FILE`: Docker, OCI or Kubernetes JSON, or a SeccompProfile; or builtin:ENGINE, such as builtin:docker@28.1")
-	flags.StringArrayVar(&f.inventory, "inventory", nil, "`FILE` of containers: docker, podman or crictl inspect, OCI config.json, runc state.json, kubectl get pod -o json; or docker version -f json, which built-in profiles depend on; repeatable")
+	flags.StringArrayVar(&f.inventory, "inventory", nil, "`FILE` of containers: docker, podman or crictl inspect, OCI config.json, runc state.json, kubectl get pod -o json; or of hosts, on which built-in profiles depend: docker version or info, podman info, crictl version, kubectl get node, in JSON, a kubelet's configuration, runc --version; repeatable")
 	flags.StringVar(&f.arch, "arch", "", "`ARCH` of the host, such as amd64, where the log does not say")
 	flags.StringSliceVar(&f.caps, "caps", nil, "`CAPS` of the container, such as NET_ADMIN,SYS_TIME, where the inventory does not say")
 	flags.StringVar(&f.kernel, "kernel", "", "`VERSION` of the host's kernel, such as 6.1, for seccomp entries that need one")
@@ -86,7 +86,7 @@ func (f *policyFlags) options() (o explain.Options, err error) {
 	if len(f.caps) > 0 {
 		o.Caps = access.Caps(f.caps)
 	}
-	o.Inventory, o.Engines, err = readInventory(f.inventory)
+	o.Inventory, o.Hosts, err = readInventory(f.inventory)
 	return o, err
 }
 
@@ -127,29 +127,27 @@ func (f *policyFlags) library(w io.Writer) (*library.Library, error) {
 	return explainer.Library, nil
 }
 
-// readInventory reads the inventory files, among which the versions of engines are. The
-// inventory is nil if no file is named.
-func readInventory(names []string) (inventory *container.Inventory, engines map[string]string, err error) {
+// readInventory reads the inventory files, among which what is known of hosts and engines
+// is. The inventory is nil if no file is named.
+func readInventory(names []string) (inventory *container.Inventory, hosts []container.Host, err error) {
 	if len(names) == 0 {
 		return nil, nil, nil
 	}
-	inventory, engines = new(container.Inventory), map[string]string{}
+	inventory = new(container.Inventory)
 	for _, name := range names {
 		text, err := disk.ReadNamed(name, container.MaxFile)
 		if err != nil {
 			return nil, nil, fmt.Errorf("cannot read the inventory: %w", err)
 		}
-		if engine, version, ok := container.ReadEngine(text); ok {
-			engines[engine] = version
-			continue
-		}
+		of := container.ReadHosts(text)
+		hosts = append(hosts, of...)
 		found, err := container.Read(name, text)
-		if err != nil {
+		if err != nil && of == nil { // a list of Kubernetes may hold nodes alone
 			return nil, nil, err
 		}
 		inventory.Add(found...)
 	}
-	return inventory, engines, nil
+	return inventory, hosts, nil
 }
 
 // unknownBuiltin has the name of a profile that is not built in be wrong usage.

@@ -158,8 +158,12 @@ func (c *Collection) containers(ctx context.Context) error {
 			return fmt.Errorf("%s: not JSON, so that secrets in it cannot be found: %w", found[i].Name, err)
 		}
 		found[i].Text = text
-		if engine, version, ok := container.ReadEngine(text); ok {
-			c.Manifest.Host.Engines[engine] = cmp.Or(c.Manifest.Host.Engines[engine], version)
+		if hosts := container.ReadHosts(text); hosts != nil {
+			for _, h := range hosts {
+				if h.Engine != "" && h.Version != "" {
+					c.Manifest.Host.Engines[h.Engine] = cmp.Or(c.Manifest.Host.Engines[h.Engine], h.Version)
+				}
+			}
 			continue
 		}
 		containers, err := found[i].Containers()

@@ -52,15 +52,21 @@ type Container struct {
 	AppArmorProfile string
 	// SeccompProfile is a path on the host, the profile's JSON text (Docker's, or
 	// a whole OCI config.json, with everything resolved), "unconfined", or "" for the engine's
-	// default. A Kubernetes pod that does not say is "" too, although it is
-	// unconfined unless the kubelet runs with seccompDefault.
+	// default.
 	SeccompProfile string
-	SeccompFile    string   // the file that is the profile's text, if it is one: config.json
-	CapAdd         []string // as asked for: CAP_NET_ADMIN, ALL
-	CapDrop        []string
-	Caps           []string // bounding set, as CAP_..., resolved; nil if unknown
-	Privileged     bool
-	EngineVersion  string
+	// SeccompUnset says that it is a pod's, which names no seccomp profile: the kubelet
+	// decides which it gets, see Host.Unset.
+	SeccompUnset bool
+	SeccompFile  string   // the file that is the profile's text, if it is one: config.json
+	CapAdd       []string // as asked for: CAP_NET_ADMIN, ALL
+	CapDrop      []string
+	Caps         []string // bounding set, as CAP_..., resolved; nil if unknown
+	Privileged   bool
+	// UserNamespace says that it runs in a user namespace of its own, as of hostUsers: false:
+	// its capabilities count for what belongs to that alone.
+	UserNamespace bool
+	OCIRuntime    string // that the engine runs it by, as of Podman: runc, crun
+	EngineVersion string
 
 	Created  time.Time // or, if nothing else says, when it was seen to start
 	Started  time.Time // the last time
@@ -128,7 +134,7 @@ func (c *Container) Merge(o Container) {
 		{&c.Name, o.Name}, {&c.Image, o.Image}, {&c.Runtime, o.Runtime}, {&c.Pod, o.Pod}, {&c.Namespace, o.Namespace}, {&c.Node, o.Node},
 		{&c.Parent, o.Parent}, {&c.Service, o.Service},
 		{&c.CgroupPath, o.CgroupPath}, {&c.AppArmorProfile, o.AppArmorProfile}, {&c.SeccompProfile, o.SeccompProfile}, {&c.SeccompFile, o.SeccompFile},
-		{&c.EngineVersion, o.EngineVersion}, {&c.State, o.State},
+		{&c.EngineVersion, o.EngineVersion}, {&c.OCIRuntime, o.OCIRuntime}, {&c.State, o.State},
 	} {
 		if *s.to == "" {
 			*s.to = s.from
@@ -157,4 +163,6 @@ func (c *Container) Merge(o Container) {
 		c.ExitCode = o.ExitCode
 	}
 	c.Privileged = c.Privileged || o.Privileged
+	c.SeccompUnset = c.SeccompUnset || o.SeccompUnset
+	c.UserNamespace = c.UserNamespace || o.UserNamespace
 }

@@ -1,16 +1,13 @@
 package container
 
-import (
-	"encoding/json"
-	"strings"
-)
+import "strings"
 
 // An Engine is what is known of a container engine, whatever its version. In
 // Sockets and file names RUN is /run, or the runtime directory of a user whose
 // engine it is (/run/user/1000), and DATA is /var/lib or ~/.local/share; ID is the
 // container's, and * is a namespace.
 type Engine struct {
-	Name string // as Container.Runtime and ReadEngine have it
+	Name string // as Container.Runtime and Host.Engine have it
 	// Profiles are the AppArmor profiles of containers that name none. One that ends
 	// in a dash is followed by a version.
 	Profiles []string
@@ -89,45 +86,4 @@ func EngineNamed(name string) Engine {
 		}
 	}
 	return Engine{}
-}
-
-// ReadEngine returns the name and the version of the engine that a saved `docker version`, `docker info`,
-// `podman version`, `podman info` or `crictl version` in JSON, or the answer to
-// /version of the Docker Engine API, speaks of, and reports false for anything else. Only Docker's version always has a server.
-func ReadEngine(text []byte) (name, version string, ok bool) {
-	var in struct {
-		ServerVersion  string // docker info
-		Server, Client *struct{ Version string }
-		Host           json.RawMessage // podman info
-		Version        json.RawMessage
-		Components     []struct{ Name, Version string } // the API's /version
-		RuntimeName    string                           // crictl version
-		RuntimeVersion string
-	}
-	if json.Unmarshal(text, &in) != nil {
-		return "", "", false
-	}
-	var podman struct{ Version string }
-	_ = json.Unmarshal(in.Version, &podman) // of crictl it is a string
-	if len(in.Components) > 0 {
-		switch engine := in.Components[0]; engine.Name {
-		case "Engine":
-			return "docker", engine.Version, true
-		case "Podman Engine":
-			return "podman", engine.Version, true
-		}
-	}
-	switch {
-	case in.ServerVersion != "":
-		return "docker", in.ServerVersion, true
-	case in.RuntimeVersion != "" && in.RuntimeName != "":
-		return strings.ToLower(in.RuntimeName), strings.TrimPrefix(in.RuntimeVersion, "v"), true
-	case in.Host != nil && podman.Version != "":
-		return "podman", podman.Version, true
-	case in.Server != nil && in.Server.Version != "":
-		return "docker", in.Server.Version, true
-	case in.Client != nil && in.Client.Version != "":
-		return "podman", in.Client.Version, true
-	}
-	return "", "", false
 }

@@ -80,6 +80,7 @@ func readPod(object []byte) ([]Container, error) {
 		}
 		Spec struct {
 			NodeName                                        string
+			HostUsers                                       *bool
 			SecurityContext                                 securityContext
 			InitContainers, Containers, EphemeralContainers []podContainer
 		}
@@ -101,6 +102,7 @@ func readPod(object []byte) ([]Container, error) {
 			Created: in.Metadata.CreationTimestamp.Time, Privileged: p.SecurityContext.Privileged,
 			CapAdd: withPrefix(p.SecurityContext.Capabilities.Add), CapDrop: withPrefix(p.SecurityContext.Capabilities.Drop),
 		}
+		c.UserNamespace = in.Spec.HostUsers != nil && !*in.Spec.HostUsers
 		if len(p.Command) > 0 {
 			c.Command = slices.Concat(p.Command, p.Args)
 		}
@@ -162,5 +164,7 @@ func (c *Container) podProfiles(pod, own securityContext, annotation string) {
 		c.SeccompProfile = "unconfined"
 	case seccomp != nil && seccomp.Type == "Localhost":
 		c.SeccompProfile = path.Join("/var/lib/kubelet/seccomp", seccomp.LocalhostProfile)
+	case seccomp == nil:
+		c.SeccompUnset = true
 	}
 }

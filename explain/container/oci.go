@@ -21,6 +21,7 @@ func readOCI(name string, object []byte) (Container, error) {
 		Linux       struct {
 			CgroupsPath string
 			Seccomp     json.RawMessage
+			Namespaces  []struct{ Type string }
 		}
 	}
 	if err := json.Unmarshal(object, &in); err != nil {
@@ -36,6 +37,9 @@ func readOCI(name string, object []byte) (Container, error) {
 	}
 	if len(in.Linux.Seccomp) == 0 || string(in.Linux.Seccomp) == "null" {
 		c.SeccompProfile, c.SeccompFile = "unconfined", ""
+	}
+	for _, n := range in.Linux.Namespaces {
+		c.UserNamespace = c.UserNamespace || n.Type == "user"
 	}
 	if in.Process.Capabilities != nil {
 		c.Caps = append([]string{}, in.Process.Capabilities.Bounding...) // none is not nil, which is unknown

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -158,6 +159,7 @@ func readDocker(object []byte) (Container, error) {
 		HostConfig *struct {
 			SecurityOpt, CapAdd, CapDrop []string
 			Privileged                   bool
+			Runtime                      string
 		}
 		ImageName, OCIRuntime string // Podman's
 		BoundingCaps          []string
@@ -176,6 +178,7 @@ func readDocker(object []byte) (Container, error) {
 	if in.Path != "" {
 		c.Command = append([]string{in.Path}, in.Args...)
 	}
+	c.OCIRuntime = low(path.Base(in.OCIRuntime))
 	podman := in.State.OciVersion != "" || in.OCIRuntime != "" || in.ImageName != ""
 	if podman {
 		c.Runtime, c.Image, c.Caps = "podman", in.ImageName, in.BoundingCaps
@@ -189,6 +192,7 @@ func readDocker(object []byte) (Container, error) {
 	if h := in.HostConfig; h != nil {
 		c.Privileged, c.CapAdd, c.CapDrop = h.Privileged, withPrefix(h.CapAdd), withPrefix(h.CapDrop)
 		c.securityOptions(h.SecurityOpt)
+		fill(&c.OCIRuntime, low(h.Runtime))
 		if !podman {
 			c.Caps = bounding(c.CapAdd, c.CapDrop, c.Privileged)
 		}

@@ -9,7 +9,6 @@
 package library
 
 import (
-	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -39,6 +38,7 @@ type Library struct {
 	// Loader reads policy, and keeps what files include, which most share.
 	Loader *apparmor.Loader
 
+	hosts    []container.Host
 	tree     *rules.Tree // where all but what the user names is read
 	dir      string
 	named    []namedPolicy
@@ -219,11 +219,6 @@ func (l *Library) builtin(profile, version string) *apparmor.Policy {
 	}
 	l.byFile[key] = policy
 	return policy
-}
-
-// engineVersion returns the version of a container's engine, "" if it is not known.
-func (l *Library) engineVersion(c container.Container, engine string) string {
-	return cmp.Or(c.EngineVersion, l.Engines[engine])
 }
 
 // includeTunables is how the engines write the include of tunables/global.

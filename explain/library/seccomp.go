@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/whydenied/whydenied/explain/container"
@@ -60,32 +61,63 @@ func (l *Library) Seccomp(c container.Container, label string, arch seccomp.Arch
 		}
 		return l.origin(own, name, l.Call(c, arch))
 	}
+	if c.Runtime == "" {
+		c.Runtime = container.EngineOf(label).Name
+	}
+	h := l.host(c)
+	if c.SeccompUnset && h.Unset == "Unconfined" {
+		return nil, "the pod names no seccompProfile, and the kubelet of its node gives such a pod none (seccompDefault is not set): it is unconfined"
+	}
 	if l.seccomp != nil {
 		return l.seccomp, l.seccompName
 	}
-	engine := c.Runtime
-	if engine == "" {
-		engine = container.EngineOf(label).Name
-	}
-	if engine == "" {
+	switch {
+	case c.SeccompUnset && h.Unset == "":
+		return nil, "the pod names no seccompProfile: it is unconfined, unless the kubelet of its node is configured with seccompDefault: true; give its configuration with --inventory, or the profile with --seccomp"
+	case c.Runtime == "":
 		return nil, "the record does not say which seccomp profile is in force; name it with --seccomp, or the containers with --inventory"
+	case h.Seccomp != "":
+		return l.engineDefault(c, h)
 	}
-	builtin, full, ok := seccomp.Builtin(engine, l.engineVersion(c, engine))
+	builtin, full, ok := seccomp.Builtin(c.Runtime, l.engineVersion(c, c.Runtime))
 	if !ok {
-		return nil, "the default seccomp profile of " + engine + " is not known here; name it with --seccomp"
+		return nil, "the default seccomp profile of " + c.Runtime + " is not known here; name it with --seccomp"
 	}
 	return builtin, full
 }
 
+// engineDefault returns the default of an engine that has another than the built-in one.
+// Podman's is a file of a package of its own, containers-common.
+func (l *Library) engineDefault(c container.Container, h container.Host) (*seccomp.Profile, string) {
+	c.SeccompProfile = h.Seccomp
+	own, name := l.containerSeccomp(c)
+	if own != nil || path.Base(path.Dir(h.Seccomp)) != "containers" {
+		return own, name
+	}
+	builtin, _, _ := seccomp.Builtin("containers-common", "")
+	return builtin, builtin.File.Builtin + "; Podman takes it from " + h.Seccomp + ", and which containers-common that is of is not known"
+}
+
 // Call returns what is known of any system call in a container, from the inventory
-// and what the user said of the host.
+// and what the user said of the host, which goes before.
 func (l *Library) Call(c container.Container, arch seccomp.Arch) seccomp.Call {
-	call := seccomp.Call{Arch: arch, Caps: c.Caps, Kernel: l.Kernel, Host: l.Arch, Loader: l.SeccompLoader}
+	h := l.host(c)
+	call := seccomp.Call{Arch: arch, Caps: c.Caps, Kernel: cmp.Or(l.Kernel, h.Kernel), Host: l.Arch, Loader: l.SeccompLoader}
 	if call.Caps == nil {
 		call.Caps = l.Caps
 	}
+	if call.Host == 0 {
+		call.Host, _ = seccomp.ParseArch(h.Arch)
+	}
+	runtime := cmp.Or(c.OCIRuntime, h.Runtime)
 	if c.Runtime == seccomp.Runc || c.Runtime == seccomp.Crun { // no engine is above it
+		runtime = c.Runtime
 		call.Loader.Runtime = c.Runtime
+	}
+	call.Loader.Runtime = cmp.Or(call.Loader.Runtime, runtime)
+	if call.Loader.Runtime == h.Runtime {
+		call.Loader.Version = cmp.Or(call.Loader.Version, h.RuntimeVersion)
+		call.Loader.Libseccomp = cmp.Or(call.Loader.Libseccomp, h.Libseccomp)
 	}
 	return call
 }

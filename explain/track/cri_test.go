@@ -189,9 +189,9 @@ func TestGatherFromCRI(t *testing.T) {
 	g := gathering{ids: map[string]bool{}, names: map[string]bool{}}
 	g.fromEngine(context.Background(), socket)
 	require.Len(t, g.found, 2)
-	engine, version, ok := container.ReadEngine(g.found[0].Text)
-	assert.True(t, ok)
-	assert.Equal(t, []string{"containerd", "1.7.2"}, []string{engine, version})
+	hosts := container.ReadHosts(g.found[0].Text)
+	require.Len(t, hosts, 1)
+	assert.Equal(t, []string{"containerd", "1.7.2"}, []string{hosts[0].Engine, hosts[0].Version})
 	found, err := g.found[1].Containers()
 	require.NoError(t, err)
 	assert.Equal(t, []string{"web", "nginx", id}, []string{found[0].Name, found[0].Command[0], g.found[1].Container})

@@ -62,9 +62,9 @@ func TestGatherFromEngine(t *testing.T) {
 	g := gathering{ids: map[string]bool{}, names: map[string]bool{}}
 	g.fromEngine(context.Background(), dockerAPI(socket))
 	require.Len(t, g.found, 2)
-	engine, version, ok := container.ReadEngine(g.found[0].Text)
-	assert.True(t, ok)
-	assert.Equal(t, []string{"docker", "28.1.0"}, []string{engine, version})
+	hosts := container.ReadHosts(g.found[0].Text)
+	require.Len(t, hosts, 1)
+	assert.Equal(t, []string{"docker", "28.1.0"}, []string{hosts[0].Engine, hosts[0].Version})
 	found, err := g.found[1].Containers()
 	require.NoError(t, err)
 	assert.Equal(t, "web", found[0].Name)

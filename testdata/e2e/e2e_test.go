@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/whydenied/whydenied/rules/seccomp"
 	"github.com/whydenied/whydenied/testdata/e2e/kernel"
 )
 

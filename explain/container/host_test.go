@@ -1,0 +1,71 @@
+package container
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestReadHosts(t *testing.T) {
+	for text, want := range map[string][]Host{
+		`{"Client":{"Version":"28.2.2","ApiVersion":"1.50","Arch":"amd64"},"Server":{"Platform":{"Name":"Docker Engine"},"Version":"20.10.24","ApiVersion":"1.41","Arch":"arm64","KernelVersion":"6.1.0-18-arm64",
+			"Components":[{"Name":"Engine","Version":"20.10.24","Details":{"Arch":"arm64","KernelVersion":"6.1.0-18-arm64"}},{"Name":"containerd","Version":"1.6.20"},{"Name":"runc","Version":"1.1.5"}]}}`: {
+			{Engine: "docker", Version: "20.10.24", Arch: "arm64", Kernel: "6.1.0-18-arm64", Runtime: "runc", RuntimeVersion: "1.1.5"}},
+		`{"Client":{"Version":"28.2.2"},"Server":{"Version":"20.10.24"}}`: {{Engine: "docker", Version: "20.10.24"}},
+		`{"ID":"X","Containers":3,"ServerVersion":"28.1.0","Architecture":"aarch64","KernelVersion":"6.8.0","DefaultRuntime":"crun","SecurityOptions":["name=apparmor","name=seccomp,profile=/etc/docker/s.json"]}`: {
+			{Engine: "docker", Version: "28.1.0", Arch: "aarch64", Kernel: "6.8.0", Runtime: "crun", Seccomp: "/etc/docker/s.json"}},
+		`{"ServerVersion":"28.1.0","DefaultRuntime":"nvidia","SecurityOptions":["name=seccomp,profile=builtin"]}`: {{Engine: "docker", Version: "28.1.0"}},
+		`{"Client":{"APIVersion":"4.3.1","Version":"4.3.1","OsArch":"linux/amd64"}}`:                              {{Engine: "podman", Version: "4.3.1", Arch: "amd64"}},
+		`{"host":{"arch":"amd64","kernel":"6.1.0","ociRuntime":{"name":"crun","version":"crun version 1.8.1\ncommit: x"},"security":{"seccompProfilePath":"/usr/share/containers/seccomp.json"}},"store":{},"version":{"APIVersion":"4.3.1","Version":"4.3.1"}}`: {
+			{Engine: "podman", Version: "4.3.1", Arch: "amd64", Kernel: "6.1.0", Runtime: "crun", RuntimeVersion: "1.8.1", Seccomp: "/usr/share/containers/seccomp.json"}},
+		`{"version":"0.1.0","runtimeName":"containerd","runtimeVersion":"v1.7.2","runtimeApiVersion":"v1"}`: {{Engine: "containerd", Version: "1.7.2"}},
+		`{"status":{"conditions":[]},"config":{"containerd":{"defaultRuntimeName":"runc","runtimes":{"runc":{"options":{"BinaryName":"/usr/bin/crun"}}}},"unsetSeccompProfile":"runtime/default"}}`: {
+			{Engine: "containerd", Runtime: "crun", Unset: "RuntimeDefault"}},
+		`{"Platform":{"Name":""},"Components":[{"Name":"Engine","Version":"20.10.24+dfsg1"},{"Name":"containerd","Version":"1.6.20"}],"Version":"20.10.24+dfsg1","Arch":"s390x","KernelVersion":"6.1"}`: {
+			{Engine: "docker", Version: "20.10.24+dfsg1", Arch: "s390x", Kernel: "6.1"}},
+		`{"Components":[{"Name":"Podman Engine","Version":"4.3.1"}],"Version":"4.3.1"}`: {{Engine: "podman", Version: "4.3.1"}},
+		`{"apiVersion":"v1","kind":"Node","metadata":{"name":"n1"},"status":{"nodeInfo":{"architecture":"arm64","kernelVersion":"5.15.0","containerRuntimeVersion":"containerd://1.7.2"}}}`: {
+			{Node: "n1", Engine: "containerd", Version: "1.7.2", Arch: "arm64", Kernel: "5.15.0"}},
+		`{"kind":"List","items":[{"kind":"Pod","metadata":{"name":"web"}},{"kind":"Node","metadata":{"name":"n2"},"status":{"nodeInfo":{"containerRuntimeVersion":"cri-o://1.28.1"}}}]}`: {
+			{Node: "n2", Engine: "cri-o", Version: "1.28.1"}},
+		`{"kubeletconfig":{"seccompDefault":true}}`: {{Unset: "RuntimeDefault"}},
+		`{"kubeletconfig":{}}`:                      {{Unset: "Unconfined"}},
+		"apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nseccompDefault: true\n": {{Unset: "RuntimeDefault"}},
+		"kind: KubeletConfiguration\n# seccompDefault: true\n":                                          {{Unset: "Unconfined"}},
+		"runc version 1.1.5\ncommit: v1.1.5-0\nspec: 1.0.2-dev\ngo: go1.19.8\nlibseccomp: 2.5.4\n":      {{Runtime: "runc", RuntimeVersion: "1.1.5", Libseccomp: "2.5.4"}},
+		"crun version 1.8.1\ncommit: f8a0\n+SYSTEMD +SECCOMP\n":                                         {{Runtime: "crun", RuntimeVersion: "1.8.1"}},
+		`[{"Id":"3f9c","Name":"/web"}]`:                                                                 nil,
+		`{"ociVersion":"1.0.2","process":{}}`:                                                           nil,
+		`{"kind":"Pod","metadata":{"name":"web"}}`:                                                      nil,
+		`not json`: nil,
+		``:         nil,
+	} {
+		assert.Equal(t, want, ReadHosts([]byte(text)), text)
+	}
+}
+
+// A node's engine version is not taken for another engine's, nor its runtime.
+func TestMergeHosts(t *testing.T) {
+	h := Host{Engine: "podman"}
+	h.Merge(Host{Engine: "docker", Version: "20.10.24", Arch: "arm64", Runtime: "runc", RuntimeVersion: "1.1.5"})
+	h.Merge(Host{Runtime: "crun", RuntimeVersion: "1.8.1"})
+	h.Merge(Host{Runtime: "runc", RuntimeVersion: "1.2.0", Libseccomp: "2.5.4"})
+	assert.Equal(t, Host{Engine: "podman", Arch: "arm64", Runtime: "crun", RuntimeVersion: "1.8.1"}, h)
+}
+
+// A pod that names no profile is told from one that asks for the engine's.
+func TestPodSeccomp(t *testing.T) {
+	found, err := Read("pods.json", []byte(`{"apiVersion":"v1","kind":"List","items":[
+		{"kind":"Pod","metadata":{"name":"a"},"spec":{"hostUsers":false,"containers":[{"name":"c"}]}},
+		{"kind":"Pod","metadata":{"name":"b"},"spec":{"securityContext":{"seccompProfile":{"type":"RuntimeDefault"}},"containers":[{"name":"c"}]}},
+		{"kind":"Pod","metadata":{"name":"d"},"spec":{"containers":[{"name":"c","securityContext":{"privileged":true}}]}}]}`))
+	require.NoError(t, err)
+	require.Len(t, found, 3)
+	assert.True(t, found[0].SeccompUnset)
+	assert.True(t, found[0].UserNamespace)
+	assert.False(t, found[1].SeccompUnset)
+	assert.False(t, found[1].UserNamespace)
+	assert.Equal(t, "unconfined", found[2].SeccompProfile)
+	assert.False(t, found[2].SeccompUnset)
+}

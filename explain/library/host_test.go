@@ -1,0 +1,108 @@
+package library_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/library"
+	"github.com/whydenied/whydenied/rules/seccomp"
+)
+
+// hosts reads saved texts about hosts.
+func hosts(t *testing.T, texts ...string) (all []container.Host) {
+	t.Helper()
+	for _, text := range texts {
+		found := container.ReadHosts([]byte(text))
+		require.NotEmpty(t, found, text)
+		all = append(all, found...)
+	}
+	return all
+}
+
+// What docker version says of the host decides entries for architectures and kernels.
+func TestHostOfDocker(t *testing.T) {
+	l := library.New(t.TempDir(), nil)
+	l.UseHosts(hosts(t, `{"Client":{"Version":"1"},"Server":{"Version":"20.10.24","Arch":"arm64","KernelVersion":"5.10.0-21-arm64",
+		"Components":[{"Name":"Engine","Version":"20.10.24"},{"Name":"runc","Version":"1.1.5"}]}}`, "runc version 1.1.5\nlibseccomp: 2.5.4\n"))
+	assert.Equal(t, seccomp.AARCH64, l.Arch)
+	c := container.Container{Runtime: "docker", Caps: []string{}}
+	p, name := l.Seccomp(c, "", l.Arch)
+	require.NotNil(t, p, name)
+	assert.Equal(t, "Docker's default seccomp profile of moby v20.10.18", name)
+	call := l.Call(c, l.Arch)
+	assert.Equal(t, seccomp.Loader{Runtime: "runc", Version: "1.1.5", Libseccomp: "2.5.4"}, call.Loader)
+	for name, want := range map[string]seccomp.Action{"arm_sync_file_range": seccomp.Errno, "ptrace": seccomp.Allow} {
+		call.Name = name
+		if name != "ptrace" {
+			call.Arch = seccomp.ARM
+			want = seccomp.Allow // the entry is for hosts of arm64, too
+		}
+		d := p.Decide(call)
+		assert.Equal(t, want, d.Action, name)
+		assert.False(t, d.Undecidable, name)
+	}
+	assert.Equal(t, "docker-default of Docker 20.10.24 (github.com/docker/docker v20.10.14)", l.Source(l.Profile(c, "docker-default")))
+}
+
+// Each node has an engine, a kernel and an architecture of its own.
+func TestHostOfNode(t *testing.T) {
+	l := library.New(t.TempDir(), nil)
+	l.UseHosts(hosts(t, `{"kind":"List","items":[
+		{"kind":"Node","metadata":{"name":"old"},"status":{"nodeInfo":{"architecture":"amd64","kernelVersion":"5.4.0","containerRuntimeVersion":"containerd://1.6.4"}}},
+		{"kind":"Node","metadata":{"name":"new"},"status":{"nodeInfo":{"architecture":"arm64","kernelVersion":"6.12.0","containerRuntimeVersion":"containerd://2.2.5"}}}]}`))
+	assert.Zero(t, l.Arch)
+	for node, want := range map[string][2]string{
+		"old":   {"containerd's default seccomp profile of containerd v1.6.0", "cri-containerd.apparmor.d of containerd 1.6.4 (github.com/containerd/containerd v1.5.10)"},
+		"new":   {"containerd's default seccomp profile of containerd v2.2.4", "cri-containerd.apparmor.d of containerd 2.2.5 (github.com/containerd/containerd v1.7.31)"},
+		"other": {"containerd's default seccomp profile of containerd v2.3.7; the version of containerd is not known", "cri-containerd.apparmor.d of containerd 2.3.0 to 2.4.2 (github.com/containerd/containerd/v2 v2.3.4); the version of containerd is not known"},
+	} {
+		c := container.Container{Runtime: "containerd", Node: node}
+		_, name := l.Seccomp(c, "", seccomp.X86_64)
+		assert.Equal(t, want[0], name)
+		assert.Equal(t, want[1], l.Source(l.Profile(c, "cri-containerd.apparmor.d")))
+	}
+	assert.Equal(t, seccomp.AARCH64, l.Call(container.Container{Runtime: "containerd", Node: "new"}, seccomp.AARCH64).Host)
+	assert.Equal(t, "5.4.0", l.Call(container.Container{Runtime: "containerd", Node: "old"}, seccomp.X86_64).Kernel)
+}
+
+// A pod that names no profile is unconfined unless its kubelet says otherwise.
+func TestUnsetProfile(t *testing.T) {
+	node := `{"kind":"Node","metadata":{"name":"n"},"status":{"nodeInfo":{"containerRuntimeVersion":"containerd://1.7.2"}}}`
+	for config, want := range map[string]string{
+		"":                             "unless the kubelet of its node is configured with seccompDefault: true",
+		`{"kubeletconfig":{}}`:         "it is unconfined",
+		"kind: KubeletConfiguration\n": "it is unconfined",
+		"kind: KubeletConfiguration\nseccompDefault: true\n": "containerd's default seccomp profile of containerd v1.7.0",
+	} {
+		l := library.New(t.TempDir(), nil)
+		texts := []string{node}
+		if config != "" {
+			texts = append(texts, config)
+		}
+		l.UseHosts(hosts(t, texts...))
+		c := container.Container{Runtime: "containerd", Node: "n", SeccompUnset: true}
+		_, name := l.Seccomp(c, "", seccomp.X86_64)
+		assert.Contains(t, name, want, config)
+		c.SeccompUnset = false
+		_, name = l.Seccomp(c, "", seccomp.X86_64)
+		assert.Equal(t, "containerd's default seccomp profile of containerd v1.7.0", name)
+	}
+}
+
+// An engine can have another default than the one that is built in.
+func TestEngineDefault(t *testing.T) {
+	l := library.New(t.TempDir(), nil)
+	l.UseHosts(hosts(t, `{"ServerVersion":"28.1.0","SecurityOptions":["name=seccomp,profile=/nowhere/s.json"]}`))
+	p, name := l.Seccomp(container.Container{Runtime: "docker"}, "", seccomp.X86_64)
+	assert.Nil(t, p)
+	assert.Contains(t, name, "/nowhere/s.json is not on this machine")
+
+	l.UseHosts(hosts(t, `{"host":{"security":{"seccompProfilePath":"/nowhere/containers/seccomp.json"}},"version":{"Version":"4.9.0"}}`))
+	p, name = l.Seccomp(container.Container{Runtime: "podman"}, "", seccomp.X86_64)
+	require.NotNil(t, p)
+	assert.NotEmpty(t, p.Others)
+	assert.Contains(t, name, "which containers-common that is of is not known")
+}
