@@ -24,7 +24,9 @@ import (
 type Policy struct {
 	Compiled []Compiled
 	Failed   []string // files that apparmor_parser does not compile
-	Err      error    // why nothing, or not everything, was compiled
+	// Generated are the texts that container engines make up for the loaded profiles.
+	Generated []Generated
+	Err       error // why nothing, or not everything, was compiled
 }
 
 // A Compiled is a profile as apparmor_parser makes it of a file now.
@@ -56,7 +58,7 @@ func (h Host) Compare(ctx context.Context, f *Facts, progress func(file string))
 		if progress != nil {
 			progress(file)
 		}
-		stream, err := h.Run(limited, "apparmor_parser", "--skip-kernel-load", "--skip-cache", "--quiet", "--stdout", "--base", h.PolicyDir, file)
+		stream, err := h.compile(limited, file)
 		switch {
 		case errors.Is(err, exec.ErrNotFound):
 			f.Policy.Err = errors.New("apparmor_parser is not installed")
@@ -80,6 +82,17 @@ func (h Host) Compare(ctx context.Context, f *Facts, progress func(file string))
 		}
 		f.Policy.Compiled = append(f.Policy.Compiled, compiled...)
 	}
+	if err := h.compareGenerated(limited, f); err != nil && f.Policy.Err == nil {
+		f.Policy.Err = err
+		if errors.Is(err, exec.ErrNotFound) {
+			f.Policy.Err = errors.New("apparmor_parser is not installed")
+		}
+	}
+}
+
+// compile returns what apparmor_parser makes of a file; it loads nothing.
+func (h Host) compile(ctx context.Context, file string) ([]byte, error) {
+	return h.Run(ctx, "apparmor_parser", "--skip-kernel-load", "--skip-cache", "--quiet", "--stdout", "--base", h.PolicyDir, file)
 }
 
 // policyFiles lists the files that may define one of the profiles: of those that
