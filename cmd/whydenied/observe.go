@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
@@ -35,8 +37,10 @@ changed. It is a diagnostic step: load it, reproduce the failure, read the log w
 "whydenied explain", and go back to the profile as it was.
 
 Of a seccomp profile, the filter gets SECCOMP_FILTER_FLAG_LOG and answers as before.
-A runc before 1.2 refuses that flag. For it, --log-action turns the entries that
+Docker drops that flag in silence before 23.0, Podman before 4.1 and CRI-O before 1.25,
+and a runc before 1.2 refuses it. For them, --log-action turns the entries that
 answer an errno or SIGSYS, or ask a tracer, to SCMP_ACT_LOG, which PERMITS what they refused.
+With the engine's version, by builtin:ENGINE@VERSION or --inventory, it is said which is needed.
 
 Of an AppArmor profile, the deny rules get the word audit and refuse as before. A
 file that it includes and that has some is copied in place of its include.`,
@@ -47,9 +51,9 @@ file that it includes and that has some is copied in place of its include.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runObserve(cmd, f) },
 	}
 	flags := cmd.Flags()
-	f.policy.addOnly(flags, "profile", "profile-dir", "include", "allow-includes", "seccomp")
+	f.policy.addOnly(flags, "profile", "profile-dir", "include", "allow-includes", "seccomp", "inventory")
 	flags.StringVar(&f.format, "format", "diff", "`FORMAT` of the answer: diff or profile")
-	flags.BoolVar(&f.logAction, "log-action", false, "for a runc that refuses the log flag: turn errno, SIGSYS and trace answers to SCMP_ACT_LOG, which PERMITS the calls")
+	flags.BoolVar(&f.logAction, "log-action", false, "for an engine that drops the log flag or a runc that refuses it: turn errno, SIGSYS and trace answers to SCMP_ACT_LOG, which PERMITS the calls")
 	return cmd
 }
 
@@ -92,8 +96,31 @@ func (f *observeFlags) edits(lib *library.Library, w io.Writer) (*rules.File, []
 	}
 	if f.logAction {
 		escape.Write(w, permits)
+		return profile.File, edits, nil
 	}
-	return profile.File, edits, nil
+	return profile.File, edits, f.sayWhoLogs(w)
+}
+
+// sayWhoLogs says which engines and runtimes take the flag, and which of those that are
+// known does not.
+func (f *observeFlags) sayWhoLogs(w io.Writer) error {
+	_, hosts, err := readInventory(f.policy.inventory)
+	if err != nil {
+		return err
+	}
+	if name, version, ok := strings.Cut(strings.TrimPrefix(f.policy.seccomp, "builtin:"), "@"); ok && library.IsBuiltin(f.policy.seccomp) {
+		hosts = append(hosts, container.Host{Engine: name, Version: version})
+	}
+	for _, h := range hosts {
+		if takes, since, known := seccomp.TakesFlags(h.Engine, h.Version); known && !takes {
+			say(w, "WARNING: %s %s drops the log flag in silence, so that nothing would be logged; it is taken from %s on: use --log-action instead", h.Engine, h.Version, since)
+		}
+		if h.Runtime == seccomp.Runc && rules.VersionNumbers(h.RuntimeVersion) != nil && slices.Compare(rules.VersionNumbers(h.RuntimeVersion), []int{1, 2}) < 0 {
+			say(w, "WARNING: runc %s refuses the log flag, so that containers would not start; it is taken from 1.2.0 on: use --log-action instead", h.RuntimeVersion)
+		}
+	}
+	say(w, "this logs with Docker 23.0, Podman 4.1, CRI-O 1.25 or any containerd, and later, with runc 1.2 or crun 0.9.1, and later; older ones need --log-action")
+	return nil
 }
 
 const permits escape.Text = `whydenied: WARNING: --log-action PERMITS every system call that the profile answered with an errno, SIGSYS or a tracer.
