@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,8 +16,11 @@ import (
 	"github.com/whydenied/whydenied/explain/bundle"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/escape"
+	"github.com/whydenied/whydenied/explain/host"
+	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/parser/source"
+	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
 // inputFlags are the flags of the commands that explain logs: where policy is
@@ -60,7 +65,8 @@ type input struct {
 	inventory *container.Inventory // nil if none is named
 	bundle    *bundle.Bundle       // that all of it is of; nil if it is of this machine
 	logs      []source.Input
-	failed    int // of them, which could not be read
+	own       bool // they are this host's
+	failed    int  // of them, which could not be read
 	filter    explain.Filter
 	found     func(*explain.Finding) // is told each new finding, if it is set
 }
@@ -81,6 +87,7 @@ func (f *inputFlags) open(cmd *cobra.Command, args []string) (in input, err erro
 		return in, nil // they are what is to be explained
 	}
 	in.logs, err = logs(cmd, args)
+	in.own = len(args) == 0
 	return in, err
 }
 
@@ -90,6 +97,9 @@ func (in *input) read(cmd *cobra.Command) (*explain.Session, error) {
 	session := explain.NewSession(in.inventory.Find, in.filter)
 	if err := in.readLogs(cmd, session); err != nil {
 		return nil, err
+	}
+	if in.own {
+		in.askKernel(cmd.Context(), session)
 	}
 	if session.Stats.Records == 0 {
 		for _, log := range in.logs {
@@ -102,6 +112,21 @@ func (in *input) read(cmd *cobra.Command) (*explain.Session, error) {
 		return nil, errReported
 	}
 	return session, nil
+}
+
+// askKernel has the profiles that container engines make up be explained by the texts
+// that the kernel of this host has, where it tells.
+func (in *input) askKernel(ctx context.Context, session *explain.Session) {
+	var names []string
+	for _, f := range session.Findings() {
+		if a := f.Denial.AppArmor; a != nil && apparmor.IsBuiltin(a.Profile) && !slices.Contains(names, a.Profile) {
+			names = append(names, a.Profile)
+		}
+	}
+	if len(names) > 0 {
+		h := host.Host{Run: host.RunProgram, PolicyDir: library.SystemProfiles}
+		in.explainer.Library.UseLoaded(h.LoadedTexts(ctx, names))
+	}
 }
 
 // logs returns the inputs that args name, or this host's own log, which it says.

@@ -63,6 +63,35 @@ func (h Host) compareGenerated(ctx context.Context, f *Facts) error {
 	return nil
 }
 
+// LoadedTexts returns the names of the texts of which the kernel's hashes say that they are
+// loaded, by profile: of those named that container engines make up, and as far as that
+// can be told. It runs apparmor_parser for a tenth of a second for each text.
+func (h Host) LoadedTexts(ctx context.Context, names []string) map[string][]string {
+	if h.Run == nil {
+		return nil
+	}
+	loaded := map[string]Loaded{}
+	h.details(AppArmorFS+"/policy/profiles", "", loaded)
+	var f Facts
+	for _, name := range names {
+		if l, ok := loaded[name]; ok {
+			f.AppArmor.Profiles = append(f.AppArmor.Profiles, l)
+		}
+	}
+	limited, cancel := context.WithTimeout(ctx, compareBudget)
+	defer cancel()
+	if h.compareGenerated(limited, &f) != nil {
+		return nil
+	}
+	texts := map[string][]string{}
+	for _, g := range f.Policy.Generated {
+		if hash := loaded[g.Name].Hash; hash == g.SHA1 || hash == g.SHA256 {
+			texts[g.Name] = append(texts[g.Name], g.Releases.Name)
+		}
+	}
+	return texts
+}
+
 // generatedAnswers says which of the texts that engines make up are loaded.
 func generatedAnswers(p Policy, profiles []Loaded) (all []Answer) {
 	var unsure []string

@@ -106,3 +106,12 @@ func TestEngineDefault(t *testing.T) {
 	assert.NotEmpty(t, p.Others)
 	assert.Contains(t, name, "which containers-common that is of is not known")
 }
+
+// What the kernel has by its hash goes before what versions say.
+func TestUseLoaded(t *testing.T) {
+	l := library.New(t.TempDir(), nil)
+	l.UseLoaded(map[string][]string{"docker-default": {"docker-23.0.12", "docker-25.0.6"}})
+	p := l.Profile(container.Container{EngineVersion: "20.10.24"}, "docker-default")
+	assert.Equal(t, "docker-default of Docker 25.0.6 to 25.0.17 or 26.1.3 to 29.4.2 (github.com/docker/docker v28.0.4), which the kernel has by its hash", l.Source(p))
+	assert.Empty(t, p.Policy.Others)
+}

@@ -39,7 +39,8 @@ type Library struct {
 	Loader *apparmor.Loader
 
 	hosts    []container.Host
-	tree     *rules.Tree // where all but what the user names is read
+	loaded   map[string][]string // see UseLoaded
+	tree     *rules.Tree         // where all but what the user names is read
 	dir      string
 	named    []namedPolicy
 	byFile   map[string]*apparmor.Policy // loaded from dir
@@ -208,6 +209,9 @@ func (l *Library) builtin(profile, version string) *apparmor.Policy {
 	if texts == nil {
 		return nil
 	}
+	if in := l.inKernel(profile); in != nil {
+		texts, unknown = in, ""
+	}
 	policy := l.loadBuiltin(texts[0].File)
 	if unknown != "" {
 		policy.Unknown, policy.Releases = unknown, texts[0].Releases
@@ -219,6 +223,24 @@ func (l *Library) builtin(profile, version string) *apparmor.Policy {
 	}
 	l.byFile[key] = policy
 	return policy
+}
+
+// UseLoaded says of which built-in texts the kernel of this host has one, by profile and
+// the texts' names, as its hashes tell. They are the same to the kernel, and go before
+// what the engine's version says.
+func (l *Library) UseLoaded(texts map[string][]string) { l.loaded = texts }
+
+// inKernel returns the newest text that the kernel has of a profile, if that is known.
+func (l *Library) inKernel(profile string) []apparmor.Builtin {
+	all, _ := apparmor.Builtins(profile, "")
+	for i := range all {
+		t := all[(len(all)-i)%len(all)] // the first is the newest that is released
+		if slices.Contains(l.loaded[profile], t.Releases.Name) {
+			t.File.Builtin += ", which the kernel has by its hash"
+			return []apparmor.Builtin{t}
+		}
+	}
+	return nil
 }
 
 // includeTunables is how the engines write the include of tunables/global.
