@@ -110,3 +110,31 @@ func TestPossible(t *testing.T) {
 	assert.Same(t, p, p.Possible(func(*Profile) bool { return true }))
 	assert.Nil(t, old.Alone().Others)
 }
+
+// Architectures that old texts do not list, and those whose calls are made otherwise.
+func TestBuiltinArchitectures(t *testing.T) {
+	runc := Loader{Runtime: Runc, Version: "1.1.5", Libseccomp: "2.5.4"}
+	for _, test := range []struct {
+		why, engine, version string
+		call                 Call
+		want                 string
+	}{
+		{"riscv64 is not in archMap before 23.0, and the filter is of the host's own", "docker", "20.10.24", Call{Arch: RISCV64, Name: "read"}, "allow"},
+		{"and there is no stub for it", "docker", "20.10.24", Call{Arch: RISCV64, Name: "cachestat"}, "errno 1 (EPERM)"},
+		{"riscv64 since 23.0", "docker", "23.0.0", Call{Arch: RISCV64, Name: "riscv_flush_icache"}, "allow"},
+		{"which is no call that the older text names", "docker", "20.10.24", Call{Arch: RISCV64, Name: "riscv_flush_icache"}, "errno 1 (EPERM)"},
+		{"the flags of clone are the second argument on s390x", "docker", "28.5.2", Call{Arch: S390X, Name: "clone", Args: []uint64{0, 0x10000000, 0}}, "errno 1 (EPERM)"},
+		{"and not the first", "docker", "28.5.2", Call{Arch: S390X, Name: "clone", Args: []uint64{0x10000000, 17, 0}}, "allow"},
+		{"as CRI-O has it", "cri-o", "1.32.0", Call{Arch: S390X, Name: "clone", Args: []uint64{0, 0x10000000, 0}}, "errno 1 (EPERM)"},
+		{"", "cri-o", "1.32.0", Call{Arch: S390X, Name: "clone", Args: []uint64{0x10000000, 17, 0}}, "allow"},
+		{"and else the first", "cri-o", "1.32.0", Call{Arch: AARCH64, Name: "clone", Args: []uint64{0x10000000, 17, 0}}, "errno 1 (EPERM)"},
+		{"containerd", "containerd", "1.7.2", Call{Arch: S390X, Name: "clone", Args: []uint64{0, 0x10000000, 0}}, "errno 1 (EPERM)"},
+		{"0 stands for calls that the kernel does not know, which the stub answers since 1.1.3", "docker", "28.5.2", Call{Arch: S390X, Syscall: 0}, "errno 38 (ENOSYS)"},
+	} {
+		p, _, ok := Builtin(test.engine, test.version)
+		require.True(t, ok)
+		test.call.Caps, test.call.Kernel, test.call.Loader = []string{}, "6.1", runc
+		d := p.Decide(test.call)
+		assert.Equal(t, test.want, d.Outcome.String(), "%s: %+v", test.why, test.call)
+	}
+}
