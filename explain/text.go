@@ -22,7 +22,7 @@ const tellVersion = "give its version with --inventory (docker version -f json, 
 func (f *Explained) chooseText(l *library.Library, v *access.Verdict) (source string, decided bool) {
 	source, decided = l.Source(v.Profile), true
 	unknown := v.Profile.Policy.Unknown
-	if unknown == "" {
+	if unknown == "" || v.Err != nil || v.Refused != "" || v.Granted != "" { // no rule decides
 		return source, true
 	}
 	if len(v.Others) == 0 {

@@ -106,8 +106,9 @@ func checkLibrary(flags policyFlags, include []string) *library.Library {
 // said, and the others are checked.
 func (c *checker) path(name string) error {
 	if library.IsBuiltin(name) {
-		file, diagnostics, err := c.lib.LintBuiltin(name)
+		file, text, diagnostics, err := c.lib.LintBuiltin(name)
 		if err == nil {
+			say(c.stderr, "%s", text)
 			c.report(file, diagnostics)
 		}
 		return unknownBuiltin(err)

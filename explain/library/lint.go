@@ -34,14 +34,14 @@ func (l *Library) Lint(file *rules.File) (diagnostics []rules.Diagnostic, noPoli
 func isError(d rules.Diagnostic) bool { return d.Severity == rules.Error }
 
 // LintBuiltin is Lint for a profile that is built in, by its name. AppArmor's have
-// other names than seccomp's, which are the engines'.
-func (l *Library) LintBuiltin(name string) (*rules.File, []rules.Diagnostic, error) {
+// other names than seccomp's, which are the engines'. The source says which text it is.
+func (l *Library) LintBuiltin(name string) (file *rules.File, source string, diagnostics []rules.Diagnostic, err error) {
 	policy, diagnostics, err := l.AddProfile(name)
 	if err == nil {
-		return policy.Files[0], append(diagnostics, apparmor.Lint(policy)...), nil
+		return policy.Files[0], l.Source(policy.Profiles[0]), append(diagnostics, apparmor.Lint(policy)...), nil
 	}
 	if _, other := l.AddSeccomp(name); other != nil {
-		return nil, nil, &UnknownBuiltin{fmt.Sprintf("%v; and of seccomp, %v", err, other)}
+		return nil, "", nil, &UnknownBuiltin{fmt.Sprintf("%v; and of seccomp, %v", err, other)}
 	}
-	return l.seccomp.File, seccomp.Lint(l.seccomp), nil
+	return l.seccomp.File, l.seccompName, seccomp.Lint(l.seccomp), nil
 }
