@@ -59,13 +59,23 @@ func TestAllowInTurn(t *testing.T) {
 				}
 			}
 			gains, complete := Gains(before, p)
-			assert.True(t, complete)
+			// CRI-O's entries on the flags of clone disagree, and libseccomp says for which.
+			assert.True(t, complete || strings.HasPrefix(name, "crio-") && slices.Contains(names, "clone"), "%s: %v", name, names)
 			for _, g := range gains {
-				assert.True(t, !g.Permits() || slices.Contains(names, g.Syscall) || g.Syscall == "socketcall" || g.Syscall == "ipc", "%s: %s", name, g.Syscall)
+				// What runc's stub refused is asked of the profile once that names a newer call.
+				stub := g.Before.Errno == enosys && namesCall(before, g.Syscall)
+				assert.True(t, !g.Permits() || stub || slices.Contains(names, g.Syscall) || g.Syscall == "socketcall" || g.Syscall == "ipc", "%s: %s", name, g.Syscall)
 				assert.False(t, g.Refuses(), "%s: %s", name, g.Syscall)
 			}
 		}
 	}
+}
+
+// namesCall reports whether a profile permits a call by its name.
+func namesCall(p *Profile, call string) bool {
+	return slices.ContainsFunc(p.Entries, func(e *Entry) bool {
+		return e.Action.Permits() && slices.ContainsFunc(e.Names, func(n Name) bool { return n.Text == call })
+	})
 }
 
 func sorted(e *Entry) bool {
