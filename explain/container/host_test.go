@@ -69,3 +69,19 @@ func TestPodSeccomp(t *testing.T) {
 	assert.Equal(t, "unconfined", found[2].SeccompProfile)
 	assert.False(t, found[2].SeccompUnset)
 }
+
+// Any text is a host's, or none, and quickly so.
+func FuzzReadHosts(f *testing.F) {
+	f.Add([]byte(`{"kind":"List","items":[{"kind":"Node","metadata":{"name":"n"},"status":{"nodeInfo":{"containerRuntimeVersion":"containerd://1.7.2"}}}]}`))
+	f.Add([]byte(`{"Server":{"Version":"1","Components":[{"Name":"runc","Version":"1.1.5"}]}}`))
+	f.Add([]byte("kind: KubeletConfiguration\nseccompDefault: true\n"))
+	f.Add([]byte("runc version 1.1.5\nlibseccomp: 2.5.4\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var all Host
+		for _, h := range ReadHosts(text) {
+			all.Merge(h)
+			assert.Contains(t, []string{"", "runc", "crun"}, h.Runtime)
+			assert.Contains(t, []string{"", "RuntimeDefault", "Unconfined"}, h.Unset)
+		}
+	})
+}
