@@ -41,7 +41,11 @@ func testProfiles(t *testing.T) map[string]string {
 func TestAllowInTurn(t *testing.T) {
 	for name, text := range testProfiles(t) {
 		r := rand.New(rand.NewPCG(5, uint64(len(name))))
-		for range 3 {
+		rounds := 1 // the built-in texts are many, and alike
+		if formats[name] != "" {
+			rounds = 3
+		}
+		for range rounds {
 			before := parse(t, name, text)
 			names := refusedNames(r, before, 2+r.IntN(19))
 			p := before
