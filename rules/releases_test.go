@@ -35,7 +35,7 @@ func TestFindReleases(t *testing.T) {
 		{"docker", "20.10.24+dfsg1", "Docker 20.10.23 to 20.10.25", "Docker 20.10.23 to 20.10.25", ""},
 		{"Docker", "v29.4.2", "Docker 29.4.2", "Docker 29.4.2", ""},
 		{"docker", "28.1", "Docker 28.1.0 to 28.1.1", "Docker 28.1.0 to 28.1.1", ""},
-		{"docker", "25.0", "Docker 25.0.0 to 25.0.2, Docker 25.0.3 to 25.0.17", "Docker 25.0.0 to 25.0.5, Docker 25.0.6 to 25.0.17", "which Docker 25.0 it is, is not known"},
+		{"docker", "25.0", "Docker 25.0.0 to 25.0.2, Docker 25.0.3 to 25.0.6, Docker 25.0.7 to 25.0.17", "Docker 25.0.0 to 25.0.5, Docker 25.0.6 to 25.0.17", "which Docker 25.0 it is, is not known"},
 		{"docker", "19.03.15", "Docker 20.10.0 to 20.10.3", "Docker 20.10.0 to 20.10.3", "Docker 19.03.15 is not known, older than 20.10.0"},
 		{"docker", "30.1.0", "Docker 29.7.0 to 29.7.2, Docker later than all known ones, Docker later than all known ones", "Docker 29.7.0 to 29.7.2, Docker later than all known ones", "Docker 30.1.0 is not known, newer than 29.7.2"},
 		{"containerd", "1.6.50", "containerd 1.6.32 to 1.6.39, containerd 1.7.0 to 1.7.2, containerd 2.4.2", "containerd 1.6.32 to 1.6.39, containerd 1.7.0 to 1.7.2, containerd 2.4.2", "containerd 1.6.50 is not known, between 1.6.39 and 1.7.0"},

@@ -21,5 +21,5 @@ func ExampleLibrary() {
 	fmt.Println(name)
 	// Output:
 	// docker-default of Docker 28.1.0 (github.com/docker/docker v28.0.4)
-	// Docker's default seccomp profile of moby v25.0.3
+	// Docker's default seccomp profile of moby v25.0.7
 }

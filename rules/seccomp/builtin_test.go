@@ -121,7 +121,11 @@ func TestBuiltinArchitectures(t *testing.T) {
 	}{
 		{"riscv64 is not in archMap before 23.0, and the filter is of the host's own", "docker", "20.10.24", Call{Arch: RISCV64, Name: "read"}, "allow"},
 		{"and there is no stub for it", "docker", "20.10.24", Call{Arch: RISCV64, Name: "cachestat"}, "errno 1 (EPERM)"},
-		{"riscv64 since 23.0", "docker", "23.0.0", Call{Arch: RISCV64, Name: "riscv_flush_icache"}, "allow"},
+		{"riscv64 is in the text since 23.0, and the loader knows it since 23.0.16,", "docker", "23.0.0", Call{Arch: RISCV64, Name: "riscv_flush_icache"}, "errno 1 (EPERM)"},
+		{"", "docker", "23.0.16", Call{Arch: RISCV64, Name: "riscv_flush_icache"}, "allow"},
+		{"not in 24.0,", "docker", "24.0.7", Call{Arch: RISCV64, Name: "riscv_flush_icache"}, "errno 1 (EPERM)"},
+		{"and since 25.0.7 and 27.3.0", "docker", "27.2.1", Call{Arch: RISCV64, Name: "riscv_flush_icache"}, "errno 1 (EPERM)"},
+		{"", "docker", "27.3.0", Call{Arch: RISCV64, Name: "riscv_flush_icache"}, "allow"},
 		{"which is no call that the older text names", "docker", "20.10.24", Call{Arch: RISCV64, Name: "riscv_flush_icache"}, "errno 1 (EPERM)"},
 		{"the flags of clone are the second argument on s390x", "docker", "28.5.2", Call{Arch: S390X, Name: "clone", Args: []uint64{0, 0x10000000, 0}}, "errno 1 (EPERM)"},
 		{"and not the first", "docker", "28.5.2", Call{Arch: S390X, Name: "clone", Args: []uint64{0x10000000, 17, 0}}, "allow"},
