@@ -159,7 +159,7 @@ func compare(t *testing.T, name string, ours *seccomp.Profile, r upstream.Reques
 			all = append(all, [][]uint64{{40, 1, 0}, {41, 0, 0}, {37, 0, 0}, {16, 3, 9}, {16, 3, 8}, {2, 1, 9}, {0x10000000, 0x10000000, 0}, {0x11, 0, 0}, {38, 0, 0}, {39, 0, 0}, {131072, 0, 0}, {8, 0, 0}, {0xffffffff, 0, 0}}...)
 		}
 		for _, args := range all {
-			d := ours.Decide(seccomp.Call{Arch: arch, Syscall: nr, Args: args, Caps: r.Caps, Kernel: r.Kernel, Loader: seccomp.Loader{Runtime: seccomp.Runc, Version: "1.5.2"}})
+			d := ours.Decide(seccomp.Call{Arch: arch, Syscall: nr, Args: args, Caps: r.Caps, Kernel: r.Kernel, Loader: seccomp.Loader{Runtime: seccomp.Runc, Version: "1.5.2", Libseccomp: "2.6.0"}})
 			got := fmt.Sprintf("%s %d", d.Action.SCMP(), d.Errno)
 			if want := filter.resolve(nr, call, args); !slices.Contains(want, got) || d.Undecidable || len(want) > 1 && !d.Ambiguous {
 				t.Errorf("%s: %s %s %s caps %v args %v: got %s, want %v", name, r.GOARCH, r.Kernel, call, r.Caps, args, got, want)
