@@ -35,8 +35,8 @@ func (x *Explainer) explainSeccomp(f *Explained) {
 	}
 	f.Seccomp, f.Policy = profile, name
 	d := access.DecideCall(profile, call, record)
-	if own := access.DecideCall(profile.Alone(), call, record); ruling(d, record) == ruling(own, record) {
-		d = own // other texts answer with another errno at most
+	if own := access.DecideCall(profile.Alone(), call, record); !f.IsClaim() || ruling(d, record) == ruling(own, record) {
+		d = own // the newest text under which the record is possible; of a claim, others answer with another errno at most
 	}
 	if named, name := x.Library.NamedSeccomp(); f.Container.SeccompProfile != "" && named != nil && profile != named {
 		f.Notes = append(f.Notes, fmt.Sprintf("The profile is the container's own, from the inventory, and not %s.", name))
