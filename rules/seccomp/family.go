@@ -72,6 +72,45 @@ func Relatives(name string) (names []string, why string) {
 	return nil, ""
 }
 
+// A Set is calls that a program uses one after the other for one purpose, so that
+// one of them alone may not get it far.
+type Set struct {
+	Names []string
+	Why   string // what they are for
+	Whole bool   // none of them is of use without the others
+}
+
+// sets are those that profiles are known to have in part. A call is in one at most.
+var sets = []Set{
+	{strings.Fields("io_uring_setup io_uring_enter io_uring_register"), "a ring is set up, then entered", true},
+	{strings.Fields("fsopen fsconfig fsmount move_mount"), "the mount that they make is of no use before the last", true},
+	{strings.Fields("landlock_create_ruleset landlock_add_rule landlock_restrict_self"), "a ruleset is made, filled, then put in force", true},
+	{strings.Fields("epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2"), "an epoll set is made, filled, then waited for", true},
+	{strings.Fields("inotify_init inotify_init1 inotify_add_watch inotify_rm_watch"), "watches are put into what the first makes", true},
+	{strings.Fields("fanotify_init fanotify_mark"), "marks are put into what the first makes", true},
+	{strings.Fields("io_setup io_submit io_getevents io_pgetevents io_cancel io_destroy"), "asynchronous I/O is set up, submitted and waited for", true},
+	{strings.Fields("pkey_alloc pkey_mprotect pkey_free"), "a protection key is allocated, then given to memory", true},
+	{strings.Fields("get_mempolicy set_mempolicy mbind set_mempolicy_home_node"), "programs that know NUMA ask for the policy of memory, then set it", false},
+	{strings.Fields("move_pages migrate_pages"), "programs that know NUMA move pages by either", false},
+	{strings.Fields("add_key request_key keyctl"), "keys are added or looked for, then used", false},
+	{strings.Fields("pidfd_open pidfd_send_signal"), "a process is named by a descriptor, then signalled", false},
+	{strings.Fields("mq_open mq_timedsend mq_timedreceive mq_notify mq_getsetattr mq_unlink"), "message queues", false},
+	{strings.Fields("shmget shmat shmdt shmctl"), "shared memory of System V", false},
+	{strings.Fields("semget semop semtimedop semctl"), "semaphores of System V", false},
+	{strings.Fields("msgget msgsnd msgrcv msgctl"), "message queues of System V", false},
+}
+
+// Together returns the set that a call is of; ok is false if it is of none.
+func Together(name string) (s Set, ok bool) {
+	for _, s := range sets {
+		if slices.Contains(s.Names, name) {
+			s.Names = slices.Clone(s.Names)
+			return s, true
+		}
+	}
+	return Set{}, false
+}
+
 // fallbacks are the calls for which C libraries and runtimes turn to an older
 // call when the kernel answers ENOSYS, and only then.
 var fallbacks = map[string]struct{ older, who string }{
