@@ -110,20 +110,29 @@ func init() {
 		{"mount umount umount2 pivot_root move_mount open_tree fsopen fsconfig fsmount fspick mount_setattr",
 			Danger{rules.High, "it changes what the container sees as its file system, and beyond it"}},
 		{"unshare setns", Danger{rules.High, "it enters or makes namespaces, where much of the kernel becomes reachable"}},
-		{"ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd process_madvise",
-			Danger{rules.High, "it reads and changes other processes"}},
+		{"ptrace process_vm_readv process_vm_writev pidfd_getfd",
+			Danger{rules.High, "it reads and changes other processes of the same user"}},
+		{"kcmp", Danger{rules.Medium, "it tells what other processes of the same user share"}},
+		{"process_madvise", Danger{rules.Medium, "it steers the memory of other processes of the same user"}},
 		{"bpf perf_event_open userfaultfd lookup_dcookie", Danger{rules.High, "it is a broad way into the kernel, and often attacked"}},
 		{"init_module finit_module delete_module create_module query_module kexec_load kexec_file_load",
 			Danger{rules.High, "it replaces or extends the host's kernel"}},
-		{"open_by_handle_at name_to_handle_at", Danger{rules.High, "it reaches files of the host past every path"}},
-		{"add_key request_key keyctl", Danger{rules.High, "the kernel's keyrings are shared with the host"}},
-		{"reboot swapon swapoff acct quotactl settimeofday clock_settime clock_adjtime adjtimex stime sethostname setdomainname",
+		{"open_by_handle_at", Danger{rules.High, "it reaches files of the host past every path"}},
+		{"add_key request_key keyctl", Danger{rules.High, "keyrings are of users and not of containers: it reaches the keys of the same user on the host"}},
+		{"swapon swapoff acct settimeofday clock_settime clock_settime64 stime",
 			Danger{rules.High, "it changes the host, not the container alone"}},
-		{"iopl ioperm", Danger{rules.High, "it reaches the host's hardware"}},
+		{"quotactl quotactl_fd", Danger{rules.High, "it changes the quotas of the host's file systems"}},
+		{"reboot", Danger{rules.High, "it ends the container, or the host where they share the process namespace"}},
+		{"sethostname setdomainname", Danger{rules.Medium, "it renames the container, or the host where they share the UTS namespace"}},
+		{"adjtimex clock_adjtime clock_adjtime64", Danger{rules.Medium, "it steers the host's clock where the container holds CAP_SYS_TIME, and else reads it"}},
+		{"vhangup", Danger{rules.Medium, "it hangs the terminal up"}},
+		{"fanotify_init", Danger{rules.Medium, "it watches what others do with files, and can hold it up"}},
+		{"iopl ioperm pciconfig_read pciconfig_write", Danger{rules.High, "it reaches the host's hardware"}},
 		{"io_uring_setup io_uring_enter io_uring_register", Danger{rules.Medium, "its many operations pass by this filter unseen"}},
 		{"clone clone3", Danger{rules.Medium, "with namespace flags it is unshare"}},
 		{"personality modify_ldt vm86 vm86old", Danger{rules.Medium, "it weakens protections of the process or is rarely tested"}},
-		{"mbind set_mempolicy move_pages migrate_pages", Danger{rules.Medium, "it moves memory that other containers use"}},
+		{"mbind set_mempolicy set_mempolicy_home_node get_mempolicy", Danger{rules.Low, "it says on which NUMA nodes the process's own memory lies"}},
+		{"move_pages migrate_pages", Danger{rules.Medium, "it moves memory of other processes of the same user between NUMA nodes"}},
 		{"syslog", Danger{rules.Medium, "it reads the host's kernel log"}},
 	} {
 		for name := range strings.FieldsSeq(d.names) {
@@ -135,21 +144,44 @@ func init() {
 // SyscallDanger returns how dangerous a system call is by its name alone.
 func SyscallDanger(name string) Danger { return syscallDangers[name] }
 
-// argumentDangers are system calls with one argument that makes them more
-// dangerous, or less, than the call is as a whole. Each bit of a mask is as
-// dangerous; otherwise it is the value.
-var argumentDangers = []struct {
-	names       string
-	index       int
-	mask, value uint64
+// An argumentDanger is calls with an argument that makes them more dangerous, or less,
+// than the call is as a whole: that is one of some values, or has one of some bits. A
+// row without either is of all that the rows before it are not of.
+type argumentDanger struct {
+	names string
+	index int
+	is    []uint64
+	bits  uint64
+	// gated says that the kernel asks for a capability besides (seccomp.Call.Privilege), so
+	// that whoever may make any call of the name cannot make this one for that alone.
+	gated bool
 	Danger
-}{
-	{"socket socketpair", 0, 0, 38, Danger{rules.High, "the kernel's crypto sockets are rarely needed and often attacked"}},
-	{"socket socketpair", 0, 0, 40, Danger{rules.Medium, "it talks to the host or to virtual machines past the network"}},
-	{"socket", 0, 0, 17, Danger{rules.Medium, "raw sockets read and forge traffic"}},
-	{"clone", 0, 0x7e020000, 0, Danger{rules.High, "with namespace flags it is unshare, and much of the kernel becomes reachable"}},
-	{"personality", 0, 0x440000, 0, Danger{rules.Medium, "it turns off address randomisation, or makes memory executable"}},
-	{"ioctl", 1, 0, 0x5412, Danger{rules.High, "it types into the terminal"}},
+}
+
+var argumentDangers = []argumentDanger{
+	{"socket socketpair", 0, []uint64{38}, 0, false, Danger{rules.High, "the kernel's crypto sockets are rarely needed and often attacked"}},
+	{"socket socketpair", 0, []uint64{40}, 0, false, Danger{rules.Medium, "it talks to the host or to virtual machines past the network"}},
+	{"socket", 0, []uint64{15}, 0, true, Danger{rules.Medium, "it sets up IPsec"}},
+	{"socket", 0, []uint64{17}, 0, true, Danger{rules.Medium, "raw sockets read and forge traffic"}},
+	{"socket", 0, []uint64{44}, 0, true, Danger{rules.Medium, "it reads and forges traffic past the firewall"}},
+	{"clone unshare", 0, nil, 0x10000000, false, Danger{rules.High, "a user namespace makes much of the kernel reachable"}},
+	{"clone unshare", 0, nil, 0x6e020000, true, Danger{rules.High, "with namespace flags it is unshare, and much of the kernel becomes reachable"}},
+	{"clone", 0, nil, 0, false, Danger{}}, // of no namespace: what every program does
+	{"personality", 0, nil, 0x440000, false, Danger{rules.Medium, "it turns off address randomisation, or makes memory executable"}},
+	{"personality", 0, nil, 0, false, Danger{}},
+	{"ioctl", 1, []uint64{0x5412}, 0, true, Danger{rules.High, "it types into the terminal that the container was started from, unless dev.tty.legacy_tiocsti is 0 (Linux 6.2)"}},
+	{"mbind", 5, nil, 4, true, Danger{rules.Medium, "MPOL_MF_MOVE_ALL moves memory that other containers map, for which the kernel asks for CAP_SYS_NICE"}},
+	{"move_pages", 5, nil, 4, true, Danger{rules.Medium, "MPOL_MF_MOVE_ALL moves memory that other containers map, for which the kernel asks for CAP_SYS_NICE"}},
+	{"ptrace", 0, []uint64{0}, 0, false, Danger{rules.Low, "PTRACE_TRACEME lets the parent trace the process"}},
+	{"userfaultfd", 0, nil, 1, false, Danger{rules.Medium, "it holds up faults of user mode alone, of less use to exploits of the kernel"}},
+	{"syslog", 0, []uint64{3}, 0, true, Danger{rules.Medium, "it reads the host's kernel log"}},
+	{"syslog", 0, []uint64{10}, 0, true, Danger{rules.Low, "it tells the size of the host's kernel log"}},
+	{"syslog", 0, []uint64{5}, 0, true, Danger{rules.Medium, "it clears the host's kernel log"}},
+}
+
+// holds reports whether the argument is the dangerous one.
+func (d *argumentDanger) holds(v uint64) bool {
+	return d.is == nil && d.bits == 0 || v&d.bits != 0 || slices.Contains(d.is, v&(1<<32-1))
 }
 
 // CallDanger returns how dangerous it is to allow a system call: with its
@@ -157,18 +189,13 @@ var argumentDangers = []struct {
 func CallDanger(name string, args []uint64) Danger {
 	most := syscallDangers[name]
 	for _, d := range argumentDangers {
-		if !slices.Contains(strings.Fields(d.names), name) {
-			continue
-		}
 		switch {
+		case !slices.Contains(strings.Fields(d.names), name):
 		case args == nil: // one of many
-			if d.Risk = min(d.Risk, rules.Medium); d.Risk > most.Risk {
+			if d.Risk = min(d.Risk, rules.Medium); d.Risk > most.Risk && !d.gated {
 				most = Danger{d.Risk, "among all that it does: " + d.Reason}
 			}
-		case d.index >= len(args):
-		case d.mask != 0 && args[d.index]&d.mask == 0:
-			most = Danger{} // it is what every program does
-		case d.mask != 0, uint32(args[d.index]) == uint32(d.value):
+		case d.index < len(args) && d.holds(args[d.index]):
 			return d.Danger
 		}
 	}
