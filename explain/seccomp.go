@@ -269,22 +269,56 @@ func (x *Explainer) fixSeccomp(f *Explained) {
 		f.Notes = append(f.Notes, fmt.Sprintf(note, since, d.Syscall))
 		return
 	}
-	if profile.File.Builtin != "" {
+	f.Fixes = x.Fixes.Call(profile, call, d)
+	if how := f.Copes(); how != "" {
+		f.Notes = append(f.Notes, "Leave it refused, if that is enough: "+how+".")
+	}
+	edited := slices.ContainsFunc(f.Fixes, func(fix rules.Fix) bool { return len(fix.Edits) > 0 })
+	if profile.File.Builtin != "" && edited {
 		f.Notes = append(f.Notes, "The profile is built into the runtime: `whydenied patch` writes the changed profile to a file, and says how the container is given that.")
 	}
-	switch f.Cause {
-	case CapabilityGated:
-		f.Notes = append(f.Notes, "Granting the capability instead is the bigger step: it opens more than this call.")
-		if f.Container.UserNamespace {
-			f.Notes = append(f.Notes, "The container runs in a user namespace of its own: the filter asks for the capability by its name, but the kernel counts it for what belongs to that namespace alone, so that a call which needs it of the host stays refused.")
-		}
-	case KernelGated:
+	given := f.notePrivilege(profile, call)
+	switch {
+	case f.Cause == CapabilityGated && !given:
+		f.Notes = append(f.Notes, "The kernel takes the call without the capability: to grant that instead is the bigger step, as it opens more than this call.")
+	case f.Cause == KernelGated:
 		f.Notes = append(f.Notes, "A kernel that the entry asks for needs no change of the profile.")
-	case ArchNotListed:
+	case f.Cause == ArchNotListed:
 		f.Notes = append(f.Notes, "Add the architecture to archMap or architectures only if the image really holds programs for it.")
 	}
-	f.Fixes = x.Fixes.Call(profile, call, d)
-	if relatives, why := seccomp.Relatives(d.Syscall); relatives != nil && d.ArchListed && len(f.Fixes) > 0 {
+	if relatives, why := seccomp.Relatives(d.Syscall); relatives != nil && d.ArchListed && edited {
 		f.Notes = append(f.Notes, fmt.Sprintf("%s goes together with %s: %s.", d.Syscall, strings.Join(relatives, ", "), why))
 	}
+}
+
+// notePrivilege says what the kernel asks for a call besides the filter's answer, and
+// what a capability for the container then takes. It reports whether there is such a
+// thing, as far as it is known.
+func (f *Explained) notePrivilege(profile *seccomp.Profile, call seccomp.Call) bool {
+	p, lacks, ok := fix.Wanted(profile, call)
+	if !ok {
+		return false
+	}
+	caps := strings.Join(p.Caps, " or ")
+	switch {
+	case p.Unless != "":
+		f.Notes = append(f.Notes, fmt.Sprintf("Once the filter allows it, the kernel asks for %s unless %s: %s, Linux 6.12.", caps, p.Unless, p.Source))
+	case lacks:
+		f.Notes = append(f.Notes, fmt.Sprintf("A filter that allows the call does not help alone: the kernel asks for %s, and the container lacks it: %s, Linux 6.12.", caps, p.Source))
+	default:
+		f.Notes = append(f.Notes, fmt.Sprintf("A filter that allows the call does not help alone: the kernel asks for %s, and it is not known whether the container holds it (--caps, --inventory): %s, Linux 6.12.", caps, p.Source))
+	}
+	if p.Setting != "" {
+		f.Notes = append(f.Notes, "The kernel asks for no capability with "+p.Setting+".")
+	}
+	if !slices.ContainsFunc(f.Fixes, func(fix rules.Fix) bool { return fix.Capability != "" }) {
+		return true
+	}
+	if p.Host {
+		f.Notes = append(f.Notes, "The capability counts in the host's user namespace: in a container with one of its own (rootless engines, userns-remap, hostUsers: false) it does not help.")
+	}
+	if uid := f.Denial.Subject.UID; uid > 0 {
+		f.Notes = append(f.Notes, fmt.Sprintf("The process ran as user %d: a capability that a container is given is held by its root alone, unless the program's file has it (setcap) or the engine makes it ambient.", uid))
+	}
+	return true
 }

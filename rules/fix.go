@@ -36,6 +36,9 @@ type Fix struct {
 	Risk    Risk     // of the access it grants
 	Reason  string   // why the risk is what it is
 	Proof   []string // what was checked, such as "compiles", "access now allowed"
+	// Capability is what the container has to be given besides the edits, or, where
+	// there are none, in their place: CAP_SYSLOG; "" for nothing.
+	Capability string
 }
 
 // A Conflict is a pair of edits of which only one can be applied.

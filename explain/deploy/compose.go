@@ -26,11 +26,15 @@ func writeCompose(w io.Writer, p *patch.Patch) (limits []string, err error) {
 		for _, note := range s.notes {
 			out.Add("  ", yamlComment(note))
 		}
-		out.Add("  ", yamlString(s.name), ":\n    security_opt:\n")
+		out.Add("  ", yamlString(s.name), ":\n")
+		if len(s.options) > 0 {
+			out.Add("    security_opt:\n")
+		}
 		for _, option := range s.options {
 			// Compose replaces $NAME in values; $$ is a dollar sign.
 			out.Add("      - ", yamlString(strings.ReplaceAll(option, "$", "$$")), "\n")
 		}
+		yamlList(out, "    ", "cap_add", s.caps)
 	}
 	return nil, escape.Write(w, out.Text())
 }
@@ -40,13 +44,14 @@ type composeService struct {
 	name    string
 	notes   []string
 	options []string
+	caps    []string
 }
 
 // composeServices returns the services of the containers concerned, each once.
 func composeServices(p *patch.Patch) []composeService {
 	var services []composeService
 	for _, w := range workloads(p) {
-		s := composeService{name: w.container.Service}
+		s := composeService{name: w.container.Service, caps: w.caps}
 		switch {
 		case s.name != "":
 		case w.container.Name != "":
@@ -73,6 +78,11 @@ func composeServices(p *patch.Patch) []composeService {
 		for _, option := range s.options { // another container of the service
 			if !slices.Contains(services[i].options, option) {
 				services[i].options = append(services[i].options, option)
+			}
+		}
+		for _, name := range s.caps {
+			if !slices.Contains(services[i].caps, name) {
+				services[i].caps = append(services[i].caps, name)
 			}
 		}
 	}

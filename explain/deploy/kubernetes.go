@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"io"
 	"path"
 	"path/filepath"
@@ -42,6 +43,7 @@ type podTemplate struct {
 	pods              []string // NAMESPACE/NAME, for the reader
 	container         string   // "" for all of the pod
 	apparmor, seccomp string
+	caps              []string
 }
 
 // podTemplates returns the containers concerned; replicas of one, as far as they
@@ -49,7 +51,7 @@ type podTemplate struct {
 func podTemplates(p *patch.Patch) []podTemplate {
 	var templates []podTemplate
 	for _, w := range workloads(p) {
-		t := podTemplate{apparmor: w.apparmor, seccomp: w.seccomp}
+		t := podTemplate{apparmor: w.apparmor, seccomp: w.seccomp, caps: w.caps}
 		pod := ""
 		if c := w.container; c.Pod != "" {
 			pod, t.container = c.Pod, c.Name
@@ -58,7 +60,7 @@ func podTemplates(p *patch.Patch) []podTemplate {
 			}
 		}
 		i := slices.IndexFunc(templates, func(o podTemplate) bool {
-			return o.container == t.container && o.apparmor == t.apparmor && o.seccomp == t.seccomp && sameOwner(o.pods, pod)
+			return o.container == t.container && o.apparmor == t.apparmor && o.seccomp == t.seccomp && slices.Equal(o.caps, t.caps) && sameOwner(o.pods, pod)
 		})
 		if i < 0 {
 			i = len(templates)
@@ -87,18 +89,22 @@ func (t podTemplate) write(out *escape.Builder[escape.YAML]) {
 	}
 	var indent escape.YAML = "      "
 	out.Add("spec:\n  template:\n    spec:\n")
-	if t.container == "" {
+	name := t.container
+	if name == "" && len(t.caps) > 0 { // a pod has no capabilities of its own
+		name = "CONTAINER"
+	}
+	if name == "" {
 		out.Add(indent, yamlComment("The container is not known, so this is for all containers of the pod."))
 	} else {
-		out.Add(indent, "containers:\n", indent, "- name: ", yamlString(t.container), "\n")
+		if t.container == "" {
+			out.Add(indent, yamlComment("The container is not known: put its name in place of CONTAINER."))
+		}
+		out.Add(indent, "containers:\n", indent, "- name: ", yamlString(name), "\n")
 		indent += "  "
 	}
 	out.Add(indent, "securityContext:\n")
 	if t.apparmor != "" {
-		name := t.container
-		if name == "" {
-			name = "CONTAINER"
-		}
+		name := cmp.Or(t.container, "CONTAINER")
 		annotation := yamlString("container.apparmor.security.beta.kubernetes.io/"+name) + ": " + yamlString("localhost/"+t.apparmor)
 		out.Add(indent, "  ", yamlComment("Before Kubernetes 1.30 it is an annotation of the template's metadata instead:"))
 		out.Add(indent, "  ", yamlComment(string(annotation)))
@@ -112,6 +118,10 @@ func (t podTemplate) write(out *escape.Builder[escape.YAML]) {
 			out.Add(indent, "  ", yamlComment("Copy "+t.seccomp+" to "+kubeletSeccomp+below+" on the nodes."))
 		}
 		t.profile(out, indent+"  ", "seccompProfile", below)
+	}
+	if len(t.caps) > 0 {
+		out.Add(indent, "  capabilities:\n")
+		yamlList(out, indent+"    ", "add", t.caps)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/rules"
@@ -46,6 +47,11 @@ func writeSPO(w io.Writer, p *patch.Patch) (limits []string, err error) {
 			limits = append(limits, name+": "+limit)
 		}
 		out.Add(r.yaml)
+	}
+	for _, c := range p.Capabilities {
+		limit := c.Name + " has to be given to the container itself, which no resource of the operator does: " + strings.Join(container.CapAdd(c.Name)[2:], "")
+		out.Add(yamlComment("! " + limit))
+		limits = append(limits, limit)
 	}
 	return limits, escape.Write(w, out.Text())
 }

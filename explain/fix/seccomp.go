@@ -14,7 +14,9 @@ type callFix struct {
 	profile *seccomp.Profile
 	call    seccomp.Call
 	d       seccomp.Decision // of the profile to the call
+	also    []string         // other calls that the fix has to allow as well
 	lifts   bool             // the fix takes a refusal out of a profile that else allows, and nothing more
+	want    want
 	fixes   []rules.Fix
 }
 
@@ -32,8 +34,9 @@ func (p *Proposer) Call(profile *seccomp.Profile, call seccomp.Call, d seccomp.D
 
 // Calls returns the ways to make a profile allow a call that it refuses,
 // or to answer ENOSYS where programs then fall back to another call, which comes
-// first; then the narrowest entry. Each is proved; profile can be one that other
-// fixes have been applied to, and the edits are of its text.
+// first; then the narrowest entry. Where the kernel itself asks for a capability in
+// any case, the fix is that, alone or with the entry. Each is proved; profile can be one
+// that other fixes have been applied to, and the edits are of its text.
 func Calls(profile *seccomp.Profile, call seccomp.Call, d seccomp.Decision) []rules.Fix {
 	if call.Name == "" {
 		call.Name = d.Syscall
@@ -43,11 +46,11 @@ func Calls(profile *seccomp.Profile, call seccomp.Call, d seccomp.Decision) []ru
 		c.cover()
 		return c.fixes
 	}
-	c.enosys()
-	c.allowWhen()
-	if !c.lift() {
-		c.allow()
+	if p, lacks, ok := Wanted(profile, call); ok {
+		c.want = want{p, lacks}
 	}
+	c.enosys()
+	c.propose()
 	return c.fixes
 }
 
@@ -82,7 +85,7 @@ func (c *callFix) lift() (all bool) {
 // enosys proposes to answer ENOSYS, if the profile allows what programs then call.
 func (c *callFix) enosys() {
 	older, who, ok := seccomp.Fallback(c.d.Syscall)
-	if !ok || !c.allows(older) || c.d.Action.Permits() || c.d.Action == seccomp.Errno && seccomp.ErrnoName(c.d.Errno) == "ENOSYS" {
+	if !ok || !c.allows(older) || c.failsToo(older) || c.d.Action.Permits() || c.d.Action == seccomp.Errno && seccomp.ErrnoName(c.d.Errno) == "ENOSYS" {
 		return
 	}
 	if edits, err := c.profile.AnswerENOSYS(c.d.Syscall); err == nil {
@@ -104,6 +107,15 @@ func (c *callFix) allows(name string) bool {
 	call.Name, call.Args = name, nil
 	d := c.profile.Decide(call)
 	return d.Action.Permits() || slices.ContainsFunc(d.Whens, func(w seccomp.Outcome) bool { return w.Action.Permits() })
+}
+
+// failsToo reports whether the kernel would refuse another call for want of the same
+// capability.
+func (c *callFix) failsToo(name string) bool {
+	call := c.call
+	call.Name, call.Args = name, nil
+	p, ok := call.Privilege()
+	return ok && p.Unless == "" && c.want.lacks && slices.Equal(p.Caps, c.want.Caps)
 }
 
 // allowWhen proposes to allow the call with its own arguments alone, as far as
@@ -148,6 +160,59 @@ func (c *callFix) allow() {
 		Risk:    danger.Risk,
 		Reason:  danger.Reason,
 	}, c.wanted()...)
+}
+
+// together proposes to allow the call with those that are used with it and are
+// refused, too. whole says that none of them is of use alone.
+func (c *callFix) together() (fixes []rules.Fix, whole bool) {
+	set, ok := seccomp.Together(c.d.Syscall)
+	if !ok {
+		return nil, false
+	}
+	one := *c
+	one.also, one.fixes = nil, nil
+	edits, err := c.profile.Allow(c.d.Syscall)
+	wanted, danger := c.wanted(), CallDanger(c.d.Syscall, nil)
+	for _, name := range set.Names {
+		if err != nil {
+			return nil, false
+		}
+		if name == c.d.Syscall || c.allows(name) {
+			continue
+		}
+		var more []rules.Edit
+		more, err = c.profile.Allow(name)
+		edits, one.also = append(edits, more...), append(one.also, name)
+		wanted = append(wanted, seccomp.Want{Name: name})
+		if other := CallDanger(name, nil); other.Risk > danger.Risk {
+			danger = other
+		}
+	}
+	if err != nil || len(one.also) == 0 {
+		return nil, false
+	}
+	one.prove(seccomp.Allow, rules.Fix{
+		Message: fmt.Sprintf("allow %s with %s, which go together: %s", c.d.Syscall, list(one.also), set.Why),
+		Rule:    quoted(append([]string{c.d.Syscall}, one.also...)),
+		Edits:   edits,
+		Risk:    danger.Risk,
+		Reason:  danger.Reason,
+	}, wanted...)
+	return one.fixes, set.Whole
+}
+
+// list is names as a sentence has them.
+func list(names []string) string {
+	if n := len(names) - 1; n > 0 {
+		return strings.Join(names[:n], ", ") + " and " + names[n]
+	}
+	return names[0]
+}
+
+// quoted is names as an entry has them.
+func quoted(names []string) string {
+	slices.Sort(names)
+	return `"` + strings.Join(names, `", "`) + `"`
 }
 
 // wanted is what allowing the whole call is to give: of a call that its arguments
@@ -247,19 +312,26 @@ func (c *callFix) answered(edits []rules.Edit, want seccomp.Action) (edited *sec
 	if err != nil {
 		return nil, ""
 	}
-	d := edited.Decide(c.call)
-	if d.Ambiguous || d.Action != want || want == seccomp.Errno && seccomp.ErrnoName(d.Errno) != "ENOSYS" {
-		return nil, ""
-	}
-	for _, w := range d.Whens {
-		if !w.Loader {
+	for _, name := range c.also {
+		call := c.call
+		call.Name, call.Args = name, nil
+		if d := edited.Decide(call); !settled(d) || !d.Action.Permits() {
 			return nil, ""
 		}
+	}
+	d := edited.Decide(c.call)
+	if d.Ambiguous || !settled(d) || d.Action != want || want == seccomp.Errno && seccomp.ErrnoName(d.Errno) != "ENOSYS" {
+		return nil, ""
 	}
 	if since, _ := seccomp.LibseccompFor(c.call); since != "" && d.Undecidable {
 		needs = " (with libseccomp " + since + " or newer on the host; older ones drop the name)"
 	}
 	return edited, needs
+}
+
+// settled reports whether the outcome of a call hangs on nothing but what loads the filter.
+func settled(d seccomp.Decision) bool {
+	return !slices.ContainsFunc(d.Whens, func(w seccomp.Outcome) bool { return !w.Loader })
 }
 
 // maxGains bounds the calls that a fix names.

@@ -29,6 +29,14 @@ type Patch struct {
 	Left     []Unfixed      // findings that the changes do not remedy
 	Profiles []Patched      // the profiles that are changed or made
 	Steps    []string       // what to do once the files are changed, in order
+	// Capabilities are what containers have to be given besides, or in place of a change.
+	Capabilities []Capability
+}
+
+// A Capability is one that containers are to be given.
+type Capability struct {
+	Name       string                // CAP_SYSLOG
+	Containers []container.Container // as far as they are known, each once
 }
 
 // A Patched is a profile that a patch changes, or makes of a built-in one.

@@ -345,10 +345,13 @@ func TestPatchSeccomp(t *testing.T) {
 	assert.Equal(t, "seccomp-docker-custom.json", patch.Changes[0].File.Name)
 	profile, _, err := seccomp.Parse(fileOf(patch.Changes[0].New))
 	require.NoError(t, err)
-	for name, nr := range map[string]uint32{"mount": 165, "io_uring_setup": 425} {
-		d := profile.Decide(seccomp.Call{Arch: seccomp.X86_64, Syscall: nr, Host: seccomp.X86_64})
-		assert.Equal(t, seccomp.Allow, d.Action, name)
+	asked := seccomp.Call{Arch: seccomp.X86_64, Host: seccomp.X86_64, Caps: []string{}}
+	for name, action := range map[string]seccomp.Action{"io_uring_setup": seccomp.Allow, "io_uring_enter": seccomp.Allow, "mount": seccomp.Errno} {
+		asked.Name = name
+		assert.Equal(t, action, profile.Decide(asked).Action, name)
 	}
+	require.Len(t, patch.Capabilities, 1, "with which the kernel and the profile take mount")
+	assert.Equal(t, "CAP_SYS_ADMIN", patch.Capabilities[0].Name)
 	require.Len(t, patch.Profiles, 1)
 	assert.True(t, patch.Profiles[0].Seccomp && patch.Profiles[0].Derived)
 }

@@ -174,18 +174,19 @@ func (b *patcher) patched(d *policyDraft, fixed []*wanted) {
 		}
 		for _, f := range w.findings {
 			if isFixed[w] {
-				b.patch.Profiles[i].addContainer(f.Container)
+				b.patch.Profiles[i].Containers = addContainer(b.patch.Profiles[i].Containers, f.Container)
 			}
 		}
 	}
 }
 
-// addContainer adds a known container once.
-func (p *Patched) addContainer(c container.Container) {
-	known := slices.ContainsFunc(p.Containers, func(o container.Container) bool { return o.ID == c.ID && o.Name == c.Name })
+// addContainer adds a known container to a list once.
+func addContainer(list []container.Container, c container.Container) []container.Container {
+	known := slices.ContainsFunc(list, func(o container.Container) bool { return o.ID == c.ID && o.Name == c.Name })
 	if c.Confidence != container.Unknown && !known {
-		p.Containers = append(p.Containers, c)
+		list = append(list, c)
 	}
+	return list
 }
 
 // noFix says why a wanted access has no fix.

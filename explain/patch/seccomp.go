@@ -20,8 +20,15 @@ type filterDraft struct {
 	of            *seccomp.Profile // by which the calls were refused
 	before, after *seccomp.Profile
 	derived       bool // the file is not there yet
-	fixes         map[string]rules.Fix
+	fixes         map[string]callRemedy
 	fixed         []*explain.Explained
+}
+
+// A callRemedy is the fix of a call, and whether the profile is changed for it; else it
+// is a capability alone.
+type callRemedy struct {
+	fix    rules.Fix
+	edited bool
 }
 
 // seccomp changes seccomp profiles, one call after the other: each fix is made
@@ -56,6 +63,8 @@ func (b *patcher) notForPatch(f *explain.Explained) string {
 		return "the profile is what the runtime made of another, in " + f.Policy + ", and will be made anew: name the one that it is made of with --seccomp"
 	case f.Call == nil: // the profile is not known, or is not the one in force
 		return f.Why
+	case f.Copes() != "":
+		return "not needed: " + f.Copes()
 	}
 	return ""
 }
@@ -63,7 +72,7 @@ func (b *patcher) notForPatch(f *explain.Explained) string {
 // filterDraft begins to change a profile. One that is built in, or that is known only
 // by its text, becomes a file of its own.
 func (b *patcher) filterDraft(profile *seccomp.Profile, f *explain.Explained) *filterDraft {
-	s := &filterDraft{of: profile, before: profile, after: profile, fixes: map[string]rules.Fix{}}
+	s := &filterDraft{of: profile, before: profile, after: profile, fixes: map[string]callRemedy{}}
 	named, _ := b.x.Library.NamedSeccomp()
 	// Some metadata hold the profile's text, and no file does.
 	inline := strings.HasPrefix(strings.TrimSpace(f.Container.SeccompProfile), "{") && profile != named && !f.Container.OwnBundle()
@@ -84,7 +93,7 @@ func (b *patcher) allow(s *filterDraft, f *explain.Explained, call seccomp.Call)
 	made, known := s.fixes[key]
 	open := slices.ContainsFunc(d.Whens, func(w seccomp.Outcome) bool { return !w.Loader }) // else libseccomp may drop the name, as the fix says
 	if !known && d.Action.Permits() && !open {
-		made, known = rules.Fix{Message: "allowed by the fix of another finding", Proof: []string{"the call is now allowed"}}, true
+		made, known = callRemedy{rules.Fix{Message: "allowed by the fix of another finding", Proof: []string{"the call is now allowed"}}, true}, true
 	}
 	if since, knows := seccomp.LibseccompFor(call); since != "" && (!knows || f.Cause == explain.LibseccompTooOld) {
 		b.leave(f, "the remedy is libseccomp "+since+" or newer on the host: before that it drops the name from every profile")
@@ -96,17 +105,39 @@ func (b *patcher) allow(s *filterDraft, f *explain.Explained, call seccomp.Call)
 			b.leave(f, "no change of the profile that allows it could be proved")
 			return
 		}
-		edited, err := s.after.Edited(fixes[0].Edits)
-		if err != nil {
-			b.leave(f, err.Error())
-			return
+		made = callRemedy{fixes[0], len(fixes[0].Edits) > 0}
+		if made.edited {
+			edited, err := s.after.Edited(made.fix.Edits)
+			if err != nil {
+				b.leave(f, err.Error())
+				return
+			}
+			s.after, made.fix.Edits = edited, nil
 		}
-		s.after, made = edited, fixes[0]
-		made.Edits = nil
 		s.fixes[key] = made
 	}
-	s.fixed = append(s.fixed, f)
-	b.remedies[f] = Remedy{Finding: f, Fix: made, File: s.before.File.Name}
+	b.give(made.fix.Capability, f.Container)
+	remedy := Remedy{Finding: f, Fix: made.fix}
+	if made.edited {
+		s.fixed = append(s.fixed, f)
+		remedy.File = s.before.File.Name
+	}
+	b.remedies[f] = remedy
+}
+
+// give notes that a container has to be given a capability, unless it is "".
+func (b *patcher) give(name string, to container.Container) {
+	if name == "" {
+		return
+	}
+	b.step("give the container " + name + ": " + strings.Join(container.CapAdd(name), ", "))
+	i := slices.IndexFunc(b.patch.Capabilities, func(c Capability) bool { return c.Name == name })
+	if i < 0 {
+		i = len(b.patch.Capabilities)
+		b.patch.Capabilities = append(b.patch.Capabilities, Capability{Name: name})
+	}
+	c := &b.patch.Capabilities[i]
+	c.Containers = addContainer(c.Containers, to)
 }
 
 // finishFilter takes a changed profile into the patch.
@@ -125,7 +156,7 @@ func (b *patcher) finishFilter(s *filterDraft) {
 	b.step(restart(s.of.Form, name))
 	patched := Patched{Seccomp: true, File: name, Derived: s.derived}
 	for _, f := range s.fixed {
-		patched.addContainer(f.Container)
+		patched.Containers = addContainer(patched.Containers, f.Container)
 	}
 	b.patch.Profiles = append(b.patch.Profiles, patched)
 }

@@ -205,7 +205,9 @@ func newFix(f rules.Fix) Fix {
 		Grants:  plain(f.Grants),
 		Risk:    f.Risk.String(),
 		Reason:  plain(f.Reason),
-		edits:   f.Edits,
+
+		Capability: plain(f.Capability),
+		edits:      f.Edits,
 	}
 	for _, p := range f.Proof {
 		wire.Proof = append(wire.Proof, plain(p))

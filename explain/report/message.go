@@ -23,7 +23,7 @@ import (
 
 // SchemaVersion is the version of the JSON form: its first number changes when
 // a key changes its meaning or goes away, its second when one is added.
-const SchemaVersion = "1.3.0"
+const SchemaVersion = "1.4.0"
 
 // A Message is one line of the JSON form. Exactly one of its fields is set. A
 // report is a Config, any number of Findings, and a Summary; while denials are
@@ -196,6 +196,8 @@ type Fix struct {
 	Risk    string   `json:"risk"` // low, medium, high
 	Reason  string   `json:"reason,omitempty"`
 	Proof   []string `json:"proof,omitempty"`
+	// Capability is what the container has to be given besides, or in place of a change.
+	Capability string `json:"capability,omitempty"`
 
 	edits []rules.Edit // none if it was read from JSON
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/escape"
 )
 
@@ -212,6 +213,9 @@ func (p *page) fix(f *Finding, i, gutter int) {
 		}
 	}
 	p.changes(f, x, gutter)
+	if x.Capability != "" && x.Diff != "" {
+		p.wrap(hangFix, hangFix+2, append(words(faint, "besides:"), prose(normal, strings.Join(container.CapAdd(x.Capability), ", "))...))
+	}
 	if x.Grants != "" {
 		p.wrap(hangFix, hangFix+2, append(words(faint, "also", "grants:"), prose(normal, x.Grants)...))
 	}
