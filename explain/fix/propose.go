@@ -49,7 +49,7 @@ func (p *Proposer) Access(profile *apparmor.Profile, req apparmor.Request, c Cal
 // or "" if there is none. As deny beats allow, nothing of the profile matters
 // but the flag by which everything is logged.
 func (p *Proposer) quietRule(profile *apparmor.Profile, req apparmor.Request) string {
-	if profile.HasFlag("audit") {
+	if profile.HasFlag("audit") || !profile.HasEffect(req) {
 		return ""
 	}
 	rule := "deny " + apparmor.RuleFor(withoutExecMode(req), apparmor.Transition{})
@@ -97,6 +97,11 @@ func (p *Proposer) Candidates(profile *apparmor.Profile, req apparmor.Request, d
 		}
 	}
 	own := Insert(profile, apparmor.RuleFor(req, apparmor.Transition{}), "add a rule for "+subjectOf(req)+" alone")
+	if abi := apparmor.NeededABI(req); abi != "" && profile.Policy.ABI == nil && own.Edits != nil {
+		edit, rule := profile.Policy.SetABI(abi)
+		own.Message += ", and `" + rule + "`, as it has no effect for sure without"
+		own.Edits = append([]rules.Edit{edit}, own.Edits...)
+	}
 	return append([]rules.Fix{own}, p.abstractionFixes(profile, req)...), nil
 }
 

@@ -14,7 +14,7 @@ import (
 // nothing else but what Grants then says; and no edit of it can be left out.
 func (p *Proposer) prove(fix *rules.Fix, profile *apparmor.Profile, requests ...apparmor.Request) bool {
 	edited := p.edited(fix.Edits, profile)
-	if edited == nil || !edited.Grants(requests...) || Conflicts(profile, edited) {
+	if edited == nil || !grants(profile, edited, requests) || Conflicts(profile, edited) {
 		return false
 	}
 	gains, complete := apparmor.Gains(profile, edited, requests...)
@@ -23,7 +23,7 @@ func (p *Proposer) prove(fix *rules.Fix, profile *apparmor.Profile, requests ...
 		if len(fewer) == 0 {
 			break // the profile as it is, which refuses
 		}
-		if without := p.Library.Edited(fewer, profile); without != nil && without.Grants(requests...) {
+		if without := p.Library.Edited(fewer, profile); without != nil && grants(profile, without, requests) {
 			return false
 		}
 	}
@@ -36,6 +36,14 @@ func (p *Proposer) prove(fix *rules.Fix, profile *apparmor.Profile, requests ...
 	d := Worst(requests, gains, edited)
 	fix.Risk, fix.Reason = d.Risk, d.Reason
 	return true
+}
+
+// grants reports whether an edited profile grants requests by rules that have an effect
+// under its own abi. One that narrows a deny rule need not have: it takes effect away.
+func grants(before, edited *apparmor.Profile, requests []apparmor.Request) bool {
+	return edited.Grants(requests...) && !slices.ContainsFunc(requests, func(req apparmor.Request) bool {
+		return !edited.HasEffect(req) && before.Decide(req).Refused == 0
+	})
 }
 
 // ProvedBeyond is what is proved of everything but the access that is granted, or "".

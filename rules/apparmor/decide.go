@@ -356,9 +356,8 @@ func (p *Profile) noteABI(req Request, d *Decision) {
 			" is mediated only if the feature set that apparmor_parser falls back to (policy-features in parser.conf) knows it")
 		return
 	}
-	name := path.Base(p.Policy.ABI.Path)
-	if strings.HasPrefix(name, "kernel-5.4") || name < since && name[0] >= '0' && name[0] <= '9' {
-		d.Notes = append(d.Notes, "abi "+name+" does not know "+class+" rules: the kernel does not mediate them for this profile")
+	if mediates, _ := p.Mediates(req); !mediates {
+		d.Notes = append(d.Notes, "abi "+path.Base(p.Policy.ABI.Path)+" does not know "+class+" rules: the kernel does not mediate them for this profile")
 	}
 }
 
