@@ -153,6 +153,7 @@ var causes = map[access.Reason]Cause{
 	access.NoNewPrivs: ExecTransition, access.TransitionNotFound: ExecTransition,
 	access.LinkNotSubset: MissingPermission,
 	access.HatNotFound:   ProfileNotLoaded, access.NotLoaded: ProfileNotLoaded,
+	access.Uncovered: NoMatchingRule,
 }
 
 // explainReason adds the rules and fixes of a cause that the kernel named.
@@ -170,6 +171,8 @@ func (x *Explainer) explainReason(f *Explained, reason access.Reason) {
 			}
 		}
 		f.Fixes = x.Fixes.Link(profile, a.Name, a.Target)
+	case access.Uncovered:
+		x.explainUnix(f)
 	case access.HatNotFound, access.NotLoaded:
 		if a.Operation == "change_hat" {
 			f.Rules = []Place{profilePlace(profile, "defines no such hat, or did not when it was loaded")}
@@ -274,7 +277,7 @@ func (f *Explained) decide(req apparmor.Request, d apparmor.Decision) {
 // far as it is proved to.
 func (x *Explainer) fixAppArmor(f *Explained) {
 	if f.Profile.At.File.Builtin != "" {
-		f.Notes = append(f.Notes, "The profile is built into the runtime: `whydenied patch` writes the changed profile to a file under a name of its own, and says how the container is given that.")
+		f.noteDerived()
 	}
 	r := x.Fixes.Access(f.Profile, f.Request, fix.CallerOf(&f.Denial))
 	f.Fixes = slices.Clone(r.Fixes)

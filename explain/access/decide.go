@@ -92,6 +92,9 @@ func (v *Verdict) overrule(d *parser.Denial) {
 		}
 		return
 	}
+	if v.Reason == NoReason && v.Err == nil && v.Decision.Refused|v.Decision.Unmatched == 0 && UnixUncovered(d, v.Profile, v.Decision) {
+		v.Reason = Uncovered
+	}
 	leads := extra(d, leadsTo)
 	switch exec, flag := v.Decision.Exec, v.Reason.Flag(); {
 	case flag != "" && v.Profile.HasFlag(flag):

@@ -21,6 +21,7 @@ const (
 	LinkNotSubset                    // a hard link would widen access
 	HatNotFound                      // the profile has no such hat
 	NotLoaded                        // the profile that is named is not loaded
+	Uncovered                        // not of info=: see UnixUncovered
 )
 
 // infos are the texts of the reasons, in lower case: security/apparmor/{domain,path,
@@ -56,6 +57,7 @@ func (r Reason) Why(a *parser.AppArmor) string {
 		LinkNotSubset:      "the rules allow more to the link " + a.Name + " than to its target " + a.Target + ", and a link must not widen access",
 		HatNotFound:        "profile " + a.Profile + " has no hat " + object,
 		NotLoaded:          "the kernel has no profile " + object,
+		Uncovered:          "from Linux 6.17 on unix sockets are a class of their own, which `network,` does not cover where the profile names no abi",
 	}[r]
 }
 

@@ -162,6 +162,9 @@ func (b *patcher) take(f *explain.Explained) {
 			d.add(f, name, req)
 			flag.Edits = flag.Edits[:1]
 		}
+		if own := b.x.Fixes.Unix(d.before.Profile(name)); f.Cause == explain.NoMatchingRule && len(own) > 0 {
+			flag = own[0] // of the derived profile
+		}
 		d.wanted = append(d.wanted, &wanted{findings: []*explain.Explained{f}, profile: name, edits: flag.Edits, fix: &flag})
 	}
 }

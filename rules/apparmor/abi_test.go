@@ -34,6 +34,16 @@ func TestMediates(t *testing.T) {
 	}
 }
 
+// What an abstraction declares counts for no profile.
+func TestABIOfAbstraction(t *testing.T) {
+	loader := &Loader{Overlay: map[string]string{"/i/abi/3.0": "", "/i/with": "  abi <abi/3.0>,\n", "/i/plain": "@{X}=/x\n"}, Include: []string{"/i"}}
+	policy, _ := loader.Load(rules.NewFile("p", "include <plain>\nprofile p {\n  include <with>\n}\n"))
+	assert.Nil(t, policy.ABI)
+	policy, _ = loader.Load(rules.NewFile("p", "include <with>\nprofile p {\n}\n"))
+	require.NotNil(t, policy.ABI)
+	assert.Equal(t, "abi/3.0", policy.ABI.Path)
+}
+
 func TestSetABI(t *testing.T) {
 	for before, after := range map[string]string{
 		"\n# a comment\n\n#include <tunables/global>\nprofile p {\n}\n": "\n# a comment\n\nabi <abi/4.0>,\n#include <tunables/global>\nprofile p {\n}\n",

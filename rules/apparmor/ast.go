@@ -19,7 +19,7 @@ type Policy struct {
 	Files     []*rules.File
 	Variables map[string][]string // expanded values by name, without the @{}
 	Aliases   []Alias
-	ABI       *ABI // nil if the file declares none
+	ABI       *ABI // nil if nothing before the first profile declares one
 
 	// Unknown says why it is not known that a built-in policy is the one in force, as a
 	// clause; "" of all others. Then it is the one of Releases, and Others are those that

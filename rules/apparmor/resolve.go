@@ -133,10 +133,15 @@ func (r *resolver) declare(s statement) {
 		r.policy.Aliases = append(r.policy.Aliases, s.alias)
 	case *abiStmt:
 		r.abi(s)
+		if r.policy.ABI == nil {
+			r.policy.ABI = &ABI{Path: s.path, At: s.loc}
+		}
 	}
 }
 
-// abi checks that the file of an abi rule exists.
+// abi checks that the file of an abi rule exists. One within a profile, as that of an
+// abstraction, changes nothing: the features are settled before the first profile
+// (abi_features() in parser_yacc.y of AppArmor 3.0.8 to 5.0.2).
 func (r *resolver) abi(s *abiStmt) {
 	builtin := s.magic && (s.path == "kernel" || s.path == "default")
 	isFile := func(name string) bool {
@@ -145,9 +150,6 @@ func (r *resolver) abi(s *abiStmt) {
 	}
 	if !builtin && !slices.ContainsFunc(r.candidates(s.path, s.magic), isFile) {
 		r.errorf(s.loc, "abi-not-found", "cannot open the abi file %s", s.path)
-	}
-	if r.policy.ABI == nil {
-		r.policy.ABI = &ABI{Path: s.path, At: s.loc}
 	}
 }
 
