@@ -44,6 +44,7 @@ func (x *Explainer) explainAppArmor(f *Explained) {
 	case access.LearnsAttributes(a):
 		f.Cause, f.Why, f.Decision = Complain, v.Granted, Granted
 		f.Rules = []Place{profilePlace(v.Profile, "lets attributes be read, as each profile does")}
+	case f.contradicts(v.Profile):
 	case v.Err != nil:
 		f.Cause, f.Decision = UndecidedOperation, Undecidable
 		f.Why = fmt.Sprintf("rules do not decide %q by what this record says", a.Operation)
@@ -271,6 +272,7 @@ func (f *Explained) decide(req apparmor.Request, d apparmor.Decision) {
 		f.Notes = append(f.Notes, fmt.Sprintf("The kernel asks for capability %s next, which the profile does not allow either.", name))
 	}
 	f.Request = access.Lasting(&f.Denial, req)
+	f.noteLoader(req)
 }
 
 // fixAppArmor adds what would make the profile grant the access, narrowest first, as

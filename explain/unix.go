@@ -25,7 +25,7 @@ func (x *Explainer) explainUnix(f *Explained) {
 		f.Notes = append(f.Notes, "A unix rule allows this access already, so what the unix rules say did not reach the kernel: the abi is the surer remedy.")
 	}
 	if f.Profile.At.File.Builtin != "" {
-		f.Notes = append(f.Notes, "containerd 2.2.2, Docker 29.4.3 and later load this profile with `abi <abi/3.0>,`: to update the engine is the remedy, too.")
+		f.Notes = append(f.Notes, "containerd 1.7.31 and 2.2.2, Docker 29.4.3 and later load this profile with `abi <abi/3.0>,`: to update the engine is the remedy, too.")
 		f.noteDerived()
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 // A fileCall says what a call does to a path: which argument is the path and
@@ -293,27 +294,10 @@ var neededBy = func() map[string]string {
 	for capability, calls := range map[string]string{
 		"chown":            "chown fchown lchown fchownat",
 		"fowner":           "chmod fchmod fchmodat fchmodat2 utimensat",
-		"setuid":           "setuid setreuid setresuid setfsuid",
-		"setgid":           "setgid setregid setresgid setfsgid setgroups",
-		"sys_chroot":       "chroot",
 		"kill":             "kill tkill tgkill",
-		"mknod":            "mknod mknodat",
 		"net_bind_service": "bind",
-		"sys_admin": "mount umount umount2 pivot_root move_mount open_tree fsopen fsconfig fsmount mount_setattr setns unshare clone clone3 " +
-			"sethostname setdomainname swapon swapoff quotactl fanotify_init perf_event_open bpf lookup_dcookie",
-		"sys_ptrace":      "ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd",
-		"sys_module":      "init_module finit_module delete_module",
-		"sys_boot":        "reboot kexec_load kexec_file_load",
-		"sys_time":        "settimeofday clock_settime stime adjtimex clock_adjtime",
-		"sys_nice":        "setpriority sched_setscheduler sched_setparam sched_setattr sched_setaffinity ioprio_set mbind set_mempolicy move_pages migrate_pages",
-		"sys_resource":    "setrlimit prlimit64",
-		"ipc_lock":        "mlock mlockall mlock2",
-		"sys_rawio":       "iopl ioperm",
-		"sys_pacct":       "acct",
-		"syslog":          "syslog",
-		"setpcap":         "capset",
-		"sys_tty_config":  "vhangup",
-		"dac_read_search": "open_by_handle_at",
+		"sys_nice":         "sched_setaffinity",
+		"setpcap":          "capset",
 	} {
 		for call := range strings.FieldsSeq(calls) {
 			all[call] = capability
@@ -324,16 +308,12 @@ var neededBy = func() map[string]string {
 
 // Capability returns the capability that a call asks for, or "".
 func Capability(a *parser.Attempt) string {
-	switch a.Syscall {
-	case "socket":
-		if a.Args == nil || strings.Contains(arg(a, 1), "SOCK_RAW") || strings.HasPrefix(arg(a, 0), "AF_PACKET") {
-			return "net_raw"
-		}
-		return ""
-	case "unshare", "clone", "clone3":
-		if strings.Contains(strings.Join(a.Args, " "), "CLONE_NEWUSER") {
-			return "" // anybody may, and holds all capabilities in it
-		}
+	if strings.Contains(strings.Join(a.Args, " "), "CLONE_NEWUSER") {
+		return "" // anybody may, and holds all capabilities in it
+	}
+	call := seccomp.Call{Arch: seccomp.X86_64, Name: a.Syscall, Args: Arguments(a)}
+	if p, ok := call.Privilege(); ok {
+		return strings.ToLower(strings.TrimPrefix(p.Caps[0], "CAP_"))
 	}
 	return neededBy[a.Syscall]
 }

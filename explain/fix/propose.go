@@ -3,6 +3,7 @@ package fix
 import (
 	"cmp"
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,6 +92,8 @@ func (p *Proposer) Candidates(profile *apparmor.Profile, req apparmor.Request, d
 	case apparmor.FileRequest:
 		r.Perms = d.Unmatched
 		return p.fileFixes(profile, r, c), nil
+	case apparmor.SignalRequest:
+		return append(signalFixes(profile, r), p.abstractionFixes(profile, req)...), nil
 	case apparmor.ChangeProfileRequest:
 		if r.Target == "unconfined" {
 			return nil, []string{"No fix is proposed that leads to unconfined. Let the process change to a profile of its own instead."}
@@ -99,10 +102,27 @@ func (p *Proposer) Candidates(profile *apparmor.Profile, req apparmor.Request, d
 	own := Insert(profile, apparmor.RuleFor(req, apparmor.Transition{}), "add a rule for "+subjectOf(req)+" alone")
 	if abi := apparmor.NeededABI(req); abi != "" && profile.Policy.ABI == nil && own.Edits != nil {
 		edit, rule := profile.Policy.SetABI(abi)
-		own.Message += ", and `" + rule + "`, as it has no effect for sure without"
+		own.Message += ", and `" + rule + "` of AppArmor " + path.Base(abi) + ", without which it may have no effect"
 		own.Edits = append([]rules.Edit{edit}, own.Edits...)
 	}
 	return append([]rules.Fix{own}, p.abstractionFixes(profile, req)...), nil
+}
+
+// FromSnap reports whether a signal that a container is refused is from its engine, which a
+// snap confines: from nobody else of a snap does a container receive signals.
+func FromSnap(r apparmor.SignalRequest) bool {
+	return r.Perms == apparmor.Receive && strings.HasPrefix(r.Peer, "snap.")
+}
+
+// signalFixes proposes to allow a signal. An engine sends others next, all of which its own
+// text of the profile allows, so all of those come first.
+func signalFixes(profile *apparmor.Profile, r apparmor.SignalRequest) []rules.Fix {
+	own := Insert(profile, apparmor.RuleFor(r, apparmor.Transition{}), "add a rule for this signal and peer alone")
+	if !FromSnap(r) {
+		return []rules.Fix{own}
+	}
+	r.Signal = ""
+	return []rules.Fix{Insert(profile, apparmor.RuleFor(r, apparmor.Transition{}), "let the container's engine send it signals, as the engine's own text of the profile does"), own}
 }
 
 // subjectOf names what a rule for a request would be about.
@@ -114,8 +134,6 @@ func subjectOf(req apparmor.Request) string {
 		return "sockets of this kind"
 	case apparmor.MountRequest, apparmor.PivotRootRequest:
 		return "this mount operation"
-	case apparmor.SignalRequest:
-		return "this signal and peer"
 	case apparmor.PtraceRequest:
 		return "this peer"
 	case apparmor.ChangeProfileRequest:
