@@ -173,8 +173,7 @@ func TestSets(t *testing.T) {
 // Where the program is known to go on without the call, nothing needs to be changed.
 func TestCopes(t *testing.T) {
 	f, change := refusedCall(t, loggedCall(t, nrMbind, "mysqld"), "", []string{})
-	require.NotEmpty(t, f.Notes)
-	assert.Contains(t, f.Notes[0], "Leave it refused")
+	assert.Contains(t, fmt.Sprint(f.Notes), "Leave it refused")
 	assert.Equal(t, "low", f.Fixes[0].Risk.String())
 	require.Len(t, change.Left, 1)
 	assert.Contains(t, change.Left[0].Reason, "not needed: mysqld goes on")
