@@ -33,8 +33,8 @@ func (x *Explainer) explainAppArmor(f *Explained) {
 		}
 		return
 	}
-	text, decided := f.chooseText(x.Library, &v)
-	f.Profile, f.Policy = v.Profile, text
+	text, decided := f.chooseText(x, &v)
+	f.Profile, f.Policy, cause = v.Profile, text, causes[v.Reason]
 	x.noteProblems(f)
 	f.noteRecord()
 	switch {

@@ -22,7 +22,8 @@ type Explainer struct {
 	Library *library.Library
 	Fixes   *fix.Proposer
 
-	early map[*Finding]explainedEarly // of Ahead
+	early map[*Finding]explainedEarly           // of Ahead
+	texts map[*apparmor.Policy]*apparmor.Policy // see settleTexts
 }
 
 // New returns an explainer.
@@ -39,6 +40,7 @@ func (x *Explainer) Diagnose(f Finding) Explanation { return x.explain(f, false)
 // apparmor_parser looks at their fixes while the others are explained, and those with
 // a rule that it refuses are dropped.
 func (x *Explainer) ExplainAll(findings []*Finding) []*Explained {
+	x.settleTexts(findings)
 	all := make([]*Explained, len(findings))
 	explainThose := func(ofAppArmor bool) {
 		for i, f := range findings {
@@ -95,6 +97,7 @@ func (f *Explained) drop(refused map[*rules.Fix]bool) {
 
 // DiagnoseAll diagnoses findings, for package patch.
 func (x *Explainer) DiagnoseAll(findings []*Finding) []*Explained {
+	x.settleTexts(findings)
 	all := make([]*Explained, len(findings))
 	for i, f := range findings {
 		all[i] = &Explained{f, x.Diagnose(*f)}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/patch"
 )
@@ -102,4 +103,49 @@ func TestSnapSignals(t *testing.T) {
 	assert.Contains(t, fmt.Sprint(f.Notes), "another engine loaded the one in force")
 	require.Len(t, change.Changes, 1)
 	assert.Contains(t, change.Changes[0].New, "  signal (receive) peer=snap.docker.dockerd,\n")
+}
+
+// Where the engine's version is not known, the text is the newest under which all records
+// of a log are possible, and one change is made of it.
+func TestPossibleText(t *testing.T) {
+	const userns = `apparmor="DENIED" operation="userns_create" class="namespace" profile="docker-default" pid=4242 comm="coolwsd" requested="userns_create" denied="userns_create"`
+	const mount = `apparmor="DENIED" operation="mount" class="mount" info="failed mntpnt match" error=-13 profile="docker-default" name="/opt/cool/child-roots/abc/" pid=4243 comm="coolmount" srcname="/opt/cool/systemplate/" flags="rw, rbind"`
+	x := explain.New(library.New(t.TempDir(), nil))
+	g := explain.NewGroup(nil, explain.Filter{})
+	for _, d := range denials(t, "type=AVC msg=audit(1795427169.844:1): "+mount+"\ntype=AVC msg=audit(1795427169.845:2): "+userns+"\n") {
+		g.Add(d)
+	}
+	findings := x.ExplainAll(g.Findings())
+	require.Len(t, findings, 2)
+	assert.Same(t, findings[0].Profile.Policy, findings[1].Profile.Policy)
+	for _, f := range findings {
+		assert.Nil(t, f.Profile.Policy.ABI)
+		assert.Contains(t, f.Policy, "26.1.3 to 29.4.2")
+	}
+	assert.Contains(t, fmt.Sprint(findings[1].Notes), "under its abi 3.0 the kernel asks it about no such access")
+	change := patch.Make(x, findings)
+	require.Len(t, change.Changes, 1)
+	assert.Len(t, change.Remedies, 2)
+	assert.Contains(t, change.Changes[0].New, "abi <abi/4.0>,\n")
+
+	alone, _ := explain.NewGroup(nil, explain.Filter{}).Add(denials(t, "type=AVC msg=audit(1795427169.845:2): "+userns+"\n")[0])
+	f := explain.New(library.New(t.TempDir(), nil)).Explain(*alone)
+	assert.Equal(t, explain.NoMatchingRule, f.Cause, "as it comes, too: %s", f.Why)
+}
+
+// In a container with a user namespace of its own nothing that it can be given helps
+// against what the kernel asks for on the host.
+func TestOutOfReach(t *testing.T) {
+	c := container.Container{ID: "c1", Name: "c1", Runtime: "docker", Caps: []string{}, UserNamespace: true, AppArmorProfile: "docker-default", Confidence: container.High}
+	inventory := new(container.Inventory)
+	inventory.Add(c)
+	for nr, none := range map[int]bool{nrSwapon: true, nrMount: false} {
+		x := explain.New(library.New(t.TempDir(), nil))
+		g := explain.NewGroup(inventory.Find, explain.Filter{})
+		g.Add(loggedCall(t, nr, "x"))
+		findings := x.ExplainAll(g.Findings())
+		assert.Equal(t, none, len(findings[0].Fixes) == 0, "%d: %v", nr, messages(findings[0].Fixes))
+		change := patch.Make(x, findings)
+		assert.Equal(t, none, len(change.Left) == 1)
+	}
 }

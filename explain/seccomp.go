@@ -270,6 +270,10 @@ func (x *Explainer) fixSeccomp(f *Explained) {
 		return
 	}
 	f.Fixes = x.Fixes.Call(profile, call, d)
+	if why := f.OutOfReach(); why != "" {
+		f.Fixes = nil
+		f.Notes = append(f.Notes, "No fix is proposed: "+why+".")
+	}
 	if how := f.Copes(); how != "" {
 		f.Notes = append(f.Notes, "Leave it refused, if that is enough: "+how+".")
 	}
@@ -289,6 +293,20 @@ func (x *Explainer) fixSeccomp(f *Explained) {
 	if relatives, why := seccomp.Relatives(d.Syscall); relatives != nil && d.ArchListed && edited {
 		f.Notes = append(f.Notes, fmt.Sprintf("%s goes together with %s: %s.", d.Syscall, strings.Join(relatives, ", "), why))
 	}
+}
+
+// OutOfReach says why neither a profile nor a capability helps a call, one clause; "" if one
+// may: the kernel asks for a capability in the user namespace of the host in any case, and
+// the container has one of its own.
+func (f *Explained) OutOfReach() string {
+	if f.Call == nil || !f.Container.UserNamespace {
+		return ""
+	}
+	p, ok := f.Call.Privilege()
+	if !ok || !p.Host || p.Unless != "" || p.Setting != "" {
+		return ""
+	}
+	return "the kernel asks for " + strings.Join(p.Caps, " or ") + " in the user namespace of the host, and the container has one of its own, in which none of its capabilities counts for that"
 }
 
 // notePrivilege says what the kernel asks for a call besides the filter's answer, and
@@ -314,7 +332,7 @@ func (f *Explained) notePrivilege(profile *seccomp.Profile, call seccomp.Call) b
 	if !slices.ContainsFunc(f.Fixes, func(fix rules.Fix) bool { return fix.Capability != "" }) {
 		return true
 	}
-	if p.Host {
+	if p.Host && !f.Container.UserNamespace {
 		f.Notes = append(f.Notes, "The capability counts in the host's user namespace: in a container with one of its own (rootless engines, userns-remap, hostUsers: false) it does not help.")
 	}
 	if uid := f.Denial.Subject.UID; uid > 0 {

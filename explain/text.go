@@ -6,9 +6,9 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/explain/access"
-	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
@@ -19,11 +19,14 @@ const tellVersion = "give its version with --inventory (docker version -f json, 
 // engine's version does not tell: the newest under which the record is possible. It
 // returns the text's name, and false if other texts answer otherwise and no record says
 // which is in force.
-func (f *Explained) chooseText(l *library.Library, v *access.Verdict) (source string, decided bool) {
-	source, decided = l.Source(v.Profile), true
+func (f *Explained) chooseText(x *Explainer, v *access.Verdict) (source string, decided bool) {
+	source, decided = x.Library.Source(v.Profile), true
 	unknown := v.Profile.Policy.Unknown
 	if unknown == "" || v.Err != nil || v.Refused != "" || v.Granted != "" { // no rule decides
 		return source, true
+	}
+	if f.choosePossible(x, v) {
+		return x.Library.Source(v.Profile), true
 	}
 	if len(v.Others) == 0 {
 		if len(v.Profile.Policy.Others) > 0 {
@@ -42,13 +45,86 @@ func (f *Explained) chooseText(l *library.Library, v *access.Verdict) (source st
 		for _, o := range slices.Backward(v.Others) {
 			if o.Refuses() {
 				v.Profile, v.Decision, chosen = o.Profile, o.Decision, ", that of "+o.Releases.String()
-				source = l.Source(v.Profile)
+				source = x.Library.Source(v.Profile)
 				break
 			}
 		}
 	}
 	f.Notes = append(f.Notes, fmt.Sprintf("%s; this is by the newest text under which the record is possible%s. Other texts answer otherwise: %s.", unsure(unknown), chosen, tellVersion))
 	return source, true
+}
+
+// settleTexts notes, for each built-in profile of which the version is not known, the newest
+// text under which the records of all findings are possible, where that is not the newest
+// of all. So findings of one log are explained, and patched, by one text.
+func (x *Explainer) settleTexts(findings []*Finding) {
+	left := map[*apparmor.Policy][]*apparmor.Policy{} // newest first
+	for _, f := range findings {
+		if f.Denial.AppArmor == nil || f.Further != nil || f.IsClaim() || f.isLookAlike() {
+			continue
+		}
+		newest := x.Library.Profile(f.Container, f.Denial.AppArmor.Profile)
+		if newest == nil || len(newest.Policy.Others) == 0 {
+			continue
+		}
+		texts, known := left[newest.Policy]
+		if !known {
+			texts = append(texts, newest.Policy)
+			for _, other := range slices.Backward(newest.Policy.Others) {
+				texts = append(texts, other)
+			}
+		}
+		left[newest.Policy] = slices.DeleteFunc(texts, func(text *apparmor.Policy) bool {
+			profile := text.Profile(newest.FullName())
+			possible := profile != nil
+			if possible {
+				possible, _ = access.Possible(&f.Denial, profile)
+			}
+			return !possible
+		})
+	}
+	x.texts = map[*apparmor.Policy]*apparmor.Policy{}
+	for newest, texts := range left {
+		if len(texts) > 0 && texts[0] != newest {
+			x.texts[newest] = texts[0]
+		}
+	}
+}
+
+// choosePossible takes the text that settleTexts found or, where the findings come one by
+// one, the newest other one under which this record is possible, if it is not under the
+// newest of all. It reports whether it did.
+func (f *Explained) choosePossible(x *Explainer, v *access.Verdict) bool {
+	newest := v.Profile
+	possible, why := access.Possible(&f.Denial, newest)
+	chosen := x.texts[newest.Policy]
+	if f.IsClaim() || possible && chosen == nil {
+		return false
+	}
+	for _, policy := range slices.Backward(newest.Policy.Others) {
+		profile := policy.Profile(newest.FullName())
+		if chosen != nil || profile == nil {
+			continue
+		}
+		if ok, _ := access.Possible(&f.Denial, profile); ok {
+			chosen = policy
+		}
+	}
+	if chosen == nil {
+		return false
+	}
+	*v = access.Decide(&f.Denial, func(name string) *apparmor.Profile {
+		if name == newest.FullName() {
+			return chosen.Profile(name)
+		}
+		return x.Library.Profile(f.Container, name)
+	})
+	note := "this is by that of " + chosen.Releases.String() + ", the newest under which all records of the profile are possible"
+	if !possible {
+		note = fmt.Sprintf("under that of %s the record is not possible, as %s; %s", newest.Policy.Releases, why, note)
+	}
+	f.Notes = append(f.Notes, fmt.Sprintf("%s, nor which text of the profile is in force: %s.", unsure(newest.Policy.Unknown), note))
+	return true
 }
 
 // unsure begins a sentence with why a text is not known.

@@ -63,6 +63,8 @@ func (b *patcher) notForPatch(f *explain.Explained) string {
 		return "the profile is what the runtime made of another, in " + f.Policy + ", and will be made anew: name the one that it is made of with --seccomp"
 	case f.Call == nil: // the profile is not known, or is not the one in force
 		return f.Why
+	case f.OutOfReach() != "":
+		return f.OutOfReach()
 	case f.Copes() != "":
 		return "not needed: " + f.Copes()
 	}
