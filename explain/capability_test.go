@@ -181,6 +181,14 @@ func TestCopes(t *testing.T) {
 	assert.NotContains(t, fmt.Sprint(f.Notes), "Leave it refused")
 }
 
+// A capability does not help where AppArmor refuses it, too.
+func TestMountUnderAppArmor(t *testing.T) {
+	f, _ := refusedCall(t, loggedCall(t, nrMount, "mount"), "", []string{})
+	assert.Contains(t, fmt.Sprint(f.Notes), "profile docker-default refuses mounts, too: `deny mount,`")
+	f, _ = refusedCall(t, loggedCall(t, nrSwapon, "x"), "", []string{})
+	assert.NotContains(t, fmt.Sprint(f.Notes), "AppArmor is asked next")
+}
+
 // A capability that a container is given is its root's.
 func TestCapabilityOfUsers(t *testing.T) {
 	d := loggedCall(t, nrSyslog, "dmesg")
