@@ -101,6 +101,8 @@ func (v *Verdict) overrule(d *parser.Denial) {
 		v.Granted = fmt.Sprintf("the record is of a profile without the flag %s, which this one has", flag)
 	case v.Reason != NoReason:
 		v.Refused = v.Reason.Why(a)
+	case v.Err == nil && !mediated(v.Profile, v.Request):
+		v.Granted = "under its " + notMediated(v.Profile) + ", and leaves it to others"
 	case LearnsAttributes(a):
 		v.Granted = AttributesAnyway
 	case leads != "" && exec != nil && exec.Profile != "" && exec.Profile != leads:

@@ -25,14 +25,25 @@ func Possible(d *parser.Denial, profile *apparmor.Profile) (ok bool, why string)
 	if err != nil {
 		return true, ""
 	}
-	if mediates, _ := profile.Mediates(req); !mediates {
-		return false, fmt.Sprintf("under its abi %s the kernel asks it about no such access", path.Base(profile.Policy.ABI.Path))
+	if !mediated(profile, req) {
+		return false, "under its " + notMediated(profile)
 	}
 	decision := profile.Decide(req)
 	if ReasonOf(d.AppArmor) == NoReason && decision.Refused|decision.Unmatched == 0 && !UnixUncovered(d, profile, decision) {
 		return false, "its rules allow it"
 	}
 	return true, ""
+}
+
+// mediated reports whether the kernel can ask a profile about a request under its abi.
+func mediated(profile *apparmor.Profile, req apparmor.Request) bool {
+	mediates, _ := profile.Mediates(req)
+	return mediates
+}
+
+// notMediated says why it cannot.
+func notMediated(profile *apparmor.Profile) string {
+	return fmt.Sprintf("abi %s the kernel asks it about no such access", path.Base(profile.Policy.ABI.Path))
 }
 
 // UnixUncovered reports whether a refused use of a unix socket is one that the rule
