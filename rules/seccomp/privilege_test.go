@@ -50,7 +50,6 @@ func TestPrivilege(t *testing.T) {
 		{"mount", nil, "CAP_SYS_ADMIN", "", false},
 		{"read", nil, "", "", false},
 		{"set_mempolicy", nil, "", "", false},
-		{"landlock_restrict_self", nil, "", "", false},
 		{"unshare", []uint64{0x20000}, "CAP_SYS_ADMIN", "", false},
 		{"unshare", []uint64{0x10020000}, "", "", false},
 		{"unshare", []uint64{0x200}, "", "", false},
