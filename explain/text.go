@@ -22,11 +22,11 @@ const tellVersion = "give its version with --inventory (docker version -f json, 
 func (f *Explained) chooseText(x *Explainer, v *access.Verdict) (source string, decided bool) {
 	source, decided = x.Library.Source(v.Profile), true
 	unknown := v.Profile.Policy.Unknown
+	if unknown != "" && f.choosePossible(x, v) {
+		return x.Library.Source(v.Profile), true
+	}
 	if unknown == "" || v.Err != nil || v.Refused != "" || v.Granted != "" { // no rule decides
 		return source, true
-	}
-	if f.choosePossible(x, v) {
-		return x.Library.Source(v.Profile), true
 	}
 	if len(v.Others) == 0 {
 		if len(v.Profile.Policy.Others) > 0 {
