@@ -346,6 +346,9 @@ func (f *Explained) notePrivilege(profile *seccomp.Profile, call seccomp.Call) b
 	if !slices.ContainsFunc(f.Fixes, func(fix rules.Fix) bool { return fix.Capability != "" }) {
 		return true
 	}
+	if f.Container.UserNamespace {
+		f.Notes = append(f.Notes, "The container runs in a user namespace of its own: the filter asks for the capability by its name, but the kernel counts it for what belongs to that namespace alone, so that a call which needs it of the host stays refused.")
+	}
 	if p.Host && !f.Container.UserNamespace {
 		f.Notes = append(f.Notes, "The capability counts in the host's user namespace: in a container with one of its own (rootless engines, userns-remap, hostUsers: false) it does not help.")
 	}
