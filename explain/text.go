@@ -119,11 +119,15 @@ func (f *Explained) choosePossible(x *Explainer, v *access.Verdict) bool {
 		}
 		return x.Library.Profile(f.Container, name)
 	})
-	note := "this is by that of " + chosen.Releases.String() + ", the newest under which all records of the profile are possible"
+	under := "all records of the profile are"
 	if !possible {
-		note = fmt.Sprintf("under that of %s the record is not possible, as %s; %s", newest.Policy.Releases, why, note)
+		under = "the record is"
 	}
-	f.Notes = append(f.Notes, fmt.Sprintf("%s, nor which text of the profile is in force: %s.", unsure(newest.Policy.Unknown), note))
+	f.Notes = append(f.Notes, fmt.Sprintf("%s; this is by the newest text under which %s possible, that of %s. Other texts answer otherwise: %s.",
+		unsure(newest.Policy.Unknown), under, chosen.Releases, tellVersion))
+	if !possible {
+		f.Notes = append(f.Notes, fmt.Sprintf("Under the text of %s it is not possible, as %s.", newest.Policy.Releases, why))
+	}
 	return true
 }
 

@@ -101,7 +101,7 @@ func (v *Verdict) overrule(d *parser.Denial) {
 		v.Granted = fmt.Sprintf("the record is of a profile without the flag %s, which this one has", flag)
 	case v.Reason != NoReason:
 		v.Refused = v.Reason.Why(a)
-	case v.Err == nil && !mediated(v.Profile, v.Request):
+	case v.Err == nil && len(v.Profile.Policy.Others) == 0 && !mediated(v.Profile, v.Request):
 		v.Granted = "under its " + notMediated(v.Profile) + ", and leaves it to others"
 	case LearnsAttributes(a):
 		v.Granted = AttributesAnyway
