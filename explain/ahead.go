@@ -46,6 +46,9 @@ func (a *Ahead) run() {
 		case <-a.end:
 			return
 		case f := <-a.waiting:
+			if a.explainer.unsettled(&f.Finding) != nil {
+				continue // which text it was, all records together tell
+			}
 			a.explainer.early[f.of] = explainedEarly{&f.Denial.Event.Records[0], a.explainer.Explain(f.Finding)}
 		}
 	}

@@ -60,11 +60,8 @@ func (f *Explained) chooseText(x *Explainer, v *access.Verdict) (source string, 
 func (x *Explainer) settleTexts(findings []*Finding) {
 	left := map[*apparmor.Policy][]*apparmor.Policy{} // newest first
 	for _, f := range findings {
-		if f.Denial.AppArmor == nil || f.Further != nil || f.IsClaim() || f.isLookAlike() {
-			continue
-		}
-		newest := x.Library.Profile(f.Container, f.Denial.AppArmor.Profile)
-		if newest == nil || len(newest.Policy.Others) == 0 {
+		newest := x.unsettled(f)
+		if newest == nil {
 			continue
 		}
 		texts, known := left[newest.Policy]
@@ -89,6 +86,19 @@ func (x *Explainer) settleTexts(findings []*Finding) {
 			x.texts[newest] = texts[0]
 		}
 	}
+}
+
+// unsettled returns the newest text of the built-in profile that refused a finding, if
+// others may be in force; else nil.
+func (x *Explainer) unsettled(f *Finding) *apparmor.Profile {
+	if f.Denial.AppArmor == nil || f.Further != nil || f.IsClaim() || f.isLookAlike() {
+		return nil
+	}
+	newest := x.Library.Profile(f.Container, f.Denial.AppArmor.Profile)
+	if newest == nil || len(newest.Policy.Others) == 0 {
+		return nil
+	}
+	return newest
 }
 
 // choosePossible takes the text that settleTexts found or, where the findings come one by
