@@ -38,9 +38,14 @@ func Wanted(profile *seccomp.Profile, call seccomp.Call) (p seccomp.Privilege, l
 // opens reports whether a profile is sure to allow a call to a container that is
 // given a capability.
 func opens(profile *seccomp.Profile, call seccomp.Call, name string) bool {
+	d := decideWith(profile, call, name)
+	return settled(d) && !d.Ambiguous && d.Action.Permits()
+}
+
+// decideWith asks a profile about a call of a container that is given a capability.
+func decideWith(profile *seccomp.Profile, call seccomp.Call, name string) seccomp.Decision {
 	call.Caps = append(slices.Clone(call.Caps), name)
-	d := profile.Decide(call)
-	return !d.Undecidable && !d.Ambiguous && d.Action.Permits()
+	return profile.Decide(call)
 }
 
 // propose proposes what allows the call: the capability alone, where the profile then
@@ -129,7 +134,7 @@ func (c *callFix) makesUserNamespaces() bool {
 	}
 	for name, args := range map[string][]uint64{"unshare": {newUser}, "clone": {newUser | sigchld, 0, 0, 0, 0, 0}} {
 		call.Name, call.Args = name, args
-		if d := c.profile.Decide(call); !d.Undecidable && d.Action.Permits() {
+		if d := c.profile.Decide(call); settled(d) && d.Action.Permits() {
 			return true
 		}
 	}
@@ -150,7 +155,7 @@ func (c *callFix) give(name string) {
 		Grants:     opened(c.profile, c.d.Syscall, name),
 		Risk:       danger.Risk,
 		Reason:     danger.Reason,
-		Proof:      []string{"with it the profile allows the call", c.asks(name)},
+		Proof:      []string{"with it the profile allows the call" + newerLibrary(c.call, decideWith(c.profile, c.call, name)), c.asks(name)},
 	})
 }
 

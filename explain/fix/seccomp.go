@@ -323,10 +323,16 @@ func (c *callFix) answered(edits []rules.Edit, want seccomp.Action) (edited *sec
 	if d.Ambiguous || !settled(d) || d.Action != want || want == seccomp.Errno && seccomp.ErrnoName(d.Errno) != "ENOSYS" {
 		return nil, ""
 	}
-	if since, _ := seccomp.LibseccompFor(c.call); since != "" && d.Undecidable {
-		needs = " (with libseccomp " + since + " or newer on the host; older ones drop the name)"
+	return edited, newerLibrary(c.call, d)
+}
+
+// newerLibrary says of a call that is decided but for what loads the filter which
+// libseccomp that needs, if it is not known to be there.
+func newerLibrary(call seccomp.Call, d seccomp.Decision) string {
+	if since, _ := seccomp.LibseccompFor(call); since != "" && d.Undecidable {
+		return " (with libseccomp " + since + " or newer on the host; older ones drop the name)"
 	}
-	return edited, needs
+	return ""
 }
 
 // settled reports whether the outcome of a call hangs on nothing but what loads the filter.
