@@ -1,5 +1,7 @@
 # make test    what needs neither root nor anything but Go
 # make ci      everything that must pass before a change lands; see .ci/run
+# make parsers gets the apparmor_parser of other Debian releases, by apt, without root; the
+#              tests of rules/apparmor find them where they are kept. See .ci/parsers
 # make fuzz    every fuzz target in turn, each for TIME (10s, or 100000x by count). What is
 #              found is kept in testdata/fuzz, to be committed with the mend.
 # make attack  what a container, a user of the host or a sender of files could try: races,
@@ -13,13 +15,16 @@
 #              the closed loop alone: a part of its scenarios; all, with the table
 #              written to docs/evidence.md (docs/evidence-6.12.md).
 
-.PHONY: test ci fuzz attack e2e lab lab-smoke lab-evidence
+.PHONY: test ci parsers fuzz attack e2e lab lab-smoke lab-evidence
 
 test:
 	go test ./...
 
 ci:
 	.ci/run
+
+parsers:
+	.ci/parsers
 
 TIME = 10s
 
