@@ -1,6 +1,7 @@
 package apparmor
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -15,8 +16,8 @@ import (
 )
 
 // A syntaxCase is a policy, whether AppArmor accepts it and since when. Cases
-// without a version are compared with apparmor_parser 3.0; those that 4 accepts
-// must be refused by it.
+// without a version are compared with apparmor_parser 3.0, others must be refused by
+// it. What else differs between versions is in languageCases.
 type syntaxCase struct {
 	policy string
 	ok     bool
@@ -88,7 +89,7 @@ func syntaxCases() []syntaxCase {
 		"alias /a/ -> /b/,\nprofile x { /a/c r, }", "rewrite /a -> /b,\nprofile x { }", "profile x { /@{profile_name} r, }", "@{A}=@{A}\nprofile x { }", "@{X}=1\r\nprofile x { }", "@{A}={a,b}\nprofile x { /@{A} r, }",
 		"include <tunables/global>\nprofile x { @{HOME}/x r, }", "#include <tunables/global>\nprofile x { }", "include if exists <nope>\nprofile x { }", "include if exists \"nope\"\nprofile x { }"))
 	add(top(false, "variable", "@{A}+=a\nprofile x { }", "@{A}=a\n@{A}=b\nprofile x { }", "profile x { /@{A} r, }", "@{A}=@{A}\nprofile x { /@{A} r, }", "@{A}=@{B}\n@{B}=@{A}\nprofile x { /@{A} r, }", "$b=true\n$b=false\nprofile x { }", "profile x { if $b { } }", "profile x /@{profile_name} { }"))
-	add(top(false, "syntax", "@{A}=\nprofile x { }", "@{A}=a,\nprofile x { }", "@{A} a\nprofile x { }", "$b=maybe\nprofile x { }", "alias /a /b,\nprofile x { }", "alias /a -> /b\nprofile x { }", "@{1}=a\nprofile x { }", "abi <abi/3.0>\nprofile x { }", "include\nprofile x { }"))
+	add(top(false, "syntax", "@{A}=\nprofile x { }", "@{A}=a,\nprofile x { }", "@{A} a\nprofile x { }", "alias /a /b,\nprofile x { }", "alias /a -> /b\nprofile x { }", "@{1}=a\nprofile x { }", "abi <abi/3.0>\nprofile x { }", "include\nprofile x { }"))
 	add(top(false, "late-preamble", "profile x { }\n@{A}=a", "profile x {\n  @{A}=a\n}", "profile x { }\nalias /a -> /b,", "profile x { alias /a -> /b, }"))
 	add(top(false, "outside-profile", "/a r,", "profile x { }\ncapability,"))
 	add(top(false, "include-not-found", "include <nope>\nprofile x { }", "profile x { #include \"nope\"\n}"))
@@ -97,7 +98,7 @@ func syntaxCases() []syntaxCase {
 	// A name ends at a NUL byte, and a comma before a letter is part of a word.
 	add(top(true, "", "profile x { /a\x00{b r, }", "$b=true\x00\nprofile x { }", "profile x flags=(complain\x00d) { }"))
 	add(top(false, "nul-byte", "profile \x00x { }", "profile x\x00y { }\nprofile x { }"))
-	add(top(false, "syntax", "profile x { abi <abi/3.0>,}", "abi <abi/3.0>,profile x { }", "profile x { network,}", "profile x { network inet\n,}", "profile x { \"/a\x00b\" r, }"))
+	add(top(false, "syntax", "profile x { abi <abi/3.0>,}", "abi <abi/3.0>,profile x { }", "profile x { \"/a\x00b\" r, }"))
 
 	// Variables and globs in a namespace or in the profile that a program changes to are plain text.
 	add(top(true, "", ":ns@{NOPE}:x { }"))
@@ -106,14 +107,17 @@ func syntaxCases() []syntaxCase {
 	add(in(true, "", "mount options in (bind) /a -> /b,", "mount options in (private) -> /b,", "network unspec,", "network unspec raw,", "unix create addr=@a{b,",
 		"pivot_root oldroot=/a oldroot=/b,", "pivot_root oldroot in (/a),"))
 	add(in(false, "bad-glob", "unix (create, bind) addr=@a{b,", "pivot_root oldroot=/b oldroot=/a{b,"))
-	add(in(false, "syntax", "network \"inet\","))
+	add(in(false, "needs-version", "network \"inet\","))
 
 	add(in(true, "", "/a@{,b} r,", "/@{a,b}/@{HOME} r,", "change_profile -> x@{a,b},"))
 	add(in(false, "variable", "/@{1} r,", "/@{a,b}/@{NOPE} r,"))
 	add(top(false, "abi-not-found", "abi </>,\nprofile x { }", "abi <abstractions>,\nprofile x { }"))
 
 	// Names that two kinds of things share, and text that is not read.
-	add(top(false, "variable", "$a=true\n@{a}=b\nprofile x { }", "@{a}=b\n$a=true\nprofile x { }", "@{profile_name}=a\nprofile x { }"))
+	add(top(false, "variable", "$a=true\n@{a}=b\nprofile x { }", "@{a}=b\n$a=true\nprofile x { }"))
+	add(top(false, "needs-version", "@{profile_name}=a\nprofile x { }"))
+	add(top(false, "needs-version", "profile x { network,}", "profile x { network inet\n,}"))
+	add(top(false, "bad-condition", "$b=maybe\nprofile x { }"))
 	add(top(true, "", "profile x { ^h { } }\nprofile x//h { }", "profile x xattrs=(user.a={b user.c=@{NOPE}) { }", "@{profile_name}=a"))
 	add(top(false, "bad-glob", "alias /a/ -> /{b,\nprofile x { /a/c r, }"))
 	add(top(false, "syntax", "include <tunables/global\t>\nprofile x { }", "abi <\tabi/3.0>,\nprofile x { }"))
@@ -146,7 +150,7 @@ func syntaxCases() []syntaxCase {
 	add(in(false, "variable", "unix create addr=@{NOPE},"))
 	add(in(false, "empty-mount", "mount options=bind fstype=ext4,", "remount options in (bind) fstype=ext4,", "mount options=(private) /a -> /b,"))
 	add(since("3.1", "mount options=(private) /a,", "remount fstype=ext4,"))
-	add(since("4.0", "mount options=nosymfollow,"))
+	add(since("3.1", "mount options=nosymfollow,"))
 	add(in(false, "syntax", "mount /a /b,", "mount -> ,", "umount /a -> /b,", "mount options=(ro /a,"))
 	add(in(true, "", "pivot_root,", "pivot_root /a/,", "pivot_root oldroot=/a/ /b/,", "pivot_root oldroot=/a/ /b/ -> x,", "pivot_root -> x,"))
 	add(in(true, "", "ptrace,", "ptrace read,", "ptrace (read, trace) peer=x,", "ptrace peer=\"a b\",", "ptrace rw,", "ptrace (r readby),", "deny ptrace tracedby,"))
@@ -165,15 +169,16 @@ func syntaxCases() []syntaxCase {
 	add(in(false, "unknown-rlimit", "set rlimit foo <= 1,"))
 	add(in(false, "syntax", "set rlimit cpu = 1,", "set foo,", "set rlimit cpu <= ,"))
 	add(in(false, "bad-qualifier", "audit set rlimit cpu <= 1s,"))
-	add(since("4.0", "userns,", "userns create,", "mqueue,", "mqueue (create read) /q,", "mqueue r type=sysv 123,", "mqueue type=posix label=x /q,", "io_uring,", "io_uring sqpoll,", "io_uring (sqpoll override_creds) label=x,", "all,", "prompt /a r,", "deny userns,"))
-	add(since("4.1", "priority=10 /a r,", "priority=-1 deny /a w,", "deny { /a r, }"))
+	add(since("4.0", "userns,", "userns create,", "mqueue,", "mqueue (create read) /q,", "mqueue r type=sysv 123,", "mqueue type=posix label=x /q,", "io_uring,", "io_uring sqpoll,", "io_uring (sqpoll override_creds) label=x,", "all,", "deny userns,", "deny { /a r, }"))
+	add(since("4.1", "priority=10 /a r,", "priority=-1 deny /a w,", "prompt /a r,"))
 	add(in(false, "bad-priority", "priority=2000 /a r,"))
 	add(in(false, "bad-name", "mqueue foo,", "mqueue type=sysv /q,"))
 
 	// Blocks and conditionals.
 	add(in(true, "", "{ /a r, }", "audit { /a r, /b w, }", "owner { /a r, }", "audit owner { /a r, owner { /b r, } }", "allow { /a r, }", "if $flag { /a r, }", "if not $flag { /a r, } else { /b r, }", "if $flag { /a r, } else if not $flag { /b r, } else { /c r, }",
 		"if defined @{HOME} { /a r, }", "if not defined @{NOPE} { /a r, }", "if defined $flag { signal, }", "if ${flag} { }", "audit { capability chown, }"))
-	add(in(false, "syntax", "if { }", "if $flag /a r,", "if @{HOME} { }", "else { }", "{ /a r,", "if $flag { } else"))
+	add(in(false, "syntax", "if { }", "if $flag /a r,", "else { }", "{ /a r,", "if $flag { } else"))
+	add(in(false, "bad-condition", "if @{HOME} { }"))
 	add(in(false, "bad-exec", "audit { change_profile /a -> b, }"))
 	return all
 }
@@ -191,7 +196,7 @@ func TestSyntaxCases(t *testing.T) {
 	var good []string // what apparmor_parser must accept, in one call
 	for _, c := range cases {
 		t.Run("", func(t *testing.T) {
-			l := Loader{Include: include}
+			l := Loader{Include: include, Target: Target{Parser: cmp.Or(c.since, "3.0")}}
 			p, diags := l.Load(newFile(c.policy))
 			if !c.ok {
 				if assert.NotEmpty(t, diags, "accepted:\n%s", c.policy) {
@@ -297,16 +302,16 @@ func TestRulesReparse(t *testing.T) {
 	}
 	count := 0
 	for _, text := range texts {
-		stmts, problems, _ := parse(newFile(text), maxTokens)
-		if len(problems) > 0 {
+		f, _ := parse(newFile(text), maxTokens)
+		if len(f.diags) > 0 {
 			continue
 		}
-		for _, r := range rulesOf(stmts) {
+		for _, r := range rulesOf(f.stmts) {
 			count++
-			again, diags, _ := parse(newFile("profile x {\n"+r.Location().Text()+"\n}\n"), maxTokens)
-			require.Empty(t, diags, "%s", r.Location().Text())
+			again, _ := parse(newFile("profile x {\n"+r.Location().Text()+"\n}\n"), maxTokens)
+			require.Empty(t, again.diags, "%s", r.Location().Text())
 			same := false
-			for _, o := range rulesOf(again) {
+			for _, o := range rulesOf(again.stmts) {
 				same = same || o.Location().Text() == r.Location().Text() && fmt.Sprintf("%T", o) == fmt.Sprintf("%T", r)
 			}
 			require.True(t, same, "%s", r.Location().Text())

@@ -6,7 +6,10 @@ type AllRule struct{ Header }
 // allRule reads all.
 func (p *parser) allRule(h Header) Rule {
 	p.advance()
-	h.Since = later(h.Since, "4.0")
+	p.since(&h, "4.0", "all rules")
+	if h.Priority != 0 {
+		p.errorf(p.loc(p.before, p.last), "bad-qualifier", "priority= is not allowed on all rules")
+	}
 	return &AllRule{h}
 }
 

@@ -20,6 +20,10 @@ type Policy struct {
 	Variables map[string][]string // expanded values by name, without the @{}
 	Aliases   []Alias
 	ABI       *ABI // nil if nothing before the first profile declares one
+	// Target is what the policy was loaded for, and Constructs is what not every
+	// version of apparmor_parser reads of it, in the order of files.
+	Target     Target
+	Constructs []Construct
 
 	// Unknown says why it is not known that a built-in policy is the one in force, as a
 	// clause; "" of all others. Then it is the one of Releases, and Others are those that
@@ -70,6 +74,7 @@ type Profile struct {
 	Attachment *Pattern // the programs it attaches to; nil if it attaches to none
 	Flags      []Flag   // flags=(complain, attach_disconnected)
 	Xattrs     []Xattr  // xattrs=(security.tag=trusted)
+	Identities []string // + identities=(NAME ...), which do not matter to what is granted
 	Parent     *Profile // nil at the top level
 	Hat        bool     // hat NAME or ^NAME
 	Rules      []Rule   // all in force, in source order, includes and qualifier blocks flattened

@@ -55,9 +55,21 @@ func (r *ChangeProfileRule) resolve(by *resolver) Rule {
 	return &c
 }
 
-func (r *ChangeProfileRule) checkInBlock(by *resolver) {
-	if r.Exec != nil && r.Deny == r.Unsafe {
-		by.errorf(r.At, "bad-exec", "apparmor_parser refuses a change_profile rule with a program inside a block: move it out")
+// checkInBlock: the parser takes what a block adds its qualifiers to for an execution
+// without a mode. From 4.0 on the rule's own deny does not count.
+func (r *ChangeProfileRule) checkInBlock(by *resolver, block Qualifiers) {
+	if r.Exec == nil {
+		return
+	}
+	in3, in4 := !block.Deny && r.Deny != r.Unsafe, block.Deny != r.Unsafe
+	const what = "a change_profile rule with a program inside a block"
+	switch {
+	case !in3 && !in4:
+		by.errorf(r.At, "bad-exec", "apparmor_parser refuses %s: move it out", what)
+	case !in3:
+		by.policy.construct(r.At, what, "4.0", "")
+	case !in4:
+		by.policy.construct(r.At, what, "", "4.0")
 	}
 }
 

@@ -93,7 +93,7 @@ var keywords = wordSet(`network unix capability if else not defined change_profi
 
 // ruleModes are the keywords after which a statement is read in a mode of its own.
 var ruleModes = map[string]mode{
-	"rlimit": modeRlimit, "change_profile": modeChangeProfile, "userns": modeUserns, "abi": modeABI,
+	"rlimit": modeRlimit, "if": modeExpr, "change_profile": modeChangeProfile, "userns": modeUserns, "abi": modeABI,
 }
 
 // vocabularies are the words of the rules that are read in modeRule, by the keyword

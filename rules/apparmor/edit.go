@@ -138,11 +138,11 @@ func IsRule(text string) bool {
 
 // oneStatement returns the only statement of a text, or nil.
 func oneStatement(text string) statement {
-	stmts, problems, _ := parse(rules.NewFile("", "profile x {\n"+text+"\n}\n"), maxTokens)
-	if len(stmts) != 1 || slices.ContainsFunc(problems, func(d rules.Diagnostic) bool { return d.Severity == rules.Error }) {
+	f, _ := parse(rules.NewFile("", "profile x {\n"+text+"\n}\n"), maxTokens)
+	if len(f.stmts) != 1 || slices.ContainsFunc(f.diags, func(d rules.Diagnostic) bool { return d.Severity == rules.Error }) {
 		return nil
 	}
-	if p, ok := stmts[0].(*profileStmt); ok && len(p.stmts) == 1 {
+	if p, ok := f.stmts[0].(*profileStmt); ok && len(p.stmts) == 1 {
 		return p.stmts[0]
 	}
 	return nil

@@ -39,7 +39,10 @@ func (r *FileRule) resolve(by *resolver) Rule {
 	return &c
 }
 
-func (r *FileRule) checkInBlock(by *resolver) {
+func (r *FileRule) checkInBlock(by *resolver, block Qualifiers) {
+	if block.Deny && !r.Deny && r.Exec.Mode != 0 {
+		by.errorf(r.PermsAt, "bad-exec", "a deny rule takes x without i, p, c or u: %q", r.PermsAt.Text())
+	}
 	mode := strings.ToLower(r.PermsAt.Text())
 	if r.Perms&Exec != 0 && !r.Deny && r.Path != nil && mode != "" && !strings.ContainsAny(mode, "ipcu") {
 		by.errorf(r.PermsAt, "bad-exec", "x needs an exec mode before it: ix, px, cx or ux")

@@ -44,8 +44,8 @@ func (r *LinkRule) resolve(by *resolver) Rule {
 	return &c
 }
 
-func (*LinkRule) checkInBlock(*resolver) {}
-func (*LinkRule) cells(*celler)          {} // see fileGains
+func (*LinkRule) checkInBlock(*resolver, Qualifiers) {}
+func (*LinkRule) cells(*celler)                      {} // see fileGains
 
 // anyTarget is what a link rule without a target may link to: /[^/].*
 var anyTarget, _ = aare.Parse("/[^/]**", true)

@@ -84,6 +84,8 @@ func (p *parser) fileTarget(r *FileRule, target *Pattern, subset bool) []Rule {
 	case target == nil && !subset:
 	case isLink && target != nil && r.Perms&Exec != 0:
 		p.errorf(r.PermsAt, "bad-link", "l and x cannot stand together in a rule with ->")
+	case isLink && target != nil && strings.HasPrefix(strings.TrimPrefix(target.Source, "&"), ":"):
+		p.errorf(target.At, "bad-link", "a link names a file, and no profile of a namespace: %q", target.Source)
 	case isLink:
 		link := &LinkRule{Header: r.Header, Subset: subset, Link: r.Path, Target: target, LinkAt: r.PathAt}
 		r.Perms &^= Link
@@ -94,7 +96,8 @@ func (p *parser) fileTarget(r *FileRule, target *Pattern, subset bool) []Rule {
 	default:
 		r.Exec.Target, r.Exec.TargetAt = target, target.At
 		if r.Perms&Exec != 0 && r.Exec.Mode == 0 && !r.Deny {
-			r.Exec.Mode = ToProfile // x -> target, which AppArmor 4 refuses
+			r.Exec.Mode = ToProfile
+			p.construct(r.At, "x -> NAME without a p or c before the x", "", "4.0")
 			return []Rule{r}
 		}
 	}
@@ -116,6 +119,9 @@ func (p *parser) checkExec(r *FileRule) {
 func (p *parser) filePath(r *FileRule) {
 	t := p.advance()
 	r.Path, r.PathAt = p.pattern(t), p.at(t)
+	if name := (&scanner{text: t.value}).variable(0); name > 0 && t.value[0] == '@' && strings.HasPrefix(t.value[name:], "?") && !strings.HasPrefix(t.value[name:], "??") {
+		p.construct(r.PathAt, "a ? right after the variable that begins a path", "", "5.0")
+	}
 }
 
 func (p *parser) filePerms(r *FileRule) {

@@ -30,8 +30,8 @@ func FuzzParseProfile(f *testing.F) {
 		f.Add(string(text))
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		stmts, _, _ := parse(newFile(text), maxTokens)
-		if len(text) > 1<<16 || includesOutside(stmts) {
+		f, _ := parse(newFile(text), maxTokens)
+		if len(text) > 1<<16 || includesOutside(f.stmts) {
 			return
 		}
 		start := time.Now()

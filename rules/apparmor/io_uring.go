@@ -29,7 +29,7 @@ func (q IOUringRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
 // ioUringRule reads io_uring [PERMS] [label=LABEL].
 func (p *parser) ioUringRule(h Header) Rule {
 	p.advance()
-	h.Since = later(h.Since, "4.0")
+	p.since(&h, "4.0", "io_uring rules")
 	r := &IOUringRule{Header: h}
 	if p.tok.kind == tokID && ioUringWords.perms[p.tok.value] != 0 {
 		p.tok.kind = tokKeyword
@@ -38,7 +38,12 @@ func (p *parser) ioUringRule(h Header) Rule {
 	if !ok {
 		return nil
 	}
-	p.fields(conds, "io_uring", map[string]**Pattern{"label": &r.Label})
+	// The conditions of a group count as if they stood alone, whatever its name.
+	_, grouped, ok := p.condList()
+	if !ok {
+		return nil
+	}
+	p.fields(append(conds, grouped...), "io_uring", map[string]**Pattern{"label": &r.Label})
 	return r
 }
 

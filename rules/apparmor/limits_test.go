@@ -28,7 +28,7 @@ func TestLimits(t *testing.T) {
 	}{
 		"tokens":       {in(lines(maxTokens/5+1, "audit deny owner /a r,")), "too-large", "more than 160000 words and signs", 0},
 		"values":       {"@{V} =" + strings.Repeat(" a", maxTokens) + "\n" + in(""), "too-large", "more than 160000 words and signs", 1},
-		"wide":         {"@{V} =" + strings.ReplaceAll(lines(maxValues+1, " a%d"), "\n", "") + "\n" + in("/@{V} r,\n"), "variable", "has more than 10000 values", 3},
+		"wide":         {"@{V} =" + strings.ReplaceAll(lines(maxValues+1, " a%d"), "\n", "") + "\n" + in("/@{V} r,\n"), "variable", "has more than 40000 values", 3},
 		"rules":        {in(lines(maxRules+1, "/a r,")), "too-many-rules", "more than 50000 rules in a policy", maxRules + 2},
 		"hats":         {in(lines(60, "^h%d { include <rules> }")), "too-many-rules", "more than 50000 rules in a policy", 0},
 		"profiles":     {lines(maxProfiles+1, "profile p%d { }"), "too-many-profiles", "more than 10000 profiles and hats", maxProfiles + 1},

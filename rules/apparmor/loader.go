@@ -40,6 +40,8 @@ type Loader struct {
 	// Overlay replaces the text of files by name, so that an edit can be tried
 	// before it is written.
 	Overlay map[string]string
+	// Target is what policy is read for; its zero value is not known.
+	Target Target
 
 	parsed   map[string]*parsedFile
 	included int                 // bytes of the parsed files
@@ -61,14 +63,16 @@ type parsedFile struct {
 	file  *rules.File
 	stmts []statement
 	diags []rules.Diagnostic
-	err   error    // the file cannot be read
-	dir   []string // the files of a directory
+	// constructs are what not every apparmor_parser reads of the file.
+	constructs []Construct
+	err        error    // the file cannot be read
+	dir        []string // the files of a directory
 }
 
 // With returns a loader that reads the texts of overlay in place of those files,
 // and keeps what this one has parsed of all others.
 func (l *Loader) With(overlay map[string]string) *Loader {
-	other := &Loader{Include: l.Include, Allow: l.Allow, Tree: l.Tree, Overlay: maps.Clone(l.Overlay), parsed: maps.Clone(l.parsed), included: l.included, tokens: l.tokens, globs: l.globs, matchers: l.matchers, sets: l.sets, reaches: l.reaches}
+	other := &Loader{Include: l.Include, Allow: l.Allow, Tree: l.Tree, Target: l.Target, Overlay: maps.Clone(l.Overlay), parsed: maps.Clone(l.parsed), included: l.included, tokens: l.tokens, globs: l.globs, matchers: l.matchers, sets: l.sets, reaches: l.reaches}
 	if other.Overlay == nil {
 		other.Overlay = map[string]string{}
 	}
@@ -116,14 +120,13 @@ func (l *Loader) Load(file *rules.File) (*Policy, []rules.Diagnostic) {
 	if l.sets == nil {
 		l.sets = &patternSets{}
 	}
-	root := &parsedFile{file: file}
-	root.stmts, root.diags, _ = parse(file, maxTokens)
+	root, _ := parse(file, maxTokens)
 	r := &resolver{
 		loader:   l,
 		reach:    l.reachOf(file),
 		globs:    l.globs,
 		matchers: l.matchers,
-		policy:   &Policy{sets: l.sets},
+		policy:   &Policy{Target: l.Target, sets: l.sets},
 		symbols:  symbols{vars: map[string]*variable{}, bools: map[string]bool{}},
 		reported: map[problem]bool{},
 		names:    map[scopedName]*Profile{},
@@ -133,6 +136,7 @@ func (l *Loader) Load(file *rules.File) (*Policy, []rules.Diagnostic) {
 	r.preamble(root.stmts, scope{included: map[string]bool{}})
 	r.profiles()
 	r.policy.Variables = r.symbols.values()
+	r.versions()
 	return r.policy, r.diags
 }
 
@@ -161,9 +165,8 @@ func (l *Loader) open(name string, at found) *parsedFile {
 	} else if l.included += len(text); l.included > maxIncluded {
 		f.err = fmt.Errorf("the included files are larger than %d MiB together; include fewer", maxIncluded>>20)
 	} else {
-		f.file = rules.NewFile(name, text)
 		tokens := 0
-		f.stmts, f.diags, tokens = parse(f.file, maxTokens-l.tokens)
+		f, tokens = parse(rules.NewFile(name, text), maxTokens-l.tokens)
 		l.tokens += tokens
 	}
 	if l.parsed == nil {

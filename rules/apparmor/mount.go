@@ -147,6 +147,9 @@ func (r *resolver) checkMount(m *MountRule) {
 		r.errorf(m.At, "empty-mount", "no mount matches this rule: bind, move, remount and propagation mounts have no fstype, and propagation mounts no source beside the mount point")
 	case !in30:
 		m.Since = later(m.Since, "3.1")
+		r.policy.construct(m.At, "a mount rule of these conditions", "3.1", "")
+	case !in4:
+		r.policy.construct(m.At, "a mount rule of these conditions", "", "3.1")
 	}
 }
 
@@ -157,10 +160,11 @@ var newOptions = wordSet("symfollow nosymfollow nostrictatime lazytime nolazytim
 func (r *resolver) checkOptions(m *MountRule) {
 	for _, c := range m.Options {
 		if both := flagsOf(c.Values, mountFlags) & flagsOf(c.Values, clearedFlags); both != 0 && !c.In {
-			r.warnf(m.At, "bad-condition", "options both set and clear a flag, which AppArmor 4 refuses: %s", strings.Join(c.Values, ", "))
+			r.policy.construct(m.At, "options that both set and clear a flag", "", "3.1")
 		}
 		if slices.ContainsFunc(c.Values, func(o string) bool { return newOptions[o] }) {
-			m.Since = later(m.Since, "4.0")
+			m.Since = later(m.Since, "3.1")
+			r.policy.construct(m.At, "the mount option "+strings.Join(c.Values, ", "), "3.1", "")
 		}
 	}
 }

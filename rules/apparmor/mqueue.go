@@ -36,8 +36,8 @@ func (q MqueueRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
 
 // mqueueRule reads mqueue [PERMS] [type=TYPE] [label=LABEL] [NAME].
 func (p *parser) mqueueRule(h Header) Rule {
-	at := p.advance()
-	h.Since = later(h.Since, "4.0")
+	p.advance()
+	p.since(&h, "4.0", "mqueue rules")
 	r := &MqueueRule{Header: h}
 	conds, ok := p.permsAndConds(mqueueWords, &r.Perms)
 	if !ok {
@@ -53,9 +53,6 @@ func (p *parser) mqueueRule(h Header) Rule {
 	if p.tok.kind == tokID {
 		r.Name = p.pattern(p.advance())
 		p.mqueueName(r)
-	}
-	if r.Type == "sysv" && r.Perms&Open != 0 && r.Perms != MqueuePerms {
-		p.errorf(p.at(at), "bad-condition", "a System V queue is not opened")
 	}
 	return r
 }

@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	mutations    = flag.Int("mutations", 500, "how many changed policies to compare with apparmor_parser")
+	mutations    = flag.Int("mutations", 300, "how many changed policies to compare with each apparmor_parser")
 	mutationSeed = flag.Uint64("mutation-seed", 1, "seed of the changes")
 )
 
@@ -55,32 +55,40 @@ func mutate(r *rand.Rand, policy, other string) string {
 	return strings.Join(pieces, "")
 }
 
-// checks asks what whydenied check answers: accepted or not, and why not.
-func checks(policy string) (bool, string) {
-	if ok, why := accepts(policy); !ok {
+// checks asks what whydenied check answers for a version: accepted or not, and why not.
+func checks(version, policy string) (bool, string) {
+	if ok, why := accepts(version, policy); !ok {
 		return false, why
 	}
-	l := Loader{Include: []string{"testdata/include", "/etc/apparmor.d"}}
+	l := Loader{Include: []string{"testdata/include", "/etc/apparmor.d"}, Target: Target{Parser: version}}
 	p, _ := l.Load(newFile(policy))
 	diags := Lint(p)
 	return !refused(diags), diagText(diags)
 }
 
 // TestMutatedPolicies changes the cases of our own a little, and compares what
-// we accept with what apparmor_parser accepts.
+// we accept with what each apparmor_parser accepts.
 func TestMutatedPolicies(t *testing.T) {
-	tool := parserTool(t)
+	for _, release := range parserReleases(t) {
+		t.Run(release.version, func(t *testing.T) { mutatedPolicies(t, release) })
+	}
+}
+
+func mutatedPolicies(t *testing.T, release release) {
 	var policies []string
 	for _, c := range syntaxCases() {
 		if c.since == "" && len(c.policy) > 2 {
 			policies = append(policies, c.policy)
 		}
 	}
+	for _, c := range languageCases() {
+		policies = append(policies, c.policy)
+	}
 	r := rand.New(rand.NewPCG(*mutationSeed, 77))
 	for range *mutations {
 		policy := mutate(r, policies[r.IntN(len(policies))], policies[r.IntN(len(policies))])
-		want, oracle := accepted(t, tool, policy)
-		got, ours := checks(policy)
+		want, oracle := accepted(t, release.tool, policy)
+		got, ours := checks(release.version, policy)
 		if strings.Contains(oracle, "crashed") || strings.Contains(oracle, "Assertion") {
 			continue
 		}
@@ -117,7 +125,7 @@ func TestExecPairs(t *testing.T) {
 		}
 		policy += "}\n"
 		want, oracle := accepted(t, tool, policy)
-		got, ours := checks(policy)
+		got, ours := checks("3.0", policy)
 		assert.Equal(t, want, got, "%s\napparmor_parser: %s\nwhydenied: %s", policy, oracle, ours)
 	}
 }

@@ -21,14 +21,33 @@ var flagConflicts = [...][2]string{
 	{"chroot_relative", "namespace_relative"},
 	{"mediate_deleted", "delegate_deleted"},
 	{"attach_disconnected", "no_attach_disconnected"},
+	{"attach_disconnected.path", "no_attach_disconnected"},
+	{"attach_disconnected.ipc", "no_attach_disconnected"},
 	{"chroot_attach", "chroot_no_attach"},
 }
+
+// valuedFlags are the flags that take one value each.
+var valuedFlags = wordSet("attach_disconnected.path attach_disconnected.ipc kill.signal error")
+
+// errnoNames are the names of errors on Linux: errno-base.h and errno.h of
+// asm-generic.
+var errnoNames = wordSet(`EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT
+	ENOTBLK EBUSY EEXIST EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG ENOSPC ESPIPE EROFS
+	EMLINK EPIPE EDOM ERANGE EDEADLK ENAMETOOLONG ENOLCK ENOSYS ENOTEMPTY ELOOP EWOULDBLOCK ENOMSG EIDRM ECHRNG
+	EL2NSYNC EL3HLT EL3RST ELNRNG EUNATCH ENOCSI EL2HLT EBADE EBADR EXFULL ENOANO EBADRQC EBADSLT EDEADLOCK EBFONT
+	ENOSTR ENODATA ETIME ENOSR ENONET ENOPKG EREMOTE ENOLINK EADV ESRMNT ECOMM EPROTO EMULTIHOP EDOTDOT EBADMSG
+	EOVERFLOW ENOTUNIQ EBADFD EREMCHG ELIBACC ELIBBAD ELIBSCN ELIBMAX ELIBEXEC EILSEQ ERESTART ESTRPIPE EUSERS
+	ENOTSOCK EDESTADDRREQ EMSGSIZE EPROTOTYPE ENOPROTOOPT EPROTONOSUPPORT ESOCKTNOSUPPORT EOPNOTSUPP EPFNOSUPPORT
+	EAFNOSUPPORT EADDRINUSE EADDRNOTAVAIL ENETDOWN ENETUNREACH ENETRESET ECONNABORTED ECONNRESET ENOBUFS EISCONN
+	ENOTCONN ESHUTDOWN ETOOMANYREFS ETIMEDOUT ECONNREFUSED EHOSTDOWN EHOSTUNREACH EALREADY EINPROGRESS ESTALE
+	EUCLEAN ENOTNAM ENAVAIL EISNAM EREMOTEIO EDQUOT ENOMEDIUM EMEDIUMTYPE ECANCELED ENOKEY EKEYEXPIRED EKEYREVOKED
+	EKEYREJECTED EOWNERDEAD ENOTRECOVERABLE ERFKILL EHWPOISON ENOTSUP`)
 
 // flagSince is the first version that accepts a flag, where 3.0 does not.
 var flagSince = map[string]string{
 	"prompt": "4.0", "default_allow": "4.0", "debug": "4.0", "interruptible": "4.0",
-	"attach_disconnected.path": "4.0", "kill.signal": "4.0", "error": "4.0",
-	"attach_disconnected.ipc": "4.1",
+	"attach_disconnected.path": "4.0", "kill.signal": "4.0", "error": "4.1",
+	"attach_disconnected.ipc": "5.0",
 }
 
 // Learning is in the name of a profile that the kernel makes for a program which is

@@ -67,11 +67,11 @@ func replaceRule(r Rule, texts []string) (edits []rules.Edit, text string, ok bo
 
 // readRules parses the rules of a text, nil if there is an error.
 func readRules(text string) []Rule {
-	stmts, diags, _ := parse(rules.NewFile("", "profile x {\n"+text+"\n}\n"), maxTokens)
-	if len(diags) > 0 || len(stmts) != 1 {
+	f, _ := parse(rules.NewFile("", "profile x {\n"+text+"\n}\n"), maxTokens)
+	if len(f.diags) > 0 || len(f.stmts) != 1 {
 		return nil
 	}
-	profile, ok := stmts[0].(*profileStmt)
+	profile, ok := f.stmts[0].(*profileStmt)
 	if !ok {
 		return nil
 	}

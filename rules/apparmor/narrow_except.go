@@ -20,6 +20,9 @@ func except(r *resolver, p *Pattern, kind textKind, name string, noNUL bool) (gl
 	}
 	for _, start := range []aare.Start{variableStartOf(r, p, kind, name), {}} {
 		globs, ok = aare.Except(p.expr(), name, start, noNUL)
+		for i, g := range globs {
+			globs[i] = escapeAt(g)
+		}
 		if ok && provesExcept(r, globs, kind, p.expr(), name) {
 			return globs, true
 		}
@@ -28,6 +31,19 @@ func except(r *resolver, p *Pattern, kind textKind, name string, noNUL bool) (gl
 		}
 	}
 	return nil, false
+}
+
+// escapeAt writes an @ before an alternation as a class, as 5.0 would take the two for
+// a variable.
+func escapeAt(glob string) string {
+	for {
+		at := noVariable(glob)
+		if at == "" {
+			return glob
+		}
+		i := strings.Index(glob, at)
+		glob = glob[:i] + "[@]" + glob[i+1:]
+	}
 }
 
 // provesExcept reports whether globs, as the profile would read them, match what an

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor/aare"
 )
 
 // A NetworkRule grants sockets: network inet stream,.
@@ -17,7 +18,8 @@ type NetworkRule struct {
 	Family   string // inet; "" for all
 	Type     string // stream; "" for all
 	Protocol string // tcp; "" for all
-	// Local and Peer are the conditions of AppArmor 4.0.
+	// Local and Peer are the conditions of AppArmor 4.0; their labels and the
+	// interface are those of 5.0.
 	Local NetworkAddr
 	Peer  NetworkAddr
 }
@@ -26,7 +28,11 @@ type NetworkRule struct {
 type NetworkAddr struct {
 	IP, Port, Interface string
 	Label               *Pattern
+	SetLabel            bool // label:=, which gives a packet the label
 }
+
+// onAddress reports whether there are conditions on addresses.
+func (a NetworkAddr) onAddress() bool { return a.IP != "" || a.Port != "" }
 
 // NetworkPerms is what a network rule means that names no permissions.
 const NetworkPerms = UnixPerms
@@ -109,7 +115,7 @@ func (p *parser) networkRule(h Header) Rule {
 		return nil
 	}
 	if r.Perms != 0 {
-		r.Since = later(r.Since, "4.0")
+		p.since(&r.Header, "4.0", "permissions of network rules")
 	}
 	var words []string
 	for p.tok.kind == tokID && len(words) < 2 {
@@ -131,12 +137,18 @@ func (p *parser) networkRule(h Header) Rule {
 	p.networkAddr(conds, &r.Local, "network")
 	p.networkAddr(peer, &r.Peer, "network peer")
 	if len(conds)+len(peer) > 0 {
-		r.Since = later(r.Since, "4.0")
-		if r.Family != "" && r.Family != "inet" && r.Family != "inet6" {
+		p.since(&r.Header, "4.0", "conditions of network rules")
+		if r.Family != "" && r.Family != "inet" && r.Family != "inet6" && (len(conds) > 0 || r.Peer.onAddress()) {
 			p.errorf(p.at(at), "bad-condition", "only the families inet and inet6 take addresses")
 		}
 	}
-	if len(peer) > 0 && r.Perms&^peerPerms != 0 {
+	if r.Local.Interface != "" || r.Local.Label != nil || r.Peer.Label != nil {
+		p.since(&r.Header, "5.0", "labels and interfaces in network rules")
+	}
+	if r.Priority != 0 {
+		p.errorf(p.at(at), "bad-qualifier", "priority= is not allowed on network rules")
+	}
+	if r.Peer.onAddress() && r.Perms&^peerPerms != 0 {
 		p.errorf(p.at(at), "bad-condition", "%s cannot be used with peer conditions", (r.Perms &^ peerPerms).Words())
 	}
 	return r
@@ -179,6 +191,7 @@ func (p *parser) networkAddr(conds []cond, a *NetworkAddr, class string) {
 		fields["interface"] = &iface
 	}
 	p.fields(conds, class, fields)
+	a.SetLabel = slices.ContainsFunc(conds, func(c cond) bool { return c.set })
 	if ip != nil {
 		a.IP = ip.Source
 		if _, err := netip.ParseAddr(a.IP); a.IP != "none" && (err != nil || strings.Contains(a.IP, "%")) {
@@ -199,6 +212,9 @@ func (p *parser) networkAddr(conds []cond, a *NetworkAddr, class string) {
 	}
 	if iface != nil {
 		a.Interface = iface.Source
+		if _, err := aare.Parse(a.Interface, false); err != nil {
+			p.errorf(iface.At, "bad-glob", "bad pattern %q: %v", a.Interface, err)
+		}
 	}
 }
 

@@ -49,6 +49,48 @@ func lookTool() (string, error) {
 	return path, nil
 }
 
+// A release is an apparmor_parser that tests ask, and its version.
+type release struct{ version, tool string }
+
+// newer are the releases beside the one that is installed: where .ci/parsers puts
+// them, and the variable that names another.
+var newer = []struct{ version, env, suite string }{{"4.1", "APPARMOR_PARSER_41", "trixie"}, {"5.0", "APPARMOR_PARSER_50", "sid"}}
+
+// parserReleases returns the releases that there are, the installed 3.0 first. What
+// is missing is said, and fails the test if it must be there: 5.0 is unstable's.
+func parserReleases(t testing.TB) []release {
+	t.Helper()
+	found := []release{{"3.0", parserTool(t)}}
+	for _, n := range newer {
+		tool := os.Getenv(n.env)
+		if cache, err := os.UserCacheDir(); tool == "" && err == nil {
+			tool = filepath.Join(cache, "whydenied", "parsers", n.suite, "apparmor_parser")
+		}
+		_, err := os.Stat(tool)
+		switch {
+		case err == nil:
+			found = append(found, release{n.version, tool})
+		case n.version == "4.1" && os.Getenv("REQUIRE_TOOLS") == "1":
+			t.Fatalf("apparmor_parser 4.1 is needed; .ci/parsers gets it: %v", err)
+		default:
+			t.Logf("NOT RUN: apparmor_parser %s is missing; .ci/parsers gets it, or %s names it", n.version, n.env)
+		}
+	}
+	return found
+}
+
+// policyOf returns the directory of policy that came with an apparmor_parser, and the
+// newest feature set in it.
+func policyOf(tool string) (base, newest string) {
+	base = filepath.Join(filepath.Dir(tool), "root/etc/apparmor.d")
+	for _, abi := range []string{"5.0", "4.0"} {
+		if _, err := os.Stat(filepath.Join(base, "abi", abi)); err == nil {
+			return base, filepath.Join(base, "abi", abi)
+		}
+	}
+	return "/etc/apparmor.d", features
+}
+
 // accepted asks apparmor_parser whether it accepts a policy, with its output.
 func accepted(t testing.TB, tool, policy string) (bool, string) {
 	t.Helper()
@@ -75,7 +117,8 @@ func acceptedAll(t testing.TB, tool string, policies []string) (bool, string) {
 // rules of classes that it does not compile.
 func acceptedFile(t testing.TB, tool, name string, args ...string) (bool, string) {
 	t.Helper()
-	args = append([]string{"-Q", "-K", "-q", "--config-file", os.DevNull, "-M", features, "--override-policy-abi", features, "-b", "/etc/apparmor.d"}, args...)
+	base, features := policyOf(tool)
+	args = append([]string{"-Q", "-K", "-q", "--config-file", os.DevNull, "-M", features, "--override-policy-abi", features, "-b", base}, args...)
 	cmd := exec.Command(tool, append(args, name)...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -89,18 +132,11 @@ func acceptedFile(t testing.TB, tool, name string, args ...string) (bool, string
 	return err == nil, out.String()
 }
 
-// accepts asks our parser whether AppArmor 3.0 accepts a policy; the second
-// result says why not.
-func accepts(policy string) (bool, string) {
-	l := Loader{Include: []string{"testdata/include", "/etc/apparmor.d"}}
-	p, diags := l.Load(rules.NewFile("policy", policy))
-	for _, prof := range p.Profiles {
-		for _, r := range prof.Rules {
-			if since := r.Head().Since; since != "" {
-				return false, r.Location().String() + ": since " + since
-			}
-		}
-	}
+// accepts asks our parser whether a version of apparmor_parser accepts a policy; the
+// second result says why not.
+func accepts(version, policy string) (bool, string) {
+	l := Loader{Include: []string{"testdata/include", "/etc/apparmor.d"}, Target: Target{Parser: version}}
+	_, diags := l.Load(rules.NewFile("policy", policy))
 	return !refused(diags), diagText(diags)
 }
 

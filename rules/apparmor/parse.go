@@ -8,8 +8,8 @@ import (
 	"github.com/whydenied/whydenied/rules"
 )
 
-// maxNesting bounds blocks and profiles inside each other.
-const maxNesting = 100
+// maxNesting bounds blocks, profiles and conditions inside each other.
+const maxNesting = 256
 
 // A statement is one item of a policy file before includes, variables and
 // conditionals are resolved: *includeStmt, *varStmt, *boolStmt, *aliasStmt,
@@ -26,13 +26,14 @@ type (
 	varStmt struct {
 		loc    rules.Location
 		name   string // @{name}
-		add    bool   // +=
+		op     tokenKind
 		values []*Pattern
 	}
 	boolStmt struct {
 		loc   rules.Location
 		name  string // ${name}
-		value bool
+		op    tokenKind
+		value *expression
 	}
 	aliasStmt struct {
 		loc   rules.Location
@@ -52,6 +53,7 @@ type (
 		attachment *Pattern
 		flags      []Flag
 		xattrs     []Xattr
+		identities []string
 		stmts      []statement
 	}
 	blockStmt struct {
@@ -61,7 +63,7 @@ type (
 	}
 	ifStmt struct {
 		loc             rules.Location
-		cond            ifCond
+		cond            *expression
 		then, otherwise []statement
 	}
 	ruleStmt struct{ rule Rule }
@@ -77,32 +79,26 @@ func (s *blockStmt) at() rules.Location   { return s.loc }
 func (s *ifStmt) at() rules.Location      { return s.loc }
 func (s *ruleStmt) at() rules.Location    { return s.rule.Location() }
 
-// An ifCond is what an if tests: a boolean variable, or whether a variable is
-// defined.
-type ifCond struct {
-	not, defined bool
-	name         string // of the variable
-	set          bool   // @{name}, not ${name}
-	at           rules.Location
-}
-
 // A parser reads the statements of one file. After an error it goes on with the
 // next statement.
 type parser struct {
-	file  *rules.File
-	scan  scanner
-	tok   token // the current token
-	last  int   // end of the token before it
-	depth int
-	left  int // of the tokens that may be read
-	diags []rules.Diagnostic
+	file   *rules.File
+	scan   scanner
+	tok    token // the current token
+	before int   // start of the token before it
+	last   int   // its end
+	depth  int
+	left   int // of the tokens that may be read
+	diags  []rules.Diagnostic
+	// constructs are what not every apparmor_parser reads.
+	constructs []Construct
 	// failed is set by the first error of a statement, and silences those that
 	// follow from it.
 	failed bool
 }
 
 // parse reads a whole file, of at most so many tokens, and returns how many it has.
-func parse(file *rules.File, most int) ([]statement, []rules.Diagnostic, int) {
+func parse(file *rules.File, most int) (*parsedFile, int) {
 	p := parser{file: file, scan: scanner{text: file.Text}, left: most}
 	p.advance()
 	stmts := p.statements(false)
@@ -110,13 +106,17 @@ func parse(file *rules.File, most int) ([]statement, []rules.Diagnostic, int) {
 		p.diags = append(p.diags, rules.Diagnostic{At: p.loc(i, i+1), Severity: rules.Warning, Code: "nul-byte",
 			Message: "this file holds a NUL byte: apparmor_parser reads a name only up to it"})
 	}
-	return stmts, p.diags, most - p.left
+	return &parsedFile{file: file, stmts: stmts, diags: p.diags, constructs: p.constructs}, most - p.left
 }
 
 func (p *parser) advance() token {
 	t := p.tok
-	p.last = t.end
+	p.before, p.last = t.start, t.end
 	p.tok = p.scan.next()
+	for _, q := range p.scan.quirks {
+		p.construct(p.loc(q.At.Span.Start, q.At.Span.End), q.What, q.Since, q.Until)
+	}
+	p.scan.quirks = nil
 	if p.left--; p.left < 0 && p.tok.kind != tokEOF {
 		p.tooLarge()
 	}
@@ -364,59 +364,6 @@ func (p *parser) alias() (statement, bool) {
 	return &aliasStmt{loc: loc, alias: Alias{From: from.value, To: to.value, At: loc}}, ok
 }
 
-// variable reads an assignment, or a file rule whose path is one variable.
-func (p *parser) variable() []statement {
-	ahead := p.scan
-	ahead.stack = slices.Clone(ahead.stack)
-	if k := ahead.next().kind; k != tokEquals && k != tokAddAssign {
-		if p.depth == 0 && !p.isFileRule() {
-			if s, ok := p.profile(); ok {
-				return []statement{s}
-			}
-			return nil
-		}
-		return p.qualified()
-	}
-	name := p.advance()
-	s := &varStmt{name: variableName(name.value), add: p.advance().kind == tokAddAssign}
-	for p.tok.kind == tokValue {
-		s.values = append(s.values, p.pattern(p.advance()))
-	}
-	s.loc = p.loc(name.start, p.last)
-	if len(s.values) == 0 {
-		p.expected("a value")
-		return nil
-	}
-	if !p.endAssign() {
-		return nil
-	}
-	return []statement{s}
-}
-
-// boolAssign reads ${NAME} = true.
-func (p *parser) boolAssign() (statement, bool) {
-	name := p.advance()
-	if !p.expect(tokEquals, "=") {
-		return nil, false
-	}
-	t := p.tok
-	value := strings.ToLower(t.value)
-	if t.kind != tokValue || value != "true" && value != "false" {
-		return nil, p.expected("true or false")
-	}
-	p.advance()
-	s := &boolStmt{loc: p.loc(name.start, t.end), name: variableName(name.value), value: value == "true"}
-	return s, p.endAssign()
-}
-
-// endAssign passes the end of the line of an assignment.
-func (p *parser) endAssign() bool {
-	if p.tok.kind == tokEOF {
-		return true
-	}
-	return p.expect(tokNewline, "the end of the line")
-}
-
 // variableName strips @{} or @ or ${} or $.
 func variableName(s string) string {
 	s = s[1:]
@@ -431,21 +378,27 @@ func (p *parser) pattern(t token) *Pattern {
 	return &Pattern{Source: t.value, At: p.at(t)}
 }
 
-// ifElse reads if [not] CONDITION { ... } [else { ... } | else if ...].
+// enterNesting goes one level deeper, or reports that this is too deep. What is left
+// again takes one from depth.
+func (p *parser) enterNesting(at rules.Location, what string) bool {
+	if p.depth++; p.depth <= maxNesting {
+		return true
+	}
+	p.depth--
+	p.errorf(at, "nesting", "%s nest deeper than %d", what, maxNesting)
+	p.failed = true
+	p.restart(len(p.file.Text))
+	return false
+}
+
+// ifElse reads if CONDITION { ... } [else { ... } | else if ...].
 func (p *parser) ifElse() (statement, bool) {
 	s := &ifStmt{}
 	start := p.advance()
-	for p.word("not") {
-		s.cond.not = !s.cond.not
+	if s.cond = p.expression(); s.cond == nil {
+		return nil, false
 	}
-	s.cond.defined = p.word("defined")
-	t := p.tok
-	if t.kind != tokBool && (t.kind != tokVar || !s.cond.defined) {
-		return nil, p.expected("${VARIABLE}, defined ${VARIABLE} or defined @{VARIABLE}")
-	}
-	p.advance()
-	s.cond.name, s.cond.set, s.cond.at = variableName(t.value), t.kind == tokVar, p.at(t)
-	s.loc = p.loc(start.start, t.end)
+	s.loc = p.loc(start.start, p.last)
 	var ok bool
 	if _, s.then, ok = p.body(); !ok {
 		return nil, false
@@ -454,10 +407,7 @@ func (p *parser) ifElse() (statement, bool) {
 		return s, true
 	}
 	if p.tok.kind == tokKeyword && p.tok.value == "if" {
-		if p.depth++; p.depth > maxNesting {
-			p.errorf(p.at(p.tok), "nesting", "conditionals nest deeper than %d", maxNesting)
-			p.failed = true
-			p.restart(len(p.file.Text))
+		if !p.enterNesting(p.at(p.tok), "conditionals") {
 			return nil, false
 		}
 		elseIf, ok := p.ifElse()
@@ -506,7 +456,7 @@ func (p *parser) qualifiers(h *Header) bool {
 		if !p.expect(tokValue, "a number") {
 			return false
 		}
-		h.Since = "4.1"
+		p.since(h, "4.1", "priority=")
 		if n, err := fmt.Sscanf(t.value, "%d", &h.Priority); n != 1 || err != nil || h.Priority < -1000 || h.Priority > 1000 {
 			p.errorf(p.at(t), "bad-priority", "priority %s is not between -1000 and 1000", t.value)
 			h.Priority = 0
@@ -519,7 +469,8 @@ func (p *parser) qualifiers(h *Header) bool {
 	case p.word("deny"):
 		h.Deny = true
 	case p.word("prompt"):
-		h.Prompt, h.Since = true, later(h.Since, "4.0")
+		h.Prompt = true
+		p.since(h, "4.1", "prompt rules")
 	}
 	switch {
 	case p.word("owner"), p.word("user"):

@@ -51,6 +51,9 @@ func (p *parser) header(s *profileStmt) bool {
 			return false
 		}
 	}
+	if !p.identities(s) {
+		return false
+	}
 	if p.tok.kind == tokCond {
 		if p.tok.value != "flags" {
 			return p.expected("flags=(...) or {")
@@ -88,13 +91,46 @@ func (p *parser) xattrs(s *profileStmt) bool {
 	return ok
 }
 
+// identities reads + identities=(NAME ...), which may stand several times.
+func (p *parser) identities(s *profileStmt) bool {
+	for p.tok.kind == tokPlus {
+		plus := p.advance()
+		if p.tok.kind != tokCond {
+			return p.expected("identities=(...)")
+		}
+		p.advance()
+		p.construct(p.loc(plus.start, p.last), "identities=", "5.0", "")
+		if !p.expect(tokEquals, "=") || !p.expect(tokOpenParen, "( and the identities") {
+			return false
+		}
+		for p.tok.kind == tokValue {
+			t := p.advance()
+			if !strings.HasPrefix(t.value, "/") && strings.Contains(t.value, " ") {
+				p.errorf(p.at(t), "bad-identity", "an identity that is no path holds no blank: %q", t.value)
+			}
+			s.identities = append(s.identities, t.value)
+		}
+		if len(s.identities) == 0 {
+			return p.expected("an identity")
+		}
+		if !p.expect(tokCloseParen, ") after the identities") {
+			return false
+		}
+	}
+	return true
+}
+
 // flags reads the members of flags=(...) and their closing parenthesis.
 func (p *parser) flags(s *profileStmt) bool {
-	for p.tok.kind == tokValue && !strings.ContainsAny(p.tok.value, "{}") {
+	// A brace that is no variable's is where the ) was forgotten.
+	for p.tok.kind == tokValue && (!strings.ContainsAny(p.tok.value, "{}") || strings.Contains(p.tok.value, "=")) {
 		t := p.advance()
 		f := Flag{At: p.at(t)}
 		f.Name, f.Value, _ = strings.Cut(t.value, "=")
 		f.Since = flagSince[f.Name]
+		if f.Since != "" {
+			p.construct(f.At, "the flag "+f.Name, f.Since, "")
+		}
 		p.checkFlag(s.flags, f)
 		s.flags = append(s.flags, f)
 	}
@@ -105,9 +141,12 @@ func (p *parser) flags(s *profileStmt) bool {
 }
 
 func (p *parser) checkFlag(before []Flag, f Flag) {
+	// attach_disconnected.path= without a value is told once variables are known.
 	known := profileModes[f.Name] || flagNames[f.Name] && f.Value == "" || f.Name == "error" && f.Value != "" ||
-		f.Value != "" && (f.Name == "attach_disconnected.path" || f.Name == "attach_disconnected.ipc")
+		strings.Contains(f.At.Text(), "=") && (f.Name == "attach_disconnected.path" || f.Name == "attach_disconnected.ipc")
 	switch {
+	case f.Name == "error" && !errnoNames[strings.ToUpper(f.Value)]:
+		p.errorf(f.At, "unknown-error", "error= takes the name of an error, such as EPERM: %q", f.Value)
 	case f.Name == "kill.signal":
 		if !isSignal(f.Value) {
 			p.errorf(f.At, "unknown-signal", "unknown signal %q", f.Value)
@@ -118,6 +157,9 @@ func (p *parser) checkFlag(before []Flag, f Flag) {
 	for _, b := range before {
 		if profileModes[f.Name] && profileModes[b.Name] && f.Name != b.Name {
 			p.errorf(f.At, "flag-conflict", "flag %s conflicts with %s", f.Name, b.Name)
+		}
+		if valuedFlags[f.Name] && f.Name == b.Name && !strings.EqualFold(f.Value, b.Value) && f.Value != "" && b.Value != "" {
+			p.errorf(f.At, "flag-conflict", "flag %s has two values: %s and %s", f.Name, b.Value, f.Value)
 		}
 		for _, pair := range flagConflicts {
 			if pair == [2]string{f.Name, b.Name} || pair == [2]string{b.Name, f.Name} {
@@ -147,10 +189,7 @@ func (p *parser) body() (rules.Location, []statement, bool) {
 	if !p.expect(tokOpen, "{") {
 		return rules.Location{}, nil, false
 	}
-	if p.depth++; p.depth > maxNesting {
-		p.errorf(p.at(open), "nesting", "blocks nest deeper than %d", maxNesting)
-		p.failed = true
-		p.restart(len(p.file.Text))
+	if !p.enterNesting(p.at(open), "blocks") {
 		return rules.Location{}, nil, false
 	}
 	stmts := p.statements(true)

@@ -8,6 +8,7 @@ import (
 type cond struct {
 	name   string
 	in     bool
+	set    bool // :=
 	values []*Pattern
 	at     rules.Location
 }
@@ -63,7 +64,10 @@ func (p *parser) condList() (name string, conds []cond, ok bool) {
 	for p.tok.kind == tokCond {
 		t := p.advance()
 		c := cond{name: t.value}
-		if p.accept(tokEquals) {
+		if c.set = p.tok.kind == tokSetAssign; c.set {
+			p.construct(p.at(p.tok), "a condition with :=", "5.0", "")
+		}
+		if p.accept(tokEquals) || p.accept(tokSetAssign) {
 			for p.tok.kind == tokValue {
 				c.values = append(c.values, p.pattern(p.advance()))
 			}
@@ -129,8 +133,12 @@ func (p *parser) fields(conds []cond, class string, fields map[string]**Pattern)
 			p.errorf(c.at, "bad-condition", "unknown condition %q in a %s rule%s", c.name, class, closest(c.name, keys(fields)))
 		case class == "pivot_root": // takes in for =, and the first value of the last condition
 			*field = c.values[0]
+		case c.set && (class != "network peer" || c.name != "label"):
+			p.errorf(c.at, "bad-condition", "%s is compared with =, not set with :=", c.name)
 		case c.in:
 			p.errorf(c.at, "bad-condition", "%s cannot be used with in", c.name)
+		case len(c.values) == 0:
+			p.errorf(c.at, "bad-condition", "%s needs a value", c.name)
 		case len(c.values) != 1:
 			p.errorf(c.at, "bad-condition", "%s takes one value", c.name)
 		case *field != nil:

@@ -38,7 +38,11 @@ func (r *PivotRootRule) resolve(by *resolver) Rule {
 	c := *r
 	by.path(&c.OldRoot)
 	by.path(&c.NewRoot)
-	c.Target = plain(c.Target)
+	if c.Target = plain(c.Target); c.Target != nil {
+		if _, problem := by.substitute(c.Target.Source); problem != "" {
+			by.policy.construct(c.Target.At, "a variable that is not assigned, after pivot_root ->", "", "5.0")
+		}
+	}
 	return &c
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor/aare"
 )
 
 // A scope is where statements stand: the includes that led there, the profile
@@ -90,6 +91,7 @@ func (r *resolver) enter(f *parsedFile) {
 	for _, d := range f.diags {
 		r.report(d)
 	}
+	r.policy.Constructs = append(r.policy.Constructs, f.constructs...)
 }
 
 // preamble resolves the statements outside profiles.
@@ -121,10 +123,16 @@ func (r *resolver) declare(s statement) {
 			r.errorf(s.loc, "variable", "%s", problem)
 		}
 	case *boolStmt:
-		if _, ok := r.symbols.bools[s.name]; ok || r.symbols.vars[s.name] != nil {
+		value := r.test(s.value)
+		_, ok := r.symbols.bools[s.name]
+		switch ok = ok || r.symbols.vars[s.name] != nil; {
+		case ok && s.op == tokCondAssign:
+			return
+		case ok && s.op == tokEquals:
 			r.errorf(s.loc, "variable", "${%s} was assigned before", s.name)
 		}
-		r.symbols.bools[s.name] = s.value
+		delete(r.symbols.vars, s.name)
+		r.symbols.bools[s.name] = value
 	case *aliasStmt:
 		if len(r.policy.Aliases) == maxAliases {
 			r.stop(s.loc, "too-many-aliases", "more than %d aliases in a policy: the rest is not read; remove some", maxAliases)
@@ -225,16 +233,16 @@ func (r *resolver) ownLocals() {
 // profile resolves one profile, its rules and its children.
 func (r *resolver) profile(s *profileStmt, outer scope) {
 	if v := r.symbols.vars["profile_name"]; v != nil {
-		r.errorf(v.at, "variable", "@{profile_name} cannot be assigned: every profile has its own")
+		r.policy.construct(v.at, "an assignment to @{profile_name}", "5.0", "")
 	}
 	if len(r.policy.Profiles) >= maxProfiles {
 		r.stop(s.loc, "too-many-profiles", "more than %d profiles and hats in a policy: the rest is not read; split it", maxProfiles)
 		return
 	}
-	p := &Profile{Policy: r.policy, Parent: outer.profile, Hat: s.hat, Flags: s.flags,
+	p := &Profile{Policy: r.policy, Parent: outer.profile, Hat: s.hat, Flags: s.flags, Identities: s.identities,
 		At: s.loc, Body: s.body, Via: outer.via, stmts: s.stmts}
 	r.symbols.builtin = nil // @{profile_name} is not for names and attachments
-	r.name(p, s)
+	local := r.name(p, s)
 	if other := r.names[keyOf(p)]; other != nil {
 		r.report(rules.Diagnostic{At: s.name.At, Code: "duplicate-profile",
 			Message: fmt.Sprintf("profile %s is defined twice", p.FullName()),
@@ -242,12 +250,14 @@ func (r *resolver) profile(s *profileStmt, outer scope) {
 	}
 	r.names[keyOf(p)] = p
 	r.policy.Profiles = append(r.policy.Profiles, p)
-	r.attach(p, s)
+	r.attach(p, s, local)
 	r.symbols.enter(p)
+	r.flagValues(p)
 	// Children are resolved after their parent, whose name they see in
 	// @{profile_name} as their own.
 	r.body(s.stmts, scope{via: outer.via, included: map[string]bool{}, profile: p})
 	r.checkTargets(p)
+	r.checkSafety(p)
 }
 
 // keyOf tells profiles apart as apparmor_parser does, which takes a child a//b
@@ -259,8 +269,9 @@ type scopedName struct {
 	name   string
 }
 
-// name reads the name of a profile: NAME, :NS:NAME or :NS://NAME.
-func (r *resolver) name(p *Profile, s *profileStmt) {
+// name reads the name of a profile: NAME, :NS:NAME or :NS://NAME. It returns the name
+// without those of the profiles around.
+func (r *resolver) name(p *Profile, s *profileStmt) (local string) {
 	raw := s.name.Source
 	text := raw
 	switch {
@@ -284,6 +295,7 @@ func (r *resolver) name(p *Profile, s *profileStmt) {
 		r.errorf(s.name.At, "variable", "%s", problem)
 		name = text
 	}
+	local = name
 	if p.Parent != nil {
 		name = p.Parent.Name + "//" + name
 		if p.Namespace == "" {
@@ -291,15 +303,12 @@ func (r *resolver) name(p *Profile, s *profileStmt) {
 		}
 	}
 	p.Name = name
+	return local
 }
 
 // attach sets what the profile attaches to: its attachment, else its name if
 // that is a path.
-func (r *resolver) attach(p *Profile, s *profileStmt) {
-	local := p.Name
-	if i := strings.LastIndex(local, "//"); i >= 0 {
-		local = local[i+2:]
-	}
+func (r *resolver) attach(p *Profile, s *profileStmt, local string) {
 	switch {
 	case s.attachment != nil:
 		p.Attachment = r.alias(r.expand(s.attachment, pathText))
@@ -309,7 +318,35 @@ func (r *resolver) attach(p *Profile, s *profileStmt) {
 	}
 	for _, x := range s.xattrs {
 		x.Value = plain(x.Value)
+		if x.Value == nil {
+			// The attribute alone.
+		} else if _, err := aare.Parse(x.Value.Source, false); err != nil {
+			r.policy.construct(x.Value.At, fmt.Sprintf("%q, which is no pattern, as the value of an xattr", x.Value.Source), "", "4.0")
+		}
 		p.Xattrs = append(p.Xattrs, x)
+	}
+}
+
+// flagValues expands the variables in the values of flags. The prefix that
+// attach_disconnected.path gives to names is a path.
+func (r *resolver) flagValues(p *Profile) {
+	for i, f := range p.Flags {
+		if !strings.HasPrefix(f.Name, "attach_disconnected.") || !strings.Contains(f.At.Text(), "=") {
+			continue
+		}
+		value := f.Value
+		if strings.Contains(value, "@{") {
+			var problem string
+			if value, problem = r.substitute(value); problem != "" {
+				r.errorf(f.At, "variable", "%s", problem)
+				continue
+			}
+			p.Flags = slices.Clone(p.Flags)
+			p.Flags[i].Value = value
+		}
+		if !strings.HasPrefix(value, "/") {
+			r.errorf(f.At, "bad-path", "the value of %s must begin with /: %q", f.Name, value)
+		}
 	}
 }
 
@@ -320,7 +357,9 @@ func (r *resolver) body(stmts []statement, sc scope) {
 		case *includeStmt:
 			r.include(s, sc, r.body)
 		case *ruleStmt:
-			r.rule(s.rule, sc)
+			for _, one := range r.meant(s.rule) {
+				r.rule(one, sc)
+			}
 		case *profileStmt:
 			if !s.hat && !s.keyword {
 				r.errorf(s.name.At, "bad-name", "a profile inside a profile needs the keyword profile before its name")
@@ -356,14 +395,26 @@ func (r *resolver) checkTargets(p *Profile) {
 		name string
 	}
 	seen := map[target]bool{}
+	nothing := false
 	for _, rule := range p.Rules {
 		f, ok := rule.(*FileRule)
 		if !ok || f.Exec.Target == nil {
 			continue
 		}
+		// 5.0 does not count the target of a rule that executes nothing.
+		none := f.Perms&Exec == 0
+		if none && r.policy.Target.AtLeast("5.0") {
+			continue
+		}
+		nothing = nothing || none
 		seen[target{f.Exec.Mode, targetOf(f)}] = true
 		if len(seen) > maxTargets {
-			r.errorf(f.Exec.TargetAt, "too-many-targets", "the rules of profile %s name more than %d exec targets", p.Name, maxTargets)
+			what := fmt.Sprintf("more than %d names after -> in the file rules of profile %s", maxTargets, p.Name)
+			if nothing {
+				r.policy.construct(f.Exec.TargetAt, what+", some of which are no exec targets", "5.0", "")
+			} else {
+				r.errorf(f.Exec.TargetAt, "too-many-targets", "%s", what)
+			}
 			return
 		}
 	}
@@ -416,20 +467,6 @@ func join(outer, inner Qualifiers) Qualifiers {
 	return inner
 }
 
-// test evaluates the condition of an if.
-func (r *resolver) test(c ifCond) bool {
-	value, ok := r.symbols.bools[c.name]
-	switch {
-	case c.defined && c.set:
-		value = r.symbols.vars[c.name] != nil
-	case c.defined:
-		value = ok
-	case !ok:
-		r.errorf(c.at, "variable", "${%s} is not assigned", c.name)
-	}
-	return value != c.not
-}
-
 // rule puts a rule into its profile.
 func (r *resolver) rule(rule Rule, sc scope) {
 	if sc.dead || r.expanded > maxAll {
@@ -453,10 +490,11 @@ func (r *resolver) rule(rule Rule, sc scope) {
 		if head.Deny && sc.quals.Allow || head.Allow && sc.quals.Deny {
 			r.warnf(head.At, "bad-qualifier", "the rule and the block around it disagree on allow and deny, which AppArmor 4 refuses")
 		}
-		inner.checkInBlock(r)
+		inner.checkInBlock(r, sc.quals)
 		head.Qualifiers = join(sc.quals, head.Qualifiers)
 		if sc.quals.Deny {
-			head.Since = later(head.Since, "4.1")
+			head.Since = later(head.Since, "4.0")
+			r.policy.construct(head.At, "a block of deny rules", "4.0", "")
 		}
 	}
 	if m, ok := inst.(*MountRule); ok {
@@ -467,7 +505,9 @@ func (r *resolver) rule(rule Rule, sc scope) {
 
 // A blockRule is a rule that blocks may hold. checkInBlock reports an execution
 // without a mode, which the parser refuses there even where it takes it outside.
-type blockRule interface{ checkInBlock(r *resolver) }
+type blockRule interface {
+	checkInBlock(r *resolver, block Qualifiers)
+}
 
 // path, file and label expand a pattern of a rule in place: a path, one to which
 // aliases apply, and a label or another name.

@@ -1,6 +1,10 @@
 package apparmor
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/whydenied/whydenied/rules"
+)
 
 // A mode is a lexical state. AppArmor's words, quotes, commas and parentheses
 // are cut differently inside each kind of rule, and a token decides which mode
@@ -26,7 +30,11 @@ const (
 	modeInteger
 	modeChangeProfile
 	modeUserns
-	modeRule // of a class with a vocabulary
+	modeRule       // of a class with a vocabulary
+	modeExpr       // after "if"
+	modeAssignOp   // after "$NAME" that is assigned to
+	modeAssignExpr // after "$NAME ="
+	modeIdentities // after "+"
 )
 
 // A tokenKind classifies tokens.
@@ -58,6 +66,10 @@ const (
 	tokComma                // , which ends a rule
 	tokIn                   // in
 	tokNewline              // the end of a variable assignment
+	tokCondAssign           // ?=
+	tokSetAssign            // :=
+	tokOperator             // and or not defined == != < > >= in, of an expression
+	tokPlus                 // + before identities=
 )
 
 // A token is a piece of the source. Its value is unquoted, with escapes
@@ -74,6 +86,9 @@ type scanner struct {
 	pos   int
 	stack []mode
 	words *vocabulary // of the rule in hand, in modeRule
+	// quirks are spellings that only some versions of apparmor_parser read, since
+	// the parser took them last.
+	quirks []Construct
 }
 
 func (s *scanner) mode() mode {
@@ -142,6 +157,12 @@ func (s *scanner) next() token {
 		return s.changeProfile()
 	case modeUserns:
 		return s.userns()
+	case modeExpr, modeAssignExpr:
+		return s.expr()
+	case modeAssignOp:
+		return s.assignOp()
+	case modeIdentities:
+		return s.identities()
 	}
 	return s.ruleWord()
 }
@@ -158,19 +179,19 @@ func (s *scanner) skip() (token, bool) {
 		case s.newline(s.pos) > 0 && m != modeID && m != modeValue && m != modeInteger:
 			start := s.pos
 			s.pos += s.newline(s.pos)
-			if m == modeAssign {
+			if m == modeAssign || m == modeAssignExpr {
 				s.pop()
 				return token{kind: tokNewline, start: start, end: s.pos}, true
 			}
-		case m == modeAssign && strings.HasPrefix(s.text[s.pos:], "\\\n"):
+		case (m == modeAssign || m == modeAssignExpr) && strings.HasPrefix(s.text[s.pos:], "\\\n"):
 			s.pos += 2
-		case c == '#' && m == modeInitial && !s.isInclude(s.pos):
+		case c == '#' && (m == modeInitial && !s.isInclude(s.pos) || m == modeExpr || m == modeAssignExpr):
 			end := strings.IndexByte(s.text[s.pos:], '\n')
 			if end < 0 {
 				// The parser wants a newline after every comment.
 				return s.bad(len(s.text), "expected a newline after the comment that ends the file"), true
 			}
-			s.pos += end + 1
+			s.comment(end, m)
 		case c == '#' && m == modeAssign:
 			// A comment ends an assignment from AppArmor 3.1 on; 3.0 reads
 			// its words as values.
@@ -180,6 +201,23 @@ func (s *scanner) skip() (token, bool) {
 		}
 	}
 	return token{}, false
+}
+
+// comment passes a comment and the end of its line, which ends an assignment.
+func (s *scanner) comment(end int, m mode) {
+	switch m {
+	case modeAssignExpr:
+		s.pos += end // up to the line's end
+		return
+	case modeExpr:
+		s.quirks = append(s.quirks, Construct{At: s.span(s.pos, s.pos+end), What: "a comment in the condition of an if", Until: "5.0"})
+	}
+	s.pos += end + 1
+}
+
+// span is a place in the text; the parser knows the file.
+func (s *scanner) span(start, end int) rules.Location {
+	return rules.Location{Span: rules.Span{Start: start, End: end}}
 }
 
 // newline returns the length of the line ending at i, or 0.
@@ -246,6 +284,15 @@ func (s *scanner) initial() token {
 	case strings.HasPrefix(text, "+="):
 		s.push(modeAssign)
 		return s.take(tokAddAssign, s.pos+2)
+	case strings.HasPrefix(text, "?="):
+		s.push(modeAssign)
+		return s.take(tokCondAssign, s.pos+2)
+	case strings.HasPrefix(text, ":="):
+		s.push(modeAssign)
+		return s.take(tokSetAssign, s.pos+2)
+	case text[0] == '+':
+		s.push(modeIdentities)
+		return s.take(tokPlus, s.pos+1)
 	case text[0] == '{':
 		return s.take(tokOpen, s.pos+1)
 	case text[0] == '}':
@@ -257,17 +304,21 @@ func (s *scanner) initial() token {
 		return s.take(tokComma, s.pos+1)
 	case text[0] == '$':
 		if end := s.variable(s.pos); end > 0 {
+			if s.assigns(end) {
+				s.push(modeAssignOp)
+			}
 			return s.take(tokBool, end)
 		}
 		return s.unexpected()
 	}
-	if end := s.label(s.pos); end > s.pos {
+	end := s.label(s.pos)
+	if variable := s.variable(s.pos); text[0] == '@' && variable > 0 && variable >= end {
+		return s.take(tokVar, variable)
+	}
+	if end > s.pos {
 		t := s.take(tokID, end)
 		t.value = unescape(t.value)
 		return t
-	}
-	if end := s.variable(s.pos); text[0] == '@' && end > 0 {
-		return s.take(tokVar, end)
 	}
 	return s.word()
 }
@@ -402,21 +453,14 @@ func (s *scanner) condItems() token {
 		s.pos++
 		return s.next()
 	case '=':
-		t := s.take(tokEquals, s.pos+1)
-		i := s.pos
-		for i < len(s.text) && (s.text[i] == ' ' || s.text[i] == '\t') {
-			i++
+		return s.condOperator(tokEquals, 1)
+	case ':':
+		if strings.HasPrefix(s.text[s.pos:], ":=") {
+			return s.condOperator(tokSetAssign, 2)
 		}
-		if i < len(s.text) && s.text[i] == '(' {
-			s.pos = i + 1
-			s.push(modeCondValues)
-		} else {
-			s.push(modeCondValue)
-		}
-		return t
 	}
 	end := s.pos
-	for end < len(s.text) && strings.IndexByte(" \t\n\"!,=)", s.text[end]) < 0 {
+	for end < len(s.text) && strings.IndexByte(" \t\n\"!,=)", s.text[end]) < 0 && !strings.HasPrefix(s.text[end:], ":=") {
 		end++
 	}
 	if end == s.pos {
@@ -424,6 +468,22 @@ func (s *scanner) condItems() token {
 	}
 	t := s.take(tokCond, end)
 	t.value = unescape(t.value)
+	return t
+}
+
+// condOperator reads what stands between a name and its value in peer=(a=b c:=d).
+func (s *scanner) condOperator(kind tokenKind, length int) token {
+	t := s.take(kind, s.pos+length)
+	i := s.pos
+	for i < len(s.text) && (s.text[i] == ' ' || s.text[i] == '\t') {
+		i++
+	}
+	if i < len(s.text) && s.text[i] == '(' {
+		s.pos = i + 1
+		s.push(modeCondValues)
+	} else {
+		s.push(modeCondValue)
+	}
 	return t
 }
 

@@ -51,7 +51,12 @@ func (s *scanner) variable(i int) int {
 // label matches what can start a path or a label: /..., @{VAR}..., :..., &....
 func (s *scanner) label(i int) int {
 	switch s.text[i] {
-	case '/', ':', '&':
+	case ':':
+		if strings.HasPrefix(s.text[i:], ":=") {
+			return i
+		}
+		return s.ids(i + 1)
+	case '/', '&':
 		return s.ids(i + 1)
 	case '"':
 		end := s.quoted(i)
@@ -89,7 +94,7 @@ func (s *scanner) afterVariable(i int) int {
 		return max(i+1, s.idUnit(i))
 	case c == ',' && i+1 < len(s.text) && strings.IndexByte(" \t\n\"!,=+", s.text[i+1]) < 0:
 		return i + 2
-	case c == ',' || c == '=' || c == '+':
+	case c == ',' || c == '=' || c == '+' || strings.HasPrefix(s.text[i:], "?="):
 		return i
 	}
 	return s.idUnit(i)

@@ -86,17 +86,22 @@ func (s *scanner) ruleWord() token {
 	end, word := max(s.idsNoEquals(s.pos), s.label(s.pos)), s.wordEnd()
 	if network && text[0] == ',' && s.ids(s.pos) > s.pos {
 		// 3.0 takes ,} for a word here, 4.0 for two tokens.
-		return s.bad(s.pos+1, "a blank must follow the comma that ends a network rule")
+		s.quirks = append(s.quirks, Construct{At: s.span(s.pos, s.pos+1), What: "a network rule after whose comma no blank stands", Since: "4.0"})
+		s.pop()
+		return s.take(tokComma, s.pos+1)
 	}
 	if cr := strings.IndexByte(s.text[s.pos:end], '\r'); network && cr >= 0 {
 		// 3.0 reads network rules of files with CR LF line endings; 4.0
 		// takes the CR for a letter, as every version does in other rules.
+		s.quirks = append(s.quirks, Construct{At: s.span(s.pos, end), What: "a network rule that ends in CR LF", Until: "4.0"})
 		if end = s.pos + cr; end > s.pos && s.text[end-1] == ',' {
 			end--
 		}
 	}
-	// 3.0 refuses quotes in network rules.
-	if quoted := s.quoted(s.pos); quoted > end && !network {
+	if quoted := s.quoted(s.pos); quoted > end {
+		if network {
+			s.quirks = append(s.quirks, Construct{At: s.span(s.pos, quoted), What: "quotes in a network rule", Since: "4.0"})
+		}
 		return s.id(tokID, s.ids, false)
 	}
 	switch {

@@ -22,7 +22,7 @@ func (q UsernsRequest) variant() variant               { return variant{request:
 func (p *parser) usernsRule(h Header) Rule {
 	p.advance()
 	p.word("create")
-	h.Since = later(h.Since, "4.0")
+	p.since(&h, "4.0", "userns rules")
 	return &UsernsRule{Header: h, Perms: UsernsPerms}
 }
 

@@ -12,7 +12,7 @@ import (
 // Limits on the expansion of variables, which grows exponentially in policy made
 // to do so.
 const (
-	maxValues   = 10_000  // values of one variable
+	maxValues   = 40_000  // values of one variable
 	maxExpanded = 1 << 16 // bytes of one expanded pattern
 	maxShown    = 200     // bytes of a pattern in a message
 	maxAliases  = 1000
@@ -26,6 +26,8 @@ type symbols struct {
 	// builtin are the variables of the current profile: profile_name, and
 	// exec_path and attach_path unless the policy assigns them.
 	builtin map[string]string
+	// automatic says that exec_path or attach_path of these was looked up.
+	automatic bool
 }
 
 // A variable is a set of values, in the order of their assignment.
@@ -41,17 +43,25 @@ type variable struct {
 func (s *symbols) assign(st *varStmt) string {
 	v := s.vars[st.name]
 	_, isBool := s.bools[st.name]
+	if st.op == tokSetAssign {
+		delete(s.bools, st.name)
+		v, isBool = nil, false
+		s.forget()
+	}
 	switch {
+	case st.op == tokCondAssign && (v != nil || isBool):
+		return ""
 	case isBool:
 		return fmt.Sprintf("${%s} is a boolean of this name", st.name)
-	case st.add && v == nil:
+	case st.op == tokAddAssign && v == nil:
 		return fmt.Sprintf("@{%s} gets more values, but was not assigned before", st.name)
-	case !st.add && v != nil:
+	case st.op == tokEquals && v != nil:
 		return fmt.Sprintf("@{%s} was assigned before at %s; use += to add values", st.name, v.at)
 	case v == nil:
 		v = &variable{at: st.loc, known: map[string]bool{}}
 		s.vars[st.name] = v
 	}
+	v.expanded = nil
 	for _, p := range st.values {
 		if !v.known[p.Source] && len(v.values) <= maxValues { // one more, which lookup tells
 			v.known[p.Source] = true
@@ -59,6 +69,14 @@ func (s *symbols) assign(st *varStmt) string {
 		}
 	}
 	return ""
+}
+
+// forget drops what variables were expanded to, as a condition may have asked for
+// before.
+func (s *symbols) forget() {
+	for _, v := range s.vars {
+		v.expanded = nil
+	}
 }
 
 // enter sets the variables that depend on the profile.
@@ -94,6 +112,7 @@ func escapeGlob(name string) string {
 // lookup returns the values of a variable with the variables in them resolved.
 func (s *symbols) lookup(name string) ([]string, string) {
 	if value, ok := s.builtin[name]; ok {
+		s.automatic = s.automatic || name != "profile_name"
 		return []string{value}, ""
 	}
 	v := s.vars[name]
@@ -108,15 +127,20 @@ func (s *symbols) lookup(name string) ([]string, string) {
 	v.expanding = true
 	defer func() { v.expanding = false }()
 	var out []string
+	known := map[string]bool{}
 	for _, value := range v.values {
 		values, problem := s.product(value)
 		if problem != "" {
 			return nil, problem
 		}
 		for _, x := range values {
+			if known[x] {
+				continue
+			}
 			if len(out) >= maxValues {
 				return nil, fmt.Sprintf("@{%s} has more than %d values", name, maxValues)
 			}
+			known[x] = true
 			out = append(out, x)
 		}
 	}
@@ -177,6 +201,33 @@ func cutVariable(text string) (prefix, name, suffix string, ok bool) {
 	return text, "", "", false
 }
 
+// noVariable returns what 5.0 takes for a variable and refuses: an @{ after which no
+// name stands. @{a,b} is an alternation after an @, but variables behind it are not
+// resolved.
+func noVariable(text string) string {
+	for i := 0; i+1 < len(text); i++ {
+		if text[i] == '\\' {
+			i++
+			continue
+		}
+		end := strings.IndexByte(text[i:], '}')
+		if text[i] != '@' || text[i+1] != '{' || end < 0 {
+			continue
+		}
+		name := text[i+2 : i+end]
+		rest := strings.TrimLeft(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
+		switch {
+		case name != "" && isAlpha(name[0]) && rest == "":
+			i += end
+		case name != "" && isAlpha(name[0]) && rest[0] == ',' && !strings.Contains(text[i+end:], "@{"):
+			return ""
+		default:
+			return text[i : i+end+1]
+		}
+	}
+	return ""
+}
+
 // A textKind says how a pattern is read once its variables are resolved.
 type textKind byte
 
@@ -197,7 +248,14 @@ func (r *resolver) expand(p *Pattern, kind textKind) *Pattern {
 		r.spend(p, len(p.Expanded[0]))
 		return p
 	}
+	r.symbols.automatic = false
 	text, problem := r.substitute(p.Source)
+	if what := noVariable(p.Source); what != "" {
+		r.policy.construct(p.At, shown(what)+", which begins no variable", "", "5.0")
+	}
+	if r.symbols.automatic {
+		r.policy.construct(p.At, "@{exec_path} or @{attach_path} that the policy does not assign", "5.0", "")
+	}
 	if problem == "" && !r.spend(p, len(text)) {
 		return plain(p)
 	}

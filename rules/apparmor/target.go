@@ -1,0 +1,218 @@
+package apparmor
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/whydenied/whydenied/rules"
+)
+
+// A Target is what policy is loaded for. What a rule means depends on it and on the
+// policy's abi: an apparmor_parser leaves out what it or the abi does not know, and a
+// kernel mediates what it can.
+type Target struct {
+	Parser string // the version of apparmor_parser, such as "4.1" or "3.0.8"; "" if it is not known
+	Kernel string // the kernel's release, such as "6.12.48-amd64"; "" if it is not known
+}
+
+// AtLeast reports whether the parser is known to be of a version or a newer one.
+func (t Target) AtLeast(version string) bool {
+	return t.Parser != "" && compareVersions(t.Parser, version) >= 0
+}
+
+// String names the parts that are known: "apparmor_parser 4.1, Linux 6.12".
+func (t Target) String() string {
+	var parts []string
+	if t.Parser != "" {
+		parts = append(parts, "apparmor_parser "+t.Parser)
+	}
+	if t.Kernel != "" {
+		parts = append(parts, "Linux "+t.Kernel)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// compareVersions compares the numbers of two versions, as far as both go: 4.1.0 is
+// 4.1.
+func compareVersions(a, b string) int {
+	numbers := func(s string) []string {
+		return strings.FieldsFunc(s, func(c rune) bool { return c < '0' || c > '9' })
+	}
+	as, bs := numbers(a), numbers(b)
+	for i := range min(len(as), len(bs)) {
+		x, _ := strconv.Atoi(as[i])
+		y, _ := strconv.Atoi(bs[i])
+		if c := cmp.Compare(x, y); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// A Construct is something in a policy that not every version of apparmor_parser
+// reads: one that does not refuses the whole file.
+type Construct struct {
+	At    rules.Location
+	What  string // such as "userns rules"
+	Since string // the first version that reads it, "" for all before Until
+	Until string // the first version that refuses it, "" for none
+}
+
+// ReadBy reports whether a version of the parser reads it.
+func (c Construct) ReadBy(version string) bool {
+	return (c.Since == "" || compareVersions(version, c.Since) >= 0) && (c.Until == "" || compareVersions(version, c.Until) < 0)
+}
+
+// construct records what not every version reads.
+func (p *parser) construct(at rules.Location, what, since, until string) {
+	if len(p.constructs) < maxDiagnostics {
+		p.constructs = append(p.constructs, Construct{at, what, since, until})
+	}
+}
+
+// since records the same of a rule, at the token that was read last.
+func (p *parser) since(h *Header, version, what string) {
+	h.Since = later(h.Since, version)
+	p.construct(p.loc(p.before, p.last), what, version, "")
+}
+
+// construct records what not every version reads, of what is known only once the
+// policy is put together.
+func (p *Policy) construct(at rules.Location, what, since, until string) {
+	c := Construct{at, what, since, until}
+	near := p.Constructs[max(0, len(p.Constructs)-20):] // of a rule that several profiles include
+	if len(p.Constructs) < maxDiagnostics && !slices.Contains(near, c) {
+		p.Constructs = append(p.Constructs, c)
+	}
+}
+
+// versions reports what the target refuses of the policy. Where it is not known, it is
+// taken for the newest: what that refuses is an error.
+func (r *resolver) versions() {
+	for _, c := range r.policy.Constructs {
+		switch t := r.policy.Target; {
+		case t.Parser != "" && !c.ReadBy(t.Parser):
+			r.report(c.refused(t.Parser))
+		case t.Parser == "" && c.Until != "":
+			r.report(c.refused(releases[len(releases)-1].version))
+		}
+	}
+}
+
+// refused says that a version refuses the file for it.
+func (c Construct) refused(version string) rules.Diagnostic {
+	return rules.Diagnostic{At: c.At, Code: "needs-version", Message: fmt.Sprintf("apparmor_parser %s refuses the file: %s",
+		withSystems(version), c.why())}
+}
+
+// why says which versions read it.
+func (c Construct) why() string {
+	switch {
+	case c.Until == "":
+		return fmt.Sprintf("it does not know %s, which came with %s", c.What, c.Since)
+	case c.Since == "":
+		return fmt.Sprintf("only versions before %s take %s", c.Until, c.What)
+	}
+	return fmt.Sprintf("only versions from %s to before %s take %s", c.Since, c.Until, c.What)
+}
+
+// releases are the versions of apparmor_parser that differ in their language, and the
+// distributions that ship them.
+var releases = []struct {
+	version string
+	systems []string
+}{
+	{"3.0", []string{"Ubuntu 22.04", "Debian 12"}},
+	{"3.1", nil},
+	{"4.0", []string{"Ubuntu 24.04"}},
+	{"4.1", []string{"Debian 13"}},
+	{"5.0", []string{"Ubuntu 26.04"}},
+}
+
+// Releases returns the versions of apparmor_parser that differ in the language that
+// they read, the oldest first.
+func Releases() (versions []string) {
+	for _, r := range releases {
+		versions = append(versions, r.version)
+	}
+	return versions
+}
+
+// Systems returns the distributions that ship a version of apparmor_parser.
+func Systems(version string) []string {
+	for _, r := range releases {
+		if compareVersions(r.version, version) == 0 {
+			return r.systems
+		}
+	}
+	return nil
+}
+
+// withSystems is a version with the distributions that ship it.
+func withSystems(version string) string {
+	if systems := Systems(version); len(systems) > 0 {
+		return version + " (" + strings.Join(systems, ", ") + ")"
+	}
+	return version
+}
+
+// meant returns the rules that a rule stands for. What `/a rl -> /b,` names after the
+// arrow is the file that /a may be linked to, from 5.0 on. Before, nothing came of it:
+// /a may be linked to any file.
+func (r *resolver) meant(rule Rule) []Rule {
+	f, ok := rule.(*FileRule)
+	if !ok || f.Exec.Target == nil || f.Perms&Exec != 0 || f.Perms&Link == 0 || !r.linkTargets() {
+		return []Rule{rule}
+	}
+	link := &LinkRule{Header: f.Header, Link: f.Path, Target: f.Exec.Target, LinkAt: f.PathAt}
+	rest := *f
+	rest.Perms &^= Link
+	rest.Exec = Transition{}
+	if rest.Perms == 0 {
+		return []Rule{link}
+	}
+	return []Rule{&rest, link}
+}
+
+// linkTargets reports whether the parser takes the target of such a rule. Where nobody
+// says which parser it is, the abi does.
+func (r *resolver) linkTargets() bool {
+	t := r.policy.Target
+	return t.AtLeast("5.0") || t.Parser == "" && r.policy.ABI != nil && r.policy.ABI.version() >= "5.0"
+}
+
+// version returns the version of AppArmor whose features an abi has, "" if its name
+// does not say.
+func (a *ABI) version() string {
+	name, _, _ := strings.Cut(a.Path[strings.LastIndexByte(a.Path, '/')+1:], "-")
+	if len(name) == 3 && isDigit(name[0]) && name[1] == '.' && isDigit(name[2]) {
+		return name
+	}
+	return ""
+}
+
+// checkSafety reports change_profile rules for one program and one profile that differ in
+// whether the environment is scrubbed, which apparmor_parser cannot merge.
+func (r *resolver) checkSafety(p *Profile) {
+	seen := map[string]*ChangeProfileRule{}
+	for _, rule := range p.Rules {
+		c, ok := rule.(*ChangeProfileRule)
+		if !ok || c.Exec == nil || c.Deny {
+			continue
+		}
+		key := strings.Join(c.Exec.Expanded, "\n") + "\x00"
+		if c.Target != nil {
+			key += strings.Join(c.Target.Expanded, "\n")
+		}
+		if other := seen[key]; other == nil {
+			seen[key] = c
+		} else if other.Unsafe != c.Unsafe {
+			r.report(rules.Diagnostic{At: c.At, Code: "exec-conflict",
+				Message: fmt.Sprintf("this rule and %q say both safe and unsafe of one change of profile, which apparmor_parser refuses", other.At.Text()),
+				Related: []rules.Related{{At: other.At, Message: "the other rule"}}})
+		}
+	}
+}
