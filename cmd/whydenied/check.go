@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -21,6 +22,7 @@ import (
 func newCheck() *cobra.Command {
 	var policy policyFlags
 	var output outputFlags
+	var versions []string
 	cmd := &cobra.Command{
 		Use:   "check PROFILE...",
 		Short: "Say what is wrong with AppArmor and seccomp profiles",
@@ -33,45 +35,64 @@ AppArmor policy and seccomp profiles (Docker, OCI and Kubernetes JSON, SeccompPr
 resources) are told apart by their content. The profiles that runtimes generate go
 by names: builtin:docker-default, builtin:docker@28.1.
 
+With --for it says whether those versions of apparmor_parser take a file: 3.0 is that
+of Ubuntu 22.04 and Debian 12, 4.0 of Ubuntu 24.04, 4.1 of Debian 13, 5.0 of Ubuntu
+26.04. Without, what the version of the file's abi does not read is a warning; or, of
+a file without one, what the apparmor_parser of this host does not.
+
 Exit status: 0 all accepted, 3 a file is refused, 2 wrong usage, 1 a file could not
 be read. Warnings and notes do not change it.`,
 		Example: `  whydenied check /etc/apparmor.d
+  whydenied check ./web.apparmor --for 3.0,4.0,4.1,5.0
   whydenied check ./web.apparmor ./seccomp.json --format sarif > check.sarif`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("name the policy files to check")
 			}
-			return runCheck(cmd, args, policy, output)
+			for _, v := range versions {
+				if !parserVersion.MatchString(v) {
+					return usagef("--for %q is no version of apparmor_parser from 3.0 on; there are %s", v, strings.Join(apparmor.Releases(), ", "))
+				}
+			}
+			return runCheck(cmd, args, versions, policy, output)
 		},
 	}
 	policy.addOnly(cmd.Flags(), "include", "profile-dir", "allow-includes")
+	cmd.Flags().StringSliceVar(&versions, "for", nil, "say whether these `VERSIONS` of apparmor_parser take the file, such as 3.0,4.1")
 	output.add(cmd.Flags(), report.FormatNames()...)
 	return cmd
 }
 
+// parserVersion matches the versions whose language is known.
+var parserVersion = regexp.MustCompile(`^[3-9]\.[0-9]+(\.[0-9]+)*$`)
+
 // A checker reads policy files and counts what is wrong with them.
 type checker struct {
-	flags   policyFlags
-	lib     *library.Library
-	said    map[string]bool // diagnostics of files that several include
-	summary report.CheckSummary
-	out     *reporter
-	stderr  io.Writer
+	flags    policyFlags
+	lib      *library.Library
+	parser   string          // the version of this host's apparmor_parser
+	versions []string        // of --for
+	said     map[string]bool // diagnostics of files that several include
+	summary  report.CheckSummary
+	out      *reporter
+	stderr   io.Writer
 }
 
-func runCheck(cmd *cobra.Command, args []string, policy policyFlags, output outputFlags) error {
+func runCheck(cmd *cobra.Command, args, versions []string, policy policyFlags, output outputFlags) error {
 	out, err := output.reporter(cmd)
 	if err != nil {
 		return err
 	}
 	c := &checker{
-		flags:   policy,
-		lib:     checkLibrary(policy, policy.include),
-		said:    map[string]bool{},
-		summary: report.CheckSummary{SchemaVersion: report.SchemaVersion},
-		out:     out,
-		stderr:  cmd.ErrOrStderr(),
+		flags:    policy,
+		parser:   installedParser(cmd.Context()),
+		versions: versions,
+		said:     map[string]bool{},
+		summary:  report.CheckSummary{SchemaVersion: report.SchemaVersion},
+		out:      out,
+		stderr:   cmd.ErrOrStderr(),
 	}
+	c.lib = c.library(policy.include)
 	for _, name := range args {
 		if err := cmd.Context().Err(); err != nil {
 			return err
@@ -96,9 +117,11 @@ func runCheck(cmd *cobra.Command, args []string, policy policyFlags, output outp
 	return nil
 }
 
-func checkLibrary(flags policyFlags, include []string) *library.Library {
-	lib := library.New(flags.profileDir, include)
-	lib.Loader.Allow = flags.allow
+// library returns one that looks for included files in some directories.
+func (c *checker) library(include []string) *library.Library {
+	lib := library.New(c.flags.profileDir, include)
+	lib.Loader.Allow = c.flags.allow
+	lib.Parser, lib.Versions = c.parser, c.versions
 	return lib
 }
 
@@ -128,7 +151,7 @@ func (c *checker) path(name string) error {
 	}
 	outside := c.lib
 	// A directory of policy most often brings what its files include.
-	c.lib = checkLibrary(c.flags, append(slices.Clip(c.flags.include), name))
+	c.lib = c.library(append(slices.Clip(c.flags.include), name))
 	defer func() { c.lib = outside }()
 	for _, file := range names {
 		c.file(file, true)

@@ -48,6 +48,9 @@ type PolicyFixes struct {
 // refused, compiles each alone.
 func (p *Proposer) takeRules(policy *apparmor.Policy, fixes []*rules.Fix, together error, refused map[*rules.Fix]bool) {
 	var notAsked *NotAsked
+	if together == nil && !policy.ReadBy(policy.Target.Parser) {
+		return // it takes the rules, and may refuse the file that they stand in
+	}
 	if together == nil || errors.As(together, &notAsked) {
 		for _, fix := range fixes {
 			proveRule(fix, together)
@@ -60,6 +63,7 @@ func (p *Proposer) takeRules(policy *apparmor.Policy, fixes []*rules.Fix, togeth
 	for _, fix := range fixes {
 		verdict := p.Compile("rules", rulesText(policy, []*rules.Fix{fix}), nil)()
 		switch {
+		case verdict == nil && !policy.ReadBy(policy.Target.Parser):
 		case verdict == nil || errors.As(verdict, &notAsked):
 			proveRule(fix, verdict)
 		case !newer(fix.Rule):

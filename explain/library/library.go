@@ -32,6 +32,10 @@ type Library struct {
 	// SeccompLoader is what made filters of seccomp profiles, where the inventory
 	// does not say.
 	SeccompLoader seccomp.Loader
+	// Parser is the version of this host's apparmor_parser, "" if there is none or it
+	// is not known. Versions are those for which Lint says whether they take a file.
+	Parser   string
+	Versions []string
 	// Engines are the versions of container engines by name, where they are
 	// known: they decide which built-in profiles hold.
 	Engines map[string]string

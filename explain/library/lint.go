@@ -28,7 +28,13 @@ func (l *Library) Lint(file *rules.File) (diagnostics []rules.Diagnostic, noPoli
 	if len(policy.Profiles) == 0 && !opensBlock.MatchString(file.Text) && slices.ContainsFunc(diagnostics, isError) {
 		noPolicy = fmt.Errorf("%s: no AppArmor policy", file.Name)
 	}
-	return append(diagnostics, apparmor.Lint(policy)...), noPolicy
+	diagnostics = append(diagnostics, apparmor.Lint(policy)...)
+	if len(l.Versions) == 0 {
+		return append(diagnostics, apparmor.LintParser(policy, l.Parser)...), noPolicy
+	}
+	// What each version refuses is in place of what an unknown one does.
+	diagnostics = slices.DeleteFunc(diagnostics, func(d rules.Diagnostic) bool { return isError(d) || d.Code == "needs-version" })
+	return append(diagnostics, l.Loader.Versions(file, l.Versions)...), noPolicy
 }
 
 func isError(d rules.Diagnostic) bool { return d.Severity == rules.Error }

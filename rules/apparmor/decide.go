@@ -2,7 +2,6 @@ package apparmor
 
 import (
 	"maps"
-	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -357,7 +356,7 @@ func (p *Profile) noteABI(req Request, d *Decision) {
 		return
 	}
 	if mediates, _ := p.Mediates(req); !mediates {
-		d.Notes = append(d.Notes, "abi "+path.Base(p.Policy.ABI.Path)+" does not know "+class+" rules: the kernel does not mediate them for this profile")
+		d.Notes = append(d.Notes, "abi "+p.Policy.ABI.name()+" does not know "+class+" rules: the kernel does not mediate them for this profile")
 	}
 }
 

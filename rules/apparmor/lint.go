@@ -21,7 +21,7 @@ func Lint(p *Policy) []rules.Diagnostic {
 		lintShadowed, lintShadowedCapabilities, lintShadowedNetwork, lintSilentStart, lintSubsumed, lintUnmatchable,
 		lintMergedUsr, lintExecTargets, lintExecConflicts, lintDisconnected,
 	}
-	diags := lintABI(p)
+	diags := append(lintABI(p), lintVersions(p)...)
 	whole := newEffort()
 	for _, prof := range p.Profiles {
 		for _, lint := range lints {
@@ -489,7 +489,7 @@ func lintABI(p *Policy) []rules.Diagnostic {
 	}
 	at := rules.Location{File: p.Files[0]}
 	return []rules.Diagnostic{{At: at, Severity: rules.Note, Code: "abi-missing",
-		Message: "no abi rule: the features of an old kernel are assumed, and rules of newer classes (unix, userns, mqueue, io_uring) are not enforced",
+		Message: "no abi rule: apparmor_parser takes the features that its parser.conf pins (Debian's does, to those of its own kernel), or else those of Linux 5.4; rules of classes that are not among them (of unix, dbus, userns, mqueue, io_uring) are not enforced",
 		Fixes: []rules.Fix{{Message: "state the abi that the policy is written for", Rule: "abi <abi/3.0>,",
 			Edits: []rules.Edit{{At: at, New: "abi <abi/3.0>,\n"}}, Reason: "more rules are enforced: test before you rely on it", Risk: rules.Medium}}}}
 }

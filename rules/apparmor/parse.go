@@ -448,7 +448,7 @@ func (p *parser) qualified() []statement {
 // qualifiers reads priority=N audit allow|deny|prompt owner|other, in that
 // order, which is the parser's.
 func (p *parser) qualifiers(h *Header) bool {
-	if p.word("priority") {
+	if priority := p.tok; p.word("priority") {
 		if !p.expect(tokEquals, "=") {
 			return false
 		}
@@ -456,7 +456,8 @@ func (p *parser) qualifiers(h *Header) bool {
 		if !p.expect(tokValue, "a number") {
 			return false
 		}
-		p.since(h, "4.1", "priority=")
+		h.Since = later(h.Since, "4.1")
+		p.construct(p.at(priority), "priority=", "4.1", "")
 		if n, err := fmt.Sscanf(t.value, "%d", &h.Priority); n != 1 || err != nil || h.Priority < -1000 || h.Priority > 1000 {
 			p.errorf(p.at(t), "bad-priority", "priority %s is not between -1000 and 1000", t.value)
 			h.Priority = 0

@@ -147,11 +147,14 @@ func (r *resolver) declare(s statement) {
 	}
 }
 
-// abi checks that the file of an abi rule exists. One within a profile, as that of an
-// abstraction, changes nothing: the features are settled before the first profile
-// (abi_features() in parser_yacc.y of AppArmor 3.0.8 to 5.0.2).
+// abi checks that the file of an abi rule exists, or is one of AppArmor's own. One within a
+// profile, as that of an abstraction, changes nothing: the features are settled before the
+// first profile (abi_features() in parser_yacc.y of AppArmor 3.0.8 to 5.0.2).
 func (r *resolver) abi(s *abiStmt) {
 	builtin := s.magic && (s.path == "kernel" || s.path == "default")
+	if s.magic && !builtin {
+		_, builtin = abiClasses[(&ABI{Path: s.path}).name()]
+	}
 	isFile := func(name string) bool {
 		f := r.open(name)
 		return f.file != nil || errors.Is(f.err, errNotPolicy) // which it is not
@@ -170,6 +173,9 @@ func (r *resolver) include(s *includeStmt, sc scope, resolve func([]statement, s
 	}
 	name, f := r.find(s.path, s.magic)
 	if f == nil || f.err != nil {
+		if f == nil && !s.ifExists && r.standardTunables(s, sc) {
+			return
+		}
 		if !s.ifExists || f != nil && !os.IsNotExist(f.err) {
 			r.errorf(s.loc, "include-not-found", "cannot open the included file %s%s", s.path, r.searched(s, f))
 		}

@@ -61,6 +61,12 @@ type Construct struct {
 	Until string // the first version that refuses it, "" for none
 }
 
+// ReadBy reports whether a version of apparmor_parser reads all of the policy, as far as
+// its constructs say: "" is one that nobody knows.
+func (p *Policy) ReadBy(version string) bool {
+	return !slices.ContainsFunc(p.Constructs, func(c Construct) bool { return version == "" || !c.ReadBy(version) })
+}
+
 // ReadBy reports whether a version of the parser reads it.
 func (c Construct) ReadBy(version string) bool {
 	return (c.Since == "" || compareVersions(version, c.Since) >= 0) && (c.Until == "" || compareVersions(version, c.Until) < 0)
@@ -97,26 +103,128 @@ func (r *resolver) versions() {
 		case t.Parser != "" && !c.ReadBy(t.Parser):
 			r.report(c.refused(t.Parser))
 		case t.Parser == "" && c.Until != "":
-			r.report(c.refused(releases[len(releases)-1].version))
+			r.report(c.refused(newestRelease()))
 		}
 	}
 }
 
-// refused says that a version refuses the file for it.
-func (c Construct) refused(version string) rules.Diagnostic {
-	return rules.Diagnostic{At: c.At, Code: "needs-version", Message: fmt.Sprintf("apparmor_parser %s refuses the file: %s",
-		withSystems(version), c.why())}
+// refused says that versions refuse the file for it.
+func (c Construct) refused(versions ...string) rules.Diagnostic {
+	return rules.Diagnostic{At: c.At, Code: "needs-version", Message: refusing(versions) + " the file: " + c.why()}
 }
 
 // why says which versions read it.
 func (c Construct) why() string {
 	switch {
 	case c.Until == "":
-		return fmt.Sprintf("it does not know %s, which came with %s", c.What, c.Since)
+		return fmt.Sprintf("%s came with %s", c.What, c.Since)
 	case c.Since == "":
-		return fmt.Sprintf("only versions before %s take %s", c.Until, c.What)
+		return fmt.Sprintf("since %s it refuses %s", c.Until, c.What)
 	}
-	return fmt.Sprintf("only versions from %s to before %s take %s", c.Since, c.Until, c.What)
+	return fmt.Sprintf("%s came with %s, and since %s it refuses them", c.What, c.Since, c.Until)
+}
+
+// refusing begins a sentence on versions that refuse something.
+func refusing(versions []string) string {
+	if len(versions) == 1 {
+		return parserVersions(versions) + " refuses"
+	}
+	return parserVersions(versions) + " refuse"
+}
+
+// parserVersions lists versions of apparmor_parser with the distributions that ship
+// them.
+func parserVersions(versions []string) string {
+	named := make([]string, len(versions))
+	for i, v := range versions {
+		named[i] = withSystems(v)
+	}
+	if n := len(named); n > 1 {
+		return "apparmor_parser " + strings.Join(named[:n-1], ", ") + " and " + named[n-1]
+	}
+	return "apparmor_parser " + strings.Join(named, "")
+}
+
+// For returns a loader that reads policy for a target, and keeps what this one has
+// parsed.
+func (l *Loader) For(target Target) *Loader {
+	other := l.With(nil)
+	other.Target = target
+	return other
+}
+
+// Versions says of each version of apparmor_parser whether it takes a policy file: an
+// error for each reason to refuse it, with the versions that do, and a note that names
+// those that take it.
+func (l *Loader) Versions(file *rules.File, versions []string) []rules.Diagnostic {
+	type reason struct {
+		at        rules.Location
+		code, why string
+	}
+	var out []rules.Diagnostic
+	var taking []string
+	refuse := map[reason][]string{}
+	index := map[reason]int{}
+	for _, v := range versions {
+		policy, diags := l.For(Target{Parser: v}).Load(file)
+		refused := false
+		for _, d := range append(diags, Lint(policy)...) {
+			if d.Severity != rules.Error {
+				continue
+			}
+			refused = true
+			why := d.Message
+			if d.Code == "needs-version" {
+				_, why, _ = strings.Cut(why, " the file: ")
+			}
+			key := reason{d.At, d.Code, why}
+			if refuse[key] == nil {
+				index[key] = len(out)
+				out = append(out, d)
+			}
+			refuse[key] = append(refuse[key], v)
+		}
+		if !refused {
+			taking = append(taking, v)
+		}
+	}
+	for key, by := range refuse {
+		if by = slices.Compact(by); len(by) < len(versions) || key.code == "needs-version" {
+			out[index[key]].Message = refusing(by) + " the file: " + key.why
+		}
+	}
+	if len(taking) > 0 {
+		verb := " take the file"
+		if len(taking) == 1 {
+			verb = " takes the file"
+		}
+		out = append(out, rules.Diagnostic{At: rules.Location{File: file}, Severity: rules.Note, Code: "takes-version", Message: parserVersions(taking) + verb})
+	}
+	return out
+}
+
+// LintParser warns of what the apparmor_parser of this host does not read, where the
+// policy names no abi whose version says what it was written for.
+func LintParser(p *Policy, version string) []rules.Diagnostic {
+	if version == "" || p.Target.Parser != "" || p.ABI != nil && p.ABI.version() != "" {
+		return nil
+	}
+	return p.unread(version, "")
+}
+
+// unread warns of what a version does not read, once for each kind of it.
+func (p *Policy) unread(version, because string) (out []rules.Diagnostic) {
+	said := map[string]bool{}
+	for _, c := range p.Constructs {
+		if c.ReadBy(version) || c.Until != "" || said[c.What] {
+			continue // what newer ones refuse is an error already
+		}
+		said[c.What] = true
+		d := c.refused(version)
+		d.Severity, d.Message = rules.Warning, because+d.Message
+		out = append(out, d)
+	}
+	return out
 }
 
 // releases are the versions of apparmor_parser that differ in their language, and the
@@ -131,6 +239,8 @@ var releases = []struct {
 	{"4.1", []string{"Debian 13"}},
 	{"5.0", []string{"Ubuntu 26.04"}},
 }
+
+func newestRelease() string { return releases[len(releases)-1].version }
 
 // Releases returns the versions of apparmor_parser that differ in the language that
 // they read, the oldest first.
@@ -182,16 +292,6 @@ func (r *resolver) meant(rule Rule) []Rule {
 func (r *resolver) linkTargets() bool {
 	t := r.policy.Target
 	return t.AtLeast("5.0") || t.Parser == "" && r.policy.ABI != nil && r.policy.ABI.version() >= "5.0"
-}
-
-// version returns the version of AppArmor whose features an abi has, "" if its name
-// does not say.
-func (a *ABI) version() string {
-	name, _, _ := strings.Cut(a.Path[strings.LastIndexByte(a.Path, '/')+1:], "-")
-	if len(name) == 3 && isDigit(name[0]) && name[1] == '.' && isDigit(name[2]) {
-		return name
-	}
-	return ""
 }
 
 // checkSafety reports change_profile rules for one program and one profile that differ in
