@@ -1,7 +1,10 @@
 package apparmor
 
 // An AllRule is all,: everything that a profile can grant.
-type AllRule struct{ Header }
+type AllRule struct {
+	Header
+	filesOnly bool // deny all denies files alone, as before 5.0
+}
 
 // allRule reads all.
 func (p *parser) allRule(h Header) Rule {
@@ -10,13 +13,25 @@ func (p *parser) allRule(h Header) Rule {
 	if h.Priority != 0 {
 		p.errorf(p.loc(p.before, p.last), "bad-qualifier", "priority= is not allowed on all rules")
 	}
-	return &AllRule{h}
+	return &AllRule{Header: h}
 }
 
-func (r *AllRule) resolve(*resolver) Rule { c := *r; return &c }
+func (r *AllRule) resolve(by *resolver) Rule {
+	c := *r
+	c.filesOnly = by.policy.Target.Parser != "" && !by.policy.Target.AtLeast("5.0")
+	return &c
+}
+
+// vote is what the rule says of permissions. What deny all refuses is logged, unlike
+// what other deny rules do: the corpus of Linux 7.2 with AppArmor 5.0.2.
+func (r *AllRule) vote(perms Perms) vote {
+	v := voteOf(r, perms)
+	v.audit = v.audit || r.Deny
+	return v
+}
 
 func (r *AllRule) compile(l *layer, _ map[mergeKey]bool) {
-	entry := fileEntry{perms: FilePerms, vote: voteOf(r, 0), exec: &Transition{Mode: Inherit}}
+	entry := fileEntry{perms: FilePerms, vote: r.vote(0), exec: &Transition{Mode: Inherit}}
 	if r.Deny {
 		entry.exec = nil
 	}

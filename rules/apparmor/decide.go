@@ -51,10 +51,12 @@ func (d *Decision) Logged() Perms { return (d.Refused | d.Unmatched) &^ d.quiet 
 // It is safe for concurrent use. The first request compiles the file rules.
 func (p *Profile) Decide(req Request) Decision {
 	d := Decision{profile: p, req: req}
-	if p.HasFlag("unconfined") {
-		d.Granted, d.Permitted = req.wanted(), true
-		d.Notes = append(d.Notes, "the profile is unconfined: flags=(unconfined) mediates nothing")
-		return d
+	for _, flag := range []string{"unconfined", "default_allow"} {
+		if p.HasFlag(flag) {
+			d.Granted, d.Permitted = req.wanted(), true
+			d.Notes = append(d.Notes, "the profile is unconfined: flags=("+flag+") mediates nothing")
+			return d
+		}
 	}
 	req.decide(p, &d)
 	p.noteABI(req, &d)
@@ -83,12 +85,13 @@ type vote struct {
 	perms    Perms
 	deny     bool
 	audit    bool
+	prompt   bool
 	priority int
 }
 
 func voteOf(r Rule, perms Perms) vote {
 	h := r.Head()
-	return vote{r, perms, h.Deny, h.Audit, h.Priority}
+	return vote{r, perms, h.Deny, h.Audit, h.Prompt, h.Priority}
 }
 
 // A tally is the sum of votes: accept_perms() in libapparmor_re/hfa.cc.
@@ -128,6 +131,7 @@ func count(votes []vote) tally {
 
 func (t *tally) add(v vote, perms Perms) {
 	switch {
+	case v.prompt: // without a listener it grants nothing
 	case v.deny && v.audit:
 		t.deny |= perms
 	case v.deny:
@@ -160,9 +164,12 @@ func (d *Decision) settle(want Perms, votes []vote) {
 		if v.rule == nil || v.perms&want == 0 {
 			continue
 		}
-		if v.deny {
+		switch {
+		case v.prompt:
+			d.Notes = append(d.Notes, "the prompt rule at "+v.rule.Location().String()+" leaves it to a program that listens: without one the kernel refuses at once, as here")
+		case v.deny:
 			d.Deny = appendRule(d.Deny, v.rule)
-		} else {
+		default:
 			d.Allow = appendRule(d.Allow, v.rule)
 		}
 	}
@@ -300,7 +307,9 @@ func (p *Profile) askInTurn(req Request, d *Decision) {
 	var votes []vote
 	for _, r := range p.others() {
 		if _, ok := r.(*AllRule); ok {
-			votes = append(votes, voteOf(r, want))
+			if all := r.(*AllRule); !all.Deny || !all.filesOnly {
+				votes = append(votes, all.vote(want))
+			}
 			continue
 		}
 		if perms, diff := req.ask(r); len(diff) == 0 && perms&want != 0 {

@@ -39,7 +39,7 @@ func TestDecideAsCompiled(t *testing.T) {
 		for len(names) < batch {
 			name := fmt.Sprintf("p%d", n+len(names))
 			profile := w.profile(name)
-			policy := loadText(t, preamble+profile)
+			policy := loadFor30(t, preamble+profile)
 			if len(policy.Profiles[0].ExecConflicts()) > 0 {
 				c.conflict(profile)
 				continue
@@ -50,7 +50,7 @@ func TestDecideAsCompiled(t *testing.T) {
 		n += batch
 		compiled, err := compile(t, text)
 		require.NoError(t, err, text)
-		policy := loadText(t, text)
+		policy := loadFor30(t, text)
 		for _, name := range names {
 			c.profile(policy.Profile(name), compiled[name])
 		}
@@ -78,7 +78,7 @@ func TestDecideSystemProfiles(t *testing.T) {
 			t.Logf("%s is not installed", name)
 			continue
 		}
-		policy, problems, err := (&Loader{}).LoadFile(file)
+		policy, problems, err := (&Loader{Target: Target{Parser: "3.0"}}).LoadFile(file)
 		require.NoError(t, err)
 		for _, p := range problems {
 			require.NotEqual(t, rules.Error, p.Severity, "%s", p)
@@ -372,4 +372,12 @@ func (c *comparison) unix(p *Profile, k *compiledProfile) {
 	allow, _ := k.classPerms(key)
 	d := p.Decide(req)
 	c.same(p, "unix", req, verdict(allow&bits[req.Perms] != 0, false), verdict(d.Granted == req.Perms, false))
+}
+
+// loadFor30 loads a policy as the apparmor_parser that compiles it reads it.
+func loadFor30(t *testing.T, text string) *Policy {
+	t.Helper()
+	policy, problems := (&Loader{Target: Target{Parser: "3.0"}}).Load(rules.NewFile("policy", text))
+	require.Empty(t, diagText(problems), text)
+	return policy
 }

@@ -16,6 +16,9 @@ type FileRule struct {
 	PathAt  rules.Location // the path token, quotes included
 	PermsAt rules.Location // the permissions token; the word "file" in the bare rule
 	Leading bool           // rw /path, instead of /path rw,
+
+	classes bool // [ ] in the path counts as exact
+	noMmap  bool // ix does not imply m
 }
 
 // A FileRequest is an access to a file by its path.
@@ -36,6 +39,9 @@ func (r *FileRule) resolve(by *resolver) Rule {
 	c := *r
 	by.file(&c.Path)
 	c.Exec.Target = plain(c.Exec.Target)
+	t := by.policy.Target
+	c.classes = t.Parser == "" || t.AtLeast("4.0")
+	c.noMmap = by.modern()
 	return &c
 }
 
@@ -61,13 +67,13 @@ func filePattern(r *FileRule) *Pattern {
 var everyFile = &Pattern{Source: "/{**,}", Expanded: []string{"/{**,}"}}
 
 // filePerms returns the permissions of a file rule with those they imply: w
-// includes a, and ix includes m (process_dfa_entry() in parser_regex.c).
+// includes a, and before 5.0 ix includes m (process_dfa_entry() in parser_regex.c).
 func filePerms(r *FileRule) Perms {
 	perms := r.Perms
 	if perms&Write != 0 {
 		perms |= Append
 	}
-	if !r.Deny && perms&Exec != 0 && (r.Exec.Mode == Inherit || r.Exec.Fallback == Inherit) {
+	if !r.noMmap && !r.Deny && perms&Exec != 0 && (r.Exec.Mode == Inherit || r.Exec.Fallback == Inherit) {
 		perms |= Mmap
 	}
 	return perms

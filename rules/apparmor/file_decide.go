@@ -55,7 +55,7 @@ func (r *FileRule) compile(l *layer, merged map[mergeKey]bool) {
 	if path == nil { // apparmor_parser refuses the glob, so it matches nothing
 		return
 	}
-	entry := fileEntry{perms: filePerms(r), owner: r.Owner, exact: path.Exact(), vote: voteOf(r, 0)}
+	entry := fileEntry{perms: filePerms(r), owner: r.Owner, exact: r.exact(), vote: voteOf(r, 0)}
 	if r.Perms&Exec != 0 && !r.Deny {
 		entry.exec = &r.Exec
 	}

@@ -188,8 +188,8 @@ type ExecConflict struct {
 }
 
 // ExecConflicts returns the conflicting exec rules of the profile, in source
-// order. A rule without * ** ? and [ ] wins over one that has them, so these do
-// not conflict. Of a profile made to have very many it returns the first.
+// order. A rule without * ** ? and [^ ] wins over one that has them, so these do
+// not conflict; before 4.0, [ ] was among them. Of a profile made to have very many it returns the first.
 func (p *Profile) ExecConflicts() []ExecConflict { return p.execConflicts(newEffort()) }
 
 func (p *Profile) execConflicts(e *effort) []ExecConflict {
@@ -233,4 +233,4 @@ func (p *Profile) execConflicts(e *effort) []ExecConflict {
 
 // exact reports whether the rule's path is one that dominates in the choice of
 // an exec transition.
-func (r *FileRule) exact() bool { return filePattern(r).expr().Exact() }
+func (r *FileRule) exact() bool { return filePattern(r).expr().Exact(r.classes) }

@@ -99,11 +99,16 @@ func mutatedPolicies(t *testing.T, release release) {
 // TestExecPairs compares two exec rules on paths that overlap: apparmor_parser
 // refuses those that conflict.
 func TestExecPairs(t *testing.T) {
-	tool := parserTool(t)
+	for _, release := range parserReleases(t) {
+		t.Run(release.version, func(t *testing.T) { execPairs(t, release) })
+	}
+}
+
+func execPairs(t *testing.T, release release) {
 	r := rand.New(rand.NewPCG(*mutationSeed, 78))
 	pick := func(words ...string) string { return words[r.IntN(len(words))] }
 	paths := [][2]string{{"/s/run", "/s/run"}, {"/s/run", "/s/*"}, {"/s/*", "/s/**"}, {"/s/r*", "/s/*n"}, {"/s/*", "/s/*"}, {"/{r,s}", "/s"},
-		{"/{r,s}", "/{s,t}"}, {"/[rs]", "/s"}, {"/s?", "/st"}, {"/@{V}", "/r"}, {"/s", "/{s,t*}"}, {`/s\*`, "/s*"}, {"/{r,s}", "/{s,r}"}, {`"/s"`, "/s"}, {"/r", "/s"}}
+		{"/{r,s}", "/{s,t}"}, {"/[rs]", "/s"}, {"/s?", "/st"}, {"/@{V}", "/r"}, {"/s", "/{s,t*}"}, {`/s\*`, "/s*"}, {"/{r,s}", "/{s,r}"}, {"/[rs]", "/*"}, {"/[^ab]", "/*"}, {"/x[a-c]{d,e}", "/**"}, {`"/s"`, "/s"}, {"/r", "/s"}}
 	exec := func() (mode, target string) {
 		mode = pick("p", "P", "c", "C", "u", "U", "i")
 		if strings.ContainsAny(mode, "pPcC") {
@@ -124,8 +129,8 @@ func TestExecPairs(t *testing.T) {
 			policy += fmt.Sprintf("  %s%s%s%s,\n", pick("", "", "owner ", "audit "), pick("", "", "safe ", "unsafe "), rule, target)
 		}
 		policy += "}\n"
-		want, oracle := accepted(t, tool, policy)
-		got, ours := checks("3.0", policy)
+		want, oracle := accepted(t, release.tool, policy)
+		got, ours := checks(release.version, policy)
 		assert.Equal(t, want, got, "%s\napparmor_parser: %s\nwhydenied: %s", policy, oracle, ours)
 	}
 }

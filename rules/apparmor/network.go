@@ -22,6 +22,8 @@ type NetworkRule struct {
 	// interface are those of 5.0.
 	Local NetworkAddr
 	Peer  NetworkAddr
+
+	anyType bool // a family alone covers every type
 }
 
 // A NetworkAddr is ip=, port=, interface= and label= conditions; "" and nil are any.
@@ -51,8 +53,9 @@ type NetworkRequest struct {
 	Family string // inet, unix, netlink, ...
 	Type   string // stream, dgram, raw, ...
 	Perms  Perms  // of NetworkPerms, 0 for all: only rules of AppArmor 4 tell them apart
-	// What rules of AppArmor 4 can ask for; "" is unknown, and matches none of
-	// these conditions.
+	// What rules of AppArmor 4 can ask for. Where all are "", the kernel does not
+	// mediate addresses, as Linux up to 7.2, and such conditions count for nothing;
+	// else "" is unknown, and matches none of them.
 	IP, Port, PeerIP, PeerPort string
 }
 
@@ -99,8 +102,9 @@ var protocolTypes = map[string]struct {
 	"icmp": {"raw", []string{"inet"}},
 }
 
-// familyTypes are the types that a network rule with a family alone covers. The
-// bare rule network, covers every type, dccp among them.
+// familyTypes are the types that a network rule with a family alone covers before
+// 5.0. The bare rule network, covers every type, dccp among them, and from 5.0 on so
+// does a family.
 var familyTypes = []string{"stream", "dgram", "raw", "rdm", "seqpacket", "packet"}
 
 // peerPerms are the permissions on a pair of sockets: af_unix.cc of apparmor_parser.
@@ -220,6 +224,7 @@ func (p *parser) networkAddr(conds []cond, a *NetworkAddr, class string) {
 
 func (r *NetworkRule) resolve(by *resolver) Rule {
 	c := *r
+	c.anyType = by.modern()
 	by.label(&c.Local.Label)
 	by.label(&c.Peer.Label)
 	return &c
@@ -251,14 +256,17 @@ func networkDiff(r *NetworkRule, req NetworkRequest) []string {
 	if p, ok := protocolTypes[r.Protocol]; ok {
 		family = family && slices.Contains(p.families, req.Family)
 		typ = req.Type == p.typ
-	} else if r.Family != "" && r.Type == "" {
+	} else if r.Family != "" && r.Type == "" && !r.anyType {
 		typ = slices.Contains(familyTypes, req.Type)
 	}
-	return compareAll(
-		field{"family", family},
-		field{"type", typ},
-		field{"local address", matchAddr(r.Local, req.IP, req.Port)},
-		field{"peer address", matchAddr(r.Peer, req.PeerIP, req.PeerPort)})
+	fields := []field{{"family", family}, {"type", typ}}
+	// A kernel that does not mediate addresses names none, and apparmor_parser drops
+	// the conditions on them for it: from deny rules, too.
+	if req.IP+req.Port+req.PeerIP+req.PeerPort != "" {
+		fields = append(fields, field{"local address", matchAddr(r.Local, req.IP, req.Port)},
+			field{"peer address", matchAddr(r.Peer, req.PeerIP, req.PeerPort)})
+	}
+	return compareAll(fields...)
 }
 
 // matchAddr matches the ip= and port= conditions of AppArmor 4. A port may be a

@@ -274,7 +274,7 @@ func withSystems(version string) string {
 // /a may be linked to any file.
 func (r *resolver) meant(rule Rule) []Rule {
 	f, ok := rule.(*FileRule)
-	if !ok || f.Exec.Target == nil || f.Perms&Exec != 0 || f.Perms&Link == 0 || !r.linkTargets() {
+	if !ok || f.Exec.Target == nil || f.Perms&Exec != 0 || f.Perms&Link == 0 || !r.modern() {
 		return []Rule{rule}
 	}
 	link := &LinkRule{Header: f.Header, Link: f.Path, Target: f.Exec.Target, LinkAt: f.PathAt}
@@ -287,9 +287,9 @@ func (r *resolver) meant(rule Rule) []Rule {
 	return []Rule{&rest, link}
 }
 
-// linkTargets reports whether the parser takes the target of such a rule. Where nobody
-// says which parser it is, the abi does.
-func (r *resolver) linkTargets() bool {
+// modern reports whether rules mean what they do from 5.0 on. Where nobody says which
+// parser it is, the abi does.
+func (r *resolver) modern() bool {
 	t := r.policy.Target
 	return t.AtLeast("5.0") || t.Parser == "" && r.policy.ABI != nil && r.policy.ABI.version() >= "5.0"
 }

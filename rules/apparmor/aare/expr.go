@@ -40,6 +40,10 @@ func (s byteSet) single() (byte, bool) {
 	return byte(at), n == 1
 }
 
+func (s byteSet) len() int {
+	return bits.OnesCount64(s[0]) + bits.OnesCount64(s[1]) + bits.OnesCount64(s[2]) + bits.OnesCount64(s[3])
+}
+
 // An Expr is a regular expression over bytes. The zero Expr matches the empty
 // string.
 type Expr struct {
@@ -100,14 +104,18 @@ func alt(choices ...*Expr) *Expr {
 
 // Exact reports whether the expression is made of literals and alternations
 // alone. Such a rule wins over others when apparmor_parser picks the dominating
-// exec transition: add_rule_vec() in libapparmor_re/aare_rules.cc of 3.0.
-func (e *Expr) Exact() bool {
+// exec transition: add_rule_vec() in libapparmor_re/aare_rules.cc. From 4.0 on, which
+// classes says, [abc] is exact, too; [^abc] is not.
+func (e *Expr) Exact(classes bool) bool {
 	if e.op == opSet {
-		_, ok := e.set.single()
-		return ok && !e.class
+		_, one := e.set.single()
+		if e.class {
+			return classes && e.set.len() <= 128
+		}
+		return one
 	}
 	for _, sub := range e.subs {
-		if !sub.Exact() {
+		if !sub.Exact(classes) {
 			return false
 		}
 	}
