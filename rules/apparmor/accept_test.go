@@ -130,7 +130,8 @@ func syntaxCases() []syntaxCase {
 	add(in(false, "bad-exec", "/a x,", "/a rx,", "deny /a ix,", "deny /a rpx,", "deny file,", "unsafe /a r,", "safe r /a,", "deny unsafe /a x,", "{ /a x -> b, }"))
 	add(in(false, "bad-perms", "/a aw,", "/a ixpx,", "/a rxpx,", "/a pxPx,", "/a pxcx,", "/a pixpux,", "/a uxUx,"))
 	add(in(false, "bad-link", "rl subset /a -> /b,", "r subset /a,", "lpx /a -> /b,"))
-	add(in(false, "syntax", "/a,", "/a r", "r,", "/a q,", "link /a,", "link /a /b,", "/a px ->,", "file /a,", "owner,", "audit,", "deny audit /a r,", "owner audit /a r,", "deny owner allow /a r,", "audit audit /a r,", "/a r;", "\"/a r,", "/a! r,", "foo,", "/a r -> ,", "\"foo\" r,", "rr /a /b,", "/a rr rr,", "link <= /a -> /b,", "quiet /a r,"))
+	add(in(false, "syntax", "/a,", "/a r", "r,", "/a q,", "link /a,", "link /a /b,", "/a px ->,", "file /a,", "owner,", "audit,", "deny audit /a r,", "owner audit /a r,", "deny owner allow /a r,", "audit audit /a r,", "/a r;", "\"/a r,", "/a! r,", "/a r -> ,", "\"foo\" r,", "rr /a /b,", "/a rr rr,", "link <= /a -> /b,"))
+	add(in(false, "not-understood", "foo,", "quiet /a r,", "landlock fs { /x r, }", "frobnicate (read,\n write) label=x peer=(y=z),"))
 	add(in(false, "bad-glob", "/a{b r,", "/a} r,", "/a{b} r,", "/a[b r,", "/a] r,"))
 	add(in(false, "variable", "@{NOPE}/a r,", "/a@{NOPE} r,"))
 

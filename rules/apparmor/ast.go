@@ -79,6 +79,7 @@ type Profile struct {
 	Hat        bool     // hat NAME or ^NAME
 	Rules      []Rule   // all in force, in source order, includes and qualifier blocks flattened
 	Policy     *Policy
+	Unread     []rules.Location // statements that were not understood, which may say anything
 	At         rules.Location   // header: from its first word to before the {
 	Body       rules.Location   // between the braces
 	Via        []rules.Location // include lines through which the profile came, outermost first

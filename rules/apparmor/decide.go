@@ -60,6 +60,9 @@ func (p *Profile) Decide(req Request) Decision {
 	}
 	req.decide(p, &d)
 	p.noteABI(req, &d)
+	if len(p.Unread) > 0 {
+		d.Notes = append(d.Notes, "what stands at "+p.Unread[0].String()+" was not understood: with it the answer may be another")
+	}
 	return d
 }
 

@@ -28,7 +28,9 @@ func (p *parser) fileRules(start int, h Header) []Rule {
 				p.failed = true
 				return nil
 			}
-			p.expected("permissions, such as r or rw")
+			if !p.unknownRule(r) {
+				p.expected("permissions, such as r or rw")
+			}
 			return nil
 		}
 		p.filePerms(r)
@@ -61,6 +63,17 @@ func (p *parser) fileRules(start int, h Header) []Rule {
 		r.Exec.Unsafe = unsafe
 	}
 	return p.fileTarget(r, target, subset)
+}
+
+// unknownRule reports a word that begins no rule, as of an AppArmor that is newer.
+func (p *parser) unknownRule(r *FileRule) bool {
+	word := r.Path.Source
+	if word == "" || strings.Trim(word, "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return false
+	}
+	p.errorf(r.PathAt, "not-understood", "%s is not understood: no rule of AppArmor up to %s begins so; it is left out", word, newestRelease())
+	p.failed = true
+	return true
 }
 
 // bareFile gives a rule what the word file alone stands for.

@@ -13,7 +13,7 @@ const maxNesting = 256
 
 // A statement is one item of a policy file before includes, variables and
 // conditionals are resolved: *includeStmt, *varStmt, *boolStmt, *aliasStmt,
-// *abiStmt, *profileStmt, *blockStmt, *ifStmt or *ruleStmt.
+// *abiStmt, *profileStmt, *blockStmt, *ifStmt, *ruleStmt or *unreadStmt.
 type statement interface{ at() rules.Location }
 
 type (
@@ -67,6 +67,8 @@ type (
 		then, otherwise []statement
 	}
 	ruleStmt struct{ rule Rule }
+	// An unreadStmt is what was not understood, up to where reading went on.
+	unreadStmt struct{ loc rules.Location }
 )
 
 func (s *includeStmt) at() rules.Location { return s.loc }
@@ -78,6 +80,7 @@ func (s *profileStmt) at() rules.Location { return s.loc }
 func (s *blockStmt) at() rules.Location   { return s.loc }
 func (s *ifStmt) at() rules.Location      { return s.loc }
 func (s *ruleStmt) at() rules.Location    { return s.rule.Location() }
+func (s *unreadStmt) at() rules.Location  { return s.loc }
 
 // A parser reads the statements of one file. After an error it goes on with the
 // next statement.
@@ -222,12 +225,19 @@ func (p *parser) statements(inBraces bool) []statement {
 			continue
 		}
 		start := p.tok.start
+		before := len(p.diags)
 		stmts := p.statement()
+		out = append(out, stmts...)
+		if len(stmts) == 1 && len(p.diags) > before && !p.failed {
+			if s, ok := stmts[0].(*ruleStmt); ok { // without what is wrong with it, it may say another thing
+				out = append(out, &unreadStmt{s.rule.Location()})
+			}
+		}
 		if p.failed {
 			p.failed = false
 			p.recover(start)
+			out = append(out, &unreadStmt{p.loc(start, min(p.tok.start, len(p.file.Text)))})
 		}
-		out = append(out, stmts...)
 	}
 }
 
@@ -292,23 +302,84 @@ func (p *parser) recover(start int) {
 		p.restart(at)
 		return
 	}
+	p.restart(p.extent(start, max(at, start+1)))
+}
+
+// extent returns where the statement that began at start seems to end, of which what
+// stands before at has been read: at the comma or the line that ends it, after its
+// block if it has one, or before the brace that closes the block around. A comma or a
+// line in parentheses does not end it, unless nothing closes them.
+func (p *parser) extent(start, at int) int {
 	text := p.file.Text
-	for i := max(at, start+1); i < len(text); i++ {
+	line := len(text) // the end of the first line, in case of parentheses that nothing closes
+	depth := 0
+	for i := start; i < len(text); i++ {
+		rest := i >= at
 		switch text[i] {
+		case '(':
+			depth++
+		case ')':
+			depth = max(depth-1, 0)
+		case '"':
+			if end := p.scan.quoted(i); end > i {
+				i = end - 1
+			}
+		case '#':
+			if i == 0 || isBlank(text[i-1]) {
+				i += strings.IndexByte(text[i:]+"\n", '\n') - 1
+			}
 		case '\n':
-			p.restart(i + 1)
-			return
+			if rest && depth == 0 {
+				return i + 1
+			}
+			if rest {
+				line = min(line, i+1)
+			}
 		case '}':
-			p.restart(i)
-			return
+			if rest && depth == 0 && isBlank(text[i-1]) || rest && i == at {
+				return i
+			}
+		case '{':
+			if depth == 0 && i > start && isBlank(text[i-1]) && (i+1 == len(text) || isBlank(text[i+1])) {
+				end := blockEnd(text, i)
+				if next := strings.TrimLeft(text[end:], " \t\r\n"); end > 0 && strings.HasPrefix(next, "else") {
+					i = len(text) - len(next) // and what stands for it otherwise
+					continue
+				}
+				if end > at {
+					return end
+				}
+			}
 		case ',':
-			if i+1 == len(text) || strings.IndexByte(" \t\r\n}", text[i+1]) >= 0 {
-				p.restart(i + 1)
-				return
+			if rest && depth == 0 && (i+1 == len(text) || isBlank(text[i+1]) || text[i+1] == '}') {
+				return i + 1
 			}
 		}
 	}
-	p.restart(len(text))
+	return line
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+
+// blockEnd returns the offset after the brace that closes the block at open, 0 if
+// nothing closes it.
+func blockEnd(text string, open int) int {
+	depth := 0
+	for i := open; i < len(text); i++ {
+		switch text[i] {
+		case '{':
+			depth++
+		case '}':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		case '#':
+			if isBlank(text[i-1]) {
+				i += strings.IndexByte(text[i:]+"\n", '\n') - 1
+			}
+		}
+	}
+	return 0
 }
 
 func (p *parser) restart(pos int) {

@@ -19,12 +19,17 @@ func (p *parser) profile() (statement, bool) {
 		s.keyword = true
 	}
 	s.name = &Pattern{At: p.at(p.tok)}
+	before := len(p.diags)
 	ok := p.header(s)
+	wrong := len(p.diags) > before
 	s.loc = p.loc(start, p.last)
 	if !ok && !p.skipToBody() {
 		return nil, false
 	}
 	s.body, s.stmts, ok = p.body()
+	if wrong {
+		s.stmts = append(s.stmts, &unreadStmt{s.loc})
+	}
 	return s, ok
 }
 

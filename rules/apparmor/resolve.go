@@ -109,6 +109,8 @@ func (r *resolver) preamble(stmts []statement, sc scope) {
 				continue
 			}
 			r.declare(s)
+		case *unreadStmt:
+			// What is wrong with it is said.
 		default:
 			r.errorf(s.at(), "outside-profile", "a rule must stand inside a profile")
 		}
@@ -384,11 +386,18 @@ func (r *resolver) body(stmts []statement, sc scope) {
 			r.conditional(s, sc)
 		case *abiStmt:
 			r.abi(s)
+		case *unreadStmt:
+			if !sc.dead && len(sc.profile.Unread) < maxUnread {
+				sc.profile.Unread = append(sc.profile.Unread, s.loc)
+			}
 		default:
 			r.errorf(s.at(), "late-preamble", "variables and aliases stand before the first profile, not inside one")
 		}
 	}
 }
+
+// maxUnread is how many places are kept of a profile that were not understood.
+const maxUnread = 20
 
 // maxTargets is how many names the exec rules of a profile can change to:
 // AA_EXEC_COUNT in apparmor_parser, less those it keeps for itself.

@@ -58,3 +58,30 @@ func TestVersions(t *testing.T) {
 	assert.Contains(t, said, "syntax")
 	assert.NotContains(t, said, "take")
 }
+
+// TestNotUnderstood holds that what a newer language may bring is told once and where,
+// that reading goes on after it, and that answers which it could change say so.
+func TestNotUnderstood(t *testing.T) {
+	cases := []struct{ name, statement, said string }{
+		{"a rule", "frobnicate (read,\n  write) label=x peer=(y=z),", "policy:3:1: error: frobnicate is not understood"},
+		{"a block", "landlock fs {\n  /x r,\n  deny /after r,\n}", "policy:3:1: error: landlock is not understood"},
+		{"a condition", "if $x xor $x {\n  /x r,\n} else if $x {\n  deny /after r,\n} else {\n}", "policy:3:7: error: expected {"},
+		{"a condition of a rule", "network inet stream foo=bar,", "policy:3:21: error: unknown condition"},
+		{"a flag of a child", "profile q flags=(newflag=3) {\n  /x r,\n}", "policy:3:18: error: unknown profile flag"},
+	}
+	for _, c := range cases {
+		p, diags := new(Loader).Load(rules.NewFile("policy", "$x=true\nprofile p {\n"+c.statement+"\n/after r,\n}\nprofile next { /a r, }\n"))
+		assert.Contains(t, diagText(diags), c.said, c.name)
+		assert.Len(t, diags, 1, c.name)
+		d := p.Profile("p").Decide(FileRequest{Path: "/after", Perms: Read})
+		assert.Equal(t, Read, d.Granted, c.name)
+		of := p.Profile("p")
+		if of.Unread == nil {
+			of = p.Profile("p//q") // whose flag it is
+		}
+		d = of.Decide(FileRequest{Path: "/other", Perms: Read})
+		assert.Contains(t, d.Notes, "what stands at "+of.Unread[0].String()+" was not understood: with it the answer may be another", c.name)
+		assert.NotNil(t, p.Profile("next"), c.name)
+		assert.Empty(t, p.Profile("next").Unread, c.name)
+	}
+}
