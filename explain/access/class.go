@@ -2,8 +2,10 @@ package access
 
 import (
 	"cmp"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -264,7 +266,22 @@ func portOf(n int) string {
 func unixRequest(d *parser.Denial, mask string) (apparmor.Request, error) {
 	a := d.AppArmor
 	perms, err := someOf(mask, apparmor.UnixPerms)
-	return apparmor.UnixRequest{Perms: perms, Type: a.SockType, Addr: a.Addr, Label: extra(d, objectLabel), PeerAddr: a.PeerAddr, PeerLabel: a.Peer}, err
+	return apparmor.UnixRequest{Perms: perms, Type: a.SockType, Addr: abstractAddr(a.Addr), Label: extra(d, objectLabel), PeerAddr: abstractAddr(a.PeerAddr), PeerLabel: a.Peer}, err
+}
+
+// abstractAddr returns the address of an abstract socket. The kernel writes one in
+// hexadecimal digits after the @, within quotes, if it holds a byte that it does not
+// print: addr="@6C616220C3A4" is @lab ä. Other names of such digits are as they stand.
+func abstractAddr(addr string) string {
+	digits, ok := strings.CutPrefix(addr, "@")
+	if !ok || strings.ToUpper(digits) != digits {
+		return addr
+	}
+	name, err := hex.DecodeString(digits)
+	if err != nil || !slices.ContainsFunc(name, func(c byte) bool { return c <= ' ' || c >= 0x7f || c == '"' }) {
+		return addr
+	}
+	return "@" + string(name)
 }
 
 // mountRequest tells the kinds of mount apart by their flags, as

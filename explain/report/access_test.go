@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -38,5 +39,21 @@ func TestEachClassIsWorded(t *testing.T) {
 		require.NoError(t, err, name)
 		require.Equal(t, "apparmor."+name, fmt.Sprintf("%T", req))
 		assert.NotEmpty(t, tried(NewFinding(explain.Explained{Finding: &explain.Finding{Denial: denial}}).Denial), name)
+	}
+}
+
+// A connection that the server's profile refuses has the client's process, and says so.
+func TestRefusedByTheServer(t *testing.T) {
+	for mask, client := range map[string]bool{"send receive accept": true, "send receive connect": false} {
+		denial, err := parser.Parse(`type=AVC msg=audit(1.000:1): apparmor="DENIED" profile="srv" operation="connect" family="unix" sock_type="stream" requested_mask="` +
+			mask + `" denied_mask="send receive" addr="@x" peer_addr=none peer="client"`)
+		require.NoError(t, err)
+		said := ""
+		for _, word := range tried(NewFinding(explain.Explained{Finding: &explain.Finding{Denial: denial}}).Denial) {
+			said += string(word) + " "
+		}
+		said = strings.TrimSpace(said)
+		assert.Equal(t, client, strings.HasSuffix(said, "at @x (peer client) as the server, of which this process is the client"), said)
+		assert.Equal(t, !client, strings.HasPrefix(said, "connect a unix stream socket from @x"), said)
 	}
 }

@@ -26,6 +26,10 @@ var socketVerbs = map[string]escape.Text{
 // socket words an operation on a socket: "create an inet stream socket".
 func socket(op string, d Fields) []escape.Text {
 	verb, known := socketVerbs[op]
+	byServer := servedBy(op, d)
+	if byServer {
+		op, known = "accept", false
+	}
 	if !known {
 		// file_perm and others carry what was tried in the mask: "send receive"
 		verbs := escape.Prose(mask(d))
@@ -48,7 +52,18 @@ func socket(op string, d Fields) []escape.Text {
 	if p := d.Get("protocol"); p != "" && p != "0" && (kind == "raw" || family == "netlink" || family == "packet") {
 		what = append(what, escape.Words("(protocol %)", p)...)
 	}
-	return append(what, addresses(op, d)...)
+	what = append(what, addresses(op, d)...)
+	if byServer {
+		what = append(what, escape.Fields("as the server, of which this process is the client")...)
+	}
+	return what
+}
+
+// servedBy reports whether a record of a connection is one of the server's profile, which
+// refused it: it has the process of the client, but asks for what a server does.
+func servedBy(op string, d Fields) bool {
+	asked := d.Get("requested_mask")
+	return op == "connect" && d.Get("family") == "unix" && asked != "" && !strings.Contains(asked, "connect")
 }
 
 // addresses words a socket's own address and the peer's.
