@@ -1,7 +1,7 @@
 // Package apparmor reads AppArmor policy as apparmor_parser does, keeps where
 // every rule stands, and answers what a profile says to an access.
 //
-// The language is that of apparmor.d(5) from AppArmor 3.0 to 4.1. Values are
+// The language is that of apparmor.d(5) from AppArmor 3.0 to 5.0. Values are
 // immutable once loaded and safe for concurrent use, except a Loader, which
 // serves one goroutine at a time. What is wrong with policy is told as diagnostics,
 // and the rest is read; errors are for files that cannot be read.

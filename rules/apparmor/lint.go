@@ -438,8 +438,8 @@ func lintExecTargets(p *Profile, _ *effort) []rules.Diagnostic {
 	var out []rules.Diagnostic
 	allow, _ := p.fileRules()
 	for _, f := range allow {
-		if f.Exec.Target == nil || f.Exec.Fallback != 0 {
-			continue
+		if f.Exec.Target == nil || f.Exec.Fallback != 0 || f.Perms&Exec == 0 {
+			continue // of /a rl -> /b, it is the file that /a may be linked to
 		}
 		name := targetOf(f)
 		d := rules.Diagnostic{At: f.Exec.TargetAt, Code: "exec-target"}

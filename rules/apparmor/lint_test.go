@@ -60,6 +60,7 @@ func TestLint(t *testing.T) {
 		{"deny of owner takes a part", profile("  /data/x rw,\n  deny owner /data/x w,\n"), []string{"3:3 shadowed-in-part"}},
 		{"deny of other paths", profile("  /data/** rw,\n  deny /dat/** w,\n  deny /data/** x,\n"), nil},
 		{"deny with a priority", profile("  priority=3 deny /data/** w,\n  priority = 2 /data/x rw,\n"), []string{"3:3 needs-version", "4:3 shadowed-rule"}},
+		{"the target of a link", "@{HOME}=/root/\n" + profile("  /data/a rwl -> @{HOME}/b,\n  /data/c rl -> @{HOME}/b,\n"), nil},
 		{"higher priority", profile("  deny /data/** w,\n  priority=5 /data/x rw,\n"), []string{"4:3 needs-version"}},
 		{"capability", profile("  capability chown kill,\n  deny capability kill,\n"), []string{"3:3 shadowed-rule"}},
 		{"all capabilities", profile("  capability chown,\n  deny capability,\n"), []string{"3:3 shadowed-rule"}},
