@@ -1,9 +1,6 @@
 package library
 
 import (
-	"slices"
-	"strings"
-
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
@@ -16,7 +13,7 @@ func (l *Library) Edited(edits []rules.Edit, profile *apparmor.Profile) *apparmo
 		return nil
 	}
 	policy, diagnostics, _ := Reload(l.Loader, profile.Policy, changes)
-	if len(Errors(diagnostics)) > len(l.Problems(profile.Policy)) {
+	if len(rules.Errors(diagnostics)) > len(l.Problems(profile.Policy)) {
 		return nil
 	}
 	edited := policy.Profile(profile.FullName())
@@ -24,14 +21,6 @@ func (l *Library) Edited(edits []rules.Edit, profile *apparmor.Profile) *apparmo
 		edited.Reuse(profile)
 	}
 	return edited
-}
-
-// Errors returns the errors of a changed policy, but for an abi file of AppArmor itself
-// that is not on this machine: the policy may be another's, of a newer AppArmor.
-func Errors(diagnostics []rules.Diagnostic) []rules.Diagnostic {
-	return slices.DeleteFunc(rules.Errors(diagnostics), func(d rules.Diagnostic) bool {
-		return d.Code == "abi-not-found" && slices.ContainsFunc([]string{"abi/3.0", "abi/4.0", "abi/5.0"}, func(name string) bool { return strings.HasSuffix(d.Message, " "+name) })
-	})
 }
 
 // Reload loads a policy with some of its files changed, and returns the loader

@@ -463,7 +463,7 @@ func (d *policyDraft) load(edits []rules.Edit) *loaded {
 		return nil
 	}
 	policy, diagnostics, loader := library.Reload(d.loader, d.after, changes)
-	if len(library.Errors(diagnostics)) > d.problems {
+	if len(rules.Errors(diagnostics)) > d.problems {
 		return nil
 	}
 	for _, profile := range policy.Profiles {

@@ -18,7 +18,7 @@ type CapabilityRequest struct {
 	Name string // lower case without cap_, such as net_admin
 }
 
-func (CapabilityRequest) class() (name, since string)      { return "capability", "" }
+func (CapabilityRequest) class() string                    { return "capability" }
 func (CapabilityRequest) wanted() Perms                    { return Access }
 func (q CapabilityRequest) subject() Request               { return q }
 func (q CapabilityRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }

@@ -23,9 +23,9 @@ type ChangeProfileRequest struct {
 	OnExec string
 }
 
-func (ChangeProfileRequest) class() (name, since string) { return "change_profile", "" }
-func (ChangeProfileRequest) wanted() Perms               { return Access }
-func (q ChangeProfileRequest) subject() Request          { return q }
+func (ChangeProfileRequest) class() string      { return "change_profile" }
+func (ChangeProfileRequest) wanted() Perms      { return Access }
+func (q ChangeProfileRequest) subject() Request { return q }
 
 // changeProfileRule reads change_profile [safe|unsafe] [EXEC] [-> TARGET].
 func (p *parser) changeProfileRule(h Header) Rule {

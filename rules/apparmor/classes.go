@@ -27,8 +27,7 @@ type Rule interface {
 
 // ClassOf returns the name of a request's class, as rules of the class have it.
 func ClassOf(req Request) string {
-	name, _ := req.class()
-	return name
+	return req.class()
 }
 
 // Labels returns the patterns of a rule for labels of other processes and their
@@ -53,9 +52,8 @@ func replace(text *string, from, to string) {
 // Permissions are those of policy, not the letters of a log record: c and d of
 // requested_mask= are Write here, and translating them is the caller's part.
 type Request interface {
-	// class returns the name of its class, and the first abi/ file of AppArmor that
-	// knows it; "" for all.
-	class() (name, since string)
+	// class returns the name of its class; abiClasses says which abi files know it.
+	class() string
 	// wanted returns the permissions that it asks for.
 	wanted() Perms
 	// subject returns what else it says, of that which can be written in several

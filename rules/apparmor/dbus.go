@@ -30,7 +30,7 @@ type DBusRequest struct {
 	PeerLabel                    string
 }
 
-func (DBusRequest) class() (name, since string)      { return "dbus", "3.0" }
+func (DBusRequest) class() string                    { return "dbus" }
 func (q DBusRequest) wanted() Perms                  { return q.Perms }
 func (q DBusRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
 

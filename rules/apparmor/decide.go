@@ -358,8 +358,8 @@ var defaultAllow = vote{perms: ^Perms(0), priority: -1001}
 // noteABI says of a refusal when the policy ABI may keep the kernel from
 // mediating the class at all.
 func (p *Profile) noteABI(req Request, d *Decision) {
-	class, since := req.class()
-	if since == "" || d.Refused|d.Unmatched == 0 || p.Policy == nil {
+	class := req.class()
+	if abiAlways[class] || d.Refused|d.Unmatched == 0 || p.Policy == nil {
 		return
 	}
 	if p.Policy.ABI == nil {

@@ -31,9 +31,9 @@ type FileRequest struct {
 	Target string
 }
 
-func (FileRequest) class() (name, since string) { return "file", "" }
-func (q FileRequest) wanted() Perms             { return q.Perms }
-func (q FileRequest) subject() Request          { return q }
+func (FileRequest) class() string      { return "file" }
+func (q FileRequest) wanted() Perms    { return q.Perms }
+func (q FileRequest) subject() Request { return q }
 
 func (r *FileRule) resolve(by *resolver) Rule {
 	c := *r

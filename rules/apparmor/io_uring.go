@@ -21,7 +21,7 @@ type IOUringRequest struct {
 	Label string
 }
 
-func (IOUringRequest) class() (name, since string)      { return "io_uring", "4.0" }
+func (IOUringRequest) class() string                    { return "io_uring" }
 func (q IOUringRequest) wanted() Perms                  { return q.Perms }
 func (q IOUringRequest) subject() Request               { q.Perms = 0; return q }
 func (q IOUringRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }

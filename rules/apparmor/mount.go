@@ -40,8 +40,8 @@ type MountRequest struct {
 	Data   string   // file system options
 }
 
-func (MountRequest) class() (name, since string) { return "mount", "" }
-func (MountRequest) wanted() Perms               { return Access }
+func (MountRequest) class() string { return "mount" }
+func (MountRequest) wanted() Perms { return Access }
 
 // mountRule reads mount [CONDITIONS] [SOURCE] [-> TARGET], remount and umount.
 func (p *parser) mountRule(h Header) Rule {

@@ -29,7 +29,7 @@ type MqueueRequest struct {
 	Label string
 }
 
-func (MqueueRequest) class() (name, since string)      { return "mqueue", "4.0" }
+func (MqueueRequest) class() string                    { return "mqueue" }
 func (q MqueueRequest) wanted() Perms                  { return q.Perms }
 func (q MqueueRequest) subject() Request               { q.Perms = 0; return q }
 func (q MqueueRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }

@@ -59,7 +59,7 @@ type NetworkRequest struct {
 	IP, Port, PeerIP, PeerPort string
 }
 
-func (NetworkRequest) class() (name, since string)      { return "network", "3.0" }
+func (NetworkRequest) class() string                    { return "network" }
 func (q NetworkRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
 
 func (q NetworkRequest) wanted() Perms {

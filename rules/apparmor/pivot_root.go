@@ -13,7 +13,7 @@ type PivotRootRequest struct {
 	NewRoot, OldRoot string
 }
 
-func (PivotRootRequest) class() (name, since string)      { return "pivot_root", "" }
+func (PivotRootRequest) class() string                    { return "pivot_root" }
 func (PivotRootRequest) wanted() Perms                    { return Access }
 func (q PivotRootRequest) subject() Request               { return q }
 func (q PivotRootRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }

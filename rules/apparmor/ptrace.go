@@ -25,9 +25,9 @@ type PtraceRequest struct {
 	Peer  string // label of the other task
 }
 
-func (PtraceRequest) class() (name, since string) { return "ptrace", "" }
-func (q PtraceRequest) wanted() Perms             { return q.Perms }
-func (q PtraceRequest) subject() Request          { q.Perms = 0; return q }
+func (PtraceRequest) class() string      { return "ptrace" }
+func (q PtraceRequest) wanted() Perms    { return q.Perms }
+func (q PtraceRequest) subject() Request { q.Perms = 0; return q }
 
 // ptraceRule reads ptrace [PERMS] [peer=LABEL].
 func (p *parser) ptraceRule(h Header) Rule {

@@ -19,9 +19,9 @@ type RlimitRequest struct {
 	Value uint64 // the new hard limit, in the unit of setrlimit(2)
 }
 
-func (RlimitRequest) class() (name, since string) { return "rlimit", "" }
-func (RlimitRequest) wanted() Perms               { return Access }
-func (q RlimitRequest) subject() Request          { return q }
+func (RlimitRequest) class() string      { return "rlimit" }
+func (RlimitRequest) wanted() Perms      { return Access }
+func (q RlimitRequest) subject() Request { return q }
 
 // rlimitKinds are the limits by what their values count.
 var rlimitKinds = map[string]string{

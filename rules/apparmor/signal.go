@@ -31,9 +31,9 @@ type SignalRequest struct {
 	Peer   string // label of the other task
 }
 
-func (SignalRequest) class() (name, since string) { return "signal", "" }
-func (q SignalRequest) wanted() Perms             { return q.Perms }
-func (q SignalRequest) subject() Request          { q.Perms = 0; return q }
+func (SignalRequest) class() string      { return "signal" }
+func (q SignalRequest) wanted() Perms    { return q.Perms }
+func (q SignalRequest) subject() Request { q.Perms = 0; return q }
 
 // signals are the names of signal rules; rtmin+N is checked apart.
 var signals = wordSet(`hup int quit ill trap abrt bus fpe kill usr1 segv usr2 pipe alrm term stkflt chld

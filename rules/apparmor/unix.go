@@ -36,7 +36,7 @@ type UnixRequest struct {
 	PeerLabel string
 }
 
-func (UnixRequest) class() (name, since string)      { return "unix", "3.0" }
+func (UnixRequest) class() string                    { return "unix" }
 func (q UnixRequest) wanted() Perms                  { return q.Perms }
 func (q UnixRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
 

@@ -12,7 +12,7 @@ const UsernsPerms = Create
 // A UsernsRequest is the creation of a user namespace.
 type UsernsRequest struct{}
 
-func (UsernsRequest) class() (name, since string)      { return "userns", "4.0" }
+func (UsernsRequest) class() string                    { return "userns" }
 func (UsernsRequest) wanted() Perms                    { return UsernsPerms }
 func (q UsernsRequest) subject() Request               { return q }
 func (q UsernsRequest) decide(p *Profile, d *Decision) { p.askInTurn(q, d) }
