@@ -311,7 +311,7 @@ func Capability(a *parser.Attempt) string {
 	if strings.Contains(strings.Join(a.Args, " "), "CLONE_NEWUSER") {
 		return "" // anybody may, and holds all capabilities in it
 	}
-	call := seccomp.Call{Arch: seccomp.X86_64, Name: a.Syscall, Args: Arguments(a)}
+	call := seccomp.Call{Arch: seccomp.X86_64, Name: a.Syscall, Args: Arguments(a, seccomp.X86_64)}
 	if p, ok := call.Privilege(); ok {
 		return strings.ToLower(strings.TrimPrefix(p.Caps[0], "CAP_"))
 	}
@@ -343,23 +343,40 @@ var constants = map[string]uint64{
 	"TIOCSTI": 0x5412, "TIOCLINUX": 0x541c, "PTRACE_TRACEME": 0, "PTRACE_ATTACH": 16, "PTRACE_SEIZE": 0x4206,
 }
 
-// Arguments returns the arguments of a call as numbers, as far as they are known: up
-// to the first that is a pointer or a name without a known value.
-func Arguments(a *parser.Attempt) []uint64 {
-	args := a.Args
-	if a.Syscall == "clone" { // strace names its arguments, and the flags are the first on all but s390
-		args = nil
-		for _, named := range a.Args {
-			if flags, ok := strings.CutPrefix(named, "flags="); ok {
-				args = []string{flags}
-			}
-		}
+// Arguments returns the arguments of a call as numbers, in the order that an
+// architecture has them in, as far as they are known: up to the first that is a pointer
+// or a name without a known value.
+func Arguments(a *parser.Attempt, arch seccomp.Arch) []uint64 {
+	if a.Syscall == "clone" {
+		return cloneArguments(a.Args, arch)
 	}
 	var list []uint64
-	for _, text := range args[:min(len(args), 6)] {
+	for _, text := range a.Args[:min(len(a.Args), 6)] {
 		n, ok := evaluate(text)
 		if !ok {
 			break
+		}
+		list = append(list, n)
+	}
+	return list
+}
+
+// cloneArguments is Arguments for clone, of which strace names the arguments. The stack is
+// the one that the filter saw, whatever it will be the next time.
+func cloneArguments(args []string, arch seccomp.Arch) []uint64 {
+	var list []uint64
+	for _, name := range seccomp.CloneOrder(arch) {
+		i := slices.IndexFunc(args, func(arg string) bool { return strings.HasPrefix(arg, name+"=") })
+		if i < 0 {
+			return list
+		}
+		text := args[i][len(name)+1:]
+		n, ok := evaluate(text)
+		if address, err := strconv.ParseUint(text, 0, 64); err == nil {
+			n, ok = address, true
+		}
+		if !ok {
+			return list
 		}
 		list = append(list, n)
 	}

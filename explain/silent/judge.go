@@ -77,7 +77,7 @@ func askFilter(l *library.Library, a *parser.Attempt, t Target, profile *seccomp
 	if !ok {
 		return d, false, false
 	}
-	d.Seccomp.Args = access.Arguments(a)
+	d.Seccomp.Args = access.Arguments(a, arch)
 	answer := profile.Decide(access.Call(d.Seccomp, l.Call(t.Container, arch)))
 	isAnswer := func(o seccomp.Outcome) bool {
 		if a.Errno == "SIGSYS" {

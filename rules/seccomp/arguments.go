@@ -137,6 +137,15 @@ func (p *Profile) arguments(name string) []argument {
 // order: clone's first is the stack on s390 (clone(2)).
 func swapped(name string, a Arch) bool { return name == "clone" && (a == S390X || a == s390) }
 
+// CloneOrder returns the first arguments of clone on an architecture, in order, as
+// strace names them.
+func CloneOrder(a Arch) []string {
+	if swapped("clone", a) {
+		return []string{"child_stack", "flags"}
+	}
+	return []string{"flags"}
+}
+
 // condition returns the condition that an argument has a value.
 func (a argument) condition(v uint64, wide bool) Arg {
 	switch {
