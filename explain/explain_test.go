@@ -14,6 +14,7 @@ import (
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 // denials parses the records of a log.
@@ -282,4 +283,12 @@ func TestLeftoversOfTheDirectory(t *testing.T) {
 	g.Add(denials(t, apparmorRecord(`apparmor="DENIED" operation="open" profile="p" name="/srv/a" pid=7 comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`))[0])
 	f := New(library.New(dir, nil)).Explain(*g.Findings()[0])
 	assert.Equal(t, filepath.Join(dir, "web"), f.Policy)
+}
+
+// What an answer hangs on is said once: a condition within another adds nothing.
+func TestUndecidedWords(t *testing.T) {
+	d := seccomp.Decision{Whens: []seccomp.Outcome{
+		{When: "libseccomp is older than 2.4.2, and the filter was loaded by crun"}, {When: "libseccomp is older than 2.4.2"}, {When: "CAP_SYS_ADMIN held"}, {},
+	}}
+	assert.Equal(t, "whether libseccomp is older than 2.4.2, or CAP_SYS_ADMIN held", undecided(d))
 }

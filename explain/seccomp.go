@@ -170,11 +170,13 @@ func seccompCause(call seccomp.Call, d seccomp.Decision) (Cause, string) {
 	return SyscallNotListed, fmt.Sprintf("no entry of the profile names %s, and its default action is %s", d.Syscall, answer)
 }
 
-// undecided says what the outcome of a call hangs on.
+// undecided says what the outcome of a call hangs on. A condition that holds only where
+// another does is left out.
 func undecided(d seccomp.Decision) string {
 	var whens []string
 	for _, w := range d.Whens {
-		if w.When != "" {
+		within := func(o seccomp.Outcome) bool { return o.When != "" && strings.HasPrefix(w.When, o.When+", and ") }
+		if w.When != "" && !slices.ContainsFunc(d.Whens, within) {
 			whens = append(whens, w.When)
 		}
 	}
