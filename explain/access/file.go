@@ -89,12 +89,12 @@ func opensToRead(d *parser.Denial) bool {
 	return ok && flags&0o3 != 0o1 // O_WRONLY of O_ACCMODE
 }
 
-// Temporary reports whether the call of a record is one by which the C library makes
-// temporary files and folders: mkstemp(3) makes a file that is not there for its owner
-// alone, to be read and written, and mkdtemp(3) such a folder.
+// Temporary reports whether the call of a record is one by which temporary files and
+// folders are made: mkstemp(3) and its like make a file that is not there for its owner
+// alone, mostly to be read and written, and mkdtemp(3) such a folder.
 func Temporary(d *parser.Denial) bool {
 	const (
-		exclusive = 0o302 // O_RDWR, O_CREAT and O_EXCL
+		exclusive = 0o300 // O_CREAT and O_EXCL
 		ownerFile = 0o600
 		ownerDir  = 0o700
 	)
