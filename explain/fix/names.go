@@ -2,6 +2,7 @@ package fix
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,7 +26,10 @@ type Names struct {
 type Caller struct {
 	PID       int  // of the process that was refused, 0 if it is unknown
 	PPID      int  // of its parent, likewise: a shell's $$ in what its children are told to open
-	Temporary bool // the call is one by which the C library makes temporary files and folders
+	Makes     bool // the program makes or changes the file
+	Temporary bool // the call is one by which temporary files and folders are made
+	Alike     bool // whether such a call or not, several names of its run would be of one shape then
+	Linked    bool // the target of the link was made by such a call
 }
 
 // CallerOf returns the caller of a record.
@@ -37,75 +41,6 @@ func CallerOf(d *parser.Denial) Caller {
 	return c
 }
 
-// variable is a part of a path's component that changes from run to run.
-type variable struct {
-	part  *regexp.Regexp // its first group is replaced
-	glob  string         // "" for as many ? as the part is long
-	why   string
-	first bool
-	temp  bool                   // only where the caller makes temporary files
-	check func(part string) bool // if there is one, it must hold
-}
-
-// The variables, by the tools that make the names: mktemp(1), Python's tempfile,
-// UUIDs of RFC 9562, the IDs of container engines and inodes without a name
-// (O_TMPFILE of open(2)), Perl's File::Temp, mkstemp(3) after whatever a program
-// has it begin with, and Go's os.CreateTemp. The others are as likely to stay as to
-// change.
-var variables = []variable{
-	{part: regexp.MustCompile(`^#([0-9]{3,})$`), glob: "[0-9]*", why: "the number of an inode, as a file without a name does", first: true},
-	{part: regexp.MustCompile(`^tmp\.([A-Za-z0-9]{6,12})$`), why: "a name of mktemp", first: true},
-	{part: regexp.MustCompile(`^tmp([a-z0-9_]{8})$`), why: "a name of a temporary file", first: true},
-	{part: regexp.MustCompile(`^([A-Za-z0-9_]{6,16})(?:\.[a-z]{1,5})?$`), why: randomName, first: true, temp: true, check: wholeRandom},
-	{part: regexp.MustCompile(`\b([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\b`), why: "a UUID", first: true},
-	{part: regexp.MustCompile(`\b([0-9a-f]{64})\b`), glob: "[0-9a-f]*", why: "a container ID", first: true},
-	{part: regexp.MustCompile(`[._-]([A-Za-z0-9]{6,})(?:\.[a-z0-9]{1,5})?$`), why: randomName, first: true, check: irregular},
-	{part: regexp.MustCompile(`[._-][a-z]{3,}([A-Za-z0-9]{6})(?:\.[a-z]{1,5})?$`), why: randomName, first: true, temp: true, check: unchosen},
-	{part: regexp.MustCompile(`[._-]([A-Za-z0-9]{3,})(?:\.[a-z]{1,5})?$`), why: randomName, first: true, temp: true, check: unchosen},
-	{part: regexp.MustCompile(`^(?:sed|sort|php|cc)([A-Za-z0-9]{6})(?:\.[a-z]{1,3})?$`), why: randomName, first: true, check: mixed},
-	{part: regexp.MustCompile(`^[a-z]+([A-Za-z0-9]{6})(?:\.[a-z]{1,5})?$`), why: randomName, first: true, temp: true, check: unchosen},
-	{part: regexp.MustCompile(`([0-9]{6,})(?:\.[a-z0-9]{1,5})?$`), glob: "[0-9]*", why: "a random number", first: true, temp: true},
-	{part: regexp.MustCompile(`[.-]([A-Za-z0-9]*[A-Z][A-Za-z0-9]*[0-9a-z][A-Za-z0-9]*)$`), why: randomName},
-	{part: regexp.MustCompile(`[a-z.-]([0-9]+(?:\.[0-9]+)+)(?:$|[.-])`), glob: "[0-9]*", why: "a version"},
-}
-
-const randomName = "what looks like a random name"
-
-// word is what a name is made of that somebody chose: Word, word, WORD, 123.
-var word = regexp.MustCompile(`[A-Z]?[a-z]+|[A-Z]+|[0-9]+`)
-
-// irregular reports whether a part of a name is of letters and digits by chance, as
-// mkstemp(3) makes them: its words are no longer than two letters on average.
-func irregular(part string) bool {
-	return 2*len(word.FindAllString(part, -1)) >= len(part)
-}
-
-// chosen is a name that somebody may have chosen: words, and a number behind them.
-// Of six letters and digits by chance, 1 in 15 looks like it.
-var chosen = regexp.MustCompile(`^([A-Z]?[a-z]*([A-Z][a-z]{2,})*|[A-Z]+)[0-9]*$`)
-
-func unchosen(part string) bool { return !chosen.MatchString(part) }
-
-// libcRandom is how many letters and digits the C library puts at the end of a name.
-const libcRandom = 6
-
-// wholeRandom is the check of a name that has no other part: it does not begin with a
-// word of the program's before the C library's letters, and is of short words.
-func wholeRandom(part string) bool {
-	lead, tail := part[:len(part)-libcRandom], part[len(part)-libcRandom:]
-	if lead != "" && strings.Trim(lead, "abcdefghijklmnopqrstuvwxyz") == "" && unchosen(tail) {
-		return false
-	}
-	if len(part) < libcRandom+2 {
-		return unchosen(part) && !strings.Contains(part, "_")
-	}
-	return unchosen(part) && 2*len(word.FindAllString(part, -1))+2 >= len(part)
-}
-
-// mixed reports whether a part of a name is more than one word, as nearly all that
-// mkstemp(3) makes are.
-func mixed(part string) bool { return len(word.FindAllString(part, -1)) > 1 }
-
 // besideName is a name with six more characters, as mkstemp(3) makes them.
 var besideName = regexp.MustCompile(`(?s)^(.*[^/])([A-Za-z0-9]{6})$`)
 
@@ -113,7 +48,7 @@ var besideName = regexp.MustCompile(`(?s)^(.*[^/])([A-Za-z0-9]{6})$`)
 // profile names, to take its place, as busybox's sed -i and others do.
 func replacementNames(profile *apparmor.Profile, path string) Names {
 	m := besideName.FindStringSubmatch(path)
-	if m == nil || !mixed(m[2]) {
+	if m == nil || !random(m[2], 1) {
 		return Names{}
 	}
 	if !NamedAlone(profile, apparmor.FileRequest{Path: m[1], Owner: true}) {
@@ -122,39 +57,103 @@ func replacementNames(profile *apparmor.Profile, path string) Names {
 	return Names{Glob: apparmor.QuoteAround(m[1], strings.Repeat("?", len(m[2])), ""), Why: randomName, First: true, made: true}
 }
 
-// NamesOf returns the names that a path stands for. vars are the variables of its policy.
+// A span is a part of a path that a glob stands for.
+type span struct {
+	from, to int
+	Names
+}
+
+// NamesOf returns the names that a path stands for: all that varies in it does so
+// in them. vars are the variables of its policy.
 func NamesOf(path string, c Caller, vars map[string][]string) Names {
-	if id, rest, ok := ProcPID(path); ok {
-		return procNames(id, rest, vars)
+	var spans []span
+	if s, ok := procSpan(path, vars); ok {
+		spans = append(spans, s)
+	} else if s, ok := secretSpan(path); ok {
+		spans = append(spans, s)
 	}
-	if names := secretNames(path); names.Only {
-		return names
+	masked := []byte(path)
+	for _, s := range spans {
+		mask(masked, s)
 	}
 	start := 0
 	for component := range strings.SplitAfterSeq(path, "/") {
-		name := strings.TrimSuffix(component, "/")
 		own := c
-		own.Temporary = c.Temporary && start+len(component) == len(path)
-		if names := componentNames(path, start, name, own); names.Glob != "" {
-			return names
-		}
+		last := start+len(component) == len(path)
+		own.Temporary, own.Alike = c.Temporary && last, c.Alike && last
+		spans = append(spans, componentSpans(path[:start], masked[start:start+len(strings.TrimSuffix(component, "/"))], own)...)
 		start += len(component)
 	}
+	for _, which := range []func(n Names) bool{
+		func(n Names) bool { return n.Only || n.First && (c.Makes || !n.made) },
+		func(n Names) bool { return n.First },
+	} {
+		if names := together(path, spans, which); names.Glob != "" {
+			return names
+		}
+	}
+	if len(spans) > 0 {
+		return together(path, spans[:1], func(Names) bool { return true })
+	}
 	return homeNames(path, vars)
+}
+
+// together are the names for those spans of a path that are of a kind.
+func together(path string, spans []span, which func(Names) bool) (names Names) {
+	slices.SortFunc(spans, func(x, y span) int { return x.from - y.from })
+	var glob strings.Builder
+	quote, end := false, 0
+	add := func(text string) {
+		inner, quoted := strings.CutPrefix(text, `"`)
+		glob.WriteString(strings.TrimSuffix(inner, `"`))
+		quote = quote || quoted
+	}
+	var whys []string
+	for _, s := range spans {
+		if !which(s.Names) {
+			continue
+		}
+		add(apparmor.QuoteAround(path[end:s.from], s.Glob, ""))
+		end = s.to
+		names.Only = names.Only || s.Only
+		names.First = names.First || s.First
+		names.made = names.made || s.made
+		if !slices.Contains(whys, s.Why) {
+			whys = append(whys, s.Why)
+		}
+	}
+	if end == 0 {
+		return Names{}
+	}
+	add(apparmor.QuoteAround(path[end:], "", ""))
+	names.Why, names.Glob = strings.Join(whys, ", "), glob.String()
+	if n := len(whys); n > 1 {
+		names.Why = strings.Join(whys[:n-1], ", ") + " and " + whys[n-1]
+	}
+	if quote {
+		names.Glob = `"` + names.Glob + `"`
+	}
+	return names
+}
+
+// mask takes a part of a path out of what is looked at: a NUL is in no name.
+func mask(path []byte, s span) {
+	for i := s.from; i < s.to; i++ {
+		path[i] = 0
+	}
 }
 
 // hidden is what a bundle has in place of a secret.
 var hidden = regexp.MustCompile(`\*{8,}`)
 
-// secretNames are those of a path that holds a secret: it is not for a profile, which
-// many may read.
-func secretNames(path string) Names {
+// secretSpan finds a secret in a path: it is not for a profile, which many may read.
+func secretSpan(path string) (span, bool) {
 	from, to, ok := secret.Places(path)
 	if at := hidden.FindStringIndex(path); !ok && at != nil {
 		from, to, ok = at[0], at[1], true
 	}
 	if !ok {
-		return Names{}
+		return span{}, false
 	}
 	glob := []byte(path[from:to])
 	for i, c := range glob {
@@ -162,14 +161,15 @@ func secretNames(path string) Names {
 			glob[i] = '?'
 		}
 	}
-	return Names{Glob: apparmor.QuoteAround(path[:from], string(glob), path[to:]), Why: "what looks like a secret", Only: true}
+	return span{from, to, Names{Glob: string(glob), Why: "what looks like a secret", Only: true}}, true
 }
 
-// procNames are those of /proc/PID/...: every process's, as the ID says nothing
-// about the next run. PID 1 is the first of its namespace and stays.
-func procNames(id, rest string, vars map[string][]string) Names {
-	if id == "1" {
-		return Names{}
+// procSpan finds the ID in /proc/PID/...: a rule is for every process's, as the ID
+// says nothing about the next run. PID 1 is the first of its namespace and stays.
+func procSpan(path string, vars map[string][]string) (span, bool) {
+	id, rest, ok := ProcPID(path)
+	if !ok || id == "1" {
+		return span{}, false
 	}
 	proc, thread := "/proc/[0-9]*", "[0-9]*"
 	if vars["PROC"] != nil && vars["pid"] != nil {
@@ -183,7 +183,7 @@ func procNames(id, rest string, vars map[string][]string) Names {
 			proc, rest = proc+"/task/"+thread, tail[n:]
 		}
 	}
-	return Names{Glob: apparmor.QuoteAround("", proc, rest), Why: "a process ID", Only: true}
+	return span{0, len(path) - len(rest), Names{Glob: proc, Why: "a process ID", Only: true}}, true
 }
 
 func digits(s string) int {
@@ -194,33 +194,92 @@ func digits(s string) int {
 	return n
 }
 
-// componentNames finds a variable in one component of a path, at start.
-func componentNames(path string, start int, name string, c Caller) Names {
-	replace := func(from, to int, glob string) string {
-		return apparmor.QuoteAround(path[:start+from], glob, path[start+to:])
+// userID is a component that is a user's ID, in a folder for users' files.
+var userFolder = regexp.MustCompile(`^(?:/var)?/run/user/$`)
+
+// componentSpans finds what varies in one component of a path, a name in a folder, and
+// masks it.
+func componentSpans(folder string, name []byte, c Caller) (spans []span) {
+	start := len(folder)
+	if userFolder.MatchString(folder) && len(name) > 0 && digits(string(name)) == len(name) {
+		return []span{{start, start + len(name), Names{Glob: "[0-9]*", Why: "a user ID"}}}
 	}
-	if before := path[:start]; (before == "/run/user/" || before == "/var/run/user/") && name != "" && digits(name) == len(name) {
-		return Names{Glob: replace(0, len(name), "[0-9]*"), Why: "a user ID"}
+	if len(name) > 2 && isWord(string(name)) {
+		return nil // as most are
 	}
+	claim := func(s span) {
+		mask(name, s)
+		s.from, s.to = s.from+start, s.to+start
+		spans = append(spans, s)
+	}
+	generated(folder, name, times, c, claim)
 	for n, pid := range [...]int{c.PID, c.PPID} {
-		id, why := strconv.Itoa(pid), [...]string{"the ID of the process", "the ID of the process's parent"}[n]
-		if i := strings.Index(name, id); pid > 9 && i >= 0 && digits(name[i:]) == len(id) && (i == 0 || digits(name[i-1:i]) == 0) {
-			return Names{Glob: replace(i, i+len(id), "[0-9]*"), Why: why, First: true}
+		if packaged.MatchString(folder) {
+			break
+		}
+		why := [...]string{"the ID of the process", "the ID of the process's parent"}[n]
+		for _, at := range numbersIn(name, pid) {
+			claim(span{at, at + len(strconv.Itoa(pid)), Names{Glob: "[0-9]*", Why: why, First: true}})
 		}
 	}
-	for _, v := range variables {
-		m := v.part.FindStringSubmatchIndex(name)
-		if m == nil || m[3]-m[2] < 3 || v.temp && !c.Temporary || v.check != nil && !v.check(name[m[2]:m[3]]) {
+	generated(folder, name, generators, c, claim)
+	return spans
+}
+
+// numbersIn returns where a process ID stands in a name as a number of its own. One of
+// less than three digits is as likely another number.
+func numbersIn(name []byte, pid int) (places []int) {
+	id := strconv.Itoa(pid)
+	for i := 0; pid > 9 && i+len(id) <= len(name); i++ {
+		end := i + len(id)
+		whole := (i == 0 || !isDigit(name[i-1])) && (end == len(name) || !isDigit(name[end]))
+		if whole && string(name[i:end]) == id {
+			places = append(places, i)
+		}
+	}
+	return places
+}
+
+// generated claims the parts of a name that generators have made.
+func generated(folder string, name []byte, table []generator, c Caller, claim func(span)) {
+	for i := range table {
+		g := &table[i]
+		least := g.least
+		switch {
+		case g.need != nothing && g.need != never && packaged.MatchString(folder):
+			least = max(least, 3)
+		case g.need == scratch && c.Temporary, c.Alike:
+			least = min(least, 1)
+		}
+		called := c.Temporary || c.Alike || g.need == scratch && c.Makes && scratchFolder.MatchString(folder)
+		if (g.need == byCall || g.need == scratch) && !called {
 			continue
 		}
-		glob := v.glob
-		if glob == "" {
-			glob = strings.Repeat("?", m[3]-m[2])
+		for again := true; again; {
+			again = false
+			for _, m := range g.name.FindAllSubmatchIndex(name, -1) {
+				if g.in != nil && !g.in.MatchString(folder) {
+					break
+				}
+				for n, group := range g.name.SubexpNames() {
+					from, to := m[2*n], m[2*n+1]
+					if group == "" || from < 0 || !byChance(group, string(name[from:to]), least) {
+						continue
+					}
+					again = true
+					claim(span{from, to, Names{Glob: alphabet(group, string(name[from:to])), Why: g.why, First: g.need != never, made: g.need != nothing}})
+				}
+			}
 		}
-		return Names{Glob: replace(m[2], m[3], glob), Why: v.why, First: v.first, made: v.check != nil || v.temp}
 	}
-	return Names{}
 }
+
+// packaged is a folder that is filled from packages: programs make no names there but
+// by the way, and what looks like one is as likely a version or a size.
+var packaged = regexp.MustCompile(`^/(?:usr/(?:bin|sbin|lib[^/]*|share|include|games)|bin|sbin|lib[^/]*|boot|opt/[^/]+/(?:bin|lib))/`)
+
+// scratchFolder is one for temporary files of all programs, or of one.
+var scratchFolder = regexp.MustCompile(`^/dev/shm/$|/te?mp/$`)
 
 // homeNames are those of a path in somebody's home directory.
 func homeNames(path string, vars map[string][]string) Names {
@@ -264,7 +323,7 @@ func madeNames(profile *apparmor.Profile, path string) Names {
 
 // openName is a glob that stands for names of a program's making, as globs of
 // kindOf do: of letters by chance, or with a number.
-var openName = regexp.MustCompile(`(\?\?\?|\[0-9\]\*)[^/]*$`)
+var openName = regexp.MustCompile(`(\?\?\?|\[0-9(a-f)?\]\*|(\[0-9(a-f)?\]){4})[^/]*$`)
 
 // spaced returns a path expression as a rule has it.
 func spaced(glob string) string {

@@ -24,7 +24,7 @@ type Remedies struct {
 // once, however many programs and containers were refused it.
 func (p *Proposer) Access(profile *apparmor.Profile, req apparmor.Request, c Caller) Remedies {
 	key := fmt.Sprintf("%p %#v", profile, req)
-	if file, ok := req.(apparmor.FileRequest); ok && (c.Temporary || strings.Contains(file.Path, strconv.Itoa(c.PID)) || strings.Contains(file.Path, strconv.Itoa(c.PPID))) {
+	if file, ok := req.(apparmor.FileRequest); ok && (c.Temporary || holdsID(file.Path+file.Target, c)) {
 		key = fmt.Sprint(key, c) // which its names depend on
 	}
 	if r, ok := p.proved[key]; ok {
@@ -44,6 +44,11 @@ func (p *Proposer) Access(profile *apparmor.Profile, req apparmor.Request, c Cal
 	}
 	p.proved[key] = r
 	return r
+}
+
+// holdsID reports whether a name may hold the ID of its caller.
+func holdsID(name string, c Caller) bool {
+	return strings.Contains(name, strconv.Itoa(c.PID)) || strings.Contains(name, strconv.Itoa(c.PPID))
 }
 
 // quietRule returns the deny rule that keeps the access refused and unlogged,
@@ -170,15 +175,16 @@ func (p *Proposer) fileFixes(profile *apparmor.Profile, file apparmor.FileReques
 		}
 		wider = append(wider, fix)
 	}
-	own, alike := pathFixes(profile, file, names)
+	own, alike := pathFixes(profile, file, names, c)
 	return slices.Concat(own, execFixes(profile, file), alike, wider, p.abstractionFixes(profile, file))
 }
 
 // pathFixes proposes rules for a path, and for names of its kind. Where the next
 // run is sure to have another name, only or first those.
-func pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, names Names) (own, alike []rules.Fix) {
+func pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, names Names, c Caller) (own, alike []rules.Fix) {
 	target := apparmor.QuotePath(file.Target)
-	if names := pathNames(profile, apparmor.FileRequest{Path: file.Target, Perms: apparmor.Link}, Caller{}); file.Target != "" && names.First {
+	c.Temporary = c.Linked
+	if names := pathNames(profile, apparmor.FileRequest{Path: file.Target, Perms: apparmor.Link}, c); file.Target != "" && names.First {
 		target = names.Glob
 	}
 	add := func(fixes []rules.Fix, glob, message string) []rules.Fix {
@@ -212,6 +218,7 @@ func pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, names Names
 
 // pathNames are those of a path for which a profile is to have a rule.
 func pathNames(profile *apparmor.Profile, file apparmor.FileRequest, c Caller) Names {
+	c.Makes = makes(profile, file)
 	names := NamesOf(file.Path, c, profile.Policy.Variables)
 	if made := madeNames(profile, file.Path); !names.Only && made.Glob != "" {
 		return made
@@ -219,17 +226,15 @@ func pathNames(profile *apparmor.Profile, file apparmor.FileRequest, c Caller) N
 	if !names.Only && !names.First {
 		names = cmp.Or(replacementNames(profile, file.Path), names)
 	}
-	if names.First && names.made && !makes(profile, file) {
-		names.First = false
-	}
+	names.First = names.First && (c.Makes || !names.made)
 	return names
 }
 
-// makes reports whether a program makes or changes a file: it asks for that, or
-// is allowed it already.
+// makes reports whether a program makes or changes a file: it asks for that, to make a
+// link of it too, or is allowed it already.
 func makes(profile *apparmor.Profile, file apparmor.FileRequest) bool {
 	changes := apparmor.Write | apparmor.Append
-	if file.Perms&changes != 0 {
+	if file.Perms&(changes|apparmor.Link) != 0 {
 		return true
 	}
 	file.Perms, file.Target = changes, ""

@@ -361,6 +361,7 @@ func (d *policyDraft) add(f *explain.Explained, profile string, req apparmor.Req
 
 // write changes a policy until it grants all that is wanted of it, and proves it.
 func (b *patcher) write(d *policyDraft) {
+	d.temporaries()
 	d.generalise()
 	d.inFolders()
 	for range maxRounds {

@@ -74,6 +74,9 @@ func TestPatch(t *testing.T) {
 		return fmt.Sprintf(`type=AVC msg=audit(1795427169.844:%d): apparmor="DENIED" operation="mount" info="failed mntpnt match" error=-13 profile="p" name="/mnt/" pid=7 comm="mount" fstype="ext4" srcname="/dev/sda" flags="%s"`+"\n", serial, flags)
 	}
 	const library, plugin = "/usr/lib/x86_64-linux-gnu/libm.so.6", "/opt/app/plugin.so"
+	link := func(serial int, name, target string) string {
+		return strings.NewReplacer(`"open"`, `"link"`, "\n", " target=\""+target+"\"\n").Replace(opened(serial, name, "l", 0))
+	}
 	linked := strings.NewReplacer(`"open"`, `"link"`, "\n", " target=\"/srv/t\"\n").Replace(opened(1, "/srv/n", "wacd", 0))
 	numbers := ""
 	for i := range 5 {
@@ -121,6 +124,15 @@ func TestPatch(t *testing.T) {
 		{"a lock of a file of a random name", strings.Replace(opened(1, "/srv/.lockAbCdEf", "k", 0), `"open"`, `"file_lock"`, 1), "  owner /srv/.lock?????? rw,\n", "  owner /srv/.lock?????? rwk,\n", 0},
 		{"a lock of a file among many", strings.Replace(opened(1, "/srv/a", "k", 0), `"open"`, `"file_lock"`, 1), "  owner /srv/* rw,\n", "  owner /srv/* rw,\n  owner /srv/a k,\n", 0},
 		{"a random name after a point and a word", made("/srv/.lockAbCdEf", "c2", "180"), "", "  owner /srv/.lock?????? rw,\n", 0},
+		{"a link of two varying names", link(1, "/dev/shm/sem.mp-8gcbgrdl", "/dev/shm/sem.g982xQ"), "", "  owner link subset /dev/shm/sem.mp-???????? -> /dev/shm/sem.??????,\n", 0},
+		{"a link to a file that was made for a while", made("/srv/app/jobqkbwzt", "c2", "180") + link(2, "/srv/app/lock", "/srv/app/jobqkbwzt"), "",
+			"  owner /srv/app/job?????? rw,\n  owner link subset /srv/app/lock -> /srv/app/job??????,\n", 0},
+		{"a link of names that somebody chose", link(1, "/dev/shm/sem.worker", "/srv/app/backup.config"), "", "  owner link subset /dev/shm/sem.worker -> /srv/app/backup.config,\n", 0},
+		{"a lock of gpg's", opened(1, "/srv/gh/.#lk0x000055aebe6e2190.lab.4242", "wc", 0), "", "  owner \"/srv/gh/.#lk0x????????????????.lab.[0-9]*\" w,\n", 0},
+		{"two process IDs and a time", opened(1, "/srv/4242/app-20261129-4242.log", "w", 0), "", "  owner /srv/[0-9]*/app-" + strings.Repeat("[0-9]", 8) + "-[0-9]*.log w,\n", 0},
+		{"three names by chance", opened(1, "/srv/app/ja1kbt", "w", 0) + opened(2, "/srv/app/xz9pqa", "w", 0) + opened(3, "/srv/app/q2xdlo", "w", 0), "", "  owner /srv/app/?????? w,\n", 0},
+		{"three names that somebody chose", opened(1, "/srv/app/config", "w", 0) + opened(2, "/srv/app/master", "w", 0) + opened(3, "/srv/app/server", "w", 0), "",
+			"  owner /srv/app/config w,\n  owner /srv/app/master w,\n  owner /srv/app/server w,\n", 0},
 		{"a file in any folder", opened(1, "/srv/d/out", "w", 0), "  owner /srv/*/ w,\n", "  owner /srv/*/ w,\n  owner /srv/d/out w,\n", 0},
 		{"a name that somebody chose, made for itself alone", made("/run/appLock1", "c2", "180"), "", "  owner /run/appLock1 rw,\n", 0},
 		{"a name like a random one, made for anybody", made("/srv/appxB12Cd", "c2", "1b6"), "", "  owner /srv/appxB12Cd rw,\n", 0},
