@@ -3,13 +3,14 @@ package fix
 import (
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // A generator makes names of which each run has others.
 type generator struct {
-	why  string         // what a name of it holds: "a name of mktemp"
-	in   *regexp.Regexp // matches the folder that it makes names in, with the slash at its end; nil for any
-	name *regexp.Regexp // matches a component of a path; see alphabet for its groups
+	why  string                // what a name of it holds: "a name of mktemp"
+	in   func() *regexp.Regexp // matches the folder that it makes names in, with the slash at its end; nil for any
+	name func() *regexp.Regexp // matches a component of a path; see alphabet for its groups
 	// least is how many breaks the letters by chance have at least where the record
 	// does not tell that the name is a temporary one, which one break suffices for then.
 	// With 0 the name is known by what else is in it, and its letters are no word.
@@ -87,11 +88,16 @@ func byChance(group, part string, least int) bool {
 // varies (a NUL each, as no name has one).
 func row(why, in, name string, least int, need need) generator {
 	name = strings.NewReplacer("SEP", `[._\-\x00]`, "END", `(?:\.[A-Za-z][A-Za-z0-9]{0,5}){0,2}(?:[._~-]*\x00.*)?$`, "LEAD", `(?:[._-]?(?:[a-z]{2,}|[A-Z][a-z]{2,})|[a-z._-]*[._-][a-z]{2,})`, "LIBC", `[A-Za-z0-9]{6}`, "PY", `[a-z0-9_]{8}`).Replace(name)
-	g := generator{why: why, name: regexp.MustCompile(name), least: least, need: need}
+	g := generator{why: why, name: lazy(name), least: least, need: need}
 	if in != "" {
-		g.in = regexp.MustCompile(in)
+		g.in = lazy(in)
 	}
 	return g
+}
+
+// lazy compiles an expression when it is first needed: most runs need none.
+func lazy(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 }
 
 const randomName = "what looks like a random name"
@@ -196,6 +202,7 @@ var generators = []generator{
 	// git: odb_mkstemp() in object-file.c, tmp-objdir.c, mktemp of diff.c and ll-merge.c, gc of builtin/repack.c; the folders of objects.
 	row("a name of git", "", `^(?:tmp_(?:obj|pack|idx|rev|mtimes|graph|midx|bitmap)_|(?:tmp_objdir-)?incoming-|bulk-fsync-|\.merge_file_|sharedindex_|git-blob-)(?P<a>LIBC)$`, 0, nothing),
 	row("a name of git", `/objects/(?:pack/)?$`, `^\.?tmp-(?:(?P<n>[0-9]+)|\x00+)-pack(?:-(?P<q>[0-9a-f]{40}))?(?:\.[a-z]+)?$`, 0, nothing),
+	row("a name of git", `/(?:objects/)?info/$`, `^(?:refs|packs)_(?P<a>LIBC)$`, 0, nothing), // server-info.c
 	row("a digest", `\.git/objects/$|/git/.*/objects/$`, `^(?P<h>[0-9a-f]{2})$`, 0, nothing),
 	row("a digest", `/objects/[0-9a-f]{2}/$`, `^(?P<q>[0-9a-f]{38}|[0-9a-f]{62})$`, 0, nothing),
 	row("a digest", `/objects/pack/$`, `^pack-(?P<q>[0-9a-f]{40})\.[a-z]+(?:\.\x00+)?$`, 0, nothing),

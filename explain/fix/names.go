@@ -255,13 +255,13 @@ func generated(folder string, name []byte, table []generator, c Caller, claim fu
 		if (g.need == byCall || g.need == scratch) && !called {
 			continue
 		}
+		if g.in != nil && !g.in().MatchString(folder) {
+			continue
+		}
 		for again := true; again; {
 			again = false
-			for _, m := range g.name.FindAllSubmatchIndex(name, -1) {
-				if g.in != nil && !g.in.MatchString(folder) {
-					break
-				}
-				for n, group := range g.name.SubexpNames() {
+			for _, m := range g.name().FindAllSubmatchIndex(name, -1) {
+				for n, group := range g.name().SubexpNames() {
 					from, to := m[2*n], m[2*n+1]
 					if group == "" || from < 0 || !byChance(group, string(name[from:to]), least) {
 						continue

@@ -1,6 +1,8 @@
 package fix
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -16,5 +18,18 @@ func TestChosenNames(t *testing.T) {
 		"app-lock", "node_modules", "SingletonLock", "sem.mysem", "my-App.conf", "aquota.user",
 	} {
 		assert.Equal(t, Names{}, NamesOf("/srv/"+name, Caller{Temporary: true}, nil), name)
+	}
+}
+
+// TestGenerators holds that each expression of the tables is one, and that its groups are
+// of known alphabets.
+func TestGenerators(t *testing.T) {
+	for _, g := range slices.Concat(times, generators) {
+		if g.in != nil {
+			g.in()
+		}
+		groups := strings.Join(g.name().SubexpNames(), "")
+		assert.NotEmpty(t, groups, g.name())
+		assert.Empty(t, strings.Trim(groups, "rahtnmvxyzqcw"), g.name())
 	}
 }

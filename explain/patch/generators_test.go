@@ -169,6 +169,7 @@ var makers = []maker{
 	}},
 	{"git's objects' names", false, func(r fresh, _ int) string { return "/srv/app/.git/objects/" + r.of(hexes, 2) + "/" + r.of(hexes, 38) }},
 	{"git's packs", false, func(r fresh, _ int) string { return "/srv/app/.git/objects/pack/tmp_pack_" + r.of(libc, 6) }},
+	{"git's lists", false, func(r fresh, _ int) string { return "/srv/app/.git/objects/info/packs_" + r.of(libc, 6) }},
 	{"useradd's locks", false, func(_ fresh, pid int) string { return fmt.Sprintf("/etc/passwd.%d", pid) }},
 	{"redis", false, func(r fresh, _ int) string { return fmt.Sprintf("/var/lib/redis/temp-%d.rdb", r.pid()) }},
 	{"ssh-agent", true, func(r fresh, _ int) string { return "/tmp/ssh-" + r.of(libc, 12) + "/" }},
