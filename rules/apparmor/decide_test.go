@@ -393,3 +393,12 @@ func BenchmarkCompile(b *testing.B) {
 		p.Decide(FileRequest{Path: "/", Perms: Read})
 	}
 }
+
+// What compiled policy logs of what a rule grants in passing: nothing of the m of ix,
+// and of a link what the rule on the pair says.
+func TestAuditedInPassing(t *testing.T) {
+	p := loadText(t, `profile p { audit /x ix, file, audit link /a/* -> /b, }`).Profiles[0]
+	assert.Equal(t, Exec, p.Decide(FileRequest{Path: "/x", Perms: Exec | Mmap}).Audited)
+	assert.Equal(t, Link, p.Decide(FileRequest{Path: "/a/x", Target: "/b", Perms: Link}).Audited)
+	assert.Zero(t, p.Decide(FileRequest{Path: "/a/x", Target: "/c", Perms: Link}).Audited)
+}

@@ -67,6 +67,13 @@ func (r *FileRule) compile(l *layer, merged map[mergeKey]bool) {
 		l.lost = append(l.lost, r)
 		return
 	}
+	if implied := entry.perms & Mmap &^ r.Perms; implied != 0 && entry.vote.audit {
+		// apparmor_parser adds the m of ix to what is granted, not to what is logged.
+		silent := fileEntry{perms: implied, owner: entry.owner, exact: entry.exact, vote: entry.vote}
+		silent.vote.audit = false
+		l.add(path, silent)
+		entry.perms &^= implied
+	}
 	l.addHalves(path, anyTarget, entry, true)
 }
 

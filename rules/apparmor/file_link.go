@@ -83,6 +83,7 @@ func (p *Profile) decideLink(r FileRequest, name fileAnswer, d *Decision) {
 	pair := p.ask(r.Path+"\x00"+r.Target, r.Owner)
 	both := Decision{profile: p}
 	both.settle(Link, pair.votes)
+	d.Audited = d.Audited&^Link | both.Audited // the pair's, as the kernel has it
 	for _, rule := range both.Allow {
 		if !slices.Contains(d.Allow, rule) {
 			d.Allow = append(d.Allow, rule)
