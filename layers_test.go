@@ -45,7 +45,7 @@ var layers = map[string][]string{
 		"explain/report", "explain/secret", "explain/silent", "explain/track", "rules/disk", "rules/shell", "parser", "parser/source", "rules/program",
 		"rules", "rules/apparmor", "rules/seccomp",
 	},
-	"rules/apparmor/aare": {},
+	"rules/apparmor/aare": {}, "rules/apparmor/binary": {"rules/apparmor"},
 	"testdata/bombs":      {},
 	"testdata/loggen":     {},
 	"testdata/secrets":    {},

@@ -86,9 +86,10 @@ type Profile struct {
 
 	stmts     []statement // of the body, as parsed
 	itemsOnce sync.Once
-	items     []ownItem   // see own
-	local     *rules.File // see Local
-	decider   decider     // see decide.go
+	items     []ownItem            // see own
+	local     *rules.File          // see Local
+	decider   decider              // see decide.go
+	compiled  func(Request) Answer // see NewLoaded
 }
 
 // FullName returns the name with its namespace, if it has one: ":ns:a//b".

@@ -58,6 +58,10 @@ func (p *Profile) Decide(req Request) Decision {
 			return d
 		}
 	}
+	if p.compiled != nil {
+		d.settleCompiled(p.compiled(req))
+		return d
+	}
 	req.decide(p, &d)
 	p.noteABI(req, &d)
 	if len(p.Unread) > 0 {
