@@ -28,7 +28,7 @@ var layers = map[string][]string{
 	"explain/container": {},
 	"explain/secret":    {"parser"},
 	"explain/track":     {"explain/container", "parser/bpf", "rules/disk"},
-	"explain/library":   {"explain/container", "rules", "rules/apparmor", "rules/seccomp"},
+	"explain/library":   {"explain/container", "rules", "rules/apparmor", "rules/apparmor/binary", "rules/disk", "rules/seccomp"},
 	"explain/fix":       {"explain/access", "explain/container", "explain/library", "explain/secret", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/host":      {"explain/container", "rules/program", "rules/disk", "rules/shell", "rules", "rules/apparmor"},
 	"explain":           {"explain/access", "explain/container", "explain/fix", "explain/library", "rules/shell", "parser", "rules", "rules/apparmor", "rules/seccomp"},
@@ -46,9 +46,9 @@ var layers = map[string][]string{
 		"rules", "rules/apparmor", "rules/seccomp",
 	},
 	"rules/apparmor/aare": {}, "rules/apparmor/binary": {"rules/apparmor"},
-	"testdata/bombs":      {},
-	"testdata/loggen":     {},
-	"testdata/secrets":    {},
+	"testdata/bombs":   {},
+	"testdata/loggen":  {},
+	"testdata/secrets": {},
 }
 
 // What explains saved logs links nothing that asks a kernel, a network or an engine.

@@ -37,6 +37,10 @@ func (x *Explainer) explainAppArmor(f *Explained) {
 	f.Profile, f.Policy, cause = v.Profile, text, causes[v.Reason]
 	x.noteProblems(f)
 	f.noteRecord()
+	if v.Profile.Loaded() {
+		f.explainCompiled(&v, cause)
+		return
+	}
 	switch {
 	case cause != "":
 		f.Cause, f.Why, f.Decision = cause, v.Reason.Why(a), Refused

@@ -99,6 +99,7 @@ func (in *input) read(cmd *cobra.Command) (*explain.Session, error) {
 		return nil, err
 	}
 	if in.own {
+		in.explainer.Library.UseKernel()
 		in.askKernel(cmd.Context(), session)
 	}
 	if session.Stats.Records == 0 {

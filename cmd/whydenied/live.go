@@ -85,6 +85,7 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 		release, _ := os.ReadFile("/proc/sys/kernel/osrelease") // without it, entries that want a kernel are undecided
 		lib.Kernel = strings.TrimSpace(string(release))
 	}
+	explainer.Library.UseKernel()
 	explainer.Fixes.Compile = nil // it takes longer than everything else, and patch asks it
 	s := &stream{undo: func() {}, explainer: explainer, stderr: stderr, print: print, waiting: make(chan struct{}, 1), printed: map[*explain.Finding]*printed{}}
 	// Processes first: what the first records are about must be known by then.

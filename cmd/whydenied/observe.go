@@ -80,6 +80,9 @@ func runObserve(cmd *cobra.Command, f observeFlags) error {
 // edits returns the file of the profile and the edits that make its refusals visible.
 func (f *observeFlags) edits(lib *library.Library, w io.Writer) (*rules.File, []rules.Edit, error) {
 	if named := lib.Named(); len(named) > 0 {
+		if named[0].Profiles != nil && named[0].Profiles[0].Loaded() {
+			return nil, nil, fmt.Errorf("%s is compiled and has no rules to change; name the file that it was loaded from", escape.Name(named[0].Files[0].Name))
+		}
 		if named[0].Files[0].Builtin != "" {
 			say(w, "%s", lib.Source(named[0].Profiles[0]))
 		}

@@ -34,7 +34,7 @@ type policyFlags struct {
 }
 
 func (f *policyFlags) add(flags *pflag.FlagSet) {
-	flags.StringArrayVar(&f.profiles, "profile", nil, "AppArmor profile `FILE`, or builtin:NAME of one that a runtime generates, such as builtin:docker-default@28.1; repeatable")
+	flags.StringArrayVar(&f.profiles, "profile", nil, "AppArmor profile `FILE`, of text or compiled, or builtin:NAME of one that a runtime generates, such as builtin:docker-default@28.1, or loaded:NAME of one that this host's kernel holds; repeatable")
 	flags.StringVar(&f.profileDir, "profile-dir", library.SystemProfiles, "`DIR` of AppArmor profiles")
 	flags.StringArrayVarP(&f.include, "include", "I", nil, "`DIR` to search for included files, before the profile directory; repeatable")
 	flags.StringArrayVar(&f.allow, "allow-includes", nil, "`DIR` below which profiles may include files too, besides their own directory, that of --profile-dir and -I, and /etc/apparmor.d; repeatable")

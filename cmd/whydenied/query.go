@@ -43,7 +43,8 @@ spaces:
 A name in place of FILE takes a profile that a runtime generates: --profile
 builtin:docker-default (cri-containerd.apparmor.d, crio-default,
 containers-default-VERSION), --seccomp builtin:docker (containerd, podman,
-cri-o); a version may follow: builtin:docker@28.1.
+cri-o); a version may follow: builtin:docker@28.1. --profile loaded:NAME takes one that
+this host's kernel holds, which only root may read; it has no rules any more.
 
 Without --access and --syscall, requests are read from standard input, one JSON
 object a line with the keys of the kernel's records (what "whydenied parse"
@@ -59,6 +60,7 @@ Exit status: 0 all granted, 3 something refused or undecidable, 2 wrong usage, 1
 something could not be read or answered.`,
 		Example: `  whydenied query --profile ./web.apparmor --access 'open /etc/shadow r'
   whydenied query --profile builtin:docker-default --access 'mount options=(ro, bind) /a/ -> /b/'
+  whydenied query --profile loaded:docker-default --access 'open /proc/sysrq-trigger w'
   whydenied query --seccomp builtin:docker --syscall clone3 --arch amd64 --caps ''
   whydenied parse audit.log | whydenied query --profile ./edited.apparmor`,
 		Args: noArgs,

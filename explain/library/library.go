@@ -17,6 +17,7 @@ import (
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
+	"github.com/whydenied/whydenied/rules/apparmor/binary"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
@@ -42,6 +43,11 @@ type Library struct {
 	// Loader reads policy, and keeps what files include, which most share.
 	Loader *apparmor.Loader
 
+	// Root is that of the host whose kernel holds the profiles loaded:NAME; "" is this
+	// host's.
+	Root string
+
+	kernel   bool // see UseKernel
 	hosts    []container.Host
 	loaded   map[string][]string // see UseLoaded
 	tree     *rules.Tree         // where all but what the user names is read
@@ -98,16 +104,24 @@ type UnknownBuiltin struct{ text string }
 
 func (e *UnknownBuiltin) Error() string { return e.text }
 
-// AddProfile loads an AppArmor policy that the user named, a file or
-// builtin:NAME@VERSION; its profiles go before those of the directory. The
+// AddProfile loads an AppArmor policy that the user named: a file, of text or
+// compiled, builtin:NAME@VERSION, or loaded:NAME of this host's kernel; its profiles go before those of the directory. The
 // diagnostics say what of it could not be read.
 func (l *Library) AddProfile(name string) (*apparmor.Policy, []rules.Diagnostic, error) {
 	if builtin, ok := strings.CutPrefix(name, builtinPrefix); ok {
 		return l.addBuiltin(builtin)
 	}
+	if loaded, ok := strings.CutPrefix(name, loadedPrefix); ok {
+		policy, err := l.readLoaded(loaded)
+		return l.addCompiled(name, policy, err)
+	}
 	text, err := rules.ReadFile(name)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot read the profile: %w", err)
+	}
+	if binary.Is(text) {
+		policy, err := compiledPolicy(name, []byte(text))
+		return l.addCompiled(name, policy, err)
 	}
 	policy, diagnostics := l.UseProfile(rules.NewFile(name, text))
 	return policy, diagnostics, nil
@@ -182,7 +196,8 @@ func (l *Library) Source(profile *apparmor.Profile) string {
 
 // Profile returns the profile of that name as its source has it, or nil: from
 // the files the user named, else from the directory, else from those built into
-// runtimes, as the engine of a container has it, or as any may, see Policy.Others.
+// runtimes, as the engine of a container has it, or as any may, see Policy.Others,
+// else from this host's kernel, see UseKernel.
 // Learning profiles (a//null-...) are looked up as their parent.
 func (l *Library) Profile(c container.Container, name string) *apparmor.Profile {
 	name, _, _ = strings.Cut(name, apparmor.Learning)
@@ -200,7 +215,7 @@ func (l *Library) Profile(c container.Container, name string) *apparmor.Profile 
 	if policy := l.builtin(name, l.engineVersion(c, container.EngineOf(name).Name)); policy != nil {
 		return policy.Profile(name)
 	}
-	return nil
+	return l.inThisKernel(name)
 }
 
 // builtin returns the policy that an engine of a version makes up, or nil.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
+	"github.com/whydenied/whydenied/rules/apparmor/binary"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
@@ -17,6 +18,10 @@ var opensBlock = regexp.MustCompile(`(?m)^[^#\n]*\{[ \t]*(#.*)?\r?$`)
 // told apart by the text. noPolicy says of text that evidently is neither, such as a
 // log, what it is not; it is nil otherwise.
 func (l *Library) Lint(file *rules.File) (diagnostics []rules.Diagnostic, noPolicy error) {
+	if binary.Is(file.Text) {
+		return []rules.Diagnostic{{At: rules.Location{File: file}, Severity: rules.Error, Code: "compiled",
+			Message: "this is compiled AppArmor policy, which has no rules any more to check; query and explain take it"}}, nil
+	}
 	if seccomp.IsProfile(file.Text) {
 		profile, diagnostics, err := seccomp.Parse(file)
 		if err != nil {

@@ -1,5 +1,11 @@
 package apparmor
 
+import (
+	"strings"
+
+	"github.com/whydenied/whydenied/rules"
+)
+
 // An Answer is what compiled policy says to a request, which has no rules any
 // more: only permissions.
 type Answer struct {
@@ -71,3 +77,18 @@ func FamilyNumber(name string) (int, bool) {
 
 // Wanted returns the permissions that a request asks for.
 func Wanted(req Request) Perms { return req.wanted() }
+
+// LoadedPolicy returns the policy of profiles without source; see NewLoaded. The file
+// stands for what it was read from, and has no text.
+func LoadedPolicy(file *rules.File, profiles []*Profile) *Policy {
+	policy := &Policy{Files: []*rules.File{file}, Profiles: profiles}
+	for _, p := range profiles {
+		p.Policy, p.At = policy, rules.Location{File: file}
+	}
+	for _, p := range profiles {
+		if i := strings.LastIndex(p.FullName(), "//"); i > 0 {
+			p.Parent = policy.Profile(p.FullName()[:i])
+		}
+	}
+	return policy
+}

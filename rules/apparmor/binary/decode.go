@@ -128,7 +128,7 @@ func Decode(policy []byte) ([]*Profile, error) {
 }
 
 func decompress(policy []byte) ([]byte, error) {
-	if !bytes.HasPrefix(policy, []byte{0x28, 0xb5, 0x2f, 0xfd}) {
+	if !bytes.HasPrefix(policy, []byte(zstdMagic)) {
 		if len(policy) > MaxSize {
 			return nil, fmt.Errorf("not compiled AppArmor policy: it has more than %d MiB", MaxSize>>20)
 		}
@@ -423,3 +423,10 @@ func (d *decoder) finish() {
 	}
 	p.asked = apparmor.NewLoaded(p.Name, p.Namespace, p.Flags, p.answer)
 }
+
+// Is reports whether a file begins as compiled policy does, plain or compressed.
+func Is(text string) bool {
+	return strings.HasPrefix(text, "\x04\x08\x00version\x00\x02") || strings.HasPrefix(text, zstdMagic)
+}
+
+const zstdMagic = "\x28\xb5\x2f\xfd"

@@ -18,6 +18,11 @@ func (p *Profile) fileAnswer(q apparmor.FileRequest) apparmor.Answer {
 		a.Quiet = a.Quiet&^apparmor.Link | pair.Quiet
 		a.Audit = a.Audit&^apparmor.Link | pair.Audit
 	}
+	if missing := q.Perms &^ a.Allow; missing != 0 {
+		if note := p.noteBelow(q, missing); note != "" {
+			a.Notes = append(a.Notes, note)
+		}
+	}
 	if q.Perms&a.Allow&apparmor.Exec != 0 {
 		a.Exec = p.execution(found.exec)
 	}
