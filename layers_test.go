@@ -30,7 +30,7 @@ var layers = map[string][]string{
 	"explain/track":     {"explain/container", "parser/bpf", "rules/disk"},
 	"explain/library":   {"explain/container", "rules", "rules/apparmor", "rules/apparmor/binary", "rules/disk", "rules/seccomp"},
 	"explain/fix":       {"explain/access", "explain/container", "explain/library", "explain/secret", "parser", "rules", "rules/apparmor", "rules/seccomp"},
-	"explain/host":      {"explain/container", "rules/program", "rules/disk", "rules/shell", "rules", "rules/apparmor"},
+	"explain/host":      {"explain/container", "rules/program", "rules/disk", "rules/shell", "rules", "rules/apparmor", "rules/apparmor/binary"},
 	"explain":           {"explain/access", "explain/container", "explain/fix", "explain/library", "rules/shell", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/patch":     {"explain", "explain/access", "explain/container", "explain/fix", "explain/library", "rules/shell", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/silent":    {"explain", "explain/access", "explain/container", "explain/library", "parser", "rules", "rules/apparmor", "rules/seccomp"},

@@ -43,7 +43,11 @@ func policy(f Facts) []Answer {
 		}
 	}
 	for _, file := range slices.Sorted(maps.Keys(stale)) {
-		all = append(all, staleFile(file, stale[file], byName[stale[file][0].Name][0].Changed))
+		var compiled []Compiled
+		for _, l := range stale[file] {
+			compiled = append(compiled, byName[l.Name][0])
+		}
+		all = append(all, staleFile(file, stale[file], compiled))
 	}
 	if len(same) > 0 {
 		all = append(all, Answer{Name: name, Status: OK, Found: count(len(same), "loaded profile") + " as apparmor_parser makes them of the files now"})
@@ -74,8 +78,10 @@ func noFile(p Policy, names []string) Answer {
 	return a
 }
 
-// staleFile is the answer for a file whose profiles are not what is loaded.
-func staleFile(file string, profiles []Loaded, changed time.Time) Answer {
+// staleFile is the answer for a file whose profiles are not what is loaded, with what
+// the file comes to for each of them.
+func staleFile(file string, profiles []Loaded, compiled []Compiled) Answer {
+	changed := compiled[0].Changed
 	var names, raw []string
 	for _, l := range profiles {
 		names = append(names, l.Name)
@@ -91,6 +97,9 @@ func staleFile(file string, profiles []Loaded, changed time.Time) Answer {
 		a.Why = "a file that it includes was changed since it was loaded, or it was loaded with other options or by another apparmor_parser"
 	}
 	a.Why += ": the kernel decides by other rules than whydenied shows"
+	if by := difference(compiled); by != "" {
+		a.Why += "; " + by
+	}
 	a.Do = "apparmor_parser -r " + shell.Quote(file)
 	if len(raw) == len(profiles) { // else there is nothing to go back to
 		saved := shell.Quote("/run/" + filepath.Base(file) + ".loaded")

@@ -35,6 +35,11 @@ type Compiled struct {
 	File         string
 	Changed      time.Time // the file
 	SHA1, SHA256 string    // as the kernel has them; see Loaded.Hash
+	// Gains is what it grants and the loaded profile of its name does not, Lacks the
+	// other way, as examples. Same says that there is nothing of either. They are set
+	// only where the two are not the same, and the kernel shows what it loaded.
+	Gains, Lacks []string
+	Same         bool
 }
 
 // compareBudget is how long apparmor_parser may run in all: it takes a tenth of
@@ -80,6 +85,7 @@ func (h Host) Compare(ctx context.Context, f *Facts, progress func(file string))
 				compiled[i].Changed = info.ModTime()
 			}
 		}
+		h.compareLoaded(stream, f.AppArmor.Profiles, compiled)
 		f.Policy.Compiled = append(f.Policy.Compiled, compiled...)
 	}
 	if err := h.compareGenerated(limited, f); err != nil && f.Policy.Err == nil {

@@ -190,3 +190,48 @@ func compareForms(t *testing.T, tool string) {
 	t.Logf("%d requests, %d of them granted otherwise than version 3.0 has it", asked, differ)
 	assert.Greater(t, asked, 500)
 }
+
+// TestLoadedCompare compares what two profiles are said to differ in with their
+// decisions.
+func TestLoadedCompare(t *testing.T) {
+	tool := apparmor.ParserTool(t)
+	w := apparmor.NewWriter(*loadedSeed + 2)
+	shown, same := 0, 0
+	for range 30 {
+		text := apparmor.Preamble + w.Profile("p0")
+		if len(apparmor.LoadText(t, text).Profiles[0].ExecConflicts()) > 0 {
+			continue
+		}
+		lines := strings.SplitAfter(text, "\n") // the other lacks its last rule
+		last := len(lines) - 3
+		for ; !strings.HasSuffix(lines[last], ",\n"); last-- {
+		}
+		other := strings.Join(slices.Delete(slices.Clone(lines), last, last+1), "")
+		source := apparmor.LoadText(t, text).Profiles[0]
+		a, b := decoded(t, compiled(t, tool, apparmor.Features, text))["p0"], decoded(t, compiled(t, tool, apparmor.Features, other))["p0"]
+		list, full := binary.Compare(a, b)
+		require.True(t, full)
+		for _, d := range list {
+			if d.Request == nil {
+				continue
+			}
+			shown++
+			assert.Equal(t, d.First, a.AppArmor().Grants(d.Request), "%s\n%s", d, text)
+			assert.Equal(t, !d.First, b.AppArmor().Grants(d.Request), "%s\n%s", d, text)
+		}
+		for _, req := range w.Requests(source) {
+			x, y := a.Decide(req), b.Decide(req)
+			if x.Granted != y.Granted {
+				class := apparmor.ClassOf(req)
+				about := slices.ContainsFunc(list, func(d binary.Difference) bool {
+					return d.Class == class || class == "unix" && d.Class == "network" || class == "change_profile"
+				})
+				assert.True(t, about, "%+v is not in %s", req, list)
+				continue
+			}
+			same++
+		}
+	}
+	t.Logf("%d accesses shown, %d of the same answer", shown, same)
+	assert.Positive(t, shown)
+}
