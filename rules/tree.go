@@ -122,6 +122,32 @@ func (t *Tree) List(dir string) ([]string, error) {
 	return disk.List(dir)
 }
 
+// Dirs returns the names of the directories in a directory, sorted and without the
+// directory's.
+func (t *Tree) Dirs(dir string) ([]string, error) {
+	var names []string
+	if t == nil {
+		entries, err := os.ReadDir(dir)
+		for _, e := range entries {
+			if e.IsDir() {
+				names = append(names, e.Name())
+			}
+		}
+		return names, err
+	}
+	dir = t.absolute(dir)
+	if _, ok := t.lists[dir]; !ok {
+		return nil, &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOENT}
+	}
+	for name := range t.lists {
+		if name != dir && path.Dir(name) == dir {
+			names = append(names, path.Base(name))
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
 // IsDir reports whether there is a directory of that name.
 func (t *Tree) IsDir(name string) bool {
 	if t != nil {

@@ -90,6 +90,7 @@ func (f *inputFlags) openBundle(cmd *cobra.Command, name string, b *bundle.Bundl
 		return in, err
 	}
 	lib := in.explainer.Library
+	lib.UseKernel()
 	for _, profile := range m.Profiles {
 		text, err := tree.ReadFile(profile)
 		if err != nil {

@@ -44,7 +44,7 @@ type Library struct {
 	Loader *apparmor.Loader
 
 	// Root is that of the host whose kernel holds the profiles loaded:NAME; "" is this
-	// host's.
+	// host's, or that of the tree.
 	Root string
 
 	kernel   bool // see UseKernel

@@ -4,8 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"path"
 	"strings"
 
 	"github.com/whydenied/whydenied/rules"
@@ -44,15 +43,15 @@ func (l *Library) inThisKernel(name string) *apparmor.Profile {
 
 // readLoaded reads the policy of a profile that this host's kernel holds.
 func (l *Library) readLoaded(name string) (*apparmor.Policy, error) {
-	dir, local := l.Root+loadedPolicy, name
+	dir, local := loadedPolicy, name
 	if rest, ok := strings.CutPrefix(name, ":"); ok {
 		namespace, of, ok := strings.Cut(rest, ":")
 		if !ok || namespace == "" || strings.Contains(namespace, "/") || strings.HasPrefix(namespace, ".") {
 			return nil, fmt.Errorf("%.200q names no profile of a namespace, as loaded::NAMESPACE:NAME does", loadedPrefix+name)
 		}
-		dir, local = filepath.Join(dir, "namespaces", namespace), of
+		dir, local = path.Join(dir, "namespaces", namespace), of
 	}
-	raw, err := rawData(filepath.Join(dir, "profiles"), local)
+	raw, err := l.rawData(path.Join(dir, "profiles"), local)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the loaded profile %.200q: %w", name, err)
 	}
@@ -65,8 +64,8 @@ func (l *Library) readLoaded(name string) (*apparmor.Policy, error) {
 
 // rawData returns what a profile was loaded from. Children and hats come with their
 // parent.
-func rawData(dir, profile string) ([]byte, error) {
-	entries, err := os.ReadDir(dir)
+func (l *Library) rawData(dir, profile string) ([]byte, error) {
+	names, err := l.tree.Dirs(l.Root + dir)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, errors.New("only root may")
@@ -77,9 +76,9 @@ func rawData(dir, profile string) ([]byte, error) {
 	}
 	parent, _, _ := strings.Cut(profile, "//")
 	found := ""
-	for _, e := range entries {
-		at := filepath.Join(dir, e.Name())
-		text, err := disk.Read(filepath.Join(at, "name"), 1<<16)
+	for _, n := range names {
+		at := path.Join(dir, n)
+		text, err := l.kernelFile(path.Join(at, "name"), 1<<16)
 		if name := strings.TrimSuffix(string(text), "\n"); err == nil && (name == profile || name == parent && found == "") {
 			found = at
 		}
@@ -87,11 +86,20 @@ func rawData(dir, profile string) ([]byte, error) {
 	if found == "" {
 		return nil, errors.New("no profile of that name is loaded")
 	}
-	raw, err := disk.Read(filepath.Join(found, "raw_data"), binary.MaxSize)
+	raw, err := l.kernelFile(path.Join(found, "raw_data"), binary.MaxSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.New("the kernel does not keep what profiles are loaded from (CONFIG_SECURITY_APPARMOR_EXPORT_BINARY)")
 	}
 	return raw, err
+}
+
+// kernelFile reads a file that the kernel makes, or the copy of it in a bundle.
+func (l *Library) kernelFile(name string, max int64) ([]byte, error) {
+	if l.tree == nil {
+		return disk.Read(l.Root+name, max)
+	}
+	text, err := l.tree.ReadFile(name)
+	return []byte(text), err
 }
 
 // addCompiled is AddProfile for policy without source.

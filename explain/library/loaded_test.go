@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
@@ -92,4 +93,14 @@ func TestUseKernel(t *testing.T) {
 	assert.Equal(t, "web//hat", p.Name)
 	assert.Nil(t, l.Profile(container.Container{}, "none"))
 	assert.False(t, l.Profile(container.Container{}, "docker-default").Loaded(), "its text says more")
+}
+
+// A bundle holds what the kernel of its host has.
+func TestUseKernelOfBundle(t *testing.T) {
+	raw, err := os.ReadFile(compiledFile)
+	require.NoError(t, err)
+	l := In(rules.NewTree("/", map[string]string{loadedPolicy + "/profiles/web.3/name": "web\n", loadedPolicy + "/profiles/web.3/raw_data": string(raw)}), "/etc/apparmor.d", nil)
+	l.UseKernel()
+	assert.NotNil(t, l.Profile(container.Container{}, "web"))
+	assert.Nil(t, l.Profile(container.Container{}, "other"))
 }
