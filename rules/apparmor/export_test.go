@@ -11,10 +11,7 @@ const (
 	Features = features
 )
 
-var (
-	ParserTool = parserTool
-	LoadText   = loadText
-)
+var ParserTool = parserTool
 
 // A Writer makes random profiles and requests that are likely to meet their rules.
 type Writer struct{ w policyWriter }

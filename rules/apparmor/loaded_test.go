@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 	"github.com/whydenied/whydenied/rules/apparmor/binary"
 )
@@ -36,6 +37,16 @@ func compiled(t testing.TB, tool, features, policy string, args ...string) []byt
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	require.NoError(t, cmd.Run(), "%s\n%s", &stderr, policy)
 	return stdout.Bytes()
+}
+
+// loadFor30 loads a policy as apparmor_parser 3.0 reads it.
+func loadFor30(t testing.TB, text string) *apparmor.Policy {
+	t.Helper()
+	policy, problems := (&apparmor.Loader{Target: apparmor.Target{Parser: "3.0.8"}}).Load(rules.NewFile("policy", text))
+	for _, p := range problems {
+		require.NotEqual(t, rules.Error, p.Severity, "%s\n%s", p, text)
+	}
+	return policy
 }
 
 func decoded(t testing.TB, blob []byte) map[string]*binary.Profile {
@@ -61,11 +72,11 @@ func TestLoadedDecides(t *testing.T) {
 		for len(names) < batch {
 			name := fmt.Sprintf("p%d", n+len(names))
 			profile := w.Profile(name)
-			if len(apparmor.LoadText(t, apparmor.Preamble+profile).Profiles[0].ExecConflicts()) == 0 {
+			if len(loadFor30(t, apparmor.Preamble+profile).Profiles[0].ExecConflicts()) == 0 {
 				names, text = append(names, name), text+profile
 			}
 		}
-		policy, loaded := apparmor.LoadText(t, text), decoded(t, compiled(t, tool, apparmor.Features, text))
+		policy, loaded := loadFor30(t, text), decoded(t, compiled(t, tool, apparmor.Features, text))
 		for _, name := range names {
 			source := policy.Profile(name)
 			for _, req := range w.Requests(source) {
@@ -169,7 +180,7 @@ func compareForms(t *testing.T, tool string) {
 	asked, differ := 0, 0
 	for n := range *loadedProfiles / 4 {
 		profile := apparmor.Preamble + w.Profile(fmt.Sprintf("p%d", n))
-		source := apparmor.LoadText(t, profile).Profiles[0]
+		source := loadFor30(t, profile).Profiles[0]
 		if len(source.ExecConflicts()) > 0 {
 			continue
 		}
@@ -199,7 +210,7 @@ func TestLoadedCompare(t *testing.T) {
 	shown, same := 0, 0
 	for range 30 {
 		text := apparmor.Preamble + w.Profile("p0")
-		if len(apparmor.LoadText(t, text).Profiles[0].ExecConflicts()) > 0 {
+		if len(loadFor30(t, text).Profiles[0].ExecConflicts()) > 0 {
 			continue
 		}
 		lines := strings.SplitAfter(text, "\n") // the other lacks its last rule
@@ -207,7 +218,7 @@ func TestLoadedCompare(t *testing.T) {
 		for ; !strings.HasSuffix(lines[last], ",\n"); last-- {
 		}
 		other := strings.Join(slices.Delete(slices.Clone(lines), last, last+1), "")
-		source := apparmor.LoadText(t, text).Profiles[0]
+		source := loadFor30(t, text).Profiles[0]
 		a, b := decoded(t, compiled(t, tool, apparmor.Features, text))["p0"], decoded(t, compiled(t, tool, apparmor.Features, other))["p0"]
 		list, full := binary.Compare(a, b)
 		require.True(t, full)
