@@ -95,6 +95,50 @@ func tableOf(i int) *numbering {
 	return byArch()[i]
 }
 
+// A nameOn is what a name in a profile means on an architecture.
+type nameOn struct {
+	numbered bool // it is a call of the architecture: nr, without bit 30 for x32
+	nr       uint32
+	since    spell // the versions of libseccomp that know it
+	mux      bool  // another call stands for it: muxed, with its first argument
+	muxed    uint32
+	argument uint64
+}
+
+var namesByArch [len(arches)]struct {
+	once  sync.Once
+	names map[string]nameOn
+}
+
+// namesOn returns the names that mean anything on the architecture of an index of arches.
+func namesOn(i int) map[string]nameOn {
+	on := &namesByArch[i]
+	on.once.Do(func() {
+		n := tableOf(i)
+		on.names = make(map[string]nameOn, len(n.numbers))
+		add := func(name string) {
+			is := nameOn{since: spellOf(i, name)}
+			is.nr, is.numbered = n.numbers[name]
+			if call, argument, ok := multiplexed(i, name); ok {
+				is.mux, is.muxed, is.argument = true, n.numbers[call], argument
+			}
+			if is.numbered || is.mux {
+				on.names[name] = is
+			}
+		}
+		for name := range n.numbers {
+			add(name)
+		}
+		for _, name := range socketCalls {
+			add(name)
+		}
+		for name := range ipcCalls {
+			add(name)
+		}
+	})
+	return on.names
+}
+
 // SyscallName returns the name of a system call number on an architecture, as
 // Linux to 6.19 numbers them (golang.org/x/sys v0.49.0). Numbers of X86_64 with
 // bit 30 set are the x32 ABI's.

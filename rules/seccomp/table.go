@@ -3,7 +3,6 @@ package seccomp
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -59,22 +58,26 @@ func (p *Profile) build(t *table, i int) {
 		return
 	}
 	only := p.onlyNumbers(i, n)
+	known := namesOn(i)
+	var newest []top // of one entry, by the versions that know the number
 	for _, e := range p.withBase() {
-		newest := map[spell]uint32{}
+		newest = newest[:0]
 		for j, name := range e.Names {
-			call, number, mux := multiplexed(i, name.Text)
-			since := spellOf(i, name.Text)
-			if nr, ok := n.numbers[name.Text]; ok {
-				if !mux { // libseccomp has no number of the architecture for the others
-					newest[since] = max(newest[since], nr)
+			is, ok := known[name.Text]
+			if !ok {
+				continue
+			}
+			if is.numbered {
+				if !is.mux { // libseccomp has no number of the architecture for the others
+					newest = noteNewest(newest, e, is.nr, is.since)
 				}
-				if only == nil || only[nr] {
-					p.addRules(t, nr, rule{entry: e, name: j, since: since}, nil, arches[i].bits32)
+				if only == nil || only[is.nr] {
+					p.addRules(t, is.nr, rule{entry: e, name: j, since: is.since}, nil, arches[i].bits32)
 				}
 			}
-			if mux && (only == nil || only[n.numbers[call]]) {
-				first := &Arg{Index: 0, Op: EQ, Value: number, At: e.At}
-				p.addRules(t, n.numbers[call], rule{entry: e, name: j}, first, arches[i].bits32)
+			if is.mux && (only == nil || only[is.muxed]) {
+				first := &Arg{Index: 0, Op: EQ, Value: is.argument, At: e.At}
+				p.addRules(t, is.muxed, rule{entry: e, name: j}, first, arches[i].bits32)
 			}
 		}
 		t.addTops(e, newest)
@@ -85,13 +88,33 @@ func (p *Profile) build(t *table, i int) {
 	}
 }
 
+// noteNewest notes a number that an entry names where it is the newest of those that the
+// same versions of libseccomp know.
+func noteNewest(newest []top, e *Entry, nr uint32, since spell) []top {
+	for k := range newest {
+		if newest[k].since == since {
+			newest[k].nr = max(newest[k].nr, nr)
+			return newest
+		}
+	}
+	return append(newest, top{e, nr, since})
+}
+
 // addTops notes the newest numbers that an entry names, but for those below one that
 // every libseccomp knows.
-func (t *table) addTops(e *Entry, newest map[spell]uint32) {
-	sure := newest[spell{}]
-	for _, since := range slices.SortedFunc(maps.Keys(newest), func(a, b spell) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.gone, b.gone)) }) {
-		if nr := newest[since]; nr > 0 && nr >= sure {
-			t.top = append(t.top, top{e, nr, since})
+func (t *table) addTops(e *Entry, newest []top) {
+	sure := uint32(0)
+	for _, n := range newest {
+		if n.since == (spell{}) {
+			sure = n.nr
+		}
+	}
+	slices.SortFunc(newest, func(a, b top) int {
+		return cmp.Or(cmp.Compare(a.since.from, b.since.from), cmp.Compare(a.since.gone, b.since.gone))
+	})
+	for _, n := range newest {
+		if n.nr > 0 && n.nr >= sure {
+			t.top = append(t.top, n)
 		}
 	}
 	if e.Includes.IsZero() && e.Excludes.IsZero() {
