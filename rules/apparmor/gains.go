@@ -69,6 +69,7 @@ type gainWalk struct {
 	seen  map[string]bool
 	key   []byte        // of the step that is visited
 	next  []*aare.State // scratch of walk
+	live  []byte        // and of it
 	gains []Gain
 }
 
@@ -156,11 +157,8 @@ func (w *gainWalk) walk() bool {
 		if work += len(w.alpha) * len(w.autos); work > maxGainWork {
 			return false
 		}
-		for _, c := range w.alpha {
-			differing := w.autos[0].Next(step.states[0], c)
-			if differing.Dead() {
-				continue // as most are, and the others need not be looked at
-			}
+		w.live = w.autos[0].Leading(step.states[0], w.alpha, w.live[:0])
+		for _, c := range w.live { // few, and the other automata need not be asked of the rest
 			next := step
 			next.from, next.c = i, c
 			next.double = step.double || c == '/' && step.c == '/' && step.from >= 0
@@ -170,9 +168,9 @@ func (w *gainWalk) walk() bool {
 				}
 				next.pair, next.half = true, granted
 			}
-			next.states = append(w.next[:0], differing)
-			for k, a := range w.autos[1:] {
-				next.states = append(next.states, a.Next(step.states[k+1], c))
+			next.states = w.next[:0]
+			for k, a := range w.autos {
+				next.states = append(next.states, a.Next(step.states[k], c))
 			}
 			w.next = next.states
 			w.visit(next)

@@ -302,6 +302,23 @@ func (a *Automaton) Next(s *State, c byte) *State {
 	return to
 }
 
+// Leading appends those of some bytes to a list by which a state does not lead to a dead
+// one, in their order. No state is made for the others.
+func (a *Automaton) Leading(s *State, bytes, to []byte) []byte {
+	var live byteSet
+	for _, n := range s.nodes {
+		for k := a.nodes[n].edge; k > 0; k = a.edges[k-1].next {
+			live = live.or(a.sets[a.edges[k-1].number()])
+		}
+	}
+	for _, c := range bytes {
+		if live.has(c) {
+			to = append(to, c)
+		}
+	}
+	return to
+}
+
 // Walk returns the state after all of name, from s, or a dead one.
 func (a *Automaton) Walk(s *State, name string) *State {
 	for i := 0; i < len(name) && !s.Dead(); i++ {

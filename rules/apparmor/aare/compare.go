@@ -184,6 +184,7 @@ func Representatives(own *Expr, others []*Expr, wanted []string, limit int) []st
 	seen := map[*State]bool{queue[0].s: true}
 	found := map[string]int{}
 	var names []string
+	var live []byte
 	for i := 0; i < len(queue) && i < limit; i++ {
 		at := queue[i]
 		if len(at.s.Tags) > 0 && at.s.Tags[0] == 0 {
@@ -195,9 +196,9 @@ func Representatives(own *Expr, others []*Expr, wanted []string, limit int) []st
 				names[k] = at.name // an empty name tells the reader little
 			}
 		}
-		for _, c := range alphabet[:len(alphabet)-1] {
-			next := a.Next(at.s, c)
-			if !next.Dead() && !seen[next] {
+		live = a.Leading(at.s, alphabet[:len(alphabet)-1], live[:0])
+		for _, c := range live {
+			if next := a.Next(at.s, c); !seen[next] {
 				seen[next] = true
 				queue = append(queue, step{next, at.name + string([]byte{c})})
 			}

@@ -195,6 +195,10 @@ func (s byteSet) and(t byteSet) byteSet {
 	return byteSet{s[0] & t[0], s[1] & t[1], s[2] & t[2], s[3] & t[3]}
 }
 
+func (s byteSet) or(t byteSet) byteSet {
+	return byteSet{s[0] | t[0], s[1] | t[1], s[2] | t[2], s[3] | t[3]}
+}
+
 func (s byteSet) without(c byte) byteSet {
 	s[c>>6] &^= 1 << (c & 63)
 	return s
