@@ -22,8 +22,9 @@ type Explainer struct {
 	Library *library.Library
 	Fixes   *fix.Proposer
 
-	early map[*Finding]explainedEarly           // of Ahead
-	texts map[*apparmor.Policy]*apparmor.Policy // see settleTexts
+	early   map[*Finding]explainedEarly           // of Ahead
+	texts   map[*apparmor.Policy]*apparmor.Policy // see settleTexts
+	answers map[filterKey]filterAnswer
 }
 
 // New returns an explainer.

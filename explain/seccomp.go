@@ -31,14 +31,15 @@ func (x *Explainer) explainSeccomp(f *Explained) {
 		return
 	}
 	call := x.call(f.Finding)
-	if chosen := f.chooseFilter(profile, call, record); chosen != profile {
-		profile, name = chosen, chosen.File.Builtin+"; "+chosen.Unknown
+	answer := x.filterAnswer(f.Finding, profile, call, record)
+	if answer.profile != profile {
+		profile, name = answer.profile, answer.profile.File.Builtin+"; "+answer.profile.Unknown
 	}
 	f.Seccomp, f.Policy = profile, name
-	d := access.DecideCall(profile, call, record)
-	if own := access.DecideCall(profile.Alone(), call, record); !f.IsClaim() || ruling(d, record) == ruling(own, record) {
-		d = own // the newest text under which the record is possible; of a claim, others answer with another errno at most
+	if answer.note != "" {
+		f.Notes = append(f.Notes, answer.note)
 	}
+	d := answer.decision
 	if named, name := x.Library.NamedSeccomp(); f.Container.SeccompProfile != "" && named != nil && profile != named {
 		f.Notes = append(f.Notes, fmt.Sprintf("The profile is the container's own, from the inventory, and not %s.", name))
 	}

@@ -6,10 +6,8 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/explain/access"
-	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
-	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 // tellVersion is how the version of an engine is told.
@@ -153,27 +151,4 @@ func otherReleases(others []access.Otherwise) string {
 		all = append(all, o.Releases)
 	}
 	return rules.ReleaseNames(all...)
-}
-
-// chooseFilter returns the text of a built-in seccomp profile by which a call is
-// explained where the engine's version does not tell: without those under which the
-// record is not possible.
-func (f *Explained) chooseFilter(profile *seccomp.Profile, call seccomp.Call, record *parser.Seccomp) *seccomp.Profile {
-	if profile.Unknown == "" {
-		return profile
-	}
-	may := "that may be in force"
-	if !f.IsClaim() {
-		may = "under which the record is possible"
-		profile = profile.Possible(func(p *seccomp.Profile) bool { return access.Answers(access.DecideCall(p, call, record), record) })
-	}
-	switch d := access.DecideCall(profile, call, record); {
-	case slices.ContainsFunc(d.Whens, func(w seccomp.Outcome) bool { return w.Releases != "" }):
-		f.Notes = append(f.Notes, fmt.Sprintf("%s, and not every text of the profile %s answers the same; %s.", unsure(profile.Unknown), may, tellVersion))
-	case len(profile.Others) > 0:
-		f.Notes = append(f.Notes, unsure(profile.Unknown)+": each text of the profile "+may+" answers the same.")
-	default:
-		f.Notes = append(f.Notes, fmt.Sprintf("%s: this is by the text of %s.", unsure(profile.Unknown), profile.Releases))
-	}
-	return profile
 }
