@@ -12,8 +12,8 @@ const leastMemory = 64 << 20
 
 // collectRarely has garbage collected less often than Go does by itself, which
 // makes the parsing of a long log a sixth faster: it makes much garbage and keeps
-// little. Memory may grow to leastMemory, or to twice what is in use, but by no more
-// than half of leastMemory. A user who sets GOGC or GOMEMLIMIT decides.
+// little. Memory may grow to leastMemory, or to twice what is in use, but beyond twice
+// leastMemory by no more than half of it. A user who sets GOGC or GOMEMLIMIT decides.
 func collectRarely() {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return
@@ -30,7 +30,8 @@ func raiseLimit() {
 	metrics.Read(live)
 	const besides = 16 << 20 // stacks and what the runtime needs itself
 	inUse := int64(live[0].Value.Uint64())
-	debug.SetMemoryLimit(max(leastMemory, inUse+min(inUse, leastMemory/2)+besides))
+	spare := min(inUse, max(leastMemory/2, 2*leastMemory-inUse))
+	debug.SetMemoryLimit(max(leastMemory, inUse+spare+besides))
 }
 
 // afterCollection calls a function after each collection, in a goroutine of the
