@@ -34,7 +34,7 @@ func (p *Profile) setBase(name string, n *node, r *reader) {
 	at := r.at(n.at)
 	p.base = &Entry{Index: -1, Action: Allow, Errno: 1, At: at, NamesAt: at, ActionAt: at, valid: true}
 	for _, call := range calls {
-		p.base.Names = append(p.base.Names, Name{call, at})
+		p.base.Names = append(p.base.Names, Name{call, at, knownNames()[call]})
 	}
 }
 

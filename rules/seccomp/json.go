@@ -3,6 +3,7 @@ package seccomp
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -51,6 +52,11 @@ type jsonReader struct {
 	s      string
 	pos    int
 	values int // so far; see maxValues
+
+	// What has been read of the lists and objects around the position: each takes its own
+	// from the end.
+	items []node
+	keys  []member
 }
 
 // readJSON returns the tree of a JSON text, or an error at a byte offset.
@@ -132,10 +138,12 @@ func (r *jsonReader) read(depth int) (node, error) {
 // object reads { ... }.
 func (r *jsonReader) object(depth int) (node, error) {
 	n := node{kind: object, at: rules.Span{Start: r.pos}, flow: true}
+	from := len(r.keys)
+	defer func() { r.keys = r.keys[:from] }()
 	r.pos++
 	for {
 		r.space()
-		if r.next('}') && len(n.keys) == 0 {
+		if r.next('}') && len(r.keys) == from {
 			break
 		}
 		if r.pos >= len(r.s) || r.s[r.pos] != '"' {
@@ -154,7 +162,7 @@ func (r *jsonReader) object(depth int) (node, error) {
 		if m.value, err = r.read(depth + 1); err != nil {
 			return n, err
 		}
-		n.keys = append(n.keys, m)
+		r.keys = append(r.keys, m)
 		r.space()
 		if r.next(',') {
 			continue
@@ -164,24 +172,26 @@ func (r *jsonReader) object(depth int) (node, error) {
 		}
 		return n, fmt.Errorf("unexpected %s after a value of an object: a comma or } is missing", r.here())
 	}
-	n.at.End = r.pos
+	n.at.End, n.keys = r.pos, slices.Clone(r.keys[from:])
 	return n, nil
 }
 
 // array reads [ ... ].
 func (r *jsonReader) array(depth int) (node, error) {
 	n := node{kind: array, at: rules.Span{Start: r.pos}, flow: true}
+	from := len(r.items)
+	defer func() { r.items = r.items[:from] }()
 	r.pos++
 	for {
 		r.space()
-		if len(n.items) == 0 && r.next(']') {
+		if len(r.items) == from && r.next(']') {
 			break
 		}
 		item, err := r.read(depth + 1)
 		if err != nil {
 			return n, err
 		}
-		n.items = append(n.items, item)
+		r.items = append(r.items, item)
 		r.space()
 		if r.next(',') {
 			continue
@@ -191,7 +201,7 @@ func (r *jsonReader) array(depth int) (node, error) {
 		}
 		return n, fmt.Errorf("unexpected %s after a value of a list: a comma or ] is missing", r.here())
 	}
-	n.at.End = r.pos
+	n.at.End, n.items = r.pos, slices.Clone(r.items[from:])
 	return n, nil
 }
 

@@ -100,6 +100,7 @@ type Entry struct {
 type Name struct {
 	Text string
 	At   rules.Location // the string with its quotes
+	id   int32          // of knownNames; 0 for none of them
 }
 
 // An Op compares an argument of a system call, as SCMP_CMP_* does.

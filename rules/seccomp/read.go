@@ -268,8 +268,9 @@ func (r *reader) entry(i int, n *node, form Form) *Entry {
 	r.keys(n, "an entry of syscalls", form, known...)
 	if names := n.get("names"); names != nil {
 		e.NamesAt = r.at(names.at)
+		ids := knownNames()
 		for _, s := range r.strings(names, "names") {
-			e.Names = append(e.Names, Name{Text: s.value, At: r.at(s.at)})
+			e.Names = append(e.Names, Name{s.value, r.at(s.at), ids[s.value]})
 		}
 	}
 	if form == Moby {
@@ -312,7 +313,7 @@ func (r *reader) oldName(e *Entry, n *node) {
 		return
 	}
 	e.NamesAt = r.at(name.at)
-	e.Names = []Name{{Text: name.value, At: r.at(name.at)}}
+	e.Names = []Name{{name.value, r.at(name.at), knownNames()[name.value]}}
 }
 
 // action reads the name of an action.

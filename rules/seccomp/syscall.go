@@ -95,6 +95,28 @@ func tableOf(i int) *numbering {
 	return byArch()[i]
 }
 
+// knownNames are numbers, from 1 on, of the names that mean anything on some architecture.
+var knownNames = sync.OnceValue(func() map[string]int32 {
+	ids := map[string]int32{}
+	add := func(name string) {
+		if ids[name] == 0 {
+			ids[name] = int32(len(ids) + 1)
+		}
+	}
+	for _, n := range numberings() {
+		for name := range n.numbers {
+			add(name)
+		}
+	}
+	for _, name := range socketCalls {
+		add(name)
+	}
+	for name := range ipcCalls {
+		add(name)
+	}
+	return ids
+})
+
 // A nameOn is what a name in a profile means on an architecture.
 type nameOn struct {
 	numbered bool // it is a call of the architecture: nr, without bit 30 for x32
@@ -107,33 +129,23 @@ type nameOn struct {
 
 var namesByArch [len(arches)]struct {
 	once  sync.Once
-	names map[string]nameOn
+	names []nameOn
 }
 
-// namesOn returns the names that mean anything on the architecture of an index of arches.
-func namesOn(i int) map[string]nameOn {
+// namesOn returns what the known names mean on the architecture of an index of arches, by
+// their numbers. The first, of all others, means nothing.
+func namesOn(i int) []nameOn {
 	on := &namesByArch[i]
 	on.once.Do(func() {
-		n := tableOf(i)
-		on.names = make(map[string]nameOn, len(n.numbers))
-		add := func(name string) {
+		n, ids := tableOf(i), knownNames()
+		on.names = make([]nameOn, len(ids)+1)
+		for name, id := range ids {
 			is := nameOn{since: spellOf(i, name)}
 			is.nr, is.numbered = n.numbers[name]
 			if call, argument, ok := multiplexed(i, name); ok {
 				is.mux, is.muxed, is.argument = true, n.numbers[call], argument
 			}
-			if is.numbered || is.mux {
-				on.names[name] = is
-			}
-		}
-		for name := range n.numbers {
-			add(name)
-		}
-		for _, name := range socketCalls {
-			add(name)
-		}
-		for name := range ipcCalls {
-			add(name)
+			on.names[id] = is
 		}
 	})
 	return on.names

@@ -63,10 +63,7 @@ func (p *Profile) build(t *table, i int) {
 	for _, e := range p.withBase() {
 		newest = newest[:0]
 		for j, name := range e.Names {
-			is, ok := known[name.Text]
-			if !ok {
-				continue
-			}
+			is := &known[name.id]
 			if is.numbered {
 				if !is.mux { // libseccomp has no number of the architecture for the others
 					newest = noteNewest(newest, e, is.nr, is.since)
