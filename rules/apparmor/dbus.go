@@ -88,7 +88,7 @@ func (q DBusRequest) ask(r Rule) (Perms, []string) {
 	if !ok {
 		return 0, nil
 	}
-	fields := []field{{"bus", rule.Bus.Match(q.Bus)}}
+	fields := append(make([]field, 0, 6), field{"bus", rule.Bus.Match(q.Bus)})
 	switch {
 	case q.Perms&Eavesdrop != 0:
 	case q.Perms&Bind != 0:

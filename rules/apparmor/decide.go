@@ -70,6 +70,16 @@ func (p *Profile) Decide(req Request) Decision {
 	return d
 }
 
+// granted is what Decide grants. It decides in a decision that can be used again.
+func (p *Profile) granted(req Request, d *Decision) Perms {
+	if p.HasFlag("unconfined") {
+		return req.wanted()
+	}
+	*d = Decision{profile: p, req: req, Allow: d.Allow[:0], Deny: d.Deny[:0]}
+	req.decide(p, d)
+	return d.Granted
+}
+
 // Grants reports whether the profile grants every one of the requests.
 func (p *Profile) Grants(requests ...Request) bool {
 	for _, req := range requests {
@@ -311,7 +321,8 @@ func (p *Profile) others() []Rule {
 // askInTurn decides the classes whose rules are few enough to ask in turn.
 func (p *Profile) askInTurn(req Request, d *Decision) {
 	want := req.wanted()
-	var votes []vote
+	var few [8]vote
+	votes := few[:0]
 	for _, r := range p.others() {
 		if _, ok := r.(*AllRule); ok {
 			if all := r.(*AllRule); !all.Deny || !all.filesOnly {

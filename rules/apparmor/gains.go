@@ -70,6 +70,8 @@ type gainWalk struct {
 	key   []byte        // of the step that is visited
 	next  []*aare.State // scratch of walk
 	live  []byte        // and of it
+	votes [4][]vote     // and of look
+	spare []*aare.State // of which steps take theirs
 	gains []Gain
 }
 
@@ -200,9 +202,20 @@ func (w *gainWalk) visit(s gainStep) {
 	}
 	if w.key = key; !w.seen[string(key)] {
 		w.seen[string(key)] = true
-		s.states = slices.Clone(s.states)
+		s.states = w.keep(s.states)
 		w.queue = append(w.queue, s)
 	}
+}
+
+// keep copies states, many steps' into one slice.
+func (w *gainWalk) keep(states []*aare.State) []*aare.State {
+	const steps = 32
+	if n := len(states); cap(w.spare)-len(w.spare) < n {
+		w.spare = make([]*aare.State, 0, steps*n)
+	}
+	from := len(w.spare)
+	w.spare = append(w.spare, states...)
+	return w.spare[from:len(w.spare):len(w.spare)]
 }
 
 // look compares what the two sides grant at a step, and returns the permissions
@@ -212,7 +225,7 @@ func (w *gainWalk) look(i int) (pairs [2]Perms) {
 	var byOwner, byOthers [2]fileAnswer
 	var own, other [2]Perms
 	for k := range w.sides {
-		byOwner[k], byOthers[k] = w.answer(k, step, true), w.answer(k, step, false)
+		byOwner[k], byOthers[k] = w.answer(k, step, true, &w.votes[2*k]), w.answer(k, step, false, &w.votes[2*k+1])
 		own[k], other[k] = count(byOwner[k].votes).allow, count(byOthers[k].votes).allow
 		pairs[k] = (own[k] | other[k]) & (Link | onExec)
 	}
@@ -250,9 +263,9 @@ func (w *gainWalk) look(i int) (pairs [2]Perms) {
 	return pairs
 }
 
-// answer is Profile.ask at a step.
-func (w *gainWalk) answer(side int, step *gainStep, owner bool) fileAnswer {
-	var a fileAnswer
+// answer is Profile.ask at a step. It keeps the votes in a scratch, until that is used again.
+func (w *gainWalk) answer(side int, step *gainStep, owner bool, votes *[]vote) fileAnswer {
+	a := fileAnswer{votes: (*votes)[:0]}
 	s := &w.sides[side]
 	d := s.profile.compile()
 	for i := range d.layers {
@@ -261,6 +274,7 @@ func (w *gainWalk) answer(side int, step *gainStep, owner bool) fileAnswer {
 	if s.profile.HasFlag("default_allow") {
 		a.votes = append(a.votes, defaultAllow)
 	}
+	*votes = a.votes
 	return a
 }
 

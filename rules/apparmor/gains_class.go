@@ -17,6 +17,7 @@ const maxCells = 1 << 16
 // rule of either profile tells two requests apart; one request of each is asked.
 func classGains(before, after *Profile, removed, added []Rule, wanted []Request) (gains []Gain, complete bool) {
 	complete = true
+	var d Decision
 	c := celler{rules: slices.Concat(before.others(), after.others()), wanted: wanted}
 	for _, r := range slices.Concat(removed, added) {
 		isAdded := slices.Contains(added, r)
@@ -27,7 +28,7 @@ func classGains(before, after *Profile, removed, added []Rule, wanted []Request)
 		c.left, c.found = maxCells, nil
 		r.cells(&c)
 		for _, req := range c.found {
-			new := after.Decide(req).Granted &^ before.Decide(req).Granted
+			new := after.granted(req, &d) &^ before.granted(req, &d)
 			if new == 0 || c.isWanted(req) {
 				continue
 			}

@@ -42,6 +42,8 @@ type Automaton struct {
 	most   int      // that may be held
 	seen   []uint32 // by node: the last round of closure that saw it
 	round  uint32
+	led    []int32 // scratch of Next
+	key    []byte  // and of intern
 }
 
 // A node is a state of the nondeterministic automaton: the first of its edges,
@@ -222,18 +224,19 @@ func splitClasses(classes *[256]uint8, s byteSet, count int) int {
 // reset drops all states but a fresh first one.
 func (a *Automaton) reset() {
 	a.states, a.held = map[string]*State{}, 0
-	a.start.Store(a.intern([]int32{0}))
+	a.start.Store(a.intern(append(a.led[:0], 0)))
 }
 
 // intern returns the state of the given nodes and all they reach freely. It
 // may change nodes.
 func (a *Automaton) intern(nodes []int32) *State {
 	nodes = a.closure(nodes)
-	key := nodesKey(nodes)
-	if s, ok := a.states[key]; ok {
+	a.led, a.key = nodes, appendNodes(a.key[:0], nodes)
+	if s, ok := a.states[string(a.key)]; ok {
 		return s
 	}
 	a.made++
+	nodes = slices.Clone(nodes)
 	s := &State{ID: a.made, nodes: nodes, next: make([]atomic.Pointer[State], len(a.reps))}
 	for _, n := range nodes {
 		for t := a.nodes[n].tag; t > 0; t = a.tags[t-1].next {
@@ -242,7 +245,7 @@ func (a *Automaton) intern(nodes []int32) *State {
 	}
 	slices.Sort(s.Tags)
 	s.Tags = slices.Compact(s.Tags)
-	a.states[key] = s
+	a.states[string(a.key)] = s
 	a.held += 128 + 8*len(s.next) + 8*len(nodes) + 4*len(s.Tags)
 	return s
 }
@@ -289,7 +292,7 @@ func (a *Automaton) Next(s *State, c byte) *State {
 	if a.held >= a.most {
 		a.reset() // walks under way keep the states they hold
 	}
-	var nodes []int32
+	nodes := a.led[:0]
 	for _, n := range s.nodes {
 		for k := a.nodes[n].edge; k > 0; k = a.edges[k-1].next {
 			if e := a.edges[k-1]; a.sets[e.number()].has(a.reps[class]) {

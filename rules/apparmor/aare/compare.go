@@ -102,13 +102,12 @@ func (r *Relation) note(queue []pair, i int, ask Question) (answered Question) {
 	return 0
 }
 
-// nodesKey identifies a state of an automaton for as long as that lives.
-func nodesKey(nodes []int32) string {
-	key := make([]byte, 0, 4*len(nodes))
+// appendNodes appends what identifies a state of an automaton for as long as that lives.
+func appendNodes(key []byte, nodes []int32) []byte {
 	for _, n := range nodes {
 		key = binary.LittleEndian.AppendUint32(key, uint32(n))
 	}
-	return string(key)
+	return key
 }
 
 // spell returns the bytes on the way to a pair.
@@ -188,7 +187,7 @@ func Representatives(own *Expr, others []*Expr, wanted []string, limit int) []st
 	for i := 0; i < len(queue) && i < limit; i++ {
 		at := queue[i]
 		if len(at.s.Tags) > 0 && at.s.Tags[0] == 0 {
-			key := nodesKey(at.s.Tags)
+			key := string(appendNodes(nil, at.s.Tags))
 			if k, ok := found[key]; !ok {
 				found[key] = len(names)
 				names = append(names, at.name)
