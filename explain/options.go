@@ -9,6 +9,7 @@ import (
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
@@ -33,6 +34,12 @@ type Options struct {
 	// SeccompLoader is what made filters of seccomp profiles, where the inventory does
 	// not say.
 	SeccompLoader seccomp.Loader
+	// Runtimes are those that are installed on the host that the log is of; see
+	// library.UseRuntimes.
+	Runtimes []container.Host
+	// Parser is the version of the apparmor_parser that loads the profiles, "" if it is
+	// not known; what rules mean depends on it, and on Kernel.
+	Parser string
 
 	Filter Filter      // which denials are wanted
 	Tree   *rules.Tree // where ProfileDir, Include and what the inventory names are; nil is the disk
@@ -52,6 +59,8 @@ func (o Options) Explainer() (x *Explainer, problems []rules.Diagnostic, err err
 	lib.Loader.Allow = o.Allow
 	lib.Arch, lib.Caps, lib.Kernel, lib.Engines = o.Arch, o.Caps, o.Kernel, o.Engines
 	lib.UseHosts(o.Hosts)
+	lib.UseRuntimes(o.Runtimes)
+	lib.Loader.Target = apparmor.Target{Parser: o.Parser, Kernel: lib.Kernel}
 	lib.SeccompLoader = o.SeccompLoader
 	for _, name := range o.Profiles {
 		_, found, err := lib.AddProfile(name)

@@ -15,10 +15,10 @@ import (
 	"github.com/whydenied/whydenied/explain/bundle"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/escape"
+	"github.com/whydenied/whydenied/explain/host"
 	"github.com/whydenied/whydenied/parser/source"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/disk"
-	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 // readBundle reads the evidence bundle that args name, known by its content; it
@@ -77,13 +77,10 @@ func (f *inputFlags) openBundle(cmd *cobra.Command, name string, b *bundle.Bundl
 	}
 	tree := b.Tree()
 	o.Tree, o.ProfileDir, o.Include = tree, m.ProfileDir, m.Include
-	o.Kernel = cmp.Or(o.Kernel, m.Host.Kernel)
-	if o.Arch == 0 {
-		o.Arch, _ = seccomp.ParseArch(m.Host.Arch)
-	}
 	if err := addBundled(&o, b); err != nil {
 		return in, err
 	}
+	useLoaders(&o, host.ReadLoaders(m.Host.Kernel, m.Host.Versions), m.Host.Arch)
 	in.inventory = o.Inventory
 	// apparmor_parser is not asked: it would read this machine's included files.
 	if in.explainer, err = load(o, stderr); err != nil {

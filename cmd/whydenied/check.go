@@ -85,7 +85,7 @@ func runCheck(cmd *cobra.Command, args, versions []string, policy policyFlags, o
 	}
 	c := &checker{
 		flags:    policy,
-		parser:   installedParser(cmd.Context()),
+		parser:   thisHost.Parser(cmd.Context()),
 		versions: versions,
 		said:     map[string]bool{},
 		summary:  report.CheckSummary{SchemaVersion: report.SchemaVersion},

@@ -69,7 +69,7 @@ func runCollect(cmd *cobra.Command, args []string, f inputFlags, output string) 
 	options := bundle.Options{
 		Manifest: bundle.Manifest{Version: version(), Since: f.filter.Since.UTC(), ProfileDir: f.policy.profileDir, Include: f.policy.include,
 			Profiles: unique(f.policy.profiles), Seccomp: f.policy.seccomp, Caps: f.policy.caps, Host: bundle.Host{Kernel: f.policy.kernel, Arch: f.policy.arch}},
-		Allow: f.policy.allow, Filter: f.filter, Inventory: f.policy.inventory, Own: own,
+		Allow: f.policy.allow, Filter: f.filter, Inventory: f.policy.inventory, Host: thisHost, Own: own,
 	}
 	if own {
 		options.Logs = source.Transports(f.filter.Since)

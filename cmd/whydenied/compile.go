@@ -62,30 +62,6 @@ func findCompiler(ctx context.Context, dirs []string) (*compiler, error) {
 	return &compiler{ctx: ctx, path: path, dirs: dirs, left: compilerTime}, nil
 }
 
-// versionLine is what apparmor_parser --version begins with.
-var versionLine = regexp.MustCompile(`^AppArmor parser version (\d+\.\d+(\.\d+)*)`)
-
-// installedParser returns the version of this host's apparmor_parser, "" if there is
-// none or it does not say.
-func installedParser(ctx context.Context) string {
-	c, err := findCompiler(ctx, nil)
-	if c == nil || err != nil {
-		return ""
-	}
-	ctx, cancel := context.WithTimeout(ctx, compilerTime)
-	defer cancel()
-	said := &head{left: 1 << 10}
-	cmd := exec.CommandContext(ctx, c.path, "--version")
-	cmd.Stdout = said
-	if program.Run(cmd, program.Limits{Memory: compilerMemory, CPU: compilerTime}) != nil {
-		return ""
-	}
-	if m := versionLine.FindStringSubmatch(said.String()); m != nil {
-		return m[1]
-	}
-	return ""
-}
-
 // start is fix.Proposer.Compile. The compiler runs in the order of the calls, which
 // come from one goroutine.
 func (c *compiler) start(name, text string, included map[string]string) (wait func() error) {

@@ -80,14 +80,14 @@ func (f *inputFlags) open(cmd *cobra.Command, args []string) (in input, err erro
 		return f.openBundle(cmd, args[0], b)
 	}
 	in.filter = f.filter
-	if in.explainer, in.inventory, err = f.policy.load(cmd.Context(), cmd.ErrOrStderr()); err != nil {
+	in.own = len(args) == 0 && !f.failed.files()
+	if in.explainer, in.inventory, err = f.policy.load(cmd.Context(), cmd.ErrOrStderr(), in.own); err != nil {
 		return in, err
 	}
-	if len(args) == 0 && f.failed.files() {
+	if len(args) == 0 && !in.own {
 		return in, nil // they are what is to be explained
 	}
 	in.logs, err = logs(cmd, args)
-	in.own = len(args) == 0
 	return in, err
 }
 

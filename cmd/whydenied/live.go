@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -77,13 +76,9 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 	if f.cgroup != "" && (!strings.HasPrefix(f.cgroup, "/") || strings.HasPrefix(f.cgroup, "/sys/fs/cgroup")) {
 		return nil, usagef("--cgroup %q is no cgroup's path; /proc/PID/cgroup has it behind the last colon, such as /system.slice/web.service", f.cgroup)
 	}
-	explainer, inventory, err := f.policy.load(cmd.Context(), stderr)
+	explainer, inventory, err := f.policy.load(cmd.Context(), stderr, true)
 	if err != nil {
 		return nil, err
-	}
-	if lib := explainer.Library; lib.Kernel == "" {
-		release, _ := os.ReadFile("/proc/sys/kernel/osrelease") // without it, entries that want a kernel are undecided
-		lib.Kernel = strings.TrimSpace(string(release))
 	}
 	explainer.Library.UseKernel()
 	explainer.Fixes.Compile = nil // it takes longer than everything else, and patch asks it

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 
 	"github.com/spf13/pflag"
@@ -12,6 +13,7 @@ import (
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/host"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/rules/disk"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -91,11 +93,15 @@ func (f *policyFlags) options() (o explain.Options, err error) {
 }
 
 // load reads the policy and the inventory that the flags name. What cannot be read of
-// a profile is said to w, and the rest is used.
-func (f *policyFlags) load(ctx context.Context, w io.Writer) (*explain.Explainer, *container.Inventory, error) {
+// a profile is said to w, and the rest is used. own says that the denials are this
+// host's, which then tells what loads its policy.
+func (f *policyFlags) load(ctx context.Context, w io.Writer, own bool) (*explain.Explainer, *container.Inventory, error) {
 	o, err := f.options()
 	if err != nil {
 		return nil, nil, err
+	}
+	if own {
+		useLoaders(&o, thisHost.Loaders(ctx), runtime.GOARCH)
 	}
 	explainer, err := load(o, w)
 	if err != nil {
@@ -109,6 +115,16 @@ func (f *policyFlags) load(ctx context.Context, w io.Writer) (*explain.Explainer
 		explainer.Fixes.Compile = c.start
 	}
 	return explainer, o.Inventory, nil
+}
+
+// thisHost is asked what loads its policy.
+var thisHost = host.Host{Run: host.RunProgram}
+
+// useLoaders adds what a host says of itself to what the user says of it, which goes
+// before.
+func useLoaders(o *explain.Options, l host.Loaders, arch string) {
+	o.Hosts = append(o.Hosts, container.Host{Arch: arch, Kernel: l.Kernel})
+	o.Runtimes, o.Parser = l.Runtimes, l.Parser
 }
 
 // load reads the policy that options name, and says to w what cannot be read of it.

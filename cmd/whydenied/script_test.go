@@ -1,20 +1,37 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"errors"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/whydenied/whydenied/explain/host"
 )
 
 // TestMain lets scripts run the program as a command of its own. What it prints
-// must not depend on whether this machine has apparmor_parser; TestCompiler asks
-// for it.
+// must not depend on this machine, such as whether it has apparmor_parser; TestCompiler
+// asks for it. The host that the program runs on is one below TEST_HOST.
 func TestMain(m *testing.M) {
 	compilerName = ""
+	thisHost = host.Host{Root: cmp.Or(os.Getenv("TEST_HOST"), "/nonexistent"), Run: saidBelow}
 	testscript.Main(m, map[string]func(){"whydenied": main})
+}
+
+// saidBelow is a host.Host.Run that answers with what the directory TEST_HOST has of a
+// program: a file bin/PROGRAM.
+func saidBelow(_ context.Context, program string, _ ...string) ([]byte, error) {
+	said, err := os.ReadFile(filepath.Join(thisHost.Root, "bin", program))
+	if err != nil {
+		return nil, exec.ErrNotFound
+	}
+	return said, nil
 }
 
 // TestScripts runs the command line end to end.

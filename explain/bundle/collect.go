@@ -17,6 +17,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/host"
 	"github.com/whydenied/whydenied/explain/secret"
 	"github.com/whydenied/whydenied/explain/track"
 	"github.com/whydenied/whydenied/parser"
@@ -38,6 +39,8 @@ type Options struct {
 	Allow     []string       // directories that profiles may include files from besides
 	Filter    explain.Filter // of the denials in them
 	Inventory []string       // files with metadata of containers
+	// Host is asked what it is, and what versions its programs are of.
+	Host host.Host
 	// Own says that the logs are this host's, of which all else is taken then that
 	// explains them. Other logs may be another host's.
 	Own bool
@@ -154,6 +157,9 @@ func (c *Collection) containers(ctx context.Context) error {
 	}
 	for i := range found {
 		text, err := secret.JSON(found[i].Text, c.secrets)
+		if plain := container.PlainLines(found[i].Text); err != nil && plain != nil {
+			text, err = plain, nil // such as what runc --version prints
+		}
 		if err != nil {
 			return fmt.Errorf("%s: not JSON, so that secrets in it cannot be found: %w", found[i].Name, err)
 		}

@@ -153,10 +153,7 @@ func (c *Collection) tree() *rules.Tree {
 func (c *Collection) host(ctx context.Context) {
 	h := &c.Manifest.Host
 	h.Name, _ = os.Hostname()
-	h.Arch, h.Versions = cmp.Or(h.Arch, runtime.GOARCH), map[string]string{}
-	if text, err := readKernels("/proc/sys/kernel/osrelease"); err == nil && h.Kernel == "" {
-		h.Kernel = strings.TrimSpace(string(text))
-	}
+	h.Arch, h.Kernel = cmp.Or(h.Arch, runtime.GOARCH), cmp.Or(h.Kernel, c.options.Host.Kernel())
 	if text, err := disk.Read("/etc/os-release", rules.MaxFile); err == nil {
 		for line := range strings.Lines(string(text)) {
 			if name, ok := strings.CutPrefix(line, "PRETTY_NAME="); ok {
@@ -166,11 +163,11 @@ func (c *Collection) host(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	for _, program := range []string{"apparmor_parser", "runc", "crun"} {
-		if line := c.versionLine(ctx, program); line != "" {
-			h.Versions[program] = line
-		}
+	said, err := c.options.Host.Versions(ctx)
+	if err != nil {
+		c.Missing(strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
+	h.Versions = said
 	for _, e := range container.Engines {
 		line := c.versionLine(ctx, e.Program)
 		if line == "" {
@@ -186,7 +183,10 @@ func (c *Collection) host(ctx context.Context) {
 // versionLine returns the first line of what a program says of its version, "" if
 // there is none.
 func (c *Collection) versionLine(ctx context.Context, program string) string {
-	out, err := host.RunProgram(ctx, program, "--version")
+	if c.options.Host.Run == nil {
+		return ""
+	}
+	out, err := c.options.Host.Run(ctx, program, "--version")
 	if errors.As(err, new(*disk.Changeable)) {
 		c.Missing(err.Error())
 	}

@@ -1,8 +1,10 @@
 package bundle
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -11,7 +13,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/host"
 	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules/disk"
 )
 
 func TestWriteFile(t *testing.T) {
@@ -85,4 +90,42 @@ func TestVersionIn(t *testing.T) {
 	} {
 		assert.Equal(t, want, versionIn(line))
 	}
+}
+
+// A bundle keeps what its reader needs of what programs say of themselves.
+func TestCollectHost(t *testing.T) {
+	root := t.TempDir()
+	release := filepath.Join(root, "proc/sys/kernel/osrelease")
+	require.NoError(t, os.MkdirAll(filepath.Dir(release), 0o755))
+	require.NoError(t, os.WriteFile(release, []byte("6.1.0-18-amd64\n"), 0o644))
+	h := host.Host{Root: root, Run: func(_ context.Context, program string, _ ...string) ([]byte, error) {
+		switch program {
+		case "runc":
+			return []byte("runc version 1.1.5+ds1\ncommit: x\nlibseccomp: 2.5.4\n"), nil
+		case "crun":
+			return nil, &disk.Changeable{Name: "/opt/crun", At: "/opt", Who: "belongs to user 1000", So: "it is not run"}
+		case "dockerd":
+			return []byte("Docker version 20.10.24+dfsg1, build 297e128\n"), nil
+		}
+		return nil, exec.ErrNotFound
+	}}
+	c := &Collection{options: Options{Host: h}}
+	c.Manifest.Host.Engines = map[string]string{}
+	c.host(t.Context())
+	m := c.Manifest.Host
+	assert.Equal(t, map[string]string{"docker": "20.10.24+dfsg1"}, m.Engines)
+	assert.Len(t, c.Manifest.Missing, 1)
+	assert.Equal(t, host.Loaders{Kernel: "6.1.0-18-amd64", Runtimes: []container.Host{{Runtime: "runc", RuntimeVersion: "1.1.5+ds1", Libseccomp: "2.5.4"}, {Runtime: "crun"}}},
+		host.ReadLoaders(m.Kernel, m.Versions))
+}
+
+// What is no JSON of an inventory is taken as far as it tells of a host.
+func TestCollectPlainInventory(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "runc.txt")
+	require.NoError(t, os.WriteFile(file, []byte("runc version 1.1.5\ncommit: secret\nlibseccomp: 2.5.4\n"), 0o600))
+	c := &Collection{options: Options{Inventory: []string{file}}, names: map[string]bool{}}
+	require.NoError(t, c.containers(t.Context()))
+	require.Len(t, c.Texts, 1)
+	assert.NotContains(t, string(c.Texts[0].Data), "secret")
+	assert.Equal(t, []container.Host{{Runtime: "runc", RuntimeVersion: "1.1.5", Libseccomp: "2.5.4"}}, container.ReadHosts(c.Texts[0].Data))
 }

@@ -65,7 +65,7 @@ type Container struct {
 	// UserNamespace says that it runs in a user namespace of its own, as of hostUsers: false:
 	// its capabilities count for what belongs to that alone.
 	UserNamespace bool
-	OCIRuntime    string // that the engine runs it by, as of Podman: runc, crun
+	OCIRuntime    string // that the engine runs it by: runc, crun, kata, ...
 	EngineVersion string
 
 	Created  time.Time // or, if nothing else says, when it was seen to start

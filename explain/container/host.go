@@ -190,6 +190,16 @@ func low(name string) string {
 	return ""
 }
 
+// ociRuntime returns the name of the runtime that an engine says it runs a container by:
+// a program's path, a name that a configuration gives it, or a shim, which says
+// nothing of the program below that of runc (io.containerd.runc.v2).
+func ociRuntime(name string) string {
+	if name == "" || strings.HasPrefix(name, "io.containerd.runc.") {
+		return ""
+	}
+	return path.Base(name)
+}
+
 // fromComponents reads the parts of Docker or of Podman's imitation.
 func fromComponents(all []component) (h Host) {
 	for _, c := range all {
@@ -249,6 +259,22 @@ var (
 
 // maxPlain is the most of a text that is no JSON that is looked at.
 const maxPlain = 1 << 20
+
+// PlainLines returns the lines of a text that is no JSON of which ReadHosts makes what
+// it does, and nothing else that the text holds; nil is a text that tells of no host.
+func PlainLines(text []byte) []byte {
+	if readPlain(text) == nil {
+		return nil
+	}
+	text = text[:min(len(text), maxPlain)]
+	var lines []byte
+	for _, line := range []*regexp.Regexp{runtimeLine, libseccomp, kubeletKind, kubeletKey} {
+		if found := line.Find(text); found != nil {
+			lines = append(append(lines, bytes.TrimSpace(found)...), '\n')
+		}
+	}
+	return lines
+}
 
 // readPlain reads what is not JSON.
 func readPlain(text []byte) []Host {

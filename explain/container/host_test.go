@@ -85,3 +85,19 @@ func FuzzReadHosts(f *testing.F) {
 		}
 	})
 }
+
+// PlainLines keeps what ReadHosts reads, and nothing else.
+func TestPlainLines(t *testing.T) {
+	for text, want := range map[string]string{
+		"runc version 1.1.5+ds1\ncommit: secret\nlibseccomp: 2.5.4\n":       "runc version 1.1.5+ds1\nlibseccomp: 2.5.4\n",
+		"token: secret\nseccompDefault: true\nkind: KubeletConfiguration\n": "kind: KubeletConfiguration\nseccompDefault: true\n",
+		"some words":                   "",
+		`{"ServerVersion":"20.10.24"}`: "",
+	} {
+		got := PlainLines([]byte(text))
+		assert.Equal(t, want, string(got))
+		if want != "" {
+			assert.Equal(t, ReadHosts([]byte(text)), ReadHosts(got))
+		}
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -178,7 +177,7 @@ func readDocker(object []byte) (Container, error) {
 	if in.Path != "" {
 		c.Command = append([]string{in.Path}, in.Args...)
 	}
-	c.OCIRuntime = low(path.Base(in.OCIRuntime))
+	c.OCIRuntime = ociRuntime(in.OCIRuntime)
 	podman := in.State.OciVersion != "" || in.OCIRuntime != "" || in.ImageName != ""
 	if podman {
 		c.Runtime, c.Image, c.Caps = "podman", in.ImageName, in.BoundingCaps
@@ -192,7 +191,7 @@ func readDocker(object []byte) (Container, error) {
 	if h := in.HostConfig; h != nil {
 		c.Privileged, c.CapAdd, c.CapDrop = h.Privileged, withPrefix(h.CapAdd), withPrefix(h.CapDrop)
 		c.securityOptions(h.SecurityOpt)
-		fill(&c.OCIRuntime, low(h.Runtime))
+		fill(&c.OCIRuntime, ociRuntime(h.Runtime))
 		if !podman {
 			c.Caps = bounding(c.CapAdd, c.CapDrop, c.Privileged)
 		}

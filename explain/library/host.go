@@ -2,8 +2,10 @@ package library
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
@@ -11,18 +13,45 @@ import (
 // alike, that is Arch and Kernel, if they are not set.
 func (l *Library) UseHosts(hosts []container.Host) {
 	l.hosts = hosts
-	arch, kernel, alike := "", "", true
+	var arch seccomp.Arch
+	kernel, alike := "", true
 	for _, h := range hosts {
-		alike = alike && (arch == "" || h.Arch == "" || arch == h.Arch) && (kernel == "" || h.Kernel == "" || kernel == h.Kernel)
-		arch, kernel = cmp.Or(arch, h.Arch), cmp.Or(kernel, h.Kernel)
+		of, _ := seccomp.ParseArch(h.Arch) // amd64 is x86_64
+		alike = alike && (arch == 0 || of == 0 || arch == of) && (kernel == "" || h.Kernel == "" || kernel == h.Kernel)
+		arch, kernel = cmp.Or(arch, of), cmp.Or(kernel, h.Kernel)
 	}
 	if !alike {
 		return
 	}
-	if l.Arch == 0 && arch != "" {
-		l.Arch, _ = seccomp.ParseArch(arch)
+	l.Arch, l.Kernel = cmp.Or(l.Arch, arch), cmp.Or(l.Kernel, kernel)
+}
+
+// UseRuntimes has the library know the low-level container runtimes that are installed
+// on the host that the log is of, as they say themselves. What is known of a container
+// or of its engine goes before. Where nobody says which a container ran by, it is the
+// only one that there is.
+func (l *Library) UseRuntimes(runtimes []container.Host) { l.runtimes = runtimes }
+
+// addInstalled adds to a loader what the installed runtime tells that it is, if it is one.
+func (l *Library) addInstalled(to *seccomp.Loader) {
+	if to.Runtime == "" && len(l.runtimes) == 1 {
+		to.Runtime = loaderName(l.runtimes[0].Runtime)
 	}
-	l.Kernel = cmp.Or(l.Kernel, kernel)
+	for _, r := range l.runtimes {
+		// Of another version, it is another program, of which the library is not known.
+		if r.Runtime == to.Runtime && (to.Version == "" || slices.Equal(rules.VersionNumbers(to.Version), rules.VersionNumbers(r.RuntimeVersion))) {
+			to.Version = cmp.Or(to.Version, r.RuntimeVersion)
+			to.Libseccomp = cmp.Or(to.Libseccomp, r.Libseccomp)
+		}
+	}
+}
+
+// loaderName returns the name of a runtime whose way to load filters is known, or "".
+func loaderName(runtime string) string {
+	if runtime == seccomp.Runc || runtime == seccomp.Crun {
+		return runtime
+	}
+	return ""
 }
 
 // host returns what is known of the host that runs a container, and of its engine: what

@@ -115,3 +115,46 @@ func TestUseLoaded(t *testing.T) {
 	assert.Equal(t, "docker-default of Docker 25.0.6 to 25.0.17 or 26.1.3 to 29.4.2 (github.com/docker/docker v28.0.4), which the kernel has by its hash", l.Source(p))
 	assert.Empty(t, p.Policy.Others)
 }
+
+// docker info and docker version spell an architecture differently.
+func TestHostsAlike(t *testing.T) {
+	l := library.New(t.TempDir(), nil)
+	l.UseHosts([]container.Host{{Arch: "x86_64", Kernel: "6.1.0"}, {Arch: "amd64"}})
+	assert.Equal(t, seccomp.X86_64, l.Arch)
+	assert.Equal(t, "6.1.0", l.Kernel)
+}
+
+// What is installed counts where nobody knows better, and is of one version.
+func TestUseRuntimes(t *testing.T) {
+	runc, crun := container.Host{Runtime: "runc", RuntimeVersion: "1.1.5+ds1", Libseccomp: "2.5.4"}, container.Host{Runtime: "crun", RuntimeVersion: "1.8.1"}
+	youki := container.Host{Runtime: "youki"}
+	whole := seccomp.Loader{Runtime: "runc", Version: "1.1.5+ds1", Libseccomp: "2.5.4"}
+	for name, c := range map[string]struct {
+		installed []container.Host
+		hosts     []container.Host
+		said      seccomp.Loader
+		container container.Container
+		want      seccomp.Loader
+	}{
+		"the only one":                        {installed: []container.Host{runc}, want: whole},
+		"one of two":                          {installed: []container.Host{runc, crun}},
+		"one beside another":                  {installed: []container.Host{runc, youki}},
+		"none of ours":                        {installed: []container.Host{youki}},
+		"the container's":                     {installed: []container.Host{runc, crun}, container: container.Container{OCIRuntime: "crun"}, want: seccomp.Loader{Runtime: "crun", Version: "1.8.1"}},
+		"the container's, which is not there": {installed: []container.Host{runc}, container: container.Container{OCIRuntime: "crun"}, want: seccomp.Loader{Runtime: "crun"}},
+		"the container's, which is no loader": {installed: []container.Host{runc}, container: container.Container{OCIRuntime: "kata"}},
+		"the engine's":                        {installed: []container.Host{runc, crun}, hosts: []container.Host{{Engine: "docker", Runtime: "runc", RuntimeVersion: "1.1.5"}}, want: seccomp.Loader{Runtime: "runc", Version: "1.1.5", Libseccomp: "2.5.4"}},
+		"the engine's, of another version":    {installed: []container.Host{runc}, hosts: []container.Host{{Engine: "docker", Runtime: "runc", RuntimeVersion: "1.3.0"}}, want: seccomp.Loader{Runtime: "runc", Version: "1.3.0"}},
+		"the user's":                          {installed: []container.Host{runc}, said: seccomp.Loader{Runtime: "crun", Version: "1.4"}, want: seccomp.Loader{Runtime: "crun", Version: "1.4"}},
+		"the user's libseccomp":               {installed: []container.Host{runc}, said: seccomp.Loader{Libseccomp: "2.6.0"}, want: seccomp.Loader{Runtime: "runc", Version: "1.1.5+ds1", Libseccomp: "2.6.0"}},
+	} {
+		l := library.New(t.TempDir(), nil)
+		l.UseHosts(c.hosts)
+		l.UseRuntimes(c.installed)
+		l.SeccompLoader = c.said
+		if c.container.Runtime == "" {
+			c.container.Runtime = "docker"
+		}
+		assert.Equal(t, c.want, l.Call(c.container, seccomp.X86_64).Loader, name)
+	}
+}

@@ -49,6 +49,7 @@ type Library struct {
 
 	kernel   bool // see UseKernel
 	hosts    []container.Host
+	runtimes []container.Host    // see UseRuntimes
 	loaded   map[string][]string // see UseLoaded
 	tree     *rules.Tree         // where all but what the user names is read
 	dir      string

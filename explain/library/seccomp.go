@@ -109,15 +109,18 @@ func (l *Library) Call(c container.Container, arch seccomp.Arch) seccomp.Call {
 	if call.Host == 0 {
 		call.Host, _ = seccomp.ParseArch(h.Arch)
 	}
-	runtime := cmp.Or(c.OCIRuntime, h.Runtime)
+	below := cmp.Or(c.OCIRuntime, h.Runtime)
 	if c.Runtime == seccomp.Runc || c.Runtime == seccomp.Crun { // no engine is above it
-		runtime = c.Runtime
+		below = c.Runtime
 		call.Loader.Runtime = c.Runtime
 	}
-	call.Loader.Runtime = cmp.Or(call.Loader.Runtime, runtime)
+	call.Loader.Runtime = cmp.Or(call.Loader.Runtime, loaderName(below))
 	if call.Loader.Runtime == h.Runtime {
 		call.Loader.Version = cmp.Or(call.Loader.Version, h.RuntimeVersion)
 		call.Loader.Libseccomp = cmp.Or(call.Loader.Libseccomp, h.Libseccomp)
+	}
+	if call.Loader.Runtime != "" || below == "" {
+		l.addInstalled(&call.Loader)
 	}
 	return call
 }
