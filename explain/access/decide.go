@@ -3,6 +3,7 @@ package access
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/whydenied/whydenied/parser"
@@ -63,6 +64,7 @@ func Decide(d *parser.Denial, find func(name string) *apparmor.Profile) Verdict 
 	}
 	v.askOthers()
 	v.overrule(d)
+	v.askVersions()
 	return v
 }
 
@@ -80,6 +82,24 @@ func (v *Verdict) askOthers() {
 		if d.Permitted != v.Decision.Permitted || d.Refused|d.Unmatched != v.Decision.Refused|v.Decision.Unmatched || d.Quiet != v.Decision.Quiet {
 			v.Others = append(v.Others, Otherwise{policy.Releases, profile, d})
 		}
+	}
+}
+
+// askVersions notes which version of apparmor_parser or of the kernel decides, where
+// others decide otherwise.
+func (v *Verdict) askVersions() {
+	if v.Profile == nil || v.Err != nil {
+		return
+	}
+	if note := v.Profile.ByVersion(v.Request, &v.Decision); note != "" {
+		v.Decision.Notes = append(slices.Clip(v.Decision.Notes), note)
+	}
+	if _, unix := v.Request.(apparmor.UnixRequest); unix && v.Reason == NoReason && byNetwork(v.Profile, v.Decision) {
+		kernel := "the kernel is not known: Linux 6.17 and later refuse it"
+		if release := v.Profile.Policy.Target.Kernel; release != "" {
+			kernel = "Linux " + release + " refuses it"
+		}
+		v.Decision.Notes = append(slices.Clip(v.Decision.Notes), kernel+", unless apparmor_parser is configured with an older abi: unix sockets are a class of their own there, which `network,` does not cover")
 	}
 }
 

@@ -51,13 +51,20 @@ func notMediated(profile *apparmor.Profile) string {
 // unix sockets by a class of their own (network_v9 in its features), and what such a
 // policy is compiled for hangs on apparmor_parser. The record shows that it does not
 // cover them. The sources are containerd's issue 12726 and AppArmor's 561; containerd
-// 2.2.2 and moby/profiles 0.2.0 name abi/3.0 since, under which it does.
+// 2.2.2 and moby/profiles 0.2.0 name abi/3.0 since, under which it does. A kernel that is
+// known to be older does no such thing.
 func UnixUncovered(d *parser.Denial, profile *apparmor.Profile, decision apparmor.Decision) bool {
 	a := d.AppArmor
-	if a.Family != "unix" || a.Class != "net" || d.Mode != parser.Denied || decision.Refused|decision.Unmatched != 0 {
+	if a.Family != "unix" || a.Class != "net" || d.Mode != parser.Denied {
 		return false // class= is of Linux 6.3 and later
 	}
-	if abi := profile.Policy.ABI; abi != nil && abi.Path != "kernel" {
+	return byNetwork(profile, decision)
+}
+
+// byNetwork reports whether a use of a unix socket is granted by the rule network, which
+// may not cover it from Linux 6.17 on.
+func byNetwork(profile *apparmor.Profile, decision apparmor.Decision) bool {
+	if abi := profile.Policy.ABI; abi != nil && abi.Path != "kernel" || profile.Policy.Target.KernelBefore("6.17") || decision.Refused|decision.Unmatched != 0 {
 		return false
 	}
 	return slices.ContainsFunc(decision.Allow, func(r apparmor.Rule) bool {

@@ -36,6 +36,8 @@ type Policy struct {
 	once   sync.Once
 	byName map[string]*Profile // see Profile
 	sets   *patternSets        // of the Loader
+
+	versioned versioned // see Profile.ByVersion
 }
 
 // Profile returns the profile of the given full name ("a", "a//b", ":ns:a",

@@ -167,6 +167,7 @@ func (r *resolver) defined(o operand) bool {
 	if o.kind == tokVar {
 		return r.symbols.vars[o.text] != nil
 	}
+	r.policy.versioned.any = true
 	value, ok := r.symbols.bools[o.text]
 	switch target := r.policy.Target; {
 	case target.AtLeast("5.0"):

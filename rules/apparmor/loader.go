@@ -137,6 +137,10 @@ func (l *Loader) Load(file *rules.File) (*Policy, []rules.Diagnostic) {
 	r.profiles()
 	r.policy.Variables = r.symbols.values()
 	r.versions()
+	r.policy.versioned.load = func(t Target) *Policy {
+		p, _ := l.For(t).Load(file)
+		return p
+	}
 	return r.policy, r.diags
 }
 

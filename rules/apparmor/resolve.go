@@ -365,6 +365,7 @@ func (r *resolver) body(stmts []statement, sc scope) {
 		case *includeStmt:
 			r.include(s, sc, r.body)
 		case *ruleStmt:
+			r.policy.versioned.note(s.rule)
 			for _, one := range r.meant(s.rule) {
 				r.rule(one, sc)
 			}

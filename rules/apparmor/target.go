@@ -23,6 +23,11 @@ func (t Target) AtLeast(version string) bool {
 	return t.Parser != "" && compareVersions(t.Parser, version) >= 0
 }
 
+// KernelBefore reports whether the kernel is known to be older than a version.
+func (t Target) KernelBefore(version string) bool {
+	return t.Kernel != "" && compareVersions(t.Kernel, version) < 0
+}
+
 // String names the parts that are known: "apparmor_parser 4.1, Linux 6.12".
 func (t Target) String() string {
 	var parts []string
