@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/whydenied/whydenied/explain/access"
+	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser"
@@ -67,7 +69,7 @@ something could not be read or answered.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runQuery(cmd, f) },
 	}
 	flags := cmd.Flags()
-	f.policy.addOnly(flags, "profile", "profile-dir", "include", "allow-includes", "seccomp", "arch", "caps", "kernel", "runtime", "libseccomp")
+	f.policy.addOnly(flags, "profile", "profile-dir", "include", "allow-includes", "seccomp", "inventory", "arch", "caps", "kernel", "runtime", "libseccomp")
 	f.output.add(flags, "text", "json")
 	flags.StringVar(&f.name, "name", "", "`PROFILE` of the file to ask; needed if it holds several")
 	flags.StringArrayVar(&f.access, "access", nil, "`ACCESS` to ask about, such as 'open /etc/shadow r'; repeatable")
@@ -138,41 +140,55 @@ type query struct {
 	assumed bool // no arch was given
 }
 
-// load reads the policy that the flags name.
+// load reads the policy that the flags name, and what the inventory says of the host and
+// of the container, if it has one alone.
 func (f *queryFlags) load(cmd *cobra.Command) (*query, error) {
-	lib, err := f.policy.library(cmd.ErrOrStderr())
+	policy := f.policy
+	policy.arch = "" // it is that of the call, which may be another than the host's
+	o, err := policy.options()
 	if err != nil {
 		return nil, err
 	}
-	loader, err := f.policy.loader()
+	explainer, err := load(o, cmd.ErrOrStderr())
 	if err != nil {
 		return nil, err
 	}
-	q := &query{
-		lib:   lib,
-		name:  f.name,
-		near:  f.near,
-		known: access.Known{Owner: f.owner, Call: seccomp.Call{Arch: seccomp.X86_64, Kernel: f.policy.kernel, Loader: loader}},
-	}
+	q := &query{lib: explainer.Library, name: f.name, near: f.near}
 	if f.name != "" {
 		if _, err := q.profile(f.name); err != nil {
 			return nil, usagef("--name: %v", err)
 		}
 	}
-	q.assumed = f.policy.arch == ""
-	if !q.assumed {
-		if err := access.SetArch(&q.known.Call, f.policy.arch); err != nil {
+	call := q.lib.Call(f.container(o.Inventory), 0)
+	q.assumed = call.Host == 0 && f.policy.arch == ""
+	call.Arch = cmp.Or(call.Host, seccomp.X86_64)
+	if f.policy.arch != "" {
+		if err := access.SetArch(&call, f.policy.arch); err != nil {
 			return nil, usagef("--arch: %v", err)
 		}
 	}
 	if cmd.Flags().Changed("caps") { // none is another thing than unknown
-		q.known.Call.Caps = access.Caps(f.policy.caps)
+		call.Caps = access.Caps(f.policy.caps)
 	}
+	q.known = access.Known{Owner: f.owner, Call: call}
 	var name string
 	if q.seccomp, name = q.lib.NamedSeccomp(); library.IsBuiltin(f.policy.seccomp) {
 		say(cmd.ErrOrStderr(), "%s", name)
 	}
 	return q, nil
+}
+
+// container returns the only container of an inventory, or what else is known of the one
+// that is meant: the engine whose default profile is asked.
+func (f *queryFlags) container(inventory *container.Inventory) (c container.Container) {
+	if inventory != nil && len(inventory.Containers) == 1 {
+		c = inventory.Containers[0]
+	}
+	if c.Runtime == "" && library.IsBuiltin(f.policy.seccomp) {
+		_, engine, _ := strings.Cut(f.policy.seccomp, ":")
+		c.Runtime, _, _ = strings.Cut(engine, "@")
+	}
+	return c
 }
 
 // profile returns the profile that a request names; "" is that of --name. See

@@ -131,6 +131,9 @@ func (l *Library) AddProfile(name string) (*apparmor.Policy, []rules.Diagnostic,
 // addBuiltin is AddProfile for NAME or NAME@VERSION.
 func (l *Library) addBuiltin(name string) (*apparmor.Policy, []rules.Diagnostic, error) {
 	profile, version, versioned := strings.Cut(name, "@")
+	if !versioned {
+		version = l.engineVersion(container.Container{}, container.EngineOf(profile).Name)
+	}
 	policy := l.builtin(profile, version)
 	if policy == nil || versioned && rules.VersionNumbers(version) == nil {
 		return nil, nil, &UnknownBuiltin{fmt.Sprintf("no profile %q is built in; there are docker-default, cri-containerd.apparmor.d, crio-default and containers-default-VERSION, each with @VERSION of the engine if need be", name)}

@@ -14,11 +14,14 @@ import (
 )
 
 // AddSeccomp reads the seccomp profile that the user named, a file or
-// builtin:ENGINE@VERSION; it holds for every process whose own is not known from the
-// inventory. The diagnostics say what a runtime would refuse of it.
+// builtin:ENGINE@VERSION, where the version is that of the hosts if it is left out; it
+// holds for every process whose own is not known from the inventory. The diagnostics say what a runtime would refuse of it.
 func (l *Library) AddSeccomp(name string) ([]rules.Diagnostic, error) {
 	if builtin, ok := strings.CutPrefix(name, builtinPrefix); ok {
-		engine, version, _ := strings.Cut(builtin, "@")
+		engine, version, versioned := strings.Cut(builtin, "@")
+		if !versioned {
+			version = l.engineVersion(container.Container{}, engine)
+		}
 		profile, full, ok := seccomp.Builtin(engine, version)
 		if !ok {
 			return nil, &UnknownBuiltin{fmt.Sprintf("no seccomp profile of %q is built in; there are docker, containerd, podman, cri-o and containers-common, each with @VERSION if need be", engine)}
