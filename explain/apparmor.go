@@ -20,7 +20,7 @@ func (x *Explainer) explainAppArmor(f *Explained) {
 		x.explainUnconfined(f)
 		return
 	}
-	v := access.Decide(&f.Denial, func(name string) *apparmor.Profile { return x.Library.Profile(f.Container, name) })
+	v := access.Decide(&f.Denial, func(name string) *apparmor.Profile { return x.Library.Profile(f.where(), name) })
 	cause := causes[v.Reason]
 	if v.Profile == nil {
 		f.Cause, f.Decision = ProfileNotFound, Undecidable
@@ -126,7 +126,7 @@ func (x *Explainer) explainUnconfined(f *Explained) {
 func (x *Explainer) explainNotLoaded(f *Explained) {
 	a := f.Denial.AppArmor
 	name := cmp.Or(a.Name, a.Target)
-	profile := x.Library.Profile(f.Container, name)
+	profile := x.Library.Profile(f.where(), name)
 	if profile == nil {
 		if near, file := x.Library.Nearest(name); near != "" {
 			f.Notes = append(f.Notes, fmt.Sprintf("%s defines a profile %s: was that meant?", file, near))

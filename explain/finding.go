@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -22,8 +23,26 @@ type Finding struct {
 	Container   container.Container
 	Further     *Further // nil for one distinct denial
 
+	node  string // that logged it, if all that did are one and say so
+	nodes bool   // they are several
 	owner *owner // whose budget it is of
 	dated bool   // a record of it says its year
+}
+
+// noteNode notes which node logged a denial of the finding.
+func (f *Finding) noteNode(node string) {
+	f.nodes = f.nodes || f.node != "" && node != "" && f.node != node
+	if f.node = cmp.Or(f.node, node); f.nodes {
+		f.node = ""
+	}
+}
+
+// where returns the container with the node that it ran on: that which logged the
+// denial, if nothing else says it.
+func (f *Finding) where() container.Container {
+	c := f.Container
+	c.Node = cmp.Or(c.Node, f.node)
+	return c
 }
 
 // Clone returns a copy that does not change when the group goes on to count.

@@ -251,6 +251,7 @@ func (g *Group) count(f *Finding, d *parser.Denial) {
 	dated := isDated(d)
 	g.undated = g.undated || !dated
 	f.count(d.Time, d.Event.Records[d.Record].Serial, dated)
+	f.noteNode(d.Event.Records[d.Record].Node)
 }
 
 // count counts a denial of the finding, which says its year if it is dated.

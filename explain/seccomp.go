@@ -84,14 +84,14 @@ func ruling(d seccomp.Decision, record *parser.Seccomp) Decision {
 // seccompProfile returns the seccomp profile that a finding's process runs under, as
 // Library.Seccomp does.
 func (x *Explainer) seccompProfile(f *Finding) (profile *seccomp.Profile, name string) {
-	return x.Library.Seccomp(f.Container, f.Denial.Subject.Label, seccomp.Arch(f.Denial.Seccomp.Arch))
+	return x.Library.Seccomp(f.where(), f.Denial.Subject.Label, seccomp.Arch(f.Denial.Seccomp.Arch))
 }
 
 // call returns the system call of a finding with what is known about its
 // process, from the record, the inventory and the flags, in this order.
 func (x *Explainer) call(f *Finding) seccomp.Call {
 	record := f.Denial.Seccomp
-	return access.Call(record, x.Library.Call(f.Container, seccomp.Arch(record.Arch)))
+	return access.Call(record, x.Library.Call(f.where(), seccomp.Arch(record.Arch)))
 }
 
 // foretold reports whether a call that was only logged is one that the profile
@@ -286,7 +286,7 @@ func (x *Explainer) fixSeccomp(f *Explained) {
 		f.Notes = append(f.Notes, "The profile is built into the runtime: `whydenied patch` writes the changed profile to a file, and says how the container is given that.")
 	}
 	given := f.notePrivilege(profile, call)
-	f.noteMount(x.Library.Profile(f.Container, f.Denial.Subject.Label), d.Syscall)
+	f.noteMount(x.Library.Profile(f.where(), f.Denial.Subject.Label), d.Syscall)
 	switch {
 	case f.Cause == CapabilityGated && !given:
 		f.Notes = append(f.Notes, "The kernel takes the call without the capability: to grant that instead is the bigger step, as it opens more than this call.")

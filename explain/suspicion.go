@@ -17,12 +17,12 @@ func (x *Explainer) explainSuspicion(f *Explained) {
 		"A filter that kills is logged; one that answers SCMP_ACT_TRAP is not, unless it was installed with SECCOMP_FILTER_FLAG_LOG. A process can be sent the signal by another, too.",
 		"`whydenied trace` sees the call while the program makes it; `whydenied observe --seccomp` changes the profile so that it is logged.",
 	}
-	call := x.Library.Call(f.Container, x.Library.Arch)
+	call := x.Library.Call(f.where(), x.Library.Arch)
 	arch := call.Arch
 	if arch == 0 {
 		arch = seccomp.X86_64
 	}
-	profile, name := x.Library.Seccomp(f.Container, f.Denial.Subject.Label, arch)
+	profile, name := x.Library.Seccomp(f.where(), f.Denial.Subject.Label, arch)
 	if profile == nil {
 		return
 	}

@@ -109,7 +109,7 @@ func (inv *Inventory) byCgroup(s Subject) (Container, bool) {
 func (inv *Inventory) ByPID(s Subject) (Container, bool) {
 	for i := range inv.Containers {
 		c := &inv.Containers[i]
-		if s.PID <= 0 || c.PID != s.PID || !sameNode(c.Node, s.Node) || contradicts(s.Label, c.AppArmorProfile) {
+		if s.PID <= 0 || c.PID != s.PID || !SameNode(c.Node, s.Node) || contradicts(s.Label, c.AppArmorProfile) {
 			continue
 		}
 		first := fmt.Sprintf("process %d is the first process of container %s", s.PID, c.title())
@@ -134,7 +134,7 @@ func (inv *Inventory) byProfile(s Subject) Container {
 	var named, fit []*Container
 	for i := range inv.Containers {
 		c := &inv.Containers[i]
-		if !hasProfile(s.Label, c.AppArmorProfile) || !sameNode(c.Node, s.Node) {
+		if !hasProfile(s.Label, c.AppArmorProfile) || !SameNode(c.Node, s.Node) {
 			continue
 		}
 		named = append(named, c)
@@ -244,9 +244,9 @@ func hasProfile(label, profile string) bool {
 	return false
 }
 
-// sameNode reports whether two names can be of the same host: either unknown, or
+// SameNode reports whether two names can be of the same host: either unknown, or
 // the same up to the first dot.
-func sameNode(a, b string) bool {
+func SameNode(a, b string) bool {
 	a, _, _ = strings.Cut(a, ".")
 	b, _, _ = strings.Cut(b, ".")
 	return a == "" || b == "" || strings.EqualFold(a, b)

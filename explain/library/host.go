@@ -57,10 +57,7 @@ func loaderName(runtime string) string {
 // host returns what is known of the host that runs a container, and of its engine: what
 // is said of its node, then what is said of no node. If only one node is known, it is that.
 func (l *Library) host(c container.Container) container.Host {
-	h := container.Host{Engine: c.Runtime, Node: c.Node}
-	if h.Node == "" {
-		h.Node = l.onlyNode()
-	}
+	h := container.Host{Engine: c.Runtime, Node: l.node(c.Node)}
 	for _, o := range l.hosts {
 		if o.Node != "" && o.Node == h.Node {
 			h.Merge(o)
@@ -74,17 +71,31 @@ func (l *Library) host(c container.Container) container.Host {
 	return h
 }
 
-// onlyNode returns the node of the hosts, "" if they are several.
-func (l *Library) onlyNode() string {
+// node returns the node of the hosts that a name means: that of the name, or else the
+// only one whose name differs behind the first dot alone, as logs and Kubernetes have
+// one with its domain or without. If nobody says which it is, it is the only one. It
+// returns "" if that is none, or if they are several.
+func (l *Library) node(name string) string {
 	node := ""
 	for _, h := range l.hosts {
-		if h.Node != "" && node != "" && h.Node != node {
-			return ""
+		switch {
+		case h.Node == "" || !container.SameNode(h.Node, name):
+		case h.Node == name:
+			return name
+		case node != "" && h.Node != node:
+			node = several
+		default:
+			node = h.Node
 		}
-		node = cmp.Or(node, h.Node)
+	}
+	if node == several {
+		return ""
 	}
 	return node
 }
+
+// several is no node's name.
+const several = "\x00"
 
 // engineVersion returns the version of a container's engine, "" if it is not known.
 func (l *Library) engineVersion(c container.Container, engine string) string {

@@ -158,3 +158,17 @@ func TestUseRuntimes(t *testing.T) {
 		assert.Equal(t, c.want, l.Call(c.container, seccomp.X86_64).Loader, name)
 	}
 }
+
+// A node is told by its name, with its domain or without; of two such names by neither.
+func TestNodeNames(t *testing.T) {
+	l := library.New(t.TempDir(), nil)
+	l.UseHosts([]container.Host{{Node: "a.x", Kernel: "1.0"}, {Node: "b.x", Kernel: "2.0"}, {Node: "b.y", Kernel: "3.0"}})
+	for name, want := range map[string]string{"a.x": "1.0", "a": "1.0", "A": "1.0", "b": "", "b.x": "2.0", "b.y": "3.0", "c": "", "": ""} {
+		assert.Equal(t, want, l.Call(container.Container{Node: name}, 0).Kernel, name)
+	}
+	l = library.New(t.TempDir(), nil)
+	l.UseHosts([]container.Host{{Node: "a.x", Runtime: "runc"}})
+	for name, want := range map[string]string{"": "runc", "a": "runc", "b": ""} {
+		assert.Equal(t, want, l.Call(container.Container{Node: name}, 0).Loader.Runtime, name)
+	}
+}
