@@ -44,7 +44,7 @@ func (f *policyFlags) add(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.inventory, "inventory", nil, "`FILE` of containers: docker, podman or crictl inspect, OCI config.json, runc state.json, kubectl get pod -o json; or of hosts, on which built-in profiles depend: docker version or info, podman info, crictl version, kubectl get node, in JSON, a kubelet's configuration, runc --version; repeatable")
 	flags.StringVar(&f.arch, "arch", "", "`ARCH` of the host, such as amd64, where the log does not say")
 	flags.StringSliceVar(&f.caps, "caps", nil, "`CAPS` of the container, such as NET_ADMIN,SYS_TIME, where the inventory does not say")
-	flags.StringVar(&f.kernel, "kernel", "", "`VERSION` of the host's kernel, such as 6.1, for seccomp entries that need one")
+	flags.StringVar(&f.kernel, "kernel", "", "`VERSION` of the host's kernel, such as 6.1, for seccomp entries that need one, and for what AppArmor asks of unix sockets")
 	flags.StringVar(&f.runtime, "runtime", "", "`RUNTIME` that loaded seccomp filters: runc or crun, best with its version, such as runc@1.1.5")
 	flags.StringVar(&f.libseccomp, "libseccomp", "", "`VERSION` of the host's libseccomp, such as 2.5.4 (runc --version says it), which drops the names of calls that it does not know")
 }

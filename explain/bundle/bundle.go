@@ -80,7 +80,7 @@ type Host struct {
 	Arch     string            `json:"arch,omitempty"`   // as Go spells it: amd64
 	OS       string            `json:"os,omitempty"`
 	Engines  map[string]string `json:"engines,omitempty"`  // versions by docker, podman, ...
-	Versions map[string]string `json:"versions,omitempty"` // what other programs say of theirs
+	Versions map[string]string `json:"versions,omitempty"` // what programs print of theirs: of engines a line, of what loads policy all
 }
 
 // An Inventory is one text about containers.

@@ -81,7 +81,7 @@ func answerOf(d *Decision) string {
 func (p *Policy) decidedBy() string {
 	switch {
 	case p.Target.Parser != "":
-		return "this is the answer of apparmor_parser " + p.Target.Parser + ", and others have another"
+		return "this is the answer of apparmor_parser " + p.Target.Parser
 	case p.ABI != nil && p.ABI.version() != "":
 		return "which apparmor_parser loads the profile is not known, and was taken for that of its abi " + p.ABI.version()
 	}
