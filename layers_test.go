@@ -33,7 +33,8 @@ var layers = map[string][]string{
 	"explain/host":      {"explain/container", "rules/program", "rules/disk", "rules/shell", "rules", "rules/apparmor", "rules/apparmor/binary"},
 	"explain":           {"explain/access", "explain/container", "explain/fix", "explain/library", "rules/shell", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/patch":     {"explain", "explain/access", "explain/container", "explain/fix", "explain/library", "rules/shell", "parser", "rules", "rules/apparmor", "rules/seccomp"},
-	"explain/silent":    {"explain", "explain/access", "explain/container", "explain/library", "parser", "rules", "rules/apparmor", "rules/seccomp"},
+	"explain/message":   {"parser", "rules/seccomp"},
+	"explain/silent":    {"explain", "explain/access", "explain/container", "explain/library", "explain/message", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/escape":    {}, "explain/escape/escapetest": {},
 	"explain/bundle": {"explain", "explain/container", "explain/host", "explain/secret", "explain/track", "rules/disk", "parser", "parser/source", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/report": {
@@ -41,7 +42,7 @@ var layers = map[string][]string{
 	},
 	"explain/deploy": {"explain", "explain/container", "explain/escape", "explain/patch", "explain/report", "explain/secret", "rules/shell", "rules", "rules/apparmor", "rules/seccomp"},
 	"cmd/whydenied": {
-		"docs", "explain", "explain/access", "explain/bundle", "explain/container", "explain/deploy", "explain/escape", "explain/fix", "explain/host", "explain/library", "explain/patch",
+		"docs", "explain", "explain/access", "explain/bundle", "explain/container", "explain/deploy", "explain/escape", "explain/fix", "explain/host", "explain/library", "explain/message", "explain/patch",
 		"explain/report", "explain/secret", "explain/silent", "explain/track", "rules/disk", "rules/shell", "parser", "parser/source", "rules/program",
 		"rules", "rules/apparmor", "rules/seccomp",
 	},

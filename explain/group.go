@@ -143,7 +143,8 @@ func (g *Group) AddClaim(d parser.Denial, c container.Container) (f *Finding, is
 // profile, whichever process it was.
 func sameAccess(a, b *parser.Denial) bool {
 	if a.Seccomp != nil || b.Seccomp != nil {
-		return a.Seccomp != nil && b.Seccomp != nil && a.Seccomp.Arch == b.Seccomp.Arch && a.Seccomp.Syscall == b.Seccomp.Syscall
+		return a.Seccomp != nil && b.Seccomp != nil && a.Seccomp.Arch == b.Seccomp.Arch && a.Seccomp.Syscall == b.Seccomp.Syscall &&
+			(a.Seccomp.Args == nil || b.Seccomp.Args == nil || tracedCall(a.Seccomp) == tracedCall(b.Seccomp))
 	}
 	if a.AppArmor.Profile != b.AppArmor.Profile || a.AppArmor.Name != b.AppArmor.Name {
 		return false
@@ -345,8 +346,11 @@ func appendKey(key []byte, d *parser.Denial, c *container.Container) []byte {
 		if s.Suspected {
 			add("suspected")
 		}
-		if s.Traced {
+		switch {
+		case s.Traced:
 			num(int64(s.Errno))
+			add(tracedCall(s))
+		case s.Args != nil && origin.Transport.IsClaim(): // a record has none, and its event's may be missing
 			add(tracedCall(s))
 		}
 		return key
@@ -371,7 +375,7 @@ func appendKey(key []byte, d *parser.Denial, c *container.Container) []byte {
 	return key
 }
 
-// tracedCall is a traced call with the arguments that choose what it does: calls
+// tracedCall is a call that was traced, by whydenied or strace, with the arguments that choose what it does: calls
 // that differ in them are not the same access.
 func tracedCall(s *parser.Seccomp) string {
 	name, _ := seccomp.SyscallName(seccomp.Arch(s.Arch), s.Syscall)

@@ -18,10 +18,18 @@ type Attempt struct {
 	Args    []string  // of the call as strace prints them; nil if they are not known
 	Path    string    // what it was about; "" if Args or nothing say
 	Cwd     string    // the directory that it was in; "" if it is not known
-	Errno   string    // EACCES, or SIGSYS for a call that ended in this signal
+	Or      []Tried   // the calls that it was if it was not Syscall, the likelier first: a message seldom names its call
+	Errno   string    // EACCES, or SIGSYS for a call that ended in this signal; "" if Hint says all
 	First   bool      // it is the execution of a container's first program, by the runtime
 	Arch    string    // "i386" where strace says that the process runs in 32-bit mode
 	Text    string    // the line, with the begin of a call that spans several
+	Hint    string    // what the line says by itself, and what to do, sentences; without Syscall and Errno no policy is to be asked
+}
+
+// A Tried is a system call that was tried.
+type Tried struct {
+	Syscall string
+	Args    []string // as in Attempt
 }
 
 // Denial turns a record that was put together into a denial, as if the kernel had

@@ -131,6 +131,9 @@ type ReleaseText struct {
 // Later reports whether no known release has the text.
 func (t ReleaseText) Later() bool { return t.of[0].From == "" }
 
+// First returns the first release that has the text, "" if none is known.
+func (t ReleaseText) First() string { return t.of[0].From }
+
 // String names the releases: "Docker 20.10.18 to 20.10.21 or 20.10.23 to 20.10.25".
 func (t ReleaseText) String() string { return ReleaseNames(t) }
 

@@ -92,9 +92,8 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 			return err
 		}
 	}
-	if len(findings) == 0 || f.failed.given() {
-		silent := f.silent(in, args, findings)
-		silent.Unexplained = report.NewUnexplained(unexplained)
+	if len(findings) == 0 || len(unexplained) > 0 || f.failed.given() {
+		silent := f.silent(in, args, findings, unexplained)
 		if err := out.print(report.Message{Silent: silent}); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -14,9 +15,11 @@ import (
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/escape"
+	"github.com/whydenied/whydenied/explain/message"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/explain/silent"
 	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 // failedFlags are the flags that say how a program failed.
@@ -59,10 +62,9 @@ func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) 
 	lib := in.explainer.Library
 	targets := silent.Targets(lib, in.inventory, f.filter)
 	if !f.failed.given() {
-		silent.AddKnownSuspects(lib, targets, group)
-		return nil, nil
+		return silent.AddKnown(lib, targets, group), nil
 	}
-	target, err := onlyTarget(targets)
+	target, err := f.failed.onlyTarget(targets)
 	if err != nil {
 		return nil, err
 	}
@@ -81,25 +83,32 @@ func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) 
 		}
 	}
 	if f.failed.stderr != "" {
-		o := parser.Origin{File: f.failed.stderr}
+		pasted := &parser.Strace{File: f.failed.stderr}
+		o, arch := parser.Origin{File: f.failed.stderr}, cmp.Or(lib.Arch, seccomp.X86_64)
 		if err := eachLine(cmd, f.failed.stderr, func(line string) {
 			o.Line++
-			if a, ok := parser.ReadMessage(o, line); ok {
+			if a, failed := pasted.Line(line); failed && strings.Contains(line, ") = -1 E") { // strace's lines fall into the output
+				attempts.Add(a)
+			} else if a, ok := message.Read(o, line, arch); ok {
 				attempts.Add(a)
 			}
 		}); err != nil {
 			return nil, err
 		}
 	}
+	attempts.AddStatus(parser.Origin{}, f.failed.status, false)
 	silent.AddSuspects(lib, target, f.failed.status, group)
 	return attempts.Unexplained, nil
 }
 
-// onlyTarget returns the one whose policies are to be asked.
-func onlyTarget(targets []silent.Target) (silent.Target, error) {
+// onlyTarget returns the one whose policies are to be asked; without any, what was said
+// is asked of the defaults of engines.
+func (f *failedFlags) onlyTarget(targets []silent.Target) (silent.Target, error) {
 	switch {
 	case len(targets) == 1:
 		return targets[0], nil
+	case len(targets) == 0 && (f.files() || f.status > 128):
+		return silent.Target{}, nil
 	case len(targets) == 0:
 		return silent.Target{}, usagef("which profiles were in force is not known; name them by --profile, --seccomp or --inventory")
 	}
@@ -149,9 +158,10 @@ func eachLine(cmd *cobra.Command, name string, call func(line string)) error {
 	}
 }
 
-// silent says what the policies refuse without a record, and what to type next.
-func (f *inputFlags) silent(in input, args []string, findings []*explain.Explained) *report.Silent {
-	s := &report.Silent{Policies: []report.SilentPolicy{}}
+// silent says what the policies refuse without a record, what they do not explain, and
+// what to type next.
+func (f *inputFlags) silent(in input, args []string, findings []*explain.Explained, unexplained []silent.Unexplained) *report.Silent {
+	s := &report.Silent{Policies: []report.SilentPolicy{}, Unexplained: report.NewUnexplained(unexplained)}
 	targets := silent.Targets(in.explainer.Library, in.inventory, f.filter)
 	next := newSteps(f, args, targets)
 	if slices.ContainsFunc(findings, func(f *explain.Explained) bool { return f.IsClaim() && len(f.Fixes) > 0 }) {
@@ -163,6 +173,7 @@ func (f *inputFlags) silent(in input, args []string, findings []*explain.Explain
 			next.observe(policy)
 		}
 	}
+	next.trace = next.trace || slices.ContainsFunc(unexplained, func(u silent.Unexplained) bool { return u.Syscall != "" })
 	next.others(targets)
 	s.Next = next.steps
 	return s

@@ -86,6 +86,11 @@ func (n *nextSteps) observe(s silent.Policy) {
 
 // others are for what the policies do not say.
 func (n *nextSteps) others(targets []silent.Target) {
+	if len(targets) == 0 {
+		n.add("docker inspect $(docker ps -aq) > containers.json && "+
+			join("whydenied", append([]string{"explain"}, n.args...), n.flags.policy.words(), []string{"--inventory", "containers.json"}, n.flags.failed.words()),
+			"names what the containers' own profiles refuse without a record: none is known here")
+	}
 	if n.trace {
 		n.add("sudo whydenied trace --for 1m", "shows the system calls that a filter refuses without a record, while the program is made to fail again")
 	}
@@ -94,11 +99,6 @@ func (n *nextSteps) others(targets []silent.Target) {
 		n.add(join("whydenied", append([]string{"explain"}, n.args...), n.flags.policy.words(), n.flags.selection())+
 			" --stderr <("+join(c.Runtime, []string{"logs", c.Name})+" 2>&1)",
 			"asks the profiles about what the program says was refused")
-	}
-	if len(targets) == 0 {
-		n.add("docker inspect $(docker ps -aq) > containers.json && "+
-			join("whydenied", append([]string{"explain"}, n.args...), n.flags.policy.words(), []string{"--inventory", "containers.json"}),
-			"names what the containers' own profiles refuse without a record: none is known here")
 	}
 	n.add("sudo whydenied doctor", "says what on this host keeps refusals out of the log")
 }

@@ -308,8 +308,9 @@ var neededBy = func() map[string]string {
 
 // Capability returns the capability that a call asks for, or "".
 func Capability(a *parser.Attempt) string {
-	if strings.Contains(strings.Join(a.Args, " "), "CLONE_NEWUSER") {
-		return "" // anybody may, and holds all capabilities in it
+	isClone := a.Syscall == "clone" || a.Syscall == "clone3"
+	if strings.Contains(strings.Join(a.Args, " "), "CLONE_NEWUSER") || isClone && a.Args == nil {
+		return "" // anybody may, and holds all capabilities in it; threads and processes need none
 	}
 	call := seccomp.Call{Arch: seccomp.X86_64, Name: a.Syscall, Args: Arguments(a, seccomp.X86_64)}
 	if p, ok := call.Privilege(); ok {
@@ -340,6 +341,7 @@ var constants = map[string]uint64{
 	"IPPROTO_IP": 0, "IPPROTO_ICMP": 1, "IPPROTO_TCP": 6, "IPPROTO_UDP": 17, "IPPROTO_ICMPV6": 58, "IPPROTO_RAW": 255, "NETLINK_ROUTE": 0, "NETLINK_AUDIT": 9,
 
 	"PER_LINUX": 0, "PER_LINUX32": 8, "UNAME26": 0x20000, "ADDR_NO_RANDOMIZE": 0x40000,
+	"READ_IMPLIES_EXEC": 0x400000, "FICLONE": 0x40049409,
 	"TIOCSTI": 0x5412, "TIOCLINUX": 0x541c, "PTRACE_TRACEME": 0, "PTRACE_ATTACH": 16, "PTRACE_SEIZE": 0x4206,
 }
 

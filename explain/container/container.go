@@ -72,7 +72,11 @@ type Container struct {
 	Started  time.Time // the last time
 	Finished time.Time // zero if it never did, or runs again
 	State    string    // as the engine spells it: running, exited, CONTAINER_EXITED
-	ExitCode int
+	ExitCode int       // of the last run that ended
+	// Error is what the engine or the kubelet says of the last start or end, lines; "" if
+	// nothing.
+	Error     string
+	OOMKilled bool // the kernel ended it for want of memory
 }
 
 // title is how evidence names a container.
@@ -134,7 +138,7 @@ func (c *Container) Merge(o Container) {
 		{&c.Name, o.Name}, {&c.Image, o.Image}, {&c.Runtime, o.Runtime}, {&c.Pod, o.Pod}, {&c.Namespace, o.Namespace}, {&c.Node, o.Node},
 		{&c.Parent, o.Parent}, {&c.Service, o.Service},
 		{&c.CgroupPath, o.CgroupPath}, {&c.AppArmorProfile, o.AppArmorProfile}, {&c.SeccompProfile, o.SeccompProfile}, {&c.SeccompFile, o.SeccompFile},
-		{&c.EngineVersion, o.EngineVersion}, {&c.OCIRuntime, o.OCIRuntime}, {&c.State, o.State},
+		{&c.EngineVersion, o.EngineVersion}, {&c.OCIRuntime, o.OCIRuntime}, {&c.State, o.State}, {&c.Error, o.Error},
 	} {
 		if *s.to == "" {
 			*s.to = s.from
@@ -163,6 +167,7 @@ func (c *Container) Merge(o Container) {
 		c.ExitCode = o.ExitCode
 	}
 	c.Privileged = c.Privileged || o.Privileged
+	c.OOMKilled = c.OOMKilled || o.OOMKilled
 	c.SeccompUnset = c.SeccompUnset || o.SeccompUnset
 	c.UserNamespace = c.UserNamespace || o.UserNamespace
 }

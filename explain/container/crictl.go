@@ -22,6 +22,8 @@ type CRIStatus struct {
 	StartedAt  Timestamp `json:"startedAt"`
 	FinishedAt Timestamp `json:"finishedAt"`
 	ExitCode   int       `json:"exitCode"`
+	Reason     string    `json:"reason"`
+	Message    string    `json:"message"`
 	Image      struct {
 		Image              string `json:"image"`
 		UserSpecifiedImage string `json:"userSpecifiedImage"`
@@ -58,6 +60,7 @@ func readCRI(object []byte) (Container, error) {
 	}
 	s := in.Status
 	c.ID, c.PID, c.Name, c.Image, c.State, c.ExitCode = s.ID, in.Info.PID, s.Metadata.Name, s.Image.Image, s.State, s.ExitCode
+	c.Error, c.OOMKilled = said(s.Reason, s.Message), s.Reason == oomKilled
 	c.Created, c.Started, c.Finished = s.CreatedAt.Time, s.StartedAt.Time, s.FinishedAt.Time
 	// The kubelet labels containers; others need not, and the bundle's annotations are the runtime's.
 	c.Pod, c.Namespace = cmp.Or(c.Pod, s.Labels["io.kubernetes.pod.name"]), cmp.Or(c.Namespace, s.Labels["io.kubernetes.pod.namespace"])

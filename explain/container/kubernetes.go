@@ -62,6 +62,7 @@ type podContainer struct {
 type containerState struct {
 	ContainerID           string
 	ExitCode              int
+	Reason, Message       string
 	StartedAt, FinishedAt Timestamp
 }
 
@@ -86,6 +87,8 @@ func readPod(object []byte) ([]Container, error) {
 		}
 		Status struct {
 			InitContainerStatuses, ContainerStatuses, EphemeralContainerStatuses []podStatus
+			Reason, Message                                                      string
+			Conditions                                                           []struct{ Status, Reason, Message string }
 		}
 	}
 	if err := json.Unmarshal(object, &in); err != nil {
@@ -107,6 +110,12 @@ func readPod(object []byte) ([]Container, error) {
 			c.Command = slices.Concat(p.Command, p.Args)
 		}
 		c.podState(status[p.Name])
+		c.addError(said(in.Status.Reason, in.Status.Message))
+		for _, condition := range in.Status.Conditions {
+			if condition.Status != "True" {
+				c.addError(said(condition.Reason, condition.Message))
+			}
+		}
 		c.podProfiles(in.Spec.SecurityContext, p.SecurityContext, in.Metadata.Annotations["container.apparmor.security.beta.kubernetes.io/"+p.Name])
 		if c.Runtime == "containerd" || c.Runtime == "docker" {
 			c.Caps = bounding(c.CapAdd, c.CapDrop, c.Privileged)
@@ -116,12 +125,39 @@ func readPod(object []byte) ([]Container, error) {
 	return containers, nil
 }
 
-// podState takes the ID and the times of the last run.
+// oomKilled is the reason of the kubelet and of containerd for an end by want of memory.
+const oomKilled = "OOMKilled"
+
+// said joins a reason, one word, and a message of the kubelet; "" if they say nothing.
+func said(reason, message string) string {
+	if reason == "Completed" {
+		reason = ""
+	}
+	return strings.Trim(reason+": "+message, ": ")
+}
+
+// addError adds what else is said of an end.
+func (c *Container) addError(text string) {
+	if text != "" && !strings.Contains(c.Error, text) {
+		c.Error = strings.TrimPrefix(c.Error+"\n"+text, "\n")
+	}
+}
+
+// podState takes the ID, the times of the last run, and what is said of it.
 func (c *Container) podState(s podStatus) {
 	c.Runtime, c.ID, _ = strings.Cut(s.ContainerID, "://")
+	for _, state := range []*containerState{s.State.Waiting, s.State.Terminated, s.LastState.Terminated} {
+		if state != nil {
+			c.addError(said(state.Reason, state.Message))
+			c.OOMKilled = c.OOMKilled || state.Reason == oomKilled
+		}
+	}
 	switch {
 	case s.State.Running != nil:
 		c.State, c.Started = "running", s.State.Running.StartedAt.Time
+		if last := s.LastState.Terminated; last != nil {
+			c.ExitCode = last.ExitCode
+		}
 		return
 	case s.State.Terminated != nil:
 		c.State = "terminated"

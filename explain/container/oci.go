@@ -107,6 +107,10 @@ var otherCaps = []string{
 	"CAP_SYS_RAWIO", "CAP_SYS_RESOURCE", "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_WAKE_ALARM",
 }
 
+// DefaultCaps returns the capabilities of a container for which nobody asked for others,
+// as bounding set, with Docker and containerd's CRI.
+func DefaultCaps() []string { return bounding(nil, nil, false) }
+
 // bounding returns the bounding set, sorted, that --cap-add and --cap-drop make
 // of the default one, as TweakCapabilities of Moby's oci/caps does.
 func bounding(add, drop []string, privileged bool) []string {

@@ -135,6 +135,8 @@ type state struct {
 	Running    bool
 	Pid        int
 	ExitCode   int
+	Error      string // why it could not be started
+	OOMKilled  bool
 	StartedAt  Timestamp
 	FinishedAt Timestamp
 	OciVersion string // Podman's
@@ -170,7 +172,7 @@ func readDocker(object []byte) (Container, error) {
 		ID: in.ID, Name: strings.TrimPrefix(in.Name, "/"), Image: in.Config.Image, Runtime: "docker",
 		PID: in.State.Pid, AppArmorProfile: in.AppArmorProfile, SeccompProfile: in.SeccompProfile, CgroupPath: in.State.CgroupPath,
 		Created: in.Created.Time, Started: in.State.StartedAt.Time, Finished: in.State.FinishedAt.Time,
-		State: in.State.Status, ExitCode: in.State.ExitCode,
+		State: in.State.Status, ExitCode: in.State.ExitCode, Error: in.State.Error, OOMKilled: in.State.OOMKilled,
 		Pod: in.Config.Labels["io.kubernetes.pod.name"], Namespace: in.Config.Labels["io.kubernetes.pod.namespace"],
 		Service: in.Config.Labels["com.docker.compose.service"],
 	}

@@ -39,6 +39,9 @@ func NewFinding(f explain.Explained) Finding {
 	wire.Claim = newClaim(&d.Event.Records[d.Record])
 	if d.Seccomp != nil {
 		wire.Seccomp = NewSeccomp(d.Seccomp)
+		if f.IsClaim() && d.Seccomp.Args != nil {
+			wire.Seccomp.Call = seccomp.CallText(wire.Seccomp.SyscallName, d.Seccomp.Args)
+		}
 	}
 	if f.Further != nil {
 		wire.Further = &Further{Class: f.Further.Class, Samples: append([]string{}, texts(f.Further.Samples)...)}

@@ -158,8 +158,10 @@ type Subject struct {
 // Seccomp names the numbers of a SECCOMP record.
 type Seccomp struct {
 	SyscallName string `json:"syscall_name"` // "" if the architecture has no call of that number
-	ArchName    string `json:"arch_name"`
-	Action      string `json:"action"` // errno, kill_process, log, ...
+	// Call has the arguments that choose what the call does, "socket(AF_ALG)", of a claim.
+	Call     string `json:"call,omitempty"`
+	ArchName string `json:"arch_name"`
+	Action   string `json:"action"` // errno, kill_process, log, ...
 	// Suspected is set where only SIGSYS speaks for a filter; the rest is "" then.
 	Suspected bool `json:"suspected,omitempty"`
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -116,7 +117,7 @@ func seccompSentence(f *Finding) (verdict, what []escape.Text) {
 		return escape.Words("was ended by SIGSYS,"), escape.Words("perhaps for a system call that seccomp refused")
 	}
 	number := f.Denial.Get("syscall")
-	call := append(escape.Words("% (%", f.Seccomp.SyscallName, f.Seccomp.ArchName), escape.Line(number)+")")
+	call := append(escape.Words("% (%", cmp.Or(f.Seccomp.Call, f.Seccomp.SyscallName), f.Seccomp.ArchName), escape.Line(number)+")")
 	switch f.Seccomp.SyscallName {
 	case "":
 		call = escape.Words("syscall % (%)", number, f.Seccomp.ArchName)

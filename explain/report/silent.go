@@ -36,7 +36,9 @@ type Unexplained struct {
 	Line  int    `json:"line"`
 	Text  string `json:"text"`
 	Count int    `json:"count"`
-	Why   string `json:"why"` // what else it can be
+
+	Suspect string `json:"suspect,omitempty"` // the calls that the text can be of, the likeliest first
+	Why     string `json:"why"`               // what else it can be
 }
 
 // A Step is a command and what it is for.
@@ -94,7 +96,7 @@ func NewUnexplained(list []silent.Unexplained) (wire []Unexplained) {
 	for _, u := range list {
 		wire = append(wire, Unexplained{
 			From: from(u.Origin.Transport), File: plain(u.Origin.File), Line: u.Origin.Line,
-			Text: plain(u.Text), Count: u.Count, Why: plain(u.Why),
+			Text: plain(u.Text), Count: u.Count, Suspect: plain(u.Suspect), Why: plain(u.Why),
 		})
 	}
 	return wire
@@ -111,31 +113,16 @@ const (
 func (p *page) claim(c *Claim) {
 	line := words(faint, "not", "logged:")
 	if c.File != "" {
-		line = append(line, words(normal, escape.Line(c.File)+":"+escape.Number(c.Line))...)
+		line = append(line, said(c.File, c.Line)...)
 	}
 	p.wrap(2, 4, append(line, prose(normal, c.Text)...))
 }
 
 // silent writes what could have been refused without a record.
 func (p *page) silent(s *Silent) {
+	p.unexplained(s)
 	for i := range s.Policies {
 		p.silentPolicy(&s.Policies[i])
-	}
-	if len(s.Unexplained) > 0 {
-		p.wrap(0, 2, words(strong, "neither", "policy", "explains:"))
-	}
-	others := s.Unexplained // the last ones tell more
-	if n := len(others) - maxOther; n > 0 {
-		p.wrap(2, 4, words(faint, escape.Number(n), "more", "before", "these"))
-		others = others[n:]
-	}
-	for _, u := range others {
-		line := append(words(faint, escape.Line(u.File)+":"+escape.Number(u.Line)), prose(normal, u.Text)...)
-		if u.Count > 1 {
-			line = append(line, words(faint, escape.Line("×"+thousands(u.Count)))...)
-		}
-		p.wrap(2, 4, line)
-		p.wrap(4, 6, append(words(faint, "it", "may", "be:"), prose(normal, u.Why)...))
 	}
 	for i, step := range s.Next {
 		var label escape.Text = "next:"
@@ -145,6 +132,42 @@ func (p *page) silent(s *Silent) {
 		// A command is not wrapped, so that it can be copied.
 		p.Add(p.paint(strong, label), " ", escape.Line(step.Command), "\n")
 		p.wrap(6, 6, prose(normal, step.Why))
+	}
+}
+
+// said writes where a text stands; one of an inventory has no line.
+func said(file string, line int) []word {
+	if line == 0 {
+		return prose(faint, file)
+	}
+	return words(faint, escape.Line(file)+":"+escape.Number(line))
+}
+
+// unexplained writes what was said and no policy explains, which is what was asked about.
+func (p *page) unexplained(s *Silent) {
+	switch {
+	case len(s.Unexplained) == 0:
+		return
+	case len(s.Policies) == 0:
+		p.wrap(0, 2, words(strong, "suspected", "by", "what", "was", "said;", "no", "policy", "is", "known:"))
+	default:
+		p.wrap(0, 2, words(strong, "neither", "policy", "explains:"))
+	}
+	others := s.Unexplained // the last ones tell more
+	if n := len(others) - maxOther; n > 0 {
+		p.wrap(2, 4, words(faint, escape.Number(n), "more", "before", "these"))
+		others = others[n:]
+	}
+	for _, u := range others {
+		line := append(said(u.File, u.Line), prose(normal, u.Text)...)
+		if u.Count > 1 {
+			line = append(line, words(faint, escape.Line("×"+thousands(u.Count)))...)
+		}
+		p.wrap(2, 4, line)
+		if u.Suspect != "" {
+			p.wrap(4, 6, append(words(faint, "suspect:"), prose(strong, u.Suspect)...))
+		}
+		p.wrap(4, 6, append(words(faint, "it", "may", "be:"), prose(normal, u.Why)...))
 	}
 }
 

@@ -1,10 +1,12 @@
 package silent
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/library"
+	"github.com/whydenied/whydenied/explain/message"
 	"github.com/whydenied/whydenied/parser"
 )
 
@@ -24,8 +26,9 @@ type Attempts struct {
 // An Unexplained is what failed for another reason than a policy.
 type Unexplained struct {
 	parser.Attempt
-	Count int
-	Why   string // what else it can be
+	Count   int
+	Suspect string // the calls that the text can be of, for a sentence; "" if it shows the call, or is of none
+	Why     string // what it can be, for the policies that are known
 }
 
 // An answer is the record of what was refused, or the index of what was not, -1 if
@@ -52,7 +55,7 @@ func NewAttempts(l *library.Library, t Target, group *explain.Group) *Attempts {
 
 // Add judges something that failed.
 func (s *Attempts) Add(a parser.Attempt) {
-	key := strings.Join(append([]string{a.Comm, a.Cwd, a.Arch, a.Syscall, a.Path, a.Errno}, a.Args...), "\x00")
+	key := strings.Join(append([]string{a.Comm, a.Cwd, a.Arch, a.Syscall, a.Path, a.Errno, a.Hint}, a.Args...), "\x00")
 	if a.Syscall == "" && a.Path == "" {
 		key = a.Text
 	}
@@ -81,7 +84,13 @@ func (s *Attempts) judge(a parser.Attempt) answer {
 	if refused || isHarmless(&a) || len(s.Unexplained) == maxUnexplained {
 		return answer{d, refused, -1}
 	}
-	s.Unexplained = append(s.Unexplained, Unexplained{Attempt: a, Why: otherReasons(&a)})
+	u := Unexplained{Attempt: a, Suspect: suspect(&a), Why: otherReasons(&a)}
+	if profile, _ := s.library.Seccomp(s.target.Container, s.target.Profile, archOf(s.library, &a)); profile == nil {
+		if by := byDefault(&a, archOf(s.library, &a)); by != "" {
+			u.Why = by + "; else " + u.Why
+		}
+	}
+	s.Unexplained = append(s.Unexplained, u)
 	return answer{unexplained: len(s.Unexplained) - 1}
 }
 
@@ -93,15 +102,55 @@ func AddSuspects(l *library.Library, t Target, status int, group *explain.Group)
 	}
 }
 
-// AddKnownSuspects is AddSuspects for the exit statuses that the inventory has of
-// containers, if the logs have nothing.
-func AddKnownSuspects(l *library.Library, targets []Target, group *explain.Group) {
+// AddKnown adds what the inventory itself has of how containers failed, if the logs have
+// nothing: exit statuses, and what engines say of their last start or end. It returns
+// what no policy explains.
+func AddKnown(l *library.Library, targets []Target, group *explain.Group) (rest []Unexplained) {
 	if len(group.Findings()) > 0 {
-		return
+		return nil
 	}
 	for _, t := range targets {
-		if t.Container.ExitCode == 126 || t.Container.ExitCode == 127 { // others are the program's own
-			AddSuspects(l, t, t.Container.ExitCode, group)
+		attempts := NewAttempts(l, t, group)
+		attempts.AddState()
+		if status := t.Container.ExitCode; status == 126 || status == 127 { // others are the program's own
+			AddSuspects(l, t, status, group)
+		}
+		rest = append(rest, attempts.Unexplained...)
+		if len(rest) >= maxUnexplained {
+			break
 		}
 	}
+	return rest
+}
+
+// AddState judges what the inventory says of the target's last end.
+func (s *Attempts) AddState() {
+	c := &s.target.Container
+	o := parser.Origin{File: s.target.Name()}
+	for line := range strings.Lines(c.Error) {
+		if a, ok := message.Read(o, line, archOf(s.library, &parser.Attempt{})); ok {
+			s.Add(a)
+		}
+	}
+	s.AddStatus(o, c.ExitCode, c.OOMKilled)
+}
+
+// AddStatus judges an exit status that is 128 and the number of a signal which a filter,
+// or the lack of memory, can have sent.
+func (s *Attempts) AddStatus(o parser.Origin, status int, outOfMemory bool) {
+	o.Transport = parser.ExitStatus
+	a := parser.Attempt{Origin: o, Text: fmt.Sprintf("exit status %d", status)}
+	switch {
+	case status == 128+31:
+		a, _ = message.Read(o, a.Text, archOf(s.library, &a))
+		a.Origin.Transport = parser.ExitStatus
+	case outOfMemory:
+		a.Text += ", OOMKilled"
+		a.Hint = "the kernel ended the program for want of memory (the memory limit of the container, or the host): no policy refused anything"
+	case status == 128+9:
+		a.Hint = "SIGKILL ended the program: docker kill or stop, a failed liveness probe, or want of memory (OOMKilled, `dmesg`); of filters those that kill send SIGSYS, which is status 159"
+	default:
+		return
+	}
+	s.Add(a)
 }

@@ -37,14 +37,38 @@ var twins = map[string][]string{
 }
 
 // bySeccomp asks the seccomp profile. sure is false where its answer depends on
-// what is not known.
+// what is not known. Of several calls that it can have been, the first that is refused
+// counts.
 func bySeccomp(l *library.Library, a *parser.Attempt, t Target) (d parser.Denial, sure, refused bool) {
 	profile, _ := l.Seccomp(t.Container, t.Profile, archOf(l, a))
 	if profile == nil || a.Syscall == "" {
 		return d, false, false
 	}
+	if a.Or == nil {
+		return byCall(l, a, t, profile)
+	}
+	for _, tried := range suspects(a) {
+		asked := *a
+		asked.Syscall, asked.Args = tried.Syscall, tried.Args
+		next, nextSure, ok := byCall(l, &asked, t, profile)
+		if ok && (nextSure || !refused) {
+			d, sure, refused = next, nextSure, true
+		}
+		if sure {
+			break
+		}
+	}
+	return d, sure, refused
+}
+
+// byCall asks the seccomp profile about one call, and about those that libraries make
+// in its place unless it is one of several already.
+func byCall(l *library.Library, a *parser.Attempt, t Target, profile *seccomp.Profile) (d parser.Denial, sure, refused bool) {
 	calls := []string{a.Syscall}
-	if a.Args == nil {
+	switch {
+	case a.First && strings.HasPrefix(a.Syscall, "faccessat"): // Go tries the older one if the newer is refused
+		calls = []string{"faccessat2", "faccessat"}
+	case a.Args == nil && a.Or == nil:
 		calls = append(calls, twins[a.Syscall]...)
 	}
 	for _, name := range calls {
@@ -135,7 +159,7 @@ func claim(a *parser.Attempt, typ parser.Type, fields access.Words) (parser.Deni
 // first counts that is refused without a record.
 func byAppArmor(l *library.Library, a *parser.Attempt, t Target) (d parser.Denial, refused bool) {
 	profile := l.Profile(t.Container, t.Profile)
-	if profile == nil {
+	if profile == nil || a.Errno == "" { // which is no refusal of a call
 		return d, false
 	}
 	d, refused = byText(a, t, profile)
@@ -286,29 +310,3 @@ func programsNamed(name string, profile *apparmor.Profile) []string {
 // isHarmless reports whether a call fails so without anything being wrong: a
 // program that polls regular files is told that it need not.
 func isHarmless(a *parser.Attempt) bool { return a.Syscall == "epoll_ctl" && a.Errno == "EPERM" }
-
-// otherReasons says why something fails that no policy refuses.
-func otherReasons(a *parser.Attempt) string {
-	needed := access.Capability(a)
-	switch {
-	case a.Errno == "ENOSYS":
-		return "the kernel does not have this system call, or a filter of the program's own answers so"
-	case a.Errno == "SIGSYS":
-		return "a filter that is not among the named ones, such as the program's own"
-	case a.Errno == "ENOEXEC":
-		return "the file is no program for this machine's architecture, or a script without #!"
-	case a.Errno == "EROFS":
-		return "the file system is mounted read-only: docker run --read-only, readOnlyRootFilesystem, or a volume with ro"
-	case a.Errno == "EPERM" && needed != "":
-		return "the process lacks CAP_" + strings.ToUpper(needed) + ", or what it acts on is another user's"
-	case a.First:
-		return "the file has no x bit, or is on a file system that is mounted noexec; AppArmor is not asked about a container's first program, which the runtime starts unconfined, nor about the interpreter of a script"
-	case strings.HasPrefix(a.Syscall, "exec"):
-		return "the file has no x bit, or is on a file system that is mounted noexec"
-	case a.Errno == "EACCES" && a.Syscall == "bind":
-		return "ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE"
-	case a.Errno == "EACCES":
-		return "the mode and owner of the file, or of a directory on the way to it"
-	}
-	return "a missing capability, or the state of what it acts on (an immutable file, another user's process)"
-}

@@ -12,7 +12,9 @@ import (
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/library"
+	"github.com/whydenied/whydenied/explain/message"
 	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 // denials parses the records of a log.
@@ -182,7 +184,7 @@ func TestJudgeMessages(t *testing.T) {
 		{`mkdir: cannot create directory ‘/srv/d’: Permission denied`, "file, deny /srv/** w,", "mkdir /srv/d/ c"},
 		{`touch: cannot touch '/srv/a': Read-only file system`, "file, deny /srv/** w,", ""},
 	} {
-		a, ok := parser.ReadMessage(parser.Origin{File: "f", Line: 1}, c.line)
+		a, ok := message.Read(parser.Origin{File: "f", Line: 1}, c.line, seccomp.X86_64)
 		require.True(t, ok, c.line)
 		d, refused := Judge(policyOf(t, c.rules, "").Library, a, Target{Profile: "p"})
 		require.Equal(t, c.want != "", refused, c.line)
@@ -194,7 +196,7 @@ func TestJudgeMessages(t *testing.T) {
 	}
 	// A library can have made another call than the one that is named.
 	both := `{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["openat"], "action": "SCMP_ACT_ALLOW"}]}`
-	a, _ := parser.ReadMessage(parser.Origin{}, "cat: can't open '/srv/a': Operation not permitted")
+	a, _ := message.Read(parser.Origin{}, "cat: can't open '/srv/a': Operation not permitted", seccomp.X86_64)
 	_, refused := Judge(policyOf(t, "", both).Library, a, Target{})
 	assert.False(t, refused)
 	_, refused = Judge(policyOf(t, "", strings.Replace(both, "openat", "read", 1)).Library, a, Target{})

@@ -1,9 +1,16 @@
-package parser
+// Package message reads what programs, container runtimes and engines print when
+// something was refused them: which system call is the likeliest, or that the loading
+// of a policy itself failed. The texts are a table, messages.tsv; what no row of it
+// has is read by its words.
+package message
 
 import (
 	"path"
 	"regexp"
 	"strings"
+
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 // A phrase is how programs name an error.
@@ -23,7 +30,7 @@ var phrases = []phrase{
 	{"read-only file system", "EROFS"},
 	{"failed to map segment from shared object", "EACCES"},
 	{"accessdeniedexception", "EACCES"},
-	{"permissiondenied", "EACCES"}, // Rust's kind
+	{"permissiondenied", "EACCES"}, // Rust's kind, of EPERM too: see errnoOf
 	{"eacces", "EACCES"},
 	{"eperm", "EPERM"},
 }
@@ -53,46 +60,57 @@ var verbs = []verb{
 	{regexp.MustCompile(`\b[Cc](annot|an't|ould not) open\b|\b[Cc](annot|an't|ould not) read\b|\bfor reading\b|\bopendir\b|\bscandir\b`), "open"},
 }
 
-// programs are those whose messages are all of one call.
+// programs are those whose messages are all of one call; "" of those that only have
+// the name of one.
 var programs = map[string]string{
 	"unshare": "unshare", "nsenter": "setns", "mount": "mount", "umount": "umount2", "chroot": "chroot", "ping": "socket", "arping": "socket",
 	"hostname": "sethostname", "dmesg": "syslog", "insmod": "init_module", "modprobe": "finit_module", "date": "clock_settime",
 	"strace": "ptrace", "gdb": "ptrace", "kill": "kill", "mknod": "mknod", "mkdir": "mkdir", "chown": "chown", "chmod": "chmod",
+	"tee": "", "stat": "", "sync": "", "nice": "", "time": "", "truncate": "", "link": "", "unlink": "", "rename": "", "write": "", "read": "", "rmdir": "",
+}
+
+// functions are those of libraries that have another name than the call they make.
+var functions = map[string]string{
+	"io_uring_queue_init": "io_uring_setup", "io_queue_init": "io_setup", "klogctl": "syslog", "umount": "umount2", "mkfifo": "mknodat",
+	"initgroups": "setgroups", "posix_spawn": "clone3", "posix_fallocate": "fallocate", "shm_open": "openat", "opendir": "openat", "scandir": "openat",
+	"futimens": "utimensat", "lutime": "utimensat", "futime": "utimensat", "fstatat": "newfstatat", "fexecve": "execveat",
+	"keyctl_join_session_keyring": "keyctl", "keyctl_read_alloc": "keyctl", "listen": "bind", // Go has listen for bind(2)
 }
 
 // maxMessage bounds the bytes of a line that are looked at.
 const maxMessage = 8192
 
-// ReadMessage reads a line of a program's error output, and reports whether it
-// says that something was refused. What was tried is taken from its words:
+// Read reads a line of a program's error output, or of what a runtime or an engine says,
+// and reports whether it says that something was refused. What was tried is taken from
+// the table, else from its words:
 //
 //	nginx: [emerg] open() "/run/nginx.pid" failed (13: Permission denied)
 //	PermissionError: [Errno 13] Permission denied: '/data/x'
 //	exec /docker-entrypoint.sh: operation not permitted
 //
-// Where they do not say, Syscall and Path are "".
-func ReadMessage(o Origin, line string) (a Attempt, ok bool) {
+// Where they do not say, Syscall and Path are "". Numbers of system calls are those of
+// an architecture.
+func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok bool) {
 	line = strings.TrimSpace(line[:min(len(line), maxMessage)])
-	lower := strings.ToLower(line)
-	if len(lower) != len(line) { // the offsets would not agree
+	lower := lowerASCII(line)
+	errno, at := errnoOf(lower)
+	row, matched := find(lower)
+	if errno == "" && row == nil {
 		return a, false
 	}
-	at := -1
-	for _, p := range phrases {
-		if i := strings.LastIndex(lower, p.text); i >= 0 && isBounded(lower, i, len(p.text)) {
-			a.Errno, at = p.errno, i
-			break
-		}
+	o.Transport = parser.ErrorOutput
+	a = parser.Attempt{Origin: o, Text: line, Errno: errno, Comm: speaker(line), First: runtimeSays.MatchString(line)}
+	if row != nil {
+		row.apply(&a, lower, matched, arch)
+		a.Path = pathIn(line, matched[1])
+		return a, true
 	}
-	if at < 0 {
-		return a, false
-	}
-	o.Transport = ErrorOutput
-	a.Origin, a.Text = o, line
-	a.Comm = speaker(line)
 	a.Path = pathIn(line, at)
-	a.Syscall = verbIn(pathPlace.ReplaceAllLiteralString(line, " ")) // as the words of paths are names
-	a.First = runtimeSays.MatchString(line)
+	words := pathPlace.ReplaceAllLiteralString(line, " ") // as the words of paths are names
+	a.Syscall = callIn(lowerASCII(words))
+	if a.Syscall == "" {
+		a.Syscall = verbIn(words)
+	}
 	if a.Syscall == "" {
 		a.Syscall = programs[a.Comm]
 	}
@@ -103,6 +121,84 @@ func ReadMessage(o Origin, line string) (a Attempt, ok bool) {
 		a.Path = wordBefore(line[:at])
 	}
 	return a, true
+}
+
+// lowerASCII is strings.ToLower without a change of length.
+func lowerASCII(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+}
+
+// rustCode is how Rust prints the number of an error.
+var rustCode = regexp.MustCompile(`\bos \{ code: 1,`)
+
+// errnoOf returns the error that a line in lower case names and where; "" if it names
+// none.
+func errnoOf(lower string) (errno string, at int) {
+	for _, p := range phrases {
+		i := strings.LastIndex(lower, p.text)
+		if i < 0 || !isBounded(lower, i, len(p.text)) {
+			continue
+		}
+		if p.text == "permissiondenied" && rustCode.MatchString(lower) {
+			return "EPERM", i
+		}
+		return p.errno, i
+	}
+	return "", -1
+}
+
+// isCall reports whether a name is a system call of a common architecture.
+func isCall(name string) bool {
+	for _, arch := range [...]seccomp.Arch{seccomp.X86_64, seccomp.I386, seccomp.AARCH64, seccomp.ARM, seccomp.RISCV64} {
+		if _, ok := seccomp.SyscallNumber(arch, name); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// callNames are where the names of calls stand: right before the error, as perror(3)
+// has it; before a parenthesis; after a word that says so; and, of libuv, after the error.
+var callNames = []*regexp.Regexp{
+	regexp.MustCompile(`(?:^|[^\w/.-])([a-z_][a-z_0-9]{2,}): ?(?:\[?errno \d+\]? ?)?(?:operation not permitted|permission denied|function not implemented|eperm\b|eacces\b|enosys\b)`),
+	regexp.MustCompile(`(?:^|[^\w/.-])([a-z_][a-z_0-9]{2,})\(`),
+	regexp.MustCompile(`\b(?:from|calling|syscall|system call):? ([a-z_][a-z_0-9]{2,})\b`),
+	regexp.MustCompile(`(?:operation not permitted|permission denied), ([a-z_][a-z_0-9]{2,})\b`),
+}
+
+// aName is a word that can be the name of a call, and is no common one.
+var aName = regexp.MustCompile(`\b[a-z]+(?:_[a-z0-9_]+|[a-z]*\d+)\b`)
+
+// callIn returns the system call that a line in lower case names where calls are named,
+// or a word of it that can be nothing else, or "".
+func callIn(lower string) string {
+	known := func(name string) string {
+		if call := functions[name]; call != "" {
+			return call
+		}
+		if isCall(name) {
+			return name
+		}
+		return ""
+	}
+	for _, place := range callNames {
+		for _, m := range place.FindAllStringSubmatch(lower, 16) {
+			if call := known(m[1]); call != "" {
+				return call
+			}
+		}
+	}
+	for _, name := range aName.FindAllString(lower, 64) {
+		if call := known(name); call != "" {
+			return call
+		}
+	}
+	return ""
 }
 
 // runtimeSays is how docker, containerd and runc say that the container's first
@@ -128,7 +224,7 @@ func speaker(line string) string {
 		return ""
 	}
 	name := path.Base(m[1])
-	if programs[name] == "" && verbIn(name) == name {
+	if _, is := programs[name]; !is && (functions[name] != "" || isCall(name)) {
 		return ""
 	}
 	return name
@@ -142,12 +238,10 @@ func verbIn(line string) string {
 		case m == "":
 		case v.call != "":
 			return v.call
-		case m == "umount":
-			return "umount2"
-		case m == "listen": // Go has it for bind(2)
-			return "bind"
 		case m == "mkfifo":
 			return "mknod"
+		case functions[m] != "":
+			return functions[m]
 		default:
 			return m
 		}

@@ -1,0 +1,182 @@
+package message
+
+import (
+	_ "embed"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules/seccomp"
+)
+
+// messages.tsv has a row for each text: the text as it is printed, who prints it, what it
+// means, and where that is known from: "seen" and the version of the program that was made
+// to fail, or the public source that has it. Rows are tried from the top.
+//
+// In a text {error} is any refusal by its name, {EPERM} and {EACCES} are those alone,
+// {path}, {word}, {n} and {any} what they say, {nr} the number of a system call, and ' any
+// quote. What it means is the error, where the text does not have it; the calls that it can
+// have been, the likeliest first, with what is known of their arguments; and after a ! the
+// name of a hint.
+//
+//go:embed messages.tsv
+var messagesTSV string
+
+// A Row is a text that programs print, and what it means.
+type Row struct {
+	Text   string
+	From   string // the programs
+	Errno  string // "" if the text says it
+	Calls  []parser.Tried
+	Hint   string // its name in hints
+	Source string
+
+	means   string
+	pattern *regexp.Regexp
+	literal string // that a line in lower case must hold
+}
+
+// Seen reports whether the program was made to print the text; else the source is public.
+func (r *Row) Seen() bool { return strings.HasPrefix(r.Source, "seen") }
+
+// Rows returns the table. It panics if that is damaged, which a test reads.
+var Rows = sync.OnceValue(func() []Row {
+	var rows []Row
+	for line := range strings.Lines(messagesTSV) {
+		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if len(f) != 4 {
+			panic(fmt.Sprintf("message: messages.tsv: %d fields: %s", len(f), line))
+		}
+		r := Row{Text: f[0], From: f[1], Source: f[3], means: f[2]}
+		r.read()
+		r.compile()
+		rows = append(rows, r)
+	}
+	return rows
+})
+
+var meansErrno = regexp.MustCompile(`^(E[A-Z]+|SIGSYS)(?: |$)`)
+
+// read reads what a row means.
+func (r *Row) read() {
+	calls, hint, _ := strings.Cut(r.means, "!")
+	r.Hint = strings.TrimSpace(hint)
+	calls = strings.TrimSpace(calls)
+	if m := meansErrno.FindString(calls); m != "" {
+		r.Errno, calls = strings.TrimSpace(m), calls[len(m):]
+	}
+	for text := range strings.SplitSeq(calls, "; ") {
+		name, args, _ := strings.Cut(strings.TrimSuffix(text, ")"), "(")
+		t := parser.Tried{Syscall: name}
+		if args != "" {
+			t.Args = strings.Split(args, ", ")
+		}
+		if name != "" {
+			r.Calls = append(r.Calls, t)
+		}
+	}
+}
+
+// places are what stands for something in a text.
+var places = map[string]string{
+	"{error}": `(?:operation not permitted|permission denied|function not implemented|bad system call|eperm|eacces|enosys)`,
+	"{EPERM}": `(?:operation not permitted|eperm)`, "{EACCES}": `(?:permission denied|eacces)`,
+	"{path}": `[^\s'"‘’]+`, "{word}": `[^\s'"‘’]+?`, "{n}": `-?\d+`, "{any}": `.*?`, "{nr}": `(\d+)`,
+}
+
+var place = regexp.MustCompile(`\{\w+\}`)
+
+// compile makes the pattern of a text.
+func (r *Row) compile() {
+	var b strings.Builder
+	text := lowerText(r.Text)
+	quote := func(literal string) {
+		if len(literal) > len(r.literal) && !strings.Contains(literal, "'") {
+			r.literal = literal
+		}
+		for _, c := range literal {
+			switch c {
+			case '\'':
+				b.WriteString("['‘’`]")
+			case ' ':
+				b.WriteString(` +`)
+			default:
+				b.WriteString(regexp.QuoteMeta(string(c)))
+			}
+		}
+	}
+	if isWord(text[0]) {
+		b.WriteString(`(?:^|[^\w/.-])`)
+	}
+	at := 0
+	for _, m := range place.FindAllStringIndex(text, -1) {
+		quote(text[at:m[0]])
+		b.WriteString(places[text[m[0]:m[1]]])
+		at = m[1]
+	}
+	quote(text[at:])
+	if isWord(text[len(text)-1]) || strings.HasSuffix(text, "{nr}") {
+		b.WriteString(`\b`)
+	}
+	r.literal = strings.TrimSpace(strings.Split(r.literal, "  ")[0])
+	r.pattern = regexp.MustCompile(b.String())
+}
+
+func isWord(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
+
+// lowerText is a text in lower case, but for its places.
+func lowerText(text string) string {
+	var b strings.Builder
+	at := 0
+	for _, m := range place.FindAllStringIndex(text, -1) {
+		b.WriteString(lowerASCII(text[at:m[0]]) + text[m[0]:m[1]])
+		at = m[1]
+	}
+	return b.String() + lowerASCII(text[at:])
+}
+
+// find returns the first row whose text a line in lower case holds, and where it does;
+// nil if none.
+func find(lower string) (*Row, []int) {
+	rows := Rows()
+	for i := range rows {
+		r := &rows[i]
+		if !strings.Contains(lower, r.literal) {
+			continue
+		}
+		if m := r.pattern.FindStringSubmatchIndex(lower); m != nil {
+			return r, m
+		}
+	}
+	return nil, nil
+}
+
+// apply takes what a row says of a line that holds its text.
+func (r *Row) apply(a *parser.Attempt, lower string, m []int, arch seccomp.Arch) {
+	if r.Errno != "" {
+		a.Errno = r.Errno
+	} else if errno, _ := errnoOf(lower[m[0]:m[1]]); errno != "" {
+		a.Errno = errno
+	}
+	a.Hint = hints[r.Hint]
+	if len(r.Calls) == 0 && r.Errno == "" {
+		a.Errno = "" // whatever it is, no call of the program had it
+	}
+	for i, t := range r.Calls {
+		if t.Syscall == "{nr}" {
+			nr, err := strconv.ParseUint(lower[m[2]:m[3]], 10, 32) // with zeros before it, and decimal all the same
+			if err != nil {
+				continue
+			}
+			t.Syscall, _ = seccomp.SyscallName(arch, uint32(nr))
+		}
+		if i == 0 {
+			a.Syscall, a.Args = t.Syscall, t.Args
+			continue
+		}
+		a.Or = append(a.Or, t)
+	}
+}

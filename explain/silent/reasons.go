@@ -1,0 +1,157 @@
+package silent
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/whydenied/whydenied/explain/access"
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/seccomp"
+)
+
+// suspects are the calls that an attempt can have been, the likeliest first.
+func suspects(a *parser.Attempt) []parser.Tried {
+	if a.Syscall == "" {
+		return nil
+	}
+	return append([]parser.Tried{{Syscall: a.Syscall, Args: a.Args}}, a.Or...)
+}
+
+// suspect puts the calls that a message can be of in words: "clone3, or clone". A call
+// that strace shows needs no words.
+func suspect(a *parser.Attempt) string {
+	if a.Origin.Transport == parser.StraceOutput {
+		return ""
+	}
+	var names []string
+	for _, tried := range suspects(a) {
+		name := tried.Syscall
+		if known := strings.Join(tried.Args, ", "); strings.Trim(known, "?, ") != "" {
+			name += "(" + known + ")"
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, ", or ")
+}
+
+// engines are those whose default filters are asked where no profile is known.
+// Podman takes its from containers-common.
+var engines = []string{"docker", "containerd", "containers-common", "cri-o"}
+
+// byDefault says which engines' default filters answer to a call as it was answered,
+// with the default capabilities; "" if none does.
+func byDefault(a *parser.Attempt, arch seccomp.Arch) string {
+	for _, tried := range suspects(a) {
+		asked := *a
+		asked.Syscall, asked.Args = tried.Syscall, tried.Args
+		call := seccomp.Call{
+			Arch: arch, Name: tried.Syscall, Args: access.Arguments(&asked, arch), Caps: container.DefaultCaps(),
+			Kernel: "6.12", Loader: seccomp.Loader{Runtime: seccomp.Runc, Version: "1.3.0", Libseccomp: "2.6.0"},
+		}
+		var all []string
+		for _, engine := range engines {
+			if names := refusing(engine, call, a.Errno); names != "" {
+				all = append(all, names)
+			}
+		}
+		if len(all) > 0 {
+			return fmt.Sprintf("%s is answered so by the default filter of %s", tried.Syscall, strings.Join(all, ", "))
+		}
+	}
+	return ""
+}
+
+// refusing names the releases of an engine whose default filter answers an errno to a
+// call, whatever its unknown arguments are; "" if there are none.
+func refusing(engine string, call seccomp.Call, errno string) string {
+	releases, ok := rules.FindReleases(engine, "")
+	if !ok {
+		return ""
+	}
+	texts, _ := releases.Texts(func(r rules.Release) string { return r.Seccomp })
+	var those []rules.ReleaseText
+	all := true
+	for _, text := range texts {
+		if text.Later() {
+			continue
+		}
+		profile, _, _ := seccomp.Builtin(engine, text.First())
+		if answersSo(profile.Decide(call), errno) {
+			those = append(those, text)
+		} else {
+			all = false
+		}
+	}
+	switch {
+	case len(those) == 0:
+		return ""
+	case all:
+		return rules.EngineTitles[releases.Engine] + " (every release known here)"
+	}
+	return rules.ReleaseNames(those...)
+}
+
+// answersSo reports whether a decision can be an errno.
+func answersSo(d seccomp.Decision, errno string) bool {
+	for _, o := range append([]seccomp.Outcome{d.Outcome}, d.Whens...) {
+		if o.Action == seccomp.Errno && seccomp.ErrnoName(o.Errno) == errno {
+			return true
+		}
+	}
+	return false
+}
+
+// otherReasons says why something fails that no known policy refuses: what the text says
+// by itself, and what follows from the error. A filter of the engines answers EPERM;
+// AppArmor answers EACCES, but EPERM where a capability is missing.
+func otherReasons(a *parser.Attempt) string {
+	switch {
+	case a.Hint != "":
+		return a.Hint
+	case a.Errno == "ENOSYS":
+		return "the kernel does not have this system call, or a filter of the program's own answers so"
+	case a.Errno == "SIGSYS":
+		return "a filter that is not among the named ones, such as the program's own"
+	case a.Errno == "ENOEXEC":
+		return "the file is no program for this machine's architecture, or a script without #!"
+	case a.Errno == "EROFS":
+		return "the file system is mounted read-only: docker run --read-only, readOnlyRootFilesystem, or a volume with ro"
+	case a.Errno == "EPERM":
+		return ofPermission(a)
+	case a.First:
+		return "the file has no x bit, or is on a file system that is mounted noexec; AppArmor is not asked about a container's first program, which the runtime starts unconfined, nor about the interpreter of a script"
+	case strings.HasPrefix(a.Syscall, "exec"):
+		return "the file has no x bit, or is on a file system that is mounted noexec"
+	case a.Syscall == "bind":
+		return "ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE"
+	}
+	return "the mode and owner of the file, or of a directory on the way to it"
+}
+
+// needsNothing are calls of which the kernel itself does not say EPERM, whoever makes
+// them: a filter does, or it is off by a sysctl.
+var needsNothing = strings.Fields("clone3 fork vfork statx fstatfs faccessat faccessat2 getrandom memfd_create inotify_init1 inotify_init inotify_add_watch close_range " +
+	"openat2 io_uring_setup copy_file_range membarrier rseq landlock_create_ruleset epoll_create1 eventfd2 timerfd_create signalfd4 newfstatat stat lstat futex_time64 clock_gettime64")
+
+// ofPermission says why a call answers EPERM.
+func ofPermission(a *parser.Attempt) string {
+	for _, call := range needsNothing {
+		if call == a.Syscall {
+			return "the kernel does not answer EPERM to this call by itself, but for what a sysctl turns off: a filter does, which is not among the named ones"
+		}
+	}
+	call := seccomp.Call{Arch: seccomp.X86_64, Name: a.Syscall, Args: access.Arguments(a, seccomp.X86_64)}
+	p, asks := call.Privilege()
+	needed := access.Capability(a)
+	switch {
+	case asks && p.Unless != "" && needed != "":
+		return fmt.Sprintf("the kernel asks for %s unless %s; or a filter that is not among the named ones", strings.Join(p.Caps, " or "), p.Unless)
+	case needed != "":
+		return "the process lacks CAP_" + strings.ToUpper(needed) + ", or what it acts on is another user's"
+	case strings.HasPrefix(a.Syscall, "exec"):
+		return "a filter that is not among the named ones, or the file has capabilities that the container's bounding set lacks; a missing x bit is EACCES"
+	}
+	return "a filter that is not among the named ones, or the state of what it acts on (an immutable file, another user's process)"
+}
