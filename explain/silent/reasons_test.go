@@ -1,0 +1,122 @@
+package silent
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/library"
+	"github.com/whydenied/whydenied/explain/message"
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules/seccomp"
+)
+
+// said judges lines of which no policy is known.
+func said(t *testing.T, lines string) []Unexplained {
+	t.Helper()
+	attempts := NewAttempts(library.New(t.TempDir(), nil), Target{}, explain.NewGroup(nil, explain.Filter{}))
+	for line := range strings.Lines(lines) {
+		if a, ok := message.Read(parser.Origin{File: "f", Line: 1}, line, seccomp.X86_64); ok {
+			attempts.Add(a)
+		}
+	}
+	return attempts.Unexplained
+}
+
+const namespaces = "clone(flags=CLONE_NEWUSER)"
+
+// texts are as real programs print them, with the suspect and a part of the reasons where
+// no policy is known.
+var texts = []struct{ text, suspect, why string }{
+	{"runtime/cgo: pthread_create failed: Operation not permitted", "clone3", "Docker 20.10.0 to 20.10.9"},
+	{"libc++abi: terminating due to uncaught exception of type std::__1::system_error: thread constructor failed: Operation not permitted", "clone3", "Docker 20.10.0 to 20.10.9"},
+	{"  what():  Operation not permitted", "clone3", "Docker 20.10.0 to 20.10.9"},
+	{`thread 'main' panicked at 'failed to spawn thread: Os { code: 1, kind: PermissionDenied, message: "Operation not permitted" }'`, "clone3", "20.10.9"},
+	{"runtime: failed to create new OS thread (have 2 already; errno=1)", "clone, or clone3", ""},
+	{`[warning][os,thread] Failed to start thread "Unknown thread" with pthread_create failed (EPERM) for attributes: stacksize: 1024k`, "clone3", "20.10.9"},
+	{"[rootlesskit:parent] error: fork/exec /proc/self/exe: operation not permitted", namespaces, "CAP_SYS_ADMIN"},
+	{"Failed to move to new namespace: PID namespaces supported, Network namespace supported, but failed: errno = Operation not permitted", namespaces, "every release"},
+	{"bwrap: Creating new namespace failed: Operation not permitted", namespaces, "every release"},
+	{"newuidmap: write to uid_map failed: Operation not permitted", namespaces, "/etc/subuid"},
+	{"starting container process caused: close exec fds: ensure /proc/self/fd is on procfs: operation not permitted: unknown", "fstatfs", "a filter"},
+	{"unable to start container process: exec /x: operation not permitted: unknown", "faccessat2, or faccessat", "a filter"},
+	{"mount: /mnt: permission denied.", "mount", "CAP_SYS_ADMIN"},
+	{"mount: permission denied (are you root?)", "mount", "CAP_SYS_ADMIN"},
+	{"umount: /mnt: must be superuser to unmount.", "umount2", "CAP_SYS_ADMIN"},
+	{"hostname: you must be root to change the host name", "sethostname", "CAP_SYS_ADMIN"},
+	{"io_uring_queue_init: Operation not permitted", "io_uring_setup", "a filter"},
+	{"memfd_create: Operation not permitted", "memfd_create", "a filter"},
+	{"pidfd_open: operation not permitted", "pidfd_open", "a filter"},
+	{"getrandom: Operation not permitted", "getrandom", "a filter"},
+	{"statx: Operation not permitted", "statx", "a filter"},
+	{"inotify_init1: Operation not permitted", "inotify_init1", "a filter"},
+	{"close_range: Operation not permitted", "close_range", "a filter"},
+	{"openat2: Operation not permitted", "openat2", "a filter"},
+	{"process_vm_readv: Operation not permitted", "process_vm_readv", ""},
+	{"userfaultfd: Operation not permitted", "userfaultfd", ""},
+	{"keyctl: Operation not permitted", "keyctl", "every release"},
+	{"name_to_handle_at: Operation not permitted", "name_to_handle_at", ""},
+	{"app: landlock_create_ruleset(): Operation not permitted", "landlock_create_ruleset", "a filter"}, // of no row
+	{"warning: Error disabling address space randomization: Operation not permitted", "personality(ADDR_NO_RANDOMIZE)", "every release"},
+	{"unable to join session keyring: unable to create session key: operation not permitted", "keyctl", "every release"},
+	{"ls: cannot access '/tmp': Operation not permitted", "statx", "a filter"},
+	{"cp: failed to clone 'b' from 'a': Operation not permitted", "ioctl(?, FICLONE)", "a filter"},
+	{"No permission to enable task-clock event.", "perf_event_open", "perf_event_paranoid"},
+	{"seccomp-bpf failure in syscall 0230", "clock_nanosleep", "a filter of its own"},
+	{"Bad system call (core dumped)", "", "installed itself"},
+	{"app.service: Main process exited, code=killed, status=31/SYS", "", "SystemCallFilter="},
+	{"docker: error adding seccomp filter rule for syscall bdflush: requested action matches default action of filter", "", "libseccomp did not take the rule"},
+	{"error loading seccomp filter into kernel: error loading seccomp filter: errno 524: unknown.", "", "bpf_jit_limit"},
+	{"docker: Error response from daemon: Decoding seccomp profile failed: invalid character 'x'", "", "not what the engine reads"},
+	{"container_linux.go:380: seccomp: config provided but seccomp not supported", "", "without libseccomp"},
+	{"apparmor failed to apply profile: write /proc/self/attr/apparmor/exec: no such file or directory", "", "not loaded in the kernel"},
+	{"apparmor failed to apply profile: write /proc/self/attr/exec: permission denied", "", "confined itself"},
+	{"Error: failed to create containerd container: apparmor profile not found k8s-x", "", "not loaded in the kernel"},
+	{"unable to apply apparmor profile: x", "", "not loaded in the kernel"},
+	{"Warning  Failed  CreateContainerError", "", "kubectl describe pod"},
+	{"cat: /etc/shadow: Permission denied", "", "mode and owner"}, // EACCES
+	{"bash: /app/run: Permission denied", "execve", "no x bit"},
+	{"bash: /app/run: Operation not permitted", "execve", "capabilities"},
+}
+
+// TestSuspects holds what texts are taken for where no policy is known, and that none gets the hint of another error.
+func TestSuspects(t *testing.T) {
+	for _, c := range texts {
+		got := said(t, c.text)
+		if !assert.Len(t, got, 1, c.text) {
+			continue
+		}
+		assert.True(t, strings.HasPrefix(got[0].Suspect, c.suspect) && (c.suspect != "" || got[0].Suspect == ""), "%s: %s", c.text, got[0].Suspect)
+		assert.Contains(t, got[0].Why, c.why, c.text)
+		assert.NotContains(t, got[0].Why, "a missing capability", c.text)
+		if got[0].Errno != "EACCES" {
+			assert.NotContains(t, got[0].Why, "mode and owner", c.text)
+			assert.NotContains(t, got[0].Why, "the file has no x bit", c.text)
+		}
+	}
+}
+
+// TestSuspectsAreAsked holds that a known profile decides which of several calls it was.
+func TestSuspectsAreAsked(t *testing.T) {
+	const profile = `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": [NAMES], "action": "SCMP_ACT_ERRNO"}]}`
+	for _, c := range []struct{ line, refused, want string }{
+		{"pthread_create failed: Operation not permitted", `"clone3"`, "clone3"},
+		{"pthread_create failed: Operation not permitted", `"clone"`, "clone"},
+		{"pthread_create failed: Operation not permitted", `"unshare"`, ""},
+		{"exec /x: operation not permitted", `"faccessat2"`, ""}, // Go then tries the older one
+		{"exec /x: operation not permitted", `"faccessat2", "faccessat"`, "faccessat2"},
+		{"apparmor profile not found x", `"clone3", "openat", "execve"`, ""},
+	} {
+		a, ok := message.Read(parser.Origin{File: "f", Line: 1}, c.line, seccomp.X86_64)
+		require.True(t, ok, c.line)
+		d, refused := Judge(policyOf(t, "", strings.Replace(profile, "NAMES", c.refused, 1)).Library, a, Target{})
+		require.Equal(t, c.want != "", refused, c.line)
+		if refused {
+			name, _ := seccomp.SyscallName(seccomp.X86_64, d.Seccomp.Syscall)
+			assert.Equal(t, c.want, name, c.line)
+		}
+	}
+}
