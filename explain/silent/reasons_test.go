@@ -78,6 +78,7 @@ var texts = []struct{ text, suspect, why string }{
 	{"unable to apply apparmor profile: x", "", "not loaded in the kernel"},
 	{"Warning  Failed  CreateContainerError", "", "kubectl describe pod"},
 	{"cat: /etc/shadow: Permission denied", "", "mode and owner"}, // EACCES
+	{"cat: /etc/shadow: Permission denied", "", "an AppArmor profile, which is not known here"},
 	{"bash: /app/run: Permission denied", "execve", "no x bit"},
 	{"bash: /app/run: Operation not permitted", "execve", "capabilities"},
 }
