@@ -50,29 +50,35 @@ func byDefault(a *parser.Attempt, arch seccomp.Arch) string {
 			Arch: arch, Name: tried.Syscall, Args: access.Arguments(&asked, arch), Caps: container.DefaultCaps(),
 			Kernel: "6.12", Loader: seccomp.Loader{Runtime: seccomp.Runc, Version: "1.3.0", Libseccomp: "2.6.0"},
 		}
-		var all []string
+		var those []string
+		mended := true // in other releases
 		for _, engine := range engines {
-			if names := refusing(engine, call, a.Errno); names != "" {
-				all = append(all, names)
+			if names, all := refusing(engine, call, a.Errno); names != "" {
+				those, mended = append(those, names), mended && !all
 			}
 		}
-		if len(all) > 0 {
-			return fmt.Sprintf("%s is answered so by the default filter of %s", tried.Syscall, strings.Join(all, ", "))
+		if len(those) == 0 {
+			continue
 		}
+		text := fmt.Sprintf("%s is answered so by the default filter of %s", tried.Syscall, strings.Join(those, ", "))
+		if older, _, ok := seccomp.Fallback(tried.Syscall); ok && mended && a.Errno == "EPERM" {
+			text += ": update to a release that answers ENOSYS, on which programs turn to " + older
+		}
+		return text
 	}
 	return ""
 }
 
 // refusing names the releases of an engine whose default filter answers an errno to a
-// call, whatever its unknown arguments are; "" if there are none.
-func refusing(engine string, call seccomp.Call, errno string) string {
+// call, whatever its unknown arguments are, and whether these are all; "" if there are none.
+func refusing(engine string, call seccomp.Call, errno string) (names string, all bool) {
 	releases, ok := rules.FindReleases(engine, "")
 	if !ok {
-		return ""
+		return "", false
 	}
 	texts, _ := releases.Texts(func(r rules.Release) string { return r.Seccomp })
 	var those []rules.ReleaseText
-	all := true
+	all = true
 	for _, text := range texts {
 		if text.Later() {
 			continue
@@ -86,11 +92,11 @@ func refusing(engine string, call seccomp.Call, errno string) string {
 	}
 	switch {
 	case len(those) == 0:
-		return ""
+		return "", false
 	case all:
-		return rules.EngineTitles[releases.Engine] + " (every release known here)"
+		return rules.EngineTitles[releases.Engine] + " (every release known here)", true
 	}
-	return rules.ReleaseNames(those...)
+	return rules.ReleaseNames(those...), false
 }
 
 // answersSo reports whether a decision can be an errno.

@@ -32,6 +32,7 @@ const namespaces = "clone(flags=CLONE_NEWUSER)"
 // no policy is known.
 var texts = []struct{ text, suspect, why string }{
 	{"runtime/cgo: pthread_create failed: Operation not permitted", "clone3", "Docker 20.10.0 to 20.10.9"},
+	{"runtime/cgo: pthread_create failed: Operation not permitted", "clone3", "update to a release that answers ENOSYS, on which programs turn to clone"},
 	{"libc++abi: terminating due to uncaught exception of type std::__1::system_error: thread constructor failed: Operation not permitted", "clone3", "Docker 20.10.0 to 20.10.9"},
 	{"  what():  Operation not permitted", "clone3", "Docker 20.10.0 to 20.10.9"},
 	{`thread 'main' panicked at 'failed to spawn thread: Os { code: 1, kind: PermissionDenied, message: "Operation not permitted" }'`, "clone3", "20.10.9"},
