@@ -3,7 +3,7 @@ package explain
 import "github.com/whydenied/whydenied/parser"
 
 // An Ahead explains findings in a goroutine of its own while more are being looked for.
-// ExplainAll takes its explanations of those whose denial is the same in the end.
+// ExplainAll takes its explanations of those that are the same in the end.
 type Ahead struct {
 	explainer *Explainer
 	waiting   chan early
@@ -17,10 +17,18 @@ type early struct {
 	Finding
 }
 
-// An explainedEarly is an explanation of a finding by the denial with a record.
+// An explainedEarly is an explanation of a finding by the denial with a record, that
+// these nodes had logged.
 type explainedEarly struct {
 	record *parser.Record
+	node   string
+	nodes  bool
 	Explanation
+}
+
+// holds reports whether the finding is still as it was explained.
+func (e *explainedEarly) holds(f *Finding) bool {
+	return e.record == &f.Denial.Event.Records[0] && e.node == f.node && e.nodes == f.nodes
 }
 
 // maxAhead bounds the findings that wait; those beyond are explained at the end.
@@ -49,7 +57,7 @@ func (a *Ahead) run() {
 			if a.explainer.unsettled(&f.Finding) != nil {
 				continue // which text it was, all records together tell
 			}
-			a.explainer.early[f.of] = explainedEarly{&f.Denial.Event.Records[0], a.explainer.Explain(f.Finding)}
+			a.explainer.early[f.of] = explainedEarly{&f.Denial.Event.Records[0], f.node, f.nodes, a.explainer.Explain(f.Finding)}
 		}
 	}
 }
@@ -73,7 +81,7 @@ func (a *Ahead) End() {
 
 // explainOnce is Explain of a finding that may have been explained ahead.
 func (x *Explainer) explainOnce(f *Finding) Explanation {
-	if e, ok := x.early[f]; ok && e.record == &f.Denial.Event.Records[0] {
+	if e, ok := x.early[f]; ok && e.holds(f) {
 		return e.Explanation
 	}
 	return x.Explain(*f)

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/parser"
 )
 
@@ -26,10 +27,14 @@ func TestAhead(t *testing.T) {
 	// Only some texts of docker-default allow the last record, which is read after the others were explained.
 	log.WriteString(`type=AVC msg=audit(1795427299.844:998): apparmor="DENIED" operation="open" profile="docker-default" name="/proc/sys/once" pid=9 comm="c" requested_mask="w" denied_mask="w" fsuid=0 ouid=0` + "\n")
 	log.WriteString(`type=AVC msg=audit(1795427300.844:999): apparmor="DENIED" operation="userns_create" class="namespace" profile="docker-default" pid=9 comm="c" requested="userns_create" denied="userns_create"` + "\n")
+	for i, node := range []string{"n1", "n2"} { // one finding of two hosts, so of neither
+		fmt.Fprintf(&log, "node=%s type=SECCOMP msg=audit(1795427301.844:%d): auid=1 uid=0 gid=0 ses=1 subj=docker-default pid=7 comm=\"p\" exe=\"/p\" sig=0 arch=c000003e syscall=101 compat=0 ip=0x44 code=0x50000\n", node, 1000+i)
+	}
 	denials, _ := parser.Scan(nil, parser.Block{File: "log", Body: []byte(log.String())})
 	explained := func(ahead bool) (all []*explain.Explained) {
 		x, _, err := explain.Options{}.Explainer()
 		require.NoError(t, err)
+		x.Library.UseHosts([]container.Host{{Node: "n1", Kernel: "4.4"}, {Node: "n2", Kernel: "6.1"}})
 		s := explain.NewSession(nil, explain.Filter{})
 		var a *explain.Ahead
 		if ahead {
