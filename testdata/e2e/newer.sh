@@ -3,6 +3,8 @@
 # libseccomp. Root, debootstrap, and the network.
 set -eu
 dir=$1
-debootstrap --variant=minbase --include=crun,libseccomp2 trixie "$dir.part" http://deb.debian.org/debian >/dev/null
+# The mirror that this host's own apt is set up with.
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -E '/debian/?$' | head -n 1)
+debootstrap --variant=minbase --include=crun,libseccomp2 trixie "$dir.part" "$mirror" >/dev/null
 mkdir -p "$dir.part/bundle"
 mv "$dir.part" "$dir"
