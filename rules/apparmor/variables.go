@@ -210,9 +210,12 @@ func noVariable(text string) string {
 			i++
 			continue
 		}
-		end := strings.IndexByte(text[i:], '}')
-		if text[i] != '@' || text[i+1] != '{' || end < 0 {
+		if text[i] != '@' || text[i+1] != '{' {
 			continue
+		}
+		end := strings.IndexByte(text[i:], '}')
+		if end < 0 {
+			return ""
 		}
 		name := text[i+2 : i+end]
 		rest := strings.TrimLeft(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
