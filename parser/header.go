@@ -273,6 +273,28 @@ func isTypeWord(s string) bool {
 	return true
 }
 
+// recordTypes are the types that matter here, by their names and numbers.
+var recordTypes = map[string]Type{
+	"AVC": AVC, "1400": AVC,
+	"SECCOMP": SECCOMP, "1326": SECCOMP,
+	"USER_AVC": USERAVC, "1107": USERAVC,
+	"SYSCALL": SYSCALL, "1300": SYSCALL,
+	"PATH": PATH, "1302": PATH,
+	"CWD": CWD, "1307": CWD,
+	"EXECVE": EXECVE, "1309": EXECVE,
+	"PROCTITLE": PROCTITLE, "1327": PROCTITLE,
+	"ANOM_ABEND": ANOMABEND, "1701": ANOMABEND,
+	"MAC_TASK_CONTEXTS": CONTEXTS, "1425": CONTEXTS,
+	"APPARMOR": "APPARMOR", "1500": "APPARMOR",
+	"APPARMOR_AUDIT": "APPARMOR_AUDIT", "1501": "APPARMOR_AUDIT",
+	"APPARMOR_ALLOWED": "APPARMOR_ALLOWED", "1502": "APPARMOR_ALLOWED",
+	"APPARMOR_DENIED": "APPARMOR_DENIED", "1503": "APPARMOR_DENIED",
+	"APPARMOR_HINT": "APPARMOR_HINT", "1504": "APPARMOR_HINT",
+	"APPARMOR_STATUS": "APPARMOR_STATUS", "1505": "APPARMOR_STATUS",
+	"APPARMOR_ERROR": "APPARMOR_ERROR", "1506": "APPARMOR_ERROR",
+	"APPARMOR_KILL": "APPARMOR_KILL", "1507": "APPARMOR_KILL",
+}
+
 // typeOf returns the type that a record's header names: by name, by number, or
 // as UNKNOWN[number] (auditd) or AUDITnumber (journald). Numbers of types that do
 // not matter here stay numbers. It is "" for what cannot be a type.
@@ -282,43 +304,8 @@ func typeOf(name string) Type {
 	} else if n, ok := strings.CutPrefix(name, "AUDIT"); ok && n != "" && '0' <= n[0] && n[0] <= '9' {
 		name = n
 	}
-	switch name {
-	case "AVC", "1400":
-		return AVC
-	case "SECCOMP", "1326":
-		return SECCOMP
-	case "USER_AVC", "1107":
-		return USERAVC
-	case "SYSCALL", "1300":
-		return SYSCALL
-	case "PATH", "1302":
-		return PATH
-	case "CWD", "1307":
-		return CWD
-	case "EXECVE", "1309":
-		return EXECVE
-	case "PROCTITLE", "1327":
-		return PROCTITLE
-	case "ANOM_ABEND", "1701":
-		return ANOMABEND
-	case "MAC_TASK_CONTEXTS", "1425":
-		return CONTEXTS
-	case "APPARMOR", "1500":
-		return "APPARMOR"
-	case "APPARMOR_AUDIT", "1501":
-		return "APPARMOR_AUDIT"
-	case "APPARMOR_ALLOWED", "1502":
-		return "APPARMOR_ALLOWED"
-	case "APPARMOR_DENIED", "1503":
-		return "APPARMOR_DENIED"
-	case "APPARMOR_HINT", "1504":
-		return "APPARMOR_HINT"
-	case "APPARMOR_STATUS", "1505":
-		return "APPARMOR_STATUS"
-	case "APPARMOR_ERROR", "1506":
-		return "APPARMOR_ERROR"
-	case "APPARMOR_KILL", "1507":
-		return "APPARMOR_KILL"
+	if t := recordTypes[name]; t != "" {
+		return t
 	}
 	if t := neighbourTypes[name]; t != "" {
 		return t

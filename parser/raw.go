@@ -112,28 +112,11 @@ func (s *scanner) auditDenial(line []byte, r raw, at int) {
 
 // typ returns the record's type.
 func (r raw) typ(line []byte) Type {
-	switch name := line[r.name:r.space]; string(name) { // those of which there are many, without a copy
-	case "AVC", "1400":
-		return AVC
-	case "SECCOMP", "1326":
-		return SECCOMP
-	case "USER_AVC", "1107":
-		return USERAVC
-	case "SYSCALL", "1300":
-		return SYSCALL
-	case "PATH", "1302":
-		return PATH
-	case "CWD", "1307":
-		return CWD
-	case "EXECVE", "1309":
-		return EXECVE
-	case "PROCTITLE", "1327":
-		return PROCTITLE
-	case "MAC_TASK_CONTEXTS", "1425":
-		return CONTEXTS
-	default:
-		return typeOf(string(name))
+	name := line[r.name:r.space]
+	if t := recordTypes[string(name)]; t != "" { // most are in it, and are found without a copy
+		return t
 	}
+	return typeOf(string(name))
 }
 
 // A kind is what a record type of auditd's log means to a Scan.
