@@ -1,10 +1,8 @@
 package apparmor
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/whydenied/whydenied/rules"
@@ -43,18 +41,9 @@ func (t Target) String() string {
 // compareVersions compares the numbers of two versions, as far as both go: 4.1.0 is
 // 4.1.
 func compareVersions(a, b string) int {
-	numbers := func(s string) []string {
-		return strings.FieldsFunc(s, func(c rune) bool { return c < '0' || c > '9' })
-	}
-	as, bs := numbers(a), numbers(b)
-	for i := range min(len(as), len(bs)) {
-		x, _ := strconv.Atoi(as[i])
-		y, _ := strconv.Atoi(bs[i])
-		if c := cmp.Compare(x, y); c != 0 {
-			return c
-		}
-	}
-	return 0
+	as, bs := rules.VersionNumbers(a), rules.VersionNumbers(b)
+	n := min(len(as), len(bs))
+	return slices.Compare(as[:n], bs[:n])
 }
 
 // A Construct is something in a policy that not every version of apparmor_parser
