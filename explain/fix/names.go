@@ -126,10 +126,7 @@ func together(path string, spans []span, which func(Names) bool) (names Names) {
 		return Names{}
 	}
 	add(apparmor.QuoteAround(path[end:], "", ""))
-	names.Why, names.Glob = strings.Join(whys, ", "), glob.String()
-	if n := len(whys); n > 1 {
-		names.Why = strings.Join(whys[:n-1], ", ") + " and " + whys[n-1]
-	}
+	names.Why, names.Glob = list(whys), glob.String()
 	if quote {
 		names.Glob = `"` + names.Glob + `"`
 	}
