@@ -20,7 +20,8 @@ type Loaders struct {
 	Runtimes []container.Host // the low-level container runtimes: runc, crun and others
 }
 
-// loaderPrograms are the programs whose --version Loaders is read from.
+// loaderPrograms are the programs whose --version Loaders is read from: apparmor_parser,
+// and the low-level runtimes.
 var loaderPrograms = []string{"apparmor_parser", "runc", "crun", "youki"}
 
 // maxSaid is the most that is kept of what a program says of its version.

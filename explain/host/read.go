@@ -176,7 +176,7 @@ func (h Host) runtimes(ctx context.Context) []Runtime {
 		return nil
 	}
 	var found []Runtime
-	for _, name := range []string{"runc", "crun", "youki"} {
+	for _, name := range loaderPrograms[1:] {
 		said, err := h.Run(ctx, name, "--version")
 		if errors.Is(err, exec.ErrNotFound) {
 			continue
