@@ -64,19 +64,10 @@ func (x *Explainer) settleTexts(findings []*Finding) {
 		}
 		texts, known := left[newest.Policy]
 		if !known {
-			texts = append(texts, newest.Policy)
-			for _, other := range slices.Backward(newest.Policy.Others) {
-				texts = append(texts, other)
-			}
+			texts = append(slices.Clone(newest.Policy.Others), newest.Policy)
+			slices.Reverse(texts)
 		}
-		left[newest.Policy] = slices.DeleteFunc(texts, func(text *apparmor.Policy) bool {
-			profile := text.Profile(newest.FullName())
-			possible := profile != nil
-			if possible {
-				possible, _ = access.Possible(&f.Denial, profile)
-			}
-			return !possible
-		})
+		left[newest.Policy] = slices.DeleteFunc(texts, func(text *apparmor.Policy) bool { return !f.possibleUnder(text, newest.FullName()) })
 	}
 	x.texts = map[*apparmor.Policy]*apparmor.Policy{}
 	for newest, texts := range left {
@@ -99,6 +90,16 @@ func (x *Explainer) unsettled(f *Finding) *apparmor.Profile {
 	return newest
 }
 
+// possibleUnder reports whether the record is possible under a text of a profile.
+func (f *Finding) possibleUnder(text *apparmor.Policy, name string) bool {
+	profile := text.Profile(name)
+	if profile == nil {
+		return false
+	}
+	possible, _ := access.Possible(&f.Denial, profile)
+	return possible
+}
+
 // choosePossible takes the text that settleTexts found or, where the findings come one by
 // one, the newest other one under which this record is possible, if it is not under the
 // newest of all. It reports whether it did.
@@ -109,17 +110,16 @@ func (f *Explained) choosePossible(x *Explainer, v *access.Verdict) bool {
 	if f.IsClaim() || possible && chosen == nil {
 		return false
 	}
-	for _, policy := range slices.Backward(newest.Policy.Others) {
-		profile := policy.Profile(newest.FullName())
-		if chosen != nil || profile == nil {
-			continue
-		}
-		if ok, _ := access.Possible(&f.Denial, profile); ok {
-			chosen = policy
-		}
-	}
 	if chosen == nil {
-		return false
+		others := newest.Policy.Others
+		i := len(others) - 1
+		for i >= 0 && !f.possibleUnder(others[i], newest.FullName()) {
+			i--
+		}
+		if i < 0 {
+			return false
+		}
+		chosen = others[i]
 	}
 	*v = access.Decide(&f.Denial, func(name string) *apparmor.Profile {
 		if name == newest.FullName() {
