@@ -16,7 +16,6 @@ import (
 	"github.com/whydenied/whydenied/explain/bundle"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/escape"
-	"github.com/whydenied/whydenied/explain/host"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/parser/source"
@@ -125,7 +124,8 @@ func (in *input) askKernel(ctx context.Context, session *explain.Session) {
 		}
 	}
 	if len(names) > 0 {
-		h := host.Host{Run: host.RunProgram, PolicyDir: library.SystemProfiles}
+		h := thisHost
+		h.PolicyDir = library.SystemProfiles
 		in.explainer.Library.UseLoaded(h.LoadedTexts(ctx, names))
 	}
 }
@@ -146,6 +146,14 @@ func logs(cmd *cobra.Command, args []string) ([]source.Input, error) {
 	return host.Inputs, nil
 }
 
+// add gives a session one of a denial and a repeat: the other is nil.
+func add(session *explain.Session, d *parser.Denial, r *parser.Repeat) (f *explain.Finding, isNew bool) {
+	if r != nil {
+		return session.AddRepeat(r)
+	}
+	return session.Add(*d)
+}
+
 // readLogs folds the denials of the logs. One that cannot be read is reported to
 // stderr, and the others are read.
 func (in *input) readLogs(cmd *cobra.Command, session *explain.Session) error {
@@ -163,13 +171,7 @@ func (in *input) readLogs(cmd *cobra.Command, session *explain.Session) error {
 		}
 		session.Count(batch.Stats, batch.TooLong)
 		for d, r := range batch.All() {
-			var f *explain.Finding
-			var isNew bool
-			if r != nil {
-				f, isNew = session.AddRepeat(r)
-			} else {
-				f, isNew = session.Add(*d)
-			}
+			f, isNew := add(session, d, r)
 			if isNew && in.found != nil {
 				in.found(f)
 			}

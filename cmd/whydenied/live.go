@@ -316,13 +316,7 @@ func (s *stream) take(batch source.Batch) error {
 			s.mu.Unlock()
 			s.mu.Lock()
 		}
-		var f *explain.Finding
-		var isNew bool
-		if r != nil {
-			f, isNew = s.AddRepeat(r)
-		} else {
-			f, isNew = s.Add(*d)
-		}
+		f, isNew := add(s.Session, d, r)
 		if f != nil {
 			s.at = now
 			s.fold(f, isNew)
