@@ -25,6 +25,7 @@ type watched struct {
 	mu      sync.Mutex
 	names   []string // of denials
 	denials []parser.Denial
+	repeats []parser.Repeat
 	notices []Notice
 	stats   parser.Stats
 	tooLong int
@@ -56,6 +57,7 @@ func (w *watched) add(batch Batch, err error) {
 		w.names = append(w.names, name)
 		w.denials = append(w.denials, x)
 	}
+	w.repeats = append(w.repeats, batch.Repeats...)
 	w.notices = append(w.notices, batch.Notices...)
 	w.stats.Add(batch.Stats)
 	w.tooLong += batch.TooLong
