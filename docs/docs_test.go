@@ -42,3 +42,16 @@ func TestCauseOfNothing(t *testing.T) {
 		assert.False(t, ok, name)
 	}
 }
+
+// TestTopics holds that each topic has a page, and that a name cannot leave the folder.
+func TestTopics(t *testing.T) {
+	for _, name := range Topics {
+		page, ok := Topic(name)
+		assert.True(t, ok, name)
+		assert.True(t, strings.HasPrefix(page, "# "), name)
+	}
+	for _, name := range []string{"", "architecture", "causes/deny-rule", "../README", "logs.md"} {
+		_, ok := Topic(name)
+		assert.False(t, ok, name)
+	}
+}

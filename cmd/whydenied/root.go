@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -120,7 +122,8 @@ func newRoot() *cobra.Command {
 		Short: "Explain why AppArmor or seccomp refused something to a container",
 		Long: `whydenied reads the kernel's records of what AppArmor and seccomp refused,
 finds the rule responsible and its line, and proposes the smallest patch.
-"whydenied help CAUSE" has a page on each cause that a finding can name.
+"whydenied help CAUSE" has a page on each cause that a finding can name, and
+"whydenied help help" lists all pages.
 
 Exit status: 0 nothing refused or found, 1 whydenied failed, 2 wrong usage,
 3 denials or problems found.`,
@@ -137,8 +140,17 @@ Exit status: 0 nothing refused or found, 1 whydenied failed, 2 wrong usage,
 		return usagef("%v; see %s --help", err, cmd.CommandPath())
 	})
 	root.SetVersionTemplate("whydenied {{.Version}}\n")
-	root.AddCommand(newExplain(), newParse(), newCheck(), newQuery(), newObserve(), newPatch(), newWatch(), newRun(), newTrace(), newDoctor(), newCollect())
-	addCauseTopics(root)
+	group := func(id, title string, commands ...*cobra.Command) {
+		root.AddGroup(&cobra.Group{ID: id, Title: title})
+		for _, c := range commands {
+			c.GroupID = id
+		}
+		root.AddCommand(commands...)
+	}
+	group("explain", "Explain refusals:", newExplain(), newWatch(), newRun(), newTrace(), newParse())
+	group("policy", "Profiles:", newPatch(), newCheck(), newQuery(), newObserve())
+	group("host", "Hosts:", newDoctor(), newCollect())
+	addHelp(root)
 	return root
 }
 
@@ -148,11 +160,20 @@ func noSubcommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	hint := ""
-	for _, s := range cmd.SuggestionsFor(args[0]) {
-		hint += fmt.Sprintf("; did you mean %q?", s)
+	return usagef("there is no command %q; %s", args[0], cmp.Or(meant(cmd, args[0]), "whydenied help lists them"))
+}
+
+// meant asks whether one of the commands was meant that are spelled like a name; it
+// returns "" if none is.
+func meant(cmd *cobra.Command, name string) string {
+	var quoted []string
+	for _, s := range cmd.SuggestionsFor(name) {
+		quoted = append(quoted, strconv.Quote(s))
 	}
-	return usagef("there is no command %q%s", args[0], hint)
+	if len(quoted) == 0 {
+		return ""
+	}
+	return "did you mean " + strings.Join(quoted, " or ") + "?"
 }
 
 // noArgs refuses a word after a command that takes none.
