@@ -232,13 +232,33 @@ func parseID[T string | []byte](s T) (sec, nsec int64, serial uint32, n int) {
 func (h *header) inferType() bool {
 	if h.typ == "" {
 		switch {
-		case strings.HasPrefix(h.body, "apparmor="):
+		case strings.HasPrefix(h.body, "apparmor=") && !isOption(h.body):
 			h.typ = AVC
 		case strings.HasPrefix(h.body, "auid=") && strings.Contains(h.body, " code=0x"):
 			h.typ = SECCOMP
 		}
 	}
 	return h.typ != "" && h.body != ""
+}
+
+// isOption reports whether a text is an engine's option that names a profile
+// (apparmor=docker-default, as in `docker run --security-opt` and what inspects it), and
+// no record: what a record has there is a word in upper case, mostly quoted.
+func isOption(body string) bool {
+	value := strings.TrimPrefix(body, "apparmor=")
+	for i, c := range []byte(value) {
+		switch {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-' || c == '_' || c == '.' || c == '/':
+			return true
+		case 'A' <= c && c <= 'Z':
+		default: // a quote, or the end of a word
+			return false
+		}
+		if i > len("ALLOWED") {
+			return true
+		}
+	}
+	return false
 }
 
 // embedded finds a record that has other text before it, and perhaps is quoted in it.

@@ -276,3 +276,22 @@ func TestBinaryExportFields(t *testing.T) {
 		assert.True(t, denials[i].Event.Records[0].Origin.UserSpace)
 	}
 }
+
+// What names a profile to a container engine is no record of a refusal, and a record
+// that is torn in its mode is.
+func TestOptionsAreNoRecords(t *testing.T) {
+	for text, unparsed := range map[string]int{
+		"apparmor=docker-default\n":   0,
+		`      "apparmor=web"` + "\n": 0,
+		`    "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],` + "\n": 0,
+		"docker run --security-opt apparmor=Web-1 nginx\n":                         0,
+		"  - apparmor=/etc/web\n":                                                  0,
+		`apparmor="DENI` + "\n":                                                    1,
+		"type=AVC msg=audit(1795427171.844:13): apparmor=\"DEN\n":                  1,
+		"type=AVC msg=audit(1795427171.844:13): apparmor=\"web\" name=\"/x\"\n":    1,
+	} {
+		denials, stats := scanString(t, text)
+		assert.Empty(t, denials, text)
+		assert.EqualValues(t, unparsed, stats.Unparsed, text)
+	}
+}
