@@ -102,16 +102,43 @@ func (in *input) read(cmd *cobra.Command) (*explain.Session, error) {
 		in.askKernel(cmd.Context(), session)
 	}
 	if session.Stats.Records == 0 {
-		for _, log := range in.logs {
-			if source.IsNoLog(log.Name) {
-				return nil, fmt.Errorf("%s: not a log of a known format; name an audit.log, or what dmesg, journalctl, ausearch or a syslog daemon wrote", escape.Name(log.Name))
-			}
+		if err := in.foreign(cmd.ErrOrStderr()); err != nil {
+			return nil, err
 		}
 	}
 	if len(in.logs) > 0 && in.failed == len(in.logs) && session.Stats.Lines == 0 {
 		return nil, errReported
 	}
 	return session, nil
+}
+
+// foreign fails if a log in which nothing was found is plainly none and was named, or
+// if all are none that were found in a directory. If only some are, it says which.
+func (in *input) foreign(stderr io.Writer) error {
+	const what = "not a log of a known format; name an audit.log, or what dmesg, journalctl, ausearch or a syslog daemon wrote"
+	var names []string
+	for _, log := range in.logs {
+		switch {
+		case !source.IsNoLog(log.Name):
+		case !log.Found:
+			return fmt.Errorf("%s: %s", escape.Name(log.Name), what)
+		default:
+			names = append(names, log.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	first := escape.Name(names[0])
+	switch {
+	case len(names) == len(in.logs):
+		return fmt.Errorf("%s: %s", first, what)
+	case len(names) == 1:
+		say(stderr, "%s is not a log of a known format, and is passed over", first)
+	default:
+		say(stderr, "%s and %d more are not logs of a known format, and are passed over", first, len(names)-1)
+	}
+	return nil
 }
 
 // askKernel has the profiles that container engines make up be explained by the texts

@@ -23,7 +23,8 @@ import (
 
 // An Input is one log, opened when it is its turn to be read.
 type Input struct {
-	Name string // as the user gave it; "-" for standard input
+	Name  string // as the user gave it; "-" for standard input
+	Found bool   // in a directory that the user named
 	// Open returns the log's bytes, compressed or not, and the time that dates
 	// without a year are relative to: no line is younger. An error says what to
 	// do.
@@ -32,7 +33,7 @@ type Input struct {
 
 // Inputs returns the logs that command-line arguments name: a file is itself
 // (and not its rotated predecessors), "-" is stdin, and a directory stands for
-// the logs in it, rotated ones before their successors. An argument that cannot
+// the logs in it and in its folders, rotated ones before their successors. An argument that cannot
 // be read is an Input whose Open fails, so that each is reported in its place.
 func Inputs(args []string, stdin io.Reader) []Input {
 	var inputs []Input
@@ -100,24 +101,34 @@ func explain(err error) error {
 	return err
 }
 
-// directory returns the logs of a directory, or one Input that says why there
-// are none.
+// directory returns the logs of a directory and of the folders in it, or one Input
+// that says why there are none. Links to folders are not followed.
 func directory(dir string) []Input {
+	inputs := logsIn(dir)
+	if len(inputs) == 0 {
+		return []Input{failed(dir, errors.New("no logs in this directory (audit.log, kern.log, syslog, messages, dmesg, *.log, saved journal text or JSON); name the log file itself"))}
+	}
+	return inputs
+}
+
+// logsIn returns the logs of a folder, and of those in it after its own.
+func logsIn(dir string) []Input {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return []Input{failed(dir, explain(err))}
 	}
-	var names, journals, folders []string
+	var names, folders []string
+	journals := false
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
 		info, err := os.Stat(path)
 		switch {
 		case strings.HasPrefix(e.Name(), "."):
-		case err == nil && info.IsDir():
-			folders = append(folders, e.Name())
-		case err == nil && !info.Mode().IsRegular():
+		case e.IsDir():
+			folders = append(folders, path)
+		case err != nil || !info.Mode().IsRegular():
 		case strings.HasSuffix(e.Name(), ".journal"):
-			journals = append(journals, e.Name())
+			journals = true
 		case isLogName(e.Name()) || looksLikeLog(path):
 			names = append(names, e.Name())
 		}
@@ -125,32 +136,15 @@ func directory(dir string) []Input {
 	var inputs []Input
 	sortRotated(names)
 	for _, name := range names {
-		inputs = append(inputs, file(filepath.Join(dir, name)))
+		in := file(filepath.Join(dir, name))
+		in.Found = true
+		inputs = append(inputs, in)
 	}
-	if len(inputs) > 0 {
-		for _, name := range journals {
-			inputs = append(inputs, file(filepath.Join(dir, name))) // whose error says what to do
-		}
-		return inputs
+	if journals {
+		inputs = append(inputs, failed(dir, fmt.Errorf("holds binary journal files; run `journalctl --directory %s -o json | whydenied explain -`", shell.Quote(dir))))
 	}
-	if len(journals) > 0 {
-		return []Input{failed(dir, fmt.Errorf("holds binary journal files; run `journalctl --directory %s -o json | whydenied explain -`", shell.Quote(dir)))}
+	for _, path := range folders {
+		inputs = append(inputs, logsIn(path)...)
 	}
-	return []Input{failed(dir, noLogs(dir, folders))}
-}
-
-// noLogs says that a directory has no logs, and which of its folders has.
-func noLogs(dir string, folders []string) error {
-	for _, folder := range folders {
-		entries, err := os.ReadDir(filepath.Join(dir, folder))
-		if err != nil {
-			continue
-		}
-		for _, e := range entries {
-			if e.Type().IsRegular() && isLogName(e.Name()) {
-				return fmt.Errorf("no logs in this directory; name %s instead", shell.Quote(filepath.Join(dir, folder)))
-			}
-		}
-	}
-	return errors.New("no logs in this directory (audit.log, kern.log, syslog, messages, dmesg, *.log, saved journal text or JSON); name the log file itself")
+	return inputs
 }

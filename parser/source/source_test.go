@@ -54,7 +54,9 @@ func TestInputsOfADirectory(t *testing.T) {
 		"saved.json": journal, "dump": "__CURSOR=s=1\n__REALTIME_TIMESTAMP=1\n", "kernel-messages.txt": avc(1), "gz-without-suffix": gzipped(t, avc(1)),
 		// Not logs:
 		"web.profile": "profile web { deny /etc/** r, }\n", "findings.json": `{"a":"apparmor=\"DENIED\""}`, "lastlog": strings.Repeat("\x00", 300),
-		".audit.log.swp": avc(1), "nested/audit.log": avc(1),
+		".audit.log.swp": avc(1), "nested/profile": "profile nested {}\n",
+		// Of its folders:
+		"nested/audit.log": avc(1), "nested/deeper/kern.log": "", ".hidden/audit.log": avc(1),
 	})
 	var names []string
 	for _, in := range Inputs([]string{dir}, nil) {
@@ -64,16 +66,16 @@ func TestInputsOfADirectory(t *testing.T) {
 	}
 	assert.Equal(t, []string{
 		"audit.log.10.zst", "audit.log.2.gz", "audit.log.1", "audit.log", "dump", "gz-without-suffix", "kernel-messages.txt",
-		"messages-20260131", "messages-20260201.gz", "messages", "saved.json",
+		"messages-20260131", "messages-20260201.gz", "messages", "saved.json", "nested/audit.log", "nested/deeper/kern.log",
 	}, names)
 	found, _, errs := collect(t, Inputs([]string{dir}, nil))
 	assert.Empty(t, errs)
-	assert.Len(t, found, 6)
+	assert.Len(t, found, 7)
 }
 
 func TestInputsSayWhatIsWrong(t *testing.T) {
 	dir := folder(t, map[string]string{
-		"none/profile": "profile a {}\n", "outer/audit/audit.log": avc(1), "journals/system.journal": "LPKSHHRH\x00", "my logs/user.journal": "LPKSHHRH\x00",
+		"none/profile": "profile a {}\n", "journals/system.journal": "LPKSHHRH\x00", "my logs/user.journal": "LPKSHHRH\x00",
 		"elf": "\x7fELF\x02\x01\x01", "noise": random(8 << 10), "zip": "PK\x03\x04", "xz": "\xfd7zXZ\x00\x00", "bz2": "BZh91AY", "utf16": "\xff\xfet\x00",
 		"tar": strings.Repeat("a", 257) + "ustar\x0000" + strings.Repeat("b", 300), "elf.gz": gzipped(t, "\x7fELF"), "twice.gz": gzipped(t, gzipped(t, avc(1))),
 		"short.gz": gzipped(t, avc(1))[:30], "stub.gz": "\x1f\x8b",
@@ -81,7 +83,6 @@ func TestInputsSayWhatIsWrong(t *testing.T) {
 	tests := map[string]string{
 		"absent.log":              "no such file or directory; check the name",
 		"none":                    "no logs in this directory (audit.log,",
-		"outer":                   "no logs in this directory; name DIR/outer/audit instead",
 		"journals":                "run `journalctl --directory DIR/journals -o json | whydenied explain -`",
 		"my logs":                 "run `journalctl --directory 'DIR/my logs' -o json | whydenied explain -`",
 		"journals/system.journal": "run `journalctl --file DIR/journals/system.journal -o json | whydenied explain -`",
