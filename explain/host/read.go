@@ -140,7 +140,8 @@ func (h Host) cgroups() string {
 	return ""
 }
 
-// sockets lists the sockets of container engines.
+// sockets lists the sockets of container engines: of the host itself that which the
+// environment names, as the tracker asks it.
 func (h Host) sockets() []string {
 	users, _ := filepath.Glob(h.Root + "/run/user/*")
 	var places []string
@@ -149,7 +150,11 @@ func (h Host) sockets() []string {
 			if i > 0 && !e.Rootless {
 				continue
 			}
-			for _, socket := range e.Sockets {
+			sockets := e.Sockets
+			if own, ok := strings.CutPrefix(os.Getenv(e.Endpoint), "unix://"); ok && i == 0 && h.Root == "" {
+				sockets = []string{own}
+			}
+			for _, socket := range sockets {
 				places = append(places, strings.Replace(socket, "RUN", strings.TrimPrefix(run, h.Root), 1))
 			}
 		}

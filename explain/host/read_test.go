@@ -123,3 +123,15 @@ func TestTakesLogFlag(t *testing.T) {
 		assert.Equal(t, test.want, takesLogFlag(test.name, test.version, []byte(test.features)), "%+v", test)
 	}
 }
+
+// The environment names another socket of an engine on this host, and not in a copy of
+// another's files.
+func TestSocketsOfTheEnvironment(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "docker.sock")
+	require.NoError(t, os.WriteFile(socket, nil, 0o600))
+	t.Setenv("DOCKER_HOST", "unix://"+socket)
+	assert.Contains(t, Host{}.sockets(), socket)
+	assert.NotContains(t, Host{Root: t.TempDir()}.sockets(), socket)
+	t.Setenv("DOCKER_HOST", "tcp://localhost:2375")
+	assert.NotContains(t, Host{}.sockets(), socket)
+}

@@ -176,7 +176,10 @@ func (p *page) silentPolicy(s *SilentPolicy) {
 	what := "profile " + s.Name
 	switch {
 	case s.Kind == "seccomp":
-		what = "seccomp profile " + s.Policy
+		what = s.Policy
+		if !strings.Contains(what, "seccomp profile") { // as built-in ones and those without a file say themselves
+			what = "seccomp profile " + what
+		}
 	case s.Name == "":
 		what = "AppArmor"
 	case s.Policy != "":
