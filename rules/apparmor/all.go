@@ -39,8 +39,20 @@ func (r *AllRule) compile(l *layer, _ map[mergeKey]bool) {
 	l.addChangeProfile(r, &ChangeProfileRule{Header: r.Header})
 }
 
-// cells gives up: what it grants is too wide to compare.
-func (*AllRule) cells(c *celler) { c.left = 0 }
+// cells adds those of a rule of each class that matches all of the class.
+func (*AllRule) cells(c *celler) {
+	left := maxCells
+	for _, r := range []Rule{
+		&CapabilityRule{}, &NetworkRule{}, &MountRule{Op: "mount"}, &MountRule{Op: "remount"}, &MountRule{Op: "umount"}, &PivotRootRule{},
+		&PtraceRule{Perms: PtracePerms}, &SignalRule{Perms: SignalPerms}, &UnixRule{Perms: UnixPerms}, &DBusRule{Perms: DBusPerms},
+		&UsernsRule{}, &MqueueRule{Perms: MqueuePerms}, &IOUringRule{Perms: IOUringPerms},
+	} {
+		c.left = maxCells
+		r.cells(c)
+		left = min(left, c.left)
+	}
+	c.left = left
+}
 
 // narrow gives up: what else it refuses cannot be written.
 func (*AllRule) narrow(*Profile, Request, Perms) (n Narrowed, ok bool) { return n, false }

@@ -70,14 +70,15 @@ func (p *Profile) Decide(req Request) Decision {
 	return d
 }
 
-// granted is what Decide grants. It decides in a decision that can be used again.
-func (p *Profile) granted(req Request, d *Decision) Perms {
+// tally returns what the profile says of the permissions that a request asks for, and
+// uses d for that.
+func (p *Profile) tally(req Request, d *Decision) tally {
 	if p.HasFlag("unconfined") {
-		return req.wanted()
+		return tally{allow: req.wanted()}
 	}
 	*d = Decision{profile: p, req: req, Allow: d.Allow[:0], Deny: d.Deny[:0]}
 	req.decide(p, d)
-	return d.Granted
+	return tally{d.Granted, d.Refused, d.quiet, d.Audited}
 }
 
 // Grants reports whether the profile grants every one of the requests.
@@ -113,6 +114,15 @@ func voteOf(r Rule, perms Perms) vote {
 
 // A tally is the sum of votes: accept_perms() in libapparmor_re/hfa.cc.
 type tally struct{ allow, deny, quiet, audit Perms }
+
+// count sums the votes of the profile's rules.
+func (p *Profile) count(votes []vote) tally {
+	t := count(votes)
+	if p.HasFlag("audit") { // AUDIT_ALL in security/apparmor/lib.c and file.c
+		t.audit, t.quiet = t.allow, 0
+	}
+	return t
+}
 
 // count sums votes. Each permission is decided by the votes of the highest
 // priority that name it, and among those deny beats allow.
@@ -164,17 +174,13 @@ func (t *tally) add(v vote, perms Perms) {
 
 // settle fills a decision from the votes.
 func (d *Decision) settle(want Perms, votes []vote) {
-	t := count(votes)
+	t := d.profile.count(votes)
 	d.Granted = want & t.allow
 	d.Refused = want & t.deny
 	d.Unmatched = want &^ t.allow &^ t.deny
 	d.Audited = d.Granted & t.audit
-	quiet := t.quiet
-	if d.profile.HasFlag("audit") { // AUDIT_ALL in security/apparmor/lib.c and file.c
-		d.Audited, quiet = d.Granted, 0
-	}
 	missing := d.Refused | d.Unmatched
-	d.quiet = d.Refused & quiet
+	d.quiet = d.Refused & t.quiet
 	d.Quiet = missing != 0 && missing == d.quiet
 	d.Permitted = missing == 0 || d.profile.HasFlag("complain") && !d.Quiet
 	for _, v := range votes {

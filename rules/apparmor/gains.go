@@ -46,14 +46,35 @@ func Gains(before, after *Profile, wanted ...Request) (gains []Gain, complete bo
 	if after.HasFlag("unconfined") || after.HasFlag("default_allow") && !before.HasFlag("default_allow") {
 		return nil, false
 	}
+	return differ(before, after, gained, wanted)
+}
+
+// differ returns the accesses that a kind of difference holds of, with what Gains says
+// of each.
+func differ(before, after *Profile, by difference, wanted []Request) ([]Gain, bool) {
 	removed, added := before.Rules, after.Rules
 	if sameSurroundings(before, after) {
 		removed, added = ChangedRules(before, after)
 	}
-	files, complete := fileGains(before, after, removed, added, wanted)
-	others, all := classGains(before, after, removed, added, wanted)
+	files, complete := fileGains(before, after, removed, added, by, wanted)
+	others, all := classGains(before, after, removed, added, by, wanted)
 	return append(files, others...), complete && all
 }
+
+// A difference is a way in which two texts of a profile answer otherwise.
+type difference struct {
+	of     func(before, after tally) Perms
+	grants bool // it is of what is granted, and of where that leads
+	deny   bool // it is a deny rule of the second that makes it, mostly
+}
+
+var (
+	gained = difference{of: func(before, after tally) Perms { return after.allow &^ before.allow }, grants: true}
+	// silenced is refused by both, and logged by the first alone.
+	silenced = difference{of: func(before, after tally) Perms { return after.quiet &^ before.quiet &^ before.allow }, deny: true}
+	// audited is granted by both, and logged by the second alone.
+	audited = difference{of: func(before, after tally) Perms { return after.audit & before.allow &^ before.audit }}
+)
 
 // A gainWalk goes through the automata of two profiles at once, breadth first,
 // wherever a rule that only one of them has can still match.
@@ -61,6 +82,7 @@ type gainWalk struct {
 	autos  []*aare.Automaton // that of the rules that differ, then those of the layers
 	alpha  []byte
 	delta  layer
+	by     difference
 	wanted map[int32]compiledRequest // by tag of the delta's automaton
 	at     Request                   // the wanted one that the step in hand is, if it is one
 	sides  [2]gainSide               // before, after
@@ -92,11 +114,18 @@ type gainStep struct {
 	double bool     // two slashes in a row: a label, as no path has them
 }
 
-func fileGains(before, after *Profile, removed, added []Rule, wanted []Request) ([]Gain, bool) {
-	w := &gainWalk{seen: map[string]bool{}, wanted: map[int32]compiledRequest{}}
+func fileGains(before, after *Profile, removed, added []Rule, by difference, wanted []Request) ([]Gain, bool) {
+	w := &gainWalk{by: by, seen: map[string]bool{}, wanted: map[int32]compiledRequest{}}
 	differing := slices.Concat(removed, added)
 	if !slices.ContainsFunc(differing, isCompiled) {
 		return nil, true
+	}
+	if slices.ContainsFunc(differing, deniesChangeProfile) {
+		for _, r := range slices.Concat(before.Rules, after.Rules) {
+			if _, ok := r.(*ChangeProfileRule); ok && !slices.Contains(differing, r) {
+				differing = append(differing, r)
+			}
+		}
 	}
 	w.delta = after.layer(differing)
 	after.addImplied(&w.delta)
@@ -117,6 +146,17 @@ func fileGains(before, after *Profile, removed, added []Rule, wanted []Request) 
 	w.alpha = aare.Alphabet(w.autos...)
 	complete := w.walk()
 	return w.gains, complete
+}
+
+// deniesChangeProfile reports whether a rule denies changes of profile, whatever their
+// target: with it those at an execution are refused that other rules allow; see
+// ChangeProfileRule.
+func deniesChangeProfile(r Rule) bool {
+	switch r.(type) {
+	case *ChangeProfileRule, *AllRule:
+		return r.Head().Deny
+	}
+	return false
 }
 
 func isCompiled(r Rule) bool {
@@ -223,14 +263,15 @@ func (w *gainWalk) keep(states []*aare.State) []*aare.State {
 func (w *gainWalk) look(i int) (pairs [2]Perms) {
 	step := &w.queue[i]
 	var byOwner, byOthers [2]fileAnswer
-	var own, other [2]Perms
+	var own, other [2]tally
 	for k := range w.sides {
 		byOwner[k], byOthers[k] = w.answer(k, step, true, &w.votes[2*k]), w.answer(k, step, false, &w.votes[2*k+1])
-		own[k], other[k] = count(byOwner[k].votes).allow, count(byOthers[k].votes).allow
-		pairs[k] = (own[k] | other[k]) & (Link | onExec)
+		p := w.sides[k].profile
+		own[k], other[k] = p.count(byOwner[k].votes), p.count(byOthers[k].votes)
+		pairs[k] = (own[k].allow | other[k].allow) & (Link | onExec)
 	}
 	if step.pair {
-		if !step.double || pairs[1]&onExec != 0 {
+		if empty := step.c == 0; !empty && (!step.double || pairs[1]&onExec != 0) {
 			w.gainPair(i, own, other)
 		}
 		return pairs
@@ -239,7 +280,7 @@ func (w *gainWalk) look(i int) (pairs [2]Perms) {
 	if step.double {
 		kinds = Access
 	}
-	gainOwn, gainOther := own[1]&^own[0]&kinds, other[1]&^other[0]&kinds
+	gainOwn, gainOther := w.by.of(own[0], own[1])&kinds, w.by.of(other[0], other[1])&kinds
 	for _, tag := range step.states[0].Tags {
 		if req, ok := w.wanted[tag]; ok {
 			w.at = req
@@ -254,8 +295,11 @@ func (w *gainWalk) look(i int) (pairs [2]Perms) {
 	w.gain(i, gainOwn&gainOther, true, true)
 	w.gain(i, gainOwn&^gainOther, true, false)
 	w.gain(i, gainOther&^gainOwn, false, true)
+	if !w.by.grants {
+		return pairs
+	}
 	for _, a := range [][2]fileAnswer{byOwner, byOthers} {
-		if own[0]&own[1]&Exec != 0 && a[0].exec != nil && a[1].exec != nil && !sameTransition(*a[0].exec, *a[1].exec) {
+		if own[0].allow&own[1].allow&Exec != 0 && a[0].exec != nil && a[1].exec != nil && !sameTransition(*a[0].exec, *a[1].exec) {
 			w.gainExec(i, *a[0].exec, *a[1].exec, a[1].execRule)
 			break
 		}
@@ -281,8 +325,16 @@ func (w *gainWalk) answer(side int, step *gainStep, owner bool, votes *[]vote) f
 // gainPair notes a link that became possible, or a change of profile at the
 // execution of a program. A pair that must be a subset (see addPair) is less
 // than one that need not.
-func (w *gainWalk) gainPair(i int, own, other [2]Perms) {
+func (w *gainWalk) gainPair(i int, ownTally, otherTally [2]tally) {
 	step := &w.queue[i]
+	if !w.by.grants {
+		silentOwn, silentOther := w.by.of(ownTally[0], ownTally[1])&Link != 0, w.by.of(otherTally[0], otherTally[1])&Link != 0
+		if silentOwn || silentOther {
+			w.gain(i, Link, silentOwn, silentOther)
+		}
+		return
+	}
+	own, other := [2]Perms{ownTally[0].allow, ownTally[1].allow}, [2]Perms{otherTally[0].allow, otherTally[1].allow}
 	level := func(perms, half Perms) int {
 		switch {
 		case perms&half&Link == 0:
@@ -336,16 +388,17 @@ func (w *gainWalk) gainExec(i int, from, to Transition, rule Rule) {
 }
 
 // responsible returns the new rule that grants a permission here, else the deny
-// rule that has gone.
+// rule that has gone; of what has become silent the new deny rule, else an allow rule
+// that has gone.
 func (w *gainWalk) responsible(step *gainStep, perms Perms, owner bool) Rule {
 	var gone Rule
 	for _, tag := range step.states[0].Tags {
 		e := &w.delta.entries[tag]
 		switch {
 		case e.vote.rule == nil || e.perms&perms == 0 || e.owner && !owner:
-		case !e.vote.deny && slices.Contains(w.sides[1].profile.Rules, e.vote.rule):
+		case e.vote.deny == w.by.deny && slices.Contains(w.sides[1].profile.Rules, e.vote.rule):
 			return e.vote.rule
-		case e.vote.deny && gone == nil:
+		case e.vote.deny != w.by.deny && gone == nil:
 			gone = e.vote.rule
 		}
 	}

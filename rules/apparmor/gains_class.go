@@ -15,20 +15,20 @@ const maxCells = 1 << 16
 // classGains compares two profiles in the classes other than files. The space
 // of the requests that a differing rule matches falls into cells in which no
 // rule of either profile tells two requests apart; one request of each is asked.
-func classGains(before, after *Profile, removed, added []Rule, wanted []Request) (gains []Gain, complete bool) {
+func classGains(before, after *Profile, removed, added []Rule, by difference, wanted []Request) (gains []Gain, complete bool) {
 	complete = true
 	var d Decision
 	c := celler{rules: slices.Concat(before.others(), after.others()), wanted: wanted}
 	for _, r := range slices.Concat(removed, added) {
 		isAdded := slices.Contains(added, r)
-		if r.Head().Deny == isAdded { // neither an allow rule less nor a deny rule more gives anything
+		if by.grants && r.Head().Deny == isAdded { // neither an allow rule less nor a deny rule more gives anything
 			continue
 		}
 		gain := Gain{Rule: r}
 		c.left, c.found = maxCells, nil
 		r.cells(&c)
 		for _, req := range c.found {
-			new := after.granted(req, &d) &^ before.granted(req, &d)
+			new := by.of(before.tally(req, &d), after.tally(req, &d))
 			if new == 0 || c.isWanted(req) {
 				continue
 			}
