@@ -1,7 +1,6 @@
 package apparmor
 
 import (
-	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -287,22 +286,21 @@ func (r *MountRule) cells(c *celler) {
 			}
 		}
 	}
+	told := c.toldFlags()
 	for _, f := range mountForms(r) {
-		open := f.may &^ f.must
-		if f.anyFlags || bits.OnesCount32(open) > 8 {
-			c.left = 0 // too wide to compare
-			continue
-		}
 		own := &Pattern{Source: "fstype", Expanded: f.fstypes}
 		if f.fstypes == nil {
 			own = nil
 		}
+		subsets := f.flagCells(told, c.left)
+		if subsets == nil {
+			c.left = 0 // too wide to compare
+			continue
+		}
 		c.product(func(v []string) {
-			for subset := uint32(0); ; subset = (subset - open) & open {
-				c.add(MountRequest{Op: "mount", Target: v[0], Source: v[1], Fstype: v[2], Flags: flagWords(f.must | subset)})
-				if subset == open {
-					break
-				}
+			c.left -= len(subsets) - 1
+			for _, flags := range subsets {
+				c.add(MountRequest{Op: "mount", Target: v[0], Source: v[1], Fstype: v[2], Flags: flagWords(flags)})
 			}
 		}, names(c, f.target, target, targetOf),
 			names(c, f.source, func(r *MountRule) *Pattern { return r.Source }, func(w MountRequest) string { return w.Source }),
