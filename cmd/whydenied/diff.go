@@ -1,29 +1,14 @@
 package main
 
 import (
-	"bytes"
-	"context"
-	"errors"
-	"fmt"
-	"io"
-	"os"
-	"os/exec"
-	"path"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/whydenied/whydenied/explain/diff"
 	"github.com/whydenied/whydenied/explain/escape"
-	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
-	"github.com/whydenied/whydenied/rules/apparmor"
-	"github.com/whydenied/whydenied/rules/apparmor/binary"
-	"github.com/whydenied/whydenied/rules/program"
-	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 // diffFlags are the flags of the diff command.
@@ -88,7 +73,7 @@ func runDiff(cmd *cobra.Command, args []string, f diffFlags) error {
 	}
 	var sides [2]diff.Side
 	for i, name := range args {
-		if sides[i], err = f.side(cmd.Context(), cmd.ErrOrStderr(), name); err != nil {
+		if sides[i], err = readPolicies(cmd.Context(), cmd.ErrOrStderr(), f.policy, name); err != nil {
 			return err
 		}
 	}
@@ -148,153 +133,4 @@ func (f *diffFlags) print(cmd *cobra.Command, profiles []diff.Profile) error {
 		}
 	}
 	return flush()
-}
-
-// side reads one of the two policies.
-func (f *diffFlags) side(ctx context.Context, stderr io.Writer, name string) (diff.Side, error) {
-	side := diff.Side{Name: name}
-	lib := library.New(f.policy.profileDir, f.policy.include)
-	lib.Loader.Allow = f.policy.allow
-	if library.IsBuiltin(name) {
-		policy, _, err := lib.AddProfile(name)
-		if err == nil {
-			side.AppArmor = policy.Profiles
-			return side, nil
-		}
-		if _, other := lib.AddSeccomp(name); other != nil {
-			return side, usagef("%v; and of seccomp, %v", err, other)
-		}
-		side.Seccomp, side.Name = lib.NamedSeccomp()
-		return side, nil
-	}
-	files, dir, err := readSide(ctx, name)
-	if err != nil {
-		return side, err
-	}
-	if dir != "" { // a directory of policy most often brings what its files include
-		lib = library.New(f.policy.profileDir, append(slices.Clip(f.policy.include), dir))
-		lib.Loader.Allow = f.policy.allow
-	}
-	for _, file := range files {
-		if err := addTo(&side, lib, stderr, file, len(files) > 1); err != nil {
-			return side, err
-		}
-	}
-	if side.Seccomp == nil && len(side.AppArmor) == 0 {
-		return side, fmt.Errorf("%s: no profile in it", escape.Name(name))
-	}
-	return side, nil
-}
-
-// addTo adds what a file holds to a side. One of several that holds no profile is passed over.
-func addTo(side *diff.Side, lib *library.Library, stderr io.Writer, file *rules.File, several bool) error {
-	switch {
-	case binary.Is(file.Text):
-		return fmt.Errorf("%s: compiled policy, which has no rules any more to compare; whydenied doctor compares loaded profiles with their files", escape.Name(file.Name))
-	case seccomp.IsProfile(file.Text) && several:
-		say(stderr, "%s: a seccomp profile; passed over, name two of them to compare them", escape.Name(file.Name))
-	case seccomp.IsProfile(file.Text):
-		diagnostics, err := lib.UseSeccomp(file)
-		if err != nil {
-			return err
-		}
-		warn(stderr, rules.Errors(diagnostics))
-		side.Seccomp, _ = lib.NamedSeccomp()
-	default:
-		policy, diagnostics := lib.UseProfile(file)
-		warn(stderr, rules.Errors(diagnostics))
-		side.AppArmor = append(side.AppArmor, policy.Profiles...)
-	}
-	return nil
-}
-
-// readSide returns the policy files that a name stands for, and the directory if it is
-// one: of this disk, or of a revision of git, REV:PATH.
-func readSide(ctx context.Context, name string) (files []*rules.File, dir string, err error) {
-	info, err := os.Stat(name)
-	rev, in, isRevision := strings.Cut(name, ":")
-	switch {
-	case err != nil && isRevision && rev != "" && rev[0] != '-': // which git would take for an option
-		return readRevision(ctx, name, rev, in)
-	case err != nil:
-		return nil, "", err
-	case !info.IsDir():
-		text, err := rules.ReadFile(name)
-		return []*rules.File{rules.NewFile(name, text)}, "", err
-	}
-	names, err := apparmor.PolicyFiles(nil, name)
-	for _, file := range names {
-		text, readErr := readPolicy(file, true)
-		if readErr != nil {
-			err = errors.Join(err, readErr)
-			continue
-		}
-		files = append(files, rules.NewFile(file, text))
-	}
-	return files, name, err
-}
-
-// readRevision is readSide for what git has. Included files are those of the disk.
-func readRevision(ctx context.Context, name, rev, in string) (files []*rules.File, dir string, err error) {
-	kind, err := git(ctx, "cat-file", "-t", name)
-	if err != nil {
-		return nil, "", err
-	}
-	if strings.TrimSpace(kind) != "tree" {
-		text, err := git(ctx, "cat-file", "blob", name)
-		return []*rules.File{rules.NewFile(name, text)}, "", err
-	}
-	list, err := git(ctx, "ls-tree", "-z", name)
-	if err != nil {
-		return nil, "", err
-	}
-	for entry := range strings.SplitSeq(strings.TrimSuffix(list, "\x00"), "\x00") {
-		about, file, _ := strings.Cut(entry, "\t")
-		if !strings.Contains(about, " blob ") || apparmor.IgnoredFile(file) {
-			continue
-		}
-		full := rev + ":" + path.Join(in, file)
-		text, err := git(ctx, "cat-file", "blob", full)
-		if err != nil {
-			return nil, "", err
-		}
-		files = append(files, rules.NewFile(full, text))
-	}
-	return files, in, nil
-}
-
-// gitTime is how long one command of git may take.
-const gitTime = 30 * time.Second
-
-// git returns what a command of git prints, at most as much as a policy file may hold.
-func git(ctx context.Context, args ...string) (string, error) {
-	ctx, stop := context.WithTimeout(ctx, gitTime)
-	defer stop()
-	var stdout limitedText
-	var stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, "git", args...)
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := program.Run(cmd, program.Limits{CPU: gitTime})
-	switch {
-	case stdout.over:
-		return "", fmt.Errorf("git %s: more than %d MiB, which no policy has", strings.Join(args, " "), rules.MaxFile>>20)
-	case err != nil:
-		first, _, _ := strings.Cut(strings.TrimSpace(stderr.String()), "\n")
-		return "", fmt.Errorf("git %s: %w: %s", strings.Join(args, " "), err, first)
-	}
-	return stdout.String(), nil
-}
-
-// A limitedText keeps what is written to it, and refuses more than a policy file may hold.
-type limitedText struct {
-	strings.Builder
-	over bool
-}
-
-func (t *limitedText) Write(b []byte) (int, error) {
-	if t.Len()+len(b) > rules.MaxFile {
-		t.over = true
-		return 0, errors.New("too large")
-	}
-	return t.Builder.Write(b)
 }
