@@ -12,12 +12,13 @@ import (
 	"github.com/whydenied/whydenied/explain/report"
 )
 
-// TestKeys holds that check.md, query.md and diff.md name every key of their JSON forms.
+// TestKeys holds that the pages name every key of their JSON forms.
 func TestKeys(t *testing.T) {
 	for file, typ := range map[string]reflect.Type{
 		"check.md": reflect.TypeFor[report.CheckMessage](),
 		"query.md": reflect.TypeFor[report.Answer](),
 		"diff.md":  reflect.TypeFor[report.Comparison](),
+		"test.md":  reflect.TypeFor[report.Expectation](),
 	} {
 		page, err := os.ReadFile(file)
 		require.NoError(t, err)
