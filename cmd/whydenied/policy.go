@@ -41,7 +41,7 @@ func (f *policyFlags) add(flags *pflag.FlagSet) {
 	flags.StringArrayVarP(&f.include, "include", "I", nil, "`DIR` to search for included files, before the profile directory; repeatable")
 	flags.StringArrayVar(&f.allow, "allow-includes", nil, "`DIR` below which profiles may include files too, besides their own directory, that of --profile-dir and -I, and /etc/apparmor.d; repeatable")
 	flags.StringVar(&f.seccomp, "seccomp", "", "seccomp profile `FILE`: Docker, OCI or Kubernetes JSON, or a SeccompProfile; or builtin:ENGINE, such as builtin:docker@28.1")
-	flags.StringArrayVar(&f.inventory, "inventory", nil, "`FILE` of containers: docker, podman or crictl inspect, OCI config.json, runc state.json, kubectl get pod -o json; or of hosts, on which built-in profiles depend: docker version or info, podman info, crictl version, kubectl get node, in JSON, a kubelet's configuration, runc --version; repeatable")
+	flags.StringArrayVar(&f.inventory, "inventory", nil, "`FILE` of containers: docker, podman or crictl inspect, ctr containers info, OCI config.json, runc state.json, kubectl get pod -o json; or of hosts, on which built-in profiles depend: docker version or info, podman info, crictl version, kubectl get node, in JSON, a kubelet's configuration, runc or containerd --version; repeatable")
 	flags.StringVar(&f.arch, "arch", "", "`ARCH` of the host, such as amd64, where the log does not say")
 	flags.StringSliceVar(&f.caps, "caps", nil, "`CAPS` of the container, such as NET_ADMIN,SYS_TIME, where the inventory does not say")
 	flags.StringVar(&f.kernel, "kernel", "", "`VERSION` of the host's kernel, such as 6.1, for seccomp entries that need one, and for what AppArmor asks of unix sockets")

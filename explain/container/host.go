@@ -60,7 +60,9 @@ func fill(to *string, from string) {
 // `docker version`, `docker info`, `podman version`, `podman info`, `crictl version`,
 // `crictl info` or `kubectl get node` in JSON, the answer to /version of the Docker
 // Engine API, a kubelet's configuration (in YAML or JSON, or its configz), and what
-// `runc --version` and `crun --version` print.
+// `runc --version`, `crun --version`, `containerd --version`, `podman --version` and
+// `crio --version` print. What docker and dockerd print of themselves is the same text,
+// and the client's version says nothing of the engine: it is not read.
 func ReadHosts(text []byte) []Host {
 	if found := bytes.TrimLeft(text, " \t\r\n\xef\xbb\xbf"); len(found) == 0 || found[0] != '{' {
 		return readPlain(text)
@@ -251,6 +253,7 @@ func (in *hostText) nodes() (hosts []Host) {
 }
 
 var (
+	engineLine  = regexp.MustCompile(`(?m)^(containerd \S+|podman version|crio version) v?(\d\S*)`)
 	runtimeLine = regexp.MustCompile(`(?m)^(runc|crun) version (\d\S*)`)
 	libseccomp  = regexp.MustCompile(`(?m)^libseccomp: (\d\S*)`)
 	kubeletKind = regexp.MustCompile(`(?m)^kind:\s*["']?KubeletConfiguration["']?\s*$`)
@@ -268,7 +271,7 @@ func PlainLines(text []byte) []byte {
 	}
 	text = text[:min(len(text), maxPlain)]
 	var lines []byte
-	for _, line := range []*regexp.Regexp{runtimeLine, libseccomp, kubeletKind, kubeletKey} {
+	for _, line := range []*regexp.Regexp{engineLine, runtimeLine, libseccomp, kubeletKind, kubeletKey} {
 		if found := line.Find(text); found != nil {
 			lines = append(append(lines, bytes.TrimSpace(found)...), '\n')
 		}
@@ -279,12 +282,23 @@ func PlainLines(text []byte) []byte {
 // readPlain reads what is not JSON.
 func readPlain(text []byte) []Host {
 	text = text[:min(len(text), maxPlain)]
+	var hosts []Host
+	if m := engineLine.FindSubmatch(text); m != nil {
+		engine, _, _ := strings.Cut(string(m[1]), " ")
+		if engine == "crio" {
+			engine = "cri-o"
+		}
+		hosts = append(hosts, Host{Engine: engine, Version: string(m[2])})
+	}
 	if m := runtimeLine.FindSubmatch(text); m != nil {
 		h := Host{Runtime: string(m[1]), RuntimeVersion: string(m[2])}
 		if m := libseccomp.FindSubmatch(text); m != nil {
 			h.Libseccomp = string(m[1])
 		}
-		return []Host{h}
+		hosts = append(hosts, h)
+	}
+	if hosts != nil {
+		return hosts
 	}
 	if kubeletKind.Match(text) {
 		on := false

@@ -35,9 +35,16 @@ func TestReadHosts(t *testing.T) {
 		"kind: KubeletConfiguration\n# seccompDefault: true\n":                                          {{Unset: "Unconfined"}},
 		"runc version 1.1.5\ncommit: v1.1.5-0\nspec: 1.0.2-dev\ngo: go1.19.8\nlibseccomp: 2.5.4\n":      {{Runtime: "runc", RuntimeVersion: "1.1.5", Libseccomp: "2.5.4"}},
 		"crun version 1.8.1\ncommit: f8a0\n+SYSTEMD +SECCOMP\n":                                         {{Runtime: "crun", RuntimeVersion: "1.8.1"}},
-		`[{"Id":"3f9c","Name":"/web"}]`:                                                                 nil,
-		`{"ociVersion":"1.0.2","process":{}}`:                                                           nil,
-		`{"kind":"Pod","metadata":{"name":"web"}}`:                                                      nil,
+		"containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+deb12u3\n":                 {{Engine: "containerd", Version: "1.6.20~ds1"}},
+		"containerd containerd.io v2.1.1 cb1076646aa3740577fafbf3d914198b7fe8e3f7\n":                    {{Engine: "containerd", Version: "2.1.1"}},
+		"podman version 4.3.1\n":                  {{Engine: "podman", Version: "4.3.1"}},
+		"crio version 1.24.6\nVersion:  1.24.6\n": {{Engine: "cri-o", Version: "1.24.6"}},
+		"Docker version 28.2.2, build e6534b4\n":  nil,
+		"containerd github.com/containerd/containerd/v2 v2.0.5 fb4c\nrunc version 1.2.5\nlibseccomp: 2.5.4\n": {
+			{Engine: "containerd", Version: "2.0.5"}, {Runtime: "runc", RuntimeVersion: "1.2.5", Libseccomp: "2.5.4"}},
+		`[{"Id":"3f9c","Name":"/web"}]`:            nil,
+		`{"ociVersion":"1.0.2","process":{}}`:      nil,
+		`{"kind":"Pod","metadata":{"name":"web"}}`: nil,
 		`not json`: nil,
 		``:         nil,
 	} {
@@ -91,6 +98,7 @@ func TestPlainLines(t *testing.T) {
 	for text, want := range map[string]string{
 		"runc version 1.1.5+ds1\ncommit: secret\nlibseccomp: 2.5.4\n":       "runc version 1.1.5+ds1\nlibseccomp: 2.5.4\n",
 		"token: secret\nseccompDefault: true\nkind: KubeletConfiguration\n": "kind: KubeletConfiguration\nseccompDefault: true\n",
+		"containerd containerd.io v2.1.1 secret\n":                          "containerd containerd.io v2.1.1\n",
 		"some words":                   "",
 		`{"ServerVersion":"20.10.24"}`: "",
 	} {

@@ -12,7 +12,7 @@ import (
 )
 
 // kinds are the metadata that Read understands, for people.
-const kinds = "saved output of `docker inspect`, `podman inspect`, `crictl inspect` or `kubectl get pod -o json`, an OCI bundle's config.json, runc's state.json or Docker's config.v2.json"
+const kinds = "saved output of `docker inspect`, `podman inspect`, `crictl inspect`, `ctr containers info` or `kubectl get pod -o json`, an OCI bundle's config.json, runc's state.json or Docker's config.v2.json"
 
 // Metadata is one text that a host has about one container, or about its engine.
 type Metadata struct {
@@ -117,6 +117,8 @@ func readObject(name string, object []byte) ([]Container, error) {
 		c, err = readDocker(object)
 	case has("status", "info"):
 		c, err = readCRI(object)
+	case has("ID", "Spec", "SnapshotKey"):
+		c, err = readContainerd(object)
 	case has("ociVersion", "process"), has("ociVersion", "linux"):
 		c, err = readOCI(name, object)
 	case has("id", "layer", "names"):

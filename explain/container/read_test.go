@@ -90,6 +90,28 @@ func TestReadComposeService(t *testing.T) {
 	assert.Equal(t, "web", other.Service)
 }
 
+// What containerd keeps of a container, of which its Spec decides what is in force.
+func TestReadContainerd(t *testing.T) {
+	web := fixture(t, "ctr.json")[0]
+	assert.Equal(t, []string{"web", "docker.io/library/nginx:1", "containerd"}, []string{web.ID, web.Image, web.Runtime})
+	assert.Contains(t, web.SeccompProfile, `"SCMP_ACT_ERRNO"`)
+	assert.Empty(t, web.SeccompFile, "it is part of another text")
+	assert.Equal(t, []string{"CAP_CHOWN", "CAP_KILL"}, web.Caps)
+	assert.False(t, web.Created.IsZero())
+
+	read := func(labels, spec string) Container {
+		c, err := Read("f", []byte(`{"ID":"a","Image":"","SnapshotKey":"","Labels":`+labels+`,"Spec":`+spec+`}`))
+		require.NoError(t, err)
+		return c[0]
+	}
+	assert.Equal(t, "unconfined", read("null", `{"ociVersion":"1.1.0","process":{}}`).SeccompProfile)
+	assert.Equal(t, "", read("null", "null").SeccompProfile)
+	assert.Equal(t, "docker", read(`{"com.docker/engine.bundle.path":"/x"}`, "null").Runtime)
+	assert.Equal(t, "web", read(`{"nerdctl/name":"web"}`, `{"process":{}}`).Name)
+	pod := read(`{"io.kubernetes.container.name":"c","io.kubernetes.pod.name":"p","io.kubernetes.pod.namespace":"n"}`, "null")
+	assert.Equal(t, []string{"c", "p", "n"}, []string{pod.Name, pod.Pod, pod.Namespace})
+}
+
 func TestReadSaysWhatItTakes(t *testing.T) {
 	tests := map[string]struct{ text, want string }{
 		"empty":          {"", "f: empty; give saved output of `docker inspect`"},
