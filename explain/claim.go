@@ -1,7 +1,6 @@
 package explain
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/whydenied/whydenied/parser"
@@ -16,7 +15,7 @@ func (f *Finding) IsClaim() bool {
 // explainClaim says what it means that nobody logged the refusal.
 func (x *Explainer) explainClaim(f *Explained) {
 	if s := f.Denial.Seccomp; s != nil {
-		if f.Decision == Refused && seccomp.Action(s.Code).Unlogged() && !slices.Contains(f.Seccomp.Flags, seccomp.FlagLog) {
+		if f.Decision == Refused && seccomp.Action(s.Code).Unlogged() && !f.Seccomp.Logs(x.call(f.Finding).Engine) {
 			f.Decision = Quiet
 		}
 		return

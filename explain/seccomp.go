@@ -39,6 +39,9 @@ func (x *Explainer) explainSeccomp(f *Explained) {
 	if answer.note != "" {
 		f.Notes = append(f.Notes, answer.note)
 	}
+	if note := profile.PassedOver(call.Engine); note != "" {
+		f.Notes = append(f.Notes, note)
+	}
 	d := answer.decision
 	if named, name := x.Library.NamedSeccomp(); f.Container.SeccompProfile != "" && named != nil && profile != named {
 		f.Notes = append(f.Notes, fmt.Sprintf("The profile is the container's own, from the inventory, and not %s.", name))

@@ -116,6 +116,15 @@ func TestUseLoaded(t *testing.T) {
 	assert.Empty(t, p.Policy.Others)
 }
 
+// The engine of a container, or of its host, decides what of a profile counts.
+func TestCallHasEngine(t *testing.T) {
+	l := library.New(t.TempDir(), nil)
+	l.UseHosts(hosts(t, `{"Server":{"Version":"20.10.24","Arch":"amd64"}}`, "containerd github.com/containerd/containerd 1.6.20~ds1 x\n"))
+	assert.Equal(t, seccomp.Engine{Name: "docker", Version: "20.10.24"}, l.Call(container.Container{Runtime: "docker"}, seccomp.X86_64).Engine)
+	assert.Equal(t, seccomp.Engine{Name: "containerd", Version: "1.6.20~ds1"}, l.Call(container.Container{Runtime: "containerd"}, seccomp.X86_64).Engine)
+	assert.Equal(t, seccomp.Engine{Name: "podman"}, l.Call(container.Container{Runtime: "podman"}, seccomp.X86_64).Engine)
+}
+
 // docker info and docker version spell an architecture differently.
 func TestHostsAlike(t *testing.T) {
 	l := library.New(t.TempDir(), nil)

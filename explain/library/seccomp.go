@@ -106,6 +106,7 @@ func (l *Library) engineDefault(c container.Container, h container.Host) (*secco
 func (l *Library) Call(c container.Container, arch seccomp.Arch) seccomp.Call {
 	h := l.host(c)
 	call := seccomp.Call{Arch: arch, Caps: c.Caps, Kernel: cmp.Or(l.Kernel, h.Kernel), Host: l.Arch, Loader: l.SeccompLoader}
+	call.Engine = seccomp.Engine{Name: cmp.Or(c.Runtime, h.Engine), Version: l.engineVersion(c, cmp.Or(c.Runtime, h.Engine))}
 	if call.Caps == nil {
 		call.Caps = l.Caps
 	}

@@ -231,7 +231,7 @@ func AskCall(p *seccomp.Profile, c seccomp.Call, record *parser.Seccomp, near bo
 	if c.Arch == seccomp.X86_64 && c.Syscall&(1<<30) != 0 && c.Name == "" {
 		a.Arch = "x32"
 	}
-	logs := slices.Contains(p.Flags, seccomp.FlagLog)
+	logs := p.Logs(c.Engine)
 	a.Quiet = quietAction(d.Action, logs)
 	for _, w := range d.Whens {
 		a.When = append(a.When, newOutcome(w))
@@ -246,6 +246,9 @@ func AskCall(p *seccomp.Profile, c seccomp.Call, record *parser.Seccomp, near bo
 	}
 	a.addEntries(p, &d, near)
 	a.noteCall(c, &d)
+	if note := p.PassedOver(c.Engine); note != "" {
+		a.Notes = append(a.Notes, plain(note))
+	}
 	differ := slices.ContainsFunc(d.Whens, func(w seccomp.Outcome) bool { return w.Releases != "" })
 	a.noteTexts(p.Unknown, p.Releases, len(p.Others), differ)
 	return a

@@ -262,6 +262,20 @@ func TestSilent(t *testing.T) {
 	}
 }
 
+// An entry whose condition the container does not meet refuses it nothing.
+func TestSilentInForce(t *testing.T) {
+	explainer := policyOf(t, "", `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+		{"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38, "excludes": {"caps": ["CAP_SYS_ADMIN"]}},
+		{"names": ["acct"], "action": "SCMP_ACT_ERRNO", "includes": {"arches": ["arm64"]}}]}`)
+	for caps, want := range map[string]int{"CAP_SYS_ADMIN": 0, "CAP_CHOWN": 1} {
+		list := Of(explainer.Library, Target{Container: container.Container{Caps: []string{caps}}}, 0)
+		require.Len(t, list, 1)
+		assert.Len(t, list[0].Refusals, want, caps)
+	}
+	list := Of(explainer.Library, Target{}, 0)
+	assert.Len(t, list[0].Refusals, 1, "it may hold none")
+}
+
 // TestNamelessProfile holds that a record without a profile, or with one that ends
 // in a slash, is looked for in the directory without end.
 func TestNamelessProfile(t *testing.T) {

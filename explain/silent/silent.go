@@ -175,7 +175,8 @@ func endedBy(status int) apparmor.Perms {
 
 func ofSeccomp(l *library.Library, t Target, status int) Policy {
 	s := Policy{Target: t, IsSeccomp: true}
-	profile, name := l.Seccomp(t.Container, t.Profile, archOf(l, &parser.Attempt{}))
+	arch := archOf(l, &parser.Attempt{})
+	profile, name := l.Seccomp(t.Container, t.Profile, arch)
 	switch {
 	case profile != nil:
 		s.Source = name
@@ -186,7 +187,8 @@ func ofSeccomp(l *library.Library, t Target, status int) Policy {
 		s.Why = "which one is in force is not known, and the default of every runtime refuses with an errno, without a record; name it with --seccomp, or the container with --inventory"
 		return s
 	}
-	if slices.Contains(profile.Flags, seccomp.FlagLog) {
+	call := l.Call(t.Container, arch)
+	if profile.Logs(call.Engine) {
 		s.Why = "the profile has SECCOMP_FILTER_FLAG_LOG: the kernel logs all that it refuses"
 		return s
 	}
@@ -202,6 +204,9 @@ func ofSeccomp(l *library.Library, t Target, status int) Policy {
 	}
 	add(profile.DefaultAt, seccomp.Outcome{Action: profile.Default, Errno: profile.DefaultErrno}, "every call that no entry names")
 	for _, e := range profile.Entries {
+		if !profile.InForce(e, call) {
+			continue
+		}
 		what := count(len(e.Names), "call")
 		if len(e.Args) > 0 {
 			what += " with certain arguments"

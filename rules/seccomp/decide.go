@@ -23,6 +23,8 @@ type Call struct {
 	// Host is the architecture of the host's kernel. If it is 0 it follows
 	// from Arch: x86_64 for i386, aarch64 for arm, else Arch itself.
 	Host Arch
+	// Engine is what gave the profile to the runtime, and decided its conditions.
+	Engine Engine
 	// Loader is what made a filter of the profile.
 	Loader Loader
 
@@ -30,6 +32,7 @@ type Call struct {
 	// cases are told apart because Caps is unknown.
 	present, absent []string
 	generation      generation // of Loader
+	ignored         ignored    // by Engine
 }
 
 // An Outcome is one answer of a profile.
@@ -131,6 +134,8 @@ func (p *Profile) Decide(c Call) Decision {
 	if p.Others != nil {
 		return p.decideAmong(c)
 	}
+	c.ignored = p.ignores(c.Engine)
+	p = p.without(c.ignored)
 	i, nr, known := p.locate(&c)
 	if i >= 0 && c.Loader.libseccompOpen() {
 		if bounds := p.table(i).bounds(nr, known); len(bounds) > 0 {

@@ -72,6 +72,28 @@ func TestOrigin(t *testing.T) {
 	}
 }
 
+// Of texts that give the same, that of the engine's own release is told.
+func TestOriginOfEngine(t *testing.T) {
+	caps := []string{"CAP_CHOWN"}
+	in := Call{Arch: X86_64, Caps: caps, Kernel: "6.18"}
+	for _, e := range []Engine{
+		{"containerd", "1.7.24~ds1"}, {"containerd", "1.6.20"}, {"docker", "20.10.24+dfsg1"}, {"docker", "26.1.5"}, {"podman", "4.3.1"}, {"cri-o", "1.29.13"},
+	} {
+		b, title, ok := Builtin(e.Name, e.Version)
+		require.True(t, ok)
+		in.Engine = e
+		_, name, ok := made(t, b, caps, nil).Origin(in)
+		require.True(t, ok, e)
+		assert.Equal(t, title, name, e)
+	}
+	// Of an engine whose release is not known, or has none of it, another of its texts is.
+	b, _, _ := Builtin("containerd", "1.7.24")
+	in.Engine = Engine{"containerd", ""}
+	_, name, ok := made(t, b, caps, nil).Origin(in)
+	require.True(t, ok)
+	assert.Contains(t, name, "containerd's default")
+}
+
 func TestNoOrigin(t *testing.T) {
 	caps := []string{"CAP_CHOWN"}
 	in := Call{Arch: X86_64, Caps: caps, Kernel: "6.18"}

@@ -9,7 +9,11 @@
 // no profile at all is an error; what a runtime would refuse of one is a diagnostic.
 package seccomp
 
-import "github.com/whydenied/whydenied/rules"
+import (
+	"sync"
+
+	"github.com/whydenied/whydenied/rules"
+)
 
 // A Form is the kind of file that a profile was read from.
 type Form uint8
@@ -58,6 +62,7 @@ type Profile struct {
 	node    *node           // the object that holds the profile
 	only    map[string]bool // see narrowedTo
 	tables  [archCount]table
+	made    sync.Map // of *Profile by ignored, see without
 }
 
 // An Other is a text of a built-in profile that may be in force in place of another.

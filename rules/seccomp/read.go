@@ -379,7 +379,11 @@ func (r *reader) filter(n *node, what string) Filter {
 	for _, a := range r.strings(n.get("arches"), "arches") {
 		f.Arches = append(f.Arches, a.value)
 	}
-	if k := n.get("minKernel"); k != nil && r.string(k) != "" {
+	switch k := n.get("minKernel"); {
+	case k == nil || k.kind == null:
+	case r.string(k) == "": // KernelVersion of moby's profiles/seccomp is then 0.0, which every kernel is at least
+		f.MinKernel = anyKernel
+	default:
 		if _, ok := kernelVersion(k.value); !ok || strings.Count(k.value, ".") != 1 {
 			r.report(k.at, rules.Error, "bad-kernel-version", "minKernel %.40q is not of the form 4.8: runtimes refuse the profile", k.value)
 			return f
