@@ -43,11 +43,12 @@ RUNC_VERSION = v1.5.2
 CACHE = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/whydenied
 E2E_RUNC ?= $(CACHE)/runc-$(RUNC_VERSION)
 
-# Debian 13, for its crun and libseccomp, where debootstrap is there: TestMatrix.
-E2E_DEBIAN ?= $(CACHE)/debian-13
+# Debian 13, for its engines, crun and libseccomp, where debootstrap is there: TestMatrix
+# and TestEngines.
+E2E_DEBIAN ?= $(CACHE)/debian-13-engines
 
 e2e:
-	@test -d "$(E2E_DEBIAN)" || testdata/e2e/newer.sh "$(E2E_DEBIAN)" || echo "no Debian 13: going on without its crun and libseccomp"
+	@test -d "$(E2E_DEBIAN)" || testdata/e2e/newer.sh "$(E2E_DEBIAN)" || echo "no Debian 13: going on without its engines and libseccomp"
 	@test -x "$(E2E_RUNC)" || $(MAKE) --no-print-directory "$(CACHE)/runc-$(RUNC_VERSION)" || echo "no runc that takes the log flag: going on without"
 	E2E_RUNC=$$(test -x "$(E2E_RUNC)" && echo "$(E2E_RUNC)") E2E_DEBIAN=$$(test -d "$(E2E_DEBIAN)" && echo "$(E2E_DEBIAN)") KERNEL=$(KERNEL) go test -tags e2e -count=1 -timeout 2h -p 1 $(E2E_FLAGS) ./testdata/e2e ./parser/source ./explain/track ./rules/seccomp
 

@@ -299,7 +299,7 @@ func (b *bed) exec(t *testing.T, args ...string) (stdout []byte, stderr string, 
 type explained struct {
 	Message, Cause, Why, Decision, Mode, Policy string
 	Count                                       int
-	Container                                   *struct{ ID, Runtime, Confidence string }
+	Container                                   *struct{ ID, Name, Image, Runtime, Confidence string }
 	Subject                                     struct {
 		PID  int
 		Comm string

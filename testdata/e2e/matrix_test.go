@@ -47,8 +47,7 @@ func TestMatrix(t *testing.T) {
 	dir := t.TempDir()
 	whydenied, answers := filepath.Join(dir, "whydenied"), filepath.Join(dir, "answers")
 	run(t, "go", "build", "-o", whydenied, "../../cmd/whydenied")
-	run(t, tool(t, "gcc", "gcc"), "-Wall", "-Werror", "-O1", "-mno-red-zone", "-static", "-nostdlib", "-ffreestanding", "-fno-pie", "-no-pie",
-		"-fno-stack-protector", "-o", answers, "programs/answers.c")
+	buildAnswers(t, answers)
 	for _, l := range newLoaders(t) {
 		t.Run(l.runtime+" libseccomp "+l.libseccomp, func(t *testing.T) {
 			cases, ambiguous, refused, outcomes := 0, 0, 0, map[string]int{}
@@ -110,9 +109,9 @@ func newLoaders(t *testing.T) (loaders []loader) {
 		}
 	}
 	if len(found) > 0 {
-		script, err := filepath.Abs("crun.sh")
+		script, err := filepath.Abs("enter.sh")
 		require.NoError(t, err)
-		l := loader{command: []string{script, debian}}
+		l := loader{command: []string{script, debian, "crun", "--cgroup-manager=disabled"}}
 		l.runtime = "crun@" + strings.Fields(l.version(t))[2]
 		_, l.libseccomp, _ = strings.Cut(found[0], ".so.")
 		loaders = append(loaders, l)
@@ -159,27 +158,34 @@ func (c request) String() string {
 	return fmt.Sprintf("%s %d %#x", c.arch, c.nr, c.args)
 }
 
-// decided returns what query says to calls: as answers.c prints it, or "ambiguous".
-func (l loader) decided(t *testing.T, whydenied string, p *profile, calls []request) (said []string) {
+// decided returns what query says to calls under a profile.
+func (l loader) decided(t *testing.T, whydenied string, p *profile, calls []request) []string {
 	text, err := json.Marshal(p)
 	require.NoError(t, err)
 	name := filepath.Join(t.TempDir(), "profile.json")
 	require.NoError(t, os.WriteFile(name, text, 0o600))
+	return decided(t, whydenied, calls, "--seccomp", name, "--caps", "", "--arch", "x86_64", "--runtime", l.runtime, "--libseccomp", l.libseccomp)
+}
+
+// decided returns what query says to calls with some flags: as answers.c prints it,
+// "ambiguous" where libseccomp does not define it, or "undecided".
+func decided(t *testing.T, whydenied string, calls []request, flags ...string) (said []string) {
 	var batch bytes.Buffer
 	for _, c := range calls {
 		var args []string
 		for _, a := range c.args {
 			args = append(args, fmt.Sprintf("%#x", a))
 		}
-		line, err := json.Marshal(map[string]any{"syscall": fmt.Sprint(c.nr), "arch": c.arch, "args": args, "caps": []string{}})
+		line, err := json.Marshal(map[string]any{"syscall": fmt.Sprint(c.nr), "arch": c.arch, "args": args})
 		require.NoError(t, err)
 		batch.Write(append(line, '\n'))
 	}
-	cmd := exec.Command(whydenied, "query", "--seccomp", name, "--arch", "x86_64", "--runtime", l.runtime, "--libseccomp", l.libseccomp)
-	cmd.Stdin = &batch
+	var stderr bytes.Buffer
+	cmd := exec.Command(whydenied, append([]string{"query"}, flags...)...)
+	cmd.Stdin, cmd.Stderr = &batch, &stderr
 	out, err := cmd.Output()
 	if code := cmd.ProcessState.ExitCode(); code != 0 && code != 3 {
-		require.NoError(t, err, "%s", out)
+		require.NoError(t, err, "%s%s", out, &stderr)
 	}
 	for line := range bytes.Lines(out) {
 		var a struct {
@@ -219,11 +225,7 @@ func (l loader) answered(t *testing.T, answers string, p *profile, calls []reque
 	text, err := os.ReadFile(answers)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "rootfs/bin/answers"), text, 0o755))
-	argv := []string{"/bin/answers"}
-	for _, c := range calls {
-		entry := map[string]string{"x86_64": "6", "i386": "3"}[c.arch]
-		argv = append(argv, fmt.Sprintf("%s:%x:%x:%x:%x:%x:%x:%x", entry, c.nr, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], c.args[5]))
-	}
+	argv := append([]string{"/bin/answers"}, arguments(calls)...)
 	type object = map[string]any
 	config, err := json.Marshal(object{
 		"ociVersion": "1.0.2",
@@ -250,6 +252,21 @@ func (l loader) answered(t *testing.T, answers string, p *profile, calls []reque
 	ran = strings.Fields(string(out))
 	require.Len(t, ran, len(calls), "%s", stderr.String())
 	return ran, ""
+}
+
+// arguments returns calls as answers.c takes them.
+func arguments(calls []request) (argv []string) {
+	for _, c := range calls {
+		entry := map[string]string{"x86_64": "6", "i386": "3"}[c.arch]
+		argv = append(argv, fmt.Sprintf("%s:%x:%x:%x:%x:%x:%x:%x", entry, c.nr, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], c.args[5]))
+	}
+	return argv
+}
+
+// buildAnswers compiles answers.c.
+func buildAnswers(t *testing.T, name string) {
+	run(t, tool(t, "gcc", "gcc"), "-Wall", "-Werror", "-O1", "-mno-red-zone", "-static", "-nostdlib", "-ffreestanding", "-fno-pie", "-no-pie",
+		"-fno-stack-protector", "-o", name, "programs/answers.c")
 }
 
 // needed are the calls that answers.c and the runtimes make themselves.
@@ -360,10 +377,7 @@ func randomCalls(r *rand.Rand, p *profile) (calls []request) {
 		if arch == seccomp.X86_64 && r.IntN(10) == 0 {
 			c.nr |= 1 << 30 // x32
 		}
-		switch name, _ := seccomp.SyscallName(arch, c.nr); name {
-		case "exit_group": // answers.c ends by it
-			continue
-		case "uretprobe", "uprobe": // which Linux 6.18 asks no filter about
+		if !answerable(arch, c.nr) {
 			continue
 		}
 		for i := range c.args {
@@ -375,4 +389,11 @@ func randomCalls(r *rand.Rand, p *profile) (calls []request) {
 		calls = append(calls, c)
 	}
 	return calls
+}
+
+// answerable reports whether answers.c can ask about a call: it ends by exit_group, and
+// Linux 6.18 asks no filter about the probes of its own.
+func answerable(arch seccomp.Arch, nr uint32) bool {
+	name, _ := seccomp.SyscallName(arch, nr)
+	return !slices.Contains([]string{"exit_group", "uretprobe", "uprobe"}, name)
 }

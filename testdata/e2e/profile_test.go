@@ -39,8 +39,9 @@ type syscalls struct {
 }
 
 type gate struct {
-	Caps, Arches []string
-	MinKernel    string
+	Caps      []string `json:"caps,omitempty"`
+	Arches    []string `json:"arches,omitempty"`
+	MinKernel string   `json:"minKernel,omitempty"`
 }
 
 // resolve does to a profile what an engine does before it gives it to runc:

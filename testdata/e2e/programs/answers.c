@@ -19,7 +19,7 @@
 
 enum { write_ = 1, poll_ = 7, mmap_ = 9, sigaction_ = 13, ioctl_ = 16, clone_ = 56, wait4_ = 61, prctl_ = 157, exit_group_ = 231, seccomp_ = 317 };
 enum { unasked = 1, killed = 2, trapped = 3, passes = -199 }; /* results are 0 or less else */
-#define MAX 512
+#define MAX 2048
 
 static long call(long nr, long a, long b, long c, long d, long e, long f)
 {
