@@ -111,7 +111,7 @@ type ociEntry struct {
 	}
 	Includes, Excludes struct {
 		Caps, Arches []string
-		MinKernel    string
+		MinKernel    string `json:",omitempty"` // an empty one is any kernel
 	}
 }
 
