@@ -23,14 +23,15 @@ func (x *Explainer) explainAppArmor(f *Explained) {
 	v := access.Decide(&f.Denial, func(name string) *apparmor.Profile { return x.Library.Profile(f.where(), name) })
 	cause := causes[v.Reason]
 	if v.Profile == nil {
-		f.Cause, f.Decision = ProfileNotFound, Undecidable
-		f.Why = fmt.Sprintf("the source of profile %s was not found; give its file with --profile, or its directory with --profile-dir", a.Profile)
+		f.Cause, f.Decision, f.NotFound = ProfileNotFound, Undecidable, notFound(v.Unknown)
+		f.Why = "the source of its profile was not found"
 		if unread := x.Library.Unread(); unread != "" {
 			f.Why += "; not read was " + unread
 		}
 		if cause != "" {
 			f.Cause, f.Why = cause, v.Reason.Why(a)
 		}
+		f.noteRecord()
 		return
 	}
 	text, decided := f.chooseText(x, &v)
@@ -59,6 +60,16 @@ func (x *Explainer) explainAppArmor(f *Explained) {
 	if !decided {
 		f.Decision = Undecidable
 	}
+}
+
+// notFound names profiles of a label whose sources are not known; one that was learning
+// is its parent.
+func notFound(names []string) string {
+	parents := slices.Clone(names)
+	for i, name := range parents {
+		parents[i], _, _ = strings.Cut(name, apparmor.Learning)
+	}
+	return strings.Join(slices.Compact(parents), "//&")
 }
 
 // profilePlace points at a profile's name.

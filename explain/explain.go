@@ -134,6 +134,9 @@ func (x *Explainer) explain(finding Finding, fixes bool) Explanation {
 	if f.IsClaim() {
 		x.explainClaim(f)
 	}
+	if fixes && f.NotFound != "" {
+		x.explainUnchecked(f)
+	}
 	if f.Denial.Event.Records[f.Denial.Record].Origin.UnknownPrefix {
 		f.Notes = append(f.Notes, "The text before the record is of no known log format, so nothing says that the kernel wrote the line.")
 	}

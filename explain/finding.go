@@ -68,6 +68,13 @@ type Explanation struct {
 	Quiet    string   // a rule that keeps it refused and out of the log; "" if none applies
 	Notes    []string // what else the reader should know, a sentence each
 
+	// NotFound names what decided and is not known: an AppArmor profile, a stack of them, or
+	// the program or container whose seccomp filter it is; "" if policy was found. Unchecked
+	// is what grants the access where nothing else is said, without edits; nil if that
+	// cannot be told.
+	NotFound  string
+	Unchecked *rules.Fix
+
 	// Profile is the AppArmor profile that decides, nil if it is not known. Request is
 	// what it has to grant for the access to be of use, nil where it refuses nothing
 	// by a rule.

@@ -28,6 +28,9 @@ func (x *Explainer) explainSeccomp(f *Explained) {
 		if f.Cause == "" {
 			f.Cause, f.Why = ProfileNotFound, name
 		}
+		if !x.Library.Unfiltered(f.Container) {
+			f.NotFound = f.filtered()
+		}
 		return
 	}
 	call := x.call(f.Finding)

@@ -88,7 +88,7 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 		return err
 	}
 	if len(in.logs) > 0 || f.output.format == "json" {
-		if err := out.print(report.Message{Summary: report.NewSummary(session)}); err != nil {
+		if err := out.print(report.Message{Summary: report.NewSummary(session, findings)}); err != nil {
 			return err
 		}
 	}

@@ -52,7 +52,7 @@ func sessionJSON(t *testing.T, batches iter.Seq2[source.Batch, error], find func
 			require.NoError(t, encoder.Encode(r))
 		}
 	}
-	require.NoError(t, encoder.Encode(report.NewSummary(s)))
+	require.NoError(t, encoder.Encode(report.NewSummary(s, nil)))
 	return out.String(), repeats
 }
 

@@ -35,7 +35,9 @@ accept the output. With --write it changes the files instead.
 A profile that a runtime generates and keeps nowhere on disk comes out as a new
 file under a name of its own, with the words that give it to a container.
 
-The other formats are the changed files whole, what gives the containers their
+The other formats are the changed files whole; the rules alone, by their profile, also
+for profiles whose source is not known, for which they are not proved and never
+written; what gives the containers their
 profiles in a Compose override or a patch of a Kubernetes pod template, resources
 of the Security Profiles Operator, and JSON and SARIF for other programs.
 
@@ -55,7 +57,7 @@ such a denial is more often the policy doing its work.`,
 
 // patchFormats are the forms of a change, and those of the findings.
 func patchFormats() []string {
-	names := []string{"diff", "files"}
+	names := []string{"diff", "files", "rules"}
 	for _, f := range deploy.Formats {
 		names = append(names, f.Name)
 	}
@@ -112,6 +114,8 @@ func (f *patchFlags) print(cmd *cobra.Command, in input, session *explain.Sessio
 		err = wire.WriteDiff(out)
 	case f.output.format == "files":
 		err = wire.WriteFiles(out)
+	case f.output.format == "rules":
+		err = report.WriteRules(out, patch.RuleSets(in.explainer, findings, change))
 	default:
 		i := slices.IndexFunc(deploy.Formats, func(d deploy.Format) bool { return d.Name == f.output.format })
 		var limits []string
@@ -132,7 +136,7 @@ func (f *patchFlags) report(cmd *cobra.Command, in input, session *explain.Sessi
 	if err := out.findings(findings); err != nil {
 		return err
 	}
-	if err := out.print(report.Message{Summary: report.NewSummary(session)}); err != nil {
+	if err := out.print(report.Message{Summary: report.NewSummary(session, findings)}); err != nil {
 		return err
 	}
 	out.Patch = patch

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/explain/report"
@@ -147,7 +148,13 @@ func (s *stream) end(err error) error {
 	if n := s.queue.Len(); n > 0 {
 		say(s.stderr, "%d findings of what came before the interruption are counted and not explained", n)
 	}
-	s.say(report.Message{Summary: report.NewSummary(s.Session)})
+	var explained []*explain.Explained
+	for _, f := range s.Findings() {
+		if p := s.printed[f]; p != nil {
+			explained = append(explained, &p.Explained)
+		}
+	}
+	s.say(report.Message{Summary: report.NewSummary(s.Session, explained)})
 	s.sayFalls()
 	if err == nil {
 		err = s.err

@@ -68,7 +68,7 @@ func (l *Library) Seccomp(c container.Container, label string, arch seccomp.Arch
 		c.Runtime = container.EngineOf(label).Name
 	}
 	h := l.host(c)
-	if c.SeccompUnset && h.Unset == "Unconfined" {
+	if l.Unfiltered(c) {
 		return nil, "the pod names no seccompProfile, and the kubelet of its node gives such a pod none (seccompDefault is not set): it is unconfined"
 	}
 	if l.seccomp != nil {
@@ -78,7 +78,7 @@ func (l *Library) Seccomp(c container.Container, label string, arch seccomp.Arch
 	case c.SeccompUnset && h.Unset == "":
 		return nil, "the pod names no seccompProfile: it is unconfined, unless the kubelet of its node is configured with seccompDefault: true; give its configuration with --inventory, or the profile with --seccomp"
 	case c.Runtime == "":
-		return nil, "the record does not say which seccomp profile is in force; name it with --seccomp, or the containers with --inventory"
+		return nil, "the record does not say which seccomp profile is in force"
 	case h.Seccomp != "":
 		return l.engineDefault(c, h)
 	}

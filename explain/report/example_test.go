@@ -28,5 +28,5 @@ func Example() {
 		fmt.Println(err)
 	}
 	// Output:
-	// ::error title=whydenied%3A profile-not-found::cat (profile nosuch, container unknown) may not write /srv/a: the source of profile nosuch was not found; give its file with --profile, or its directory with --profile-dir
+	// ::error title=whydenied%3A profile-not-found::cat (profile nosuch, container unknown) may not write /srv/a: the source of its profile was not found
 }

@@ -64,6 +64,12 @@ func NewFinding(f explain.Explained) Finding {
 		}
 		wire.Fixes = append(wire.Fixes, wireFix)
 	}
+	wire.NotFound = plain(f.NotFound)
+	if f.Unchecked != nil {
+		x := newFix(*f.Unchecked)
+		unproved := explain.Unproved(d.Seccomp != nil)
+		wire.Unchecked = &Unchecked{Message: x.Message, Rule: x.Rule, Unproved: unproved, Grants: x.Grants, Risk: x.Risk, Reason: x.Reason, Capability: x.Capability}
+	}
 	wire.Message = sentenceOf(&wire).String()
 	return wire
 }

@@ -47,7 +47,11 @@ func writeJUnit(w io.Writer, r *Report, _ TextOptions) error {
 		if len(fixes) == 0 && r.Patch != nil {
 			fixes = r.Patch.fixes(f.ID)
 		}
-		suite.add(f.Cause, f.Message, f.Why, true, f.Rules, fixes)
+		why := f.Why
+		if f.Unchecked != nil {
+			why += fmt.Sprintf("\n%s\n%s", f.Unchecked.Rule, f.Unchecked.Unproved)
+		}
+		suite.add(f.Cause, f.Message, why, true, f.Rules, fixes)
 	}
 	for _, d := range r.Diagnostics {
 		places := d.Related

@@ -26,6 +26,8 @@ func writeMarkdown(w io.Writer, r *Report, _ TextOptions) error {
 		cells := []string{f.Message, f.Cause + ": " + f.Why, where(f.place()), thousands(f.Count), ""}
 		if len(f.Fixes) > 0 {
 			cells[4] = f.Fixes[0].Message + "; risk: " + f.Fixes[0].Risk
+		} else if f.Unchecked != nil {
+			cells[4] = "not checked: " + f.Unchecked.Rule + "; risk: " + f.Unchecked.Risk
 		}
 		row(&out, cells[:len(columns)]...)
 	}

@@ -23,7 +23,7 @@ import (
 
 // SchemaVersion is the version of the JSON form: its first number changes when
 // a key changes its meaning or goes away, its second when one is added.
-const SchemaVersion = "1.4.0"
+const SchemaVersion = "1.5.0"
 
 // A Message is one line of the JSON form. Exactly one of its fields is set. A
 // report is a Config, any number of Findings, and a Summary; while denials are
@@ -115,6 +115,11 @@ type Finding struct {
 	Investigate string   `json:"investigate,omitempty"`
 	Claim       *Claim   `json:"claim,omitempty"`   // nil for what the kernel logged
 	Further     *Further `json:"further,omitempty"` // nil for one distinct denial
+
+	// NotFound names what decided and is not known, and Unchecked is what would grant the
+	// access to an otherwise empty one; see explain.Explanation.
+	NotFound  string     `json:"not_found,omitempty"`
+	Unchecked *Unchecked `json:"unchecked,omitempty"`
 }
 
 // place is the most telling place of the finding, or the zero Rule.
@@ -204,6 +209,18 @@ type Fix struct {
 	edits []rules.Edit // none if it was read from JSON
 }
 
+// An Unchecked is what would remedy the finding if the policy that is not known said
+// nothing else. It is no fix.
+type Unchecked struct {
+	Message    string `json:"message"`
+	Rule       string `json:"rule"`
+	Unproved   string `json:"unproved"` // what it was not checked against
+	Grants     string `json:"grants,omitempty"`
+	Risk       string `json:"risk"`
+	Reason     string `json:"reason,omitempty"`
+	Capability string `json:"capability,omitempty"`
+}
+
 // A Granted says that the fix of other findings grants the access of this one.
 type Granted struct {
 	Rule     string `json:"rule"`
@@ -237,7 +254,17 @@ type Summary struct {
 	// AppArmor nor seccomp refused can be theirs.
 	Neighbours map[string]int `json:"neighbours,omitempty"`
 
+	NotFound []NotFound `json:"not_found,omitempty"` // in the order of the findings
+
 	Missing Missing `json:"missing"`
+}
+
+// A NotFound is a policy that decided findings and is not known.
+type NotFound struct {
+	Kind     string `json:"kind"`     // apparmor, seccomp
+	Name     string `json:"name"`     // as in Finding.NotFound
+	Findings int    `json:"findings"` // that it decided
+	Send     string `json:"send"`     // what to give for more to be known, a clause
 }
 
 // An Unparsed is a line that is evidently a denial but was not understood.

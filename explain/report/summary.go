@@ -14,8 +14,9 @@ import (
 	"github.com/whydenied/whydenied/parser"
 )
 
-// NewSummary counts what a session read, found, and perhaps missed.
-func NewSummary(session *explain.Session) *Summary {
+// NewSummary counts what a session read, found, and perhaps missed. Of the explained
+// findings it names the policies that were not found.
+func NewSummary(session *explain.Session, findings []*explain.Explained) *Summary {
 	counts, lost := session.Denials, session.Stats.Lost
 	s := &Summary{
 		Lines:      session.Stats.Lines,
@@ -41,6 +42,7 @@ func NewSummary(session *explain.Session) *Summary {
 			Auditd:      lost.Dropped,
 		},
 	}
+	s.NotFound = notFound(findings)
 	for _, u := range session.Stats.Samples {
 		s.Samples = append(s.Samples, Unparsed{File: u.Origin.File, Line: u.Origin.Line, Why: u.Why, Text: secret.Text(u.Text, nil)})
 	}
@@ -79,6 +81,7 @@ const maxSamples = 5
 // summary writes the closing line and the first lines that were not understood.
 func (p *page) summary(s *Summary) {
 	p.wrap(0, 2, prose(normal, summaryLine(s)))
+	p.notFound(s.NotFound)
 	for _, u := range s.Samples[:min(len(s.Samples), maxSamples)] {
 		line := words(faint, "unparsed:")
 		line = append(line, words(normal, escape.Line(u.File)+":"+escape.Number(u.Line)+":")...)

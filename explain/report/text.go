@@ -93,6 +93,9 @@ func (p *page) finding(f *Finding, now time.Time) {
 	for i := range f.Fixes {
 		p.fix(f, i, gutter)
 	}
+	if f.Unchecked != nil {
+		p.unchecked(f.Unchecked)
+	}
 	if f.Quiet != "" {
 		p.quiet(f)
 	}
@@ -165,6 +168,8 @@ func (p *page) policy(f *Finding) {
 	profile := f.Denial.Get("profile", "label")
 	var line []word
 	switch {
+	case f.NotFound != "":
+		return // the summary names it
 	case f.Policy != "" && profile != "" && profile != f.Policy:
 		line = append(words(normal, escape.Name(profile)), words(faint, "from")...)
 		line = append(line, prose(normal, f.Policy)...)
