@@ -27,11 +27,27 @@ const maxSerials = 20
 // its values.
 type Filter struct {
 	Since, Until time.Time // denials without a time pass
-	Containers   []string  // name, ID or a prefix of the ID
+	Containers   []string  // see container.Container.IsNamed
 	Profiles     []string  // AppArmor profile: the name, or the parent of a//b
 	Comms        []string
 	// Keep, if it is set, selects besides: by the process and its container.
 	Keep func(container.Subject, container.Container) bool
+
+	prefixes []string // see Resolve
+}
+
+// Resolve has those of Containers that name no container of an inventory stand for all
+// whose names begin so.
+func (f *Filter) Resolve(inv *container.Inventory) {
+	if inv == nil {
+		return
+	}
+	f.prefixes = nil
+	for _, name := range f.Containers {
+		if !slices.ContainsFunc(inv.Containers, func(c container.Container) bool { return c.IsNamed(name) }) {
+			f.prefixes = append(f.prefixes, name)
+		}
+	}
 }
 
 // match reports whether the filter selects a denial of a process in a container, of
@@ -56,9 +72,7 @@ func (f Filter) match(who *container.Subject, label string, c *container.Contain
 
 // OfContainer reports whether the filter selects what is of a container.
 func (f Filter) OfContainer(c *container.Container) bool {
-	return len(f.Containers) == 0 || slices.ContainsFunc(f.Containers, func(name string) bool {
-		return c.Name == name || c.ID != "" && strings.HasPrefix(c.ID, name)
-	})
+	return len(f.Containers) == 0 || slices.ContainsFunc(f.Containers, c.IsNamed) || slices.ContainsFunc(f.prefixes, c.HasPrefix)
 }
 
 // matchLabel reports whether one profile of a label, or its parent, has the name.
@@ -209,7 +223,7 @@ func subject(d *parser.Denial) container.Subject {
 	if a := d.AppArmor; a != nil && label == "unconfined" && strings.HasPrefix(a.Operation, "change_") {
 		label = a.Name
 	}
-	return container.Subject{
+	s := container.Subject{
 		Label: label,
 		PID:   d.Subject.PID,
 		Comm:  d.Subject.Comm,
@@ -217,6 +231,16 @@ func subject(d *parser.Denial) container.Subject {
 		Time:  d.Time,
 		Node:  d.Event.Records[d.Record].Node,
 	}
+	if d.Seccomp != nil {
+		s.Signal = d.Seccomp.Signal
+		if !d.Seccomp.Suspected {
+			s.Call = container.Call{Arch: d.Seccomp.Arch, Number: d.Seccomp.Syscall, Name: d.Seccomp.SyscallName, Code: d.Seccomp.Code}
+		}
+	}
+	if d.Mode == parser.Killed && d.AppArmor != nil {
+		s.Signal = 9 // aa_audit() in security/apparmor/audit.c sends SIGKILL
+	}
+	return s
 }
 
 // date corrects the year that was guessed of a finding, by one of its denials that is

@@ -88,7 +88,8 @@ func Log(log parser.Block, o Options) (findings []*Explained, stats parser.Stats
 	if err != nil {
 		return nil, stats, err
 	}
-	session := NewSession(o.Inventory.Find, o.Filter)
+	o.Filter.Resolve(o.Inventory)
+	session := NewSession(explainer.Find(o.Inventory), o.Filter)
 	denials, stats := parser.Scan(nil, log)
 	for _, d := range denials {
 		session.Add(d)

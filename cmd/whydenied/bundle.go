@@ -67,7 +67,7 @@ func (f *inputFlags) openBundle(cmd *cobra.Command, name string, b *bundle.Bundl
 	for _, missing := range m.Missing {
 		say(stderr, "not in the bundle: %s", missing)
 	}
-	in.bundle, in.filter = b, f.filter
+	in.bundle = b
 	if len(f.policy.caps) == 0 {
 		f.policy.caps = m.Caps
 	}
@@ -82,6 +82,8 @@ func (f *inputFlags) openBundle(cmd *cobra.Command, name string, b *bundle.Bundl
 	}
 	useLoaders(&o, host.ReadLoaders(m.Host.Kernel, m.Host.Versions), m.Host.Arch)
 	in.inventory = o.Inventory
+	f.filter.Resolve(in.inventory)
+	in.filter = f.filter
 	// apparmor_parser is not asked: it would read this machine's included files.
 	if in.explainer, err = load(o, stderr); err != nil {
 		return in, err

@@ -40,7 +40,7 @@ func (f *inputFlags) add(flags *pflag.FlagSet) {
 
 // addFilter adds the flags that select denials by whose they are.
 func addFilter(flags *pflag.FlagSet, filter *explain.Filter) {
-	flags.StringArrayVar(&filter.Containers, "container", nil, "only this container: `NAME` or ID; repeatable")
+	flags.StringArrayVar(&filter.Containers, "container", nil, "only this container: `NAME`, ID, POD, NAMESPACE/POD or NAMESPACE/POD/NAME, or how it begins; repeatable")
 	flags.StringArrayVar(&filter.Profiles, "profile-name", nil, "only this AppArmor profile: `NAME`, with its children; repeatable")
 	flags.StringArrayVar(&filter.Comms, "comm", nil, "only processes of this `NAME`; repeatable")
 }
@@ -78,11 +78,12 @@ func (f *inputFlags) open(cmd *cobra.Command, args []string) (in input, err erro
 		}
 		return f.openBundle(cmd, args[0], b)
 	}
-	in.filter = f.filter
 	in.own = len(args) == 0 && !f.failed.files()
 	if in.explainer, in.inventory, err = f.policy.load(cmd.Context(), cmd.ErrOrStderr(), in.own); err != nil {
 		return in, err
 	}
+	f.filter.Resolve(in.inventory)
+	in.filter = f.filter
 	if len(args) == 0 && !in.own {
 		return in, nil // they are what is to be explained
 	}
@@ -93,7 +94,7 @@ func (f *inputFlags) open(cmd *cobra.Command, args []string) (in input, err erro
 // read folds the denials of the logs. It fails if none of them can be read, or
 // if what was read is plainly no log.
 func (in *input) read(cmd *cobra.Command) (*explain.Session, error) {
-	session := explain.NewSession(in.inventory.Find, in.filter)
+	session := explain.NewSession(in.explainer.Find(in.inventory), in.filter)
 	if err := in.readLogs(cmd, session); err != nil {
 		return nil, err
 	}

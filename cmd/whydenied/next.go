@@ -24,10 +24,24 @@ type nextSteps struct {
 
 func newSteps(f *inputFlags, args []string, targets []silent.Target) *nextSteps {
 	n := &nextSteps{flags: f, args: args}
-	if len(targets) == 1 && targets[0].Container.Name != "" && container.EngineNamed(targets[0].Container.Runtime).Docker {
-		n.inspect = join(targets[0].Container.Runtime, []string{"inspect", targets[0].Container.Name})
+	if len(targets) == 1 {
+		n.inspect = ofEngine("inspect", targets[0].Container)
 	}
 	return n
+}
+
+// ofEngine is a command of its engine about a container, inspect or logs, "" if it is not
+// known how the engine calls it. crictl takes no name.
+func ofEngine(command string, c container.Container) string {
+	engine := container.EngineNamed(c.Runtime)
+	which := c.Name
+	if !engine.Docker {
+		which = container.ShortID(c.ID)
+	}
+	if engine.Client() == "" || which == "" {
+		return ""
+	}
+	return join(engine.Client(), []string{command, which})
 }
 
 // once is the name of what can be read but once: bash's <(command), and standard
@@ -89,15 +103,18 @@ func (n *nextSteps) others(targets []silent.Target) {
 	if len(targets) == 0 {
 		n.add("docker inspect $(docker ps -aq) > containers.json && "+
 			join("whydenied", append([]string{"explain"}, n.args...), n.flags.policy.words(), []string{"--inventory", "containers.json"}, n.flags.failed.words()),
-			"names what the containers' own profiles refuse without a record: none is known here")
+			"names what the containers' own profiles refuse without a record: none is known here; where the runtime is not Docker, `crictl inspect $(crictl ps -aq)` prints them")
 	}
 	if n.trace {
 		n.add("sudo whydenied trace --for 1m", "shows the system calls that a filter refuses without a record, while the program is made to fail again")
 	}
-	if !n.flags.failed.given() && len(targets) == 1 && targets[0].Container.Name != "" && container.EngineNamed(targets[0].Container.Runtime).Docker {
-		c := targets[0].Container
+	logs := ""
+	if len(targets) == 1 && !n.flags.failed.given() {
+		logs = ofEngine("logs", targets[0].Container)
+	}
+	if logs != "" {
 		n.add(join("whydenied", append([]string{"explain"}, n.args...), n.flags.policy.words(), n.flags.selection())+
-			" --stderr <("+join(c.Runtime, []string{"logs", c.Name})+" 2>&1)",
+			" --stderr <("+logs+" 2>&1)",
 			"asks the profiles about what the program says was refused")
 	}
 	n.add("sudo whydenied doctor", "says what on this host keeps refusals out of the log")

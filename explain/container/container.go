@@ -97,6 +97,20 @@ func (c *Container) title() string {
 	return "without a name"
 }
 
+// IsNamed reports whether a user who gives a name means the container: by its name, a
+// prefix of its ID, its pod, or as NAMESPACE/POD or NAMESPACE/POD/NAME.
+func (c *Container) IsNamed(name string) bool {
+	pod := c.Namespace + "/" + c.Pod
+	return name == c.Name || c.ID != "" && strings.HasPrefix(c.ID, name) ||
+		c.Pod != "" && (name == c.Pod || name == pod || name == pod+"/"+c.Name || name == c.Pod+"/"+c.Name)
+}
+
+// HasPrefix reports whether the name, the pod or NAMESPACE/POD of the container begins
+// with a text.
+func (c *Container) HasPrefix(text string) bool {
+	return strings.HasPrefix(c.Name, text) || c.Pod != "" && (strings.HasPrefix(c.Pod, text) || strings.HasPrefix(c.Namespace+"/"+c.Pod+"/"+c.Name, text))
+}
+
 // ShortID returns an ID as people are shown it: the first 12 of 64 hex digits.
 func ShortID(id string) string {
 	if isHex(id, 64) {

@@ -56,6 +56,18 @@ var Engines = []Engine{
 	{Name: "lxc", Profiles: []string{"lxc-container-default", "lxc-container-default-cgns"}},
 }
 
+// Client returns the program that has the commands inspect and logs for the engine's
+// containers, "" if none has.
+func (e Engine) Client() string {
+	switch {
+	case e.Docker:
+		return e.Name
+	case e.Endpoint != "": // of the CRI
+		return "crictl"
+	}
+	return ""
+}
+
 // EngineOf returns the engine that gives an AppArmor profile to containers that
 // name none, or the zero Engine.
 func EngineOf(profile string) Engine {

@@ -16,6 +16,8 @@ type Subject struct {
 	Time       time.Time // of the record
 	CgroupPath string    // if something saw it while the process lived
 	Node       string    // host that logged
+	Call       Call      // that a seccomp filter answered
+	Signal     int       // that the record says ended the process; 0 if it says none
 }
 
 // An Inventory is the containers that are known from metadata. The zero
@@ -173,6 +175,15 @@ func (inv *Inventory) byProfile(s Subject) Container {
 	if len(running) == 1 {
 		return running[0].with(Low, evidence, "of these only "+running[0].title()+" runs "+running[0].runs(s))
 	}
+	var imaged []*Container
+	for _, c := range fit {
+		if c.imageRuns(s) != "" {
+			imaged = append(imaged, c)
+		}
+	}
+	if len(running) == 0 && len(imaged) == 1 {
+		return imaged[0].with(Low, evidence, "of these only "+imaged[0].title()+" has an image of that name, "+imaged[0].imageRuns(s))
+	}
 	return unknown(evidence)
 }
 
@@ -191,7 +202,6 @@ func have(containers []*Container) string {
 	if len(containers) == 1 {
 		return "container " + containers[0].title() + " has"
 	}
-	const shown = 5
 	var names []string
 	for _, c := range containers[:min(len(containers), shown)] {
 		names = append(names, c.title())

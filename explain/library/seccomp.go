@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path"
 	"strings"
 
@@ -43,6 +44,14 @@ func (l *Library) UseSeccomp(file *rules.File) ([]rules.Diagnostic, error) {
 		l.seccomp, l.seccompName = profile, file.Name
 	}
 	return diagnostics, err
+}
+
+// ForFilters returns a copy that tells seccomp filters, for another goroutine than that of
+// the library.
+func (l *Library) ForFilters() *Library {
+	c := *l
+	c.seccompBy, c.origins = maps.Clone(l.seccompBy), map[string]origin{}
+	return &c
 }
 
 // NamedSeccomp returns the seccomp profile that the user named, nil if none was, and

@@ -18,7 +18,7 @@ func notFound(findings []*explain.Explained) (list []NotFound) {
 		}
 		kind, send := "apparmor", "its file by --profile FILE, or /etc/apparmor.d of its host by --profile-dir DIR; `sudo whydenied collect -o FILE` there takes all"
 		if f.Denial.Seccomp != nil {
-			kind, send = "seccomp", sendFilter(f.Container)
+			kind, send = "seccomp", sendFilter(f)
 		}
 		name := plain(f.NotFound)
 		i := slices.IndexFunc(list, func(n NotFound) bool { return n.Kind == kind && n.Name == name })
@@ -31,12 +31,17 @@ func notFound(findings []*explain.Explained) (list []NotFound) {
 	return list
 }
 
-// sendFilter says what tells the seccomp filter of a container.
-func sendFilter(c container.Container) string {
-	if c.Confidence == container.Unknown {
-		return "its profile by --seccomp FILE, or what `docker inspect`, `podman inspect` or `crictl inspect` prints of its container by --inventory FILE"
+// sendFilter says what tells the seccomp filter that answered: its profile, or what the
+// engine prints of the container, as far as the record tells which engine that is.
+func sendFilter(f *explain.Explained) string {
+	if f.Container.Confidence > container.Unknown {
+		return "its profile by --seccomp FILE"
 	}
-	return "its profile by --seccomp FILE"
+	inspect := "docker inspect`, `podman inspect` or `crictl inspect"
+	if client := container.EngineOf(f.Denial.Subject.Label).Client(); client != "" {
+		inspect = client + " inspect"
+	}
+	return "its profile by --seccomp FILE, or what `" + inspect + "` prints of its container by --inventory FILE"
 }
 
 // maxNotFound bounds the policies that are named.
