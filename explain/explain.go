@@ -58,6 +58,7 @@ func (x *Explainer) ExplainAll(findings []*Finding) []*Explained {
 			f.drop(refused)
 		}
 	}
+	judge(all)
 	return all
 }
 
@@ -103,6 +104,7 @@ func (x *Explainer) DiagnoseAll(findings []*Finding) []*Explained {
 	for i, f := range findings {
 		all[i] = &Explained{f, x.Diagnose(*f)}
 	}
+	judge(all)
 	return all
 }
 
@@ -137,6 +139,7 @@ func (x *Explainer) explain(finding Finding, fixes bool) Explanation {
 	if fixes && f.NotFound != "" {
 		x.explainUnchecked(f)
 	}
+	x.recognise(f)
 	if f.Denial.Event.Records[f.Denial.Record].Origin.UnknownPrefix {
 		f.Notes = append(f.Notes, "The text before the record is of no known log format, so nothing says that the kernel wrote the line.")
 	}

@@ -68,6 +68,12 @@ type Explanation struct {
 	Quiet    string   // a rule that keeps it refused and out of the log; "" if none applies
 	Notes    []string // what else the reader should know, a sentence each
 
+	// Incident is the known one that the finding is of, nil if it is of none. Harmless is
+	// why it did no harm as far as the log tells, with the evidence, a clause; "" if nothing
+	// says so.
+	Incident *Incident
+	Harmless string
+
 	// NotFound names what decided and is not known: an AppArmor profile, a stack of them, or
 	// the program or container whose seccomp filter it is; "" if policy was found. Unchecked
 	// is what grants the access where nothing else is said, without edits; nil if that

@@ -22,7 +22,7 @@ func Unproved(ofSeccomp bool) string {
 // seccomp, with the profile and the call. It returns nil where the policy is known, or where
 // no rule decides.
 func (x *Explainer) Assume(f *Explained) *Explained {
-	switch assumed := (&Explained{Finding: f.Finding, Explanation: Explanation{Cause: f.Cause}}); {
+	switch assumed := (&Explained{Finding: f.Finding, Explanation: Explanation{Cause: f.Cause, Harmless: f.Harmless, Incident: f.Incident}}); {
 	case f.NotFound == "":
 		return nil
 	case f.Denial.Seccomp != nil:

@@ -179,6 +179,14 @@ func (b *patcher) takeAccess(f *explain.Explained) {
 		b.leave(f, "not needed: "+why)
 		return
 	}
+	switch {
+	case f.Harmless != "":
+		b.leave(f, "not needed, harmless as far as seen: "+f.Harmless)
+		return
+	case f.Incident != nil && f.Incident.Elsewhere:
+		b.leave(f, "the remedy is no rule of this profile ("+f.Incident.ID+"): "+f.Incident.Remedy)
+		return
+	}
 	d, name := b.policyDraft(f)
 	if _, isFile := f.Request.(apparmor.FileRequest); !isFile {
 		if d.others == maxOthers {

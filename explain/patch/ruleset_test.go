@@ -176,3 +176,17 @@ func TestRuleSetsOfKnownProfiles(t *testing.T) {
 	assert.ElementsMatch(t, []string{"/srv/a rw,", "owner /srv/b r,"}, sets[0].Rules)
 	assert.Empty(t, sets[0].Unproved)
 }
+
+// TestRuleSetsLeave holds that what did no harm, and what is remedied elsewhere, has no rule.
+func TestRuleSetsLeave(t *testing.T) {
+	const capable = `operation="capable" class="cap" profile="%s" pid=7 comm="git" capability=21 capname="%s"`
+	sets := ruleSets(t, refusal(1, fmt.Sprintf(capable, "q", "sys_resource"))+refusal(2, fmt.Sprintf(capable, "q", "sys_admin"))+
+		refusal(3, fmt.Sprintf(capable, "unprivileged_userns", "setgid")))
+	require.Len(t, sets, 2)
+	for _, s := range sets {
+		assert.Empty(t, s.Rules, s.Name)
+		assert.Len(t, s.Left, len(s.Findings), s.Name)
+	}
+	assert.Contains(t, sets[0].Left[0].Reason, "harmless as far as seen")
+	assert.Contains(t, sets[1].Left[0].Reason, "profile of its own")
+}

@@ -64,6 +64,10 @@ func NewFinding(f explain.Explained) Finding {
 		}
 		wire.Fixes = append(wire.Fixes, wireFix)
 	}
+	wire.Harmless = plain(f.Harmless)
+	if in := f.Incident; in != nil {
+		wire.Incident = &Incident{ID: in.ID, Versions: in.Versions, What: in.What, Remedy: in.Remedy, Source: in.Source}
+	}
 	wire.NotFound = plain(f.NotFound)
 	if f.Unchecked != nil {
 		x := newFix(*f.Unchecked)

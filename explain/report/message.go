@@ -116,6 +116,9 @@ type Finding struct {
 	Claim       *Claim   `json:"claim,omitempty"`   // nil for what the kernel logged
 	Further     *Further `json:"further,omitempty"` // nil for one distinct denial
 
+	Harmless string    `json:"harmless,omitempty"` // why it did no harm as far as the log tells
+	Incident *Incident `json:"incident,omitempty"` // nil if it is of no known one
+
 	// NotFound names what decided and is not known, and Unchecked is what would grant the
 	// access to an otherwise empty one; see explain.Explanation.
 	NotFound  string     `json:"not_found,omitempty"`
@@ -207,6 +210,15 @@ type Fix struct {
 	Capability string `json:"capability,omitempty"`
 
 	edits []rules.Edit // none if it was read from JSON
+}
+
+// An Incident is a known one that a finding is of; see explain.Incident.
+type Incident struct {
+	ID       string `json:"id"`
+	Versions string `json:"versions"`
+	What     string `json:"what"`
+	Remedy   string `json:"remedy"`
+	Source   string `json:"source"`
 }
 
 // An Unchecked is what would remedy the finding if the policy that is not known said

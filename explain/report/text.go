@@ -70,6 +70,12 @@ func (p *page) finding(f *Finding, now time.Time) {
 		cause = append(append(cause, words(normal, "—")...), prose(normal, f.Why)...)
 	}
 	p.wrap(2, 4, cause)
+	if f.Harmless != "" {
+		p.wrap(2, 4, append(words(strong, "harmless", "as", "far", "as", "seen:"), prose(normal, f.Harmless)...))
+	}
+	if in := f.Incident; in != nil {
+		p.wrap(2, 4, append(words(strong, "known", escape.Line(in.ID)+":"), prose(normal, in.What+" ("+in.Versions+"). Remedy: "+in.Remedy+". Source: "+in.Source)...))
+	}
 	if info := f.Denial.Get("info"); info != "" {
 		p.wrap(2, 4, append(words(faint, "kernel:"), kernelSays(info, f.Denial.Get("error"))...))
 	}

@@ -1,0 +1,46 @@
+package explain
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/whydenied/whydenied/explain/library"
+)
+
+// TestHarmless holds what is said to have done no harm: what the same process was refused
+// besides, or what came of its system call, says so.
+func TestHarmless(t *testing.T) {
+	capable := func(serial, second, pid int, name string) string {
+		return fmt.Sprintf(`type=AVC msg=audit(%d.844:%d): apparmor="DENIED" operation="capable" class="cap" profile="q" pid=%d comm="git" capability=24 capname="%s"`+"\n", 1795427169+second, serial, pid, name)
+	}
+	call := func(serial int, result string) string {
+		return fmt.Sprintf(`type=SYSCALL msg=audit(1795427169.844:%d): arch=c000003e syscall=217 %s a0=0 a1=0 a2=0 a3=0 items=0 ppid=6 pid=7 uid=0 comm="git" exe="/bin/git"`+"\n", serial, result)
+	}
+	for name, test := range map[string]struct {
+		log  string
+		want []string // of the findings, what their reason holds; "" for none
+	}{
+		"a probe":           {capable(1, 0, 7, "sys_resource") + capable(2, 0, 7, "sys_admin"), []string{"process 7 was refused sys_resource and sys_admin at once", "process 7 was"}},
+		"other processes":   {capable(1, 0, 7, "sys_resource") + capable(2, 0, 8, "sys_admin"), []string{"", ""}},
+		"long after":        {capable(1, 0, 7, "sys_resource") + capable(2, 9, 7, "sys_admin"), []string{"", ""}},
+		"sys_admin alone":   {capable(1, 0, 7, "sys_admin"), []string{""}},
+		"the call went on":  {capable(1, 0, 7, "sys_ptrace") + call(1, "success=yes exit=0"), []string{"success=yes, exit=0"}},
+		"the call failed":   {capable(1, 0, 7, "sys_ptrace") + call(1, "success=no exit=-1"), []string{""}},
+		"a bit was dropped": {capable(1, 0, 7, "fsetid") + call(1, "success=yes exit=0"), []string{""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			group := NewGroup(nil, Filter{})
+			for _, d := range denials(t, test.log) {
+				group.Add(d)
+			}
+			for i, f := range New(library.New(t.TempDir(), nil)).ExplainAll(group.Findings()) {
+				if test.want[i] == "" {
+					assert.Empty(t, f.Harmless)
+				}
+				assert.Contains(t, f.Harmless, test.want[i])
+			}
+		})
+	}
+}
