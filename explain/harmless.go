@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
 // probes are capabilities of which the kernel asks for the second where it is refused the
@@ -24,6 +25,21 @@ func judge(all []*Explained) {
 		if f.Harmless == "" {
 			f.Harmless = f.wentOn()
 		}
+	}
+	for _, f := range all {
+		f.leave()
+	}
+}
+
+// leave proposes nothing of a harmless finding whose profile is not known but to keep it
+// out of the log, which a deny rule does in any profile.
+func (f *Explained) leave() {
+	if f.Harmless == "" || f.Unchecked == nil {
+		return
+	}
+	f.Unchecked, f.Investigate = nil, ""
+	if name := f.Denial.AppArmor.CapName; name != "" {
+		f.Quiet = "deny " + apparmor.RuleFor(apparmor.CapabilityRequest{Name: name}, apparmor.Transition{})
 	}
 }
 

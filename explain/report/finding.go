@@ -64,18 +64,28 @@ func NewFinding(f explain.Explained) Finding {
 		}
 		wire.Fixes = append(wire.Fixes, wireFix)
 	}
-	wire.Harmless = plain(f.Harmless)
-	if in := f.Incident; in != nil {
-		wire.Incident = &Incident{ID: in.ID, Versions: in.Versions, What: in.What, Remedy: in.Remedy, Source: in.Source}
-	}
-	wire.NotFound = plain(f.NotFound)
-	if f.Unchecked != nil {
-		x := newFix(*f.Unchecked)
-		unproved := explain.Unproved(d.Seccomp != nil)
-		wire.Unchecked = &Unchecked{Message: x.Message, Rule: x.Rule, Unproved: unproved, Grants: x.Grants, Risk: x.Risk, Reason: x.Reason, Capability: x.Capability}
-	}
+	wire.Harmless, wire.Incident = plain(f.Harmless), newIncident(f.Incident)
+	wire.NotFound, wire.Unchecked = plain(f.NotFound), newUnchecked(&f)
 	wire.Message = sentenceOf(&wire).String()
 	return wire
+}
+
+func newIncident(in *explain.Incident) *Incident {
+	if in == nil {
+		return nil
+	}
+	return &Incident{ID: in.ID, Versions: in.Versions, What: in.What, Remedy: in.Remedy, Source: in.Source}
+}
+
+func newUnchecked(f *explain.Explained) *Unchecked {
+	if f.Unchecked == nil {
+		return nil
+	}
+	x := newFix(*f.Unchecked)
+	return &Unchecked{
+		Message: x.Message, Rule: x.Rule, Unproved: explain.Unproved(f.Denial.Seccomp != nil),
+		Grants: x.Grants, Risk: x.Risk, Reason: x.Reason, Capability: x.Capability,
+	}
 }
 
 // NewUpdate returns a revision as plain data.

@@ -41,7 +41,7 @@ func sendFilter(f *explain.Explained) string {
 	if client := container.EngineOf(f.Denial.Subject.Label).Client(); client != "" {
 		inspect = client + " inspect"
 	}
-	return "its profile by --seccomp FILE, or what `" + inspect + "` prints of its container by --inventory FILE"
+	return "its profile by --seccomp FILE, or what `" + inspect + "` prints of its container by --inventory FILE; a service of systemd has it as SystemCallFilter= (`systemctl cat UNIT`), and a program can install one itself"
 }
 
 // maxNotFound bounds the policies that are named.
