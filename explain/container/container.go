@@ -8,6 +8,7 @@
 package container
 
 import (
+	"cmp"
 	"strings"
 	"time"
 )
@@ -65,7 +66,8 @@ type Container struct {
 	// UserNamespace says that it runs in a user namespace of its own, as of hostUsers: false:
 	// its capabilities count for what belongs to that alone.
 	UserNamespace bool
-	OCIRuntime    string // that the engine runs it by: runc, crun, kata, ...
+	Limits        *Limits // nil if they are not known
+	OCIRuntime    string  // that the engine runs it by: runc, crun, kata, ...
 	EngineVersion string
 
 	Created  time.Time // or, if nothing else says, when it was seen to start
@@ -182,6 +184,9 @@ func (c *Container) Merge(o Container) {
 	}
 	c.Privileged = c.Privileged || o.Privileged
 	c.OOMKilled = c.OOMKilled || o.OOMKilled
+	if c.Limits == nil || o.Limits != nil && o.Limits.Resolved {
+		c.Limits = cmp.Or(o.Limits, c.Limits)
+	}
 	c.SeccompUnset = c.SeccompUnset || o.SeccompUnset
 	c.UserNamespace = c.UserNamespace || o.UserNamespace
 }

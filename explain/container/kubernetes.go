@@ -47,8 +47,10 @@ func readKubernetes(object []byte) ([]Container, error) {
 // A securityContext is that of a pod or of a container; Kubernetes 1.30 and
 // later have appArmorProfile.
 type securityContext struct {
-	Privileged   bool
-	Capabilities struct{ Add, Drop []string }
+	Privileged, ReadOnlyRootFilesystem bool
+	AllowPrivilegeEscalation           *bool
+	RunAsUser                          *int64
+	Capabilities                       struct{ Add, Drop []string }
 	SeccompProfile,
 	AppArmorProfile *struct{ Type, LocalhostProfile string }
 }
@@ -57,6 +59,11 @@ type podContainer struct {
 	Name, Image     string
 	Command, Args   []string
 	SecurityContext securityContext
+	VolumeMounts    []struct {
+		MountPath string
+		ReadOnly  bool
+	}
+	VolumeDevices []struct{ DevicePath string }
 }
 
 type containerState struct {
@@ -120,6 +127,7 @@ func readPod(object []byte) ([]Container, error) {
 		if c.Runtime == "containerd" || c.Runtime == "docker" {
 			c.Caps = bounding(c.CapAdd, c.CapDrop, c.Privileged)
 		}
+		c.Limits = p.limits(&c, in.Spec.SecurityContext)
 		containers = append(containers, c)
 	}
 	return containers, nil

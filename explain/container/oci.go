@@ -27,8 +27,13 @@ func readOCI(name string, object []byte) (Container, error) {
 	if err := json.Unmarshal(object, &in); err != nil {
 		return Container{}, broken("an OCI config.json", err)
 	}
+	var limits ociLimits
+	if err := json.Unmarshal(object, &limits); err != nil {
+		return Container{}, broken("an OCI config.json", err)
+	}
 	c := Container{
-		ID: bundleID(name), Command: in.Process.Args, CgroupPath: in.Linux.CgroupsPath,
+		Limits: limits.limits(),
+		ID:     bundleID(name), Command: in.Process.Args, CgroupPath: in.Linux.CgroupsPath,
 		AppArmorProfile: in.Process.AppArmorProfile, SeccompProfile: string(object), SeccompFile: name,
 	}
 	id, runtime, ok := FromCgroup(in.Linux.CgroupsPath)

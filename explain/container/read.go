@@ -12,7 +12,7 @@ import (
 )
 
 // kinds are the metadata that Read understands, for people.
-const kinds = "saved output of `docker inspect`, `podman inspect`, `crictl inspect`, `ctr containers info` or `kubectl get pod -o json`, an OCI bundle's config.json, runc's state.json or Docker's config.v2.json"
+const kinds = "saved output of `docker inspect`, `podman inspect`, `crictl inspect`, `ctr containers info` or `kubectl get pod -o json`, an OCI bundle's config.json, runc's state.json, Docker's config.v2.json, or /proc/PID/status"
 
 // Metadata is one text that a host has about one container, or about its engine.
 type Metadata struct {
@@ -43,6 +43,10 @@ const MaxContainers = 50_000
 // identify what says no ID itself.
 func Read(name string, text []byte) ([]Container, error) {
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
+	if isStatus(text) {
+		c, err := readStatus(name, text)
+		return []Container{c}, err
+	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	var containers []Container
 	open := false // in an array
@@ -157,15 +161,20 @@ func readDocker(object []byte) (Container, error) {
 		AppArmorProfile, SeccompProfile string
 		Config                          struct {
 			Image  string
+			User   string
 			Labels map[string]string
 		}
 		HostConfig *struct {
 			SecurityOpt, CapAdd, CapDrop []string
 			Privileged                   bool
 			Runtime                      string
+			dockerHost
 		}
+		Mounts                []dockerMount
+		ProcessLabel          string // of SELinux
 		ImageName, OCIRuntime string // Podman's
 		BoundingCaps          []string
+		EffectiveCaps         []string
 	}
 	if err := json.Unmarshal(object, &in); err != nil {
 		return Container{}, broken("docker inspect", err)
@@ -198,6 +207,12 @@ func readDocker(object []byte) (Container, error) {
 		fill(&c.OCIRuntime, ociRuntime(h.Runtime))
 		if !podman {
 			c.Caps = bounding(c.CapAdd, c.CapDrop, c.Privileged)
+		}
+		c.Limits = h.limits(&c, in.Config.User, in.Mounts)
+		c.Limits.securityOptions(h.SecurityOpt)
+		c.Limits.SELinux = in.ProcessLabel
+		if podman && in.EffectiveCaps != nil {
+			c.Limits.Effective = in.EffectiveCaps
 		}
 	}
 	return c, nil
