@@ -21,6 +21,7 @@ type Attempt struct {
 	Or      []Tried   // the calls that it was if it was not Syscall, the likelier first: a message seldom names its call
 	Errno   string    // EACCES, or SIGSYS for a call that ended in this signal; "" if Hint says all
 	First   bool      // it is the execution of a container's first program, by the runtime
+	Self    *Self     // what the process did to itself before; nil without a trace
 	Arch    string    // "i386" where strace says that the process runs in 32-bit mode
 	Text    string    // the line, with the begin of a call that spans several
 	Hint    string    // what the line says by itself, and what to do, sentences; without Syscall and Errno no policy is to be asked

@@ -18,6 +18,7 @@ type Strace struct {
 	Calls int // that were understood, failed or not
 
 	processes map[int]*traced
+	newest    Self // of a process whose parent is not known
 }
 
 // A traced process is what is remembered of one while its lines come.
@@ -27,13 +28,11 @@ type traced struct {
 	comm string
 	cwd  string
 	arch string
+	self Self
 }
 
 // maxTraced bounds the processes that are remembered at a time.
 const maxTraced = 10000
-
-// refusals are the errors that a policy can have caused.
-var refusals = map[string]bool{"EPERM": true, "EACCES": true, "ENOSYS": true}
 
 var (
 	// straceHead is what stands before a call: the process, the time, the
@@ -85,15 +84,17 @@ func (s *Strace) Line(line string) (a Attempt, failed bool) {
 	switch {
 	case strings.HasPrefix(rest, "+++ "):
 		failed = a.killed(p, rest)
-		a.of(p)
-		delete(s.processes, pid)
-		return a, failed
+		defer delete(s.processes, pid)
 	case strings.HasPrefix(rest, "--- SIGSYS "):
 		failed = a.trapped(p, rest)
 	default:
 		failed = s.call(&a, p, call)
 	}
 	a.of(p)
+	if failed {
+		self := p.self
+		a.Self = &self
+	}
 	return a, failed
 }
 
@@ -108,7 +109,7 @@ func (s *Strace) process(pid int) *traced {
 		if s.processes == nil || len(s.processes) >= maxTraced {
 			s.processes = map[int]*traced{}
 		}
-		p = &traced{}
+		p = &traced{self: s.newest}
 		s.processes[pid] = p
 	}
 	return p
@@ -155,7 +156,7 @@ func (s *Strace) call(a *Attempt, p *traced, call string) bool {
 	if i := strings.Index(after, "AT_FDCWD</"); i >= 0 {
 		p.cwd, _ = StraceFD(after[i:])
 	}
-	if !changes[name] && !strings.Contains(after, "= -1 ") {
+	if !changes[name] && !selfCalls[name] && !strings.Contains(after, "= -1 ") {
 		return false
 	}
 	args, end := splitArgs(after)
@@ -173,9 +174,9 @@ func (s *Strace) call(a *Attempt, p *traced, call string) bool {
 	}
 	a.Syscall, a.Args, a.Errno = name, args, m[2]
 	if m[3] != "" {
-		a.Errno = map[string]string{"1": "EPERM", "13": "EACCES", "38": "ENOSYS"}[m[3]]
+		a.Errno = map[string]string{"1": "EPERM", "11": "EAGAIN", "12": "ENOMEM", "13": "EACCES", "22": "EINVAL", "24": "EMFILE", "28": "ENOSPC", "30": "EROFS", "38": "ENOSYS"}[m[3]]
 	}
-	return refusals[a.Errno]
+	return refused(name, a.Errno)
 }
 
 // changes are the calls that change what is remembered of a process, or make one.
@@ -183,12 +184,29 @@ var changes = map[string]bool{"execve": true, "chdir": true, "fork": true, "vfor
 
 // succeeded keeps what a call changed: the program, the directory, the process.
 func (s *Strace) succeeded(p *traced, name string, args []string, result string) {
+	if selfCalls[name] {
+		p.self.did(name, args)
+		s.newest = p.self
+		return
+	}
 	if name != "execve" && name != "chdir" {
 		if pid, err := strconv.Atoi(result); err == nil && pid > 0 {
+			_, seen := s.processes[pid]
 			child := s.process(pid)
 			child.comm, child.cwd, child.arch = p.comm, p.cwd, p.arch
+			if !seen {
+				child.self = p.self
+			}
+			if strings.Contains(strings.Join(args, " "), "CLONE_NEWUSER") {
+				child.self.enterUserNamespace()
+			}
 		}
 		return
+	}
+	if name == "execve" {
+		p.self.Traced = p.self.Traced || s.Calls == 1
+		p.self.executed()
+		s.newest = p.self
 	}
 	if len(args) == 0 {
 		return
