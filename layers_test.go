@@ -35,12 +35,13 @@ var layers = map[string][]string{
 	"explain/patch":     {"explain", "explain/access", "explain/container", "explain/fix", "explain/library", "rules/shell", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/diff":      {"explain/fix", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/expect":    {"explain/access", "rules", "rules/apparmor", "rules/seccomp"},
+	"explain/layer":     {"explain/access", "explain/container", "parser", "rules/seccomp"},
 	"explain/message":   {"parser", "rules/seccomp"},
-	"explain/silent":    {"explain", "explain/access", "explain/container", "explain/library", "explain/message", "parser", "rules", "rules/apparmor", "rules/seccomp"},
+	"explain/silent":    {"explain", "explain/access", "explain/container", "explain/layer", "explain/library", "explain/message", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/escape":    {}, "explain/escape/escapetest": {},
 	"explain/bundle": {"explain", "explain/container", "explain/host", "explain/secret", "explain/track", "rules/disk", "parser", "parser/source", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/report": {
-		"explain", "explain/access", "explain/container", "explain/diff", "explain/escape", "explain/expect", "explain/host", "explain/patch", "explain/secret", "explain/silent", "parser", "rules", "rules/apparmor", "rules/seccomp",
+		"explain", "explain/access", "explain/container", "explain/diff", "explain/escape", "explain/expect", "explain/host", "explain/layer", "explain/patch", "explain/secret", "explain/silent", "parser", "rules", "rules/apparmor", "rules/seccomp",
 	},
 	"explain/deploy": {"explain", "explain/container", "explain/escape", "explain/patch", "explain/report", "explain/secret", "rules/shell", "rules", "rules/apparmor", "rules/seccomp"},
 	"cmd/whydenied": {

@@ -28,6 +28,8 @@ var phrases = []phrase{
 	{"function not implemented", "ENOSYS"},
 	{"exec format error", "ENOEXEC"},
 	{"read-only file system", "EROFS"},
+	{"too many open files", "EMFILE"},
+	{"resource temporarily unavailable", "EAGAIN"}, // of what starts processes: see isLimit
 	{"failed to map segment from shared object", "EACCES"},
 	{"accessdeniedexception", "EACCES"},
 	{"permissiondenied", "EACCES"}, // Rust's kind, of EPERM too: see errnoOf
@@ -114,13 +116,26 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	if a.Syscall == "" {
 		a.Syscall = programs[a.Comm]
 	}
+	if a.Syscall == "" && errno == "EAGAIN" {
+		a.Syscall = "clone"
+	}
 	if a.Syscall == "" && shellLine.MatchString(line) {
 		a.Syscall = "execve" // unless it is a redirection, which the shells word with "cannot"
 	}
 	if a.Path == "" && a.Syscall == "execve" {
 		a.Path = wordBefore(line[:at])
 	}
-	return a, true
+	return a, errno != "EAGAIN" || isLimit(a.Syscall, lower)
+}
+
+// isLimit reports whether EAGAIN is the answer of a limit: most calls give it in the
+// ordinary course.
+func isLimit(call, lower string) bool {
+	switch call {
+	case "fork", "vfork", "clone", "clone3":
+		return true
+	}
+	return strings.Contains(lower, "fork") || strings.Contains(lower, "thread")
 }
 
 // lowerASCII is strings.ToLower without a change of length.

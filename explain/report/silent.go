@@ -39,6 +39,8 @@ type Unexplained struct {
 
 	Suspect string `json:"suspect,omitempty"` // the calls that the text can be of, the likeliest first
 	Why     string `json:"why"`               // what else it can be
+
+	Verdict *Verdict `json:"verdict,omitempty"` // which layer refused it
 }
 
 // A Step is a command and what it is for.
@@ -96,7 +98,7 @@ func NewUnexplained(list []silent.Unexplained) (wire []Unexplained) {
 	for _, u := range list {
 		wire = append(wire, Unexplained{
 			From: from(u.Origin.Transport), File: plain(u.Origin.File), Line: u.Origin.Line,
-			Text: plain(u.Text), Count: u.Count, Suspect: plain(u.Suspect), Why: plain(u.Why),
+			Text: plain(u.Text), Count: u.Count, Suspect: plain(u.Suspect), Why: plain(u.Why), Verdict: newVerdict(u.Verdict),
 		})
 	}
 	return wire
@@ -167,7 +169,12 @@ func (p *page) unexplained(s *Silent) {
 		if u.Suspect != "" {
 			p.wrap(4, 6, append(words(faint, "suspect:"), prose(strong, u.Suspect)...))
 		}
-		p.wrap(4, 6, append(words(faint, "it", "may", "be:"), prose(normal, u.Why)...))
+		if u.Verdict != nil {
+			p.verdict(u.Verdict)
+		}
+		if u.Verdict == nil || u.Verdict.Layer == "" || u.From != "strace" && !u.Verdict.Sure {
+			p.wrap(4, 6, append(words(faint, "it", "may", "be:"), prose(normal, u.Why)...))
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/layer"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/message"
 	"github.com/whydenied/whydenied/parser"
@@ -29,6 +30,7 @@ type Unexplained struct {
 	Count   int
 	Suspect string // the calls that the text can be of, for a sentence; "" if it shows the call, or is of none
 	Why     string // what it can be, for the policies that are known
+	Verdict layer.Verdict
 }
 
 // An answer is the record of what was refused, or the index of what was not, -1 if
@@ -93,6 +95,7 @@ func (s *Attempts) judge(a parser.Attempt) answer {
 	if a.Errno == "EACCES" && a.Hint == "" && !a.First && s.target.Profile != "unconfined" && s.library.Profile(s.target.Container, s.target.Profile) == nil {
 		u.Why = "an AppArmor profile, which is not known here: its refusals are in the log, but for those by deny rules; else " + u.Why
 	}
+	u.Verdict = verdictOf(s.library, &a, s.target)
 	s.Unexplained = append(s.Unexplained, u)
 	return answer{unexplained: len(s.Unexplained) - 1}
 }

@@ -22,7 +22,7 @@ func Judge(l *library.Library, a parser.Attempt, t Target) (parser.Denial, bool)
 	if sure {
 		return d, true
 	}
-	if other, ok := byAppArmor(l, &a, t); ok {
+	if other, ok := byAppArmor(l, &a, t); ok && !lacks(&other, &a, t) {
 		return other, true
 	}
 	return d, refused

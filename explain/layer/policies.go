@@ -1,0 +1,126 @@
+package layer
+
+import "slices"
+
+// engineAnswers are the errors that filters of engines give.
+var engineAnswers = []string{"EPERM", "ENOSYS", "SIGSYS", ""}
+
+// ofSeccomp judges seccomp, which is asked before the kernel looks at the call.
+func ofSeccomp(f *facts) (Standing, string) {
+	switch {
+	case f.Seccomp.Refuses:
+		return Refused, f.Seccomp.Why
+	case f.errno == "SIGSYS":
+		return Likely, "only a filter sends SIGSYS with the number of a call: the container's, or one that the program installed itself"
+	case f.self.Filter && slices.Contains(engineAnswers, f.errno):
+		return Open, "the program installed a filter of its own, of which nothing else is known"
+	case f.Seccomp.Known:
+		return RuledOut, f.Seccomp.Why
+	case !slices.Contains(engineAnswers, f.errno):
+		return Unlikely, "default filters do not answer " + f.errno
+	case f.call == "":
+		return Open, "the text does not say which call it was, and filters go by calls: strace -f shows it"
+	case f.kernelNeverSays():
+		return Likely, "the kernel does not answer " + f.answer() + " by itself, but for what a sysctl turns off"
+	}
+	return Open, orElse(f.Seccomp.Why, "which filter is in force is not known: name it with --seccomp, or the container with --inventory")
+}
+
+// kernelNeverSays reports whether only a filter, or a sysctl, answers so.
+func (f *facts) kernelNeverSays() bool {
+	return f.errno == "EPERM" && !f.asks && f.is("clone3 fork vfork statx fstatfs faccessat faccessat2 getrandom memfd_create inotify_init1 inotify_init close_range "+
+		"copy_file_range membarrier rseq landlock_create_ruleset epoll_create1 eventfd2 timerfd_create signalfd4 newfstatat stat lstat futex_time64 clock_gettime64")
+}
+
+func orElse(why, other string) string {
+	if why == "" {
+		return other
+	}
+	return why
+}
+
+// ofAppArmor judges AppArmor: aa_audit() of security/apparmor answers EACCES, and EPERM
+// for capabilities and for changes of profile under no_new_privs.
+func ofAppArmor(f *facts) (Standing, string) {
+	switch {
+	case f.AppArmor.Refuses:
+		return Refused, f.AppArmor.Why
+	case f.Container.AppArmorProfile == "unconfined":
+		return RuledOut, "the process is unconfined"
+	case f.Attempt.First:
+		return RuledOut, "it is not asked about a container's first program"
+	case f.AppArmor.Known:
+		return RuledOut, f.AppArmor.Why
+	case f.errno == "EPERM" && f.asks:
+		return Unlikely, "it would answer EPERM where its profile lacks the capability, and log that"
+	case f.errno != "EACCES":
+		return RuledOut, "it does not answer " + f.answer()
+	case f.Container.AppArmorProfile == "" && f.limits != nil && f.limits.Resolved:
+		return RuledOut, "the container has no profile"
+	}
+	return Open, orElse(f.AppArmor.Why, "which profile is in force is not known; its refusals are in the log, but for those by deny rules: name it with --profile-name, or the container with --inventory")
+}
+
+// ofSELinux judges SELinux, of which engines give processes a label unless it is off.
+func ofSELinux(f *facts) (Standing, string) {
+	switch {
+	case f.errno != "EACCES" && f.errno != "EPERM":
+		return RuledOut, "it does not answer " + f.answer()
+	case f.limits != nil && f.limits.SELinux != "":
+		return Open, "the process has the label " + f.limits.SELinux + "; its refusals are in the log (ausearch -m AVC), but for those by dontaudit rules"
+	case f.limits != nil && f.limits.Resolved:
+		return RuledOut, "the container has no label of it"
+	case f.Container.AppArmorProfile != "":
+		return RuledOut, "the host's module is AppArmor"
+	}
+	return Unlikely, "nothing tells of it; its refusals are in the log (ausearch -m AVC)"
+}
+
+// ofLandlock judges Landlock, by which a program confines itself: file systems and TCP
+// answer EACCES, mounts, traces and what is scoped EPERM (security/landlock).
+func ofLandlock(f *facts) (Standing, string) {
+	files := f.errno == "EACCES" && (f.aboutFile() || f.is("bind connect"))
+	others := f.errno == "EPERM" && f.is("mount umount umount2 pivot_root move_mount ptrace kill tgkill connect sendto process_vm_readv")
+	switch {
+	case !files && !others && f.call != "":
+		return RuledOut, "it does not answer " + f.answer()
+	case f.self.Landlock:
+		return Likely, "the program confined itself before (landlock_restrict_self); since Linux 6.15 it logs LANDLOCK_ACCESS, and is asked before AppArmor"
+	case f.self.Traced:
+		return RuledOut, "the trace shows no landlock_restrict_self"
+	}
+	return Unlikely, "nothing tells of it; a program that confines itself calls landlock_restrict_self, and since Linux 6.15 the log has LANDLOCK_ACCESS"
+}
+
+// ofIntegrity judges what asks whether a file may be used: IPE and IMA answer EACCES,
+// fapolicyd, by fanotify, EPERM.
+func ofIntegrity(f *facts) (Standing, string) {
+	switch {
+	case f.errno != "EACCES" && f.errno != "EPERM":
+		return RuledOut, "they do not answer " + f.answer()
+	case f.errno == "EACCES" && !f.executing() || f.errno == "EPERM" && !f.executing() && !f.is(opens):
+		return RuledOut, "they do not answer " + f.answer() + ": they are asked when files are executed, mapped or opened"
+	}
+	return Unlikely, "nothing tells of it; the log has IPE_ACCESS, INTEGRITY_DATA or FANOTIFY"
+}
+
+// ofBPF judges programs of BPF that are attached to LSM hooks.
+func ofBPF(f *facts) (Standing, string) {
+	if f.errno != "EACCES" && f.errno != "EPERM" {
+		return RuledOut, "they do not answer " + f.answer()
+	}
+	return Unlikely, "nothing tells of it: `bpftool prog list | grep lsm` on the host"
+}
+
+// ofNone judges whether nothing refused it at all.
+func ofNone(f *facts) (Standing, string) {
+	switch {
+	case f.errno == "ENOSYS" && f.Seccomp.Known && !f.Seccomp.Refuses && !f.self.Filter:
+		return Refused, "no filter answers so: the kernel does not have this system call"
+	case f.errno == "ENOEXEC":
+		return Refused, "the file is no program for this machine's architecture, or a script without #!"
+	case f.errno == "EPERM" && f.is("io_uring_setup") && f.Seccomp.Known && !f.Seccomp.Refuses && !f.self.Filter:
+		return Likely, "a sysctl turns it off: kernel.io_uring_disabled"
+	}
+	return RuledOut, "something answered " + f.errno
+}

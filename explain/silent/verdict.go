@@ -1,0 +1,60 @@
+package silent
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/whydenied/whydenied/explain/access"
+	"github.com/whydenied/whydenied/explain/layer"
+	"github.com/whydenied/whydenied/explain/library"
+	"github.com/whydenied/whydenied/parser"
+)
+
+// verdictOf says which layer refused what neither policy of a target does.
+func verdictOf(l *library.Library, a *parser.Attempt, t Target) layer.Verdict {
+	c := t.Container
+	if t.Profile == "unconfined" {
+		c.AppArmorProfile = t.Profile
+	}
+	return layer.Judge(layer.Question{Attempt: a, Container: &c, Seccomp: filterSays(l, a, t), AppArmor: profileSays(l, a, t)})
+}
+
+// filterSays is what the seccomp profile says of what it does not refuse.
+func filterSays(l *library.Library, a *parser.Attempt, t Target) layer.Answer {
+	if t.Container.SeccompProfile == "unconfined" {
+		return layer.Answer{Known: true, Why: "there is no filter"}
+	}
+	profile, name := l.Seccomp(t.Container, t.Profile, archOf(l, a))
+	switch {
+	case profile == nil:
+		return layer.Answer{Why: name}
+	case a.Syscall == "":
+		return layer.Answer{}
+	}
+	return layer.Answer{Known: true, Why: fmt.Sprintf("its profile does not answer %s to %s", a.Errno, a.Syscall)}
+}
+
+// profileSays is the same of the AppArmor profile.
+func profileSays(l *library.Library, a *parser.Attempt, t Target) layer.Answer {
+	profile := l.Profile(t.Container, t.Profile)
+	asked := a.Errno != "EACCES" || len(access.Attempted(a)) > 0
+	switch {
+	case profile == nil && t.Profile != "" && t.Profile != "unconfined":
+		return layer.Answer{Why: "the source of profile " + t.Profile + " was not found; its refusals are in the log, but for those by deny rules"}
+	case profile == nil || !asked:
+		return layer.Answer{}
+	}
+	return layer.Answer{Known: true, Why: "profile " + t.Profile + " does not refuse it"}
+}
+
+// lacks reports whether a denial is of a capability that the process does not hold: the
+// kernel looks at that before it asks AppArmor (cap_capable() comes first of all modules).
+func lacks(d *parser.Denial, a *parser.Attempt, t Target) bool {
+	if d.AppArmor == nil || d.AppArmor.CapName == "" {
+		return false
+	}
+	c := t.Container
+	v := layer.Judge(layer.Question{Attempt: a, Container: &c, Seccomp: layer.Answer{Known: true}, AppArmor: layer.Answer{Known: true}})
+	of := v.Of(layer.Capability)
+	return of.Standing == layer.Refused && strings.Contains(of.Why, "CAP_"+strings.ToUpper(d.AppArmor.CapName))
+}
