@@ -261,6 +261,10 @@ func shared(d *parser.Denial, rest bool, of *budget) parser.Denial {
 		}
 		return s
 	}
+	if o := d.Other; o != nil {
+		s.Other = &parser.Other{Module: o.Module}
+		return s
+	}
 	s.Seccomp = &parser.Seccomp{Arch: d.Seccomp.Arch, Code: d.Seccomp.Code, Syscall: noSyscall, Traced: d.Seccomp.Traced, Suspected: d.Seccomp.Suspected}
 	return s
 }
@@ -279,6 +283,9 @@ func sampleOf(d *parser.Denial) string {
 			return strconv.FormatUint(uint64(s.Syscall), 10)
 		}
 		return name
+	}
+	if o := d.Other; o != nil {
+		return cmp.Or(o.Name, o.Access)
 	}
 	a := d.AppArmor
 	return cmp.Or(a.Name, a.Target, a.Peer, a.CapName, a.Addr, a.PeerAddr, a.Path, a.Family, a.Operation)
@@ -308,6 +315,9 @@ func (x *Explainer) explainFurther(f *Explained) {
 	f.Notes = []string{"No rule is suggested: one for names that are not known apart would have to grant all. Grant what the first findings of this program need, and see what is left."}
 	if len(f.Further.Samples) > 0 {
 		f.Notes = append(f.Notes, "Some of the names: "+strings.Join(f.Further.Samples, ", "))
+	}
+	if f.Denial.Other != nil {
+		return
 	}
 	if a := f.Denial.AppArmor; a == nil {
 		if profile, name := x.seccompProfile(f.Finding); profile != nil {

@@ -34,6 +34,15 @@ const (
 	EndedBySIGSYS        Cause = "ended-by-sigsys"       // a suspicion: no record has the filter's answer
 )
 
+// The causes of refusals by other security modules, whose policies are not read.
+const (
+	SELinuxDenial  Cause = "selinux-denial"
+	SmackDenial    Cause = "smack-denial"
+	LandlockDenial Cause = "landlock-denial"
+	IPEDenial      Cause = "ipe-denial"
+	FanotifyDenial Cause = "fanotify-denial" // by a program that permits access to files: fapolicyd
+)
+
 // FurtherNames is the cause of findings of more names than are told apart, of both.
 const FurtherNames Cause = "further-names"
 
@@ -43,6 +52,7 @@ func Causes() []Cause {
 		NoMatchingRule, MissingPermission, OwnerMismatch, DenyRule, AllowedByProfile, DisconnectedPath,
 		ExecTransition, ProfileNotLoaded, ProfileNotFound, Complain, FlagsMismatch, UndecidedOperation,
 		SyscallNotListed, SyscallDenied, ArgumentMismatch, CapabilityGated, ArchNotListed, KernelGated, LibseccompTooOld,
-		UndecidableArguments, LoggedOnly, EndedBySIGSYS, FurtherNames,
+		UndecidableArguments, LoggedOnly, EndedBySIGSYS,
+		SELinuxDenial, SmackDenial, LandlockDenial, IPEDenial, FanotifyDenial, FurtherNames,
 	}
 }

@@ -117,6 +117,8 @@ func (x *Explainer) explain(finding Finding, fixes bool) Explanation {
 	case f.isLookAlike():
 		f.Cause, f.Decision, f.Why = UndecidedOperation, Undecidable, access.LookAlike
 		return f.Explanation
+	case f.Denial.Other != nil:
+		x.explainOther(f)
 	case f.Denial.Seccomp != nil && f.Denial.Seccomp.Suspected:
 		x.explainSuspicion(f)
 	case f.Denial.Seccomp != nil:
@@ -126,6 +128,7 @@ func (x *Explainer) explain(finding Finding, fixes bool) Explanation {
 		}
 	default:
 		x.explainAppArmor(f)
+		f.noteAfterAppArmor()
 		if fixes && f.Request != nil {
 			x.fixAppArmor(f)
 		}

@@ -156,6 +156,9 @@ func (g *Group) AddClaim(d parser.Denial, c container.Container) (f *Finding, is
 // sameAccess reports whether two denials are of the same access under the same
 // profile, whichever process it was.
 func sameAccess(a, b *parser.Denial) bool {
+	if a.Other != nil || b.Other != nil {
+		return false
+	}
 	if a.Seccomp != nil || b.Seccomp != nil {
 		return a.Seccomp != nil && b.Seccomp != nil && a.Seccomp.Arch == b.Seccomp.Arch && a.Seccomp.Syscall == b.Seccomp.Syscall &&
 			(a.Seccomp.Args == nil || b.Seccomp.Args == nil || tracedCall(a.Seccomp) == tracedCall(b.Seccomp))
@@ -376,6 +379,13 @@ func appendKey(key []byte, d *parser.Denial, c *container.Container) []byte {
 			add(tracedCall(s))
 		case s.Args != nil && origin.Transport.IsClaim(): // a record has none, and its event's may be missing
 			add(tracedCall(s))
+		}
+		return key
+	}
+	if o := d.Other; o != nil {
+		add(o.Module.String())
+		for _, s := range [...]string{o.Access, o.Class, foldName(o.Name), o.Target, o.Rule} { // domains are new in each run
+			add(s)
 		}
 		return key
 	}

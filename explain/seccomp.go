@@ -10,7 +10,6 @@ import (
 	"github.com/whydenied/whydenied/explain/fix"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
-	"github.com/whydenied/whydenied/rules/apparmor"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
@@ -292,7 +291,11 @@ func (x *Explainer) fixSeccomp(f *Explained) {
 		f.Notes = append(f.Notes, "The profile is built into the runtime: `whydenied patch` writes the changed profile to a file, and says how the container is given that.")
 	}
 	given := f.notePrivilege(profile, call)
-	f.noteMount(x.Library.Profile(f.where(), f.Denial.Subject.Label), d.Syscall)
+	asked := call
+	asked.Name = d.Syscall
+	if next := NextOfCall(x.profileOf(f.Finding), asked); next != "" {
+		f.Notes = append(f.Notes, next)
+	}
 	switch {
 	case f.Cause == CapabilityGated && !given:
 		f.Notes = append(f.Notes, "The kernel takes the call without the capability: to grant that instead is the bigger step, as it opens more than this call.")
@@ -318,18 +321,6 @@ func (f *Explained) OutOfReach() string {
 		return ""
 	}
 	return "the kernel asks for " + strings.Join(p.Caps, " or ") + " in the user namespace of the host, and the container has one of its own, in which none of its capabilities counts for that"
-}
-
-// noteMount says that AppArmor refuses a mount, too, of which the filter's refusal leaves
-// no trace: default profiles deny them all.
-func (f *Explained) noteMount(profile *apparmor.Profile, syscall string) {
-	if profile == nil || syscall != "mount" && syscall != "move_mount" {
-		return
-	}
-	d := profile.Decide(apparmor.MountRequest{Op: "mount", Source: "none", Target: "/mnt/", Fstype: "tmpfs"})
-	if len(d.Deny) > 0 {
-		f.Notes = append(f.Notes, fmt.Sprintf("AppArmor is asked next, and profile %s refuses mounts, too: `%s`. A container that is to mount needs a profile of its own for that.", profile.Name, d.Deny[0].Location().Text()))
-	}
 }
 
 // notePrivilege says what the kernel asks for a call besides the filter's answer, and

@@ -112,43 +112,6 @@ func TestAbends(t *testing.T) {
 	assert.Zero(t, stats.Unparsed)
 }
 
-func TestNeighbours(t *testing.T) {
-	const stamp = "audit(1795960961.933:47): "
-	for name, test := range map[string]struct {
-		kind Neighbour
-		body string
-	}{
-		"AVC 1400":             {SELinux, `avc:  denied  { read } for  pid=1 comm="c" name="x" scontext=a tcontext=b tclass=file permissive=0`},
-		"AVC 1400 ":            {Smack, `lsm=SMACK fn=smack_inode_permission action=denied subject="a" object="b" requested=r pid=1 comm="c"`},
-		"USER_AVC 1107":        {SELinux, `pid=1 uid=0 msg='avc:  denied  { send_msg } for scontext=a tcontext=b exe="/x"'`},
-		"LANDLOCK_ACCESS 1423": {LandlockAccess, `domain=195ba459b blockers=fs.refer path="/usr/bin" dev="vda2" ino=351`},
-		"LANDLOCK_DOMAIN 1424": {LandlockDomain, `domain=195ba459b status=allocated mode=enforcing pid=300 uid=0 exe="/root/sandboxer" comm="sandboxer"`},
-		"IPE_ACCESS 1420":      {IPE, `ipe_op=EXECUTE ipe_hook=MMAP enforcing=1 pid=3918945 comm="x" path="/x" dev="tmpfs" ino=1 rule="DEFAULT op=EXECUTE action=DENY"`},
-		"IPE_POLICY_LOAD 1422": {IPE, `policy_name="a" policy_version=0.0.0`},
-		"FANOTIFY 1331":        {Fanotify, `resp=2 fan_type=1 fan_info=3137 subj_trust=3 obj_trust=5`},
-	} {
-		word, number, _ := strings.Cut(strings.TrimSpace(name), " ")
-		for _, log := range []string{
-			"type=" + word + " msg=" + stamp + test.body,
-			"type=UNKNOWN[" + number + "] msg=" + stamp + test.body,
-			"[ 6680.755929] audit: type=" + number + " " + stamp + test.body,
-			"audit: type=" + number + " " + stamp + test.body,
-			"Nov 29 14:02:41 lab kernel: audit: type=" + number + " " + stamp + test.body,
-			"Nov 29 14:02:41 lab audit[1]: " + word + " " + test.body,
-			"Nov 29 14:02:41 lab audisp-syslog: type=" + word + " msg=" + stamp + test.body,
-			"Nov 29 14:02:41 lab audisp-syslog: type=UNKNOWN[" + number + "] msg=" + stamp + test.body,
-		} {
-			denials, stats := scanString(t, log+"\n")
-			assert.Empty(t, denials, log)
-			assert.Zero(t, stats.Unparsed, log)
-			var want [Neighbours]int
-			want[test.kind] = 1
-			assert.Equal(t, want, stats.Neighbours, log)
-			assert.NotEmpty(t, test.kind.String())
-		}
-	}
-}
-
 // Linux 6.18 writes subj=? where several modules have a label, and a record of them.
 func TestTaskContexts(t *testing.T) {
 	const seccomp = "auid=1 uid=0 gid=0 ses=1 subj=? pid=235 comm=\"c\" exe=\"/c\" sig=0 arch=c000003e syscall=39 compat=0 ip=0x1 code=0x50000"

@@ -239,6 +239,10 @@ func (x *Denial) said(o *Origin) uint64 {
 			b = binary.AppendUvarint(b, uint64(code))
 		}
 	}
+	if o := x.Other; o != nil {
+		b = append(b, byte(o.Module))
+		str(o.Access, o.Class, o.Name, o.Target, o.Domain, o.Rule)
+	}
 	return maphash.Bytes(saidSeed, b)
 }
 

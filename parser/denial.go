@@ -33,8 +33,8 @@ type Subject struct {
 	Argv  string // from PROCTITLE or EXECVE, NUL-separated as logged; "" if unknown
 }
 
-// A Denial is one typed AppArmor or seccomp record. Exactly one of AppArmor and
-// Seccomp is set.
+// A Denial is one typed record of AppArmor, seccomp or another security module. Exactly
+// one of AppArmor, Seccomp and Other is set.
 type Denial struct {
 	Event    Event
 	Record   int // index of the record in Event.Records
@@ -43,6 +43,7 @@ type Denial struct {
 	Mode     Mode
 	AppArmor *AppArmor
 	Seccomp  *Seccomp
+	Other    *Other
 	Form     *Form // of Forms.Scan: what repeats of it refer to; nil if each is parsed
 }
 

@@ -170,7 +170,7 @@ func (s *scanner) companion(r *Record, m mark) (Record, bool) {
 			Time: r.Time, Serial: r.Serial, Text: string(bytes.TrimLeft(line[raw.body:], " "))}, true
 	}
 	h, v := s.header(line, int(m.start))
-	if v != isRecord || !h.typ.isCompanion() || h.serial != r.Serial || h.transport != r.Origin.Transport ||
+	if v != isRecord || !h.typ.isCompanion() && h.typ != LANDLOCKDOMAIN || h.serial != r.Serial || h.transport != r.Origin.Transport ||
 		h.userSpace != r.Origin.UserSpace || h.node != r.Node || !h.time.Equal(r.Time) {
 		return Record{}, false
 	}
@@ -190,6 +190,9 @@ func (s *scanner) isOf(line []byte, raw raw, r *Record) bool {
 func (x *Denial) describe() {
 	for i := range x.Event.Records {
 		r := &x.Event.Records[i]
+		if x.Other != nil && i != x.Record {
+			x.describeOther(r)
+		}
 		switch r.Type {
 		case SYSCALL:
 			x.describeCall(r)

@@ -2,12 +2,13 @@ package parser
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 )
 
-// A Neighbour is a kind of record by which a part of the kernel other than AppArmor and
-// seccomp says that it refused something, or what it refuses by. They are counted, as
-// they tell why something failed that neither of the two refused.
+// A Neighbour is a part of the kernel other than AppArmor and seccomp that says by records
+// of its own what it refused, or what it refuses by. They are counted; refusals are
+// denials, see Other.
 type Neighbour uint8
 
 // The neighbours.
@@ -26,16 +27,36 @@ func (n Neighbour) String() string {
 	return [...]string{"SELinux", "Smack", "Landlock access", "Landlock domain", "IPE", "fanotify"}[n]
 }
 
+// An Other is the body of a record by which a neighbour refused something. Strings are
+// decoded and "" when absent.
+type Other struct {
+	Module Neighbour
+	Access string // what was refused, as the module calls it: "read open", "fs.write_file", "EXECUTE"
+	Class  string // of the object: SELinux's tclass, IPE's hook
+	Name   string // of the object: a path, the last part of one (SELinux), or a process
+	Target string // the label of the object
+	Domain string // of Landlock, hexadecimal
+	Rule   string // that decided: IPE's, or the number that a fanotify program gave
+}
+
 // neighbourTypes are the types of records that are only of neighbours, by number and by
 // name (include/uapi/linux/audit.h, Linux 6.18).
 var neighbourTypes = map[string]Type{
-	"1331": "FANOTIFY", "FANOTIFY": "FANOTIFY",
-	"1420": "IPE_ACCESS", "IPE_ACCESS": "IPE_ACCESS",
+	"1331": FANOTIFY, "FANOTIFY": FANOTIFY,
+	"1420": IPEACCESS, "IPE_ACCESS": IPEACCESS,
 	"1421": "IPE_CONFIG_CHANGE", "IPE_CONFIG_CHANGE": "IPE_CONFIG_CHANGE",
 	"1422": "IPE_POLICY_LOAD", "IPE_POLICY_LOAD": "IPE_POLICY_LOAD",
-	"1423": "LANDLOCK_ACCESS", "LANDLOCK_ACCESS": "LANDLOCK_ACCESS",
-	"1424": "LANDLOCK_DOMAIN", "LANDLOCK_DOMAIN": "LANDLOCK_DOMAIN",
+	"1423": LANDLOCKACCESS, "LANDLOCK_ACCESS": LANDLOCKACCESS,
+	"1424": LANDLOCKDOMAIN, "LANDLOCK_DOMAIN": LANDLOCKDOMAIN,
 }
+
+// The types of neighbours' records that are refusals, or say more of one.
+const (
+	FANOTIFY       Type = "FANOTIFY"
+	IPEACCESS      Type = "IPE_ACCESS"
+	LANDLOCKACCESS Type = "LANDLOCK_ACCESS"
+	LANDLOCKDOMAIN Type = "LANDLOCK_DOMAIN"
+)
 
 // neighbourOf returns the neighbour that writes a record, if one does.
 func neighbourOf(t Type, body []byte) (Neighbour, bool) {
@@ -47,27 +68,64 @@ func neighbourOf(t Type, body []byte) (Neighbour, bool) {
 		return SELinux, bytes.HasPrefix(body, []byte("avc:"))
 	case USERAVC:
 		return SELinux, bytes.Contains(body, []byte("msg='avc:"))
-	case "LANDLOCK_ACCESS":
+	case LANDLOCKACCESS:
 		return LandlockAccess, true
-	case "LANDLOCK_DOMAIN":
+	case LANDLOCKDOMAIN:
 		return LandlockDomain, true
-	case "FANOTIFY":
+	case FANOTIFY:
 		return Fanotify, true
 	}
 	return IPE, strings.HasPrefix(string(t), "IPE_")
 }
 
-// neighbour counts a record if it is a neighbour's.
-func (s *scanner) neighbour(t Type, body []byte) {
-	if n, ok := neighbourOf(t, body); ok {
-		s.stats.Neighbours[n]++
+// refuses reports whether a neighbour's record says that something was refused, or would
+// have been.
+func (n Neighbour) refuses(t Type, body []byte) bool {
+	switch n {
+	case SELinux:
+		_, rest, _ := bytes.Cut(body[:min(len(body), 512)], []byte("denied"))
+		return bytes.HasPrefix(bytes.TrimLeft(rest, " "), []byte("{"))
+	case Smack:
+		return bytes.Contains(body, []byte("action=denied"))
+	case LandlockAccess:
+		return bytes.Contains(body, []byte("blockers="))
+	case IPE:
+		return t == IPEACCESS && bytes.Contains(body, []byte("action=DENY"))
+	case Fanotify:
+		return bytes.HasPrefix(body, []byte("resp=2 ")) // FAN_DENY
 	}
+	return false
+}
+
+// neighbour counts a record if it is a neighbour's, and reports whether it is a refusal.
+func (s *scanner) neighbour(t Type, body []byte) (refuses bool) {
+	n, ok := neighbourOf(t, body)
+	if !ok {
+		return false
+	}
+	s.stats.Neighbours[n]++
+	return n.refuses(t, body)
+}
+
+// refusal adds the denial of a neighbour's record, on the line that triggered.
+func (s *scanner) refusal(h *header) {
+	x, r, why := s.parse(h)
+	if why != "" {
+		return // it is counted, and not evidently a denial of what is explained
+	}
+	s.stats.Records++
+	s.dst = append(s.dst, x)
+	s.wait(pending{denial: len(s.dst) - 1, record: r})
 }
 
 // neighbourLine counts the record of a line of another shape than auditd's log, which
 // has its word audit at a place: "audit: type=1423 audit(1.2:3): BODY", "audit[7]: AVC BODY".
-func (s *scanner) neighbourLine(line []byte, audit int) {
+func (s *scanner) neighbourLine(line []byte, at, audit int) {
 	if s.part != body {
+		return
+	}
+	if line[0] == '{' {
+		s.neighbourJSON(line, at)
 		return
 	}
 	rest := line[audit:]
@@ -84,5 +142,104 @@ func (s *scanner) neighbourLine(line []byte, audit int) {
 	if bytes.HasPrefix(rest, []byte("audit(")) {
 		_, rest, _ = bytes.Cut(rest, []byte("): "))
 	}
-	s.neighbour(typeOf(string(word)), rest)
+	if !s.neighbour(typeOf(string(word)), rest) {
+		return
+	}
+	s.start, s.end = at, at+len(line)
+	if h, v := s.header(line, at); v != broken {
+		if n, ok := neighbourOf(h.typ, []byte(h.body)); ok && n.refuses(h.typ, []byte(h.body)) {
+			s.refusal(&h)
+		}
+	}
+}
+
+// neighbourJSON reads a neighbour's record of journalctl -o json.
+func (s *scanner) neighbourJSON(line []byte, at int) {
+	const key = `"_AUDIT_TYPE":"`
+	_, number, ok := bytes.Cut(line, []byte(key))
+	number, _, _ = bytes.Cut(number[:min(len(number), 8)], []byte(`"`))
+	if typ := typeOf(string(number)); !ok || typ != AVC && typ != USERAVC && neighbourTypes[string(number)] == "" {
+		return
+	}
+	s.start, s.end = at, at+len(line)
+	if h, v := s.header(line, at); v == isRecord && s.neighbour(h.typ, []byte(h.body)) {
+		s.refusal(&h)
+	}
+}
+
+// typeOther fills in x from a neighbour's record: slow_avc_audit() and avc_dump_query() of
+// security/selinux, smack_log_callback(), landlock_log_denial(), ipe_audit_match(),
+// audit_fanotify(). It returns what is wrong with the record, or "".
+func typeOther(x *Denial, r *Record) string {
+	n, ok := neighbourOf(r.Type, []byte(r.Text))
+	if !ok || !n.refuses(r.Type, []byte(r.Text)) {
+		return "a record of another module that refuses nothing"
+	}
+	o := &Other{Module: n}
+	x.Other, x.Mode, x.Subject.UID = o, Denied, -1
+	if r.Type == USERAVC { // of which pid and exe are the mediator's
+		x.Subject.PID, _ = strconv.Atoi(r.Get("spid"))
+	} else {
+		x.Subject.PID, _ = strconv.Atoi(r.Get("pid"))
+		x.Subject.Comm, x.Subject.Exe = r.Get("comm"), r.Get("exe")
+	}
+	switch n {
+	case SELinux:
+		_, rest, _ := strings.Cut(r.Text, "{")
+		access, _, _ := strings.Cut(rest, "}")
+		o.Access = strings.TrimSpace(access)
+		o.Class, o.Target, x.Subject.Label = r.Get("tclass"), r.Get("tcontext"), r.Get("scontext")
+		o.Name = firstOf(r, "path", "name", "capability", "dest", "src")
+		if r.Get("permissive") == "1" {
+			x.Mode = Allowed
+		}
+	case Smack:
+		o.Access, o.Target, x.Subject.Label = r.Get("requested"), r.Get("object"), r.Get("subject")
+		o.Name = firstOf(r, "path", "name", "opid")
+	case LandlockAccess:
+		o.Access, o.Domain = r.Get("blockers"), r.Get("domain")
+		o.Name = firstOf(r, "path", "ocomm", "opid", "dest", "src")
+	case IPE:
+		o.Access, o.Class, o.Rule = r.Get("ipe_op"), r.Get("ipe_hook"), r.Get("rule")
+		o.Name = firstOf(r, "path", "dev")
+		if r.Get("enforcing") == "0" {
+			x.Mode = Allowed
+		}
+	case Fanotify:
+		o.Access, o.Rule = "open", r.Get("fan_info")
+	}
+	if o.Access == "" {
+		return "a record of another module without what was refused"
+	}
+	return ""
+}
+
+func firstOf(r *Record, keys ...string) string {
+	for _, key := range keys {
+		if v := r.Get(key); v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// describeOther takes from a companion what a neighbour's record does not say: Landlock's
+// and fanotify's name no process, and fanotify's no file.
+func (x *Denial) describeOther(r *Record) {
+	s := &x.Subject
+	switch r.Type {
+	case SYSCALL, LANDLOCKDOMAIN: // of which the first has who made the call, the other who made the domain
+		if x.Other.Module != LandlockAccess && x.Other.Module != Fanotify || r.Type == LANDLOCKDOMAIN && s.Comm != "" {
+			return
+		}
+		s.PID, _ = strconv.Atoi(r.Get("pid"))
+		s.Comm, s.Exe = r.Get("comm"), r.Get("exe")
+		if s.Label == "" {
+			s.Label = labelOf(r.Get("subj"))
+		}
+	case PATH:
+		if x.Other.Name == "" && x.Other.Module == Fanotify {
+			x.Other.Name = r.Get("name")
+		}
+	}
 }

@@ -84,7 +84,7 @@ func (s *scanner) auditLine(line []byte, r raw, at int) {
 	case companionKind:
 		s.mark(at, at+len(line), s.id.serial)
 	case neighbourKind:
-		s.neighbour(r.typ(line), line[r.body:])
+		s.auditNeighbour(line, r, at)
 	}
 }
 
@@ -97,7 +97,10 @@ func (s *scanner) auditDenial(line []byte, r raw, at int) {
 	}
 	typ, body := r.typ(line), line[r.body:]
 	if typ == AVC && !bytes.HasPrefix(body, needleAppArmor) && !isSplit(string(body)) && !isAdorned(body) {
-		s.neighbour(AVC, body)
+		if s.neighbour(AVC, body) {
+			s.refusal(s.auditHeader(line, r))
+			return
+		}
 		s.stats.Others++
 		return
 	}
@@ -108,6 +111,24 @@ func (s *scanner) auditDenial(line []byte, r raw, at int) {
 	}
 	h.node, h.body = string(r.node(line)), string(body)
 	s.found(line, &h)
+}
+
+// auditNeighbour reads a line of auditd's log of which the type is a neighbour's alone.
+func (s *scanner) auditNeighbour(line []byte, r raw, at int) {
+	typ := r.typ(line)
+	if typ == LANDLOCKDOMAIN { // which says more of a refusal, too
+		s.mark(at, at+len(line), s.id.serial)
+	}
+	if s.part == body && s.neighbour(typ, line[r.body:]) {
+		s.start, s.end = at, at+len(line)
+		s.refusal(s.auditHeader(line, r))
+	}
+}
+
+// auditHeader returns the header of a line of auditd's log, the last that was read.
+func (s *scanner) auditHeader(line []byte, r raw) *header {
+	return &header{transport: AuditLog, typ: r.typ(line), time: s.id.time(), serial: s.id.serial, node: string(r.node(line)),
+		body: string(bytes.TrimLeft(line[r.body:], " "))}
 }
 
 // typ returns the record's type.

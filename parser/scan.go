@@ -186,7 +186,7 @@ func (s *scanner) otherLine(line []byte, at int) {
 	}
 	audit := bytes.Index(line, needleAudit)
 	if audit >= 0 {
-		s.neighbourLine(line, audit)
+		s.neighbourLine(line, at, audit)
 		if serial, rest, ok := serialIn(line[audit:]); ok {
 			if s.part == body && !s.b.Live && maySplit(line, rest) && s.split(line, at) {
 				return
@@ -285,7 +285,10 @@ func (s *scanner) trigger(line []byte, at int) {
 func (s *scanner) found(line []byte, h *header) {
 	adorned := !s.b.Live && isAdorned(line)
 	if !h.holdsRecord() && !adorned && !isSplit(h.body) && !bytes.Contains(line, []byte("apparmor=&")) {
-		s.neighbour(h.typ, []byte(h.body))
+		if s.neighbour(h.typ, []byte(h.body)) {
+			s.refusal(h)
+			return
+		}
 		if h.transport == Unknown && isEvident(line) {
 			s.unparsed("a part of a record", line)
 		} else {
@@ -309,7 +312,10 @@ func (s *scanner) found(line []byte, h *header) {
 		}
 	}
 	if !h.holdsRecord() && !isSplit(h.body) {
-		s.neighbour(h.typ, []byte(h.body))
+		if s.neighbour(h.typ, []byte(h.body)) {
+			s.refusal(h)
+			return
+		}
 		s.stats.Others++
 		return
 	}
@@ -399,6 +405,9 @@ func parseDenial(h *header, o Origin) (x Denial, r Record, why string) {
 		return x, r, why
 	case ANOMABEND:
 		return x, r, typeAbend(&x, &r)
+	}
+	if _, is := neighbourOf(r.Type, []byte(r.Text)); is {
+		return x, r, typeOther(&x, &r)
 	}
 	return x, r, typeAppArmor(&x, &r)
 }

@@ -174,7 +174,10 @@ func (v *verb) words() Words {
 // Class is what a denial is about in a word: file, cap, net, ...; "syscall" of
 // seccomp, and "other" where rules do not decide.
 func Class(d *parser.Denial) string {
-	if d.AppArmor == nil {
+	switch {
+	case d.Other != nil:
+		return "other"
+	case d.AppArmor == nil:
 		return "syscall"
 	}
 	c := classOf(d.AppArmor)

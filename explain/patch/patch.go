@@ -139,7 +139,7 @@ func (b *patcher) take(f *explain.Explained) {
 	switch {
 	case f.Further != nil:
 		b.leave(f, "these are more names than are told apart, and a rule for all of them would grant all")
-	case f.Cause == explain.EndedBySIGSYS:
+	case f.Cause == explain.EndedBySIGSYS, f.Denial.Other != nil:
 		b.leave(f, f.Why)
 	case f.Denial.Seccomp != nil:
 		b.calls = append(b.calls, f)

@@ -43,6 +43,9 @@ func NewFinding(f explain.Explained) Finding {
 			wire.Seccomp.Call = seccomp.CallText(wire.Seccomp.SyscallName, d.Seccomp.Args)
 		}
 	}
+	if d.Other != nil {
+		wire.Module = newModule(d.Other)
+	}
 	if f.Further != nil {
 		wire.Further = &Further{Class: f.Further.Class, Samples: append([]string{}, texts(f.Further.Samples)...)}
 	}

@@ -3,7 +3,9 @@ package report
 import (
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/layer"
+	"github.com/whydenied/whydenied/parser"
 )
 
 // A Verdict says which layer of the kernel refused something.
@@ -75,4 +77,42 @@ func (p *page) openLayers(v *Verdict) {
 		text += "; " + strings.Join(titles, ", or ")
 	}
 	p.wrap(4, 6, append(words(faint, "layer:"), prose(normal, text)...))
+}
+
+// newModule returns what another security module refused as plain data.
+func newModule(o *parser.Other) *Module {
+	wire := &Module{Name: o.Module.String(), Access: plain(o.Access), Class: plain(o.Class), Object: plain(o.Name), Target: plain(o.Target), Domain: plain(o.Domain)}
+	switch o.Module {
+	case parser.SELinux, parser.Smack:
+		wire.Layer = string(layer.SELinux)
+	case parser.LandlockAccess:
+		wire.Name, wire.Layer = "Landlock", string(layer.Landlock)
+	default:
+		wire.Layer = string(layer.Integrity)
+	}
+	return wire
+}
+
+// moduleSentence words what another security module refused: "read of file x
+// (system_u:object_r:shadow_t:s0), by SELinux".
+func moduleSentence(m *Module) []escape.Text {
+	what := escape.Prose(m.Access)
+	isSELinux := m.Name == parser.SELinux.String() // whose class is a noun
+	if m.Object != "" || isSELinux && m.Class != "" {
+		what = append(what, "of")
+	}
+	if isSELinux {
+		what = append(what, escape.Prose(m.Class)...)
+	}
+	if m.Object != "" {
+		what = append(what, escape.Name(m.Object))
+	}
+	if m.Target != "" {
+		what = append(what, escape.Fields("("+escape.Line(m.Target)+")")...)
+	}
+	what = append(what, escape.Words("by %", m.Name)...)
+	if m.Domain != "" {
+		what = append(what, escape.Words("(domain %)", m.Domain)...)
+	}
+	return what
 }

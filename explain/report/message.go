@@ -106,6 +106,7 @@ type Finding struct {
 	Mode      string     `json:"mode"`              // DENIED, ALLOWED, AUDIT, KILLED, ...
 	Denial    Fields     `json:"denial"`            // type, time, serial, node; then the record, with the kernel's key names
 	Seccomp   *Seccomp   `json:"seccomp,omitempty"` // nil for AppArmor
+	Module    *Module    `json:"module,omitempty"`  // nil for AppArmor and seccomp
 
 	Rules       []Rule   `json:"rules"`
 	Fixes       []Fix    `json:"fixes"`
@@ -172,6 +173,17 @@ type Seccomp struct {
 	Action   string `json:"action"` // errno, kill_process, log, ...
 	// Suspected is set where only SIGSYS speaks for a filter; the rest is "" then.
 	Suspected bool `json:"suspected,omitempty"`
+}
+
+// A Module says which other security module refused something, and what.
+type Module struct {
+	Name   string `json:"name"`             // SELinux, Smack, Landlock, IPE, fanotify
+	Layer  string `json:"layer"`            // as in Verdict
+	Access string `json:"access"`           // in the module's words
+	Class  string `json:"class,omitempty"`  // of the object
+	Object string `json:"object,omitempty"` // its name
+	Target string `json:"target,omitempty"` // its label
+	Domain string `json:"domain,omitempty"` // of Landlock
 }
 
 // A Rule is a place in a policy that takes part in the finding. Lines and

@@ -42,6 +42,9 @@ func sentenceOf(f *Finding) sentence {
 	if f.Further != nil {
 		return sentence{whoIs(f, false), refusal(f.Mode), furtherAccesses(f.Further.Class)}
 	}
+	if f.Module != nil {
+		return sentence{whoIs(f, false), refusal(f.Mode), moduleSentence(f.Module)}
+	}
 	if f.Seccomp != nil {
 		verdict, what := seccompSentence(f)
 		return sentence{whoIs(f, false), verdict, what}
@@ -211,7 +214,7 @@ func outside(f *Finding) []escape.Text {
 	case label == "unconfined":
 		return escape.Words("(unconfined, container unknown)")
 	}
-	if parser.IsContext(label) {
+	if parser.IsContext(label) || f.Module != nil && f.Module.Name == parser.SELinux.String() {
 		return escape.Words("(SELinux context %, container unknown)", label)
 	}
 	return escape.Words("(profile %, container unknown)", label)
