@@ -41,6 +41,7 @@ type Unexplained struct {
 	Why     string `json:"why"`               // what else it can be
 
 	Verdict *Verdict `json:"verdict,omitempty"` // which layer refused it
+	Next    string   `json:"next,omitempty"`    // what the next layer would answer
 }
 
 // A Step is a command and what it is for.
@@ -98,7 +99,7 @@ func NewUnexplained(list []silent.Unexplained) (wire []Unexplained) {
 	for _, u := range list {
 		wire = append(wire, Unexplained{
 			From: from(u.Origin.Transport), File: plain(u.Origin.File), Line: u.Origin.Line,
-			Text: plain(u.Text), Count: u.Count, Suspect: plain(u.Suspect), Why: plain(u.Why), Verdict: newVerdict(u.Verdict),
+			Text: plain(u.Text), Count: u.Count, Suspect: plain(u.Suspect), Why: plain(u.Why), Verdict: newVerdict(u.Verdict), Next: plain(u.Next),
 		})
 	}
 	return wire
@@ -171,6 +172,9 @@ func (p *page) unexplained(s *Silent) {
 		}
 		if u.Verdict != nil {
 			p.verdict(u.Verdict)
+		}
+		if u.Next != "" {
+			p.wrap(4, 6, append(words(faint, "next:"), prose(normal, u.Next)...))
 		}
 		if u.Verdict == nil || u.Verdict.Layer == "" || u.From != "strace" && !u.Verdict.Sure {
 			p.wrap(4, 6, append(words(faint, "it", "may", "be:"), prose(normal, u.Why)...))

@@ -31,6 +31,7 @@ type Unexplained struct {
 	Suspect string // the calls that the text can be of, for a sentence; "" if it shows the call, or is of none
 	Why     string // what it can be, for the policies that are known
 	Verdict layer.Verdict
+	Next    string // what the next layer answers, once that of the verdict does not refuse it; "" if that is not known
 }
 
 // An answer is the record of what was refused, or the index of what was not, -1 if
@@ -96,6 +97,7 @@ func (s *Attempts) judge(a parser.Attempt) answer {
 		u.Why = "an AppArmor profile, which is not known here: its refusals are in the log, but for those by deny rules; else " + u.Why
 	}
 	u.Verdict = verdictOf(s.library, &a, s.target)
+	u.Next = next(s.library, &a, s.target, u.Verdict)
 	s.Unexplained = append(s.Unexplained, u)
 	return answer{unexplained: len(s.Unexplained) - 1}
 }

@@ -58,3 +58,19 @@ func lacks(d *parser.Denial, a *parser.Attempt, t Target) bool {
 	of := v.Of(layer.Capability)
 	return of.Standing == layer.Refused && strings.Contains(of.Why, "CAP_"+strings.ToUpper(d.AppArmor.CapName))
 }
+
+// next says what AppArmor, which would be asked next, answers to what another layer refused;
+// "" if it does not refuse it, or is not known.
+func next(l *library.Library, a *parser.Attempt, t Target, v layer.Verdict) string {
+	if v.Layer != layer.Capability && v.Layer != layer.Devices && v.Layer != layer.Landlock {
+		return ""
+	}
+	for _, errno := range []string{"EACCES", "EPERM"} { // of the call's own hook, of the capability
+		asked := *a
+		asked.Errno = errno
+		if _, refused := byAppArmor(l, &asked, t); refused {
+			return "AppArmor is asked next, and profile " + t.Profile + " refuses it, too"
+		}
+	}
+	return ""
+}
