@@ -75,7 +75,7 @@ func (s *Self) control(option string, args []string) {
 		s.NoNewPrivs = true
 	case option == "PR_SET_SECCOMP":
 		s.Filter = true
-	case option == "PR_CAP_AMBIENT":
+	case option == "PR_CAP_AMBIENT" && len(args) > 1 && args[1] == "PR_CAP_AMBIENT_RAISE":
 		s.ambient = true
 	case option == "PR_CAPBSET_DROP" && len(args) > 1:
 		s.Dropped = appendSome(s.Dropped, capabilityWord.FindString(args[1]))

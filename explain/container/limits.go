@@ -16,7 +16,8 @@ type Limits struct {
 	UID        int      // of the first process, in the container; -1 if it is not known
 	Effective  []string // its capabilities, as CAP_...; nil if they are not known
 	NoNewPrivs bool
-	SELinux    string // the label of its processes; "" if it has none, or if that is not known
+	Modules    []string // the kernel's security modules, as apparmor; nil if they are not known
+	SELinux    string   // the label of its processes; "" if it has none, or if that is not known
 
 	ReadOnlyRoot bool
 	Mounts       []Mount  // those that are not plain, the deepest first
@@ -142,6 +143,11 @@ func (l *Limits) securityOptions(options []string) {
 			l.NoNewPrivs = true
 		}
 	}
+}
+
+// Lacks reports whether the kernel is known to have no security module of a name.
+func (l *Limits) Lacks(module string) bool {
+	return l != nil && l.Modules != nil && !slices.Contains(l.Modules, module)
 }
 
 // Holds reports whether the first process has one of some capabilities; known is false

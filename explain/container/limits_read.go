@@ -79,6 +79,7 @@ func rlimitName(name string) string {
 
 // dockerHost are the keys of HostConfig that Limits are made of, of Docker and Podman.
 type dockerHost struct {
+	SecurityOpt                []string
 	ReadonlyRootfs             bool
 	MaskedPaths, ReadonlyPaths []string
 	Tmpfs                      map[string]string
@@ -102,6 +103,7 @@ type dockerMount struct {
 func (in *dockerHost) limits(c *Container, user string, mounts []dockerMount) *Limits {
 	l := &Limits{ReadOnlyRoot: in.ReadonlyRootfs, ReadOnly: in.ReadonlyPaths, Masked: in.MaskedPaths, AllDevices: c.Privileged, Devices: []string{}}
 	l.setUser(user, c.Caps)
+	l.securityOptions(in.SecurityOpt)
 	if !c.Privileged {
 		l.usualMounts()
 	}
@@ -129,6 +131,14 @@ func (in *dockerHost) limits(c *Container, user string, mounts []dockerMount) *L
 		l.Pids = *in.PidsLimit
 	}
 	return l
+}
+
+// give takes the label of SELinux, and the effective capabilities, which Podman says.
+func (l *Limits) give(label string, effective []string) {
+	l.SELinux = label
+	if effective != nil {
+		l.Effective = effective
+	}
 }
 
 // limits returns what a pod says of a container. Which user the image has is not in it.
@@ -164,11 +174,18 @@ func isStatus(text []byte) bool {
 }
 
 // readStatus reads /proc/PID/status, which says of a process without a container what
-// metadata say of one: proc_pid_status(5).
+// metadata say of one: proc_pid_status(5). Behind it may stand /proc/PID/attr/current, the
+// label, and /sys/kernel/security/lsm, the list of modules.
 func readStatus(name string, text []byte) (Container, error) {
 	values := map[string]string{}
 	for line := range strings.Lines(string(text)) {
-		key, value, _ := strings.Cut(line, ":")
+		key, value, isPair := strings.Cut(line, ":\t")
+		if text := strings.TrimRight(strings.TrimSpace(line), "\x00"); !isPair && text != "" {
+			key, value = "label", text
+			if strings.Contains(text, "capability") {
+				key = "modules"
+			}
+		}
 		values[key] = strings.TrimSpace(value)
 	}
 	effective, err := capabilitiesOf(values["CapEff"])
@@ -186,6 +203,13 @@ func readStatus(name string, text []byte) (Container, error) {
 		}
 	}
 	c := Container{Name: values["Name"], Caps: caps, Limits: l, State: "running"}
+	if values["modules"] != "" {
+		l.Modules = strings.Split(values["modules"], ",")
+	}
+	c.AppArmorProfile, _, _ = strings.Cut(values["label"], " (")
+	if l.Lacks("apparmor") {
+		c.AppArmorProfile = "unconfined"
+	}
 	c.PID, _ = strconv.Atoi(values["Pid"])
 	if values["Seccomp"] == "0" { // no filter
 		c.SeccompProfile = "unconfined"

@@ -63,7 +63,7 @@ func TestLimitsStatus(t *testing.T) {
 	const status = "Name:\tsleep\nUmask:\t0022\nPid:\t77\nUid:\t1000\t1000\t1000\t1000\nCapEff:\t0000000000000400\nCapBnd:\t00000000a80425fb\nNoNewPrivs:\t1\nSeccomp:\t0\n"
 	found, err := Read("status", []byte(status))
 	require.NoError(t, err)
-	c := found[0]
+	c, l := found[0], found[0].Limits
 	assert.Equal(t, "sleep", c.Name)
 	assert.Equal(t, 77, c.PID)
 	assert.Equal(t, "unconfined", c.SeccompProfile)
@@ -71,6 +71,13 @@ func TestLimitsStatus(t *testing.T) {
 	assert.Equal(t, 1000, c.Limits.UID)
 	assert.True(t, c.Limits.NoNewPrivs)
 	assert.Equal(t, DefaultCaps(), c.Caps, "Docker's")
+	found, err = Read("status", []byte(status+"web (enforce)\nlockdown,capability,landlock,apparmor\n"))
+	require.NoError(t, err)
+	assert.Equal(t, "web", found[0].AppArmorProfile)
+	assert.True(t, found[0].Limits.Lacks("selinux") && !found[0].Limits.Lacks("apparmor") && !l.Lacks("selinux"))
+	found, err = Read("status", []byte(status+"capability"))
+	require.NoError(t, err)
+	assert.Equal(t, "unconfined", found[0].AppArmorProfile)
 	_, err = Read("status", []byte("Name:\tx\nCapEff:\tno\n"))
 	assert.ErrorContains(t, err, "no mask of capabilities")
 }

@@ -160,14 +160,13 @@ func readDocker(object []byte) (Container, error) {
 		State                           state
 		AppArmorProfile, SeccompProfile string
 		Config                          struct {
-			Image  string
-			User   string
-			Labels map[string]string
+			Image, User string
+			Labels      map[string]string
 		}
 		HostConfig *struct {
-			SecurityOpt, CapAdd, CapDrop []string
-			Privileged                   bool
-			Runtime                      string
+			CapAdd, CapDrop []string
+			Privileged      bool
+			Runtime         string
 			dockerHost
 		}
 		Mounts                []dockerMount
@@ -209,11 +208,7 @@ func readDocker(object []byte) (Container, error) {
 			c.Caps = bounding(c.CapAdd, c.CapDrop, c.Privileged)
 		}
 		c.Limits = h.limits(&c, in.Config.User, in.Mounts)
-		c.Limits.securityOptions(h.SecurityOpt)
-		c.Limits.SELinux = in.ProcessLabel
-		if podman && in.EffectiveCaps != nil {
-			c.Limits.Effective = in.EffectiveCaps
-		}
+		c.Limits.give(in.ProcessLabel, in.EffectiveCaps)
 	}
 	return c, nil
 }

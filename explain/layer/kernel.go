@@ -63,7 +63,7 @@ func ofMount(f *facts) (Standing, string) {
 		switch {
 		case on && m.NoExec:
 			return Refused, m.Path + " is mounted noexec"
-		case f.limits == nil || f.path == "":
+		case f.limits == nil || f.limits.Mounts == nil && !f.limits.Resolved || f.path == "":
 			return Open, "whether the file system is mounted noexec is not known: `findmnt -T " + f.target() + "`"
 		}
 		return RuledOut, "no mount of the container that " + f.path + " is on is noexec"

@@ -68,6 +68,8 @@ func ofSELinux(f *facts) (Standing, string) {
 		return RuledOut, "it does not answer " + f.answer()
 	case f.limits != nil && f.limits.SELinux != "":
 		return Open, "the process has the label " + f.limits.SELinux + "; its refusals are in the log (ausearch -m AVC), but for those by dontaudit rules"
+	case f.limits.Lacks("selinux"):
+		return RuledOut, "the kernel does not have it"
 	case f.limits != nil && f.limits.Resolved:
 		return RuledOut, "the container has no label of it"
 	case f.Container.AppArmorProfile != "":

@@ -111,7 +111,7 @@ func (g *suggestion) revise(x *explain.Explainer) []Revision {
 		revise(r.Finding, fix)
 	}
 	for _, l := range g.patch.Left {
-		if l.Finding.Denial.Seccomp == nil { // what a runtime will write anew is left, and its finding says so
+		if l.Finding.Denial.AppArmor != nil { // what a runtime will write anew is left, and its finding says so
 			revise(l.Finding, rules.Fix{Message: l.Reason})
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/layer"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/message"
 	"github.com/whydenied/whydenied/parser"
@@ -312,4 +313,21 @@ func TestClaimInLog(t *testing.T) {
 	e := explainer.Explain(*f)
 	assert.Equal(t, explain.Refused, e.Decision)
 	assert.Contains(t, e.Notes[len(e.Notes)-1], "whydenied doctor")
+}
+
+// A capability that the container does not hold is looked at before AppArmor is asked:
+// the verdict is that, and what AppArmor answers is said besides.
+func TestLackedCapability(t *testing.T) {
+	lib := policyOf(t, "capability chown,", "").Library
+	held := func(caps ...string) []Unexplained {
+		c := container.Container{Name: "web", AppArmorProfile: "p", SeccompProfile: "unconfined", Limits: &container.Limits{Effective: caps}}
+		attempts := NewAttempts(lib, Target{Container: c, Profile: "p"}, explain.NewGroup(nil, explain.Filter{}))
+		attempts.Add(parser.Attempt{Origin: parser.Origin{Transport: parser.StraceOutput}, Syscall: "sethostname", Args: []string{`"x"`, "1"}, Errno: "EPERM", Text: "sethostname"})
+		return attempts.Unexplained
+	}
+	lacked := held("CAP_CHOWN")
+	require.Len(t, lacked, 1)
+	assert.Equal(t, layer.Capability, lacked[0].Verdict.Layer)
+	assert.Contains(t, lacked[0].Next, "profile p refuses it, too")
+	assert.Empty(t, held("CAP_SYS_ADMIN"), "then it is AppArmor's")
 }
