@@ -98,16 +98,30 @@ func isHeader(line string) bool {
 // Unread says which policy was not read, as there is too much of it; "" if all was.
 func (l *Library) Unread() string { return l.unread }
 
-// index reads the files of the directory, and of its subdirectory containers,
-// where the profiles of containers are kept by custom. A directory that is not
-// there has no profiles.
+// noProfiles are the directories of a profile directory that hold parts of profiles, or
+// names of those that are switched off (apparmor.d(5), apparmor_parser(8), 4.1).
+var noProfiles = []string{"abi", "abstractions", "cache", "disable", "force-complain", "local", "tunables"}
+
+// index reads the files of the directory and of those right below it, which others
+// include or which programs load by themselves: containers, lxc, libvirt. A file that
+// includes others stands for what they define, and goes before them, as it is what is
+// loaded. A directory that is not there has no profiles.
 func (l *Library) index() {
 	if l.indexed {
 		return
 	}
 	l.indexed = true
+	dirs := []string{l.dir}
+	below, _ := l.tree.Dirs(l.dir)
+	for _, name := range below {
+		if !slices.Contains(noProfiles, name) {
+			dirs = append(dirs, l.tree.Join(l.dir, name))
+		}
+	}
+	read := map[string][]int{}     // by the name of a file, and of its directory
+	included := map[int][]string{} // as the includes of a file have them
 	size := 0
-	for _, dir := range []string{l.dir, l.tree.Join(l.dir, "containers")} {
+	for _, dir := range dirs {
 		names, _ := apparmor.PolicyFiles(l.tree, dir)
 		for _, name := range names {
 			text, err := l.tree.ReadListed(l.dir, name)
@@ -119,7 +133,25 @@ func (l *Library) index() {
 				l.unread = fmt.Sprintf("%s and what comes after it in %s, as the files there begin too many profiles (more than %d MiB of lines)", name, dir, maxHeaders>>20)
 				return
 			}
+			i := len(l.dirFiles)
 			l.dirFiles = append(l.dirFiles, dirFile{name, headers})
+			read[name], read[dir] = append(read[name], i), append(read[dir], i)
+			for _, m := range includeLine.FindAllStringSubmatch(text, -1) {
+				included[i] = append(included[i], l.tree.Join(l.dir, m[1]))
+			}
+		}
+	}
+	own := slices.Clone(l.dirFiles)
+	for i := range l.dirFiles {
+		for _, name := range included[i] {
+			for _, other := range read[name] {
+				if size += len(own[other].headers); other != i && size <= maxHeaders {
+					l.dirFiles[i].headers += own[other].headers
+				}
+			}
 		}
 	}
 }
+
+// includeLine finds the includes of a policy file, by their names below the directory.
+var includeLine = regexp.MustCompile(`(?m)^[ \t]*#?include[ \t]+(?:if[ \t]+exists[ \t]+)?<([^>\n]+)>`)
