@@ -20,7 +20,7 @@ func (x *Explainer) explainAppArmor(f *Explained) {
 		x.explainUnconfined(f)
 		return
 	}
-	v := access.Decide(&f.Denial, func(name string) *apparmor.Profile { return x.Library.Profile(f.where(), name) })
+	v := access.Decide(&f.Denial, func(name string) *apparmor.Profile { return x.profile(f.Finding, name) })
 	cause := causes[v.Reason]
 	if v.Profile == nil {
 		f.Cause, f.Decision, f.NotFound = ProfileNotFound, Undecidable, notFound(v.Unknown)
@@ -70,6 +70,16 @@ func notFound(names []string) string {
 		parents[i], _, _ = strings.Cut(name, apparmor.Learning)
 	}
 	return strings.Join(slices.Compact(parents), "//&")
+}
+
+// profile returns the profile of a name that decided on a finding, nil if it is not known.
+// One in the policy namespace of a container is none of the host's.
+func (x *Explainer) profile(f *Finding, name string) *apparmor.Profile {
+	profile := x.Library.Profile(f.where(), name)
+	if m := productOf(&f.Denial); m != nil && m.Inside && x.Library.IsHosts(profile) {
+		return nil
+	}
+	return profile
 }
 
 // profilePlace points at a profile's name.
@@ -137,7 +147,10 @@ func (x *Explainer) explainUnconfined(f *Explained) {
 func (x *Explainer) explainNotLoaded(f *Explained) {
 	a := f.Denial.AppArmor
 	name := cmp.Or(a.Name, a.Target)
-	profile := x.Library.Profile(f.where(), name)
+	profile := x.profile(f.Finding, name)
+	if profile == nil && a.Namespace != "" {
+		return // see noteInside
+	}
 	if profile == nil {
 		if near, file := x.Library.Nearest(name); near != "" {
 			f.Notes = append(f.Notes, fmt.Sprintf("%s defines a profile %s: was that meant?", file, near))
@@ -148,8 +161,12 @@ func (x *Explainer) explainNotLoaded(f *Explained) {
 	f.Policy = x.Library.Source(profile)
 	f.Rules = []Place{profilePlace(profile, "defined here, but not loaded into the kernel when the container started")}
 	if profile.At.File.Builtin == "" {
+		loading := Loading(profile)
+		if a.Namespace != "" {
+			loading = shell.Command(loadInto(a.Namespace), profile.Policy.Files[0].Name)
+		}
 		f.Fixes = []rules.Fix{{
-			Message: "load it: " + Loading(profile),
+			Message: "load it: " + loading,
 			Grants:  "",
 			Proof:   []string{"the file defines the profile"},
 		}}

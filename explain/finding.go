@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/family"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
@@ -89,6 +90,10 @@ type Explanation struct {
 	// Seccomp and Call are the same for seccomp.
 	Seccomp *seccomp.Profile
 	Call    *seccomp.Call
+
+	// Product is what made the AppArmor profile, and for what; nil if it is of none that is
+	// known. Where it makes the file anew, the fixes have no edits.
+	Product *family.Member
 
 	// Investigate is set when granting the access would be dangerous: the reason
 	// to look at the process before any diff. It is "" otherwise.

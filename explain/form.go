@@ -12,7 +12,8 @@ import (
 type form struct {
 	subject container.Subject // of all its records, but for PID, Time and Exe
 	mode    parser.Mode
-	answers bool // the process got SIGSYS; see sigsys
+	answers bool                // the process got SIGSYS; see sigsys
+	made    container.Container // by the product that made its profile; see byProduct
 
 	// Which finding its records are of, by container: of most there is one.
 	first   string
@@ -38,7 +39,7 @@ func (g *Group) learn(d *parser.Denial) {
 	if len(g.forms) >= maxForms {
 		clear(g.forms)
 	}
-	g.forms[key] = &form{subject: subject(d), mode: d.Mode, answers: d.Seccomp != nil && answers(d.Seccomp)}
+	g.forms[key] = &form{subject: subject(d), mode: d.Mode, answers: d.Seccomp != nil && answers(d.Seccomp), made: byProduct(d, container.Container{})}
 }
 
 // folds notes that in a container the records of a form are of a finding.
@@ -94,6 +95,9 @@ func (g *Group) addRepeat(k *form, r *parser.Repeat) (f *Finding, isNew bool) {
 	who.PID, who.Time, who.Exe = r.PID, r.Time, r.Exe
 	if g.Find != nil {
 		c = g.Find(who)
+	}
+	if c.Confidence == container.Unknown && k.made.Name != "" {
+		c = k.made
 	}
 	if !g.Filter.match(&who, r.Label, &c) {
 		return nil, false

@@ -129,6 +129,7 @@ func (g *Group) Add(d parser.Denial) (f *Finding, isNew bool) {
 	if g.Find != nil {
 		c = g.Find(who)
 	}
+	c = byProduct(&d, c)
 	if !g.Filter.match(&who, d.Subject.Label, &c) {
 		return nil, false
 	}
@@ -256,6 +257,7 @@ func (g *Group) date(d *parser.Denial) {
 	if g.Find != nil {
 		c = g.Find(subject(d))
 	}
+	c = byProduct(d, c)
 	g.key = appendKey(g.key[:0], d, &c)
 	f := g.findings[string(g.key)]
 	if f == nil || f.dated || f.First.IsZero() {

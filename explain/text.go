@@ -83,7 +83,7 @@ func (x *Explainer) unsettled(f *Finding) *apparmor.Profile {
 	if f.Denial.AppArmor == nil || f.Further != nil || f.IsClaim() || f.isLookAlike() {
 		return nil
 	}
-	newest := x.Library.Profile(f.where(), f.Denial.AppArmor.Profile)
+	newest := x.profile(f, f.Denial.AppArmor.Profile)
 	if newest == nil || len(newest.Policy.Others) == 0 {
 		return nil
 	}
@@ -125,7 +125,7 @@ func (f *Explained) choosePossible(x *Explainer, v *access.Verdict) bool {
 		if name == newest.FullName() {
 			return chosen.Profile(name)
 		}
-		return x.Library.Profile(f.where(), name)
+		return x.profile(f.Finding, name)
 	})
 	under := "all records of the profile are"
 	if !possible {

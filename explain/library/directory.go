@@ -3,10 +3,12 @@ package library
 import (
 	"fmt"
 	"maps"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/family"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
@@ -32,17 +34,9 @@ func (l *Library) inDirectory(name string) *apparmor.Profile {
 		if !mayDefine(f.headers, word) {
 			continue
 		}
-		policy := l.byFile[f.name]
+		policy := l.ofFile(l.dir, f.name)
 		if policy == nil {
-			if l.full(f.name) {
-				return nil
-			}
-			text, err := l.tree.ReadListed(l.dir, f.name)
-			if err != nil {
-				continue
-			}
-			policy, _ = l.load(rules.NewFile(f.name, text))
-			l.byFile[f.name] = policy
+			continue
 		}
 		if profile := policy.Profile(name); profile != nil {
 			return profile
@@ -155,3 +149,44 @@ func (l *Library) index() {
 
 // includeLine finds the includes of a policy file, by their names below the directory.
 var includeLine = regexp.MustCompile(`(?m)^[ \t]*#?include[ \t]+(?:if[ \t]+exists[ \t]+)?<([^>\n]+)>`)
+
+// ofProduct looks for a profile where the product keeps it that makes those of such a
+// name, if the directory is that of a host.
+func (l *Library) ofProduct(name string) *apparmor.Profile {
+	m := family.Of(name, "")
+	if m == nil || l.dir != SystemProfiles {
+		return nil
+	}
+	for _, file := range m.Files {
+		if path.Clean(file) != file { // a folder, or a name from the log that leads elsewhere
+			continue
+		}
+		if policy := l.ofFile(path.Dir(file), file); policy != nil {
+			if profile := policy.Profile(name); profile != nil {
+				return profile
+			}
+		}
+	}
+	return nil
+}
+
+// ofFile returns the policy of a file that was found in a directory; nil if it cannot be
+// read.
+func (l *Library) ofFile(dir, file string) *apparmor.Policy {
+	if policy := l.byFile[file]; policy != nil {
+		return policy
+	}
+	text, err := l.tree.ReadListed(dir, file)
+	if err != nil || l.full(file) {
+		return nil
+	}
+	policy, _ := l.load(rules.NewFile(file, text))
+	l.byFile[file] = policy
+	return policy
+}
+
+// IsHosts reports whether a profile was found on the host, and not named by the user
+// or built in: it is of no container that has policy of its own.
+func (l *Library) IsHosts(profile *apparmor.Profile) bool {
+	return profile != nil && l.byFile[profile.Policy.Files[0].Name] == profile.Policy
+}

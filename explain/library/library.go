@@ -216,6 +216,9 @@ func (l *Library) Profile(c container.Container, name string) *apparmor.Profile 
 	if profile := l.inDirectory(name); profile != nil {
 		return profile
 	}
+	if profile := l.ofProduct(name); profile != nil {
+		return profile
+	}
 	if policy := l.builtin(name, l.engineVersion(c, container.EngineOf(name).Name)); policy != nil {
 		return policy.Profile(name)
 	}

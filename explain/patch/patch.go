@@ -143,6 +143,8 @@ func (b *patcher) take(f *explain.Explained) {
 		b.leave(f, f.Why)
 	case f.Denial.Seccomp != nil:
 		b.calls = append(b.calls, f)
+	case f.Product.Generated():
+		b.ask(f)
 	case f.Request != nil:
 		b.takeAccess(f)
 	case access.LearnsAttributes(f.Denial.AppArmor):
@@ -167,6 +169,26 @@ func (b *patcher) take(f *explain.Explained) {
 		}
 		d.wanted = append(d.wanted, &wanted{findings: []*explain.Explained{f}, profile: name, edits: flag.Edits, fix: &flag})
 	}
+}
+
+// ask notes what the product is asked for that makes the profile of a finding: its file
+// is none to change.
+func (b *patcher) ask(f *explain.Explained) {
+	fixes := b.x.Explain(*f.Finding).Fixes
+	switch {
+	case len(fixes) > 0 && len(fixes[0].Proof) == 0:
+		b.leave(f, f.Why+", so that nothing is proved")
+		b.step(fixes[0].Message)
+		return
+	case len(fixes) == 0:
+		b.leave(f, fmt.Sprintf("%s, so that no change of the profile lasts", f.Product.Writer))
+		for _, other := range f.Product.Other {
+			b.step(other)
+		}
+		return
+	}
+	b.remedies[f] = Remedy{Finding: f, Fix: fixes[0]}
+	b.step(fixes[0].Message)
 }
 
 // takeAccess notes an access that rules decide.

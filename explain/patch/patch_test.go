@@ -484,3 +484,18 @@ func TestManyNames(t *testing.T) {
 	assert.Contains(t, p.Left[1].Reason, "run patch again")
 	assert.NotContains(t, p.Changes[0].New, "peer=q0,")
 }
+
+// TestPatchOfProduct holds that a file which a product makes anew is not changed: the product
+// is asked, or people are told why not.
+func TestPatchOfProduct(t *testing.T) {
+	for label, step := range map[string]string{
+		"incus-f43_</var/lib/incus>": "in `incus config edit f43` put the line `owner /srv/a r,` into raw.apparmor, below config; then `incus restart f43`",
+		"snap.nextcloud.mysql":       "Which interfaces the snap has and which of them are connected: `snap connections nextcloud`. Connect one: `sudo snap connect nextcloud:PLUG`.",
+	} {
+		log := strings.ReplaceAll(opened(1, "/srv/a", "r", 0), `profile="p"`, `profile="`+label+`"`)
+		patch := patched(t, log, "profile \""+label+"\" {\n}\n", nil)
+		assert.Empty(t, patch.Changes)
+		assert.Contains(t, patch.Steps, step)
+		assert.Equal(t, 1, len(patch.Remedies)+len(patch.Left))
+	}
+}

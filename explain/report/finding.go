@@ -7,6 +7,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/family"
 	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/explain/secret"
 	"github.com/whydenied/whydenied/parser"
@@ -28,6 +29,7 @@ func NewFinding(f explain.Explained) Finding {
 		Last:        Time(f.Last),
 		Serials:     append([]uint32{}, f.Serials...),
 		Container:   newContainer(f.Container),
+		Product:     newProduct(f.Product),
 		Subject:     newSubject(d.Subject),
 		Mode:        d.Mode.String(),
 		Rules:       []Rule{},
@@ -145,6 +147,13 @@ func newContainer(c container.Container) *Container {
 		Evidence:   texts(c.Evidence),
 		Confidence: c.Confidence.String(),
 	}
+}
+
+func newProduct(m *family.Member) *Product {
+	if m == nil {
+		return nil
+	}
+	return &Product{Name: m.Product, What: plain(m.What), Files: texts(m.Files), Generated: m.Generated()}
 }
 
 func newSubject(s parser.Subject) Subject {

@@ -101,7 +101,8 @@ type Finding struct {
 	Last     string   `json:"last,omitempty"`
 	Serials  []uint32 `json:"serials"`
 
-	Container *Container `json:"container"` // nil if unknown
+	Container *Container `json:"container"`         // nil if unknown
+	Product   *Product   `json:"product,omitempty"` // nil if no product that is known made the profile
 	Subject   Subject    `json:"subject"`
 	Mode      string     `json:"mode"`              // DENIED, ALLOWED, AUDIT, KILLED, ...
 	Denial    Fields     `json:"denial"`            // type, time, serial, node; then the record, with the kernel's key names
@@ -152,6 +153,15 @@ type Container struct {
 
 	Evidence   []string `json:"evidence"`   // sentences
 	Confidence string   `json:"confidence"` // low, medium, high
+}
+
+// A Product is what made an AppArmor profile, and for what.
+type Product struct {
+	Name  string   `json:"name"`            // snap
+	What  string   `json:"what"`            // "app mysql of snap nextcloud"
+	Files []string `json:"files,omitempty"` // where the profile lies, or else
+	// Generated is set where the product makes the file anew, so that no change of it lasts.
+	Generated bool `json:"generated"`
 }
 
 // A Subject is the process that the record names.

@@ -217,6 +217,9 @@ func outside(f *Finding) []escape.Text {
 	if parser.IsContext(label) || f.Module != nil && f.Module.Name == parser.SELinux.String() {
 		return escape.Words("(SELinux context %, container unknown)", label)
 	}
+	if f.Product != nil {
+		return append(escape.Words("(profile %,", label), escape.Fields(escape.Line(f.Product.What)+")")...)
+	}
 	return escape.Words("(profile %, container unknown)", label)
 }
 

@@ -1,0 +1,138 @@
+package explain
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/whydenied/whydenied/explain/access"
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/family"
+	"github.com/whydenied/whydenied/explain/fix"
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
+	"github.com/whydenied/whydenied/rules/shell"
+)
+
+// productOf returns the product that made the profile of a denial, nil if none is known.
+func productOf(d *parser.Denial) *family.Member {
+	if d.AppArmor == nil {
+		return nil
+	}
+	return family.Of(cmp.Or(d.AppArmor.Profile, d.Subject.Label), d.AppArmor.Namespace)
+}
+
+// byProduct returns the container that a product made the profile of a denial for, if
+// nothing else tells it: of each it makes one, and names it by the container.
+func byProduct(d *parser.Denial, c container.Container) container.Container {
+	m := productOf(d)
+	if m == nil || m.Name == "" || c.Confidence != container.Unknown || d.Event.Records[d.Record].IsLookAlike() {
+		return c
+	}
+	made := "profile " + d.Subject.Label
+	if m.Inside {
+		made = "policy namespace " + d.AppArmor.Namespace
+	}
+	return container.Container{Name: m.Name, Runtime: m.Runtime, Confidence: container.High, Evidence: []string{fmt.Sprintf("%s makes the %s for it alone", m.Product, made)}}
+}
+
+// explainProduct says what a profile is of that a product made, and has the product asked
+// for what no change of the file would keep.
+func (x *Explainer) explainProduct(f *Explained, fixes bool) {
+	m := productOf(&f.Denial)
+	if m == nil || f.Profile != nil && m.IsOwn(f.Profile.At.File.Name) {
+		return
+	}
+	f.Product = m
+	if m.Inside {
+		f.noteInside(m)
+		return
+	}
+	note := fmt.Sprintf("Profile %s is of %s", f.Denial.AppArmor.Profile, m.What)
+	if len(m.Files) > 0 {
+		note += ", and lies in " + strings.Join(m.Files, " or ")
+	}
+	if m.Generated() {
+		note += "; " + m.Writer + ", so that no change of it lasts"
+	}
+	f.Notes = append(f.Notes, note+".")
+	if f.Denial.Mode != parser.Denied && f.Denial.Mode != parser.Killed && f.Denial.Mode != parser.Allowed {
+		return
+	}
+	f.notePlug()
+	f.Notes = append(f.Notes, m.Other...)
+	if m.Generated() {
+		f.askProduct(m, fixes)
+	}
+}
+
+// noteInside says where the policy is that decides in the namespace of a container.
+func (f *Explained) noteInside(m *family.Member) {
+	f.Notes = append(f.Notes, fmt.Sprintf("This is %s: the profiles that decide are the container's own. Look for them, and load them, in there (%s apparmor_parser -r FILE), or from the host (%s FILE).", m.What, m.Enter, loadInto(f.Denial.AppArmor.Namespace)))
+}
+
+// loadInto begins a command that loads profiles into a policy namespace: apparmor_parser
+// has its name below the root one.
+func loadInto(namespace string) string {
+	return shell.Command("apparmor_parser -r -W -n", strings.TrimPrefix(namespace, "root//"))
+}
+
+// notePlug says which interface of snapd allows what an app of a snap was refused.
+func (f *Explained) notePlug() {
+	snap := family.Snap(f.Denial.AppArmor.Profile)
+	plug := ""
+	switch a := f.Denial.AppArmor; {
+	case snap == "":
+	case a.CapName != "":
+		plug = family.CapabilityInterface(a.CapName)
+	default:
+		plug = family.FileInterface(a.Name)
+	}
+	if plug != "" {
+		f.Notes = append(f.Notes, fmt.Sprintf("The interface %s allows such things: if the snap has that plug, `sudo snap connect %s:%s`.", plug, snap, plug))
+	}
+}
+
+// askProduct puts what the product is asked for in place of changes of the file that it
+// makes. A rule that is added to a profile does not lift a deny rule.
+func (f *Explained) askProduct(m *family.Member, fixes bool) {
+	proposed := f.Fixes
+	f.Fixes = nil
+	if !m.Adds() {
+		f.Quiet = ""
+		return
+	}
+	if f.Cause == DenyRule {
+		f.Notes = append(f.Notes, "A rule that is added does not lift a deny rule.")
+		return
+	}
+	for _, p := range proposed {
+		if apparmor.IsRule(p.Rule) && len(p.Edits) > 0 && addsAlone(p.Edits) {
+			p.Edits, p.Message = nil, m.Adding(p.Rule)
+			f.Fixes = append(f.Fixes, p)
+			return
+		}
+	}
+	if f.Cause != ProfileNotFound || !fixes {
+		return
+	}
+	req, err := access.Request(&f.Denial)
+	if err != nil {
+		return
+	}
+	danger := fix.RequestDanger(req)
+	text := apparmor.RuleFor(req, apparmor.Transition{Mode: apparmor.Inherit})
+	f.Fixes = []rules.Fix{{Message: m.Adding(text), Rule: text, Risk: danger.Risk, Reason: danger.Reason}}
+}
+
+// addsAlone reports whether edits take nothing away, so that what they add may as well
+// stand elsewhere in the profile.
+func addsAlone(edits []rules.Edit) bool {
+	for _, e := range edits {
+		if e.At.Span.Start != e.At.Span.End {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,116 @@
+package explain
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/explain/container"
+)
+
+// opened is the record of a file that a profile refused.
+func opened(profile string) string {
+	return apparmorRecord(`apparmor="DENIED" operation="open" ` + profile + ` name="/srv/a" pid=7 comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`)
+}
+
+// What a product makes anew is never changed: the product is asked for the rule, by its own
+// means, or people are told what it has in place of rules.
+func TestGeneratedIsNotEdited(t *testing.T) {
+	for label, want := range map[string]string{
+		"lxc-114_</var/lib/lxc>":                       "lxc.apparmor.raw: ",
+		"lxd-j_</var/snap/lxd/common/lxd>":             "lxc config edit j",
+		"incus-f43_</var/lib/incus>":                   "raw.apparmor",
+		"libvirt-1c01b0a5-0f2e-4d1b-9c1d-0a1b2c3d4e5f": "/etc/apparmor.d/local/abstractions/libvirt-qemu",
+		"snap.nextcloud.mysql":                         "", "hassio-supervisor": "", "kubearmor-default-web-nginx": "",
+	} {
+		for _, source := range []string{"profile \"" + label + "\" {\n  /srv/b r,\n}\n", "profile other {\n}\n"} {
+			f := explained(t, opened(`profile="`+label+`"`), source)
+			require.NotNil(t, f.Product, label)
+			for _, fix := range f.Fixes {
+				assert.Empty(t, fix.Edits, label)
+			}
+			if want == "" {
+				assert.Empty(t, f.Fixes, label)
+				assert.Empty(t, f.Quiet, label)
+				continue
+			}
+			if assert.Len(t, f.Fixes, 1, label) {
+				assert.Contains(t, f.Fixes[0].Message, want)
+				assert.Contains(t, f.Fixes[0].Rule, "/srv/a r,")
+				assert.Equal(t, strings.Contains(source, label), len(f.Fixes[0].Proof) > 0, "proved where the profile is known")
+			}
+		}
+	}
+}
+
+// A rule that is added lifts no deny rule.
+func TestGeneratedDeny(t *testing.T) {
+	f := explained(t, opened(`profile="lxc-ct_</var/lib/lxc>"`), "profile \"lxc-ct_</var/lib/lxc>\" {\n  file,\n  deny /srv/** r,\n}\n")
+	assert.Equal(t, DenyRule, f.Cause)
+	assert.Empty(t, f.Fixes)
+	assert.Contains(t, f.Notes, "A rule that is added does not lift a deny rule.")
+}
+
+// A file of people's own is changed, whatever its profile is called.
+func TestProductsOwnSource(t *testing.T) {
+	f := explained(t, opened(`profile="local_web"`), "profile local_web {\n}\n") // in a file "p"
+	assert.NotNil(t, f.Fixes[0].Edits)
+	assert.Nil(t, f.Product)
+}
+
+// The label tells which container it was, where nothing else does; a line that a process wrote
+// does not, and within a container its own names do not.
+func TestContainerOfProduct(t *testing.T) {
+	of := func(record string, find func(container.Subject) container.Container) container.Container {
+		g := NewGroup(find, Filter{})
+		for _, d := range denials(t, record) {
+			g.Add(d)
+		}
+		return g.Findings()[0].Container
+	}
+	c := of(opened(`profile="lxc-114_</var/lib/lxc>"`), nil)
+	assert.Equal(t, "114", c.Name)
+	assert.Equal(t, "lxc", c.Runtime)
+	assert.Equal(t, container.High, c.Confidence)
+	assert.Equal(t, []string{"Proxmox VE or LXC makes the profile lxc-114_</var/lib/lxc> for it alone"}, c.Evidence)
+
+	c = of(opened(`namespace="root//incus-f43_<var-lib-incus>" profile="lxc-114_</var/lib/lxc>"`), nil)
+	assert.Equal(t, "f43", c.Name)
+
+	other := container.Container{Name: "x", Confidence: container.Low}
+	c = of(opened(`profile="lxc-114_</var/lib/lxc>"`), func(container.Subject) container.Container { return other })
+	assert.Equal(t, "x", c.Name, "what metadata say goes before")
+}
+
+// In the policy namespace of a container the host's profiles of the same name do not count.
+func TestInsideContainer(t *testing.T) {
+	f := explained(t, opened(`namespace="root//lxd-web1_<var-lib-lxd>" profile="/usr/sbin/cron"`), "profile p {\n}\n")
+	assert.Equal(t, ProfileNotFound, f.Cause)
+	assert.Empty(t, f.Fixes)
+	require.NotEmpty(t, f.Notes)
+	assert.Contains(t, f.Notes[0], "lxc exec web1 -- apparmor_parser -r FILE")
+	assert.Contains(t, f.Notes[0], "apparmor_parser -r -W -n 'lxd-web1_<var-lib-lxd>' FILE")
+
+	f = explained(t, apparmorRecord(`apparmor="DENIED" operation="change_onexec" info="label not found" error=-2 namespace="root//lxd-web1_<var-lib-lxd>" profile="unconfined" name="system_tor" pid=41 comm="(tor)"`), "profile system_tor {\n}\n")
+	assert.Equal(t, ProfileNotLoaded, f.Cause)
+	assert.Contains(t, strings.Join(f.Notes, " "), "lxc exec web1 -- apparmor_parser -r FILE")
+	require.Len(t, f.Fixes, 1)
+	assert.Contains(t, f.Fixes[0].Message, "load it: apparmor_parser -r -W -n 'lxd-web1_<var-lib-lxd>' /")
+}
+
+// The interface of snapd is named that allows what an app was refused.
+func TestPlugs(t *testing.T) {
+	f := explained(t, strings.Replace(opened(`profile="snap.nextcloud.renew-certs"`), "/srv/a", "/proc/7/mounts", 1), "profile p {\n}\n")
+	assert.Contains(t, strings.Join(f.Notes, " "), "sudo snap connect nextcloud:mount-observe")
+	f = explained(t, apparmorRecord(`apparmor="DENIED" operation="capable" class="cap" profile="snap.x.y" pid=7 comm="y" capability=24  capname="sys_resource"`), "profile p {\n}\n")
+	assert.Contains(t, strings.Join(f.Notes, " "), "sudo snap connect x:process-control")
+}
+
+// A flag of a profile is no rule that a product could be given.
+func TestGeneratedFlag(t *testing.T) {
+	f := explained(t, apparmorRecord(`apparmor="DENIED" operation="open" info="Failed name lookup - disconnected path" error=-13 profile="incus-f43_</var/lib/incus>" name="a/b" pid=7 comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`), "profile \"incus-f43_</var/lib/incus>\" {\n}\n")
+	assert.Equal(t, DisconnectedPath, f.Cause)
+	assert.Empty(t, f.Fixes)
+}
