@@ -54,8 +54,8 @@ func (a *Ahead) run() {
 		case <-a.end:
 			return
 		case f := <-a.waiting:
-			if a.explainer.unsettled(&f.Finding) != nil {
-				continue // which text it was, all records together tell
+			if a.explainer.unsettled(&f.Finding) != nil || f.Denial.AppArmor != nil && isStub(f.Denial.AppArmor.Profile) {
+				continue // which text it was, or who was moved there, all records together tell
 			}
 			a.explainer.early[f.of] = explainedEarly{&f.Denial.Event.Records[0], f.node, f.nodes, a.explainer.Explain(f.Finding)}
 		}

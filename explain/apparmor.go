@@ -20,6 +20,10 @@ func (x *Explainer) explainAppArmor(f *Explained) {
 		x.explainUnconfined(f)
 		return
 	}
+	if isStub(a.Profile) {
+		x.explainStub(f)
+		return
+	}
 	v := access.Decide(&f.Denial, func(name string) *apparmor.Profile { return x.profile(f.Finding, name) })
 	cause := causes[v.Reason]
 	if v.Profile == nil {
@@ -125,14 +129,14 @@ func (f *Explained) noteRecord() {
 // change to a profile that the kernel does not have.
 func (x *Explainer) explainUnconfined(f *Explained) {
 	a := f.Denial.AppArmor
+	if a.Operation == "userns_create" {
+		x.explainRestricted(f)
+		return
+	}
 	reason := access.ReasonOf(a)
 	f.Cause, f.Why = causes[reason], reason.Why(a)
 	if f.Cause == "" {
 		f.Cause, f.Why = UndecidedOperation, "the task is unconfined: no profile of its own refused this"
-		if a.Operation == "userns_create" { // Ubuntu 23.10 and later
-			f.Why = "the host lets no unconfined program create a user namespace without privilege (kernel.apparmor_restrict_unprivileged_userns=1)"
-			f.Notes = append(f.Notes, "A program that needs one gets a profile of its own with the rule userns create,.")
-		}
 	}
 	f.Decision = Refused
 	if f.Cause != ProfileNotLoaded {

@@ -17,6 +17,7 @@ const (
 	ProfileNotFound    Cause = "profile-not-found"   // the source of the policy was not given
 	Complain           Cause = "complain"            // logged and permitted: the profile is in complain mode
 	FlagsMismatch      Cause = "flags-mismatch"      // the loaded profile's mode is not that of the source
+	RestrictedUserns   Cause = "restricted-userns"   // the host gives programs without a profile no privilege in user namespaces
 	UndecidedOperation Cause = "undecided-operation" // an operation that is not decided from the source yet
 )
 
@@ -50,7 +51,7 @@ const FurtherNames Cause = "further-names"
 func Causes() []Cause {
 	return []Cause{
 		NoMatchingRule, MissingPermission, OwnerMismatch, DenyRule, AllowedByProfile, DisconnectedPath,
-		ExecTransition, ProfileNotLoaded, ProfileNotFound, Complain, FlagsMismatch, UndecidedOperation,
+		ExecTransition, ProfileNotLoaded, ProfileNotFound, Complain, FlagsMismatch, RestrictedUserns, UndecidedOperation,
 		SyscallNotListed, SyscallDenied, ArgumentMismatch, CapabilityGated, ArchNotListed, KernelGated, LibseccompTooOld,
 		UndecidableArguments, LoggedOnly, EndedBySIGSYS,
 		SELinuxDenial, SmackDenial, LandlockDenial, IPEDenial, FanotifyDenial, FurtherNames,

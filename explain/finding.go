@@ -28,6 +28,9 @@ type Finding struct {
 	nodes bool   // they are several
 	owner *owner // whose budget it is of
 	dated bool   // a record of it says its year
+
+	creators []creator // who may have been moved to the profile that refused it, of usernsStub
+	sure     bool      // it is the process itself
 }
 
 // noteNode notes which node logged a denial of the finding.

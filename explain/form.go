@@ -13,6 +13,7 @@ type form struct {
 	subject container.Subject // of all its records, but for PID, Time and Exe
 	mode    parser.Mode
 	answers bool                // the process got SIGSYS; see sigsys
+	moves   bool                // see isMove
 	made    container.Container // by the product that made its profile; see byProduct
 
 	// Which finding its records are of, by container: of most there is one.
@@ -39,7 +40,7 @@ func (g *Group) learn(d *parser.Denial) {
 	if len(g.forms) >= maxForms {
 		clear(g.forms)
 	}
-	g.forms[key] = &form{subject: subject(d), mode: d.Mode, answers: d.Seccomp != nil && answers(d.Seccomp), made: byProduct(d, container.Container{})}
+	g.forms[key] = &form{subject: subject(d), mode: d.Mode, answers: d.Seccomp != nil && answers(d.Seccomp), moves: isMove(d), made: byProduct(d, container.Container{})}
 }
 
 // folds notes that in a container the records of a form are of a finding.
@@ -93,6 +94,10 @@ func (g *Group) addRepeat(k *form, r *parser.Repeat) (f *Finding, isNew bool) {
 	var c container.Container
 	who := k.subject
 	who.PID, who.Time, who.Exe = r.PID, r.Time, r.Exe
+	if k.moves {
+		d := r.Denial()
+		g.creators.note(&d)
+	}
 	if g.Find != nil {
 		c = g.Find(who)
 	}

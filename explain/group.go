@@ -103,6 +103,7 @@ type Group struct {
 	forms    map[formKey]*form
 	undated  bool // there are denials without a year
 	budgets  budgets
+	creators creators // of user namespaces, that were moved to usernsStub
 	spent    []string // which Spent has not returned
 	key      []byte
 }
@@ -126,6 +127,9 @@ func NewGroup(find func(container.Subject) container.Container, filter Filter) *
 func (g *Group) Add(d parser.Denial) (f *Finding, isNew bool) {
 	var c container.Container
 	who := subject(&d)
+	if isMove(&d) {
+		g.creators.note(&d)
+	}
 	if g.Find != nil {
 		c = g.Find(who)
 	}
@@ -199,6 +203,7 @@ func (g *Group) add(d parser.Denial, c container.Container) (f *Finding, isNew b
 		isNew = true
 		f = &Finding{ID: id(g.key), Denial: d, Container: c, First: d.Time, Last: d.Time, owner: of.owner}
 		g.findings[string(g.key)] = f
+		g.moved(f)
 	}
 	if earlier(&d, &f.Denial) {
 		f.Denial = d
@@ -316,6 +321,7 @@ func (f *Finding) addSerial(serial uint32) {
 func (g *Group) Findings() []*Finding {
 	findings := make([]*Finding, 0, len(g.findings))
 	for _, f := range g.findings {
+		g.moved(f) // parts of a log are read in any order
 		findings = append(findings, f)
 	}
 	for _, b := range g.budgets.all {

@@ -23,11 +23,12 @@ type Proposer struct {
 	proved      map[string]Remedies          // by profile and access
 	provedCalls map[string][]rules.Fix       // by seccomp profile and call
 	included    map[string]*apparmor.Profile // see edited
+	userns      map[string]UsernsFix         // by program
 }
 
 // New returns a proposer.
 func New(l *library.Library) *Proposer {
-	return &Proposer{Library: l, proved: map[string]Remedies{}, provedCalls: map[string][]rules.Fix{}, included: map[string]*apparmor.Profile{}}
+	return &Proposer{Library: l, proved: map[string]Remedies{}, provedCalls: map[string][]rules.Fix{}, included: map[string]*apparmor.Profile{}, userns: map[string]UsernsFix{}}
 }
 
 // A NotAsked is the error of a policy that apparmor_parser has not judged: Why

@@ -19,6 +19,7 @@ import (
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
+	"github.com/whydenied/whydenied/rules/shell"
 )
 
 // A Patch is one change of policy files by which the accesses of many findings
@@ -143,6 +144,8 @@ func (b *patcher) take(f *explain.Explained) {
 		b.leave(f, f.Why)
 	case f.Denial.Seccomp != nil:
 		b.calls = append(b.calls, f)
+	case f.Cause == explain.RestrictedUserns && len(f.Fixes) > 0 && len(f.Fixes[0].Edits) > 0:
+		b.make(f)
 	case f.Product.Generated():
 		b.ask(f)
 	case f.Request != nil:
@@ -168,6 +171,20 @@ func (b *patcher) take(f *explain.Explained) {
 			flag = own[0] // of the derived profile
 		}
 		d.wanted = append(d.wanted, &wanted{findings: []*explain.Explained{f}, profile: name, edits: flag.Edits, fix: &flag})
+	}
+}
+
+// make takes in the new profile of a program that the first fix of a finding makes, which
+// others may make too. It is for no container.
+func (b *patcher) make(f *explain.Explained) {
+	made := f.Fixes[0]
+	file := made.Edits[0].At.File
+	r := Remedy{Finding: f, Fix: made, File: file.Name}
+	r.Fix.Edits = nil
+	b.remedies[f] = r
+	if b.changedBefore([]rules.Change{{File: file}}) == "" {
+		b.patch.Changes = append(b.patch.Changes, rules.Change{File: file, New: made.Edits[0].New})
+		b.step(shell.Command("apparmor_parser -r -W", file.Name) + ", then start the program anew")
 	}
 }
 
