@@ -13,7 +13,7 @@ type form struct {
 	subject container.Subject // of all its records, but for PID, Time and Exe
 	mode    parser.Mode
 	answers bool                // the process got SIGSYS; see sigsys
-	moves   bool                // see isMove
+	moves   bool                // see IsUsernsMove
 	made    container.Container // by the product that made its profile; see byProduct
 
 	// Which finding its records are of, by container: of most there is one.
@@ -40,7 +40,7 @@ func (g *Group) learn(d *parser.Denial) {
 	if len(g.forms) >= maxForms {
 		clear(g.forms)
 	}
-	g.forms[key] = &form{subject: subject(d), mode: d.Mode, answers: d.Seccomp != nil && answers(d.Seccomp), moves: isMove(d), made: byProduct(d, container.Container{})}
+	g.forms[key] = &form{subject: subject(d), mode: d.Mode, answers: d.Seccomp != nil && answers(d.Seccomp), moves: IsUsernsMove(d), made: byProduct(d, container.Container{})}
 }
 
 // folds notes that in a container the records of a form are of a finding.

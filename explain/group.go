@@ -127,7 +127,7 @@ func NewGroup(find func(container.Subject) container.Container, filter Filter) *
 func (g *Group) Add(d parser.Denial) (f *Finding, isNew bool) {
 	var c container.Container
 	who := subject(&d)
-	if isMove(&d) {
+	if IsUsernsMove(&d) {
 		g.creators.note(&d)
 	}
 	if g.Find != nil {

@@ -38,8 +38,9 @@ type creators []creator
 // maxCreators bounds them: older ones are forgotten.
 const maxCreators = 1024
 
-// isMove reports whether a record says that a program was moved to usernsStub.
-func isMove(d *parser.Denial) bool {
+// IsUsernsMove reports whether a record says that a program was moved to Ubuntu's profile
+// unprivileged_userns: it is no denial, and says of which program those are that follow.
+func IsUsernsMove(d *parser.Denial) bool {
 	if d.Mode != parser.Audited || d.AppArmor == nil || d.AppArmor.Operation != "userns_create" || !strings.HasSuffix(d.AppArmor.Target, usernsStub) {
 		return false
 	}
@@ -47,7 +48,7 @@ func isMove(d *parser.Denial) bool {
 	return !r.IsLookAlike() && r.Type != parser.USERAVC // which programs send
 }
 
-// note notes a record that isMove.
+// note notes such a record.
 func (c *creators) note(d *parser.Denial) {
 	if len(*c) == maxCreators {
 		*c = slices.Delete(*c, 0, maxCreators/2)

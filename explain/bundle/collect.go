@@ -234,8 +234,12 @@ func (c *Collection) records(ctx context.Context) error {
 				return err
 			}
 			for _, d := range batch.Denials {
-				if f, _ := session.Add(d); f != nil {
-					k.take(&d)
+				f, _ := session.Add(d)
+				switch {
+				case f != nil:
+					k.take(&d, 1)
+				case explain.IsUsernsMove(&d):
+					k.take(&d, 0)
 				}
 			}
 		}
@@ -273,8 +277,9 @@ type chunk struct {
 
 const chunkSize = 1 << 20
 
-func (k *keeper) take(d *parser.Denial) {
-	k.denials++
+// take keeps a record, which stands for some denials.
+func (k *keeper) take(d *parser.Denial, denials int) {
+	k.denials += denials
 	own := &d.Event.Records[d.Record]
 	if k.seen == nil || own.Serial == 0 || own.Serial != k.serial {
 		k.serial, k.seen = own.Serial, map[string]bool{}
@@ -287,7 +292,7 @@ func (k *keeper) take(d *parser.Denial) {
 		}
 	}
 	last := &k.chunks[len(k.chunks)-1]
-	last.denials++
+	last.denials += denials
 	records := slices.Clone(d.Event.Records)
 	secret.Records(records, k.secrets)
 	for _, r := range records {

@@ -68,7 +68,7 @@ func TestKeeper(t *testing.T) {
 	for i := range n {
 		shared := parser.Record{Type: parser.SYSCALL, Serial: uint32(1 + i/2), Text: fmt.Sprint("of event ", 1+i/2)}
 		own := parser.Record{Type: parser.AVC, Serial: uint32(1 + i/2), Text: fmt.Sprint(i, text)}
-		k.take(&parser.Denial{Event: parser.Event{Records: []parser.Record{own, shared}}})
+		k.take(&parser.Denial{Event: parser.Event{Records: []parser.Record{own, shared}}}, 1)
 	}
 	kept := string(k.text())
 	assert.LessOrEqual(t, len(kept), maxRecords+2*chunkSize)
