@@ -152,12 +152,19 @@ func (x *Explainer) explainNotLoaded(f *Explained) {
 	a := f.Denial.AppArmor
 	name := cmp.Or(a.Name, a.Target)
 	profile := x.profile(f.Finding, name)
+	fromSystemd := isSystemd(f.Denial.Subject)
+	if fromSystemd {
+		f.noteUnitsProfile(name)
+	}
 	if profile == nil && a.Namespace != "" {
 		return // see noteInside
 	}
 	if profile == nil {
 		if near, file := x.Library.Nearest(name); near != "" {
 			f.Notes = append(f.Notes, fmt.Sprintf("%s defines a profile %s: was that meant?", file, near))
+		}
+		if fromSystemd {
+			return
 		}
 		f.Notes = append(f.Notes, fmt.Sprintf("No file here defines a profile %s. Look for a misspelt name in --security-opt apparmor=..., security_opt or appArmorProfile; on a cluster the profile must be loaded on the node that runs the pod.", name))
 		return

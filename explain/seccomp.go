@@ -26,6 +26,7 @@ func (x *Explainer) explainSeccomp(f *Explained) {
 		f.Decision = Undecidable
 		if f.Cause == "" {
 			f.Cause, f.Why = ProfileNotFound, name
+			f.explainUnit()
 		}
 		if !x.Library.Unfiltered(f.Container) {
 			f.NotFound = f.filtered()

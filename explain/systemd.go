@@ -1,0 +1,58 @@
+package explain
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules/seccomp"
+)
+
+// unsetLogin is auid= of processes that no login started: (uid_t)-1, and what ausearch -i has.
+var unsetLogin = map[string]bool{"4294967295": true, "unset": true, "-1": true}
+
+// mayBeUnit reports whether a process can be a service of systemd by what its record says: it
+// is of no container that is known, runs under no profile, and belongs to no login.
+func (f *Finding) mayBeUnit() bool {
+	label := f.Denial.Subject.Label
+	record := &f.Denial.Event.Records[f.Denial.Record]
+	return f.Container.Confidence == container.Unknown && (label == "" || label == "unconfined") && unsetLogin[record.Get("auid")]
+}
+
+// explainUnit says of a call that a filter refused which is perhaps that of a unit of
+// systemd, how the unit is given it (SystemCallFilter= of systemd.exec(5): what a drop-in
+// names is added to a list of what is allowed, and taken from one of what is refused).
+func (f *Explained) explainUnit() {
+	record := f.Denial.Seccomp
+	name, _ := seccomp.SyscallName(seccomp.Arch(record.Arch), record.Syscall)
+	if name == "" || record.Traced || record.Syscall >= 1<<30 || !f.mayBeUnit() { // a call of x32 is its architecture's matter
+		return
+	}
+	if a := seccomp.Action(record.Code); a != seccomp.KillProcess && a != seccomp.KillThread { // which container engines seldom make, and units have where they say nothing
+		return
+	}
+	gives := fmt.Sprintf("`SystemCallFilter=%s` gives it this call", name)
+	if group, calls := seccomp.SystemdGroup(name); group != "" && group != "@default" { // which each list of what is allowed has
+		gives += fmt.Sprintf(", `SystemCallFilter=%s` all %d calls of its group", group, len(calls))
+	}
+	f.Notes = append(f.Notes,
+		"No login started the process, it is of no container that is known, and no profile confines it: it may be a service of systemd, whose filter is SystemCallFilter= of its unit. The journal has the unit's name, at this time: `UNIT: Main process exited, code=killed, status=31/SYS`.",
+		fmt.Sprintf("Such a unit gets a drop-in by `systemctl edit UNIT`. In that, below `[Service]`, %s. Then `systemctl restart UNIT`.", gives))
+}
+
+// isSystemd reports whether a process is systemd, or a child of it that has yet to execute
+// its program: it has the end of the program's name then, in parentheses
+// (rename_process_from_path in src/core/execute.c, systemd 252).
+func isSystemd(s parser.Subject) bool {
+	return s.Comm == "systemd" || strings.HasPrefix(s.Comm, "(") && strings.HasSuffix(s.Comm, ")")
+}
+
+// noteUnitsProfile says where systemd has the name of a profile from that is not loaded.
+func (f *Explained) noteUnitsProfile(name string) {
+	of := ""
+	if inner := strings.Trim(f.Denial.Subject.Comm, "()"); inner != "systemd" {
+		of = fmt.Sprintf(" of the unit whose program's name ends in %s", inner)
+	}
+	f.Notes = append(f.Notes, fmt.Sprintf("systemd was told to run a program under it, by AppArmorProfile=%s%s: load the profile, or mend the name. Where that stands: `grep -rs AppArmorProfile= /etc/systemd /run/systemd /usr/lib/systemd`. With AppArmorProfile=-%[1]s in a drop-in (`systemctl edit UNIT`) the unit starts without the profile where it is not loaded.", name, of))
+}

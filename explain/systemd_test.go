@@ -1,0 +1,62 @@
+package explain
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/library"
+)
+
+// A call that was refused to what may be a service of systemd is given to its unit, by itself
+// or with its group.
+func TestSystemCallFilter(t *testing.T) {
+	const record = `type=SECCOMP msg=audit(1795427169.844:13): auid=4294967295 uid=998 gid=998 ses=4294967295 subj=unconfined pid=7053 comm="pyzor" exe="/usr/bin/python2.7" sig=31 arch=c000003e syscall=141 compat=0 ip=0x7f085ec6abf7 code=0x0` + "\n"
+	of := func(record string, find func(container.Subject) container.Container) *Explained {
+		g := NewGroup(find, Filter{})
+		for _, d := range denials(t, record) {
+			g.Add(d)
+		}
+		return New(library.New(t.TempDir(), nil)).ExplainAll(g.Findings())[0]
+	}
+	notes := strings.Join(of(record, nil).Notes, " ")
+	assert.Contains(t, notes, "status=31/SYS")
+	assert.Contains(t, notes, "`systemctl edit UNIT`. In that, below `[Service]`, `SystemCallFilter=setpriority` gives it this call, `SystemCallFilter=@resources` all 13 calls of its group.")
+	notes = strings.Join(of(strings.Replace(record, "syscall=141", "syscall=318", 1), nil).Notes, " ")
+	assert.Contains(t, notes, "SystemCallFilter=getrandom")
+	assert.NotContains(t, notes, "@default", "which is always allowed")
+
+	for name, other := range map[string]string{
+		"of a login":            strings.Replace(record, "auid=4294967295", "auid=1000", 1),
+		"under a profile":       strings.Replace(record, "subj=unconfined", "subj=docker-default", 1),
+		"traced by a debugger":  strings.Replace(record, "code=0x0", "code=0x7ff00000", 1),
+		"an error":              strings.Replace(record, "code=0x0", "code=0x50000", 1),
+		"of x32":                strings.Replace(record, "syscall=141", "syscall=1073741965", 1),
+		"a call without a name": strings.Replace(record, "syscall=141", "syscall=9999", 1),
+	} {
+		assert.NotContains(t, strings.Join(of(other, nil).Notes, " "), "SystemCallFilter", name)
+	}
+	f := of(record, func(container.Subject) container.Container {
+		return container.Container{Name: "web", Confidence: container.High}
+	})
+	assert.Empty(t, f.Notes, "a container is no unit")
+}
+
+// A profile that systemd was to enter is named where units name it, and not as those of
+// containers are.
+func TestAppArmorProfileOfUnit(t *testing.T) {
+	const record = `apparmor="DENIED" operation="change_onexec" info="label not found" error=-2 profile="unconfined" name="system_tor" pid=41 comm="%"`
+	for comm, want := range map[string]string{
+		"(tor)":         "by AppArmorProfile=system_tor of the unit whose program's name ends in tor",
+		"systemd":       "by AppArmorProfile=system_tor: load the profile",
+		"runc:[2:INIT]": "--security-opt apparmor=",
+	} {
+		f := explained(t, apparmorRecord(strings.Replace(record, "%", comm, 1)), "profile p {\n}\n")
+		assert.Equal(t, ProfileNotLoaded, f.Cause)
+		notes := strings.Join(f.Notes, " ")
+		assert.Contains(t, notes, want)
+		assert.Equal(t, comm == "runc:[2:INIT]", strings.Contains(notes, "--security-opt"))
+	}
+}
