@@ -135,7 +135,7 @@ func (x *Explainer) explain(finding Finding, fixes bool) Explanation {
 		if f.Request != nil {
 			f.modes()
 		}
-		x.explainProduct(f, fixes)
+		x.explainProduct(f)
 	}
 	if f.IsClaim() {
 		x.explainClaim(f)

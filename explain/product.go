@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/family"
-	"github.com/whydenied/whydenied/explain/fix"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
@@ -39,7 +37,7 @@ func byProduct(d *parser.Denial, c container.Container) container.Container {
 
 // explainProduct says what a profile is of that a product made, and has the product asked
 // for what no change of the file would keep.
-func (x *Explainer) explainProduct(f *Explained, fixes bool) {
+func (x *Explainer) explainProduct(f *Explained) {
 	m := productOf(&f.Denial)
 	if m == nil || f.Profile != nil && m.IsOwn(f.Profile.At.File.Name) {
 		return
@@ -63,7 +61,7 @@ func (x *Explainer) explainProduct(f *Explained, fixes bool) {
 	f.notePlug()
 	f.Notes = append(f.Notes, m.Other...)
 	if m.Generated() {
-		f.askProduct(m, fixes)
+		f.askProduct(m)
 	}
 }
 
@@ -96,7 +94,7 @@ func (f *Explained) notePlug() {
 
 // askProduct puts what the product is asked for in place of changes of the file that it
 // makes. A rule that is added to a profile does not lift a deny rule.
-func (f *Explained) askProduct(m *family.Member, fixes bool) {
+func (f *Explained) askProduct(m *family.Member) {
 	proposed := f.Fixes
 	f.Fixes = nil
 	if !m.Adds() {
@@ -114,16 +112,6 @@ func (f *Explained) askProduct(m *family.Member, fixes bool) {
 			return
 		}
 	}
-	if f.Cause != ProfileNotFound || !fixes {
-		return
-	}
-	req, err := access.Request(&f.Denial)
-	if err != nil {
-		return
-	}
-	danger := fix.RequestDanger(req)
-	text := apparmor.RuleFor(req, apparmor.Transition{Mode: apparmor.Inherit})
-	f.Fixes = []rules.Fix{{Message: m.Adding(text), Rule: text, Risk: danger.Risk, Reason: danger.Reason}}
 }
 
 // addsAlone reports whether edits take nothing away, so that what they add may as well

@@ -84,6 +84,12 @@ func (x *Explainer) explainUnchecked(f *Explained) {
 	}
 	unchecked := assumed.Fixes[0]
 	unchecked.Edits, unchecked.Proof = nil, nil
+	if m := f.Product; m != nil && m.Generated() {
+		if !m.Adds() {
+			return
+		}
+		unchecked.Message = m.Adding(unchecked.Rule)
+	}
 	f.Unchecked = &unchecked
 }
 

@@ -181,12 +181,12 @@ func TestRuleSetsOfKnownProfiles(t *testing.T) {
 func TestRuleSetsLeave(t *testing.T) {
 	const capable = `operation="capable" class="cap" profile="%s" pid=7 comm="git" capability=21 capname="%s"`
 	sets := ruleSets(t, refusal(1, fmt.Sprintf(capable, "q", "sys_resource"))+refusal(2, fmt.Sprintf(capable, "q", "sys_admin"))+
-		refusal(3, fmt.Sprintf(capable, "unprivileged_userns", "setgid")))
+		refusal(3, `operation="open" class="file" profile="lxc-101_</var/lib/lxc>" name="/sys/net/ipv4/ip_forward" pid=9 comm="runc:[2:INIT]" requested_mask="w" denied_mask="w" fsuid=0 ouid=0`))
 	require.Len(t, sets, 2)
 	for _, s := range sets {
 		assert.Empty(t, s.Rules, s.Name)
 		assert.Len(t, s.Left, len(s.Findings), s.Name)
 	}
 	assert.Contains(t, sets[0].Left[0].Reason, "harmless as far as seen")
-	assert.Contains(t, sets[1].Left[0].Reason, "profile of its own")
+	assert.Contains(t, sets[1].Left[0].Reason, "the remedy is no rule of this profile (runc-in-lxc)")
 }
