@@ -238,32 +238,35 @@ func (b *patcher) takeAccess(f *explain.Explained) {
 }
 
 // coveredBy lists capabilities that the kernel asks for only as long as another
-// is refused, or whose refusal does no harm while the other is granted:
+// access is refused, a capability or the operation ptrace, or whose refusal does no
+// harm while the other is granted:
 // generic_permission() in fs/namei.c, check_syslog_permissions() in
 // kernel/printk, bpf_capable(), perfmon_capable() and
-// checkpoint_restore_ns_capable() in linux/capability.h, Linux 6.12.
+// checkpoint_restore_ns_capable() in linux/capability.h, Linux 6.12;
+// may_access_mm() in kernel/fork.c, Linux 7.2, which tries perfmon_capable() where one process may not
+// read another.
 var coveredBy = map[string][]string{
 	"dac_read_search": {"dac_override"},
-	"sys_admin":       {"syslog", "bpf", "perfmon", "checkpoint_restore"},
+	"perfmon":         {"ptrace"},
+	"sys_admin":       {"ptrace", "syslog", "bpf", "perfmon", "checkpoint_restore"},
 }
 
-// covered returns the capability that makes a refused one unnecessary: one that
+// covered returns the access that makes a refused capability unnecessary: one that
 // was refused to the same task in the same event.
 func (b *patcher) covered(f *explain.Explained) string {
-	if coveredBy[f.Denial.AppArmor.CapName] == nil {
-		return ""
-	}
-	for _, other := range b.findings {
-		a := other.Denial.AppArmor
-		if a == nil || a.Profile != f.Denial.AppArmor.Profile || !slices.Contains(coveredBy[f.Denial.AppArmor.CapName], a.CapName) {
-			continue
-		}
-		together := slices.ContainsFunc(f.Serials, func(serial uint32) bool { return slices.Contains(other.Serials, serial) })
-		if len(f.Serials)+len(other.Serials) == 0 { // a log without serials
-			together = f.First.Equal(other.First) && f.Denial.Subject.PID == other.Denial.Subject.PID
-		}
-		if together {
-			return a.CapName
+	for _, by := range coveredBy[f.Denial.AppArmor.CapName] {
+		for _, other := range b.findings {
+			a := other.Denial.AppArmor
+			if a == nil || a.CapName != by && a.Operation != by || a.Profile != f.Denial.AppArmor.Profile && a.Peer != f.Denial.AppArmor.Profile {
+				continue
+			}
+			together := slices.ContainsFunc(f.Serials, func(serial uint32) bool { return slices.Contains(other.Serials, serial) })
+			if len(f.Serials)+len(other.Serials) == 0 { // a log without serials
+				together = f.First.Equal(other.First) && f.Denial.Subject.PID == other.Denial.Subject.PID
+			}
+			if together {
+				return by
+			}
 		}
 	}
 	return ""

@@ -73,6 +73,8 @@ func TestPatch(t *testing.T) {
 	mounted := func(serial int, flags string) string {
 		return fmt.Sprintf(`type=AVC msg=audit(1795427169.844:%d): apparmor="DENIED" operation="mount" info="failed mntpnt match" error=-13 profile="p" name="/mnt/" pid=7 comm="mount" fstype="ext4" srcname="/dev/sda" flags="%s"`+"\n", serial, flags)
 	}
+	traced := `type=AVC msg=audit(1795427169.844:1): apparmor="DENIED" operation="ptrace" class="ptrace" profile="p" pid=7 comm="app" requested_mask="read" denied_mask="read" peer="unconfined"` + "\n"
+	readby := strings.NewReplacer(`"p"`, `"q"`, `"read"`, `"readby"`, "unconfined", "p").Replace(traced)
 	const library, plugin = "/usr/lib/x86_64-linux-gnu/libm.so.6", "/opt/app/plugin.so"
 	link := func(serial int, name, target string) string {
 		return strings.NewReplacer(`"open"`, `"link"`, "\n", " target=\""+target+"\"\n").Replace(opened(serial, name, "l", 0))
@@ -174,6 +176,9 @@ func TestPatch(t *testing.T) {
 		{"a program in memory", strings.Replace(opened(1, "/", "x", 0), `"open"`, `"exec"`, 1), "", "  owner / ix,\n", 0},
 		{"a mount that is tried again read-only", mounted(1, "rw, silent") + mounted(2, "ro, silent"), "", "  mount fstype=ext4 options=(rw, silent) /dev/sda -> /mnt/,\n", 1},
 		{"a mount that is read-only", mounted(1, "ro, silent"), "", "  mount fstype=ext4 options=(ro, silent) /dev/sda -> /mnt/,\n", 0},
+		{"capabilities that a look at another process spares", traced + capable(1, "perfmon", 38) + capable(1, "sys_admin", 21), "", "  ptrace (read) peer=unconfined,\n", 2},
+		{"capabilities that another's consent spares", readby + capable(1, "perfmon", 38) + capable(1, "sys_admin", 21), "", "", 3},
+		{"capabilities of another call than a look at another process", traced + capable(2, "perfmon", 38) + capable(2, "sys_admin", 21), "", "  capability perfmon,\n  ptrace (read) peer=unconfined,\n", 1},
 		{"two capabilities", capable(1, "dac_read_search", 2) + capable(2, "dac_override", 1), "", "  capability dac_override,\n  capability dac_read_search,\n", 0},
 		{"nothing for a profile that allows it", opened(1, "/srv/a", "r", 0), "  /srv/* r,\n", "  /srv/* r,\n", 1},
 	} {
