@@ -201,6 +201,16 @@ func TestPatch(t *testing.T) {
 	}
 }
 
+// TestPatchLinkTarget holds that a link to another file than a rule names is a rule of its
+// own: since AppArmor 5.0 the l of such a rule is for that file alone.
+func TestPatchLinkTarget(t *testing.T) {
+	log := strings.NewReplacer(`"open"`, `"link"`, "\n", " target=\"/srv/t\"\n").Replace(opened(1, "/srv/n", "l", 0))
+	const head = "abi <abi/5.0>,\nprofile p {\n  /srv/n rwl -> /srv/other,\n"
+	patch := patched(t, log, head+"}\n", map[string]string{"abi/5.0": "file {mask {create read write exec append mmap_exec link lock\n}\n}\n"})
+	require.Len(t, patch.Changes, 1, "%+v", patch.Left)
+	assert.Equal(t, head+"  owner link /srv/n -> /srv/t,\n}\n", patch.Changes[0].New)
+}
+
 // TestPatchNeedless holds that a rule which another makes needless is left out,
 // beside changes that no rule decides, too.
 func TestPatchNeedless(t *testing.T) {

@@ -75,10 +75,13 @@ func (r *FileRule) ChangeExec(exec Transition) (edits []rules.Edit, text string,
 
 // AddPerms returns the edit that adds permissions to the rule where it stands,
 // and the rule's text afterwards. It reports false if the rule came through an
-// include, is a deny or a bare "file," rule, or has a permission that excludes
-// one of them (w and a): add a rule instead. Execute is not added; see SetExec.
+// include, is a deny or a bare "file," rule, has a permission that excludes
+// one of them (w and a), or has l for one target alone: add a rule instead. Execute is not added; see SetExec.
 func (r *FileRule) AddPerms(perms Perms) (edit rules.Edit, text string, ok bool) {
 	add := perms & FilePerms &^ (r.Perms | Exec)
+	if add&Link != 0 && strings.ContainsAny(r.PermsAt.Text(), "lL") {
+		return rules.Edit{}, "", false // it is there, for another target: see meant
+	}
 	if (r.Perms|perms)&Write != 0 {
 		add &^= Append // w holds a
 	}
