@@ -7,13 +7,13 @@
 # make attack  what a container, a user of the host or a sender of files could try: races,
 #              forged runtimes, floods, full disks, kills; docs/security.md. Root.
 # make lab     builds the guest with a kernel that has AppArmor: docs/lab.md. Root and apt.
-#              KERNEL=6.12 for another than 6.1, here and below.
+#              KERNEL=6.12 or 7.2 for another than 6.1, here and below.
 # make e2e     real containers on this machine's kernel: root, runc, busybox, gcc,
 #              docker.io; docs/e2e.md. And the closed loop in the lab's guest, if it
 #              is built. REQUIRE_KERNEL=1 fails where it would skip.
 # make lab-smoke, make lab-evidence
 #              the closed loop alone: a part of its scenarios; all, with the table
-#              written to docs/evidence.md (docs/evidence-6.12.md).
+#              written to docs/evidence.md (docs/evidence-6.12.md, docs/evidence-7.2.md).
 
 .PHONY: test ci parsers fuzz attack e2e lab lab-smoke lab-evidence
 

@@ -8,7 +8,7 @@
 # the console. The exit status is the program's, or 125 if it never ended (console
 # and qemu.log in OUT say why).
 #
-#	KERNEL=6.1 or 6.12        which guest
+#	KERNEL=6.1, 6.12 or 7.2   which guest
 #	LIMIT=SECONDS             after which the guest is killed (3600)
 #	KEEP=1                    keep what the guest writes to its disk (build.sh)
 #

@@ -21,6 +21,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -61,7 +62,7 @@ func printWanted(scenarios, kernel string, smoke bool, only string) error {
 		if err != nil {
 			return err
 		}
-		if match.MatchString(s.name) && (!smoke || s.smoke) && (s.kernel == "" || s.kernel == kernel) {
+		if match.MatchString(s.name) && (!smoke || s.smoke) && (len(s.kernels) == 0 || slices.Contains(s.kernels, kernel)) {
 			fmt.Println(file)
 		}
 	}
@@ -110,12 +111,9 @@ func run(scenarios, results string) error {
 func guest() map[string]string {
 	versions := map[string]string{}
 	for name, command := range map[string]string{
-		"kernel":          "uname -r",
-		"apparmor_parser": "apparmor_parser --version | grep -o '[0-9][0-9.]*[0-9]' | head -n 1",
-		"auditd":          "dpkg-query -W -f '${Version}' auditd",
-		"docker":          "dpkg-query -W -f '${Version}' docker.io",
-		"runc":            "runc --version | sed -n 's/runc version //p'",
-		"whydenied":       "whydenied --version",
+		"kernel":    "uname -r",
+		"packages":  "cat /packages",
+		"whydenied": "whydenied --version",
 	} {
 		out, _ := exec.Command("sh", "-c", command).Output()
 		versions[name] = strings.TrimSpace(string(out))

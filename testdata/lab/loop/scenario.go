@@ -24,7 +24,7 @@ type scenario struct {
 	observe  bool             // the refusals are silent, but whydenied observe shows them
 	docker   bool
 	smoke    bool
-	kernel   string // the only one it is for
+	kernels  []string // the only ones it is for, if any
 	workload string
 
 	files   []txtar.File // of the guest: what the policy includes
@@ -93,7 +93,7 @@ func (s *scenario) set(key, value string) (err error) {
 	case "smoke":
 		s.smoke = value == "yes"
 	case "kernel":
-		s.kernel = value
+		s.kernels = strings.Fields(value)
 	default:
 		err = fmt.Errorf("there is no such key")
 	}
