@@ -23,6 +23,8 @@ case $KERNEL in
 7.2) suite=sid docker="docker.io docker-cli" ;;
 *) echo "build.sh: no guest has kernel $KERNEL; there are 6.1, 6.12 and 7.2" >&2; exit 2 ;;
 esac
+# What scenarios run besides.
+programs="dnsmasq-base haproxy memcached nginx-light rsyslog unbound"
 lab=${XDG_CACHE_HOME:-$HOME/.cache}/whydenied/lab/$KERNEL
 
 inputs=$(cat build.sh guest/{initrd,kernel,provision,nginx-image} | sha256sum)
@@ -56,7 +58,7 @@ log "the tree of the nginx image"
 debian nginx-light "$lab/nginx.tar" --customize-hook="$here/guest/nginx-image"
 
 log "the tree of the guest"
-packages="apparmor apparmor-profiles auditd $docker containerd runc libseccomp2 busybox-static iproute2 kmod procps"
+packages="apparmor apparmor-profiles auditd $docker containerd runc libseccomp2 busybox-static iproute2 kmod procps $programs"
 debian "$packages" "$lab/root" --customize-hook="$here/guest/kernel"
 mkdir "$lab/root/lab" "$lab/root/images"
 mv "$lab/nginx.tar" "$lab/root/images"
