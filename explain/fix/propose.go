@@ -34,10 +34,16 @@ func (p *Proposer) Access(profile *apparmor.Profile, req apparmor.Request, c Cal
 	var r Remedies
 	var candidates []rules.Fix
 	candidates, r.Notes = p.Candidates(profile, req, d, c)
+	lost := ""
 	for _, candidate := range candidates {
-		if p.prove(&candidate, profile, req) {
+		taken, ok := p.prove(&candidate, profile, req)
+		if ok {
 			r.Fixes = append(r.Fixes, candidate)
 		}
+		lost = cmp.Or(lost, taken)
+	}
+	if len(r.Fixes) == 0 && lost != "" {
+		r.Notes = append(r.Notes, takesAway(lost))
 	}
 	if d.Refused == 0 {
 		r.Quiet = p.quietRule(profile, req)

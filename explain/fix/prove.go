@@ -10,32 +10,55 @@ import (
 )
 
 // prove reports whether a fix does what it says and no more, and writes down
-// what was proved: the edited profile parses, grants the requests, and grants
-// nothing else but what Grants then says; and no edit of it can be left out.
-func (p *Proposer) prove(fix *rules.Fix, profile *apparmor.Profile, requests ...apparmor.Request) bool {
+// what was proved: the edited profile parses, grants the requests, grants
+// nothing else but what Grants then says, and still grants all that the profile did; and
+// no edit of it can be left out. What the fix would take away it is mended to keep; lost
+// says what that is where it cannot be.
+func (p *Proposer) prove(fix *rules.Fix, profile *apparmor.Profile, requests ...apparmor.Request) (lost string, ok bool) {
 	edited := p.edited(fix.Edits, profile)
 	if edited == nil || !grants(profile, edited, requests) || Conflicts(profile, edited) {
-		return false
+		return "", false
 	}
+	mended, taken := Mend(fix, profile, edited.Policy, func(edits []rules.Edit) *apparmor.Policy {
+		if edited = p.Library.Edited(edits, profile); edited == nil {
+			return nil
+		}
+		return edited.Policy
+	})
+	if taken.Any() {
+		return taken.Words(), false
+	}
+	if mended == nil || p.needless(fix.Edits, profile, requests) {
+		return "", false
+	}
+	edited = mended.Profile(profile.FullName())
 	gains, complete := apparmor.Gains(profile, edited, requests...)
-	for i := range fix.Edits {
-		fewer := slices.Delete(slices.Clone(fix.Edits), i, i+1)
-		if len(fewer) == 0 {
-			break // the profile as it is, which refuses
-		}
-		if without := p.Library.Edited(fewer, profile); without != nil && grants(profile, without, requests) {
-			return false
-		}
-	}
 	fix.Grants = GainsWords(gains)
 	fix.Proof = []string{p.parses(profile), "the access is now allowed"}
 	if beyond := ProvedBeyond(gains, complete); beyond != "" {
 		fix.Proof = append(fix.Proof, beyond)
 	}
-	fix.Proof = append(fix.Proof, "no edit can be left out")
+	fix.Proof = append(fix.Proof, taken.Proof(), "no edit can be left out")
 	d := Worst(requests, gains, edited)
 	fix.Risk, fix.Reason = d.Risk, d.Reason
-	return true
+	return "", true
+}
+
+// needless reports whether one of several edits can be left out: the requests are granted
+// without it, too, and nothing is lost.
+func (p *Proposer) needless(edits []rules.Edit, profile *apparmor.Profile, requests []apparmor.Request) bool {
+	for i := range edits {
+		fewer := slices.Delete(slices.Clone(edits), i, i+1)
+		if len(fewer) == 0 {
+			break // the profile as it is, which refuses
+		}
+		if without := p.Library.Edited(fewer, profile); without != nil && grants(profile, without, requests) {
+			if !LostIn(profile.Policy, without.Policy).Any() {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // grants reports whether an edited profile grants requests by rules that have an effect

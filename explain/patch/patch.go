@@ -133,6 +133,7 @@ type wanted struct {
 	edits    []rules.Edit // of a cause that no rule decides: a flag, a transition
 	fix      *rules.Fix   // that grants it, once there is one
 	tried    int          // candidates that do not
+	lost     string       // what one of them would have taken away
 }
 
 // take notes what a finding wants, or why nothing is done about it.
@@ -494,6 +495,14 @@ func (b *patcher) try(d *policyDraft, proposals []proposal) (*loaded, []proposal
 		_, second := b.try(d, proposals[half:])
 		return nil, slices.Concat(first, second)
 	}
+	if next != nil && lostBy(proposals, d.after, next.policy).Any() {
+		if half := len(proposals) / 2; half > 0 {
+			_, first := b.try(d, proposals[:half])
+			_, second := b.try(d, proposals[half:])
+			return nil, slices.Concat(first, second)
+		}
+		next = d.mend(&proposals[0], next)
+	}
 	var good []proposal
 	for _, x := range proposals {
 		if next != nil && next.policy.Profile(x.wanted.profile).Grants(x.wanted.requests...) {
@@ -504,6 +513,38 @@ func (b *patcher) try(d *policyDraft, proposals []proposal) (*loaded, []proposal
 		x.wanted.edits = nil
 	}
 	return next, good
+}
+
+// lostBy is what proposals take away. A fix of an exec transition is there to change it.
+func lostBy(proposals []proposal, before, after *apparmor.Policy) fix.Lost {
+	lost := fix.LostIn(before, after)
+	if slices.ContainsFunc(proposals, func(x proposal) bool { return len(x.wanted.requests) == 0 }) {
+		lost = lost.ButTransitions()
+	}
+	return lost
+}
+
+// mend adds to a proposal what keeps it from taking anything away, and returns the policy
+// with it, or nil if something is lost all the same.
+func (d *policyDraft) mend(x *proposal, next *loaded) *loaded {
+	profile := d.after.Profile(x.wanted.profile)
+	if profile == nil || len(x.wanted.requests) == 0 {
+		return nil
+	}
+	mended, lost := fix.Mend(&x.fix, profile, next.policy, func(edits []rules.Edit) *apparmor.Policy {
+		if next = d.load(edits); next == nil {
+			return nil
+		}
+		return next.policy
+	})
+	if lost.Any() {
+		x.wanted.lost = lost.Words()
+		return nil
+	}
+	if mended == nil {
+		return nil
+	}
+	return d.load(x.fix.Edits)
 }
 
 // load returns the policy of a draft with edits applied, or nil if that makes an

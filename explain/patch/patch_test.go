@@ -89,6 +89,11 @@ func TestPatch(t *testing.T) {
 		left                     int
 	}{
 		{"one path, two masks", opened(1, "/srv/a", "r", 0) + opened(2, "/srv/a", "w", 0), "", "  owner /srv/a rw,\n", 0},
+		{"the target of a link that must be a subset", opened(1, "/etc/passwd.lock", "r", 0), "  owner /etc/passwd.lock w,\n  owner link subset /etc/passwd.lock -> /etc/passwd.[0-9]*,\n  owner /etc/passwd.[0-9]* w,\n",
+			"  owner /etc/passwd.lock rw,\n  owner link subset /etc/passwd.lock -> /etc/passwd.[0-9]*,\n  owner /etc/passwd.[0-9]* rw,\n", 0},
+		{"a subset, among others", opened(1, "/etc/a.lock", "r", 0) + opened(2, "/etc/x", "r", 0) + opened(3, "/etc/y", "r", 0), "  owner /etc/a.lock wl,\n  owner /etc/a.[0-9]* w,\n",
+			"  owner /etc/a.lock rwl,\n  owner /etc/a.[0-9]* rw,\n  owner /etc/x r,\n  owner /etc/y r,\n", 0},
+		{"a rule that another makes needless, and had been there", opened(1, "/run/a", "r", 0) + opened(2, "/run/a", "k", 0), "  /run/a w,\n", "  /run/a rwk,\n", 0},
 		{"one path, two owners", opened(1, "/srv/a", "r", 0) + opened(2, "/srv/a", "w", 5), "", "  /srv/a rw,\n", 0},
 		{"an owner rule for this path", opened(1, "/srv/a", "w", 5), "  owner /srv/a w, # ours\n", "  /srv/a w, # ours\n", 0},
 		{"an owner rule for this path, that grants more", opened(1, "/srv/a", "w", 5), "  owner /srv/a rw,\n", "  owner /srv/a rw,\n  /srv/a w,\n", 0},

@@ -21,19 +21,49 @@ func (b *patcher) prune(d *policyDraft) {
 		removed, added := apparmor.ChangedRules(before, profile)
 		uses := d.uses(profile)
 		for _, r := range added {
-			if r.Head().Deny || uses.needs(profile, r, replacedBy(r, removed)) {
+			replaced := replacedBy(r, removed)
+			if r.Head().Deny || uses.needs(profile, r, replaced) {
 				continue
 			}
-			if edit, ok := apparmor.RemoveRule(r); ok {
-				if next := d.load([]rules.Edit{edit}); next != nil {
-					d.after, d.loader = next.policy, next.loader
-					b.prune(d) // the places of the others have changed
-					return
-				}
+			next, keeps := d.without(r, replaced)
+			if next != nil {
+				d.after, d.loader = next.policy, next.loader
+				b.prune(d) // the places of the others have changed
+				return
 			}
-			d.needless = true
+			d.needless = d.needless || !keeps
 		}
 	}
+}
+
+// without returns the policy of a draft less an added rule, with what stood in its place. It is
+// nil if that cannot be taken out again, or if the rule keeps something from being
+// lost.
+func (d *policyDraft) without(added apparmor.Rule, replaced []apparmor.Rule) (next *loaded, keeps bool) {
+	edit, ok := apparmor.RemoveRule(added)
+	if len(replaced) > 0 {
+		edit = rules.Edit{At: added.Location(), New: replaced[0].Location().Text()}
+		ok = !added.Head().Shared
+	}
+	if !ok {
+		return nil, false
+	}
+	if next = d.load([]rules.Edit{edit}); next == nil {
+		return nil, false
+	}
+	if fix.LostIn(d.after, next.policy).Any() && d.lost(next.policy).Any() {
+		return nil, true
+	}
+	return next, false
+}
+
+// lost is what a policy takes away of what the draft's granted before.
+func (d *policyDraft) lost(after *apparmor.Policy) fix.Lost {
+	lost := fix.LostIn(d.before, after)
+	if slices.ContainsFunc(d.wanted, func(w *wanted) bool { return len(w.requests) == 0 }) {
+		lost = lost.ButTransitions()
+	}
+	return lost
 }
 
 // uses are what the wanted accesses of a profile need its rules for.
@@ -93,11 +123,14 @@ func replacedBy(added apparmor.Rule, removed []apparmor.Rule) (replaced []apparm
 func (b *patcher) finish(d *policyDraft) {
 	finish := b.x.Fixes.CompileChanged(d.before, d.after, d.loader)
 	changes := d.changes()
-	gains := d.gains()
+	gains, lost := d.gains(), d.lost(d.after)
 	compiled, refusal := finish()
 	switch file := b.changedBefore(changes); {
 	case refusal != nil:
 		b.leaveAll(d, "apparmor_parser refuses the changed policy: "+refusal.Error())
+		return
+	case lost.Any():
+		b.leaveAll(d, "the changes together would take away what the policy allows: "+lost.Words())
 		return
 	case file != "":
 		b.leaveAll(d, "the patch changes "+file+" for another profile; apply that, and run patch again")
@@ -108,6 +141,7 @@ func (b *patcher) finish(d *policyDraft) {
 		proof = []string{"the changed policy has no error that it did not have before"}
 	}
 	proof = append(proof, compiled...)
+	gains.kept = lost.Proof()
 	var fixed []*wanted
 	for _, w := range d.wanted {
 		if w.requests == nil && w.fix == nil || !d.after.Profile(w.profile).Grants(w.requests...) {
@@ -194,6 +228,9 @@ func (b *patcher) noFix(d *policyDraft, w *wanted) string {
 			return notes[0]
 		}
 	}
+	if w.lost != "" {
+		return "what would grant it would take away what the profile allows: " + w.lost
+	}
 	return "no change of the profile that grants it could be proved"
 }
 
@@ -220,6 +257,7 @@ type gained struct {
 	dangers  []fix.Danger            // of each
 	of       map[apparmor.Rule][]int // those of a rule
 	complete bool
+	kept     string // what is proved of what is lost
 }
 
 func (d *policyDraft) gains() gained {
@@ -287,6 +325,7 @@ func (d *policyDraft) remedy(w *wanted, gains gained, proof []string, changes []
 	if beyond := fix.ProvedBeyond(own, gains.complete); beyond != "" {
 		r.Fix.Proof = append(r.Fix.Proof, beyond)
 	}
+	r.Fix.Proof = append(r.Fix.Proof, gains.kept)
 	if !d.needless {
 		r.Fix.Proof = append(r.Fix.Proof, "no edit can be left out") // see prune; a deny rule is changed only if it refuses
 	}

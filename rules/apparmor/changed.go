@@ -60,7 +60,7 @@ func sameSurroundings(a, b *Profile) bool {
 	}
 	alias := func(x, y Alias) bool { return x.From == y.From && x.To == y.To }
 	profile := func(x, y *Profile) bool { return x.FullName() == y.FullName() }
-	return a.FullName() == b.FullName() && attachmentText(a) == attachmentText(b) &&
+	return a.FullName() == b.FullName() && a.Policy.modern() == b.Policy.modern() && attachmentText(a) == attachmentText(b) &&
 		maps.EqualFunc(a.Policy.Variables, b.Policy.Variables, slices.Equal) &&
 		slices.EqualFunc(a.Policy.Aliases, b.Policy.Aliases, alias) &&
 		slices.EqualFunc(a.Policy.Profiles, b.Policy.Profiles, profile)

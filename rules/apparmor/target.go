@@ -283,9 +283,10 @@ func (r *resolver) meant(rule Rule) []Rule {
 
 // modern reports whether rules mean what they do from 5.0 on. Where nobody says which
 // parser it is, the abi does.
-func (r *resolver) modern() bool {
-	t := r.policy.Target
-	return t.AtLeast("5.0") || t.Parser == "" && r.policy.ABI != nil && r.policy.ABI.version() >= "5.0"
+func (r *resolver) modern() bool { return r.policy.modern() }
+
+func (p *Policy) modern() bool {
+	return p.Target.AtLeast("5.0") || p.Target.Parser == "" && p.ABI != nil && p.ABI.version() >= "5.0"
 }
 
 // checkSafety reports change_profile rules for one program and one profile that differ in
