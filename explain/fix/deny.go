@@ -10,15 +10,14 @@ import (
 )
 
 // denyFixes proposes to narrow the deny rules that refuse the access so that
-// they leave it out, and then to drop it from all that they name. Where no rule
-// allows the access either, a rule for it is added.
+// they leave it out and refuse all else. Where no rule allows the access either, a rule
+// for it is added.
 func (p *Proposer) denyFixes(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision) (fixes []rules.Fix, notes []string) {
 	perms := d.Refused
 	if _, isFile := req.(apparmor.FileRequest); isFile && perms&apparmor.Exec != 0 {
 		perms |= apparmor.Read | apparmor.Mmap // without which a program cannot run
 	}
-	narrow := &rules.Fix{Message: "make the deny rule leave out this alone"}
-	wide := rules.Fix{Message: "take this out of the deny rule"}
+	narrow := rules.Fix{Message: "make the deny rule leave out this alone"}
 	written := map[string]bool{}
 	for _, r := range d.Deny {
 		if r.Head().Shared {
@@ -26,32 +25,40 @@ func (p *Proposer) denyFixes(profile *apparmor.Profile, req apparmor.Request, d 
 		}
 		narrowed, ok := profile.NarrowDeny(r, req, perms)
 		if !ok {
-			narrow = nil
+			return nil, []string{"No rules of reasonable length say what `" + ruleText(r) + "` does but for this, so no change of it is proposed: it would take away the rest of what it refuses."}
 		}
-		if narrow != nil {
-			unrepeated(narrowed.Edits, written)
-			narrow.Edits = append(narrow.Edits, narrowed.Edits...)
-			narrow.Rule = strings.TrimPrefix(narrow.Rule+"\n"+narrowed.Text, "\n")
-			if narrowed.Note != "" {
-				notes = append(notes, narrowed.Note)
-			}
+		unrepeated(narrowed.Edits, written)
+		narrow.Edits = append(narrow.Edits, narrowed.Edits...)
+		narrow.Rule = strings.TrimPrefix(narrow.Rule+"\n"+narrowed.Text, "\n")
+		if narrowed.Note != "" {
+			notes = append(notes, narrowed.Note)
 		}
+	}
+	if narrow.Rule == "" {
+		narrow.Message = "remove the deny rule (it names nothing else)"
+	}
+	return []rules.Fix{p.allowToo(narrow, profile, req)}, notes
+}
+
+// wholeDenyFixes proposes to take file permissions out of deny rules on all that they name,
+// where narrowing them says less than that and another rule keeps permissions of it.
+func (p *Proposer) wholeDenyFixes(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision) []rules.Fix {
+	perms := d.Refused
+	if _, isFile := req.(apparmor.FileRequest); !isFile || perms == 0 {
+		return nil
+	}
+	if perms&apparmor.Exec != 0 {
+		perms |= apparmor.Read | apparmor.Mmap
+	}
+	wide := rules.Fix{Message: "take this out of the deny rule"}
+	for _, r := range d.Deny {
 		edits, text, ok := dropPerms(r, perms)
-		if !ok {
-			return nil, nil
+		if !ok || r.Head().Shared {
+			return nil
 		}
 		wide.Edits, wide.Rule = append(wide.Edits, edits...), strings.TrimPrefix(wide.Rule+"\n"+text, "\n")
 	}
-	if narrow != nil && narrow.Rule == "" {
-		narrow.Message = "remove the deny rule (it names nothing else)"
-	}
-	if narrow != nil {
-		fixes = append(fixes, p.allowToo(*narrow, profile, req))
-	}
-	if narrow == nil || !slices.Equal(narrow.Edits, wide.Edits) {
-		fixes = append(fixes, p.allowToo(wide, profile, req))
-	}
-	return fixes, notes
+	return []rules.Fix{p.allowToo(wide, profile, req)}
 }
 
 // unrepeated takes out of edits the rules that others have written already, as two
@@ -129,14 +136,12 @@ func sinceEdits(policy *apparmor.Policy, later []rules.Edit) (edits []rules.Edit
 	return edits, err == nil && len(edits) > 0
 }
 
-// dropPerms takes permissions out of a deny rule for files, or the whole rule out
-// of the file.
+// dropPerms takes permissions out of a deny rule for files that keeps others.
 func dropPerms(r apparmor.Rule, perms apparmor.Perms) ([]rules.Edit, string, bool) {
 	if file, ok := r.(*apparmor.FileRule); ok && file.Path != nil && file.Perms&^perms != 0 {
 		return file.SetPerms(file.WithoutPerms(perms))
 	}
-	edit, ok := apparmor.RemoveRule(r)
-	return []rules.Edit{edit}, "", ok
+	return nil, "", false
 }
 
 // allowToo adds to a fix of deny rules a rule that allows the access, if

@@ -4,7 +4,11 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
 // TestUnrepeated holds that what two deny rules leave is written once, and an edit is
@@ -20,5 +24,48 @@ func TestUnrepeated(t *testing.T) {
 		edits := []rules.Edit{{New: c.edit}}
 		unrepeated(edits, written)
 		assert.Equal(t, c.want, edits[0].New)
+	}
+}
+
+// TestDenyRulesAreNarrowed holds that of a deny rule of any class all that was not asked for
+// stays refused, and that what else is given is told in full.
+func TestDenyRulesAreNarrowed(t *testing.T) {
+	mount := func(op, source, fstype string, flags ...string) apparmor.MountRequest {
+		return apparmor.MountRequest{Op: op, Source: source, Target: "/mnt/", Fstype: fstype, Flags: flags}
+	}
+	for _, c := range []struct {
+		text  string
+		req   apparmor.Request
+		other apparmor.Request // that stays refused
+	}{
+		{"deny network raw,", apparmor.NetworkRequest{Family: "inet", Type: "raw"}, apparmor.NetworkRequest{Family: "packet", Type: "raw"}},
+		{"deny network,", apparmor.NetworkRequest{Family: "inet", Type: "stream"}, apparmor.NetworkRequest{Family: "inet", Type: "dgram"}},
+		{"deny mount,", mount("mount", "tmpfs", "tmpfs", "rw"), mount("bind", "/", "", "rw", "bind")},
+		{"deny mount,", mount("bind", "/srv/", "", "rw", "bind"), mount("bind", "/", "", "rw", "bind")},
+		{"deny remount,", mount("remount", "", "", "ro", "remount"), apparmor.MountRequest{Op: "remount", Target: "/", Flags: []string{"ro", "remount"}}},
+		{"deny umount,", mount("umount", "", ""), apparmor.MountRequest{Op: "umount", Target: "/"}},
+		{"deny pivot_root,", apparmor.PivotRootRequest{NewRoot: "/n/", OldRoot: "/n/o/"}, apparmor.PivotRootRequest{NewRoot: "/n/", OldRoot: "/n/p/"}},
+		{"deny unix,", apparmor.UnixRequest{Perms: apparmor.Connect, Type: "stream", Addr: "none", Label: "p", PeerAddr: "@x", PeerLabel: "a"},
+			apparmor.UnixRequest{Perms: apparmor.Connect, Type: "stream", Addr: "none", Label: "p", PeerAddr: "@x", PeerLabel: "b"}},
+		{"deny change_profile,", apparmor.ChangeProfileRequest{Target: "web"}, apparmor.ChangeProfileRequest{Target: "db"}},
+		{"deny change_profile -> {web,db},", apparmor.ChangeProfileRequest{Target: "web", OnExec: "/bin/a"}, apparmor.ChangeProfileRequest{Target: "web", OnExec: "/bin/b"}},
+		{"deny mqueue,", apparmor.MqueueRequest{Perms: apparmor.Open, Type: "posix", Name: "/q"}, apparmor.MqueueRequest{Perms: apparmor.Open, Type: "posix", Name: "/r"}},
+		{"deny io_uring,", apparmor.IOUringRequest{Perms: apparmor.SQPoll}, apparmor.IOUringRequest{Perms: apparmor.OverrideCreds}},
+		{"deny capability,", apparmor.CapabilityRequest{Name: "chown"}, apparmor.CapabilityRequest{Name: "sys_admin"}},
+		{"deny all,", apparmor.CapabilityRequest{Name: "chown"}, apparmor.CapabilityRequest{Name: "sys_admin"}},
+		{"deny all,", apparmor.FileRequest{Path: "/srv/a", Perms: apparmor.Read, Owner: true}, apparmor.FileRequest{Path: "/srv/b", Perms: apparmor.Read, Owner: true}},
+	} {
+		for _, allow := range []string{"", "  network,\n  mount,\n  umount,\n  pivot_root,\n  unix,\n  capability,\n  /** rw,\n"} {
+			profile, r := remedies(t, "  "+c.text+"\n"+allow, c.req)
+			if !assert.NotEmpty(t, r.Fixes, "%s %+v %s", c.text, c.req, r.Notes) {
+				continue
+			}
+			edited := New(library.New(t.TempDir(), nil)).Library.Edited(r.Fixes[0].Edits, profile)
+			require.NotNil(t, edited)
+			assert.True(t, edited.Grants(c.req), c.text)
+			d := edited.Decide(c.other)
+			assert.NotZero(t, d.Refused, "%s\n%s", c.text, r.Fixes[0].Rule)
+			assert.NotContains(t, r.Fixes[0].Proof, "what else is allowed was not compared in full", c.text)
+		}
 	}
 }

@@ -11,21 +11,22 @@ import (
 // Lost is what a change of policy takes away of what the policy granted.
 type Lost struct {
 	Losses []apparmor.Loss
-	// broad is set if links are lost besides that rules for whole trees permit.
-	broad, complete bool
+	// Complete reports that nothing else is lost.
+	Complete bool
+	broad    bool // links are lost besides that rules for whole trees permit
 }
 
 // LostIn compares all profiles of a policy before and after an edit. A profile that is not
 // there any more has lost nothing.
 func LostIn(before, after *apparmor.Policy) Lost {
-	all := Lost{complete: true}
+	all := Lost{Complete: true}
 	for _, profile := range before.Profiles {
 		edited := after.Profile(profile.FullName())
 		if edited == nil {
 			continue
 		}
 		losses, complete := apparmor.Losses(profile, edited)
-		all.complete = all.complete && complete
+		all.Complete = all.Complete && complete
 		for _, l := range losses {
 			if l.Broad {
 				all.broad = true
@@ -49,7 +50,7 @@ func (l Lost) ButTransitions() Lost {
 // Proof is what is proved of it where nothing is lost.
 func (l Lost) Proof() string {
 	switch {
-	case !l.complete:
+	case !l.Complete:
 		return "what is no longer allowed was not compared in full"
 	case l.broad:
 		return "nothing is lost but hard links by this name to files that do not have the permission"

@@ -34,6 +34,11 @@ func (p *Proposer) Access(profile *apparmor.Profile, req apparmor.Request, c Cal
 	var r Remedies
 	var candidates []rules.Fix
 	candidates, r.Notes = p.Candidates(profile, req, d, c)
+	for _, wide := range p.wholeDenyFixes(profile, req, d) {
+		if len(candidates) == 0 || !slices.Equal(candidates[0].Edits, wide.Edits) {
+			candidates = append(candidates, wide)
+		}
+	}
 	lost := ""
 	for _, candidate := range candidates {
 		taken, ok := p.prove(&candidate, profile, req)

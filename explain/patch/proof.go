@@ -129,6 +129,9 @@ func (b *patcher) finish(d *policyDraft) {
 	case refusal != nil:
 		b.leaveAll(d, "apparmor_parser refuses the changed policy: "+refusal.Error())
 		return
+	case !gains.complete || !lost.Complete:
+		b.leaveAll(d, "the changes give or take too much to be compared in full: have explain propose a fix for each")
+		return
 	case lost.Any():
 		b.leaveAll(d, "the changes together would take away what the policy allows: "+lost.Words())
 		return

@@ -1,5 +1,7 @@
 package apparmor
 
+import "strings"
+
 // An AllRule is all,: everything that a profile can grant.
 type AllRule struct {
 	Header
@@ -54,7 +56,56 @@ func (*AllRule) cells(c *celler) {
 	c.left = left
 }
 
-// narrow gives up: what else it refuses cannot be written.
-func (*AllRule) narrow(*Profile, Request, Perms) (n Narrowed, ok bool) { return n, false }
+// bareRules are the rules that together say what all says besides files and changes of
+// profile.
+const bareRules = "capability,\nnetwork,\nmount,\numount,\npivot_root,\nptrace,\nsignal,\nunix,\ndbus,\nuserns,\nmqueue,\nio_uring,"
+
+// narrow writes the rule as one for each class, and narrows that of the request. What
+// deny all refuses is logged.
+func (r *AllRule) narrow(p *Profile, req Request, perms Perms) (n Narrowed, ok bool) {
+	start := qualifiersOf(r, "all")
+	if !r.Audit {
+		start = "audit " + start
+	}
+	words := everyFile.Source + " mrwklx,\nchange_profile,"
+	if !r.filesOnly {
+		words += "\n" + bareRules
+	}
+	var texts []string
+	for word := range strings.Lines(words) {
+		text := start + strings.TrimSuffix(word, "\n")
+		bare := readRule(text)
+		if bare == nil {
+			return n, false
+		}
+		bare = bare.resolve(p.resolver(false))
+		if !concerns(bare, req) {
+			texts = append(texts, text)
+			continue
+		}
+		one, ok := bare.narrow(p, req, perms)
+		if !ok {
+			return n, false
+		}
+		n.Note = joinWords(n.Note, one.Note)
+		for line := range strings.Lines(one.Text) {
+			texts = append(texts, strings.TrimSpace(line))
+		}
+	}
+	note := n.Note
+	n.Edits, n.Text, ok = replaceRule(r, texts)
+	n.Note = note
+	return n, ok
+}
+
+// concerns reports whether a bare rule is of the class of a request.
+func concerns(r Rule, req Request) bool {
+	if _, file := req.(FileRequest); file {
+		_, ok := r.(*FileRule)
+		return ok
+	}
+	perms, diff := req.ask(r)
+	return perms != 0 && len(diff) == 0
+}
 
 func (*AllRule) labels() []*Pattern { return nil }

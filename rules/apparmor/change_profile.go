@@ -182,18 +182,41 @@ func (q ChangeProfileRequest) variant() variant {
 	return variant{func() Request { return q }, nil, []variedField{{&q.Target, nil}, {&q.Namespace, nil}, {&q.OnExec, nil}}}
 }
 
-// narrow leaves alone a rule for one target, with which the refusal of every change
-// at an execution would go, too.
+// narrow leaves a target out or, of a change at an execution, the program: for the programs
+// that a deny rule names, the kernel refuses every change, whatever the target.
 func (r *ChangeProfileRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
 	q, ok := req.(ChangeProfileRequest)
-	if !ok || r.Exec != nil || q.OnExec != "" {
+	if !ok || r.Safe || r.Unsafe {
 		return n, false
 	}
-	texts, ok := p.narrowPaths(r, false, place{r.Target, profileKey(q), labelText})
-	if !ok || len(texts) == 0 {
+	w := mountWriter{res: p.resolver(false)}
+	start := qualifiersOf(r, "change_profile") + "change_profile"
+	target := condition("-> ", textOf(r.Target))
+	var texts []string
+	if q.OnExec == "" {
+		if r.Exec != nil {
+			return n, false
+		}
+		for _, other := range w.part(r.Target, anyProfile, labelText, profileKey(q)).others {
+			texts = append(texts, joinWords(start, "->", other)+",")
+		}
+		if w.failed {
+			return n, false
+		}
+		return p.narrowedBut(r, q, texts, "", neighbours(q), func(other Request) bool {
+			o := other.(ChangeProfileRequest)
+			return profileKey(o) == profileKey(q)
+		})
+	}
+	for _, other := range w.part(r.Exec, anyProgram, pathText, q.OnExec).others {
+		texts = append(texts, joinWords(start, other, target)+",")
+	}
+	if w.failed {
 		return n, false
 	}
-	return p.narrowed(r, q, texts, "")
+	return p.narrowedBut(r, q, texts, "It is left out for every target.", neighbours(q), func(other Request) bool {
+		return other.(ChangeProfileRequest).OnExec == q.OnExec
+	})
 }
 
 func (*ChangeProfileRule) labels() []*Pattern { return nil }

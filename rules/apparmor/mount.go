@@ -322,36 +322,6 @@ func (q MountRequest) variant() variant {
 	return variant{func() Request { return q }, nil, []variedField{{&q.Source, nil}, {&q.Target, nil}, {&q.Fstype, nil}}}
 }
 
-func (r *MountRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
-	q, ok := req.(MountRequest)
-	if !ok || mountDiff(r, q) != nil {
-		return n, false
-	}
-	texts, ok := p.narrowPaths(r, false, mountPlaces(r, q)...)
-	if !ok {
-		return n, false
-	}
-	return p.narrowed(r, q, texts, "")
-}
-
-// mountPlaces returns the patterns of a mount rule for a request, or a place
-// that cannot be narrowed if the rule does not tell the flags and the type.
-func mountPlaces(r *MountRule, req MountRequest) []place {
-	target := place{r.Target, req.Target, pathText}
-	if r.Op == "umount" {
-		return []place{target}
-	}
-	kind := kindOf(flagsOf(append(slices.Clone(req.Flags), req.Op), mountFlags))
-	fstype := len(r.Fstype) == 1 && !r.Fstype[0].In && len(r.Fstype[0].Values) == 1 && r.Fstype[0].Values[0] == req.Fstype
-	switch {
-	case len(r.Options) != 1 || r.Options[0].In, kind == newMount && !fstype:
-		return []place{{}}
-	case kind == remount || kind == changeType:
-		return []place{target}
-	}
-	return []place{target, {r.Source, req.Source, pathText}}
-}
-
 func (*MountRule) labels() []*Pattern { return nil }
 
 func (q MountRequest) relabel(string, string) Request { return q }

@@ -103,15 +103,21 @@ func (q MqueueRequest) variant() variant {
 	return variant{func() Request { return q }, &q.Perms, []variedField{{&q.Type, []string{"posix", "sysv"}}, {&q.Name, nil}, {&q.Label, nil}}}
 }
 
+// anyQueue is the name of every POSIX queue.
+var anyQueue = &Pattern{Source: "/**", Expanded: []string{"/**"}}
+
 func (r *MqueueRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
 	q, ok := req.(MqueueRequest)
-	if !ok || r.Name == nil {
+	if !ok {
 		return n, false
+	}
+	if r.Name == nil && q.Type == "sysv" { // whose numbers cannot be globs
+		q.Name = ""
 	}
 	return p.narrowConditions(r, q, conditional{"mqueue", r.Perms, q.Perms, []ruleCondition{
 		{key: "type=", value: q.Type, listed: oneOf(r.Type), known: []string{"posix", "sysv"}},
 		{key: "label=", value: q.Label, glob: r.Label},
-		{value: q.Name, glob: r.Name}}})
+		{value: q.Name, glob: r.Name, any: anyQueue}}})
 }
 
 func (r *MqueueRule) labels() []*Pattern { return []*Pattern{r.Label} }

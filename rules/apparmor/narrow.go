@@ -17,7 +17,7 @@ type Narrowed struct {
 }
 
 // maxNarrowed is how many bytes the rules that replace one may take.
-const maxNarrowed = 2500
+const maxNarrowed = 4000
 
 // NarrowDeny returns what makes a deny rule of the profile leave out some
 // permissions of a request, and refuse all else that it did. perms counts for
@@ -43,7 +43,13 @@ func (p *Profile) NarrowDeny(r Rule, req Request, perms Perms) (n Narrowed, ok b
 // narrowed puts rules in the place of a deny rule that refuses a request, if they
 // are not too long and refuse all else that it did.
 func (p *Profile) narrowed(r Rule, req Request, texts []string, note string) (Narrowed, bool) {
-	if len(strings.Join(texts, "\n")) > maxNarrowed || !p.sameElsewhere(r, texts, req) {
+	return p.narrowedBut(r, req, texts, note, neighbours(req), func(other Request) bool { return within(other, req) })
+}
+
+// narrowedBut is narrowed for rules that leave out more than the request: all of the
+// others that but reports.
+func (p *Profile) narrowedBut(r Rule, req Request, texts []string, note string, others []Request, but func(Request) bool) (Narrowed, bool) {
+	if len(strings.Join(texts, "\n")) > maxNarrowed || !p.sameElsewhere(r, texts, req, others, but) {
 		return Narrowed{}, false
 	}
 	edits, text, ok := replaceRule(r, texts)
@@ -99,6 +105,7 @@ func readRule(text string) Rule {
 func (p *Profile) resolver(aliases bool) *resolver {
 	r := &resolver{globs: map[globKey]bool{}, policy: &Policy{}, symbols: symbols{vars: map[string]*variable{}}, reported: map[problem]bool{}}
 	if p.Policy != nil {
+		r.policy.Target, r.policy.ABI = p.Policy.Target, p.Policy.ABI
 		for name, values := range p.Policy.Variables {
 			r.symbols.vars[name] = &variable{expanded: values}
 		}

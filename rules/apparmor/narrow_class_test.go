@@ -1,12 +1,39 @@
 package apparmor
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
+
+// eachNetwork are the rules for all families of a type, or of any, but one of one family.
+func eachNetwork(typ, family, but string) (texts []string) {
+	for _, f := range slices.Sorted(maps.Keys(families)) {
+		switch {
+		case f != family:
+			texts = append(texts, "deny "+joinWords("network", f, typ)+",")
+		case typ == "":
+			for _, t := range []string{"dgram", "packet", "raw", "rdm", "seqpacket", "stream"} {
+				if t != but {
+					texts = append(texts, "deny network "+f+" "+t+",")
+				}
+			}
+		}
+	}
+	return texts
+}
+
+// makes are the rules for all changes of propagation.
+var makes = []string{
+	"deny mount options=(unbindable) options in (rprivate, rslave, rshared, silent),",
+	"deny mount options=(private) options in (runbindable, rslave, rshared, silent),",
+	"deny mount options=(slave) options in (runbindable, rprivate, rshared, silent),",
+	"deny mount options=(shared) options in (runbindable, rprivate, rslave, silent),",
+}
 
 // TestNarrowDenyClasses narrows rules of the other classes, and has
 // apparmor_parser read those that 3.0 knows. NarrowDeny itself asks what else
@@ -36,7 +63,12 @@ func TestNarrowDenyClasses(t *testing.T) {
 		{"deny network tcp,", NetworkRequest{Family: "inet", Type: "stream"}, []string{
 			"deny network inet6 stream,",
 		}},
-		{"deny network,", NetworkRequest{Family: "inet", Type: "stream"}, nil},
+		{"deny network,", NetworkRequest{Family: "inet", Type: "stream"}, eachNetwork("", "inet", "stream")},
+		{"deny network raw,", NetworkRequest{Family: "packet", Type: "raw"}, eachNetwork("raw", "packet", "raw")},
+		{"deny network (send, receive) inet stream,", NetworkRequest{Family: "inet", Type: "stream", Perms: Send}, []string{
+			"deny network (receive) inet stream,",
+		}},
+		{"deny network inet tcp peer=(ip=10.0.0.1 port=80),", NetworkRequest{Family: "inet", Type: "stream"}, []string{}},
 		{"deny network alg,", NetworkRequest{Family: "alg", Type: "seqpacket"}, []string{
 			"deny network alg dgram,",
 			"deny network alg packet,",
@@ -44,7 +76,7 @@ func TestNarrowDenyClasses(t *testing.T) {
 			"deny network alg rdm,",
 			"deny network alg stream,",
 		}},
-		{"deny network stream,", NetworkRequest{Family: "inet", Type: "stream"}, nil},
+		{"deny network stream,", NetworkRequest{Family: "inet", Type: "stream"}, eachNetwork("stream", "inet", "stream")},
 		{"deny ptrace,", PtraceRequest{Trace, "strace"}, []string{
 			"deny ptrace (read, tracedby, readby),",
 			`deny ptrace (trace) peer="{,[^s]**,s{,[^t]**},st{,[^r]**},str{,[^a]**},stra{,[^c]**},strac{,[^e]**}}",`,
@@ -97,7 +129,15 @@ func TestNarrowDenyClasses(t *testing.T) {
 		{"deny unix (create, send) type=stream,", UnixRequest{Perms: Create, Type: "stream"}, []string{
 			"deny unix (send) type=stream,",
 		}},
-		{"deny unix,", UnixRequest{Perms: Connect, Type: "stream", Addr: "none", PeerAddr: "@x", PeerLabel: "a"}, nil},
+		{"deny unix,", UnixRequest{Perms: Connect, Type: "stream", Addr: "none", PeerAddr: "@x", PeerLabel: "a"}, []string{
+			"deny unix (create, send, receive, bind, listen, accept, shutdown, getattr, setattr, getopt, setopt),",
+			"deny unix (connect) type=dgram,",
+			"deny unix (connect) type=packet,",
+			"deny unix (connect) type=raw,",
+			"deny unix (connect) type=rdm,",
+			"deny unix (connect) type=seqpacket,",
+			`deny unix (connect) peer=(label="{,[^a]**,a{?,/}**}"),`,
+		}},
 		{"deny unix (connect, send) addr=none peer=(addr=@x label=a*),", UnixRequest{Perms: Connect, Type: "stream", Addr: "none", PeerAddr: "@x", PeerLabel: "a"}, []string{
 			"deny unix (send) addr=none peer=(addr=@x, label=a*),",
 			"deny unix (connect) type=dgram addr=none peer=(addr=@x, label=a*),",
@@ -112,7 +152,15 @@ func TestNarrowDenyClasses(t *testing.T) {
 			"deny mqueue (read, write, create, delete, getattr, setattr) type=posix /q*,",
 			`deny mqueue (open) type=posix "/q{,[^1/]*,1?*}",`,
 		}},
-		{"deny mqueue,", MqueueRequest{Perms: Open, Type: "posix", Name: "/q1"}, nil},
+		{"deny mqueue,", MqueueRequest{Perms: Open, Type: "posix", Name: "/q1"}, []string{
+			"deny mqueue (read, write, create, delete, getattr, setattr),",
+			"deny mqueue (open) type=sysv,",
+			`deny mqueue (open) "/{[^q/]**,q{,[^1]**},q1{?,/}**}",`,
+		}},
+		{"deny mqueue,", MqueueRequest{Perms: Open, Type: "sysv", Name: "12"}, []string{
+			"deny mqueue (read, write, create, delete, getattr, setattr),",
+			"deny mqueue (open) type=posix,",
+		}},
 		{"deny io_uring,", IOUringRequest{Perms: SQPoll}, []string{
 			"deny io_uring (override_creds),",
 		}},
@@ -120,7 +168,47 @@ func TestNarrowDenyClasses(t *testing.T) {
 			"deny umount /mnt/{[^a/]**,a{,?**}},",
 			"deny umount /mnt/a/{?,/}**,",
 		}},
-		{"deny mount,", MountRequest{Op: "mount", Source: "none", Target: "/mnt/", Fstype: "tmpfs"}, nil},
+		{"deny mount,", MountRequest{Op: "bind", Source: "/", Target: "/mnt/", Flags: []string{"rw", "rbind"}}, slices.Concat([]string{
+			"deny remount,",
+			"deny mount options=(bind),",
+			"deny mount options=(rbind) -> /{,[^m]**,m{,[^n]**},mn{,[^t]**},mnt{,?**}},",
+			"deny mount options=(rbind) -> /mnt/{?,/}**,",
+			"deny mount options=(rbind) /{?,/}**,",
+			"deny mount options=(move),",
+		}, makes, []string{"deny mount fstype=?*,"})},
+		{"deny mount,", MountRequest{Op: "mount", Source: "none", Target: "/mnt/", Fstype: "tmpfs"}, slices.Concat([]string{
+			"deny remount,",
+			"deny mount options=(bind),",
+			"deny mount options=(rbind),",
+			"deny mount options=(move),",
+		}, makes, []string{
+			`deny mount fstype="{[^t/]*,t{,[^m/]*},tm{,[^p/]*},tmp{,[^f/]*},tmpf{,[^s/]*},tmpfs?*}",`,
+			"deny mount fstype=?* -> /{,[^m]**,m{,[^n]**},mn{,[^t]**},mnt{,?**}},",
+			"deny mount fstype=?* -> /mnt/{?,/}**,",
+			"deny mount fstype=?* {,[^n]**,n{,[^o]**},no{,[^n]**},non{,[^e]**},none{?,/}**},",
+		})},
+		{"deny mount /srv/** -> /mnt/**,", MountRequest{Op: "bind", Source: "/srv/a", Target: "/mnt/b/", Flags: []string{"bind"}}, []string{
+			"deny mount options=(bind) /srv/** -> /mnt/{[^b/]**,b{,?**}},",
+			"deny mount options=(bind) /srv/** -> /mnt/b/{?,/}**,",
+			"deny mount options=(bind) /srv/{[^a/]**,a{?,/}**} -> /mnt/**,",
+			"deny mount options=(rbind) /srv/** -> /mnt/**,",
+			"deny mount options=(move) /srv/** -> /mnt/**,",
+			"deny mount fstype=?* /srv/** -> /mnt/**,",
+		}},
+		{"deny remount,", MountRequest{Op: "remount", Target: "/mnt/", Flags: []string{"ro", "remount"}}, []string{
+			"deny remount /{,[^m]**,m{,[^n]**},mn{,[^t]**},mnt{,?**}},",
+			"deny remount /mnt/{?,/}**,",
+		}},
+		{"deny umount,", MountRequest{Op: "umount", Target: "/mnt/"}, []string{
+			"deny umount /{,[^m]**,m{,[^n]**},mn{,[^t]**},mnt{,?**}},",
+			"deny umount /mnt/{?,/}**,",
+		}},
+		{"deny pivot_root,", PivotRootRequest{NewRoot: "/n/", OldRoot: "/o/"}, []string{
+			"deny pivot_root oldroot=/{,[^o]**,o{,?**}},",
+			"deny pivot_root oldroot=/o/{?,/}**,",
+			"deny pivot_root /{,[^n]**,n{,?**}},",
+			"deny pivot_root /n/{?,/}**,",
+		}},
 		{"deny mount options=(rw, bind) /srv/* -> /mnt/**,", MountRequest{Op: "bind", Source: "/srv/a", Target: "/mnt/b/", Flags: []string{"rw", "bind"}}, []string{
 			"deny mount options=(rw, bind) /srv/* -> /mnt/{[^b/]**,b{,?**}},",
 			"deny mount options=(rw, bind) /srv/* -> /mnt/b/{?,/}**,",
@@ -152,8 +240,14 @@ func TestNarrowDenyClasses(t *testing.T) {
 		{"deny change_profile -> web*,", ChangeProfileRequest{Target: "web1"}, []string{
 			"deny change_profile -> web{,[^1/]*,1?*},",
 		}},
-		{"deny change_profile -> web,", ChangeProfileRequest{Target: "web"}, nil},
-		{"deny change_profile,", ChangeProfileRequest{Target: "web"}, nil},
+		{"deny change_profile -> web,", ChangeProfileRequest{Target: "web"}, []string{}},
+		{"deny change_profile,", ChangeProfileRequest{Target: "web"}, []string{
+			"deny change_profile -> {,[^w]**,w{,[^e]**},we{,[^b]**},web{?,/}**},",
+		}},
+		{"deny change_profile -> web*,", ChangeProfileRequest{Target: "web1", OnExec: "/bin/a"}, []string{
+			"deny change_profile /{[^b/]**,b{,[^i]**},bi{,[^n]**},bin{,?**}} -> web*,",
+			"deny change_profile /bin/{,[^a]**,a{?,/}**} -> web*,",
+		}},
 	} {
 		p := loadProfile(t, "profile p {\n  "+c.rule+" # why\n}\n")
 		text, n, ok := narrowed(t, p, 0, c.req, c.req.wanted())

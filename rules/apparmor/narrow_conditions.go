@@ -1,6 +1,7 @@
 package apparmor
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ type ruleCondition struct {
 	peer  bool   // inside peer=( )
 	value string
 	glob  *Pattern // nil for any
+	any   *Pattern // what any is; nil for every name
 	kind  textKind
 	// Of a condition with a list in place of a glob: what it lists, nil for any;
 	// all that can be; and how several are written.
@@ -35,6 +37,8 @@ func (c *ruleCondition) text() string {
 func (c *ruleCondition) name() string {
 	name := strings.TrimSuffix(c.key, "=")
 	switch {
+	case name == "":
+		return "name"
 	case name == "set":
 		return "signal"
 	case c.peer:
@@ -71,7 +75,7 @@ func (c *ruleCondition) without(res *resolver) ([]string, bool) {
 	}
 	glob := c.glob
 	if glob == nil {
-		glob = anyProfile
+		glob = cmp.Or(c.any, anyProfile)
 	}
 	if name, ok := glob.Literal(); ok {
 		return nil, name == c.value
@@ -152,13 +156,18 @@ func (p *Profile) narrowConditions(r Rule, req Request, c conditional) (n Narrow
 			texts = append(texts, start+c.write(c.perms&c.asked, i, text))
 		}
 	}
-	return p.narrowed(r, req, texts, strings.Join(notes, " "))
+	return p.narrowedBut(r, req, texts, strings.Join(notes, " "), neighbours(req), func(other Request) bool {
+		if u, ok := r.(*UnixRule); ok {
+			return within(other, u.asked(req.(UnixRequest)))
+		}
+		return within(other, req)
+	})
 }
 
 // sameElsewhere reports whether rules refuse what one does but for a request, by
-// asking both about the request, and all that differs from it in any of its
-// fields. That globs differ in one name alone is proved by except.
-func (p *Profile) sameElsewhere(r Rule, texts []string, req Request) bool {
+// asking both about the request and others, which are those that differ from it in any of
+// their fields. That globs differ in one name alone is proved by except.
+func (p *Profile) sameElsewhere(r Rule, texts []string, req Request, others []Request, but func(Request) bool) bool {
 	res := p.resolver(true)
 	before := readRule(r.Location().Text())
 	var after []Rule
@@ -172,8 +181,8 @@ func (p *Profile) sameElsewhere(r Rule, texts []string, req Request) bool {
 	if len(res.diags) > 0 || !refuses(r, req) {
 		return false
 	}
-	return !slices.ContainsFunc(neighbours(req), func(other Request) bool {
-		want := refuses(r, other) && !within(other, req)
+	return !slices.ContainsFunc(others, func(other Request) bool {
+		want := refuses(r, other) && !but(other)
 		return want != slices.ContainsFunc(after, func(rule Rule) bool { return refuses(rule, other) })
 	})
 }

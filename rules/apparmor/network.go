@@ -288,7 +288,7 @@ func matchAddr(a NetworkAddr, ip, port string) bool {
 func (q NetworkRequest) rule(Transition) string { return joinWords("network", q.Family, q.Type) + "," }
 
 func (r *NetworkRule) cells(c *celler) {
-	families, types := orAll(oneOf(r.Family), slices.Sorted(maps.Keys(families))), orAll(oneOf(r.Type), slices.Sorted(maps.Keys(socketTypes)))
+	families, types := orAll(oneOf(r.Family), slices.Sorted(maps.Keys(families))), orAll(oneOf(r.Type), append(slices.Sorted(maps.Keys(socketTypes)), "dccp"))
 	ips, ports, perms := []string{""}, []string{""}, []Perms{0}
 	for _, other := range c.rules {
 		if o, ok := other.(*NetworkRule); ok {
@@ -330,32 +330,68 @@ func (q NetworkRequest) variant() variant {
 	}}
 }
 
-// maxNetworks is how many network rules may stand in place of one.
-const maxNetworks = 12
-
-// narrow writes a network rule as one for each family and type but one. dccp, which
-// a rule without a type covers, has no name in rules.
+// narrow writes a network rule as one for each family that it covers besides, and for each
+// other type of this one. dccp, which rules that name no type may cover, has no name
+// in rules.
 func (r *NetworkRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
 	q, ok := req.(NetworkRequest)
-	if !ok || r.Perms != 0 || r.Local != (NetworkAddr{}) || r.Peer != (NetworkAddr{}) ||
-		len(networkDiff(r, NetworkRequest{Family: q.Family, Type: q.Type})) > 0 {
+	conditions := r.conditionText()
+	bare := NetworkRequest{Family: q.Family, Type: q.Type}
+	if !ok || len(networkDiff(r, bare)) > 0 || conditions != "" && r.Family == "" {
 		return n, false
 	}
-	var texts []string
-	for family := range families {
-		for _, typ := range append([]string{"dccp"}, familyTypes...) {
+	start := qualifiersOf(r, "network") + "network "
+	if r.Perms != 0 {
+		start += "(" + r.Perms.Words() + ") "
+	}
+	var texts, notes []string
+	for _, family := range slices.Sorted(maps.Keys(families)) {
+		if r.Family == "" && r.Type == "" && r.Protocol == "" && family != q.Family {
+			texts = append(texts, start+family+conditions+",")
+			continue
+		}
+		for _, typ := range slices.Sorted(slices.Values(familyTypes)) {
 			one := NetworkRequest{Family: family, Type: typ}
-			if len(networkDiff(r, one)) > 0 || family == q.Family && typ == q.Type {
-				continue
+			if one != bare && len(networkDiff(r, one)) == 0 {
+				texts = append(texts, start+family+" "+typ+conditions+",")
 			}
-			if typ == "dccp" || len(texts) == maxNetworks {
-				return n, false
-			}
-			texts = append(texts, qualifiersOf(r, "network")+"network "+family+" "+typ+",")
 		}
 	}
-	slices.Sort(texts)
-	return p.narrowed(r, q, texts, "")
+	if left := r.Perms &^ q.wanted(); left != 0 {
+		texts = append(texts, qualifiersOf(r, "network")+"network ("+left.Words()+") "+q.Family+" "+q.Type+conditions+",")
+	}
+	unnamed := func(o NetworkRequest) bool {
+		return o.Type == "dccp" && (o.Family == q.Family || r.Family == "" && r.Type == "" && !r.anyType)
+	}
+	if unnamed(NetworkRequest{q.Family, "dccp", 0, "", "", "", ""}) && len(networkDiff(r, NetworkRequest{Family: q.Family, Type: "dccp"})) == 0 {
+		notes = append(notes, "The rule covered sockets of the type dccp, too, which no rule can name: they are left out.")
+	}
+	if r.Family == "" {
+		notes = append(notes, "The rule covered every family; now those known so far are listed.")
+	}
+	if conditions != "" {
+		notes = append(notes, "It is left out for every address.")
+	}
+	return p.narrowedBut(r, bare, texts, strings.Join(notes, " "), neighbours(q), func(other Request) bool {
+		o := other.(NetworkRequest)
+		return o.Family == q.Family && o.Type == q.Type && o.wanted()&^q.wanted() == 0 || unnamed(o)
+	})
+}
+
+// conditionText is what a network rule says behind its family and type, with a space
+// before it.
+func (r *NetworkRule) conditionText() string {
+	if r.Local == (NetworkAddr{}) && r.Peer == (NetworkAddr{}) {
+		return ""
+	}
+	text := strings.TrimSuffix(strings.TrimSpace(r.At.Text()), ",")
+	first := len(text)
+	for _, key := range []string{"ip=", "port=", "interface=", "label=", "peer=", "label:="} {
+		if i := strings.Index(text, " "+key); i >= 0 {
+			first = min(first, i)
+		}
+	}
+	return text[first:]
 }
 
 // lintShadowedNetwork finds network rules whose sockets are all denied.

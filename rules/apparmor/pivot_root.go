@@ -71,9 +71,21 @@ func (q PivotRootRequest) variant() variant {
 
 func (r *PivotRootRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
 	q, ok := req.(PivotRootRequest)
-	texts, written := p.narrowPaths(r, false, place{r.NewRoot, q.NewRoot, pathText}, place{r.OldRoot, q.OldRoot, pathText})
-	if !ok || !written || r.Target != nil {
+	if !ok || r.Target != nil || !r.NewRoot.Match(q.NewRoot) || !r.OldRoot.Match(q.OldRoot) {
 		return n, false
+	}
+	w := mountWriter{res: p.resolver(false)}
+	oldRoot, newRoot := w.target(r.OldRoot, q.OldRoot), w.target(r.NewRoot, q.NewRoot)
+	if w.failed {
+		return n, false
+	}
+	start := qualifiersOf(r, "pivot_root")
+	var texts []string
+	for _, other := range oldRoot.others {
+		texts = append(texts, start+joinWords("pivot_root", "oldroot="+other, newRoot.is)+",")
+	}
+	for _, other := range newRoot.others {
+		texts = append(texts, start+joinWords("pivot_root", condition("oldroot=", oldRoot.is), other)+",")
 	}
 	return p.narrowed(r, q, texts, "")
 }

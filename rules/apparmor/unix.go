@@ -206,30 +206,40 @@ func (q UnixRequest) variant() variant {
 	}}
 }
 
-// narrow takes a unix rule apart. What an address is not cannot be written, so
-// addresses must be literal where they count.
+// narrow takes a unix rule apart. What an address is not cannot be written: where the rule
+// names another than that of the request alone, it is left out for every address.
 func (r *UnixRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
 	q, ok := req.(UnixRequest)
 	local, peer := q.Perms != Create, q.Perms&peerPerms != 0
 	if !ok || r.Attr != nil || r.Opt != nil || local && q.Perms&Create != 0 || peer && q.Perms&^peerPerms != 0 {
 		return n, false // of several permissions, each would be asked for other conditions
 	}
-	for _, addr := range []struct {
-		glob   *Pattern
-		value  string
-		counts bool
-	}{{r.Addr, q.Addr, local}, {r.PeerAddr, q.PeerAddr, peer}} {
-		name, literal := addr.glob.Literal()
-		if addr.counts && (!literal || addr.value == "" || name != addr.value) {
-			return n, false
-		}
+	alone := func(glob *Pattern, value string) bool {
+		name, literal := glob.Literal()
+		return literal && value != "" && name == value
 	}
-	return p.narrowConditions(r, q, conditional{"unix", r.Perms, q.Perms, []ruleCondition{
+	every := local && !alone(r.Addr, q.Addr) || peer && !alone(r.PeerAddr, q.PeerAddr)
+	n, ok = p.narrowConditions(r, q, conditional{"unix", r.Perms, q.Perms, []ruleCondition{
 		{key: "type=", value: q.Type, listed: r.Type, known: slices.Sorted(maps.Keys(socketTypes))},
-		{key: "addr=", value: q.Addr, glob: r.Addr, kind: addressText, ignored: !local},
-		{key: "label=", value: q.Label, glob: r.Label, ignored: !local},
-		{key: "addr=", peer: true, value: q.PeerAddr, glob: r.PeerAddr, kind: addressText, ignored: !peer},
+		{key: "addr=", value: q.Addr, glob: r.Addr, kind: addressText, ignored: !local || every},
+		{key: "addr=", peer: true, value: q.PeerAddr, glob: r.PeerAddr, kind: addressText, ignored: !peer || every},
 		{key: "label=", peer: true, value: q.PeerLabel, glob: r.PeerLabel, ignored: !peer}}})
+	if ok && every {
+		n.Note = joinWords(n.Note, "It is left out for every address.")
+	}
+	return n, ok
+}
+
+// asked is a request less the label of the socket, which no rule can name, and the address,
+// where narrow leaves that out whatever it is.
+func (r *UnixRule) asked(q UnixRequest) UnixRequest {
+	q.Label = ""
+	name, literal := r.Addr.Literal()
+	peer, peerLiteral := r.PeerAddr.Literal()
+	if !literal || name != q.Addr || !peerLiteral || peer != q.PeerAddr {
+		q.Addr, q.PeerAddr = "", ""
+	}
+	return q
 }
 
 func (r *UnixRule) labels() []*Pattern { return []*Pattern{r.Label, r.PeerLabel} }
