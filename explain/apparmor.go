@@ -120,7 +120,10 @@ func (f *Explained) noteRecord() {
 		program = strings.ReplaceAll(program, apparmor.Learning, ", then ")
 		f.Notes = append(f.Notes, fmt.Sprintf("Logged while profile %s was learning: %s was executed without a rule. The fix is right if that execution gets ix.", parent, program))
 	}
-	if a.CapName == "dac_read_search" {
+	switch a.CapName {
+	case "dac_override":
+		f.Notes = append(f.Notes, "To read a file or search a directory the kernel asks for dac_read_search first: where that was refused in the same event, it alone is enough.")
+	case "dac_read_search":
 		f.Notes = append(f.Notes, "The kernel asks for dac_read_search before dac_override: where dac_override is allowed, this refusal does no harm.")
 	}
 }

@@ -10,9 +10,11 @@ import (
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/deploy"
 	"github.com/whydenied/whydenied/explain/escape"
+	"github.com/whydenied/whydenied/explain/fix"
 	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
 // patchFlags are the flags of the patch command.
@@ -20,6 +22,7 @@ type patchFlags struct {
 	inputFlags
 	output outputFlags
 	write  bool
+	risk   string
 }
 
 func newPatch() *cobra.Command {
@@ -42,7 +45,9 @@ profiles in a Compose override or a patch of a Kubernetes pod template, resource
 of the Security Profiles Operator, and JSON and SARIF for other programs.
 
 A fix whose risk is high is part of the diff too, and says "investigate first":
-such a denial is more often the policy doing its work.`,
+such a denial is more often the policy doing its work. What a process could undo its
+confinement by (the capabilities mac_admin, mac_override, sys_module, sys_rawio,
+sys_boot and audit_control) --write leaves out, unless --risk high is given.`,
 		Example: `  whydenied patch /var/log/audit/audit.log --profile ./web.apparmor | patch -p1
   whydenied patch --since 10m --container web-1 --write`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runPatch(cmd, args, f) },
@@ -52,6 +57,7 @@ such a denial is more often the policy doing its work.`,
 	f.failed.add(flags)
 	f.output.add(flags, patchFormats()...)
 	flags.BoolVar(&f.write, "write", false, "change the files; each is kept as FILE.orig beside it")
+	flags.StringVar(&f.risk, "risk", "", "with --write, `high` also grants what a process could undo its confinement by, such as mac_admin")
 	return cmd
 }
 
@@ -67,6 +73,9 @@ func patchFormats() []string {
 func runPatch(cmd *cobra.Command, args []string, f patchFlags) error {
 	if err := f.output.check(); err != nil {
 		return err
+	}
+	if f.risk != "" && (f.risk != "high" || !f.write) {
+		return usagef("--risk: high is all that it takes, together with --write")
 	}
 	if err := f.parse(args); err != nil {
 		return err
@@ -86,7 +95,7 @@ func runPatch(cmd *cobra.Command, args []string, f patchFlags) error {
 		return err
 	}
 	findings := in.explainer.DiagnoseAll(session.Findings())
-	change := patch.Make(in.explainer, findings)
+	change := patch.MakeBut(in.explainer, findings, f.held)
 	if err := f.print(cmd, in, session, findings, change); err != nil {
 		return err
 	}
@@ -96,6 +105,15 @@ func runPatch(cmd *cobra.Command, args []string, f patchFlags) error {
 		}
 	}
 	return f.exit(cmd, in, &session.Stats, len(findings))
+}
+
+// held says why --write does not grant an access, or returns "".
+func (f *patchFlags) held(req apparmor.Request) string {
+	why := fix.Undoes(req)
+	if why == "" || !f.write || f.risk == "high" {
+		return ""
+	}
+	return why + ": --write grants it with --risk high alone"
 }
 
 // print writes a patch in the chosen format. Where nothing was refused, nothing is

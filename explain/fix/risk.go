@@ -99,6 +99,19 @@ var capDangers = map[string]Danger{
 		"it chooses process IDs and reads other processes' state"},
 }
 
+// undoing are the capabilities by which a process can undo its own confinement: it changes
+// or ignores the policy, or the kernel that holds to it.
+var undoing = []string{"mac_admin", "mac_override", "sys_module", "sys_rawio", "sys_boot", "audit_control"}
+
+// Undoes says of an access that with it a process can undo its confinement why that is so,
+// or returns "".
+func Undoes(req apparmor.Request) string {
+	if c, ok := req.(apparmor.CapabilityRequest); ok && slices.Contains(undoing, c.Name) {
+		return capDangers[c.Name].Reason
+	}
+	return ""
+}
+
 // syscallDangers lists system calls that are more than low.
 var syscallDangers = map[string]Danger{}
 

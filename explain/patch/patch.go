@@ -8,7 +8,6 @@ package patch
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/whydenied/whydenied/explain"
@@ -16,7 +15,6 @@ import (
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/fix"
 	"github.com/whydenied/whydenied/explain/library"
-	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 	"github.com/whydenied/whydenied/rules/shell"
@@ -76,19 +74,28 @@ const maxOthers = 500
 // maxRounds bounds how often fixes that touch the same text are made anew.
 const maxRounds = 200
 
+// Held says why an access is not to be granted without being asked for, or "".
+type Held func(apparmor.Request) string
+
 // Make makes the changes that remedy the findings, which Diagnose or Explain has
 // seen, and proves them together: the changed files parse (and apparmor_parser
 // compiles them, if Fixes.Compile is set), every access is granted, what else is
 // granted is told, and no rule that is added can be left out. It serves the goroutine
 // that the explainer does.
 func Make(x *explain.Explainer, findings []*explain.Explained) *Patch {
-	b := &patcher{x: x, patch: &Patch{}, findings: findings, remedies: map[*explain.Explained]Remedy{}}
+	return MakeBut(x, findings, func(apparmor.Request) string { return "" })
+}
+
+// MakeBut is Make, which leaves the findings whose access is held back.
+func MakeBut(x *explain.Explainer, findings []*explain.Explained, held Held) *Patch {
+	b := &patcher{x: x, held: held, patch: &Patch{}, findings: findings, remedies: map[*explain.Explained]Remedy{}, spared: map[*explain.Explained]*explain.Explained{}}
 	for _, f := range findings {
 		b.take(f)
 	}
 	for _, d := range b.drafts {
 		b.write(d)
 	}
+	b.explainSpared()
 	b.seccomp()
 	for _, f := range findings {
 		if r, ok := b.remedies[f]; ok {
@@ -102,11 +109,13 @@ func Make(x *explain.Explainer, findings []*explain.Explained) *Patch {
 // A patcher collects what the findings want and turns it into changes.
 type patcher struct {
 	x        *explain.Explainer
+	held     Held
 	patch    *Patch
 	findings []*explain.Explained
 	drafts   []*policyDraft
 	calls    []*explain.Explained // of seccomp
 	remedies map[*explain.Explained]Remedy
+	spared   map[*explain.Explained]*explain.Explained // by another that makes it unnecessary
 }
 
 // A policyDraft is one AppArmor policy as it is being changed.
@@ -211,20 +220,24 @@ func (b *patcher) ask(f *explain.Explained) {
 
 // takeAccess notes an access that rules decide.
 func (b *patcher) takeAccess(f *explain.Explained) {
-	if other := b.covered(f); other != "" {
-		b.leave(f, fmt.Sprintf("not needed: the kernel asks for it only where the profile refuses %s, which the patch allows", other))
+	if other := b.covered(f); other != nil {
+		b.spared[f] = other
+		b.leave(f, "") // see explainSpared
 		return
 	}
 	if why := b.harmless(f); why != "" {
 		b.leave(f, "not needed: "+why)
 		return
 	}
-	switch {
+	switch why := b.held(f.Request); {
 	case f.Harmless != "":
 		b.leave(f, "not needed, harmless as far as seen: "+f.Harmless)
 		return
 	case f.Incident != nil && f.Incident.Elsewhere:
 		b.leave(f, "the remedy is no rule of this profile ("+f.Incident.ID+"): "+f.Incident.Remedy)
+		return
+	case why != "":
+		b.leave(f, why)
 		return
 	}
 	d, name := b.policyDraft(f)
@@ -236,98 +249,6 @@ func (b *patcher) takeAccess(f *explain.Explained) {
 		d.others++
 	}
 	d.add(f, name, apparmor.Relabel(f.Request, f.Profile.FullName(), name))
-}
-
-// coveredBy lists capabilities that the kernel asks for only as long as another
-// access is refused, a capability or the operation ptrace, or whose refusal does no
-// harm while the other is granted:
-// generic_permission() in fs/namei.c, check_syslog_permissions() in
-// kernel/printk, bpf_capable(), perfmon_capable() and
-// checkpoint_restore_ns_capable() in linux/capability.h, Linux 6.12;
-// may_access_mm() in kernel/fork.c, Linux 7.2, which tries perfmon_capable() where one process may not
-// read another.
-var coveredBy = map[string][]string{
-	"dac_read_search": {"dac_override"},
-	"perfmon":         {"ptrace"},
-	"sys_admin":       {"ptrace", "syslog", "bpf", "perfmon", "checkpoint_restore"},
-}
-
-// covered returns the access that makes a refused capability unnecessary: one that
-// was refused to the same task in the same event.
-func (b *patcher) covered(f *explain.Explained) string {
-	for _, by := range coveredBy[f.Denial.AppArmor.CapName] {
-		for _, other := range b.findings {
-			a := other.Denial.AppArmor
-			if a == nil || a.CapName != by && a.Operation != by || a.Profile != f.Denial.AppArmor.Profile && a.Peer != f.Denial.AppArmor.Profile {
-				continue
-			}
-			together := slices.ContainsFunc(f.Serials, func(serial uint32) bool { return slices.Contains(other.Serials, serial) })
-			if len(f.Serials)+len(other.Serials) == 0 { // a log without serials
-				together = f.First.Equal(other.First) && f.Denial.Subject.PID == other.Denial.Subject.PID
-			}
-			if together {
-				return by
-			}
-		}
-	}
-	return ""
-}
-
-// retried reports whether a refused mount is another that was refused to the
-// process, tried once more as read-only: so do mount(8) of util-linux and busybox.
-func (b *patcher) retried(f *explain.Explained) bool {
-	a := f.Denial.AppArmor
-	writable, ro := strings.CutPrefix(a.Flags, "ro")
-	return a.Operation == "mount" && ro && slices.ContainsFunc(b.findings, func(other *explain.Explained) bool {
-		o := other.Denial.AppArmor
-		return o != nil && o.Operation == a.Operation && o.Profile == a.Profile && other.Denial.Subject.PID == f.Denial.Subject.PID &&
-			o.Name == a.Name && o.SrcName == a.SrcName && o.FSType == a.FSType && o.Flags == "rw"+writable
-	})
-}
-
-// harmless says why an access was asked for and is of no use, or returns "".
-func (b *patcher) harmless(f *explain.Explained) string {
-	call := f.Denial.Event.Record(parser.SYSCALL)
-	switch {
-	case b.retried(f):
-		return "it was tried read-only as the profile refuses it writable, which the patch allows"
-	case f.Denial.AppArmor.CapName == "dac_read_search" && b.overrides(f) && (call == nil || b.wentOn(f, call)):
-		return "the kernel asks for it before dac_override, which the profile allows"
-	case call == nil:
-	case f.Denial.AppArmor.CapName == "sys_resource" && access.IsCall(call, "mq_open") && b.wentOn(f, call):
-		return "mq_open asks for it to choose the limits of the queue, and goes on with the lower ones without it"
-	case f.Denial.AppArmor.CapName == "fsetid" && setsNoGroupBit(call):
-		return "chmod asks for it lest a set-group-ID bit be set, and the mode here has none"
-	}
-	return ""
-}
-
-// overrides reports whether the profile of a finding allows dac_override.
-func (b *patcher) overrides(f *explain.Explained) bool {
-	return f.Profile.Grants(apparmor.CapabilityRequest{Name: "dac_override"})
-}
-
-// wentOn reports whether a call did not fail for a capability that it was refused,
-// as that of mq_attr_ok() in ipc/mqueue.c (Linux 6.12) does not make mq_open(3) fail:
-// it went on, to success, to another refusal or to an error that is none.
-func (b *patcher) wentOn(f *explain.Explained, call *parser.Record) bool {
-	refused := map[string]bool{"-13": true, "-1": true, "EACCES(Permission denied)": true, "EPERM(Operation not permitted)": true}
-	return !refused[call.Get("exit")] || slices.ContainsFunc(b.findings, func(other *explain.Explained) bool {
-		return other != f && other.Denial.AppArmor != nil && slices.ContainsFunc(f.Serials, func(serial uint32) bool { return slices.Contains(other.Serials, serial) })
-	})
-}
-
-// setsNoGroupBit reports whether a call is a chmod whose mode has no set-group-ID
-// bit, the only thing that setattr_prepare() in fs/attr.c (Linux 6.12) takes
-// away without fsetid.
-func setsNoGroupBit(call *parser.Record) bool {
-	for name, arg := range map[string]string{"chmod": "a1", "fchmod": "a1", "fchmodat": "a2", "fchmodat2": "a2"} {
-		if access.IsCall(call, name) {
-			mode, err := strconv.ParseUint(call.Get(arg), 16, 64)
-			return err == nil && mode&0o2000 == 0
-		}
-	}
-	return false
 }
 
 func (b *patcher) leave(f *explain.Explained, reason string) {

@@ -70,6 +70,9 @@ func TestPatch(t *testing.T) {
 	made := func(name, flags, mode string) string {
 		return strings.Replace(opened(1, name, "c", 0), `"open"`, `"mknod"`, 1) + strings.Replace(with(1, 257, "0", flags), "a3=0", "a3="+mode, 1)
 	}
+	ptraced := func(serial int, mask string) string {
+		return fmt.Sprintf(`type=AVC msg=audit(1795427169.844:%d): apparmor="DENIED" operation="ptrace" class="ptrace" profile="p" pid=7 comm="app" requested_mask="%[2]s" denied_mask="%[2]s" peer="unconfined"`+"\n", serial, mask)
+	}
 	mounted := func(serial int, flags string) string {
 		return fmt.Sprintf(`type=AVC msg=audit(1795427169.844:%d): apparmor="DENIED" operation="mount" info="failed mntpnt match" error=-13 profile="p" name="/mnt/" pid=7 comm="mount" fstype="ext4" srcname="/dev/sda" flags="%s"`+"\n", serial, flags)
 	}
@@ -160,7 +163,11 @@ func TestPatch(t *testing.T) {
 		{"a link that is allowed more than its target", linked, "  /srv/n rwl,\n  /srv/t r,\n", "  /srv/n rwl,\n  /srv/t rw,\n", 0},
 		{"a file without a name", opened(1, "/srv/#131097", "rw", 0), "", "  owner \"/srv/#[0-9]*\" rw,\n", 0},
 		{"a variable of the profile's", opened(1, "/opt/app/x y", "r", 5), "  @{APP}/bin r,\n", "  @{APP}/bin r,\n  \"@{APP}/x y\" r,\n", 0},
-		{"a capability that another spares", capable(1, "dac_read_search", 2) + capable(1, "dac_override", 1), "", "  capability dac_override,\n", 1},
+		{"an open for reading, which asks for both", capable(1, "dac_read_search", 2) + capable(1, "dac_override", 1), "", "  capability dac_read_search,\n", 1},
+		{"an open for reading, and one for writing", capable(1, "dac_read_search", 2) + capable(1, "dac_override", 1) + capable(2, "dac_override", 1), "", "  capability dac_override,\n", 1},
+		{"a capability beside a ptrace read", ptraced(1, "read") + capable(1, "perfmon", 38) + capable(1, "sys_admin", 21), "", "  ptrace (read) peer=unconfined,\n", 2},
+		{"a capability beside a ptrace read, and without", ptraced(1, "read") + capable(1, "perfmon", 38) + capable(2, "perfmon", 38), "", "  capability perfmon,\n  ptrace (read) peer=unconfined,\n", 0},
+		{"a capability beside a ptrace trace", ptraced(1, "trace") + capable(1, "perfmon", 38), "", "  capability perfmon,\n  ptrace (trace) peer=unconfined,\n", 0},
 		{"a capability that another spares, which the profile has", capable(1, "dac_read_search", 2) + strings.Replace(call(1, 257), "success=no exit=-13", "success=yes exit=3", 1),
 			"  capability dac_override,\n", "  capability dac_override,\n", 1},
 		{"a capability that another spares, which the profile has, and a file", capable(1, "dac_read_search", 2) + opened(1, "/srv/a", "r", 5) + call(1, 257),

@@ -1,0 +1,144 @@
+package patch
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/access"
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules/apparmor"
+)
+
+// coveredBy lists capabilities that the kernel asks for only as long as another access
+// is refused, or whose refusal does no harm while the other is granted:
+// generic_permission() in fs/namei.c, which asks for dac_read_search first where a file is
+// read or a directory searched, and for dac_override alone where one is written;
+// check_syslog_permissions() in kernel/printk; bpf_capable(), perfmon_capable() and
+// checkpoint_restore_ns_capable() in linux/capability.h, Linux 6.12; may_access_mm() in
+// kernel/fork.c, Linux 7.2, which asks for perfmon where ptrace is refused.
+var coveredBy = map[string][]string{
+	"dac_override":    {"dac_read_search"},
+	"dac_read_search": {"dac_override"},
+	"perfmon":         {ptraceRead},
+	"sys_admin":       {"syslog", "bpf", "perfmon", "checkpoint_restore"},
+}
+
+// ptraceRead is the access by which a process reads another's memory.
+const ptraceRead = "ptrace read"
+
+// asksFor is what a finding's access is called in coveredBy.
+func asksFor(f *explain.Explained) string {
+	if ptrace, ok := f.Request.(apparmor.PtraceRequest); ok && ptrace.Perms == apparmor.Read {
+		return ptraceRead
+	}
+	if f.Denial.AppArmor == nil {
+		return ""
+	}
+	return f.Denial.AppArmor.CapName
+}
+
+// covered returns the finding that makes a refused capability unnecessary: of an access
+// that was refused to the same task in each of its events.
+func (b *patcher) covered(f *explain.Explained) *explain.Explained {
+	for _, name := range coveredBy[asksFor(f)] {
+		for _, other := range b.findings {
+			a := other.Denial.AppArmor
+			if a == nil || a.Profile != f.Denial.AppArmor.Profile || asksFor(other) != name || !together(f, other) {
+				continue
+			}
+			if name == "dac_override" && together(other, f) {
+				continue // which this one covers
+			}
+			if first := b.covered(other); first != nil {
+				return first
+			}
+			return other
+		}
+	}
+	return nil
+}
+
+// together reports whether each event of a finding, as far as they are known, is one of
+// another's too.
+func together(f, other *explain.Explained) bool {
+	if len(f.Serials)+len(other.Serials) == 0 { // a log without serials
+		return f.First.Equal(other.First) && f.Denial.Subject.PID == other.Denial.Subject.PID
+	}
+	return len(f.Serials) > 0 && !slices.ContainsFunc(f.Serials, func(serial uint32) bool { return !slices.Contains(other.Serials, serial) })
+}
+
+// explainSpared says of the findings that others make unnecessary why, once it is known
+// whether those are remedied.
+func (b *patcher) explainSpared() {
+	for i, left := range b.patch.Left {
+		other := b.spared[left.Finding]
+		if other == nil {
+			continue
+		}
+		reason := "not needed: the kernel asks for it only where the profile refuses %s, which the patch allows"
+		if _, ok := b.remedies[other]; !ok {
+			reason = "the kernel asks for it only where the profile refuses %s, which is to be allowed first"
+		}
+		b.patch.Left[i].Reason = fmt.Sprintf(reason, asksFor(other))
+	}
+}
+
+// retried reports whether a refused mount is another that was refused to the
+// process, tried once more as read-only: so do mount(8) of util-linux and busybox.
+func (b *patcher) retried(f *explain.Explained) bool {
+	a := f.Denial.AppArmor
+	writable, ro := strings.CutPrefix(a.Flags, "ro")
+	return a.Operation == "mount" && ro && slices.ContainsFunc(b.findings, func(other *explain.Explained) bool {
+		o := other.Denial.AppArmor
+		return o != nil && o.Operation == a.Operation && o.Profile == a.Profile && other.Denial.Subject.PID == f.Denial.Subject.PID &&
+			o.Name == a.Name && o.SrcName == a.SrcName && o.FSType == a.FSType && o.Flags == "rw"+writable
+	})
+}
+
+// harmless says why an access was asked for and is of no use, or returns "".
+func (b *patcher) harmless(f *explain.Explained) string {
+	call := f.Denial.Event.Record(parser.SYSCALL)
+	switch {
+	case b.retried(f):
+		return "it was tried read-only as the profile refuses it writable, which the patch allows"
+	case f.Denial.AppArmor.CapName == "dac_read_search" && b.overrides(f) && (call == nil || b.wentOn(f, call)):
+		return "the kernel asks for it before dac_override, which the profile allows"
+	case call == nil:
+	case f.Denial.AppArmor.CapName == "sys_resource" && access.IsCall(call, "mq_open") && b.wentOn(f, call):
+		return "mq_open asks for it to choose the limits of the queue, and goes on with the lower ones without it"
+	case f.Denial.AppArmor.CapName == "fsetid" && setsNoGroupBit(call):
+		return "chmod asks for it lest a set-group-ID bit be set, and the mode here has none"
+	}
+	return ""
+}
+
+// overrides reports whether the profile of a finding allows dac_override.
+func (b *patcher) overrides(f *explain.Explained) bool {
+	return f.Profile.Grants(apparmor.CapabilityRequest{Name: "dac_override"})
+}
+
+// wentOn reports whether a call did not fail for a capability that it was refused,
+// as that of mq_attr_ok() in ipc/mqueue.c (Linux 6.12) does not make mq_open(3) fail:
+// it went on, to success, to another refusal or to an error that is none.
+func (b *patcher) wentOn(f *explain.Explained, call *parser.Record) bool {
+	refused := map[string]bool{"-13": true, "-1": true, "EACCES(Permission denied)": true, "EPERM(Operation not permitted)": true}
+	return !refused[call.Get("exit")] || slices.ContainsFunc(b.findings, func(other *explain.Explained) bool {
+		return other != f && other.Denial.AppArmor != nil && slices.ContainsFunc(f.Serials, func(serial uint32) bool { return slices.Contains(other.Serials, serial) })
+	})
+}
+
+// setsNoGroupBit reports whether a call is a chmod whose mode has no set-group-ID
+// bit, the only thing that setattr_prepare() in fs/attr.c (Linux 6.12) takes
+// away without fsetid.
+func setsNoGroupBit(call *parser.Record) bool {
+	for name, arg := range map[string]string{"chmod": "a1", "fchmod": "a1", "fchmodat": "a2", "fchmodat2": "a2"} {
+		if access.IsCall(call, name) {
+			mode, err := strconv.ParseUint(call.Get(arg), 16, 64)
+			return err == nil && mode&0o2000 == 0
+		}
+	}
+	return false
+}
