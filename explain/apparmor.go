@@ -232,6 +232,9 @@ func (x *Explainer) explainReason(f *Explained, reason access.Reason) {
 // explainFlag explains what a flag of the profile would change.
 func (x *Explainer) explainFlag(f *Explained, flag string) {
 	profile := f.Profile
+	if flag == "attach_disconnected" && profile.HasFlag(flag+".path") { // which says where they begin
+		flag += ".path"
+	}
 	if profile.HasFlag(flag) {
 		f.allowedBySource(apparmor.Decision{})
 		f.Why = fmt.Sprintf("the profile's source has the flag %s, so the kernel applied another text, or another profile of a stack", flag)

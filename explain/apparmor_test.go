@@ -22,6 +22,11 @@ func TestPathFlagIsThere(t *testing.T) {
 		assert.Equal(t, DisconnectedPath, missing.Cause, c.flag)
 		require.Len(t, missing.Fixes, 1, c.flag)
 
+		if c.flag == "attach_disconnected" {
+			where := explained(t, log, "abi <abi/5.0>,\nprofile p flags=(attach_disconnected.path=/att/) { }")
+			assert.Equal(t, AllowedByProfile, where.Cause, "it is attached elsewhere")
+			assert.Empty(t, where.Fixes)
+		}
 		there := explained(t, log, "profile p flags=("+c.flag+") { }")
 		assert.Equal(t, AllowedByProfile, there.Cause, c.flag)
 		assert.Equal(t, Granted, there.Decision, c.flag)

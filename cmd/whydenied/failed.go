@@ -69,6 +69,7 @@ func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) 
 		return nil, err
 	}
 	attempts := silent.NewAttempts(lib, target, group)
+	attempts.Logged = len(in.logs) > 0
 	if f.failed.strace != "" {
 		trace := &parser.Strace{File: f.failed.strace}
 		if err := eachLine(cmd, f.failed.strace, func(line string) {

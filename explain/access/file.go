@@ -34,10 +34,12 @@ func fileRequest(d *parser.Denial, mask string) (apparmor.Request, error) {
 }
 
 // Owned reports whether the object belongs to the task's user, as owner rules
-// ask, and whether the record says.
+// ask, and whether that is known: a file that is made belongs to the task that makes it, as
+// common_perm_create() in security/apparmor/lsm.c has it (Linux 6.12).
 func Owned(a *parser.AppArmor) (owner, known bool) {
 	if a.FSUID == nil || a.OUID == nil {
-		return false, false
+		made := strings.Contains(a.Requested, "c")
+		return made, made
 	}
 	return *a.FSUID == *a.OUID, true
 }
@@ -129,13 +131,14 @@ func argument(d *parser.Denial, calls map[string]string) (value uint64, ok bool)
 
 // Attached returns the access to a file whose name does not begin at the root, as
 // it is once attach_disconnected has it begin there: disconnect() in
-// security/apparmor/path.c, Linux 6.12. It reports false for other records.
+// security/apparmor/path.c, Linux 6.12. It reports false for other records, and for what has
+// no name at all, as a namespace: of that a rule for / would be about the root directory.
 func Attached(d *parser.Denial) (apparmor.FileRequest, bool) {
-	if c := classOf(d.AppArmor); c == nil || c != byName["file"] || strings.HasPrefix(d.AppArmor.Name, "/") {
+	if c := classOf(d.AppArmor); c == nil || c != byName["file"] || d.AppArmor.Name == "" || strings.HasPrefix(d.AppArmor.Name, "/") {
 		return apparmor.FileRequest{}, false
 	}
 	attached, named := *d, *d.AppArmor
-	named.Name = "/" + named.Name // "/" itself for what has no path, as a namespace
+	named.Name = "/" + named.Name
 	attached.AppArmor = &named
 	req, err := Request(&attached)
 	if err != nil {

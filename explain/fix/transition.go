@@ -1,8 +1,6 @@
 package fix
 
 import (
-	"slices"
-
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
@@ -34,18 +32,28 @@ func (p *Proposer) Flag(profile *apparmor.Profile, flag string, attached *apparm
 	if edited == nil || !edited.HasFlag(flag) {
 		return nil
 	}
-	fix.Proof = []string{p.parses(profile)}
+	lost := LostIn(profile.Policy, edited.Policy)
+	if lost.Any() {
+		return nil
+	}
+	fix.Proof = []string{p.parses(profile), lost.Proof(), "no edit can be left out"} // see attachedRule
 	return []rules.Fix{fix}
 }
 
-// attachedRule is the rule that is needed beside attach_disconnected, if one is.
+// attachedRule is the rule that is needed beside attach_disconnected, if one is: that the
+// profile does not allow the access by the name that it then has.
 func (p *Proposer) attachedRule(profile *apparmor.Profile, req apparmor.FileRequest, c Caller) rules.Fix {
 	d := profile.Decide(req)
 	if d.Refused != 0 || d.Unmatched == 0 {
 		return rules.Fix{}
 	}
 	candidates, _ := p.Candidates(profile, req, d, c)
-	return slices.Concat(candidates, []rules.Fix{{}})[0]
+	for _, candidate := range candidates {
+		if _, ok := p.prove(&candidate, profile, req); ok {
+			return candidate
+		}
+	}
+	return rules.Fix{}
 }
 
 // Transition proposes another exec mode for a program whose transition by a rule
@@ -119,8 +127,9 @@ func execEdits(profile *apparmor.Profile, rule *apparmor.FileRule, path string, 
 	return Insert(profile, text, "").Edits, text
 }
 
-// changesExec reports whether edits of exec modes make a policy without errors.
+// changesExec reports whether edits of exec modes make a policy without errors, and take
+// nothing away besides.
 func (p *Proposer) changesExec(edits []rules.Edit, profile *apparmor.Profile) bool {
 	edited := p.Library.Edited(edits, profile)
-	return edited != nil && !Conflicts(profile, edited)
+	return edited != nil && !Conflicts(profile, edited) && !LostIn(profile.Policy, edited.Policy).ButTransitions().Any()
 }

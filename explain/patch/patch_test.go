@@ -233,7 +233,7 @@ func TestPatchNeedless(t *testing.T) {
 
 	patch = patched(t, strings.Replace(disconnected, `name="f"`, `name=""`, 1), "profile p {\n}\n", nil)
 	require.Len(t, patch.Changes, 1, "%+v", patch.Left)
-	assert.Equal(t, "profile p flags=(attach_disconnected) {\n  owner / r,\n}\n", patch.Changes[0].New)
+	assert.Equal(t, "profile p flags=(attach_disconnected) {\n}\n", patch.Changes[0].New)
 
 	patch = patched(t, disconnected, "profile p {\n  /** rw,\n}\n", nil)
 	require.Len(t, patch.Changes, 1, "%+v", patch.Left)

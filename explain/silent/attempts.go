@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/layer"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/message"
@@ -16,12 +17,18 @@ import (
 // time, and its memory is bounded.
 type Attempts struct {
 	Unexplained []Unexplained // what neither policy refuses, at most 500
+	// Logged says that the group has the log of what was tried: what AppArmor refuses but by
+	// a deny rule is in it, or was not refused by AppArmor.
+	Logged bool
 
 	library *library.Library
 	target  Target
 	group   *explain.Group
 	claims  int               // distinct ones
 	judged  map[string]answer // by what was tried, as a program can try it often
+
+	recorded map[recordKey]bool // what the log has, once it is asked
+	beyond   bool               // it has more than the group tells apart
 }
 
 // An Unexplained is what failed for another reason than a policy.
@@ -84,10 +91,15 @@ func (s *Attempts) Add(a parser.Attempt) {
 // judge answers something for the first time.
 func (s *Attempts) judge(a parser.Attempt) answer {
 	d, refused := Judge(s.library, a, s.target)
+	unlogged := refused && s.Logged && s.isUnlogged(&d)
+	refused = refused && !unlogged
 	if refused || isHarmless(&a) || len(s.Unexplained) == maxUnexplained {
 		return answer{d, refused, -1}
 	}
 	u := Unexplained{Attempt: a, Suspect: suspect(&a), Why: otherReasons(&a)}
+	if unlogged {
+		u.Why = "not AppArmor: no rule of " + s.target.Profile + " allows it, but what that refuses is logged, and the log has no record of it; else " + u.Why
+	}
 	if profile, _ := s.library.Seccomp(s.target.Container, s.target.Profile, archOf(s.library, &a)); profile == nil {
 		if by := byDefault(&a, archOf(s.library, &a)); by != "" {
 			u.Why = by + "; else " + u.Why
@@ -101,6 +113,32 @@ func (s *Attempts) judge(a parser.Attempt) answer {
 	s.Unexplained = append(s.Unexplained, u)
 	return answer{unexplained: len(s.Unexplained) - 1}
 }
+
+// isUnlogged reports whether AppArmor would have logged that it refuses something, and the
+// log has no record of it.
+func (s *Attempts) isUnlogged(d *parser.Denial) bool {
+	profile := s.library.Profile(s.target.Container, s.target.Profile)
+	if d.AppArmor == nil || profile == nil {
+		return false
+	}
+	req, err := access.Request(d)
+	if err != nil || profile.Decide(req).Quiet {
+		return false
+	}
+	if s.recorded == nil {
+		s.recorded = map[recordKey]bool{}
+		for _, f := range s.group.Findings() {
+			s.beyond = s.beyond || f.Further != nil // names that are not told apart
+			if a := f.Denial.AppArmor; a != nil && !f.IsClaim() {
+				s.recorded[recordKey{a.Name, a.CapName, a.Family}] = true
+			}
+		}
+	}
+	return !s.beyond && !s.recorded[recordKey{d.AppArmor.Name, d.AppArmor.CapName, d.AppArmor.Family}]
+}
+
+// A recordKey tells what a record is about.
+type recordKey struct{ name, capability, family string }
 
 // AddSuspects adds to a group what may have ended the program of a target with an
 // exit status; see Suspects.

@@ -35,3 +35,24 @@ func TestAttempts(t *testing.T) {
 	assert.Equal(t, maxClaims+1, group.Beyond)
 	assert.Len(t, attempts.Unexplained, maxUnexplained)
 }
+
+// TestAttemptsOfALoggedRun: AppArmor logs what it refuses but by a deny rule. What a run's log
+// does not have, something else refused, such as the mode of a directory.
+func TestAttemptsOfALoggedRun(t *testing.T) {
+	group := explain.NewGroup(nil, explain.Filter{})
+	attempts := NewAttempts(policyOf(t, "owner /srv/** rw,\ndeny /opt/** w,", "").Library, Target{Profile: "p"}, group)
+	mkdir := func(path string) parser.Attempt {
+		return parser.Attempt{Origin: parser.Origin{Transport: parser.StraceOutput}, Syscall: "mkdir", Path: path, Errno: "EACCES", Text: "mkdir " + path}
+	}
+	attempts.Add(mkdir("/srv/a"))
+	assert.Empty(t, group.Findings(), "what a process makes is its own")
+	attempts.Logged = true
+	attempts.Add(mkdir("/etc/a"))
+	assert.Empty(t, group.Findings())
+	assert.Contains(t, attempts.Unexplained[1].Why, "not AppArmor")
+	attempts.Add(mkdir("/opt/a"))
+	assert.Len(t, group.Findings(), 1, "a deny rule logs nothing")
+	attempts.Logged = false
+	attempts.Add(mkdir("/etc/b"))
+	assert.Len(t, group.Findings(), 2)
+}
