@@ -17,13 +17,18 @@ func (p *Proposer) denyFixes(profile *apparmor.Profile, req apparmor.Request, d 
 	if _, isFile := req.(apparmor.FileRequest); isFile && perms&apparmor.Exec != 0 {
 		perms |= apparmor.Read | apparmor.Mmap // without which a program cannot run
 	}
+	above := p.aboveFixes(profile, req, d)
 	narrow := rules.Fix{Message: "make the deny rule leave out this alone"}
 	written := map[string]bool{}
 	for _, r := range d.Deny {
 		if r.Head().Shared {
-			return p.inlineFixes(profile, req, r)
+			fixes, notes = p.inlineFixes(profile, req, r)
+			return append(above, fixes...), notes
 		}
 		narrowed, ok := profile.NarrowDeny(r, req, perms)
+		if !ok && len(above) > 0 {
+			return above, nil
+		}
 		if !ok {
 			return nil, []string{"No rules of reasonable length say what `" + ruleText(r) + "` does but for this, so no change of it is proposed: it would take away the rest of what it refuses."}
 		}
@@ -37,7 +42,51 @@ func (p *Proposer) denyFixes(profile *apparmor.Profile, req apparmor.Request, d 
 	if narrow.Rule == "" {
 		narrow.Message = "remove the deny rule (it names nothing else)"
 	}
-	return []rules.Fix{p.allowToo(narrow, profile, req)}, notes
+	if strings.Count(narrow.Rule, "[^") <= readableClasses {
+		above = nil
+	}
+	return append(above, p.allowToo(narrow, profile, req)), notes
+}
+
+// readableClasses is how many negated classes of characters people still read.
+const readableClasses = 2
+
+// aboveFixes proposes a rule of a higher priority than the deny rules, which stay as they
+// are and refuse all else. It needs apparmor_parser 4.1, and is no fix where nothing says
+// that the policy is for that or a newer one.
+func (p *Proposer) aboveFixes(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision) []rules.Fix {
+	const highest = 1000 // of what the parser takes
+	if !readsPriority(profile.Policy) {
+		return nil
+	}
+	above := 0
+	var kept []string
+	for _, r := range d.Deny {
+		above = max(above, r.Head().Priority+1)
+		kept = append(kept, "`"+ruleText(r)+"`")
+	}
+	rule := apparmor.RuleFor(req, inherit)
+	if file, ok := req.(apparmor.FileRequest); ok {
+		file.Perms = d.Refused | d.Unmatched
+		rule = fileRule(profile, file, inherit)
+		if file.Owner {
+			rule = "owner " + rule
+		}
+	}
+	fix := Insert(profile, fmt.Sprintf("priority=%d %s", above, rule), "allow this above the deny rule, which apparmor_parser before 4.1 cannot read; all else that "+strings.Join(kept, " and ")+" names stays refused")
+	if above > highest || len(fix.Edits) == 0 {
+		return nil
+	}
+	return []rules.Fix{fix}
+}
+
+// readsPriority reports whether a policy is for an apparmor_parser that reads priority=: by
+// what is known of the host, or as its abi or a rule of it needs one.
+func readsPriority(policy *apparmor.Policy) bool {
+	if policy.Target.Parser != "" {
+		return policy.Target.AtLeast("4.1")
+	}
+	return policy.ReadBy("4.1") && !policy.ReadBy("4.0") || policy.ABI != nil && strings.Contains(policy.ABI.Path, "abi/5.")
 }
 
 // wholeDenyFixes proposes to take file permissions out of deny rules on all that they name,

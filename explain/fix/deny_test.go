@@ -69,3 +69,25 @@ func TestDenyRulesAreNarrowed(t *testing.T) {
 		}
 	}
 }
+
+// TestReadableFormFirst holds that where narrowing takes globs that nobody reads, a rule of a
+// higher priority comes first, if the policy is for a parser that has that.
+func TestReadableFormFirst(t *testing.T) {
+	write := apparmor.FileRequest{Path: "/srv/lib/app/db", Perms: apparmor.Write, Owner: true}
+	for _, c := range []struct{ abi, text, want string }{
+		{"abi <abi/5.0>,\n", "  /** rw,\n  deny /srv/** w,\n", "priority=1 owner /srv/lib/app/db w,"},
+		{"abi <abi/5.0>,\n", "  /** rw,\n  priority=5 deny /srv/** w,\n", "priority=6 owner /srv/lib/app/db w,"},
+		{"abi <abi/5.0>,\n", "  /** rw,\n  deny /srv/lib/app/d? w,\n", "deny /srv/lib/app/d[^b/] w,"},
+		{"", "  /** rw,\n  deny /srv/** w,\n", "deny /srv/{[^l/]**"},
+	} {
+		l := library.New(t.TempDir(), nil)
+		policy, diagnostics := l.Loader.Load(rules.NewFile("p", c.abi+"profile p {\n"+c.text+"}\n"))
+		require.Empty(t, rules.Errors(diagnostics))
+		profile := policy.Profile("p")
+		r := New(l).Access(profile, write, Caller{})
+		require.NotEmpty(t, r.Fixes, c.text)
+		assert.Contains(t, r.Fixes[0].Rule, c.want)
+		edited := l.Edited(r.Fixes[0].Edits, profile)
+		assert.NotZero(t, edited.Decide(apparmor.FileRequest{Path: "/srv/lib/app/dx", Perms: apparmor.Write}).Refused, c.text)
+	}
+}
