@@ -96,6 +96,10 @@ func TestPatch(t *testing.T) {
 			"  owner /etc/passwd.lock rw,\n  owner link subset /etc/passwd.lock -> /etc/passwd.[0-9]*,\n  owner /etc/passwd.[0-9]* rw,\n", 0},
 		{"a subset, among others", opened(1, "/etc/a.lock", "r", 0) + opened(2, "/etc/x", "r", 0) + opened(3, "/etc/y", "r", 0), "  owner /etc/a.lock wl,\n  owner /etc/a.[0-9]* w,\n",
 			"  owner /etc/a.lock rwl,\n  owner /etc/a.[0-9]* rw,\n  owner /etc/x r,\n  owner /etc/y r,\n", 0},
+		{"a subset, beside a deny rule", opened(1, "/etc/a.lock", "r", 0) + opened(2, "/srv/x", "w", 0), "  /** rw,\n  deny /etc/a.lock r,\n  deny /etc/b r,\n  deny /srv/? w,\n  link subset /etc/a.lock -> /opt/a,\n",
+			"  /** rw,\n  deny /etc/b r,\n  deny /srv/[^x/] w,\n  link subset /etc/a.lock -> /opt/a,\n", 0},
+		{"a subset, after another change", opened(1, "/etc/a.lock", "r", 0) + opened(2, "/srv/x", "w", 0), "  /srv/* rw,\n  deny /srv/? w,\n  owner /etc/a.lock wl,\n  owner /etc/a.[0-9]* w,\n",
+			"  /srv/* rw,\n  deny /srv/[^x/] w,\n  owner /etc/a.lock rwl,\n  owner /etc/a.[0-9]* rw,\n", 0},
 		{"a rule that another makes needless, and had been there", opened(1, "/run/a", "r", 0) + opened(2, "/run/a", "k", 0), "  /run/a w,\n", "  /run/a rwk,\n", 0},
 		{"one path, two owners", opened(1, "/srv/a", "r", 0) + opened(2, "/srv/a", "w", 5), "", "  /srv/a rw,\n", 0},
 		{"an owner rule for this path", opened(1, "/srv/a", "w", 5), "  owner /srv/a w, # ours\n", "  /srv/a w, # ours\n", 0},
@@ -221,6 +225,14 @@ func TestPatchLinkTarget(t *testing.T) {
 	patch := patched(t, log, head+"}\n", map[string]string{"abi/5.0": "file {mask {create read write exec append mmap_exec link lock\n}\n}\n"})
 	require.Len(t, patch.Changes, 1, "%+v", patch.Left)
 	assert.Equal(t, head+"  owner link /srv/n -> /srv/t,\n}\n", patch.Changes[0].New)
+}
+
+// TestPatchTellsWhatIsMended holds that what a fix grants to keep links possible is told with it.
+func TestPatchTellsWhatIsMended(t *testing.T) {
+	patch := patched(t, opened(1, "/etc/passwd.lock", "r", 0), "profile p {\n  /etc/passwd.lock w,\n  link subset /etc/passwd.lock -> /etc/passwd.[0-9]*,\n  /etc/passwd.[0-9]* w,\n}\n", nil)
+	require.Len(t, patch.Remedies, 1)
+	assert.Contains(t, patch.Remedies[0].Fix.Grants, "r on everything that /etc/passwd.[0-9]* names")
+	assert.NotContains(t, patch.Remedies[0].Fix.Proof, "nothing else is")
 }
 
 // TestPatchNeedless holds that a rule which another makes needless is left out,

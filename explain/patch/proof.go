@@ -2,6 +2,7 @@ package patch
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/fix"
@@ -307,6 +308,13 @@ func (d *policyDraft) remedy(w *wanted, gains gained, proof []string, changes []
 	for _, req := range w.requests {
 		for _, r := range slices.Concat(profile.Decide(req).Allow, before.Decide(req).Deny) {
 			deciding[r] = true
+		}
+	}
+	if w.fix != nil { // and what it grants besides, to keep what would be lost
+		for r := range gains.of {
+			if r != nil && slices.Contains(strings.Split(w.fix.Rule, "\n"), r.Location().Text()) {
+				deciding[r] = true
+			}
 		}
 	}
 	var places []int

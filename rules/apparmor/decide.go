@@ -97,6 +97,15 @@ func (p *Profile) Naming(file FileRequest) []Rule {
 	return p.Decide(file).Allow
 }
 
+// Own returns a rule that an answer names where it stands in this text of the profile: it
+// may stand in another; see Reuse.
+func (p *Profile) Own(r Rule) Rule {
+	if i := slices.IndexFunc(p.Rules, func(own Rule) bool { return own == r || sameRule(own, r) }); i >= 0 {
+		return p.Rules[i]
+	}
+	return r
+}
+
 // A vote is what one rule says to a request.
 type vote struct {
 	rule     Rule // nil for rules that apparmor_parser adds itself

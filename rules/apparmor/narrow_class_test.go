@@ -65,6 +65,7 @@ func TestNarrowDenyClasses(t *testing.T) {
 		}},
 		{"deny network,", NetworkRequest{Family: "inet", Type: "stream"}, eachNetwork("", "inet", "stream")},
 		{"deny network raw,", NetworkRequest{Family: "packet", Type: "raw"}, eachNetwork("raw", "packet", "raw")},
+		{"deny network raw,", NetworkRequest{Family: "packet", Type: "raw", Perms: Create}, eachNetwork("raw", "packet", "raw")},
 		{"deny network (send, receive) inet stream,", NetworkRequest{Family: "inet", Type: "stream", Perms: Send}, []string{
 			"deny network (receive) inet stream,",
 		}},

@@ -332,7 +332,8 @@ func (q NetworkRequest) variant() variant {
 
 // narrow writes a network rule as one for each family that it covers besides, and for each
 // other type of this one. dccp, which rules that name no type may cover, has no name
-// in rules.
+// in rules. A rule that names no permissions, which not every kernel tells apart, leaves out
+// all.
 func (r *NetworkRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok bool) {
 	q, ok := req.(NetworkRequest)
 	conditions := r.conditionText()
@@ -374,7 +375,7 @@ func (r *NetworkRule) narrow(p *Profile, req Request, _ Perms) (n Narrowed, ok b
 	}
 	return p.narrowedBut(r, bare, texts, strings.Join(notes, " "), neighbours(q), func(other Request) bool {
 		o := other.(NetworkRequest)
-		return o.Family == q.Family && o.Type == q.Type && o.wanted()&^q.wanted() == 0 || unnamed(o)
+		return o.Family == q.Family && o.Type == q.Type && (r.Perms == 0 || o.wanted()&^q.wanted() == 0) || unnamed(o)
 	})
 }
 
