@@ -143,7 +143,7 @@ func mendsOf(profile *apparmor.Profile, losses []apparmor.Loss, known []rules.Fi
 func targetFix(profile *apparmor.Profile, loss apparmor.Loss, link apparmor.FileRequest) (rules.Fix, bool) {
 	best, found := rules.Fix{}, -1
 	for _, r := range profile.Naming(apparmor.FileRequest{Path: link.Target, Owner: link.Owner}) {
-		rule, ok := profile.Own(r).(*apparmor.FileRule)
+		rule, ok := r.(*apparmor.FileRule)
 		if !ok || rule.Path == nil || rule.Owner && !link.Owner {
 			continue
 		}

@@ -305,7 +305,7 @@ func execFixes(profile *apparmor.Profile, file apparmor.FileRequest) []rules.Fix
 // permsFix proposes to add permissions to a rule where it stands. A profile with
 // a local/ include keeps its own text, and gets a rule there.
 func permsFix(profile *apparmor.Profile, rule *apparmor.FileRule, perms apparmor.Perms) (rules.Fix, bool) {
-	if local := profile.Local(); local != nil && rule.At.File != local {
+	if local := profile.Local(); local != nil && rule.At.File.Name != local.Name {
 		return rules.Fix{}, false
 	}
 	if perms&apparmor.Exec != 0 {
@@ -322,7 +322,7 @@ func permsFix(profile *apparmor.Profile, rule *apparmor.FileRule, perms apparmor
 // ownerFix proposes to have a rule grant what it does whoever owns the file, where
 // that is all that is missing.
 func ownerFix(profile *apparmor.Profile, rule *apparmor.FileRule, perms apparmor.Perms) (rules.Fix, bool) {
-	if local := profile.Local(); rule.Perms != perms || perms&apparmor.Exec != 0 || local != nil && rule.At.File != local {
+	if local := profile.Local(); rule.Perms != perms || perms&apparmor.Exec != 0 || local != nil && rule.At.File.Name != local.Name {
 		return rules.Fix{}, false
 	}
 	edit, text, ok := rule.DropOwner()

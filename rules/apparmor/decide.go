@@ -91,19 +91,19 @@ func (p *Profile) Grants(requests ...Request) bool {
 	return true
 }
 
-// Naming returns the rules that allow anything on a file.
+// Naming returns the rules that allow anything on a file, where they stand in this text of
+// the profile: those of an answer may stand in another; see Reuse.
 func (p *Profile) Naming(file FileRequest) []Rule {
 	file.Perms, file.Target = FilePerms, ""
-	return p.Decide(file).Allow
-}
-
-// Own returns a rule that an answer names where it stands in this text of the profile: it
-// may stand in another; see Reuse.
-func (p *Profile) Own(r Rule) Rule {
-	if i := slices.IndexFunc(p.Rules, func(own Rule) bool { return own == r || sameRule(own, r) }); i >= 0 {
-		return p.Rules[i]
+	naming := p.Decide(file).Allow
+	for i, r := range naming {
+		if k := slices.IndexFunc(p.Rules, func(own Rule) bool {
+			return own == r || sameRule(own, r) && own.Location().File.Name == r.Location().File.Name
+		}); k >= 0 {
+			naming[i] = p.Rules[k]
+		}
 	}
-	return r
+	return naming
 }
 
 // A vote is what one rule says to a request.
