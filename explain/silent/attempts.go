@@ -108,7 +108,7 @@ func (s *Attempts) judge(a parser.Attempt) answer {
 	if a.Errno == "EACCES" && a.Hint == "" && !a.First && s.target.Profile != "unconfined" && s.library.Profile(s.target.Container, s.target.Profile) == nil {
 		u.Why = "an AppArmor profile, which is not known here: its refusals are in the log, but for those by deny rules; else " + u.Why
 	}
-	u.Verdict = verdictOf(s.library, &a, s.target)
+	u.Verdict = verdictOf(s.library, &a, s.target, unlogged)
 	u.Next = next(s.library, &a, s.target, u.Verdict)
 	s.Unexplained = append(s.Unexplained, u)
 	return answer{unexplained: len(s.Unexplained) - 1}

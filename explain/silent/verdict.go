@@ -10,13 +10,18 @@ import (
 	"github.com/whydenied/whydenied/parser"
 )
 
-// verdictOf says which layer refused what neither policy of a target does.
-func verdictOf(l *library.Library, a *parser.Attempt, t Target) layer.Verdict {
+// verdictOf says which layer refused what neither policy of a target does, or what
+// AppArmor would have logged, and did not.
+func verdictOf(l *library.Library, a *parser.Attempt, t Target, unlogged bool) layer.Verdict {
 	c := t.Container
 	if t.Profile == "unconfined" {
 		c.AppArmorProfile = t.Profile
 	}
-	return layer.Judge(layer.Question{Attempt: a, Container: &c, Seccomp: filterSays(l, a, t), AppArmor: profileSays(l, a, t)})
+	says := profileSays(l, a, t)
+	if unlogged {
+		says = layer.Answer{Known: true, Why: "what profile " + t.Profile + " refuses here is logged, and the log has no record of it"}
+	}
+	return layer.Judge(layer.Question{Attempt: a, Container: &c, Seccomp: filterSays(l, a, t), AppArmor: says})
 }
 
 // filterSays is what the seccomp profile says of what it does not refuse.
