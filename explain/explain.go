@@ -51,6 +51,7 @@ func (x *Explainer) ExplainAll(findings []*Finding) []*Explained {
 		}
 	}
 	explainThose(true)
+	x.fixAlike(all)
 	finish := x.Fixes.CompileRules(withRules(all))
 	explainThose(false)
 	if refused := finish(); len(refused) > 0 {

@@ -187,7 +187,7 @@ func (p *Proposer) fileFixes(profile *apparmor.Profile, file apparmor.FileReques
 		wider = append(wider, fix)
 	}
 	own, alike := pathFixes(profile, file, names, c)
-	return slices.Concat(own, execFixes(profile, file), alike, wider, p.abstractionFixes(profile, file))
+	return slices.Concat(own, execFixes(profile, file), siblingFixes([]Asked{{profile, file, c}}), alike, wider, p.abstractionFixes(profile, file))
 }
 
 // pathFixes proposes rules for a path, and for names of its kind. Where the next

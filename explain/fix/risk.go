@@ -48,6 +48,12 @@ var pathDangers = []struct {
 	{"/{,usr/}{bin,sbin,lib,lib64}/**", apparmor.Write, Danger{rules.Medium, "programs and libraries that can be rewritten outlive an intrusion"}},
 }
 
+// sharedFolders are those in which programs keep files that have nothing to do with each
+// other: that some of them are granted says nothing of the rest.
+var sharedFolders = pattern("/{,home/,home/*/,root/,etc/,dev/,dev/shm/,{,usr/}{,s}bin/,{,usr/}lib{,32,64}/{,*-linux-gnu*/},usr/{,local/}{,share/,libexec/},{,var/}{run/{,lock/,user/,user/*/},lock/,tmp/},var/{,cache/,lib/,log/,mail/,opt/,spool/},opt/,srv/,mnt/,media/,boot/,proc/{,*/},sys/{,**/}}")
+
+func isSharedFolder(folder string) bool { return sharedFolders.Match(folder) }
+
 // engineSockets is a glob of the sockets of container engines, those of users too.
 func engineSockets() string {
 	var names []string

@@ -1,7 +1,6 @@
 package patch
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -28,78 +27,40 @@ func (w *wanted) file() (apparmor.FileRequest, bool) {
 	return file, ok
 }
 
-// A shape is what names have in common of which many were refused alike.
-type shape struct {
-	key   string
-	least int                         // how many names make it certain
-	glob  func(paths []string) string // for all of them
-	why   string                      // what they have in common
-}
-
 // generalise puts accesses together whose paths are of one shape, where enough of this
 // run are: the next run will have others of it.
 func (d *policyDraft) generalise() {
-	type like struct {
-		key, profile string
-		perms        apparmor.Perms
-		owner        bool
-	}
-	shapes := map[like]shape{}
-	groups := map[like][]*wanted{}
-	var order []like
+	var wanting []*wanted
+	var asked []fix.Asked
 	for _, w := range d.wanted {
 		file, ok := w.file()
-		profile := d.after.Profile(w.profile)
-		if !ok || file.Target != "" || profile == nil || profile.Decide(file).Refused != 0 {
-			continue
+		if profile := d.after.Profile(w.profile); ok && profile != nil {
+			wanting = append(wanting, w)
+			asked = append(asked, fix.Asked{Profile: profile, File: file, Caller: w.caller})
 		}
-		s, ok := shapeOf(w, file, d.after.Variables)
-		if _, _, proc := fix.ProcPID(file.Path); !ok || proc || fix.NamedAlone(profile, file) {
-			continue
-		}
-		key := like{s.key, w.profile, file.Perms, file.Owner}
-		if groups[key] == nil {
-			shapes[key], order = s, append(order, key)
-		}
-		groups[key] = append(groups[key], w)
 	}
-	for _, key := range order {
-		if g := groups[key]; len(g) >= shapes[key].least {
-			d.join(g, shapes[key])
+	for _, like := range fix.Likenesses(asked) {
+		var group []*wanted
+		for _, i := range like.Of {
+			group = append(group, wanting[i])
 		}
+		d.join(group, like.Glob, like.Why)
 	}
 }
 
-// join makes one of wanted accesses to files whose names are of one shape.
-func (d *policyDraft) join(group []*wanted, s shape) {
+// join makes one of wanted accesses to files: glob stands for all of them, and why says
+// what they have in common.
+func (d *policyDraft) join(group []*wanted, glob, why string) {
 	joined := *group[0]
 	joined.requests, joined.findings = nil, nil
+	joined.glob, joined.why = glob, why
 	isJoined := map[*wanted]bool{}
-	var paths []string
 	for _, w := range group {
-		paths = append(paths, w.requests[0].(apparmor.FileRequest).Path)
 		joined.requests = append(joined.requests, w.requests...)
 		joined.findings = append(joined.findings, w.findings...)
 		isJoined[w] = true
 	}
-	joined.glob = s.glob(paths)
-	joined.why = fmt.Sprintf("names that differ by %s, %d of which were refused", s.why, len(group))
 	d.wanted = append(slices.DeleteFunc(d.wanted, func(w *wanted) bool { return isJoined[w] }), &joined)
-}
-
-// shapeOf returns the shape of a name: three that the program makes differ by what would
-// be a random name if the call were known, five by a number.
-func shapeOf(w *wanted, file apparmor.FileRequest, vars map[string][]string) (shape, bool) {
-	made := w.caller
-	made.Makes = file.Perms&apparmor.Write != 0
-	if made.Makes && !fix.NamesOf(file.Path, made, vars).First {
-		made.Alike = true
-		if names := fix.NamesOf(file.Path, made, vars); names.First {
-			return shape{names.Glob, 3, func([]string) string { return names.Glob }, names.Why}, true
-		}
-	}
-	names, _, ok := numbered(file.Path)
-	return shape{names.before + "\x00" + names.after, 5, names.glob, "a number"}, ok
 }
 
 // inFolders has the names in a folder that the program makes under a name of its own
@@ -139,43 +100,4 @@ func (d *policyDraft) inFolders() {
 			}
 		}
 	}
-}
-
-// numbers are the names that differ in the last number of their last component
-// alone.
-type numbers struct{ before, after string }
-
-// numbered returns the names that a path is one of, and the digits of its number.
-func numbered(path string) (names numbers, digits int, ok bool) {
-	name := path[strings.LastIndexByte(path, '/')+1:]
-	end := strings.LastIndexAny(name, "0123456789") + 1
-	if end == 0 {
-		return numbers{}, 0, false
-	}
-	start := end
-	for start > 0 && name[start-1] >= '0' && name[start-1] <= '9' {
-		start--
-	}
-	dir := path[:len(path)-len(name)]
-	return numbers{dir + name[:start], name[end:]}, end - start, true
-}
-
-// glob is the path expression for names with numbers of as many digits as these have.
-// AppArmor has no expression for digits alone however many; [0-9]* holds letters.
-func (n numbers) glob(paths []string) string {
-	var digits []int
-	for _, path := range paths {
-		_, count, _ := numbered(path)
-		digits = append(digits, count)
-	}
-	slices.Sort(digits)
-	var choices []string
-	for _, length := range slices.Compact(digits) {
-		choices = append(choices, strings.Repeat("[0-9]", length))
-	}
-	glob := strings.Join(choices, ",")
-	if len(choices) > 1 {
-		glob = "{" + glob + "}"
-	}
-	return apparmor.QuoteAround(n.before, glob, n.after)
 }

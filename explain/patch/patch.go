@@ -28,6 +28,7 @@ type Patch struct {
 	Left     []Unfixed      // findings that the changes do not remedy
 	Profiles []Patched      // the profiles that are changed or made
 	Steps    []string       // what to do once the files are changed, in order
+	Offers   []Offer        // what may be wanted besides, and is no part of the changes
 	// Capabilities are what containers have to be given besides, or in place of a change.
 	Capabilities []Capability
 }
@@ -59,6 +60,13 @@ type Remedy struct {
 	// Rules are where the rules that grant the access stand in the changed files;
 	// none if that is not a matter of rules.
 	Rules []rules.Location
+}
+
+// An Offer is a fix that is proved as that of a finding is, and not part of the patch: it
+// grants more than was refused.
+type Offer struct {
+	Findings []*explain.Explained // which it allows, too
+	Fix      rules.Fix
 }
 
 // An Unfixed finding has no fix in a patch, for a reason.

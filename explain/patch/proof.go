@@ -166,6 +166,7 @@ func (b *patcher) finish(d *policyDraft) {
 	}
 	b.patch.Changes = append(b.patch.Changes, changes...)
 	b.patched(d, fixed)
+	b.offer(d, fixed)
 }
 
 // changedBefore returns the name of a file that another draft has changed

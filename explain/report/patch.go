@@ -20,6 +20,8 @@ type Patch struct {
 	Fixed []PatchFix    `json:"fixed"`
 	Left  []PatchLeft   `json:"left"`
 	Steps []string      `json:"steps"` // what to do once the files are changed
+	// Offers are fixes that grant more than was refused, and are no part of the diff.
+	Offers []PatchOffer `json:"offers,omitempty"`
 
 	of     *patch.Patch // nil if it was read from JSON
 	hidden int          // secrets in Diff
@@ -48,6 +50,12 @@ type PatchLeft struct {
 	Reason  string `json:"reason"`
 }
 
+// A PatchOffer is a fix that the patch could have in place of those of some findings.
+type PatchOffer struct {
+	IDs []string `json:"ids"` // of the findings
+	Fix Fix      `json:"fix"`
+}
+
 // NewPatch returns the JSON form of a patch. As in a Finding, what cannot be seen
 // or is not UTF-8 is escaped, but for the texts of files and their diff: those
 // are as they will be in the files, less wrong UTF-8 and secrets.
@@ -69,6 +77,13 @@ func NewPatch(p *patch.Patch) *Patch {
 	}
 	for _, s := range p.Steps {
 		wire.Steps = append(wire.Steps, plain(s))
+	}
+	for _, o := range p.Offers {
+		offer := PatchOffer{Fix: newFix(o.Fix)}
+		for _, f := range o.Findings {
+			offer.IDs = append(offer.IDs, f.ID)
+		}
+		wire.Offers = append(wire.Offers, offer)
 	}
 	return wire
 }
@@ -134,6 +149,12 @@ func (p *Patch) Comments() (lines []string) {
 		comment("")
 		comment("left  %s", l.Message)
 		comment("      %s", l.Reason)
+	}
+	for _, o := range p.Offers {
+		comment("")
+		comment("offered, and no part of this patch: %s", o.Fix.Rule)
+		comment("   %s; risk: %s%s", o.Fix.Message, o.Fix.Risk, because(o.Fix.Reason))
+		comment("   also grants: %s", o.Fix.Grants)
 	}
 	if len(p.Steps) > 0 {
 		comment("")
