@@ -76,7 +76,7 @@ func TestAppArmorCauses(t *testing.T) {
 		{"network", `apparmor="DENIED" operation="create" profile="p" pid=7 comm="cat" family="inet" sock_type="dgram" protocol=0 requested_mask="create" denied_mask="create"`,
 			"network inet stream,", NoMatchingRule, Refused, "network inet stream,", "network inet dgram,", "deny network inet dgram,"},
 		{"exec", `apparmor="DENIED" operation="exec" profile="p" name="/bin/x" pid=7 comm="sh" requested_mask="x" denied_mask="x" fsuid=0 ouid=0`,
-			"", NoMatchingRule, Refused, "profile p", "owner /bin/x rix,", "deny /bin/x x,"},
+			"", NoMatchingRule, Refused, "profile p", "/bin/x rix,", "deny /bin/x x,"},
 		{"exec of a readable file", `apparmor="DENIED" operation="exec" profile="p" name="/bin/x" pid=7 comm="sh" requested_mask="x" denied_mask="x" fsuid=0 ouid=0`,
 			"/bin/x r,", MissingPermission, Refused, "r", "/bin/x rix,", "deny /bin/x x,"},
 		{"no target", `apparmor="DENIED" operation="exec" info="profile transition not found" error=-13 profile="p" name="/bin/x" pid=7 comm="sh" requested_mask="x" denied_mask="x" fsuid=0 ouid=0 target="/bin/x"`,

@@ -30,11 +30,16 @@ type Caller struct {
 	Temporary bool // the call is one by which temporary files and folders are made
 	Alike     bool // whether such a call or not, several names of its run would be of one shape then
 	Linked    bool // the target of the link was made by such a call
+	Home      bool // its profile has a variable for the home directories of users, and uses it
+	Root      bool // the file belongs to root
 }
 
 // CallerOf returns the caller of a record.
 func CallerOf(d *parser.Denial) Caller {
 	c := Caller{PID: d.Subject.PID, Temporary: access.Temporary(d)}
+	if a := d.AppArmor; a != nil && a.OUID != nil {
+		c.Root = *a.OUID == 0
+	}
 	if call := d.Event.Record(parser.SYSCALL); call != nil {
 		c.PPID, _ = strconv.Atoi(call.Get("ppid"))
 	}
@@ -72,6 +77,11 @@ func NamesOf(path string, c Caller, vars map[string][]string) Names {
 	} else if s, ok := secretSpan(path); ok {
 		spans = append(spans, s)
 	}
+	home, inHome := homeSpan(path, vars)
+	if inHome && c.Home && len(spans) == 0 {
+		home.First = true
+		spans = append(spans, home)
+	}
 	masked := []byte(path)
 	for _, s := range spans {
 		mask(masked, s)
@@ -95,7 +105,10 @@ func NamesOf(path string, c Caller, vars map[string][]string) Names {
 	if len(spans) > 0 {
 		return together(path, spans[:1], func(Names) bool { return true })
 	}
-	return homeNames(path, vars)
+	if inHome {
+		return together(path, []span{home}, func(Names) bool { return true })
+	}
+	return Names{}
 }
 
 // together are the names for those spans of a path that are of a kind.
@@ -278,17 +291,17 @@ var packaged = regexp.MustCompile(`^/(?:usr/(?:bin|sbin|lib[^/]*|share|include|g
 // scratchFolder is one for temporary files of all programs, or of one.
 var scratchFolder = regexp.MustCompile(`^/dev/shm/$|/te?mp/$`)
 
-// homeNames are those of a path in somebody's home directory.
-func homeNames(path string, vars map[string][]string) Names {
+// homeSpan finds the home directory that a path lies in.
+func homeSpan(path string, vars map[string][]string) (span, bool) {
 	for _, glob := range vars["HOME"] {
 		glob = strings.TrimSuffix(glob, "/")
 		for end := range len(path) {
 			if path[end] == '/' && end > 0 && pattern(glob).Match(path[:end]) {
-				return Names{Glob: apparmor.QuoteAround("", "@{HOME}", path[end:]), Why: "a home directory"}
+				return span{0, end, Names{Glob: "@{HOME}", Why: "a home directory"}}, true
 			}
 		}
 	}
-	return Names{}
+	return span{}, false
 }
 
 // madeNames are those of a path that the program makes, or that lies in a folder
@@ -330,17 +343,14 @@ func spaced(glob string) string {
 	return glob
 }
 
-// spell returns the path expression for one path, with the variable for its
-// first part that the profile's own rules use, if its value is that part alone.
+// spell returns the path expression for one path, with the variable for its first part
+// that the profile uses, if its value is that part alone.
 func spell(profile *apparmor.Profile, path string) string {
 	name, value := "", ""
 	for v, values := range profile.Policy.Variables {
-		if len(values) != 1 || strings.ContainsAny(values[0], `*?[]{}\`) {
-			continue
-		}
-		dir := strings.TrimSuffix(values[0], "/")
+		dir, ok := oneFolder(values)
 		longer := len(dir) > len(value) || len(dir) == len(value) && v < name
-		if strings.HasPrefix(dir, "/") && longer && strings.HasPrefix(path, dir+"/") && uses(profile, v) {
+		if ok && longer && strings.HasPrefix(path, dir+"/") && usesFor(profile, v, dir) {
 			name, value = v, dir
 		}
 	}
@@ -350,15 +360,54 @@ func spell(profile *apparmor.Profile, path string) string {
 	return apparmor.QuoteAround("", "@{"+name+"}", path[len(value):])
 }
 
-// uses reports whether a file rule in the profile's own text spells a variable.
-func uses(profile *apparmor.Profile, variable string) bool {
+// oneFolder returns the folder that is a variable's only value, without the slash at its
+// end. /var/run is /run by another name, since version 3.0 of the Filesystem Hierarchy
+// Standard.
+func oneFolder(values []string) (dir string, ok bool) {
+	for _, value := range values {
+		value = strings.TrimSuffix(value, "/")
+		if value == "/var/run" {
+			value = "/run"
+		}
+		if !strings.HasPrefix(value, "/") || strings.ContainsAny(value, `*?[]{}\`) || dir != "" && dir != value {
+			return "", false
+		}
+		dir = value
+	}
+	return dir, dir != ""
+}
+
+// usesFor reports whether a profile spells the paths below a folder by a variable: in its
+// own text, or, where that speaks of none of them, in what it includes; there the
+// standard ones alone, as others are of that file.
+func usesFor(profile *apparmor.Profile, variable, dir string) bool {
+	standard := variable == "run" || variable == "PROC" || variable == "sys"
+	included := false
 	for _, r := range profile.Rules {
 		file, ok := r.(*apparmor.FileRule)
-		if ok && file.Path != nil && len(file.Via) == 0 && strings.HasPrefix(file.Path.Source, "@{"+variable+"}") {
+		if !ok || file.Path == nil {
+			continue
+		}
+		spelled, own := strings.HasPrefix(file.Path.Source, "@{"+variable+"}"), len(file.Via) == 0
+		switch {
+		case own && spelled:
 			return true
+		case own && strings.HasPrefix(file.Path.Source, dir+"/"):
+			standard = false
+		case spelled:
+			included = true
 		}
 	}
-	return false
+	return standard && included
+}
+
+// spells reports whether a profile or what it includes has a rule for a path that begins
+// with a variable.
+func spells(profile *apparmor.Profile, variable string) bool {
+	return slices.ContainsFunc(profile.Rules, func(r apparmor.Rule) bool {
+		file, ok := r.(*apparmor.FileRule)
+		return ok && file.Path != nil && strings.HasPrefix(file.Path.Source, "@{"+variable+"}")
+	})
 }
 
 // ProcPID splits /proc/123/stat into 123 and /stat.

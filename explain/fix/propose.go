@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
@@ -24,7 +24,7 @@ type Remedies struct {
 // once, however many programs and containers were refused it.
 func (p *Proposer) Access(profile *apparmor.Profile, req apparmor.Request, c Caller) Remedies {
 	key := fmt.Sprintf("%p %#v", profile, req)
-	if file, ok := req.(apparmor.FileRequest); ok && (c.Temporary || holdsID(file.Path+file.Target, c)) {
+	if file, ok := req.(apparmor.FileRequest); ok && (c.Temporary || c.Root || holdsID(file.Path+file.Target, c)) {
 		key = fmt.Sprint(key, c) // which its names depend on
 	}
 	if r, ok := p.proved[key]; ok {
@@ -41,6 +41,9 @@ func (p *Proposer) Access(profile *apparmor.Profile, req apparmor.Request, c Cal
 	}
 	lost := ""
 	for _, candidate := range candidates {
+		if hasNearly(r.Fixes, candidate) {
+			continue
+		}
 		taken, ok := p.prove(&candidate, profile, req)
 		if ok {
 			r.Fixes = append(r.Fixes, candidate)
@@ -55,6 +58,17 @@ func (p *Proposer) Access(profile *apparmor.Profile, req apparmor.Request, c Cal
 	}
 	p.proved[key] = r
 	return r
+}
+
+// qualified are the words by which rules differ that are hardly two to choose from.
+var qualified = strings.NewReplacer("owner ", "", "subset ", "")
+
+// hasNearly reports whether there is a rule like that of a fix already, for the owner alone
+// or not, with subset or without.
+func hasNearly(fixes []rules.Fix, fix rules.Fix) bool {
+	return slices.ContainsFunc(fixes, func(have rules.Fix) bool {
+		return qualified.Replace(have.Rule) == qualified.Replace(fix.Rule)
+	})
 }
 
 // holdsID reports whether a name may hold the ID of its caller.
@@ -164,7 +178,8 @@ func subjectOf(req apparmor.Request) string {
 // or by an abstraction.
 func (p *Proposer) fileFixes(profile *apparmor.Profile, file apparmor.FileRequest, c Caller) []rules.Fix {
 	names := pathNames(profile, file, c)
-	var wider []rules.Fix
+	var wider []rules.Fix // at most one, of the rule that names the least beside it
+	closest := 0
 	ours := file
 	ours.Owner = true // owner rules name it, too
 	for _, r := range profile.Naming(ours) {
@@ -184,7 +199,9 @@ func (p *Proposer) fileFixes(profile *apparmor.Profile, file apparmor.FileReques
 		if literal || (names.Only || names.First) && rule.Owner == file.Owner && rule.Path.Source == strings.Trim(names.Glob, `"`) {
 			return append([]rules.Fix{fix}, execFixes(profile, file)...)
 		}
-		wider = append(wider, fix)
+		if at := strings.IndexAny(rule.Path.Source, "*?[{"); wider == nil || at > closest {
+			wider, closest = []rules.Fix{fix}, at
+		}
 	}
 	own, alike := pathFixes(profile, file, names, c)
 	return slices.Concat(own, execFixes(profile, file), siblingFixes([]Asked{{profile, file, c}}), alike, wider, p.abstractionFixes(profile, file))
@@ -203,10 +220,15 @@ func pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, names Names
 		if strings.HasPrefix(rule, "link ") {
 			return append(fixes, linkFixes(profile, glob+" -> "+target+",", file.Owner, message)...)
 		}
-		if file.Owner {
-			fixes = append(fixes, Insert(profile, "owner "+rule, message+", for the owner of the file"))
+		whoever := Insert(profile, rule, message)
+		if !file.Owner {
+			return append(fixes, whoever)
 		}
-		return append(fixes, Insert(profile, rule, message))
+		owned := Insert(profile, "owner "+rule, message+", for the owner of the file")
+		if systemFile(file.Path, c) {
+			return append(fixes, whoever, owned)
+		}
+		return append(fixes, owned, whoever)
 	}
 	what := "add a rule"
 	if file.Perms&apparmor.Exec != 0 {
@@ -230,6 +252,7 @@ func pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, names Names
 // pathNames are those of a path for which a profile is to have a rule.
 func pathNames(profile *apparmor.Profile, file apparmor.FileRequest, c Caller) Names {
 	c.Makes = makes(profile, file)
+	c.Home = !strings.HasPrefix(file.Path, "/root/") && spells(profile, "HOME")
 	names := NamesOf(file.Path, c, profile.Policy.Variables)
 	if made := madeNames(profile, file.Path); !names.Only && made.Glob != "" {
 		return made
@@ -240,6 +263,12 @@ func pathNames(profile *apparmor.Profile, file apparmor.FileRequest, c Caller) N
 	names.First = names.First && (c.Makes || !names.made)
 	return names
 }
+
+// systemFile reports whether a file is root's as all of its folder are: that a process of
+// root was refused it does not tell that it is for its owner.
+func systemFile(path string, c Caller) bool { return c.Root && systemFolder.MatchString(path) }
+
+var systemFolder = regexp.MustCompile(`^/(?:etc|usr|bin|sbin|lib[^/]*|boot|sys|proc/sys)/`)
 
 // makes reports whether a program makes or changes a file: it asks for that, to make a
 // link of it too, or is allowed it already.
@@ -348,22 +377,6 @@ func rlimitFixes(profile *apparmor.Profile, r apparmor.RlimitRequest) []rules.Fi
 		}
 	}
 	return []rules.Fix{Insert(profile, text, "set the limit to what was asked for")}
-}
-
-// abstractionFixes proposes to include the smallest abstraction that grants the
-// request, if the system has one. What else that grants, Grants says.
-func (p *Proposer) abstractionFixes(profile *apparmor.Profile, req apparmor.Request) []rules.Fix {
-	var best *library.Abstraction
-	for _, a := range p.Library.Abstractions() {
-		if d := a.Profile.Decide(req); d.Refused|d.Unmatched == 0 && (best == nil || len(a.Profile.Rules) < len(best.Profile.Rules)) {
-			best = &a
-		}
-	}
-	if best == nil {
-		return nil
-	}
-	include := "include <abstractions/" + best.Name + ">"
-	return []rules.Fix{Insert(profile, include, fmt.Sprintf("include the abstraction %s, %d rules for that purpose", best.Name, len(best.Profile.Rules)))}
 }
 
 // NamedAlone reports whether a rule of the profile names this file and no other.
