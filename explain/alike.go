@@ -10,8 +10,12 @@ import (
 
 // fixAlike adds fixes to findings that together tell more than each by itself: of files whose
 // names are of one shape first what allows all names of it, as a patch does, and of
-// several in one folder what allows the others, after the narrowest.
+// several in one folder what allows the others, after the narrowest. Another breadth has
+// its own.
 func (x *Explainer) fixAlike(all []*Explained) {
+	if x.Fixes.Breadth != fix.OfNames {
+		return
+	}
 	asked, findings := refusedFiles(all)
 	for _, of := range fix.InFolders(asked) {
 		if len(of) > 1 {

@@ -19,6 +19,7 @@ import (
 type explainFlags struct {
 	inputFlags
 	output outputFlags
+	breadth
 }
 
 func newExplain() *cobra.Command {
@@ -51,6 +52,7 @@ asked of these profiles, and what a profile refuses is explained like a denial, 
 	f.inputFlags.add(flags)
 	f.failed.add(flags)
 	f.output.add(flags, report.FormatNames()...)
+	f.breadth.add(flags)
 	return cmd
 }
 
@@ -72,6 +74,7 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	if err := out.print(report.Message{Config: f.config(in.logs)}); err != nil {
 		return err
 	}
+	in.explainer.Fixes.Breadth = f.of
 	ahead := in.explainer.Ahead()
 	in.found = ahead.Add
 	session, err := in.read(cmd)

@@ -23,6 +23,7 @@ type patchFlags struct {
 	output outputFlags
 	write  bool
 	risk   string
+	breadth
 }
 
 func newPatch() *cobra.Command {
@@ -44,6 +45,11 @@ written; what gives the containers their
 profiles in a Compose override or a patch of a Kubernetes pod template, resources
 of the Security Profiles Operator, and JSON and SARIF for other programs.
 
+--breadth says how many names beside those that were refused rules for files are
+for: exact, none; name, those that differ by what varies from run to run; dir, all
+in the folder; tree, all below it. A folder that holds what is more dangerous than
+what was refused is kept to the names.
+
 A fix whose risk is high is part of the diff too, and says "investigate first":
 such a denial is more often the policy doing its work. What a process could undo its
 confinement by (the capabilities mac_admin, mac_override, sys_module, sys_rawio,
@@ -56,6 +62,7 @@ sys_boot and audit_control) --write leaves out, unless --risk high is given.`,
 	f.inputFlags.add(flags)
 	f.failed.add(flags)
 	f.output.add(flags, patchFormats()...)
+	f.breadth.add(flags)
 	flags.BoolVar(&f.write, "write", false, "change the files; each is kept as FILE.orig beside it")
 	flags.StringVar(&f.risk, "risk", "", "with --write, `high` also grants what a process could undo its confinement by, such as mac_admin")
 	return cmd
@@ -87,6 +94,7 @@ func runPatch(cmd *cobra.Command, args []string, f patchFlags) error {
 	if f.write && in.bundle != nil {
 		return usagef("--write: the files of a bundle are another machine's; take the diff there, for patch -p1 -d /")
 	}
+	in.explainer.Fixes.Breadth = f.of
 	session, err := in.read(cmd)
 	if err != nil {
 		return err

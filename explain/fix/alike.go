@@ -139,6 +139,6 @@ func (p *Proposer) Alike(all []Asked, l Likeness) (rules.Fix, bool) {
 	for _, i := range l.Of {
 		requests = append(requests, all[i].File)
 	}
-	fix := Glob(profile, all[l.Of[0]].File, l.Glob, l.Why)
+	fix := Glob(all[l.Of[0]], l.Glob, l.Why)
 	return fix, p.prove(&fix, profile, requests...)
 }

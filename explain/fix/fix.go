@@ -20,6 +20,9 @@ type Proposer struct {
 	// that cannot be told.
 	Compile func(name, text string, included map[string]string) (wait func() error)
 
+	// Breadth is how wide rules for files are to be.
+	Breadth Breadth
+
 	proved      map[string]Remedies          // by profile and access
 	provedCalls map[string][]rules.Fix       // by seccomp profile and call
 	included    map[string]*apparmor.Profile // see edited

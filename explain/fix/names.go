@@ -32,6 +32,7 @@ type Caller struct {
 	Linked    bool // the target of the link was made by such a call
 	Home      bool // its profile has a variable for the home directories of users, and uses it
 	Root      bool // the file belongs to root
+	Exact     bool // rules are to be for the names that were refused, and no others
 }
 
 // CallerOf returns the caller of a record.
@@ -78,7 +79,7 @@ func NamesOf(path string, c Caller, vars map[string][]string) Names {
 		spans = append(spans, s)
 	}
 	home, inHome := homeSpan(path, vars)
-	if inHome && c.Home && len(spans) == 0 {
+	if inHome && c.Home && !c.Exact && len(spans) == 0 {
 		home.First = true
 		spans = append(spans, home)
 	}
@@ -91,6 +92,9 @@ func NamesOf(path string, c Caller, vars map[string][]string) Names {
 		own := c
 		last := start+len(component) == len(path)
 		own.Temporary, own.Alike = c.Temporary && last, c.Alike && last
+		if c.Exact {
+			break
+		}
 		spans = append(spans, componentSpans(path[:start], masked[start:start+len(strings.TrimSuffix(component, "/"))], own)...)
 		start += len(component)
 	}
@@ -105,7 +109,7 @@ func NamesOf(path string, c Caller, vars map[string][]string) Names {
 	if len(spans) > 0 {
 		return together(path, spans[:1], func(Names) bool { return true })
 	}
-	if inHome {
+	if inHome && !c.Exact {
 		return together(path, []span{home}, func(Names) bool { return true })
 	}
 	return Names{}
@@ -345,7 +349,10 @@ func spaced(glob string) string {
 
 // spell returns the path expression for one path, with the variable for its first part
 // that the profile uses, if its value is that part alone.
-func spell(profile *apparmor.Profile, path string) string {
+func spell(profile *apparmor.Profile, path string, c Caller) string {
+	if c.Exact {
+		return apparmor.QuotePath(path)
+	}
 	name, value := "", ""
 	for v, values := range profile.Policy.Variables {
 		dir, ok := oneFolder(values)

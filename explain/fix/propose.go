@@ -177,6 +177,8 @@ func subjectOf(req apparmor.Request) string {
 // it alone, else by one for names of its kind, on a rule that names it among others,
 // or by an abstraction.
 func (p *Proposer) fileFixes(profile *apparmor.Profile, file apparmor.FileRequest, c Caller) []rules.Fix {
+	c.Exact = p.Breadth == Exact
+	broad := p.widerFixes(Asked{profile, file, c})
 	names := pathNames(profile, file, c)
 	var wider []rules.Fix // at most one, of the rule that names the least beside it
 	closest := 0
@@ -197,14 +199,17 @@ func (p *Proposer) fileFixes(profile *apparmor.Profile, file apparmor.FileReques
 			continue
 		}
 		if literal || (names.Only || names.First) && rule.Owner == file.Owner && rule.Path.Source == strings.Trim(names.Glob, `"`) {
-			return append([]rules.Fix{fix}, execFixes(profile, file)...)
+			return slices.Concat(broad, []rules.Fix{fix}, execFixes(profile, file))
 		}
 		if at := strings.IndexAny(rule.Path.Source, "*?[{"); wider == nil || at > closest {
 			wider, closest = []rules.Fix{fix}, at
 		}
 	}
 	own, alike := pathFixes(profile, file, names, c)
-	return slices.Concat(own, execFixes(profile, file), siblingFixes([]Asked{{profile, file, c}}), alike, wider, p.abstractionFixes(profile, file))
+	if c.Exact {
+		return slices.Concat(own, execFixes(profile, file))
+	}
+	return slices.Concat(broad, own, execFixes(profile, file), siblingFixes([]Asked{{profile, file, c}}), alike, wider, p.abstractionFixes(profile, file))
 }
 
 // pathFixes proposes rules for a path, and for names of its kind. Where the next
@@ -236,16 +241,16 @@ func pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, names Names
 	}
 	switch {
 	case names.Glob == "":
-		return add(nil, spell(profile, file.Path), what+" for this path alone"), nil
+		return add(nil, spell(profile, file.Path, c), what+" for this path alone"), nil
 	case names.Only && strings.HasPrefix(file.Path, "/proc/"):
 		return add(nil, names.Glob, what+" for this path of any process"), nil
 	case names.Only:
 		return add(nil, names.Glob, what+" for names like this, as it holds "+names.Why), nil
 	case names.First:
 		own = add(nil, names.Glob, what+" for names like this, as it holds "+names.Why)
-		return add(own, spell(profile, file.Path), what+" for this path alone"), nil
+		return add(own, spell(profile, file.Path, c), what+" for this path alone"), nil
 	}
-	return add(nil, spell(profile, file.Path), what+" for this path alone"),
+	return add(nil, spell(profile, file.Path, c), what+" for this path alone"),
 		add(nil, names.Glob, what+" for names like this, as it holds "+names.Why)
 }
 
@@ -254,6 +259,9 @@ func pathNames(profile *apparmor.Profile, file apparmor.FileRequest, c Caller) N
 	c.Makes = makes(profile, file)
 	c.Home = !strings.HasPrefix(file.Path, "/root/") && spells(profile, "HOME")
 	names := NamesOf(file.Path, c, profile.Policy.Variables)
+	if c.Exact {
+		return names
+	}
 	if made := madeNames(profile, file.Path); !names.Only && made.Glob != "" {
 		return made
 	}
@@ -391,12 +399,24 @@ func NamedAlone(profile *apparmor.Profile, file apparmor.FileRequest) bool {
 	})
 }
 
-// Glob proposes one rule for several names of files that were refused alike: glob
-// stands for all of them, and why says what they have in common.
-func Glob(profile *apparmor.Profile, file apparmor.FileRequest, glob, why string) rules.Fix {
-	rule := strings.Replace(apparmor.RuleFor(file, inherit), apparmor.QuotePath(file.Path), glob, 1)
-	if file.Owner {
-		rule = "owner " + rule
+// Glob proposes one rule for several names of files, of which one was refused: glob
+// stands for all of them, and why says what they have in common. If there is a rule for
+// that, it gets what it lacks.
+func Glob(a Asked, glob, why string) rules.Fix {
+	profile, file := a.Profile, a.File
+	owner := file.Owner && !systemFile(file.Path, a.Caller)
+	for _, r := range profile.Naming(file) {
+		rule, ok := r.(*apparmor.FileRule)
+		if !ok || rule.Path == nil || rule.Owner != owner || rule.Path.Source != strings.Trim(glob, `"`) {
+			continue
+		}
+		if fix, ok := permsFix(profile, rule, file.Perms); ok {
+			return fix
+		}
 	}
-	return Insert(profile, rule, "add a rule for "+why)
+	text := strings.Replace(apparmor.RuleFor(file, inherit), apparmor.QuotePath(file.Path), glob, 1)
+	if owner {
+		text = "owner " + text
+	}
+	return Insert(profile, text, "add a rule for "+why)
 }

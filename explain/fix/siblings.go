@@ -48,7 +48,7 @@ func siblingFixes(all []Asked) (fixes []rules.Fix) {
 	for _, a := range all {
 		names[a.File.Path] = true
 	}
-	if len(names) < enoughSiblings || moreDangerous(apparmor.QuoteAround(folder, "*", ""), file.Perms, file) {
+	if len(names) < enoughSiblings || dangerOfAll(apparmor.QuoteAround(folder, "*", ""), file.Perms).Risk > RequestDanger(file).Risk {
 		return fixes
 	}
 	what := fmt.Sprintf("%d of which were refused", len(all))
@@ -59,13 +59,13 @@ func siblingFixes(all []Asked) (fixes []rules.Fix) {
 	if last != strings.Trim(apparmor.QuotePath(path.Base(file.Path)), `"`) {
 		return fixes // which has a rule for names like it
 	}
-	return append(fixes, Glob(profile, file, spaced(in+"*"), "all files in "+folder+", "+what))
+	return append(fixes, Glob(all[0], spaced(in+"*"), "all files in "+folder+", "+what))
 }
 
 // splitName splits the path expression for a file at its last slash: what varies in it is
 // open.
 func splitName(a Asked) (folder, name string) {
-	spelled := spell(a.Profile, a.File.Path)
+	spelled := spell(a.Profile, a.File.Path, a.Caller)
 	if names := pathNames(a.Profile, a.File, a.Caller); names.Only || names.First {
 		spelled = names.Glob
 	}
@@ -121,7 +121,7 @@ func shapeElsewhere(profile *apparmor.Profile, file apparmor.FileRequest) (best 
 				continue
 			}
 			glob := apparmor.QuoteAround(to, tail, "")
-			if !pattern(strings.Trim(glob, `"`)).Match(file.Path) || moreDangerous(glob, rule.Perms, file) {
+			if !pattern(strings.Trim(glob, `"`)).Match(file.Path) || dangerOfAll(glob, rule.Perms).Risk > RequestDanger(file).Risk {
 				continue
 			}
 			wanted := file
@@ -160,13 +160,6 @@ func grantedBy(rule *apparmor.FileRule) apparmor.Perms {
 		return rule.Perms | apparmor.Append
 	}
 	return rule.Perms
-}
-
-// moreDangerous reports whether permissions on all that a path expression names are more
-// dangerous than what a file was asked for.
-func moreDangerous(glob string, perms apparmor.Perms, file apparmor.FileRequest) bool {
-	all := &apparmor.FileRule{Path: pattern(strings.Trim(glob, `"`))}
-	return globDanger(all, perms).Risk > RequestDanger(file).Risk
 }
 
 // InFolders puts accesses together that are to files of one folder, or to the folder itself,

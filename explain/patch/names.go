@@ -8,6 +8,20 @@ import (
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
+// names has rules stand for as many names as a breadth says.
+func (d *policyDraft) names(breadth fix.Breadth) {
+	d.temporaries()
+	switch breadth {
+	case fix.OfNames:
+		d.generalise()
+		d.inFolders()
+	case fix.OfFolder, fix.OfTree:
+		d.inFolders()
+		d.widen(breadth)
+		d.generalise()
+	}
+}
+
 // temporaries has a link to a file that was made by a call for temporary files know so.
 func (d *policyDraft) temporaries() {
 	for _, w := range d.wanted {
@@ -27,18 +41,48 @@ func (w *wanted) file() (apparmor.FileRequest, bool) {
 	return file, ok
 }
 
-// generalise puts accesses together whose paths are of one shape, where enough of this
-// run are: the next run will have others of it.
-func (d *policyDraft) generalise() {
-	var wanting []*wanted
-	var asked []fix.Asked
+// asked are the accesses to files of which each has a rule of its own so far, and what is
+// wanted with them.
+func (d *policyDraft) asked() (asked []fix.Asked, wanting []*wanted) {
 	for _, w := range d.wanted {
 		file, ok := w.file()
-		if profile := d.after.Profile(w.profile); ok && profile != nil {
+		if profile := d.after.Profile(w.profile); ok && w.glob == "" && profile != nil {
 			wanting = append(wanting, w)
 			asked = append(asked, fix.Asked{Profile: profile, File: file, Caller: w.caller})
 		}
 	}
+	return asked, wanting
+}
+
+// asked are the accesses to files that are wanted, under a profile as it is now.
+func (w *wanted) asked(profile *apparmor.Profile) (all []fix.Asked) {
+	for _, req := range w.requests {
+		all = append(all, fix.Asked{Profile: profile, File: req.(apparmor.FileRequest), Caller: w.caller})
+	}
+	return all
+}
+
+// widen puts accesses to files together that one rule of a breadth grants.
+func (d *policyDraft) widen(breadth fix.Breadth) {
+	asked, wanting := d.asked()
+	for _, wider := range breadth.Wider(asked) {
+		var group []*wanted
+		for _, i := range wider.Of {
+			group = append(group, wanting[i])
+			if wider.Glob == "" {
+				wanting[i].kept = wider.Why
+			}
+		}
+		if wider.Glob != "" {
+			d.join(group, wider.Glob, wider.Why)
+		}
+	}
+}
+
+// generalise puts accesses together whose paths are of one shape, where enough of this
+// run are: the next run will have others of it.
+func (d *policyDraft) generalise() {
+	asked, wanting := d.asked()
 	for _, like := range fix.Likenesses(asked) {
 		var group []*wanted
 		for _, i := range like.Of {

@@ -10,6 +10,9 @@ import (
 
 // offer notes what would allow the other names beside files that a draft allows one by one.
 func (b *patcher) offer(d *policyDraft, fixed []*wanted) {
+	if b.x.Fixes.Breadth != fix.OfNames {
+		return // how wide rules are to be was chosen
+	}
 	var asked []fix.Asked
 	var wanting []*wanted
 	for _, w := range fixed {

@@ -151,6 +151,7 @@ type wanted struct {
 	fix      *rules.Fix   // that grants it, once there is one
 	tried    int          // candidates that do not
 	lost     string       // what one of them would have taken away
+	kept     string       // why no rule that is as wide as the patch's is for it
 }
 
 // take notes what a finding wants, or why nothing is done about it.
@@ -341,9 +342,7 @@ func (d *policyDraft) add(f *explain.Explained, profile string, req apparmor.Req
 
 // write changes a policy until it grants all that is wanted of it, and proves it.
 func (b *patcher) write(d *policyDraft) {
-	d.temporaries()
-	d.generalise()
-	d.inFolders()
+	d.names(b.x.Fixes.Breadth)
 	for range maxRounds {
 		if !b.round(d) {
 			break
@@ -513,7 +512,7 @@ func (b *patcher) propose(d *policyDraft, w *wanted) (rules.Fix, bool) {
 		if w.tried > 0 {
 			return rules.Fix{}, false
 		}
-		return fix.Glob(profile, w.requests[0].(apparmor.FileRequest), w.glob, w.why), true
+		return fix.Glob(fix.Asked{Profile: profile, File: fix.Together(w.asked(profile)), Caller: w.caller}, w.glob, w.why), true
 	}
 	candidates, _ := b.x.Fixes.Candidates(profile, w.requests[0], profile.Decide(w.requests[0]), w.caller)
 	if w.tried >= len(candidates) {

@@ -33,6 +33,12 @@ func denials(t testing.TB, log string) []parser.Denial {
 // files of a profile directory.
 func patched(t testing.TB, log, profile string, files map[string]string) *Patch {
 	t.Helper()
+	return patchedTo(t, fix.OfNames, log, profile, files)
+}
+
+// patchedTo is patched with rules of a breadth.
+func patchedTo(t testing.TB, breadth fix.Breadth, log, profile string, files map[string]string) *Patch {
+	t.Helper()
 	dir := t.TempDir()
 	for name, text := range files {
 		name = filepath.Join(dir, name)
@@ -42,6 +48,7 @@ func patched(t testing.TB, log, profile string, files map[string]string) *Patch 
 	file := filepath.Join(dir, "p")
 	require.NoError(t, os.WriteFile(file, []byte(profile), 0o600))
 	explainer := explain.New(library.New(dir, nil))
+	explainer.Fixes.Breadth = breadth
 	_, _, err := explainer.Library.AddProfile(file)
 	require.NoError(t, err)
 	group := explain.NewGroup(nil, explain.Filter{})

@@ -294,6 +294,9 @@ func (d *policyDraft) remedy(w *wanted, gains gained, proof []string, changes []
 	if w.fix != nil {
 		r.Fix = *w.fix
 		r.Fix.Edits = nil
+		if w.kept != "" {
+			r.Fix.Message += ", not for " + w.kept
+		}
 	}
 	if len(changes) > 0 {
 		r.File = changes[len(changes)-1].File.Name
