@@ -101,3 +101,12 @@ func TestAbstractions(t *testing.T) {
 		assert.Equal(t, name, strings.Join(included, " "), record)
 	}
 }
+
+// What usually comes next is offered with what was refused, after it.
+func TestNext(t *testing.T) {
+	lock := apparmorRecord(`apparmor="DENIED" operation="open" profile="p" name="/srv/x.lock" pid=7 comm="c" requested_mask="wrc" denied_mask="wrc" fsuid=0 ouid=5`)
+	assert.Equal(t, []string{"/srv/x.lock rw,", "/srv/x.lock rwk,"}, proposed(t, lock, "profile p {\n}\n", nil))
+	mount := apparmorRecord(`apparmor="DENIED" operation="mount" profile="p" pid=7 comm="c" fstype="ext4" srcname="/dev/sda" name="/mnt/" flags="rw"`)
+	rule := "mount fstype=ext4 options=(rw) /dev/sda -> /mnt/,"
+	assert.Equal(t, []string{rule, rule + "\numount /mnt/,"}, proposed(t, mount, "profile p {\n}\n", nil))
+}

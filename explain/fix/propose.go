@@ -53,6 +53,11 @@ func (p *Proposer) Access(profile *apparmor.Profile, req apparmor.Request, c Cal
 	if len(r.Fixes) == 0 && lost != "" {
 		r.Notes = append(r.Notes, takesAway(lost))
 	}
+	if d.Refused == 0 && len(r.Fixes) > 0 {
+		if both, ok := p.withNext(profile, req, r.Fixes[0], c); ok {
+			r.Fixes = slices.Insert(r.Fixes, 1, both)
+		}
+	}
 	if d.Refused == 0 {
 		r.Quiet = p.quietRule(profile, req)
 	}

@@ -10,6 +10,7 @@ import (
 
 // offer notes what would allow the other names beside files that a draft allows one by one.
 func (b *patcher) offer(d *policyDraft, fixed []*wanted) {
+	b.offerNext(d, fixed)
 	if b.x.Fixes.Breadth != fix.OfNames {
 		return // how wide rules are to be was chosen
 	}
@@ -29,6 +30,19 @@ func (b *patcher) offer(d *policyDraft, fixed []*wanted) {
 		}
 		for _, offered := range b.x.Fixes.Siblings(fix.Those(asked, of)) {
 			b.patch.addOffer(findings, offered)
+		}
+	}
+}
+
+// offerNext notes what would allow what usually comes next.
+func (b *patcher) offerNext(d *policyDraft, fixed []*wanted) {
+	for _, w := range fixed {
+		profile := d.after.Profile(w.profile)
+		if len(w.requests) != 1 || w.fix == nil || profile == nil {
+			continue
+		}
+		if offered := b.x.Fixes.Next(profile, w.requests[0], w.caller); offered.Edits != nil {
+			b.patch.addOffer(w.findings, offered)
 		}
 	}
 }

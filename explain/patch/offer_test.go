@@ -56,6 +56,49 @@ func TestOffers(t *testing.T) {
 	}
 }
 
+func TestOffersNext(t *testing.T) {
+	record := func(operation, body string) string {
+		return `type=AVC msg=audit(1795427169.844:1): apparmor="DENIED" operation="` + operation + `" profile="p" pid=7 comm="app" ` + body + "\n"
+	}
+	mount := record("mount", `fstype="ext4" srcname="/dev/sda" name="/mnt/" flags="rw"`)
+	signal := func(mask, signal, peer string) string {
+		return record("signal", `requested_mask="`+mask+`" denied_mask="`+mask+`" signal=`+signal+` peer="`+peer+`"`)
+	}
+	for _, c := range []struct {
+		name, log, profile string
+		offers             []string
+	}{
+		{"a lock", opened(1, "/srv/x.lock", "wrc", 0), "", []string{"owner /srv/x.lock rwk,"}},
+		{"a lock that is read", opened(1, "/srv/x.lock", "r", 0), "", nil},
+		{"a lock that is locked", opened(1, "/srv/x.lock", "wrc", 0) + opened(2, "/srv/x.lock", "k", 0), "", nil},
+		{"a lock that may be locked", opened(1, "/srv/x.lock", "wrc", 0), "  /srv/*.lock k,\n", nil},
+		{"a lock that is not to be locked", opened(1, "/srv/x.lock", "wrc", 0), "  deny /srv/*.lock k,\n", nil},
+		{"a lock of another spelling", opened(1, "/srv/LCK..ttyS0", "w", 0) + opened(2, "/srv/.pwd.lck", "w", 0) + opened(3, "/srv/lock", "w", 0), "",
+			[]string{"owner /srv/LCK..ttyS0 wk,", "owner /srv/.pwd.lck wk,", "owner /srv/lock wk,"}},
+		{"no lock", opened(1, "/srv/block", "w", 0) + opened(2, "/srv/clockwork", "w", 0) + opened(3, "/srv/locked/x", "w", 0), "", nil},
+		{"a mount", mount, "", []string{"umount /mnt/,"}},
+		{"a mount that may be unmounted", mount, "  umount,\n", nil},
+		{"a change of propagation", record("mount", `name="/mnt/" flags="rw, rprivate"`), "", nil},
+		{"a remount", record("mount", `name="/mnt/" flags="ro, remount"`), "", nil},
+		{"an unmount", record("umount", `name="/mnt/"`), "", nil},
+		{"a new root", record("pivotroot", `srcname="/new/old/" name="/new/"`), "", []string{"umount /old/,"}},
+		{"a signal to the same profile", signal("send", "term", "p"), "", []string{"signal (receive) set=(term) peer=p,"}},
+		{"a signal to the same profile, both refused", signal("send", "term", "p") + signal("receive", "term", "p"), "", nil},
+		{"a signal that ends", signal("receive", "term", "q"), "", []string{"signal (receive) set=(kill) peer=q,"}},
+		{"another signal", signal("receive", "hup", "q"), "", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) { assert.Equal(t, c.offers, offered(t, c.log, c.profile)) })
+	}
+}
+
+// What is offered is no part of the patch.
+func TestOffersApart(t *testing.T) {
+	p := patched(t, opened(1, "/srv/x.lock", "wrc", 0), "profile p {\n}\n", nil)
+	assert.Equal(t, "profile p {\n  owner /srv/x.lock rw,\n}\n", p.Changes[0].New)
+	assert.Contains(t, p.Offers[0].Fix.Message, "that it is needed is not proved")
+	assert.Contains(t, p.Offers[0].Fix.Grants, "k,`, which was not asked for")
+}
+
 // A folder in which some name is more dangerous than those that were refused is not
 // offered, and no offer is wider than the folder.
 func TestOffersNoDanger(t *testing.T) {

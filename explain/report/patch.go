@@ -152,7 +152,7 @@ func (p *Patch) Comments() (lines []string) {
 	}
 	for _, o := range p.Offers {
 		comment("")
-		comment("offered, and no part of this patch (see --breadth): %s", o.Fix.Rule)
+		comment("offered, and no part of this patch: %s", o.Fix.Rule)
 		comment("   %s; risk: %s%s", o.Fix.Message, o.Fix.Risk, because(o.Fix.Reason))
 		comment("   also grants: %s", o.Fix.Grants)
 	}
