@@ -44,6 +44,7 @@ var pathDangers = []struct {
 	{"/etc/{shadow,gshadow}{,-}", apparmor.Read | apparmor.Write, Danger{rules.High, "it holds password hashes"}},
 	{"/etc/{passwd,group,sudoers,sudoers.d/**,ld.so.preload,crontab,cron*/**}", apparmor.Write, Danger{rules.High, "it decides who is root and what root runs"}},
 	{"/{root,home/*}/.ssh/**", apparmor.Read | apparmor.Write, Danger{rules.High, "it holds keys to other machines"}},
+	{"/{root,home/*}/.{aws/**,docker/config.json,git-credentials,gnupg/private-keys*/**,kube/**,netrc,pgpass}", apparmor.Read | apparmor.Write, Danger{rules.High, "it holds keys and passwords of the user"}},
 	{"/{,var/}run/secrets/**", apparmor.Read, Danger{rules.Medium, "it holds the container's credentials"}},
 	{"/{,usr/}{bin,sbin,lib,lib64}/**", apparmor.Write, Danger{rules.Medium, "programs and libraries that can be rewritten outlive an intrusion"}},
 }

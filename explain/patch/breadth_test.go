@@ -30,6 +30,7 @@ func TestBreadth(t *testing.T) {
 		{"what is as dangerous as its folder", read("/root/.ssh/a"), "", "/root/.ssh/a r,", "/root/.ssh/a r,", "/root/.ssh/* r,", "/root/.ssh/** r,"},
 		{"a rule of this breadth that lacks it", read("/srv/a/f"), "  /srv/a/* w,\n", "/srv/a/f r,", "/srv/a/f r,", "/srv/a/* rw,", "/srv/a/** r,"},
 		{"a rule for this name that lacks it", read("/srv/a/f"), "  /srv/a/f w,\n", "/srv/a/f rw,", "/srv/a/f rw,", "/srv/a/* r,", "/srv/a/** r,"},
+		{"a home directory, with what is secret in it", read("/root/.gitconfig"), "", "/root/.gitconfig r,", "/root/.gitconfig r,", "/root/.gitconfig r,", "/root/.gitconfig r,"},
 		{"a space", read("/srv/a b/f"), "", `"/srv/a b/f" r,`, `"/srv/a b/f" r,`, `"/srv/a b/*" r,`, `"/srv/a b/**" r,`},
 		{"the root", read("/f"), "", "/f r,", "/f r,", "/* r,", "/f r,"},
 	} {

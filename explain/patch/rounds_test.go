@@ -1,0 +1,79 @@
+package patch
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/explain/fix"
+)
+
+// rounds patches a profile until a program passes, which gives the records of its accesses in
+// a run and ends at the first that is refused, and returns how many patches that took, and the profile.
+func rounds(t *testing.T, breadth fix.Breadth, program func(run int) []string) (int, string) {
+	t.Helper()
+	profile := "profile p {\n}\n"
+	for run := range 40 {
+		refused := false
+		for _, record := range program(run) {
+			if p := patchedTo(t, breadth, record, profile, nil); len(p.Changes) > 0 {
+				require.Empty(t, p.Left)
+				profile, refused = p.Changes[0].New, true
+				break
+			}
+		}
+		if !refused {
+			return run, profile
+		}
+	}
+	t.Fatalf("not in 40 rounds:\n%s", profile)
+	return 0, ""
+}
+
+// copies is a program that copies the files of a folder, as git init does.
+func copies(int) (all []string) {
+	for i := range 6 {
+		name := fmt.Sprintf("%chook.sample", 'a'+i)
+		all = append(all, opened(1, "/usr/share/t/hooks/"+name, "r", 0), opened(1, "/srv/repo/hooks/"+name, "wc", 0))
+	}
+	return all
+}
+
+// locks is a program that makes semaphores, as Python's multiprocessing does.
+func locks(run int) (all []string) {
+	for i := range 4 {
+		chance := fmt.Sprintf("%cq%dx%cz", 'b'+run%20, i, 'c'+i)
+		temporary, name := "/dev/shm/sem."+chance, "/dev/shm/sem.mp-"+chance+"k4"
+		all = append(all, opened(1, temporary, "wrc", 0),
+			strings.NewReplacer(`"open"`, `"link"`, "\n", ` target="`+temporary+"\"\n").Replace(opened(1, name, "l", 0)),
+			opened(1, name, "wd", 0))
+	}
+	return all
+}
+
+// A program takes as many rounds as it has accesses of different kinds, and no rule is
+// left that a later run has no use for.
+func TestRounds(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		breadth fix.Breadth
+		program func(int) []string
+		rounds  int
+		rules   int
+	}{
+		{"files that are copied", fix.OfNames, copies, 12, 12},
+		{"files that are copied, by folder", fix.OfFolder, copies, 2, 2},
+		{"files that are copied, by tree", fix.OfTree, copies, 2, 2},
+		{"semaphores", fix.OfNames, locks, 3, 3},
+		{"semaphores, by folder", fix.OfFolder, locks, 2, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n, profile := rounds(t, c.breadth, c.program)
+			assert.Equal(t, c.rounds, n, profile)
+			assert.Equal(t, c.rules, strings.Count(profile, ",\n"), profile)
+		})
+	}
+}
