@@ -38,7 +38,7 @@ func proposed(t *testing.T, record, profile string, files map[string]string) (te
 	return texts
 }
 
-const variables = "@{PROC}=/proc/\n@{sys}=/sys/\n@{run}=/run/ /var/run/\n@{HOME}=/home/*/ /root/\n@{etc_ro}=/etc/ /usr/etc/\n@{pid}=[0-9]*\n"
+const variables = "@{PROC}=/proc/\n@{sys}=/sys/\n@{run}=/run/ /var/run/\n@{HOMEDIRS}=/home/\n@{HOME}=@{HOMEDIRS}/*/ /root/\n@{etc_ro}=/etc/ /usr/etc/\n@{pid}=[0-9]*\n"
 
 // What varies from host to host is spelt as the profile spells it, and files of the system
 // have no owner.

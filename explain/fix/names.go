@@ -295,10 +295,13 @@ var packaged = regexp.MustCompile(`^/(?:usr/(?:bin|sbin|lib[^/]*|share|include|g
 // scratchFolder is one for temporary files of all programs, or of one.
 var scratchFolder = regexp.MustCompile(`^/dev/shm/$|/te?mp/$`)
 
+// slashes stand together where a variable that ends in one is part of another's value.
+var slashes = regexp.MustCompile(`//+`)
+
 // homeSpan finds the home directory that a path lies in.
 func homeSpan(path string, vars map[string][]string) (span, bool) {
 	for _, glob := range vars["HOME"] {
-		glob = strings.TrimSuffix(glob, "/")
+		glob = strings.TrimSuffix(slashes.ReplaceAllString(glob, "/"), "/")
 		for end := range len(path) {
 			if path[end] == '/' && end > 0 && pattern(glob).Match(path[:end]) {
 				return span{0, end, Names{Glob: "@{HOME}", Why: "a home directory"}}, true

@@ -3,6 +3,7 @@ package fix
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/whydenied/whydenied/rules"
@@ -98,42 +99,62 @@ type likeRule struct {
 }
 
 // shapeElsewhere returns the rule for a file that has the shape of a rule of the profile's
-// own for a folder elsewhere: of the same name, as data are moved, or beside it.
+// own for a folder elsewhere: of the same name, as data are moved, or beside it. Of several
+// it is that whose folder has most in common with the file's, and of those the first.
 func shapeElsewhere(profile *apparmor.Profile, file apparmor.FileRequest) (best likeRule) {
-	same := false // best is of a folder of the same name
+	most := 0
 	for _, r := range profile.Rules {
 		rule, ok := r.(*apparmor.FileRule)
 		if !ok || rule.Deny || rule.Shared || rule.Path == nil || file.Perms&^grantedBy(rule) != 0 || rule.Owner && !file.Owner {
 			continue
 		}
 		from, tail := openPart(rule.Path)
-		if tail == "" {
-			continue
-		}
 		for end := range file.Path {
 			to := file.Path[:end]
-			if file.Path[end] != '/' || to == from || isSharedFolder(to+"/") {
+			if tail == "" || file.Path[end] != '/' || isSharedFolder(to+"/") {
 				continue
 			}
-			sameName := path.Base(to) == path.Base(from)
-			beside := path.Dir(to) == path.Dir(from) && !isSharedFolder(path.Dir(to)+"/")
-			if !sameName && !(beside && !same) {
-				continue
-			}
+			near := inCommon(from, to)
 			glob := apparmor.QuoteAround(to, tail, "")
-			if !pattern(strings.Trim(glob, `"`)).Match(file.Path) || dangerOfAll(glob, rule.Perms).Risk > RequestDanger(file).Risk {
+			if near <= most || !pattern(strings.Trim(glob, `"`)).Match(file.Path) || dangerOfAll(glob, rule.Perms).Risk > RequestDanger(file).Risk {
 				continue
 			}
-			wanted := file
-			wanted.Perms = rule.Perms &^ apparmor.Exec
-			text := strings.Replace(apparmor.RuleFor(wanted, apparmor.Transition{}), apparmor.QuotePath(file.Path), glob, 1)
-			if rule.Owner {
-				text = "owner " + text
-			}
-			best, same = likeRule{text, from + "/"}, sameName
+			best, most = likeRule{shapedRule(rule, file, glob), from + "/"}, near
 		}
 	}
 	return best
+}
+
+// shapedRule is a rule with the permissions of another for what a glob names.
+func shapedRule(rule *apparmor.FileRule, file apparmor.FileRequest, glob string) string {
+	file.Perms = rule.Perms &^ apparmor.Exec
+	text := strings.Replace(apparmor.RuleFor(file, apparmor.Transition{}), apparmor.QuotePath(file.Path), glob, 1)
+	if rule.Owner {
+		return "owner " + text
+	}
+	return text
+}
+
+// inCommon returns how much two folders have in common where what is in one may be as in the
+// other, else 0: the same name counts most, then each folder above them of a common name.
+func inCommon(a, b string) int {
+	const sameName = 100
+	near := 0
+	switch {
+	case a == b:
+		return 0
+	case path.Base(a) == path.Base(b):
+		near = sameName
+	case path.Dir(a) != path.Dir(b) || isSharedFolder(path.Dir(a)+"/"):
+		return 0
+	}
+	above := strings.Split(path.Dir(a), "/")
+	for component := range strings.SplitSeq(path.Dir(b), "/") {
+		if slices.Contains(above, component) { // the root is one
+			near++
+		}
+	}
+	return near
 }
 
 // openPart splits a path expression into the folder whose name it gives, and what leaves

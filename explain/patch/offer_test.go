@@ -50,6 +50,8 @@ func TestOffers(t *testing.T) {
 		{"the shape of a folder of this name, for owners", opened(1, "/data/mysql/ib1", "rw", 0), "  owner /var/lib/mysql/*.ibd rw,\n  owner /var/lib/mysql/ib* rw,\n", []string{"owner /data/mysql/ib* rw,"}},
 		{"the shape of the folder beside it", opened(1, "/data/apps/git/5c/", "w", 5), "  /data/addons/** lrw,\n", []string{"/data/apps/** rwl,"}},
 		{"the folder beside it, of many programs", opened(1, "/var/log/a", "w", 5), "  /var/lib/** rw,\n", nil},
+		{"the shape of the first of this name", opened(1, "/data/mysql/ib1", "rw", 5), "  /var/lib/mysql/** rwk,\n  /var/log/mysql/** rw,\n", []string{"/data/mysql/** rwk,"}},
+		{"the shape of the nearest of this name", opened(1, "/var/log/app/mysql/x", "w", 5), "  /var/lib/mysql/** rwk,\n  /var/log/mysql/** rw,\n", []string{"/var/log/app/mysql/** rw,"}},
 		{"the shape first", read("/data/db/a", "/data/db/b", "/data/db/c"), "  /srv/db/*.d/* r,\n  /srv/db/{a,b,c}* r,\n", []string{"/data/db/{a,b,c}* r,", "/data/db/* r,"}},
 	} {
 		t.Run(c.name, func(t *testing.T) { assert.Equal(t, c.offers, offered(t, c.log, c.profile)) })
