@@ -140,5 +140,6 @@ func (p *Proposer) Alike(all []Asked, l Likeness) (rules.Fix, bool) {
 		requests = append(requests, all[i].File)
 	}
 	fix := Glob(all[l.Of[0]], l.Glob, l.Why)
-	return fix, p.prove(&fix, profile, requests...)
+	_, ok := p.prove(&fix, profile, requests...)
+	return fix, ok
 }

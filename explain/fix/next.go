@@ -67,7 +67,7 @@ func (p *Proposer) Next(profile *apparmor.Profile, req apparmor.Request, c Calle
 	candidates, _ := p.Candidates(profile, after, d, c)
 	for _, fix := range candidates {
 		fix.Message = unproved(what) + ": " + fix.Message
-		if p.prove(&fix, profile, after) {
+		if _, ok := p.prove(&fix, profile, after); ok {
 			fix.Grants = strings.Join(nonempty("`"+apparmor.RuleFor(after, inherit)+"`, which was not asked for", fix.Grants), "; ")
 			return fix
 		}
@@ -97,7 +97,7 @@ func (p *Proposer) withNext(profile *apparmor.Profile, req apparmor.Request, fir
 		both.Edits = append(both.Edits, profile.Insert(rule))
 	}
 	both.Message = first.Message + "; and " + unproved(what)
-	if !p.prove(&both, profile, req, after) {
+	if _, ok := p.prove(&both, profile, req, after); !ok {
 		return rules.Fix{}, false
 	}
 	for i, proof := range both.Proof {

@@ -23,7 +23,7 @@ func (p *Proposer) Siblings(all []Asked) (proved []rules.Fix) {
 		requests = append(requests, a.File)
 	}
 	for _, candidate := range siblingFixes(all) {
-		if p.prove(&candidate, all[0].Profile, requests...) {
+		if _, ok := p.prove(&candidate, all[0].Profile, requests...); ok {
 			proved = append(proved, candidate)
 		}
 	}

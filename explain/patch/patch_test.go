@@ -102,7 +102,7 @@ func TestPatch(t *testing.T) {
 		{"the target of a link that must be a subset", opened(1, "/etc/passwd.lock", "r", 0), "  owner /etc/passwd.lock w,\n  owner link subset /etc/passwd.lock -> /etc/passwd.[0-9]*,\n  owner /etc/passwd.[0-9]* w,\n",
 			"  owner /etc/passwd.lock rw,\n  owner link subset /etc/passwd.lock -> /etc/passwd.[0-9]*,\n  owner /etc/passwd.[0-9]* rw,\n", 0},
 		{"a subset, among others", opened(1, "/etc/a.lock", "r", 0) + opened(2, "/etc/x", "r", 0) + opened(3, "/etc/y", "r", 0), "  owner /etc/a.lock wl,\n  owner /etc/a.[0-9]* w,\n",
-			"  owner /etc/a.lock rwl,\n  owner /etc/a.[0-9]* rw,\n  owner /etc/x r,\n  owner /etc/y r,\n", 0},
+			"  owner /etc/a.lock rwl,\n  owner /etc/a.[0-9]* rw,\n  /etc/x r,\n  /etc/y r,\n", 0},
 		{"a subset, beside a deny rule", opened(1, "/etc/a.lock", "r", 0) + opened(2, "/srv/x", "w", 0), "  /** rw,\n  deny /etc/a.lock r,\n  deny /etc/b r,\n  deny /srv/? w,\n  link subset /etc/a.lock -> /opt/a,\n",
 			"  /** rw,\n  deny /etc/b r,\n  deny /srv/[^x/] w,\n  link subset /etc/a.lock -> /opt/a,\n", 0},
 		{"a subset, after another change", opened(1, "/etc/a.lock", "r", 0) + opened(2, "/srv/x", "w", 0), "  /srv/* rw,\n  deny /srv/? w,\n  owner /etc/a.lock wl,\n  owner /etc/a.[0-9]* w,\n",

@@ -31,13 +31,14 @@ const ptraceRead = "ptrace read"
 
 // asksFor is what a finding's access is called in coveredBy.
 func asksFor(f *explain.Explained) string {
-	if ptrace, ok := f.Request.(apparmor.PtraceRequest); ok && ptrace.Perms == apparmor.Read {
+	a := f.Denial.AppArmor
+	switch {
+	case a == nil:
+		return ""
+	case a.Operation == "ptrace" && (a.Denied == "read" || a.Denied == "readby"):
 		return ptraceRead
 	}
-	if f.Denial.AppArmor == nil {
-		return ""
-	}
-	return f.Denial.AppArmor.CapName
+	return a.CapName
 }
 
 // covered returns the finding that makes a refused capability unnecessary: of an access
@@ -46,7 +47,9 @@ func (b *patcher) covered(f *explain.Explained) *explain.Explained {
 	for _, name := range coveredBy[asksFor(f)] {
 		for _, other := range b.findings {
 			a := other.Denial.AppArmor
-			if a == nil || a.Profile != f.Denial.AppArmor.Profile || asksFor(other) != name || !together(f, other) {
+			// The other of two processes may refuse to be read, by its own profile.
+			ours := a != nil && (a.Profile == f.Denial.AppArmor.Profile || name == ptraceRead && a.Peer == f.Denial.AppArmor.Profile)
+			if !ours || asksFor(other) != name || !together(f, other) {
 				continue
 			}
 			if name == "dac_override" && together(other, f) {

@@ -286,25 +286,29 @@ func (r *MountRule) cells(c *celler) {
 			}
 		}
 	}
-	told := c.toldFlags()
 	for _, f := range mountForms(r) {
 		own := &Pattern{Source: "fstype", Expanded: f.fstypes}
 		if f.fstypes == nil {
 			own = nil
 		}
-		subsets := f.flagCells(told, c.left)
-		if subsets == nil {
-			c.left = 0 // too wide to compare
-			continue
-		}
-		c.product(func(v []string) {
-			c.left -= len(subsets) - 1
-			for _, flags := range subsets {
-				c.add(MountRequest{Op: "mount", Target: v[0], Source: v[1], Fstype: v[2], Flags: flagWords(flags)})
+		targets := names(c, f.target, target, targetOf)
+		sources := names(c, f.source, func(r *MountRule) *Pattern { return r.Source }, func(w MountRequest) string { return w.Source })
+		types := representatives(own, fstypes, wantedNames(c, func(w MountRequest) string { return w.Fstype }))
+		for _, flags := range c.flagCells() {
+			if !f.anyFlags && (f.must&^f.may&^flags != 0 || flags&^(f.must|f.may) != 0) {
+				continue
 			}
-		}, names(c, f.target, target, targetOf),
-			names(c, f.source, func(r *MountRule) *Pattern { return r.Source }, func(w MountRequest) string { return w.Source }),
-			representatives(own, fstypes, wantedNames(c, func(w MountRequest) string { return w.Fstype })))
+			at, from, of := targets, sources, types
+			switch kindOf(flags) {
+			case remount, changeType:
+				from, of = []string{""}, []string{""}
+			case bindMount, moveMount:
+				of = []string{""}
+			}
+			c.product(func(v []string) {
+				c.add(MountRequest{Op: "mount", Target: v[0], Source: v[1], Fstype: v[2], Flags: flagWords(flags)})
+			}, at, from, of)
+		}
 	}
 }
 

@@ -1,8 +1,8 @@
 package apparmor
 
 import (
+	"maps"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -328,69 +328,58 @@ func mountMatches(m *MountRule, must, may uint32, onePath bool) bool {
 	return (must|may)&^mountCommands != 0
 }
 
-// toldFlags returns the sets of flags by which the rules and what is wanted tell one
-// mount from another: a rule asks whether a set is whole there, and whether there is
-// anything outside of a set.
-func (c *celler) toldFlags() (sets []uint32) {
+// flagCells returns flags for all that the mount rules tell apart of what the kernel acts
+// on: a bind mount by its two flags, one propagation at a time, and of the options of new
+// mounts and remounts those that stand together in all rules none, one or all.
+func (c *celler) flagCells() (cells []uint32) {
+	columns := map[uint32]string{} // of each option, in which forms it may or must stand
+	column := func(flags uint32) {
+		for bit := uint32(1); bit != 0; bit <<= 1 {
+			if msNewFlags&bit != 0 {
+				columns[bit] += map[bool]string{false: "0", true: "1"}[flags&bit != 0]
+			}
+		}
+	}
 	for _, r := range c.rules {
 		if m, ok := r.(*MountRule); ok && m.Op != "umount" {
 			for _, f := range mountForms(m) {
 				if !f.anyFlags {
-					sets = append(sets, f.must&^f.may, f.must|f.may)
+					column(f.must &^ f.may)
+					column(f.must | f.may)
 				}
 			}
 		}
 	}
 	for _, w := range c.wanted {
 		if m, ok := w.(MountRequest); ok {
-			sets = append(sets, flagsOf(append([]string{m.Op}, m.Flags...), mountFlags))
+			column(m.flags())
 		}
 	}
-	return sets
-}
-
-// commandCells are the flags that say what a mount does, by which the kernel chooses what
-// else it looks at: see looksAt. Of other combinations it looks at one alone.
-var commandCells = []uint32{0, msRemount, msRemount | msBind, msBind, msBind | msRec, msMove,
-	msPrivate, msPrivate | msRec, msSlave, msSlave | msRec, msShared, msShared | msRec, msUnbindable, msUnbindable | msRec}
-
-// flagCells returns the flags of one mount for each cell of those that a form takes, nil
-// if there are more than a bound. Flags that no set tells apart are all there, none of
-// them, or one.
-func (f *mountForm) flagCells(told []uint32, most int) []uint32 {
-	required, open := f.must&^f.may, f.may
-	cells := []uint32{required}
-	if f.anyFlags {
-		open, cells = msAll&^(msCommands|msRec), slices.Clone(commandCells)
+	alike := map[string]uint32{}
+	for bit, key := range columns {
+		alike[key] |= bit
 	}
-	groups := map[string]uint32{}
-	var keys []string
-	for bit := uint32(1); bit != 0; bit <<= 1 {
-		if open&bit == 0 {
-			continue
+	options := []uint32{0}
+	for _, key := range slices.Sorted(maps.Keys(alike)) {
+		class := alike[key]
+		for _, o := range options {
+			options = append(options, o|class)
+			if one := class & -class; one != class {
+				options = append(options, o|one)
+			}
 		}
-		key := strconv.FormatUint(uint64(bit&(msCommands|msRec)), 16) + ":"
-		for _, set := range told {
-			key += strconv.Itoa(int(min(set&bit, 1)))
-		}
-		if groups[key] == 0 {
-			keys = append(keys, key)
-		}
-		groups[key] |= bit
-	}
-	for _, key := range keys {
-		group := groups[key]
-		choices := []uint32{group}
-		if one := group & -group; one != group {
-			choices = append(choices, one)
-		}
-		if len(cells)*(1+len(choices)) > most {
+		if len(options) > maxCells {
+			c.left = 0
 			return nil
 		}
-		for _, flags := range slices.Clone(cells) {
-			for _, choice := range choices {
-				cells = append(cells, flags|choice)
-			}
+	}
+	for _, o := range options {
+		cells = append(cells, o, o|msRemount, o|msRemount|msBind)
+	}
+	cells = append(cells, msBind, msBindFlags, msMove)
+	for _, word := range makeWords {
+		for _, more := range []uint32{0, msRec, msSilent, msRec | msSilent} {
+			cells = append(cells, mountFlags[word]|more)
 		}
 	}
 	return cells
