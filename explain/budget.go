@@ -121,7 +121,7 @@ func labelWord(label string) string {
 // in one container or, where that is unknown, under one profile, or one user. What a
 // process wrote, and what a program only said, is apart from what the kernel logged.
 func ownerOf(d *parser.Denial, c *container.Container) (o owner) {
-	rest, isUsers := strings.CutPrefix(c.CgroupPath, "/user.slice/user-") // where rootless containers are
+	user := userOf(c)
 	switch {
 	case c.Confidence == container.Unknown && isProfile(d.Subject.Label):
 		profile, _, _ := strings.Cut(d.Subject.Label, "//") // a program can have many children made of it, by learning
@@ -130,17 +130,17 @@ func ownerOf(d *parser.Denial, c *container.Container) (o owner) {
 		o.words = "user " + strconv.Itoa(d.Subject.UID)
 	case c.Confidence == container.Unknown:
 		o.words = "no known container"
-	case isUsers:
-		user, _, _ := strings.Cut(rest, ".")
+	case user != "":
 		o.words = "the containers of user " + user
 	case c.Parent != "":
-		o.words, o.key = "what runs in container "+container.ShortID(c.Parent), c.Parent
-	default:
+		o.words = "what runs in container " + container.ShortID(c.Parent)
+		o.key = o.words + " " + c.Parent
+	default: // as findings are told apart, at least
 		o.words, o.container = "container "+cmp.Or(c.Name, container.ShortID(c.ID)), *c
-		o.key = c.Namespace + "/" + c.Pod + "/" + cmp.Or(c.Name, c.ID) // as findings are told apart, at least
+		o.key = "container " + cmp.Or(workloadKey(c), c.ID)
 	}
 	origin := d.Event.Records[d.Record].Origin
-	o.key = fmt.Sprint(origin.UserSpace, origin.UnknownPrefix, " ", origin.Transport.IsClaim(), " ", o.words, " ", o.key)
+	o.key = fmt.Sprint(origin.UserSpace, origin.UnknownPrefix, " ", origin.Transport.IsClaim(), " ", cmp.Or(o.key, o.words))
 	return o
 }
 
@@ -191,15 +191,16 @@ func (g *Group) addFurther(d *parser.Denial, c container.Container, of *budget) 
 		of.further, g.spent = map[string]*Finding{}, append(g.spent, why)
 	}
 	class := access.Class(d)
-	g.key = appendFurtherKey(g.key[:0], d, &c, class)
+	g.key = appendFurtherKey(g.key[:0], d, of.owner, class)
 	f = of.further[string(g.key)]
 	rest := f == nil && len(of.further) >= maxFurther-1
+	whose := c
 	if rest {
-		g.key, class, c = append(append(g.key[:0], of.owner.key...), of.label...), "", of.owner.container
+		g.key, class, whose = append(append(g.key[:0], of.owner.key...), of.label...), "", of.owner.container
 		f = of.further[""]
 	}
 	if isNew = f == nil; isNew {
-		f = &Finding{ID: id(g.key), Container: c, owner: of.owner, Further: &Further{Class: class, Why: cmp.Or(why, g.budgets.why(of))}}
+		f = &Finding{ID: id(g.key), Container: whose, owner: of.owner, Further: &Further{Class: class, Why: cmp.Or(why, g.budgets.why(of))}}
 		key := string(g.key)
 		if rest {
 			key = ""
@@ -209,14 +210,14 @@ func (g *Group) addFurther(d *parser.Denial, c container.Container, of *budget) 
 	if isNew || earlier(d, &f.Denial) {
 		f.Denial = shared(d, rest, of)
 	}
-	g.count(f, d)
+	g.count(f, d, &c)
 	f.Further.add(sampleOf(d))
 	return f, isNew
 }
 
 // appendFurtherKey appends what the denials of a finding of further names have in common.
-func appendFurtherKey(key []byte, d *parser.Denial, c *container.Container, class string) []byte {
-	for _, s := range [...]string{"further", cmp.Or(c.Name, c.ID), d.Subject.Comm, d.Subject.Label, d.Mode.String(), class} {
+func appendFurtherKey(key []byte, d *parser.Denial, o *owner, class string) []byte {
+	for _, s := range [...]string{"further", o.key, d.Subject.Comm, d.Subject.Label, d.Mode.String(), class} {
 		key = append(append(key, s...), 0)
 	}
 	if s := d.Seccomp; s != nil {

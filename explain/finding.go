@@ -16,13 +16,17 @@ import (
 // A Finding is one distinct denial, however often it was logged; or, if it has
 // Further, those of many names that are not told apart.
 type Finding struct {
-	ID          string        // 12 hex digits, stable over runs and logs
+	ID          string        // 12 hex digits, stable over runs and logs; see IDVersion
 	Denial      parser.Denial // the earliest one logged
 	Count       int
-	First, Last time.Time // zero if the log has no times
-	Serials     []uint32  // of the earliest events, at most maxSerials
-	Container   container.Container
-	Further     *Further // nil for one distinct denial
+	First, Last time.Time           // zero if the log has no times
+	Serials     []uint32            // of the earliest events, at most maxSerials
+	Container   container.Container // of the earliest one
+	Further     *Further            // nil for one distinct denial
+
+	Times      Times // when its denials came, of those that have a time
+	Containers Tally // by container
+	Programs   Tally // by program
 
 	node  string // that logged it, if all that did are one and say so
 	nodes bool   // they are several
@@ -49,10 +53,16 @@ func (f *Finding) where() container.Container {
 	return c
 }
 
+// Workload says of what the finding's containers are runs, in words; "" if nothing but
+// their profile tells. See container.Container.Workload.
+func (f *Finding) Workload() string { return workloadKey(&f.Container) }
+
 // Clone returns a copy that does not change when the group goes on to count.
 func (f *Finding) Clone() Finding {
 	c := *f
 	c.Serials = slices.Clone(f.Serials)
+	c.Times.Counts = slices.Clone(f.Times.Counts)
+	c.Containers, c.Programs = f.Containers.clone(), f.Programs.clone()
 	if f.Further != nil {
 		further := *f.Further
 		further.Samples = slices.Clone(further.Samples)

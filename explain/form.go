@@ -16,11 +16,21 @@ type form struct {
 	moves   bool                // see IsUsernsMove
 	made    container.Container // by the product that made its profile; see byProduct
 
-	// Which finding its records are of, by container: of most there is one.
+	// What its records are counted in, by container: of most there is one.
 	first   string
-	finding *Finding
-	others  map[string]*Finding
+	counted counted
+	others  map[string]counted
 }
+
+// A counted is what the records of a form in one container are counted in.
+type counted struct {
+	*Finding
+	container, program *Tallied // see Finding.Containers
+}
+
+// maxContainers bounds the containers that a form knows: beyond, they are forgotten and
+// learnt again.
+const maxContainers = 1 << 10
 
 // maxForms bounds the forms that are known: beyond, all are forgotten and learnt again.
 const maxForms = 1 << 15
@@ -43,30 +53,40 @@ func (g *Group) learn(d *parser.Denial) {
 	g.forms[key] = &form{subject: subject(d), mode: d.Mode, answers: d.Seccomp != nil && answers(d.Seccomp), moves: IsUsernsMove(d), made: byProduct(d, container.Container{})}
 }
 
-// folds notes that in a container the records of a form are of a finding.
+// folds notes what the records of a form in a container are counted in.
 func (k *form) folds(c *container.Container, f *Finding) {
-	name := nameOf(c)
+	key := keyOf(c)
+	to := counted{f, f.containerOf(c), f.Programs.of(k.subject.Comm, "")}
 	switch {
-	case k.finding == nil || k.first == name:
-		k.first, k.finding = name, f
+	case k.counted.Finding == nil || k.first == key:
+		k.first, k.counted = key, to
 	case k.others == nil:
-		k.others = map[string]*Finding{name: f}
+		k.others = map[string]counted{key: to}
 	default:
-		k.others[name] = f
+		if len(k.others) >= maxContainers {
+			clear(k.others)
+		}
+		k.others[key] = to
 	}
 }
 
-// of returns the finding of the form's records in a container, nil if there is none so far.
-func (k *form) of(c *container.Container) *Finding {
-	name := nameOf(c)
-	if k.first == name {
-		return k.finding
+// of returns what the form's records in a container are counted in; the finding is nil if
+// there was none so far.
+func (k *form) of(c *container.Container) counted {
+	key := keyOf(c)
+	if k.first == key {
+		return k.counted
 	}
-	return k.others[name]
+	return k.others[key]
 }
 
-// nameOf is what tells containers apart; see appendKey.
-func nameOf(c *container.Container) string { return cmp.Or(c.Name, c.ID) }
+// keyOf is what tells containers apart.
+func keyOf(c *container.Container) string {
+	if c.ID == "" {
+		return nameOf(c)
+	}
+	return c.ID
+}
 
 // AddRepeat is Add of what r.Denial returns. It seldom has to be parsed for that. If there is
 // a Find, r must have its Exe.
@@ -111,7 +131,8 @@ func (g *Group) addRepeat(k *form, r *parser.Repeat) (f *Finding, isNew bool) {
 		g.Denials[k.mode]++
 		return nil, false
 	}
-	f = k.of(&c)
+	known := k.of(&c)
+	f = known.Finding
 	if f == nil || isEarlier(r, &f.Denial) {
 		f, isNew = g.add(r.Denial(), c)
 		k.folds(&c, f)
@@ -124,6 +145,8 @@ func (g *Group) addRepeat(k *form, r *parser.Repeat) (f *Finding, isNew bool) {
 	dated := !r.Time.IsZero() && !r.Form.Yearless
 	g.undated = g.undated || !dated
 	f.count(r.Time, r.Serial, dated)
+	known.container.add()
+	known.program.add()
 	return f, false
 }
 

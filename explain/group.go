@@ -2,19 +2,15 @@ package explain
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"maps"
 	"math"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/container"
-	"github.com/whydenied/whydenied/explain/fix"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules/apparmor"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -85,10 +81,10 @@ func matchLabel(name, label string) bool {
 	return false
 }
 
-// A Group folds denials into findings: the same access by the same program
-// under the same profile in the same container is one, whatever the process ID
-// and however often. The result does not depend on the order of Add, but for what is
-// beyond a budget; see budget.go.
+// A Group folds denials into findings: the same access under the same policy of the same
+// workload is one, whichever of its containers, programs and processes it was, and
+// however often. The result does not depend on the order of Add, but for what is
+// beyond a budget, see budget.go, and which containers and programs are counted apart.
 type Group struct {
 	// Find says which container a process belongs to; nil if nothing can.
 	Find   func(container.Subject) container.Container
@@ -106,6 +102,7 @@ type Group struct {
 	creators creators // of user namespaces, that were moved to usernsStub
 	spent    []string // which Spent has not returned
 	key      []byte
+	filters  map[string]string // see filterOf
 }
 
 // NewGroup returns an empty group. find may be nil.
@@ -117,6 +114,7 @@ func NewGroup(find func(container.Subject) container.Container, filter Filter) *
 		findings: map[string]*Finding{},
 		forms:    map[formKey]*form{},
 		budgets:  newBudgets(),
+		filters:  map[string]string{},
 	}
 }
 
@@ -193,7 +191,7 @@ func (g *Group) add(d parser.Denial, c container.Container) (f *Finding, isNew b
 	if d.Mode == parser.Status || d.Mode == parser.Audited {
 		return nil, false
 	}
-	g.key = appendKey(g.key[:0], &d, &c)
+	g.key = g.appendKey(g.key[:0], &d, &c)
 	f = g.findings[string(g.key)]
 	if f == nil {
 		of := g.budgets.of(&d, &c)
@@ -206,9 +204,9 @@ func (g *Group) add(d parser.Denial, c container.Container) (f *Finding, isNew b
 		g.moved(f)
 	}
 	if earlier(&d, &f.Denial) {
-		f.Denial = d
+		f.Denial, f.Container = d, c
 	}
-	g.count(f, &d)
+	g.count(f, &d, &c)
 	return f, isNew
 }
 
@@ -263,7 +261,7 @@ func (g *Group) date(d *parser.Denial) {
 		c = g.Find(subject(d))
 	}
 	c = byProduct(d, c)
-	g.key = appendKey(g.key[:0], d, &c)
+	g.key = g.appendKey(g.key[:0], d, &c)
 	f := g.findings[string(g.key)]
 	if f == nil || f.dated || f.First.IsZero() {
 		return
@@ -273,6 +271,7 @@ func (g *Group) date(d *parser.Denial) {
 	for _, t := range [...]*time.Time{&f.First, &f.Last, &f.Denial.Time} {
 		*t = t.AddDate(years, 0, 0)
 	}
+	f.Times.move(f.First.Sub(f.First.AddDate(-years, 0, 0)))
 	f.dated = true
 }
 
@@ -282,10 +281,12 @@ func isDated(d *parser.Denial) bool {
 }
 
 // count counts a denial of a finding.
-func (g *Group) count(f *Finding, d *parser.Denial) {
+func (g *Group) count(f *Finding, d *parser.Denial, c *container.Container) {
 	dated := isDated(d)
 	g.undated = g.undated || !dated
 	f.count(d.Time, d.Event.Records[d.Record].Serial, dated)
+	f.containerOf(c).add()
+	f.Programs.of(d.Subject.Comm, "").add()
 	f.noteNode(d.Event.Records[d.Record].Node)
 }
 
@@ -300,8 +301,22 @@ func (f *Finding) count(at time.Time, serial uint32, dated bool) {
 		if at.After(f.Last) {
 			f.Last = at
 		}
+		f.Times.add(at, 1)
 	}
 	f.addSerial(serial)
+}
+
+// containerOf returns what counts the denials of a container; nil if it is not known, or
+// there is no room.
+func (f *Finding) containerOf(c *container.Container) *Tallied {
+	if c.Confidence == container.Unknown {
+		return nil
+	}
+	one := f.Containers.of(nameOf(c), c.ID)
+	if one != nil {
+		one.Image = c.Image
+	}
+	return one
 }
 
 // addSerial keeps the lowest serials, so that the order of the log is no matter.
@@ -347,89 +362,4 @@ func compare(a, b *parser.Denial) int {
 		strings.Compare(ra.Origin.File, rb.Origin.File),
 		cmp.Compare(ra.Origin.Line, rb.Origin.Line),
 	)
-}
-
-// id is the stable name of a finding: it depends on nothing but the key.
-func id(key []byte) string {
-	sum := sha256.Sum256(key)
-	return hex.EncodeToString(sum[:6])
-}
-
-// appendKey appends what makes a denial distinct. Every part ends in a zero
-// byte, which neither a path nor a label can hold.
-func appendKey(key []byte, d *parser.Denial, c *container.Container) []byte {
-	add := func(s string) { key = append(append(key, s...), 0) }
-	num := func(n int64) { key = append(strconv.AppendInt(key, n, 10), 0) }
-	add(cmp.Or(c.Name, c.ID))
-	add(d.Subject.Comm)
-	add(d.Subject.Label)
-	num(int64(d.Mode))
-	origin := d.Event.Records[d.Record].Origin
-	if origin.UserSpace {
-		add("user space")
-	}
-	if origin.Transport.IsClaim() {
-		add("not logged")
-	}
-	if s := d.Seccomp; s != nil {
-		add("seccomp")
-		add(d.Subject.Exe)
-		num(int64(s.Arch))
-		num(int64(s.Syscall))
-		add(s.SyscallName)
-		num(int64(s.Code))
-		if s.Suspected {
-			add("suspected")
-		}
-		switch {
-		case s.Traced:
-			num(int64(s.Errno))
-			add(tracedCall(s))
-		case s.Args != nil && origin.Transport.IsClaim(): // a record has none, and its event's may be missing
-			add(tracedCall(s))
-		}
-		return key
-	}
-	if o := d.Other; o != nil {
-		add(o.Module.String())
-		for _, s := range [...]string{o.Access, o.Class, foldName(o.Name), o.Target, o.Rule} { // domains are new in each run
-			add(s)
-		}
-		return key
-	}
-	a := d.AppArmor
-	for _, s := range [...]string{
-		a.Operation, a.Namespace, a.Profile, foldName(a.Name), a.Info, a.Requested, a.Denied, a.Target, a.Peer,
-		a.CapName, a.Family, a.SockType, a.Addr, a.PeerAddr, a.Signal, a.SrcName, a.FSType, a.Flags,
-		a.RLimit, a.Value, a.Bus, a.Path, a.Interface, a.Member,
-	} {
-		add(s)
-	}
-	num(int64(a.Error))
-	for _, n := range [...]*int{a.Capability, a.Protocol} {
-		if n != nil {
-			num(int64(*n))
-		}
-	}
-	if owner, known := access.Owned(a); known {
-		add(strconv.FormatBool(owner))
-	}
-	return key
-}
-
-// tracedCall is a call that was traced, by whydenied or strace, with the arguments that choose what it does: calls
-// that differ in them are not the same access.
-func tracedCall(s *parser.Seccomp) string {
-	name, _ := seccomp.SyscallName(seccomp.Arch(s.Arch), s.Syscall)
-	return seccomp.CallText(name, s.Args)
-}
-
-// foldName returns the name with the process ID of /proc/PID/... taken out, as
-// the same access of two processes is one finding. Process 1 is another in each
-// run no more than a file is: see fix.NamesOf.
-func foldName(name string) string {
-	if id, rest, ok := fix.ProcPID(name); ok && id != "1" {
-		return "/proc/@{pid}" + rest
-	}
-	return name
 }

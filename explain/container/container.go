@@ -41,6 +41,7 @@ type Container struct {
 	Node      string // Kubernetes node
 	Parent    string // ID of the container that this one runs in, as with kind and Docker in Docker
 	Service   string // of the Compose file that it was started from
+	Owner     string // Deployment or the like that made the pod, if its metadata say so
 
 	Evidence   []string // sentences; none if the container is unknown
 	Confidence Confidence
@@ -152,7 +153,7 @@ func (c *Container) Merge(o Container) {
 		from string
 	}{
 		{&c.Name, o.Name}, {&c.Image, o.Image}, {&c.Runtime, o.Runtime}, {&c.Pod, o.Pod}, {&c.Namespace, o.Namespace}, {&c.Node, o.Node},
-		{&c.Parent, o.Parent}, {&c.Service, o.Service},
+		{&c.Parent, o.Parent}, {&c.Service, o.Service}, {&c.Owner, o.Owner},
 		{&c.CgroupPath, o.CgroupPath}, {&c.AppArmorProfile, o.AppArmorProfile}, {&c.SeccompProfile, o.SeccompProfile}, {&c.SeccompFile, o.SeccompFile},
 		{&c.EngineVersion, o.EngineVersion}, {&c.OCIRuntime, o.OCIRuntime}, {&c.State, o.State}, {&c.Error, o.Error},
 	} {

@@ -85,6 +85,10 @@ func readPod(object []byte) ([]Container, error) {
 			Name, Namespace   string
 			CreationTimestamp Timestamp
 			Annotations       map[string]string
+			OwnerReferences   []struct {
+				Kind, Name string
+				Controller bool
+			}
 		}
 		Spec struct {
 			NodeName                                        string
@@ -105,10 +109,16 @@ func readPod(object []byte) ([]Container, error) {
 	for _, s := range slices.Concat(in.Status.InitContainerStatuses, in.Status.ContainerStatuses, in.Status.EphemeralContainerStatuses) {
 		status[s.Name] = s
 	}
+	owner := ""
+	for _, o := range in.Metadata.OwnerReferences {
+		if o.Controller {
+			owner = ownerOf(o.Kind, o.Name)
+		}
+	}
 	var containers []Container
 	for _, p := range slices.Concat(in.Spec.InitContainers, in.Spec.Containers, in.Spec.EphemeralContainers) {
 		c := Container{
-			Name: p.Name, Image: p.Image, Pod: in.Metadata.Name, Namespace: in.Metadata.Namespace, Node: in.Spec.NodeName,
+			Name: p.Name, Image: p.Image, Pod: in.Metadata.Name, Namespace: in.Metadata.Namespace, Node: in.Spec.NodeName, Owner: owner,
 			Created: in.Metadata.CreationTimestamp.Time, Privileged: p.SecurityContext.Privileged,
 			CapAdd: withPrefix(p.SecurityContext.Capabilities.Add), CapDrop: withPrefix(p.SecurityContext.Capabilities.Drop),
 		}

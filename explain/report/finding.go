@@ -20,6 +20,8 @@ func NewFinding(f explain.Explained) Finding {
 	d := f.Denial
 	wire := Finding{
 		ID:          f.ID,
+		IDVersion:   explain.IDVersion,
+		Workload:    plain(f.Workload()),
 		Cause:       string(f.Cause),
 		Why:         plain(f.Why),
 		Decision:    string(f.Decision),
@@ -28,6 +30,9 @@ func NewFinding(f explain.Explained) Finding {
 		First:       Time(f.First),
 		Last:        Time(f.Last),
 		Serials:     append([]uint32{}, f.Serials...),
+		Times:       newTimes(&f.Times),
+		Containers:  newTally(f.Containers),
+		Programs:    newTally(f.Programs),
 		Container:   newContainer(f.Container),
 		Product:     newProduct(f.Product),
 		Subject:     newSubject(d.Subject),
@@ -109,7 +114,10 @@ func NewUpdate(r patch.Revision) Update {
 // NewRepeat returns how often a finding has been seen as plain data.
 func NewRepeat(f explain.Explained) Repeat {
 	wire := bare(f)
-	return Repeat{ID: wire.ID, Message: wire.Message, Count: wire.Count, First: wire.First, Last: wire.Last}
+	return Repeat{
+		ID: wire.ID, Message: wire.Message, Count: wire.Count, First: wire.First, Last: wire.Last,
+		Times: wire.Times, Containers: wire.Containers, Programs: wire.Programs,
+	}
 }
 
 // bare returns a finding without its rules and fixes, which take long.

@@ -38,7 +38,8 @@ func (r *Report) Add(m Message) error {
 	case m.Repeat != nil:
 		if i, ok := r.places[m.Repeat.ID]; ok {
 			f := &r.Findings[i]
-			f.Count, f.First, f.Last = m.Repeat.Count, m.Repeat.First, m.Repeat.Last
+			f.Message, f.Count, f.First, f.Last = m.Repeat.Message, m.Repeat.Count, m.Repeat.First, m.Repeat.Last
+			f.Times, f.Containers, f.Programs = m.Repeat.Times, m.Repeat.Containers, m.Repeat.Programs
 		}
 	case m.Summary != nil:
 		r.Summary = m.Summary

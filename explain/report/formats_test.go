@@ -163,7 +163,7 @@ func TestReportAdd(t *testing.T) {
 	for _, m := range messages(t) {
 		require.NoError(t, r.Add(m))
 	}
-	require.NoError(t, r.Add(Message{Repeat: &Repeat{ID: r.Findings[1].ID, Count: 7, First: "a", Last: "b"}}))
+	require.NoError(t, r.Add(Message{Repeat: &Repeat{ID: r.Findings[1].ID, Message: r.Findings[1].Message, Count: 7, First: "a", Last: "b"}}))
 	require.NoError(t, r.Add(Message{Repeat: &Repeat{ID: "another", Count: 9}}))
 	assert.Equal(t, 7, r.Findings[1].Count)
 	assert.Equal(t, "b", r.Findings[1].Last)

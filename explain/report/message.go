@@ -46,6 +46,11 @@ type Repeat struct {
 	Count   int    `json:"count"`   // in all
 	First   string `json:"first,omitempty"`
 	Last    string `json:"last,omitempty"`
+
+	// As in Finding.
+	Times      *Times    `json:"times,omitempty"`
+	Containers []Counted `json:"containers,omitempty"`
+	Programs   []Counted `json:"programs,omitempty"`
 }
 
 // An Update says that the suggested fix of findings that were printed is another
@@ -90,7 +95,10 @@ type Filters struct {
 // as escape.UTF8 makes them; for a value of Denial that is not, Denial also has its
 // bytes, under the key with _hex appended.
 type Finding struct {
-	ID       string   `json:"id"`
+	ID        string `json:"id"`
+	IDVersion int    `json:"id_version"` // see explain.IDVersion; 0 in what was saved before 1.5
+	Workload  string `json:"workload,omitempty"`
+
 	Message  string   `json:"message"` // who was refused what, one sentence without a full stop
 	Cause    string   `json:"cause"`
 	Why      string   `json:"why"`
@@ -101,7 +109,11 @@ type Finding struct {
 	Last     string   `json:"last,omitempty"`
 	Serials  []uint32 `json:"serials"`
 
-	Container *Container `json:"container"`         // nil if unknown
+	Times      *Times    `json:"times,omitempty"`      // nil if the log has no times
+	Containers []Counted `json:"containers,omitempty"` // with the most of the denials; what they leave is of others, or unknown ones
+	Programs   []Counted `json:"programs,omitempty"`   // likewise
+
+	Container *Container `json:"container"`         // of the earliest; nil if unknown
 	Product   *Product   `json:"product,omitempty"` // nil if no product that is known made the profile
 	Subject   Subject    `json:"subject"`
 	Mode      string     `json:"mode"`              // DENIED, ALLOWED, AUDIT, KILLED, ...

@@ -168,7 +168,7 @@ func whoIs(f *Finding, passive bool) []escape.Text {
 	}
 	who := escape.Words("a process")
 	if comm != "" && !passive {
-		who = escape.Words("%", comm)
+		who = programs(f, comm)
 	}
 	c := f.Container
 	if c == nil {
@@ -182,7 +182,10 @@ func whoIs(f *Finding, passive bool) []escape.Text {
 		inside = append(inside, escape.Name(shortDigest(c.Image)))
 	}
 	id := escape.Line(container.ShortID(c.ID))
+	n := len(f.Containers)
 	switch {
+	case n > 1:
+		return append(who, containers(f, inside)...)
 	case c.Name != "":
 		who = append(who, escape.Words("in container %", c.Name)...)
 	case id != "":
@@ -200,6 +203,40 @@ func whoIs(f *Finding, passive bool) []escape.Text {
 		who = append(who, escape.Fields("("+escape.Join(inside, ", ")+")")...)
 	}
 	return who
+}
+
+// programs names the programs of a finding, of which the earliest denial names one.
+func programs(f *Finding, comm string) []escape.Text {
+	who := escape.Words("%", comm)
+	switch n := len(f.Programs); {
+	case n == 2:
+		other := f.Programs[0]
+		if other.Name == comm {
+			other = f.Programs[1]
+		}
+		return append(who, escape.Words("and %", other.Name)...)
+	case n > 2:
+		return append(who, escape.Words("and % other programs", thousands(n-1))...)
+	}
+	return who
+}
+
+// containers says in how many containers of a workload a finding is; inside is the image.
+func containers(f *Finding, inside []escape.Text) []escape.Text {
+	n, c := thousands(len(f.Containers)), f.Container
+	if pod, isPod := strings.CutPrefix(f.Workload, "pod "); isPod {
+		owner, _, _ := strings.Cut(pod, " container ")
+		return escape.Words("in container % of % pods of %", c.Name, n, owner)
+	}
+	where := escape.Words("in % containers", n)
+	otherImage := func(one Counted) bool { return one.Image != c.Image }
+	if len(inside) > 0 && slices.ContainsFunc(f.Containers, otherImage) {
+		inside = []escape.Text{escape.Name(container.Repository(c.Image))}
+	}
+	if len(inside) > 0 {
+		where = append(append(where, "of"), inside...)
+	}
+	return where
 }
 
 // outside says, in parentheses, what is known of a process without a container.

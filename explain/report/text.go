@@ -79,6 +79,8 @@ func (p *page) finding(f *Finding, now time.Time) {
 	if info := f.Denial.Get("info"); info != "" {
 		p.wrap(2, 4, append(words(faint, "kernel:"), kernelSays(info, f.Denial.Get("error"))...))
 	}
+	p.tally("containers", f.Count, f.Containers)
+	p.tally("programs", f.Count, f.Programs)
 	if f.Container != nil && f.Container.Confidence != "high" {
 		p.wrap(2, 4, append(words(faint, "container:"), prose(normal,
 			f.Container.Confidence+" confidence: "+strings.Join(f.Container.Evidence, "; "))...))
