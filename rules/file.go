@@ -22,6 +22,10 @@ type File struct {
 	Builtin string
 	// Absent says that the file is not there yet: a change creates it.
 	Absent bool
+	// Policy is the part that is policy, where the file holds more: the filter in an OCI
+	// config.json, which has the container's environment besides. The zero Span is the
+	// whole file. Nothing else of the file is told to anyone.
+	Policy Span
 
 	lines []uint32 // byte offset of the start of each line
 }
@@ -67,6 +71,14 @@ func (f *File) Line(line int) string {
 // to the file.
 func (f *File) LineStart(line int) int {
 	return int(f.lines[min(max(line, 1), len(f.lines))-1])
+}
+
+// Told returns the part of the file that is told.
+func (f *File) Told() Span {
+	if f.Policy == (Span{}) {
+		return Span{0, len(f.Text)}
+	}
+	return f.Policy
 }
 
 // A Span is the half-open range of byte offsets [Start, End) of a file.

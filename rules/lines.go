@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/aymanbagabas/go-udiff"
 )
@@ -17,6 +18,31 @@ func (c Change) LineEdits() []Edit {
 		edits = append(edits, Edit{At: Location{File: c.File, Span: Span{Start: e.Start, End: e.End}}, New: e.New})
 	}
 	return edits
+}
+
+// Trim returns edits without what stays as it was at their beginnings and ends.
+func Trim(edits []Edit) []Edit {
+	trimmed := slices.Clone(edits)
+	for i, e := range trimmed {
+		old, span := e.At.Text(), e.At.Span
+		n := 0
+		for n < len(old) && n < len(e.New) && old[n] == e.New[n] {
+			n++
+		}
+		for n > 0 && n < len(old) && !utf8.RuneStart(old[n]) {
+			n--
+		}
+		old, e.New = old[n:], e.New[n:]
+		m := 0
+		for m < len(old) && m < len(e.New) && old[len(old)-1-m] == e.New[len(e.New)-1-m] {
+			m++
+		}
+		for m > 0 && !utf8.RuneStart(old[len(old)-m]) {
+			m--
+		}
+		trimmed[i] = Edit{At: Location{e.At.File, Span{span.Start + n, span.End - m}}, New: e.New[:len(e.New)-m]}
+	}
+	return trimmed
 }
 
 // lineEdits compares two texts line by line. udiff gives up on long texts that

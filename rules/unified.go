@@ -16,9 +16,17 @@ import (
 // in the form that git apply and patch -p1 accept: names get the prefixes a/
 // and b/, and a leading slash of a name is dropped. A file that is not there yet
 // is created. Names are quoted where they need it, as git does.
+//
+// Of a file of which a part is policy, the diff is of that part: its first and last line
+// are cut where the part begins and ends, see Change.IsCut.
 func Unified(changes []Change) string {
 	var out strings.Builder
 	for _, c := range changes {
+		if c.File.Policy != (Span{}) {
+			skipped, _ := c.File.Position(c.File.Policy.Start)
+			out.WriteString(laterHunks(Unified([]Change{c.Told()}), skipped-1))
+			continue
+		}
 		name := strings.TrimPrefix(c.File.Name, "/")
 		old, new := diffName("a/"+name), diffName("b/"+name)
 		if c.File.Absent {
@@ -31,6 +39,37 @@ func Unified(changes []Change) string {
 		out.WriteString(diff)
 	}
 	return out.String()
+}
+
+// Told returns the change of the part of the file that is told, as one of a file of its
+// own. It is no change if it would reach beyond that part.
+func (c Change) Told() Change {
+	part, text := c.File.Told(), c.File.Text
+	file := NewFile(c.File.Name, text[part.Start:part.End])
+	file.Absent = c.File.Absent
+	before, after := text[:part.Start], text[part.End:]
+	if len(c.New) < len(before)+len(after) || !strings.HasPrefix(c.New, before) || !strings.HasSuffix(c.New, after) {
+		return Change{File: file, New: file.Text}
+	}
+	return Change{File: file, New: c.New[len(before) : len(c.New)-len(after)]}
+}
+
+// IsCut reports whether a diff of the change has lines that are cut, so that git apply and
+// patch do not take it.
+func (c Change) IsCut() bool {
+	if c.File.Policy == (Span{}) {
+		return false
+	}
+	first, column := c.File.Position(c.File.Policy.Start)
+	last, _ := c.File.Position(c.File.Policy.End)
+	for _, e := range c.LineEdits() {
+		from, _ := c.File.Position(e.At.Span.Start)
+		to, _ := c.File.Position(e.At.Span.End)
+		if from-udiff.DefaultContextLines <= first && column > 1 || to+udiff.DefaultContextLines >= last {
+			return true
+		}
+	}
+	return false
 }
 
 // diffName quotes a name for a header of a diff as quote_c_style does (quote.c of git),
@@ -110,9 +149,15 @@ func unifiedPart(f *File, edits []Edit) (string, error) {
 	line, _ := f.Position(edits[0].At.Span.Start)
 	end, _ := f.Position(last.At.Span.End)
 	skipped := max(line-1-around, 0)
-	start, stop := f.LineStart(skipped+1), len(f.Text)
+	told := f.Told()
+	start, stop := max(f.LineStart(skipped+1), told.Start), told.End
 	if end+around < len(f.lines) {
-		stop = f.LineStart(end + around)
+		stop = min(f.LineStart(end+around), stop)
+	}
+	first, _ := f.Position(start)
+	skipped = first - 1
+	if f.Policy != (Span{}) && (edits[0].At.Span.Start < start || last.At.Span.End > stop) {
+		return "", fmt.Errorf("%s: an edit is beyond what is policy in it", f.Name)
 	}
 	part := NewFile(f.Name, f.Text[start:stop])
 	part.Absent = f.Absent
@@ -124,10 +169,15 @@ func unifiedPart(f *File, edits []Edit) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s, after byte %d", err, start)
 	}
-	return hunk.ReplaceAllStringFunc(Unified([]Change{{File: part, New: text}}), func(header string) string {
+	return laterHunks(Unified([]Change{{File: part, New: text}}), skipped), nil
+}
+
+// laterHunks is a diff of a text that is part of one, before which it has n lines more.
+func laterHunks(diff string, n int) string {
+	return hunk.ReplaceAllStringFunc(diff, func(header string) string {
 		m := hunk.FindStringSubmatch(header)
-		return "@@ -" + later(m[1], skipped) + m[2] + " +" + later(m[3], skipped) + m[4] + " @@"
-	}), nil
+		return "@@ -" + later(m[1], n) + m[2] + " +" + later(m[3], n) + m[4] + " @@"
+	})
 }
 
 var hunk = regexp.MustCompile(`(?m)^@@ -(\d+)(,\d+)? \+(\d+)(,\d+)? @@`)

@@ -146,6 +146,9 @@ func (f *runFlags) keep(findings []*explain.Explained, patch *report.Patch) erro
 	}
 	files := map[string]string{patchFile: diff.String()}
 	for _, file := range patch.Files {
+		if file.Part {
+			continue // it would not be the file; the patch has it
+		}
 		files[strings.TrimPrefix(filepath.Clean("/"+file.File), "/")] = file.Text
 	}
 	for name, text := range files {

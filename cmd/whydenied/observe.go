@@ -140,21 +140,26 @@ func (f *observeFlags) print(cmd *cobra.Command, file *rules.File, edits []rules
 		return err
 	}
 	out := bufio.NewWriter(cmd.OutOrStdout())
-	changed := file.Text
+	part := file.Told()
+	before := file.Text[part.Start:part.End]
+	changed := before
 	if len(changes) > 0 {
-		changed = changes[0].New
+		changed = changes[0].Told().New
 	}
 	switch {
 	case f.format == "profile":
+		if len(before) < len(file.Text) {
+			say(cmd.ErrOrStderr(), "%s holds more than policy, and only its linux.seccomp is printed", escape.Name(file.Name))
+		}
 		err = escape.Write(out, escape.Raw(changed))
-	case changed != file.Text:
+	case changed != before:
 		head := "# Diagnostic, to be removed: makes the refusals of " + escape.Name(file.Name) + " show in the log.\n"
 		if f.logAction {
 			head += "# It PERMITS every system call that the profile answered with an errno, SIGSYS or a tracer.\n"
 		}
 		err = report.WriteDiff(out, head, secret.Policy(rules.Unified(changes), nil))
 	}
-	if changed == file.Text {
+	if changed == before {
 		say(cmd.ErrOrStderr(), "%s logs what it refuses already", escape.Name(file.Name))
 	} else {
 		say(cmd.ErrOrStderr(), "this is a diagnostic step; go back to the profile as it was when the log has been read")

@@ -25,7 +25,8 @@ func (p *page) excerpt(r *Rule, gutter int) {
 	}
 	bar := blank + p.paint(faint, " |")
 	room := max(p.width-2-gutter-3, 20)
-	line := window(r.Text, r.Column-1, r.caretEnd(), room)
+	skipped := max(r.TextColumn-1, 0)
+	line := window(r.Text, r.Column-1-skipped, r.caretEnd()-skipped, room)
 	p.Add(bar + "\n")
 	p.Add("  " + p.paint(faint, pad(r.Line, gutter)+" |") + " " + line.text + "\n")
 	p.caret(bar, line, r.Note, room)
@@ -58,7 +59,7 @@ func (p *page) caret(bar escape.Text, line source, note string, room int) {
 // or the end of its first line.
 func (r *Rule) caretEnd() int {
 	if r.EndLine > r.Line {
-		return utf8.RuneCountInString(r.Text)
+		return utf8.RuneCountInString(r.Text) + max(r.TextColumn-1, 0)
 	}
 	return r.EndColumn - 1
 }

@@ -2,11 +2,14 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/family"
 	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/explain/secret"
@@ -207,20 +210,19 @@ func NewSeccomp(s *parser.Seccomp) *Seccomp {
 	return wire
 }
 
-// maxLine is the longest line of a policy that is told, in bytes. Longer ones are no
-// text to read, and would be told once for each thing to say about them.
-const maxLine = 64 << 10
+// A line of a policy is told as far as maxExcerpt characters around the place, and what
+// is told is looked through for secrets with maxContext bytes more on either side.
+const (
+	maxExcerpt = 1 << 10
+	maxContext = 4 << 10
+)
 
 func newRule(p explain.Place) Rule {
 	file, span := p.At.File, p.At.Span
 	wire := Rule{File: plain(file.Name), Builtin: plain(file.Builtin), Note: plain(p.Note), at: p.At}
 	wire.Line, wire.Column = file.Position(span.Start)
 	wire.EndLine, wire.EndColumn = file.Position(max(span.Start, span.End))
-	if line := file.Line(wire.Line); len(line) <= maxLine {
-		wire.Text = plain(line)
-	} else {
-		wire.Note = plain(strings.TrimPrefix(fmt.Sprintf("%s; the line has %d bytes and is not shown", p.Note, len(line)), "; "))
-	}
+	wire.Text, wire.TextColumn = excerpt(file, wire.Line, span.Start)
 	for _, v := range p.Via {
 		if !v.IsZero() {
 			line, _ := v.File.Position(v.Span.Start)
@@ -230,11 +232,45 @@ func newRule(p explain.Place) Rule {
 	return wire
 }
 
+// excerpt returns the part of a line around a byte of its file, and the column that it
+// begins at, 0 for the first. What is no policy is left out.
+func excerpt(file *rules.File, line, at int) (text string, column int) {
+	start, told := file.LineStart(line), file.Told()
+	whole := file.Line(line)
+	from, to := max(told.Start-start, 0), min(told.End-start, len(whole))
+	if from >= to {
+		return "", 0
+	}
+	cut := func(i, limit int) int { // at the start of a character
+		for i = min(max(i, from), limit); i > from && i < len(whole) && !utf8.RuneStart(whole[i]); {
+			i--
+		}
+		return i
+	}
+	at = min(max(at-start, from), to)
+	wide, end := cut(at-maxContext, to), cut(at+maxContext, to)
+	masked := []rune(secret.Text(whole[wide:end], nil)) // as many characters as before
+	if from == 0 && wide == 0 && end == len(whole) && len(masked) <= maxExcerpt {
+		return escape.UTF8(string(masked)), 0
+	}
+	before := utf8.RuneCountInString(whole[:wide])
+	place := min(utf8.RuneCountInString(whole[wide:at]), len(masked))
+	first := max(place-maxExcerpt/2, 0)
+	masked = masked[first:min(place+maxExcerpt/2, len(masked))]
+	if before+first == 0 {
+		return escape.UTF8(string(masked)), 0
+	}
+	return escape.UTF8(string(masked)), before + first + 1
+}
+
 // newFixWithDiff returns a fix with what its edits do. The error is of the edits.
 func newFixWithDiff(f rules.Fix) (Fix, error) {
 	wire := newFix(f)
 	diff, files, err := rules.UnifiedEdits(f.Edits)
 	wire.Diff = plainPolicy(diff)
+	if changes, err := rules.Apply(f.Edits); err == nil {
+		wire.Cut = slices.ContainsFunc(changes, rules.Change.IsCut)
+	}
 	for _, name := range files {
 		wire.Files = append(wire.Files, plain(name))
 	}

@@ -3,21 +3,25 @@ package report
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 
 	"github.com/whydenied/whydenied/rules"
 )
 
-// A line that nobody reads is not told for each thing to say about it.
+// Of a long line what is around the place is told, and where in the line that is.
 func TestLongLine(t *testing.T) {
-	file := rules.NewFile("f", "short\n"+strings.Repeat("x", maxLine+1)+"\n"+strings.Repeat("y", maxLine))
-	at := func(line int) rules.Diagnostic {
-		start := file.LineStart(line) + 3
-		return rules.Diagnostic{At: rules.Location{File: file, Span: rules.Span{Start: start, End: start + 1}}}
+	file := rules.NewFile("f", "short\n"+strings.Repeat("x", 70000)+"\n"+strings.Repeat("é", 700))
+	at := func(line, n int) Rule {
+		start := file.LineStart(line) + n
+		return NewDiagnostic(rules.Diagnostic{At: rules.Location{File: file, Span: rules.Span{Start: start, End: start + 1}}}).Rule
 	}
-	for line, want := range map[int]int{1: len("short"), 2: 0, 3: maxLine} {
-		assert.Len(t, NewDiagnostic(at(line)).Rule.Text, want)
+	for _, test := range []struct{ line, at, length, column int }{
+		{1, 3, 5, 0}, {2, 3, 515, 0}, {2, 60000, 1024, 60001 - 512}, {2, 69999, 513, 70000 - 512}, {3, 600, 700, 0},
+	} {
+		r := at(test.line, test.at)
+		assert.Equal(t, test.length, utf8.RuneCountInString(r.Text), "%+v", test)
+		assert.Equal(t, test.column, r.TextColumn, "%+v", test)
 	}
-	assert.Equal(t, "the line has 65537 bytes and is not shown", NewDiagnostic(at(2)).Rule.Note)
 }

@@ -217,9 +217,11 @@ type Rule struct {
 	Column    int    `json:"column"`
 	EndLine   int    `json:"end_line"`
 	EndColumn int    `json:"end_column"`
-	Text      string `json:"text"` // the line of the source, whole
-	Note      string `json:"note,omitempty"`
-	Via       []Via  `json:"via,omitempty"` // the includes that led there, innermost first
+	Text      string `json:"text"` // the line of the source, or the part of it around the place
+	// TextColumn is where Text begins in the line, 0 for its first column.
+	TextColumn int    `json:"text_column,omitempty"`
+	Note       string `json:"note,omitempty"`
+	Via        []Via  `json:"via,omitempty"` // the includes that led there, innermost first
 
 	at rules.Location // zero if it was read from JSON
 }
@@ -236,6 +238,7 @@ type Fix struct {
 	Rule    string   `json:"rule,omitempty"`  // the rule or entry as it reads afterwards; a command if there is no Diff
 	Files   []string `json:"files,omitempty"` // that Diff changes, in its order; it drops their leading slash
 	Diff    string   `json:"diff,omitempty"`  // unified, for git apply or patch -p1
+	Cut     bool     `json:"cut,omitempty"`   // Diff has lines of which only the policy is told, so that these do not take it
 	Grants  string   `json:"grants,omitempty"`
 	Risk    string   `json:"risk"` // low, medium, high
 	Reason  string   `json:"reason,omitempty"`

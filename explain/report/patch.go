@@ -25,12 +25,14 @@ type Patch struct {
 
 	of     *patch.Patch // nil if it was read from JSON
 	hidden int          // secrets in Diff
+	cut    []string     // files of which Diff has lines that are cut
 }
 
 // A PatchedFile is a file as the patch leaves it.
 type PatchedFile struct {
 	File string `json:"file"`
-	New  bool   `json:"new,omitempty"` // the patch creates it
+	New  bool   `json:"new,omitempty"`  // the patch creates it
+	Part bool   `json:"part,omitempty"` // Text is the part of it that is policy, the filter of a config.json
 	Text string `json:"text"`
 }
 
@@ -65,7 +67,12 @@ func NewPatch(p *patch.Patch) *Patch {
 	wire.Diff = secret.Policy(rules.Unified(p.Changes), hidden)
 	wire.hidden = hidden.Sum()
 	for _, c := range p.Changes {
-		wire.Files = append(wire.Files, PatchedFile{File: plain(c.File.Name), New: c.File.Absent, Text: secret.Policy(c.New, nil)})
+		wire.Files = append(wire.Files, PatchedFile{
+			File: plain(c.File.Name), New: c.File.Absent, Part: c.File.Policy != rules.Span{}, Text: secret.Policy(c.Told().New, nil),
+		})
+		if c.IsCut() {
+			wire.cut = append(wire.cut, plain(c.File.Name))
+		}
 	}
 	for _, r := range p.Remedies {
 		f := NewFinding(*r.Finding)
@@ -166,6 +173,10 @@ func (p *Patch) Comments() (lines []string) {
 	if p.hidden > 0 {
 		comment("")
 		comment("question marks stand for %s: where an old line has them, patch and git apply refuse it, and whydenied patch --write does not", count(p.hidden, "secret"))
+	}
+	for _, name := range p.cut {
+		comment("")
+		comment("of %s, which holds more than policy, only the filter is shown: patch and git apply refuse lines that are cut, and whydenied patch --write does not", name)
 	}
 	return lines
 }

@@ -14,7 +14,10 @@ import (
 func (p *Patch) WriteFiles(w io.Writer) error {
 	for i, f := range p.Files {
 		var head escape.Text
-		if len(p.Files) > 1 {
+		switch {
+		case f.Part:
+			head = "# the filter of " + escape.Line(f.File) + ", which holds more than policy; whydenied patch --write changes it there\n"
+		case len(p.Files) > 1:
 			head = "# " + escape.Line(f.File) + "\n"
 		}
 		if i > 0 && !strings.HasSuffix(p.Files[i-1].Text, "\n") {

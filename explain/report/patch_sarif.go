@@ -107,7 +107,11 @@ func remediesOf(p *patch.Patch, c rules.Change, part patchPart) (remedies []int)
 func changeParts(p *patch.Patch, c rules.Change) []patchPart {
 	var parts []patchPart
 	shift := 0 // of the new text against the old
-	for _, e := range c.LineEdits() {
+	edits := c.LineEdits()
+	if c.File.Policy != (rules.Span{}) {
+		edits = rules.Trim(edits)
+	}
+	for _, e := range edits {
 		span := e.At.Span
 		from := span.Start + shift
 		shift += len(e.New) - (span.End - span.Start)

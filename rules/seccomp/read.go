@@ -42,6 +42,9 @@ func Parse(file *rules.File) (*Profile, []rules.Diagnostic, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", file.Name, err)
 	}
+	if form == OCI { // which holds the container's environment besides
+		file.Policy = n.at
+	}
 	p := r.profile(n, form)
 	if r.rules > maxRules {
 		return nil, nil, fmt.Errorf("%s: more than %d rules (names of entries with their conditions), and a kernel takes no filter of so many; remove those that repeat others", r.at(r.many), maxRules)
