@@ -57,7 +57,7 @@ func (f Filter) match(who *container.Subject, label string, c *container.Contain
 	if len(f.Comms) > 0 && !slices.Contains(f.Comms, who.Comm) {
 		return false
 	}
-	if len(f.Profiles) > 0 && !slices.ContainsFunc(f.Profiles, func(name string) bool { return matchLabel(name, label) }) {
+	if len(f.Profiles) > 0 && !slices.ContainsFunc(f.Profiles, func(name string) bool { return MatchLabel(name, label) }) {
 		return false
 	}
 	if f.Keep != nil && !f.Keep(*who, *c) {
@@ -71,8 +71,8 @@ func (f Filter) OfContainer(c *container.Container) bool {
 	return len(f.Containers) == 0 || slices.ContainsFunc(f.Containers, c.IsNamed) || slices.ContainsFunc(f.prefixes, c.HasPrefix)
 }
 
-// matchLabel reports whether one profile of a label, or its parent, has the name.
-func matchLabel(name, label string) bool {
+// MatchLabel reports whether one profile of a label, or its parent, has the name.
+func MatchLabel(name, label string) bool {
 	for profile := range strings.SplitSeq(label, "//&") {
 		if profile == name || strings.HasPrefix(profile, name+"//") {
 			return true
@@ -301,7 +301,7 @@ func (f *Finding) count(at time.Time, serial uint32, dated bool) {
 		if at.After(f.Last) {
 			f.Last = at
 		}
-		f.Times.add(at, 1)
+		f.Times.Add(at, 1)
 	}
 	f.addSerial(serial)
 }

@@ -85,7 +85,7 @@ func TestTally(t *testing.T) {
 	assert.Equal(t, &Tallied{Name: "cat", Count: 4 * maxTally}, f.Programs[0])
 	c := f.Clone()
 	f.Containers[0].add()
-	f.Times.add(f.First, 1)
+	f.Times.Add(f.First, 1)
 	assert.Equal(t, 2, c.Containers[0].Count)
 	assert.NotEqual(t, c.Times, f.Times)
 }
@@ -96,8 +96,8 @@ func TestTimes(t *testing.T) {
 	all := []time.Duration{0, time.Second, 90 * time.Second, -time.Hour, 48 * time.Hour, 48*time.Hour + 1, 365 * 24 * time.Hour, -time.Minute}
 	var forth, back Times
 	for i := range all {
-		forth.add(start.Add(all[i]), 1)
-		back.add(start.Add(all[len(all)-1-i]), 1)
+		forth.Add(start.Add(all[i]), 1)
+		back.Add(start.Add(all[len(all)-1-i]), 1)
 		assert.LessOrEqual(t, len(forth.Counts), maxBuckets)
 	}
 	assert.Equal(t, forth, back)
@@ -113,8 +113,8 @@ func TestTimes(t *testing.T) {
 	assert.WithinDuration(t, before.Add(24*time.Hour), forth.Start(), forth.Width())
 	assert.Zero(t, new(Times).Start())
 	var old Times // before 1970, as a broken clock has it
-	old.add(time.Unix(-100, 0), 1)
-	old.add(time.Unix(100, 0), 1)
+	old.Add(time.Unix(-100, 0), 1)
+	old.Add(time.Unix(100, 0), 1)
 	assert.LessOrEqual(t, len(old.Counts), maxBuckets)
 }
 

@@ -25,8 +25,8 @@ func (t *Times) Start() time.Time {
 // Width is that of a bucket: a power of two of seconds.
 func (t *Times) Width() time.Duration { return time.Second << t.shift }
 
-// add counts n denials of a time, which is not zero.
-func (t *Times) add(at time.Time, n uint32) {
+// Add counts n denials of a time, which is not zero.
+func (t *Times) Add(at time.Time, n uint32) {
 	sec := at.Unix()
 	if i := sec>>t.shift - t.first; uint64(i) < uint64(len(t.Counts)) {
 		t.Counts[i] += n
@@ -72,7 +72,7 @@ func (t *Times) move(by time.Duration) {
 	*t = Times{shift: old.shift}
 	for i, n := range old.Counts {
 		if n > 0 {
-			t.add(old.Start().Add(time.Duration(i)*old.Width()+by), n)
+			t.Add(old.Start().Add(time.Duration(i)*old.Width()+by), n)
 		}
 	}
 }

@@ -45,6 +45,7 @@ func plantConfig(t *testing.T, indented bool) {
 // TestConfigSecrets runs each command with each format on a config.json: what is no policy
 // in it is told by none.
 func TestConfigSecrets(t *testing.T) {
+	t.Cleanup(func() { endsItself.Store(false) }) // which watch and run set
 	for _, indented := range []bool{false, true} {
 		t.Run(fmt.Sprint("indented=", indented), func(t *testing.T) {
 			t.Chdir(t.TempDir())

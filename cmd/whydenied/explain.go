@@ -1,16 +1,13 @@
 package main
 
 import (
-	"bufio"
+	"cmp"
 	"errors"
-	"fmt"
-	"os"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser/source"
 )
@@ -18,6 +15,7 @@ import (
 // explainFlags are the flags of the explain command.
 type explainFlags struct {
 	inputFlags
+	viewFlags
 	output outputFlags
 	breadth
 }
@@ -51,6 +49,7 @@ asked of these profiles, and what a profile refuses is explained like a denial, 
 	flags := cmd.Flags()
 	f.inputFlags.add(flags)
 	f.failed.add(flags)
+	f.viewFlags.add(flags)
 	f.output.add(flags, report.FormatNames()...)
 	f.breadth.add(flags)
 	return cmd
@@ -61,17 +60,17 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := f.parse(args); err != nil {
+	if err := cmp.Or(f.parse(args), f.viewFlags.check()); err != nil {
 		return err
 	}
-	if saved, err := replay(cmd, args, out.print); saved || err != nil {
-		return errors.Join(err, out.end())
+	if list, err := savedInputs(cmd, args); len(list) > 0 || err != nil {
+		if err != nil {
+			return err
+		}
+		return errors.Join(f.replay(list, out), out.end())
 	}
 	in, err := f.open(cmd, args)
 	if err != nil {
-		return err
-	}
-	if err := out.print(report.Message{Config: f.config(in.logs)}); err != nil {
 		return err
 	}
 	in.explainer.Fixes.Breadth = f.of
@@ -87,61 +86,24 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 		return err
 	}
 	findings := in.explainer.ExplainAll(session.Findings())
-	if err := out.findings(findings); err != nil {
-		return err
+	all := &report.Report{Config: f.config(in.logs)}
+	for _, e := range findings {
+		all.Findings = append(all.Findings, report.NewFinding(*e))
 	}
 	if len(in.logs) > 0 || f.output.format == "json" {
-		if err := out.print(report.Message{Summary: report.NewSummary(session, findings)}); err != nil {
-			return err
-		}
+		all.Summary = report.NewSummary(session, findings)
 	}
 	if len(findings) == 0 || len(unexplained) > 0 || f.failed.given() {
-		silent := f.silent(in, args, findings, unexplained)
-		if err := out.print(report.Message{Silent: silent}); err != nil {
-			return err
-		}
+		all.Silent = f.silent(in, args, findings, unexplained)
+	}
+	if err := out.show(all, &f.viewFlags); err != nil {
+		return err
 	}
 	out.Incomplete = in.failed > 0 || session.Stats.Unparsed > 0
 	if err := out.end(); err != nil {
 		return err
 	}
 	return f.exit(cmd, in, &session.Stats, len(findings))
-}
-
-// replay prints findings that were saved as JSON, if that is what the one input
-// that is named holds, and reports whether it did.
-func replay(cmd *cobra.Command, args []string, print func(report.Message) error) (bool, error) {
-	if len(args) != 1 {
-		return false, nil
-	}
-	in := bufio.NewReader(cmd.InOrStdin())
-	if args[0] == "-" {
-		cmd.SetIn(in) // with what Peek took
-	} else {
-		file, err := os.Open(args[0])
-		if err != nil {
-			return false, nil // which reading it as a log reports
-		}
-		defer file.Close()
-		in.Reset(file)
-	}
-	if head, _ := in.Peek(512); !report.IsSaved(head) {
-		return false, nil
-	}
-	found := false
-	for m, err := range report.Read(in) {
-		if err != nil {
-			return true, fmt.Errorf("%s: %w", escape.Name(args[0]), err)
-		}
-		found = found || m.Finding != nil
-		if err := print(m); err != nil {
-			return true, err
-		}
-	}
-	if found {
-		return true, errFound
-	}
-	return true, nil
 }
 
 // config says what is read and how.

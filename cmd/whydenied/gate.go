@@ -8,6 +8,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/escape"
@@ -18,14 +19,16 @@ import (
 
 // A gate says whether findings make a run fail.
 type gate struct {
-	on    string          // any, new, risk=high or never
-	known map[string]bool // IDs in the baseline
-	file  string          // of the baseline
+	on    string           // any, new, risk=high or never
+	known map[string]known // what is in the baseline, by ID
+	old   int              // entries of another version of IDs, which match nothing
+	file  string           // of the baseline; "" if there is none
+	today string           // a date
 }
 
 // newGate returns the gate of --fail-on and --baseline.
 func newGate(on, baseline string) (*gate, error) {
-	g := &gate{on: on, file: baseline}
+	g := &gate{on: on, file: baseline, today: time.Now().Format(time.DateOnly)}
 	if on == "" {
 		g.on = "any"
 		if baseline != "" {
@@ -44,27 +47,30 @@ func newGate(on, baseline string) (*gate, error) {
 	if baseline == "" {
 		return g, nil
 	}
-	var err error
-	g.known, err = readBaseline(baseline)
-	return g, err
+	return g, g.readBaseline(baseline)
 }
 
-// known is a line of a baseline: a finding that was there before. Only the ID
-// counts; the message is for people.
+// known is a line of a baseline: a finding that was there before. The ID counts, and
+// Expires: from the day after it on, the finding fails the run again. The rest is for
+// people, who write all but the ID and the message by hand.
 type known struct {
-	ID      string `json:"id"`
-	Message string `json:"message"`
+	ID        string `json:"id"`
+	Message   string `json:"message"`
+	IDVersion int    `json:"id_version"`
+	Owner     string `json:"owner,omitempty"`
+	Reason    string `json:"reason,omitempty"`
+	Expires   string `json:"expires,omitempty"` // 2026-12-31
 }
 
 // maxBaseline is the size of the largest baseline that is read, in bytes.
 const maxBaseline = 64 << 20
 
-func readBaseline(name string) (map[string]bool, error) {
+func (g *gate) readBaseline(name string) error {
 	text, err := disk.ReadNamed(name, maxBaseline)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the baseline: %w; --write-baseline makes one", err)
+		return fmt.Errorf("cannot read the baseline: %w; --write-baseline makes one", err)
 	}
-	ids := map[string]bool{}
+	g.known = map[string]known{}
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for n := 1; lines.Scan(); n++ {
 		if strings.TrimSpace(lines.Text()) == "" {
@@ -72,22 +78,46 @@ func readBaseline(name string) (map[string]bool, error) {
 		}
 		var k known
 		if err := json.Unmarshal(lines.Bytes(), &k); err != nil || k.ID == "" {
-			return nil, fmt.Errorf("%s:%d: not a line of a baseline, which --write-baseline writes", escape.Name(name), n)
+			return fmt.Errorf("%s:%d: not a line of a baseline, which --write-baseline writes", escape.Name(name), n)
 		}
-		ids[k.ID] = true
+		if _, err := time.Parse(time.DateOnly, k.Expires); k.Expires != "" && err != nil {
+			return fmt.Errorf("%s:%d: expires %q is no date; write it as 2026-12-31", escape.Name(name), n, k.Expires)
+		}
+		if k.IDVersion != explain.IDVersion {
+			g.old++
+		}
+		g.known[k.ID] = k
 	}
-	return ids, lines.Err()
+	return lines.Err()
 }
 
-// trips reports whether a finding makes the run fail.
-func (g *gate) trips(f *explain.Explained) bool {
+// expired reports whether an entry was to be gone by now.
+func (g *gate) expired(k known) bool { return k.Expires != "" && k.Expires < g.today }
+
+// mark says on a finding what the gate makes of it.
+func (g *gate) mark(f *report.Finding) {
+	k, isKnown := g.known[f.ID]
+	f.Gate = &report.Gate{Owner: k.Owner, Reason: k.Reason, Expires: k.Expires}
+	switch {
+	case isKnown && g.expired(k):
+		f.Gate.State = "expired"
+	case isKnown:
+		f.Gate.State = "known"
+	case g.file != "":
+		f.Gate.State = "new"
+	}
+	f.Gate.Fails = g.fails(f.Gate.State, f.Investigate != "" || len(f.Fixes) > 0 && f.Fixes[0].Risk == rules.High.String())
+}
+
+// fails reports whether a finding makes the run fail, of which the baseline says so much.
+func (g *gate) fails(state string, dangerous bool) bool {
 	switch g.on {
 	case "never":
 		return false
 	case "new":
-		return !g.known[f.ID]
+		return state != "known"
 	case "risk=high":
-		return !g.known[f.ID] && (f.Investigate != "" || len(f.Fixes) > 0 && f.Fixes[0].Risk == rules.High)
+		return state != "known" && dangerous
 	}
 	return true
 }
@@ -96,19 +126,38 @@ func (g *gate) trips(f *explain.Explained) bool {
 // Denials that were seen and not understood trip it, as nothing says that they are
 // known or harmless.
 func (g *gate) exit(w io.Writer, findings []*explain.Explained, unparsed int) error {
-	tripped := 0
+	tripped, total := 0, len(findings)
 	for _, f := range findings {
-		if g.trips(f) {
+		wire := report.Finding{ID: f.ID, Investigate: f.Investigate}
+		if len(f.Fixes) > 0 {
+			wire.Fixes = []report.Fix{{Risk: f.Fixes[0].Risk.String()}}
+		}
+		g.mark(&wire)
+		if wire.Gate.Fails {
 			tripped++
 		}
+		if wire.Gate.State == "expired" {
+			say(w, "%s: %s was to be gone by %s%s, and is there still", escape.Name(g.file), f.ID, wire.Gate.Expires, ownedBy(wire.Gate.Owner))
+		}
 	}
-	if len(findings) > 0 {
-		say(w, "--fail-on %s: %d of %d findings fail the run", g.on, tripped, len(findings))
+	if g.old > 0 {
+		say(w, "%s: %d entries are of another id_version than %d and match nothing; write the baseline again with --write-baseline", escape.Name(g.file), g.old, explain.IDVersion)
+	}
+	if total > 0 {
+		say(w, "--fail-on %s: %d of %d findings fail the run", g.on, tripped, total)
 	}
 	if tripped > 0 || unparsed > 0 && g.on != "never" {
 		return errFound
 	}
 	return nil
+}
+
+// ownedBy names the owner of an entry, if it has one.
+func ownedBy(owner string) string {
+	if owner == "" {
+		return ""
+	}
+	return " (owner " + owner + ")"
 }
 
 // patchFile is the name of the merged patch below --patch-dir.
@@ -131,9 +180,9 @@ func (f *runFlags) canKeep() error {
 }
 
 // keep writes what --write-baseline and --patch-dir ask for.
-func (f *runFlags) keep(findings []*explain.Explained, patch *report.Patch) error {
+func (f *runFlags) keep(findings []*explain.Explained, patch *report.Patch, g *gate) error {
 	if f.writeBaseline != "" {
-		if err := writeBaseline(f.writeBaseline, findings); err != nil {
+		if err := g.writeBaseline(f.writeBaseline, findings); err != nil {
 			return err
 		}
 	}
@@ -159,10 +208,14 @@ func (f *runFlags) keep(findings []*explain.Explained, patch *report.Patch) erro
 	return nil
 }
 
-func writeBaseline(name string, findings []*explain.Explained) error {
+// writeBaseline writes the findings as a baseline, with what the one that was read says of
+// those that are in it.
+func (g *gate) writeBaseline(name string, findings []*explain.Explained) error {
 	var lines bytes.Buffer
 	for _, f := range findings {
-		if err := escape.JSON(&lines, known{f.ID, report.NewFinding(*f).Message}); err != nil {
+		k := g.known[f.ID]
+		k.ID, k.IDVersion, k.Message = f.ID, explain.IDVersion, report.NewFinding(*f).Message
+		if err := escape.JSON(&lines, k); err != nil {
 			return err
 		}
 	}

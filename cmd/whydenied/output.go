@@ -8,12 +8,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"text/template"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"github.com/whydenied/whydenied/docs"
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/report"
@@ -22,15 +24,20 @@ import (
 
 // outputFlags are the flags that say how findings are printed.
 type outputFlags struct {
-	formats []string // that the command has, its default first
-	format  string
-	color   string
-	brief   bool // no flag of all commands: see report.TextOptions
+	formats  []string // that the command has, its default first
+	format   string
+	color    string
+	text     string // of the template
+	template *template.Template
+	brief    bool // no flag of all commands: see report.TextOptions
 }
 
 func (f *outputFlags) add(flags *pflag.FlagSet, formats ...string) {
 	f.formats = formats
 	flags.StringVar(&f.format, "format", formats[0], "`FORMAT` of the answer: "+oneOf(formats))
+	if slices.Contains(formats, "template") {
+		flags.StringVar(&f.text, "template", "", "`TEXT` of --format template, as of Go's text/template, for each finding as JSON has it: '{{.id}} {{.count}}'")
+	}
 	flags.StringVar(&f.color, "color", "auto", "`WHEN` to colour text: auto, always or never")
 }
 
@@ -41,6 +48,22 @@ func (f *outputFlags) check() error {
 	}
 	if when := []string{"auto", "always", "never"}; !slices.Contains(when, f.color) {
 		return usagef("--color %q is unknown; use %s", f.color, oneOf(when))
+	}
+	return f.readTemplate()
+}
+
+// readTemplate reads what --template says.
+func (f *outputFlags) readTemplate() (err error) {
+	switch {
+	case f.format != "template" && f.text != "":
+		return usagef("--template is for --format template")
+	case f.format != "template":
+		return nil
+	case f.text == "":
+		return usagef("--format template needs --template TEXT, such as '{{.id}} {{.count}} {{.message}}'")
+	}
+	if f.template, err = report.ParseTemplate(f.text); err != nil {
+		return usagef("--template: %v", err)
 	}
 	return nil
 }
@@ -60,6 +83,7 @@ type reporter struct {
 	report.Report
 	format  report.Format
 	options report.TextOptions
+	stderr  io.Writer
 	out     *bufio.Writer
 	stream  func(report.Message) error // nil for a format that is one document
 }
@@ -70,10 +94,11 @@ func (f *outputFlags) reporter(cmd *cobra.Command) (*reporter, error) {
 		return nil, err
 	}
 	r := &reporter{
-		Report:  report.Report{Version: version()},
+		Report:  report.Report{Version: version(), Help: docs.Cause},
 		format:  report.Formats[slices.Index(report.FormatNames(), f.format)],
 		options: f.textOptions(cmd),
 		out:     bufio.NewWriter(cmd.OutOrStdout()),
+		stderr:  cmd.ErrOrStderr(),
 	}
 	if r.format.Stream != nil {
 		r.stream = r.format.Stream(r.out, r.options)
@@ -123,7 +148,7 @@ func printer[Message any](cmd *cobra.Command, f outputFlags,
 // textOptions returns how text is to look.
 func (f *outputFlags) textOptions(cmd *cobra.Command) report.TextOptions {
 	width, terminal := terminalWidth(cmd.OutOrStdout())
-	opts := report.TextOptions{Width: width, Brief: f.brief}
+	opts := report.TextOptions{Width: width, Brief: f.brief, Template: f.template, Rows: screenRows(cmd.OutOrStdout())}
 	if terminal { // elsewhere times are printed whole, and the same whenever it is run
 		opts.Now = time.Now()
 	}
@@ -149,6 +174,21 @@ func terminalWidth(w io.Writer) (width int, terminal bool) {
 		return otherwise, true
 	}
 	return max(width, 40), true
+}
+
+// screenRows returns the lines of the terminal, or what LINES says, or 48: what is read
+// otherwise can be scrolled.
+func screenRows(w io.Writer) int {
+	rows := 48
+	if n, err := strconv.Atoi(os.Getenv("LINES")); err == nil && n > 0 {
+		rows = n
+	}
+	if file, ok := w.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		if _, height, err := term.GetSize(int(file.Fd())); err == nil && height > 0 {
+			return height
+		}
+	}
+	return rows
 }
 
 // warn prints diagnostics of a policy file, a line each.

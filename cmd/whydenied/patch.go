@@ -87,6 +87,9 @@ func runPatch(cmd *cobra.Command, args []string, f patchFlags) error {
 	if err := f.parse(args); err != nil {
 		return err
 	}
+	if err := refuseSaved(cmd, args, "a patch is made of the log and the policy, name those; the diff of each finding by itself is in its fixes"); err != nil {
+		return err
+	}
 	in, err := f.open(cmd, args)
 	if err != nil {
 		return err

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"regexp"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/explain/track"
@@ -91,7 +94,11 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 		return err
 	}
 	var annotations report.Report // which the text has besides on GitHub Actions
+	f.nameSeccomp(cmd, args)
 	s, err := f.open(cmd, source.Start{}, func(m report.Message) error {
+		if m.Finding != nil {
+			gate.mark(m.Finding)
+		}
 		return errors.Join(out.print(m), annotations.Add(m), out.out.Flush())
 	})
 	if err != nil {
@@ -123,18 +130,79 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 	findings := s.findings()
 	change := patch.Make(s.explainer, findings)
 	out.Patch, out.Incomplete = report.NewPatch(change), s.Stats.Unparsed > 0
-	if f.output.format == "text" && os.Getenv("GITHUB_ACTIONS") == "true" {
-		if err := report.WriteGitHub(out.out, &annotations, out.options); err != nil {
+	if err := f.annotate(out, &annotations); err != nil {
+		return err
+	}
+	if status != 0 && len(findings) == 0 && s.Stats.Unparsed == 0 {
+		if err := out.print(report.Message{Silent: f.afterSilence(args, status)}); err != nil {
 			return err
 		}
 	}
-	if err := errors.Join(out.end(), f.keep(findings, out.Patch)); err != nil {
+	if err := errors.Join(out.end(), f.keep(findings, out.Patch, gate)); err != nil {
 		return err
 	}
 	if status != 0 {
 		return exitStatus(status)
 	}
 	return gate.exit(cmd.ErrOrStderr(), findings, s.Stats.Unparsed)
+}
+
+// annotate has annotations in GitHub Actions besides: with text on standard output, with
+// what programs read on standard error, which the job looks through as well.
+func (f *runFlags) annotate(out *reporter, annotations *report.Report) error {
+	if os.Getenv("GITHUB_ACTIONS") != "true" || f.output.format == "github" {
+		return nil
+	}
+	if f.output.format == "text" {
+		return report.WriteGitHub(out.out, annotations, out.options)
+	}
+	return report.WriteGitHub(out.stderr, annotations, out.options)
+}
+
+// securityOption is what names a seccomp profile in a command of Docker's or Podman's.
+var securityOption = regexp.MustCompile(`^(?:--security-opt=)?seccomp[=:](.+)$`)
+
+// nameSeccomp takes the seccomp profile that the command's own line names, if it is one
+// file: the container's is what the engine makes of it, and that is not what to change.
+func (f *runFlags) nameSeccomp(cmd *cobra.Command, args []string) {
+	if f.policy.seccomp != "" {
+		return
+	}
+	named := ""
+	for _, arg := range args {
+		m := securityOption.FindStringSubmatch(arg)
+		if m == nil || m[1] == named {
+			continue
+		}
+		if info, err := os.Stat(m[1]); err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		if named != "" {
+			say(cmd.ErrOrStderr(), "the command names several seccomp profiles; name the one to change by --seccomp")
+			return
+		}
+		named = m[1]
+	}
+	if named != "" {
+		say(cmd.ErrOrStderr(), "taking %s for the seccomp profile, which the command names", escape.Name(named))
+		f.policy.seccomp = named
+	}
+}
+
+// afterSilence says what to type next where a command failed and nothing was logged.
+func (f *runFlags) afterSilence(args []string, status int) *report.Silent {
+	s := &report.Silent{Policies: []report.SilentPolicy{}, Next: []report.Step{}}
+	if !f.silent {
+		s.Next = append(s.Next, report.Step{
+			Command: join("sudo whydenied", []string{"run", "--silent"}, f.policy.words(), []string{"--"}, args),
+			Why:     fmt.Sprintf("the command failed with status %d and nothing was logged, as of a deny rule without audit and of seccomp's errno answer; this sees both", status),
+		})
+	}
+	s.Next = append(s.Next, report.Step{
+		Command: join("whydenied", []string{"explain"}, f.policy.words(), []string{"--exit-code", strconv.Itoa(status), "--stderr", "saved"}),
+		Why:     "asks the profiles, named by --profile, --seccomp or --inventory, about what the program says was refused; saved is a file of its error output",
+	}, report.Step{Command: "sudo whydenied doctor", Why: "says what on this host keeps refusals out of the log"})
+	return s
 }
 
 // begin starts the command, unless a signal came before, and then gives up what

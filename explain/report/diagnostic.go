@@ -24,6 +24,8 @@ type Diagnostic struct {
 	Rule
 	Related []Rule `json:"related,omitempty"` // their Note says what they have to do with it
 	Fixes   []Fix  `json:"fixes,omitempty"`   // alternatives
+
+	finding *Finding // that it is, nil if it is of a policy file
 }
 
 // A CheckSummary counts what was checked and found.

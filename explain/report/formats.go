@@ -14,9 +14,13 @@ type Report struct {
 	Summary  *Summary // of logs
 	Silent   *Silent
 	Patch    *Patch
+	Notices  []Notice
 
 	Diagnostics []Diagnostic
 	Check       *CheckSummary // of policy files
+
+	// Help returns the page on a cause, Markdown of the program's own; nil if there is none.
+	Help func(cause string) (page string, ok bool)
 
 	Incomplete bool // something that was to be read could not be
 
@@ -24,7 +28,7 @@ type Report struct {
 }
 
 // Add adds a message. Counts of findings that are there already take the place of
-// theirs; of updates and notices nothing is kept.
+// theirs; of updates nothing is kept.
 func (r *Report) Add(m Message) error {
 	switch {
 	case m.Config != nil:
@@ -41,6 +45,8 @@ func (r *Report) Add(m Message) error {
 			f.Message, f.Count, f.First, f.Last = m.Repeat.Message, m.Repeat.Count, m.Repeat.First, m.Repeat.Last
 			f.Times, f.Containers, f.Programs = m.Repeat.Times, m.Repeat.Containers, m.Repeat.Programs
 		}
+	case m.Notice != nil:
+		r.Notices = append(r.Notices, *m.Notice)
 	case m.Summary != nil:
 		r.Summary = m.Summary
 	case m.Silent != nil:
@@ -69,6 +75,8 @@ var Formats = []Format{
 	{Name: "junit", Write: writeJUnit},
 	{Name: "markdown", Write: writeMarkdown},
 	{Name: "github", Write: WriteGitHub},
+	{Name: "line", Write: writeLine, Stream: newLine},
+	{Name: "template", Write: writeTemplated, Stream: newTemplate},
 }
 
 // FormatNames are the names of Formats, in their order.
@@ -100,6 +108,9 @@ func (r *Report) write(print func(Message) error, check func(CheckMessage) error
 	list := []Message{{Config: r.Config}}
 	for i := range r.Findings {
 		list = append(list, Message{Finding: &r.Findings[i]})
+	}
+	for i := range r.Notices {
+		list = append(list, Message{Notice: &r.Notices[i]})
 	}
 	list = append(list, Message{Summary: r.Summary}, Message{Silent: r.Silent}, Message{Patch: r.Patch})
 	for _, m := range list {

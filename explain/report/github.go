@@ -18,7 +18,14 @@ func WriteGitHub(w io.Writer, r *Report, _ TextOptions) error {
 	}
 	for i := range r.Findings {
 		f := &r.Findings[i]
-		annotate("error", f.Cause, f.place(), f.Message+": "+f.Why)
+		level, message := "error", f.Message+": "+f.Why
+		if f.passes() {
+			level = "notice"
+		}
+		if gate := f.gateWords(); gate != "" {
+			message += " (" + gate + ")"
+		}
+		annotate(level, f.Cause, f.place(), message)
 	}
 	for _, d := range r.Diagnostics {
 		annotate(d.Severity, d.Code, d.Rule, d.Message)

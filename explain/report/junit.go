@@ -12,8 +12,8 @@ import (
 )
 
 // The JUnit form, as test runners and CI systems read it: a failed test case for
-// each finding and each error, and one that passed for what else is said of a
-// policy file.
+// each finding and each error, and one that passed for what the gate of a run lets pass and
+// for what else is said of a policy file.
 type (
 	junitSuites struct {
 		XMLName xml.Name   `xml:"testsuites"`
@@ -51,7 +51,10 @@ func writeJUnit(w io.Writer, r *Report, _ TextOptions) error {
 		if f.Unchecked != nil {
 			why += fmt.Sprintf("\n%s\n%s", f.Unchecked.Rule, f.Unchecked.Unproved)
 		}
-		suite.add(f.Cause, f.Message, why, true, f.Rules, fixes)
+		if gate := f.gateWords(); gate != "" {
+			why = strings.TrimPrefix(why+"\n"+gate, "\n")
+		}
+		suite.add(f.Cause, f.Message, why, !f.passes(), f.Rules, fixes)
 	}
 	for _, d := range r.Diagnostics {
 		places := d.Related

@@ -12,7 +12,7 @@ import (
 func writeMarkdown(w io.Writer, r *Report, _ TextOptions) error {
 	var out escape.Builder[escape.Markdown]
 	if r.Check == nil {
-		out.Add("## whydenied: ", escape.Cell(count(len(r.Findings), "finding")), "\n\n")
+		out.Add("## whydenied: ", escape.Cell(count(len(r.Findings), "finding")+r.gated()), "\n\n")
 	} else {
 		out.Add("## whydenied: ", escape.Cell(r.Check.String()), "\n\n")
 	}
@@ -23,7 +23,11 @@ func writeMarkdown(w io.Writer, r *Report, _ TextOptions) error {
 	table(&out, len(r.Findings), columns...)
 	for i := range r.Findings {
 		f := &r.Findings[i]
-		cells := []string{f.Message, f.Cause + ": " + f.Why, where(f.place()), thousands(f.Count), ""}
+		what := f.Message
+		if gate := f.gateWords(); gate != "" {
+			what += " (" + gate + ")"
+		}
+		cells := []string{what, f.Cause + ": " + f.Why, where(f.place()), thousands(f.Count), ""}
 		if len(f.Fixes) > 0 {
 			cells[4] = f.Fixes[0].Message + "; risk: " + f.Fixes[0].Risk
 		} else if f.Unchecked != nil {
@@ -39,13 +43,27 @@ func writeMarkdown(w io.Writer, r *Report, _ TextOptions) error {
 		row(&out, d.Message, d.Code, where(d.Rule), d.Severity)
 	}
 	if r.Patch != nil && r.Patch.Diff != "" {
-		code := escape.Code("diff", string(r.Patch.comments())+r.Patch.Diff)
+		code := escape.Code("diff", string(r.Patch.comments()+r.Patch.newFiles())+r.Patch.shown())
 		out.Add("\n<details><summary>The patch that remedies them</summary>\n\n", code, "\n</details>\n")
 	}
 	if r.Summary != nil {
 		out.Add("\n", escape.Cell(summaryLine(r.Summary)), "\n")
 	}
 	return escape.Write(w, out.Text())
+}
+
+// gated says how many of the findings fail the run, where some do not.
+func (r *Report) gated() string {
+	pass := 0
+	for i := range r.Findings {
+		if r.Findings[i].passes() {
+			pass++
+		}
+	}
+	if pass == 0 {
+		return ""
+	}
+	return ", " + thousands(len(r.Findings)-pass) + " of which fail the run"
 }
 
 // where names the line of a place, if there is one.

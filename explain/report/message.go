@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/rules"
@@ -35,8 +36,11 @@ type Message struct {
 	Update  *Update  `json:"update,omitempty"`
 	Notice  *Notice  `json:"notice,omitempty"`
 	Patch   *Patch   `json:"patch,omitempty"` // at the end of a run
-	Summary *Summary `json:"summary,omitempty"`
-	Silent  *Silent  `json:"silent,omitempty"` // of explain, after the summary
+	// Overview is in place of the findings of summary, and above those of text that are more
+	// than a screen has.
+	Overview *Overview `json:"overview,omitempty"`
+	Summary  *Summary  `json:"summary,omitempty"`
+	Silent   *Silent   `json:"silent,omitempty"` // of explain, after the summary
 }
 
 // A Repeat says how often a finding that was printed has been seen by now.
@@ -95,10 +99,7 @@ type Filters struct {
 // as escape.UTF8 makes them; for a value of Denial that is not, Denial also has its
 // bytes, under the key with _hex appended.
 type Finding struct {
-	ID        string `json:"id"`
-	IDVersion int    `json:"id_version"` // see explain.IDVersion; 0 in what was saved before 1.5
-	Workload  string `json:"workload,omitempty"`
-
+	ID       string   `json:"id"`
 	Message  string   `json:"message"` // who was refused what, one sentence without a full stop
 	Cause    string   `json:"cause"`
 	Why      string   `json:"why"`
@@ -109,6 +110,8 @@ type Finding struct {
 	Last     string   `json:"last,omitempty"`
 	Serials  []uint32 `json:"serials"`
 
+	IDVersion  int       `json:"id_version"`           // see explain.IDVersion; 0 in what was saved before 1.5
+	Workload   string    `json:"workload,omitempty"`   // of which the containers are runs; "" if only the profile tells
 	Times      *Times    `json:"times,omitempty"`      // nil if the log has no times
 	Containers []Counted `json:"containers,omitempty"` // with the most of the denials; what they leave is of others, or unknown ones
 	Programs   []Counted `json:"programs,omitempty"`   // likewise
@@ -128,6 +131,7 @@ type Finding struct {
 	Notes       []string `json:"notes,omitempty"`
 	Investigate string   `json:"investigate,omitempty"`
 	Claim       *Claim   `json:"claim,omitempty"`   // nil for what the kernel logged
+	Gate        *Gate    `json:"gate,omitempty"`    // nil where nothing is gated
 	Further     *Further `json:"further,omitempty"` // nil for one distinct denial
 
 	Harmless string    `json:"harmless,omitempty"` // why it did no harm as far as the log tells
@@ -145,6 +149,39 @@ func (f *Finding) place() Rule {
 		return Rule{}
 	}
 	return f.Rules[0]
+}
+
+// A Gate is what a run makes of a finding.
+type Gate struct {
+	Fails bool `json:"fails"`
+	// State is known for what is in the baseline, expired for what was to be gone by now,
+	// new for what is not in it, and "" without a baseline.
+	State   string `json:"state,omitempty"`
+	Owner   string `json:"owner,omitempty"` // as in the baseline
+	Reason  string `json:"reason,omitempty"`
+	Expires string `json:"expires,omitempty"` // a date
+}
+
+// passes reports whether the finding does not fail the run.
+func (f *Finding) passes() bool { return f.Gate != nil && !f.Gate.Fails }
+
+// gateWords says what the gate makes of the finding; "" where nothing is gated, or
+// nothing is to be said.
+func (f *Finding) gateWords() string {
+	g := f.Gate
+	if g == nil || g.State == "" && g.Fails {
+		return ""
+	}
+	words := map[string]string{"known": "known", "expired": "expired", "new": "new"}[g.State]
+	if words == "" || g.State == "new" && !g.Fails {
+		words = strings.TrimSpace(words + " does not fail the run")
+	}
+	for _, part := range []struct{ label, text string }{{"owner ", g.Owner}, {"", g.Reason}, {"until ", g.Expires}} {
+		if part.text != "" {
+			words += "; " + part.label + part.text
+		}
+	}
+	return words
 }
 
 // Further is set in a finding of more names than are told apart. Its Denial has what

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/whydenied/whydenied/explain/escape"
@@ -123,7 +124,31 @@ func WriteDiff(w io.Writer, comments escape.Text, diff string) error {
 }
 
 // text is WriteDiff for people.
-func (p *Patch) text() escape.Text { return p.comments() + escape.Diff(p.Diff) }
+func (p *Patch) text() escape.Text { return p.comments() + p.newFiles() + escape.Diff(p.shown()) }
+
+// newFiles names the files that shown leaves out.
+func (p *Patch) newFiles() (text escape.Text) {
+	for _, f := range p.Files {
+		if n := strings.Count(f.Text, "\n"); p.of != nil && f.New && n > maxNewLines {
+			text += "# \n# new file  " + escape.Line(f.File) + escape.Linef(", %s: whydenied patch has it in its diff and writes it with --write, run with --patch-dir", count(n, "line")) + "\n"
+		}
+	}
+	return text
+}
+
+// shown is the diff that people see: long files that are new are named alone, as a
+// profile of hundreds of lines drowns what it is for.
+func (p *Patch) shown() string {
+	if p.of == nil {
+		return p.Diff
+	}
+	changes := slices.Clone(p.of.Changes)
+	changes = slices.DeleteFunc(changes, func(c rules.Change) bool { return c.File.Absent && strings.Count(c.New, "\n") > maxNewLines })
+	return secret.Policy(rules.Unified(changes), nil)
+}
+
+// maxNewLines is how long a new file may be that is shown.
+const maxNewLines = 24
 
 // comments are Comments as a diff has them.
 func (p *Patch) comments() escape.Text {

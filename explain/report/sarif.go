@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"io"
 	"net/url"
 	"path"
@@ -33,14 +34,22 @@ func writeSARIF(w io.Writer, r *Report, _ TextOptions) error {
 			diagnostics = append(diagnostics, findingDiagnostic(f, ""))
 		}
 	}
+	gates := map[string]*Gate{}
+	for i := range r.Findings {
+		gates[r.Findings[i].ID] = r.Findings[i].Gate
+	}
 	for _, d := range diagnostics {
 		driver := &run.Tool.Driver
 		index := slices.IndexFunc(driver.Rules, func(r sarifRule) bool { return r.ID == d.Code })
 		if index < 0 {
 			index = len(driver.Rules)
-			driver.Rules = append(driver.Rules, sarifRule{ID: d.Code})
+			driver.Rules = append(driver.Rules, newSARIFRule(d.Code, r.Help))
 		}
-		run.Results = append(run.Results, newSARIFResult(d, index))
+		result := newSARIFResult(d, index)
+		if d.finding != nil {
+			result.ofFinding(d.finding, gates[d.finding.ID])
+		}
+		run.Results = append(run.Results, result)
 	}
 	return escape.JSON(w, sarifLog{
 		Schema:  "https://json.schemastore.org/sarif-2.1.0.json",
@@ -70,7 +79,13 @@ type (
 		Rules   []sarifRule `json:"rules"`
 	}
 	sarifRule struct {
-		ID string `json:"id"`
+		ID    string        `json:"id"`
+		Short *sarifMessage `json:"shortDescription,omitempty"`
+		Help  *sarifHelp    `json:"help,omitempty"`
+	}
+	sarifHelp struct {
+		Text     escape.SARIF `json:"text"`
+		Markdown string       `json:"markdown"` // a page of the program's own
 	}
 	sarifInvocation struct {
 		ExecutionSuccessful bool `json:"executionSuccessful"`
@@ -83,14 +98,24 @@ type (
 		Locations        []sarifLocation `json:"locations,omitempty"`
 		RelatedLocations []sarifLocation `json:"relatedLocations,omitempty"`
 		Fixes            []sarifFix      `json:"fixes,omitempty"`
+
+		Fingerprints  map[string]string `json:"partialFingerprints,omitempty"`
+		BaselineState string            `json:"baselineState,omitempty"` // new, unchanged
 	}
 	sarifMessage struct {
 		Text escape.SARIF `json:"text"`
 	}
 	sarifLocation struct {
-		ID               int           `json:"id,omitempty"`
-		PhysicalLocation sarifPhysical `json:"physicalLocation"`
-		Message          *sarifMessage `json:"message,omitempty"`
+		ID               int            `json:"id,omitempty"`
+		PhysicalLocation *sarifPhysical `json:"physicalLocation,omitempty"`
+		Logical          []sarifLogical `json:"logicalLocations,omitempty"`
+		Message          *sarifMessage  `json:"message,omitempty"`
+	}
+	// A sarifLogical is the profile and the workload, which stay where a file does not.
+	sarifLogical struct {
+		Name escape.Text `json:"name"`
+		Full escape.Text `json:"fullyQualifiedName"`
+		Kind string      `json:"kind"` // resource, as section 3.33.7 has it
 	}
 	sarifPhysical struct {
 		ArtifactLocation sarifArtifact `json:"artifactLocation"`
@@ -129,7 +154,7 @@ type (
 
 // findingDiagnostic says what a finding is, and why it is left if it is.
 func findingDiagnostic(f Finding, left string) Diagnostic {
-	d := Diagnostic{Severity: rules.Warning.String(), Code: f.Cause, Message: f.Message, Fixes: f.Fixes}
+	d := Diagnostic{Severity: rules.Warning.String(), Code: f.Cause, Message: f.Message, Fixes: f.Fixes, finding: &f}
 	if f.Why != "" && f.Why != left {
 		d.Message += ": " + f.Why
 	}
@@ -141,6 +166,44 @@ func findingDiagnostic(f Finding, left string) Diagnostic {
 		d.Rule = f.Rules[i]
 	}
 	return d
+}
+
+// newSARIFRule describes a cause or a code, by its page if it has one.
+func newSARIFRule(code string, help func(string) (string, bool)) sarifRule {
+	rule := sarifRule{ID: code}
+	if help == nil {
+		return rule
+	}
+	page, ok := help(code)
+	if !ok {
+		return rule
+	}
+	_, text, _ := strings.Cut(page, "\n")
+	first, _, _ := strings.Cut(strings.TrimSpace(text), "\n\n")
+	rule.Short = &sarifMessage{escape.SARIFMessage(strings.Join(strings.Fields(first), " "))}
+	rule.Help = &sarifHelp{Text: escape.SARIFMessage(strings.TrimSpace(page)), Markdown: page}
+	return rule
+}
+
+// ofFinding says of a result what lets it be known again.
+func (r *sarifResult) ofFinding(f *Finding, g *Gate) {
+	r.Fingerprints = map[string]string{fmt.Sprintf("whydenied/v%d", f.IDVersion): f.ID}
+	profile := f.profile()
+	logical := sarifLogical{Name: escape.Line(profile), Full: escape.Line(strings.TrimPrefix(f.Workload+"/"+profile, "/")), Kind: "resource"}
+	if len(r.Locations) == 0 {
+		r.Locations = []sarifLocation{{}}
+	}
+	r.Locations[0].Logical = []sarifLogical{logical}
+	switch {
+	case g == nil || g.State == "":
+		return
+	case g.State == "known":
+		r.BaselineState, r.Level = "unchanged", "note"
+	case g.State == "expired":
+		r.BaselineState = "unchanged"
+	default:
+		r.BaselineState = "new"
+	}
 }
 
 func newSARIFResult(d Diagnostic, index int) sarifResult {
@@ -168,7 +231,7 @@ func newSARIFResult(d Diagnostic, index int) sarifResult {
 func newSARIFFix(message string, edits []rules.Edit) sarifFix {
 	fix := sarifFix{Description: sarifMessage{escape.SARIFMessage(message)}}
 	for i, e := range edits {
-		at := newSARIFLocation(newRule(explain.Place{At: e.At})).PhysicalLocation
+		at := *newSARIFLocation(newRule(explain.Place{At: e.At})).PhysicalLocation
 		if i == 0 || edits[i-1].At.File != e.At.File {
 			fix.ArtifactChanges = append(fix.ArtifactChanges, sarifArtifactChange{ArtifactLocation: at.ArtifactLocation})
 		}
@@ -203,7 +266,7 @@ func newSARIFLocation(r Rule) sarifLocation {
 	if region.EndLine == region.StartLine {
 		region.EndColumn = max(region.EndColumn, region.StartColumn)
 	}
-	return sarifLocation{PhysicalLocation: sarifPhysical{ArtifactLocation: sarifArtifact{URI: fileURI(name)}, Region: region}}
+	return sarifLocation{PhysicalLocation: &sarifPhysical{ArtifactLocation: sarifArtifact{URI: fileURI(name)}, Region: region}}
 }
 
 // fileURI returns a file's name as a URI reference: relative names stay so.

@@ -45,11 +45,13 @@ var sarifSchema = map[string]string{
 	"run":              "tool!:tool invocations:invocation columnKind results:result",
 	"tool":             "driver!:component",
 	"component":        "name! version rules:descriptor",
-	"descriptor":       "id!",
+	"descriptor":       "id! shortDescription:message help:multiformat",
+	"multiformat":      "text! markdown",
 	"invocation":       "executionSuccessful!",
-	"result":           "ruleId ruleIndex level message!:message locations:location relatedLocations:location fixes:fix",
+	"result":           "ruleId ruleIndex level message!:message locations:location relatedLocations:location fixes:fix partialFingerprints baselineState",
 	"message":          "text!",
-	"location":         "id physicalLocation:physicalLocation message:message",
+	"location":         "id physicalLocation:physicalLocation logicalLocations:logicalLocation message:message",
+	"logicalLocation":  "name fullyQualifiedName kind",
 	"physicalLocation": "artifactLocation!:artifactLocation region:region",
 	"artifactLocation": "uri",
 	"region":           "startLine startColumn endLine endColumn byteOffset byteLength",
@@ -127,7 +129,7 @@ func TestSARIF(t *testing.T) {
 	require.NoError(t, json.Unmarshal(out.Bytes(), &parsed))
 	assert.Equal(t, "2.1.0", parsed.Version)
 	run := parsed.Runs[0]
-	assert.Equal(t, []sarifRule{{"shadowed-rule"}, {"syntax"}, {"general"}}, run.Tool.Driver.Rules)
+	assert.Equal(t, []sarifRule{{ID: "shadowed-rule"}, {ID: "syntax"}, {ID: "general"}}, run.Tool.Driver.Rules)
 	assert.False(t, run.Invocations[0].ExecutionSuccessful)
 	require.Len(t, run.Results, 4)
 	for _, r := range run.Results {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"text/template"
 	"time"
 
 	"github.com/whydenied/whydenied/explain/container"
@@ -20,6 +21,10 @@ type TextOptions struct {
 	// Now is the reader's clock and time zone. A time of the same day is printed
 	// without its date; if Now is zero, every time has a date and is in UTC.
 	Now time.Time
+	// Template is what the format template writes of each finding.
+	Template *template.Template
+	// Rows are how many lines fit on the screen, 24 if it is less than that.
+	Rows int
 }
 
 // NewText returns a function that writes each message to w as text: nothing for
@@ -45,6 +50,8 @@ func NewText(w io.Writer, o TextOptions) func(Message) error {
 			p.wrap(0, 4, append(words(mild, escape.Line(m.Notice.Kind)+":"), prose(normal, m.Notice.Text)...))
 		case m.Summary != nil:
 			p.summary(m.Summary)
+		case m.Overview != nil:
+			p.overview(m.Overview, o.tableRows())
 		case m.Silent != nil:
 			p.silent(m.Silent)
 		default:
@@ -55,12 +62,42 @@ func NewText(w io.Writer, o TextOptions) func(Message) error {
 	})
 }
 
+// tableRows are how many groups of an overview fit on the screen with what is around them.
+func (o TextOptions) tableRows() int { return max(o.Rows, 24) - 6 }
+
+// Overview is what text has above findings that are more than fit on the screen: their
+// groups, as finely as these fit. It is nil if all findings fit.
+func (o TextOptions) Overview(findings []Finding) *Overview {
+	if len(findings) < 2 || o.Brief {
+		return nil
+	}
+	lines := 0
+	count := pages(io.Discard, o, func(p *page, f *Finding) {
+		p.finding(f, o.Now)
+		lines += 1 + strings.Count(string(p.Text()), "\n")
+	})
+	for i := range findings {
+		if count(&findings[i]) != nil || lines > max(o.Rows, 24) {
+			return fitOverview(findings, o.tableRows())
+		}
+	}
+	return nil
+}
+
+// Summarised groups findings as finely as fits on the screen.
+func (o TextOptions) Summarised(findings []Finding) *Overview {
+	return fitOverview(findings, o.tableRows())
+}
+
 // finding writes one finding.
 func (p *page) finding(f *Finding, now time.Time) {
 	p.headline(f, now)
 	if f.Granted != nil {
 		p.granted(f.Granted)
 		return
+	}
+	if gate := f.gateWords(); gate != "" {
+		p.wrap(2, 4, append(words(faint, "baseline:"), prose(normal, gate)...))
 	}
 	if f.Claim != nil {
 		p.claim(f.Claim)

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/whydenied/whydenied/explain/escape"
+	"github.com/whydenied/whydenied/explain/report"
+)
+
+// A saved is an input that holds findings which --format json wrote.
+type saved struct {
+	name string
+	in   io.Reader
+}
+
+// savedInputs returns the inputs that hold saved findings, known by their content. All
+// have to, or none: what a log says is counted by denials, and what was saved is counted
+// already. Files stay open until the program ends.
+func savedInputs(cmd *cobra.Command, args []string) (list []saved, err error) {
+	var others []string
+	for _, arg := range args {
+		in := bufio.NewReader(cmd.InOrStdin())
+		if arg == "-" {
+			cmd.SetIn(in) // with what Peek took
+		} else {
+			file, err := openRegular(arg)
+			if err != nil {
+				others = append(others, arg) // which reading it as a log reports
+				continue
+			}
+			in.Reset(file)
+		}
+		if head, _ := in.Peek(512); report.IsSaved(head) {
+			list = append(list, saved{arg, in})
+		} else {
+			others = append(others, arg)
+		}
+	}
+	if len(list) > 0 && len(others) > 0 {
+		return nil, usagef("%s has saved findings and %s has not: name either findings or logs; findings of the log, saved with --format json, can be named with them",
+			escape.Name(list[0].name), escape.Name(others[0]))
+	}
+	return list, nil
+}
+
+// openRegular opens a file that can be read again: what is taken of a pipe to look at it
+// would be missing in the log.
+func openRegular(name string) (*os.File, error) {
+	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+		return nil, cmp.Or(err, os.ErrInvalid)
+	}
+	return os.Open(name)
+}
+
+// refuseSaved refuses saved findings for a command that needs the log.
+func refuseSaved(cmd *cobra.Command, args []string, why string) error {
+	list, err := savedInputs(cmd, args)
+	if err == nil && len(list) > 0 {
+		err = usagef("%s has saved findings: %s", escape.Name(list[0].name), why)
+	}
+	return err
+}
+
+// readSaved reads saved findings as one report.
+func readSaved(list []saved) (*report.Report, error) {
+	all := &report.Report{Version: version()}
+	for _, s := range list {
+		one := &report.Report{}
+		for m, err := range report.Read(s.in) {
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", escape.Name(s.name), err)
+			}
+			if err := one.Add(m); err != nil {
+				return nil, err
+			}
+		}
+		all.Merge(one)
+	}
+	if len(list) > 1 {
+		all.Recount()
+	}
+	return all, nil
+}
+
+// replay shows saved findings again.
+func (f *explainFlags) replay(list []saved, out *reporter) error {
+	if f.failed.given() {
+		return usagef("--exit-code, --stderr and --strace are asked of policies, which saved findings do not have; name the log, or none")
+	}
+	all, err := readSaved(list)
+	if err != nil {
+		return err
+	}
+	if f.filtered() {
+		all.Select(f.filter)
+	}
+	if err := out.show(all, &f.viewFlags); err != nil {
+		return err
+	}
+	if len(all.Findings) > 0 {
+		return errFound
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"cmp"
+
+	"github.com/spf13/cobra"
+
+	"github.com/whydenied/whydenied/explain/report"
+)
+
+// summaryFlags are the flags of the summary command.
+type summaryFlags struct {
+	inputFlags
+	output outputFlags
+	by     string
+}
+
+func newSummary() *cobra.Command {
+	var f summaryFlags
+	cmd := &cobra.Command{
+		Use:   "summary [FILE|DIR|-]...",
+		Short: "Print one screen that says what was refused, in groups",
+		Long: `summary reads what explain reads: logs, a bundle, or saved findings. It prints the
+findings in groups, those with the most denials first: how often, in how many
+containers, when, the risk of the fix, the profile and the cause. The groups are as
+fine as fit on the screen, 24 lines where there is none; --by says by what.`,
+		Example: `  whydenied summary /var/log/audit/audit.log --inventory containers.json
+  whydenied summary findings.json --by image`,
+		RunE: func(cmd *cobra.Command, args []string) error { return runSummary(cmd, args, f) },
+	}
+	flags := cmd.Flags()
+	f.inputFlags.add(flags)
+	f.output.add(flags, "text", "json")
+	flags.StringVar(&f.by, "by", "", "group by `WHAT`: "+oneOf(report.GroupKeys))
+	return cmd
+}
+
+func runSummary(cmd *cobra.Command, args []string, f summaryFlags) error {
+	if err := (&viewFlags{by: f.by}).check(); err != nil {
+		return err
+	}
+	out, err := f.output.reporter(cmd)
+	if err != nil {
+		return err
+	}
+	all, exit, err := f.collect(cmd, args)
+	if err != nil {
+		return err
+	}
+	overview := out.options.Summarised(all.Findings)
+	if f.by != "" {
+		overview = report.NewOverview(all.Findings, f.by)
+	}
+	if f.output.format == "json" || len(overview.Groups) > 0 {
+		err = out.print(report.Message{Overview: overview})
+	}
+	if all.Summary != nil {
+		err = cmp.Or(err, out.print(report.Message{Summary: all.Summary}))
+	}
+	return cmp.Or(err, out.end(), exit)
+}
+
+// collect reads logs, a bundle or saved findings, and returns their findings as one report,
+// and the error that stands for the exit status.
+func (f *inputFlags) collect(cmd *cobra.Command, args []string) (all *report.Report, exit, err error) {
+	if err := f.parse(args); err != nil {
+		return nil, nil, err
+	}
+	list, err := savedInputs(cmd, args)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(list) > 0 {
+		all, err := readSaved(list)
+		if err != nil {
+			return nil, nil, err
+		}
+		if f.filtered() {
+			all.Select(f.filter)
+		}
+		if len(all.Findings) > 0 {
+			exit = errFound
+		}
+		return all, exit, nil
+	}
+	in, err := f.open(cmd, args)
+	if err != nil {
+		return nil, nil, err
+	}
+	ahead := in.explainer.Ahead()
+	in.found = ahead.Add
+	session, err := in.read(cmd)
+	ahead.End()
+	if err != nil {
+		return nil, nil, err
+	}
+	findings := in.explainer.ExplainAll(session.Findings())
+	all = &report.Report{Version: version(), Config: f.config(in.logs), Summary: report.NewSummary(session, findings)}
+	for _, e := range findings {
+		all.Findings = append(all.Findings, report.NewFinding(*e))
+	}
+	return all, f.exit(cmd, in, &session.Stats, len(all.Findings)), nil
+}
