@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,6 +39,7 @@ func plantConfig(t *testing.T, indented bool) {
 	}
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile("config.json", text, 0o600))
+	require.NoError(t, os.WriteFile("other.json", bytes.Replace(text, []byte(`"mkdir"`), []byte(`"rmdir"`), 1), 0o600))
 	const log = `type=SECCOMP msg=audit(1795427172.956:1): auid=0 uid=0 gid=0 ses=1 subj=unconfined pid=77 comm="sh" exe="/bin/sh" sig=31 arch=c000003e syscall=83 compat=0 ip=0x7f code=0x80000000` + "\n"
 	require.NoError(t, os.WriteFile("s.log", []byte(log), 0o600))
 }
@@ -69,16 +71,24 @@ func TestConfigSecrets(t *testing.T) {
 	}
 }
 
+// formatFlags choose a format; the template prints all that there is.
+func formatFlags(name string) []string {
+	if name == "template" {
+		return []string{"--format", name, "--template", "{{.}}"}
+	}
+	return []string{"--format", name}
+}
+
 // configRuns are the commands with their formats.
 func configRuns() (runs [][]string) {
-	for i, format := range report.FormatNames() {
-		live := fmt.Sprintf("live%d.log", i)
+	for i, name := range report.FormatNames() {
+		live, format := fmt.Sprintf("live%d.log", i), formatFlags(name)
 		for _, input := range []string{"--seccomp", "--inventory"} {
-			runs = append(runs, []string{"explain", "s.log", input, "config.json", "--format", format}, []string{"patch", "s.log", input, "config.json", "--format", format})
+			runs = append(runs, slices.Concat([]string{"explain", "s.log", input, "config.json"}, format), slices.Concat([]string{"patch", "s.log", input, "config.json"}, format))
 		}
-		runs = append(runs, []string{"check", "config.json", "--format", format},
-			[]string{"watch", "--for", "100ms", "--source", "s.log", "--last", "9", "--seccomp", "config.json", "--format", format},
-			[]string{"run", "--all", "--source", live, "--seccomp", "config.json", "--patch-dir", "out", "--format", format, "--", "sh", "-c", "cat s.log >>" + live})
+		runs = append(runs, slices.Concat([]string{"check", "config.json"}, format),
+			slices.Concat([]string{"watch", "--for", "100ms", "--source", "s.log", "--last", "9", "--seccomp", "config.json"}, format),
+			slices.Concat([]string{"run", "--all", "--source", live, "--seccomp", "config.json", "--patch-dir", "out"}, format, []string{"--", "sh", "-c", "cat s.log >>" + live}))
 	}
 	patchFormats := []string{"diff", "files"}
 	for _, f := range deploy.Formats {
@@ -89,6 +99,13 @@ func configRuns() (runs [][]string) {
 	}
 	for _, format := range []string{"text", "json"} {
 		runs = append(runs, []string{"query", "--seccomp", "config.json", "--syscall", "mkdir", "--format", format})
+	}
+	for _, format := range []string{"text", "json", "markdown"} {
+		runs = append(runs, []string{"diff", "config.json", "other.json", "--format", format})
+	}
+	for _, format := range []string{"text", "json"} {
+		runs = append(runs, []string{"summary", "s.log", "--seccomp", "config.json", "--format", format},
+			[]string{"compare", "s.log", "s.log", "--seccomp", "config.json", "--format", format})
 	}
 	for _, format := range []string{"diff", "profile"} {
 		runs = append(runs, []string{"observe", "--seccomp", "config.json", "--format", format})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,5 +32,31 @@ func TestFormats(t *testing.T) {
 		for _, format := range report.FormatNames() {
 			assert.Regexp(t, `(?m)^exits . whydenied `+command+` .*--format `+format+`\b`, string(script))
 		}
+	}
+}
+
+// TestFormatTable holds that the table of formats of the README says of each format which
+// commands have it, as their flags do.
+func TestFormatTable(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	have := map[string][]string{}
+	for _, cmd := range newRoot().Commands() {
+		if flag := cmd.Flags().Lookup("format"); flag != nil {
+			_, list, _ := strings.Cut(flag.Usage, ": ")
+			for name := range strings.FieldsFuncSeq(strings.ReplaceAll(list, " or ", ","), func(r rune) bool { return r == ',' || r == ' ' }) {
+				have[name] = append(have[name], cmd.Name())
+			}
+		}
+	}
+	for name, commands := range have {
+		slices.Sort(commands)
+		assert.Regexp(t, "(?m)^\\| `"+name+"` \\| .* \\| "+strings.Join(commands, ", ")+" \\|$", string(readme))
+	}
+	_, table, found := strings.Cut(string(readme), "| `--format` | what | commands |\n|---|---|---|\n")
+	require.True(t, found)
+	table, _, _ = strings.Cut(table, "\n\n")
+	for row := range strings.Lines(table) {
+		assert.NotEmpty(t, have[strings.Split(row, "`")[1]], row)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,10 +84,7 @@ const (
 
 func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 	gate, err := newGate(f.failOn, f.baseline)
-	if err != nil {
-		return err
-	}
-	if err := f.canKeep(); err != nil {
+	if err := cmp.Or(err, f.canKeep()); err != nil {
 		return err
 	}
 	out, err := f.output.reporter(cmd)
@@ -130,15 +128,12 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 	findings := s.findings()
 	change := patch.Make(s.explainer, findings)
 	out.Patch, out.Incomplete = report.NewPatch(change), s.Stats.Unparsed > 0
-	if err := f.annotate(out, &annotations); err != nil {
-		return err
-	}
 	if status != 0 && len(findings) == 0 && s.Stats.Unparsed == 0 {
 		if err := out.print(report.Message{Silent: f.afterSilence(args, status)}); err != nil {
 			return err
 		}
 	}
-	if err := errors.Join(out.end(), f.keep(findings, out.Patch, gate)); err != nil {
+	if err := errors.Join(f.annotate(out, &annotations), out.end(), f.keep(findings, out.Patch, gate)); err != nil {
 		return err
 	}
 	if status != 0 {

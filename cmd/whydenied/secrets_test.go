@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,7 +85,7 @@ func TestSecrets(t *testing.T) {
 	}
 	runs := [][]string{append([]string{"parse"}, flags[0])}
 	for _, format := range report.FormatNames() {
-		runs = append(runs, append([]string{"explain", "--format", format}, flags...), append([]string{"patch", "--format", format}, flags...))
+		runs = append(runs, slices.Concat([]string{"explain"}, formatFlags(format), flags), slices.Concat([]string{"patch"}, formatFlags(format), flags))
 	}
 	for _, format := range append([]string{"diff", "files"}, deployNames()...) {
 		runs = append(runs, append([]string{"patch", "--format", format}, flags...))

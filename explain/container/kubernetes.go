@@ -79,16 +79,29 @@ type podStatus struct {
 	LastState         struct{ Terminated *containerState }
 }
 
+// ownerReferences are those of a pod.
+type ownerReferences []struct {
+	Kind, Name string
+	Controller bool
+}
+
+// owner is what made the pod, "" if nothing did.
+func (all ownerReferences) owner() (owner string) {
+	for _, o := range all {
+		if o.Controller {
+			owner = ownerOf(o.Kind, o.Name)
+		}
+	}
+	return owner
+}
+
 func readPod(object []byte) ([]Container, error) {
 	var in struct {
 		Metadata struct {
 			Name, Namespace   string
 			CreationTimestamp Timestamp
 			Annotations       map[string]string
-			OwnerReferences   []struct {
-				Kind, Name string
-				Controller bool
-			}
+			OwnerReferences   ownerReferences
 		}
 		Spec struct {
 			NodeName                                        string
@@ -109,16 +122,10 @@ func readPod(object []byte) ([]Container, error) {
 	for _, s := range slices.Concat(in.Status.InitContainerStatuses, in.Status.ContainerStatuses, in.Status.EphemeralContainerStatuses) {
 		status[s.Name] = s
 	}
-	owner := ""
-	for _, o := range in.Metadata.OwnerReferences {
-		if o.Controller {
-			owner = ownerOf(o.Kind, o.Name)
-		}
-	}
 	var containers []Container
 	for _, p := range slices.Concat(in.Spec.InitContainers, in.Spec.Containers, in.Spec.EphemeralContainers) {
 		c := Container{
-			Name: p.Name, Image: p.Image, Pod: in.Metadata.Name, Namespace: in.Metadata.Namespace, Node: in.Spec.NodeName, Owner: owner,
+			Name: p.Name, Image: p.Image, Pod: in.Metadata.Name, Namespace: in.Metadata.Namespace, Node: in.Spec.NodeName, Owner: in.Metadata.OwnerReferences.owner(),
 			Created: in.Metadata.CreationTimestamp.Time, Privileged: p.SecurityContext.Privileged,
 			CapAdd: withPrefix(p.SecurityContext.Capabilities.Add), CapDrop: withPrefix(p.SecurityContext.Capabilities.Drop),
 		}

@@ -289,8 +289,8 @@ func whatOf(list []*Finding) string {
 		return some(kinds)
 	}
 	slices.Sort(objects)
-	if len(objects) == 0 {
-		return strings.TrimSpace(kinds[0] + " below " + common(folders))
+	if len(objects) == 0 && len(folders) > 0 {
+		return kinds[0] + " below " + common(folders)
 	}
 	return strings.TrimSpace(kinds[0] + " " + some(objects))
 }
@@ -348,17 +348,36 @@ func sparkline(t *Times, first, last string, cells int) escape.Text {
 }
 
 // overviewLayout is how wide the columns of an overview are.
-type overviewLayout struct{ count, containers, spark, risk, profile, cause int }
+// containers is 0 where none is known.
+type overviewLayout struct{ count, findings, containers, spark, risk, profile, cause int }
+
+// newOverviewLayout fits the columns to the page and to what the groups have.
+func newOverviewLayout(o *Overview, width int) overviewLayout {
+	l := overviewLayout{count: 7, findings: 4, spark: 8, risk: 4, profile: 14, cause: 13}
+	if width >= 100 {
+		l.spark, l.profile, l.cause = 12, 20, 20
+	}
+	if slices.ContainsFunc(o.Groups, func(r Row) bool { return r.Containers > 0 }) {
+		l.containers = 4
+	}
+	return l
+}
+
+// line joins the columns of a line.
+func (l *overviewLayout) line(count, findings, containers, spark, risk, profile, cause escape.Text) []escape.Text {
+	columns := []escape.Text{left(count, l.count), left(findings, l.findings), left(containers, l.containers), spark, risk, right(profile, l.profile), right(cause, l.cause)}
+	if l.containers == 0 {
+		columns = slices.Delete(columns, 2, 3)
+	}
+	return columns
+}
 
 // overview writes findings in groups as a table of at most so many rows, and what is left.
 func (p *page) overview(o *Overview, rows int) {
 	if len(o.Groups) == 0 {
 		return
 	}
-	l := overviewLayout{count: 7, containers: 4, spark: 8, risk: 4, profile: 14, cause: 13}
-	if p.width >= 100 {
-		l.spark, l.profile, l.cause = 12, 20, 20
-	}
+	l := newOverviewLayout(o, p.width)
 	shown := o.Groups[:min(len(o.Groups), rows)]
 	named := slices.Contains(GroupKeys, o.By) && o.By != "rule"
 	head, second := escape.Text("profile"), escape.Text("cause")
@@ -368,8 +387,8 @@ func (p *page) overview(o *Overview, rows int) {
 	if o.By == "cause" {
 		second = "profile"
 	}
-	p.Add(p.paint(faint, left("count", l.count)+"  "+left("in", l.containers)+"  "+right("when", l.spark)+"  "+right("risk", l.risk)+"  "+
-		right(head, l.profile)+"  "+right(second, l.cause)+"  what") + "\n")
+	titles := l.line("count", "n", "in", right("when", l.spark), right("risk", l.risk), head, second)
+	p.Add(p.paint(faint, escape.Join(append(titles, "what"), "  ")) + "\n")
 	for _, row := range shown {
 		first, other := cmp.Or(row.Profile, "several"), cmp.Or(row.Cause, "several")
 		if named && o.By != "profile" {
@@ -399,13 +418,11 @@ func (p *page) row(o *Overview, row Row, first, second string, l overviewLayout)
 	if row.Risk != "" {
 		risk, style = escape.Line(map[string]string{"low": "low", "medium": "mid", "high": "high", "investigate": "look"}[row.Risk]), riskStyle(row.Risk)
 	}
-	what := escape.Line(row.What)
-	if row.Findings > 1 {
-		what += escape.Linef(" (%s)", thousands(row.Findings))
-	}
-	used := l.count + l.containers + l.spark + l.risk + l.profile + l.cause + 12
-	p.Add(p.paint(strong, left(escape.Line(thousands(row.Count)), l.count)), "  ", left(in, l.containers), "  ", p.paint(arrow, sparkline(row.Times, o.First, o.Last, l.spark)), "  ",
-		p.paint(style, right(risk, l.risk)), "  ", right(escape.Line(first), l.profile), "  ", right(escape.Line(second), l.cause), "  ", clip(what, max(p.width-used, 12)), "\n")
+	columns := l.line(escape.Line(thousands(row.Count)), escape.Line(thousands(row.Findings)), in,
+		p.paint(arrow, sparkline(row.Times, o.First, o.Last, l.spark)), p.paint(style, right(risk, l.risk)), escape.Line(first), escape.Line(second))
+	used := l.count + l.findings + l.containers + l.spark + l.risk + l.profile + l.cause + 2*len(columns)
+	columns[0] = p.paint(strong, columns[0])
+	p.Add(escape.Join(append(columns, clip(escape.Line(row.What), max(p.width-used, 12))), "  "), "\n")
 }
 
 // left and right pad text to a width, on the left and on the right; longer text is cut.
