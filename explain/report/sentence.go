@@ -216,14 +216,22 @@ func programs(f *Finding, comm string) []escape.Text {
 		}
 		return append(who, escape.Words("and %", other.Name)...)
 	case n > 2:
-		return append(who, escape.Words("and % other programs", thousands(n-1))...)
+		return append(who, escape.Words("and % other programs", atLeast(n-1, f.Count, f.Programs))...)
 	}
 	return who
 }
 
+// atLeast words how many a list names, with a + where it leaves denials out.
+func atLeast(n, denials int, list []Counted) string {
+	if len(list) >= maxSavedNames && rest(denials, list) > 0 {
+		return thousands(n) + "+"
+	}
+	return thousands(n)
+}
+
 // containers says in how many containers of a workload a finding is; inside is the image.
 func containers(f *Finding, inside []escape.Text) []escape.Text {
-	n, c := thousands(len(f.Containers)), f.Container
+	n, c := atLeast(len(f.Containers), f.Count, f.Containers), f.Container
 	if pod, isPod := strings.CutPrefix(f.Workload, "pod "); isPod {
 		owner, _, _ := strings.Cut(pod, " container ")
 		return escape.Words("in container % of % pods of %", c.Name, n, owner)
