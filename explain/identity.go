@@ -71,6 +71,9 @@ func (g *Group) appendKey(key []byte, d *parser.Denial, c *container.Container) 
 	}
 	a := d.AppArmor
 	add(foldLabel(a.Profile))
+	if a.Profile == usernsStub { // which is of many programs, and each gets a profile of its own
+		add(d.Subject.Comm)
+	}
 	caller := fix.CallerOf(d)
 	for _, name := range [...]string{a.Name, a.Target, a.SrcName, a.Addr, a.PeerAddr, a.Path} {
 		add(foldName(name, caller))
