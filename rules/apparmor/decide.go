@@ -34,6 +34,7 @@ type Decision struct {
 	profile *Profile
 	req     Request
 	quiet   Perms // of Refused, those that are not logged
+	memo    memo  // of many decisions, if one is at hand
 }
 
 // Logged returns the permissions that a record of the refusal names: all that
@@ -76,7 +77,7 @@ func (p *Profile) tally(req Request, d *Decision) tally {
 	if p.HasFlag("unconfined") {
 		return tally{allow: req.wanted()}
 	}
-	*d = Decision{profile: p, req: req, Allow: d.Allow[:0], Deny: d.Deny[:0]}
+	*d = Decision{profile: p, req: req, Allow: d.Allow[:0], Deny: d.Deny[:0], memo: d.memo}
 	req.decide(p, d)
 	return tally{d.Granted, d.Refused, d.quiet, d.Audited}
 }
@@ -335,6 +336,15 @@ func (p *Profile) others() []Rule {
 
 // askInTurn decides the classes whose rules are few enough to ask in turn.
 func (p *Profile) askInTurn(req Request, d *Decision) {
+	p.askEach(req, d, func(r Rule) (Perms, bool) {
+		perms, diff := req.ask(r)
+		return perms, len(diff) == 0
+	})
+}
+
+// askEach is askInTurn, where ask says what a rule gives or takes of the request, and
+// whether it matches.
+func (p *Profile) askEach(req Request, d *Decision, ask func(Rule) (Perms, bool)) {
 	want := req.wanted()
 	var few [8]vote
 	votes := few[:0]
@@ -345,7 +355,7 @@ func (p *Profile) askInTurn(req Request, d *Decision) {
 			}
 			continue
 		}
-		if perms, diff := req.ask(r); len(diff) == 0 && perms&want != 0 {
+		if perms, matches := ask(r); matches && perms&want != 0 {
 			votes = append(votes, voteOf(r, perms))
 		}
 	}

@@ -117,7 +117,7 @@ type gainStep struct {
 func fileGains(before, after *Profile, removed, added []Rule, by difference, wanted []Request) ([]Gain, bool) {
 	w := &gainWalk{by: by, seen: map[string]bool{}, wanted: map[int32]compiledRequest{}}
 	differing := slices.Concat(removed, added)
-	if !slices.ContainsFunc(differing, isCompiled) {
+	if !slices.ContainsFunc(differing, isCompiled) || by.grants && len(added) == 0 && !slices.ContainsFunc(removed, lets) {
 		return nil, true
 	}
 	if slices.ContainsFunc(differing, deniesChangeProfile) {
@@ -146,6 +146,13 @@ func fileGains(before, after *Profile, removed, added []Rule, by difference, wan
 	w.alpha = aare.Alphabet(w.autos...)
 	complete := w.walk()
 	return w.gains, complete
+}
+
+// lets reports whether something can be granted for want of a rule, or be executed
+// otherwise.
+func lets(r Rule) bool {
+	file, ok := r.(*FileRule)
+	return isCompiled(r) && (r.Head().Deny || !ok || file.Perms&Exec != 0)
 }
 
 // deniesChangeProfile reports whether a rule denies changes of profile, whatever their

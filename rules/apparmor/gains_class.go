@@ -17,7 +17,7 @@ const maxCells = 1 << 16
 // rule of either profile tells two requests apart; one request of each is asked.
 func classGains(before, after *Profile, removed, added []Rule, by difference, wanted []Request) (gains []Gain, complete bool) {
 	complete = true
-	var d Decision
+	d := Decision{memo: memo{}}
 	c := celler{rules: slices.Concat(before.others(), after.others()), wanted: wanted}
 	for _, r := range slices.Concat(removed, added) {
 		isAdded := slices.Contains(added, r)
@@ -141,6 +141,9 @@ func wantedNames[Q Request](c *celler, in func(Q) string) []string {
 func representatives(own *Pattern, others []*Pattern, wanted []string) []string {
 	if own == nil {
 		own = anyProfile
+	}
+	if name, only := own.Literal(); only {
+		return []string{name}
 	}
 	if own.expr() == nil {
 		return nil

@@ -16,6 +16,8 @@ type MountRule struct {
 	Options []MountCond // options=(ro, bind), options in (ro, bind)
 	Source  *Pattern    // device or directory; nil is any
 	Target  *Pattern    // -> mount point; nil is any. Of umount, the thing unmounted
+
+	forms []mountForm // of a resolved one; see mountForms
 }
 
 // A MountCond is one fstype or options condition.
@@ -112,6 +114,9 @@ func (r *MountRule) resolve(by *resolver) Rule {
 	by.path(&c.Source)
 	by.path(&c.Target)
 	c.Fstype = by.values(c.Fstype, c.At)
+	if c.Op != "umount" {
+		c.forms = mountForms(&c)
+	}
 	return &c
 }
 
@@ -197,8 +202,8 @@ func mountDiff(r *MountRule, req MountRequest) []string {
 		diff := compareAll(
 			field{"mount point", f.target.Match(req.Target)},
 			field{"source", f.source.Match(source)},
-			field{"fstype", f.fstypes == nil || matchAnyGlob(f.fstypes, fstype)},
-			field{"flags", f.anyFlags || f.must&^f.may&^flags == 0 && flags&^(f.must|f.may) == 0})
+			field{"fstype", f.takesType(fstype, nil)},
+			field{"flags", f.takes(flags)})
 		if i == 0 || len(diff) < len(best) {
 			best = diff
 		}
@@ -214,7 +219,18 @@ func matchAnyGlob(globs []string, name string) bool {
 }
 
 func (q MountRequest) decide(p *Profile, d *Decision) {
-	p.askInTurn(q, d)
+	if q.Op == "umount" {
+		p.askInTurn(q, d)
+		return
+	}
+	// What costs is names, and flags tell most rules apart.
+	source, fstype, flags := looksAt(q.flags(), q.Source, q.Fstype)
+	p.askEach(q, d, func(r Rule) (Perms, bool) {
+		m, ok := r.(*MountRule)
+		return Access, ok && m.Op != "umount" && slices.ContainsFunc(mountForms(m), func(f mountForm) bool {
+			return f.takes(flags) && f.takesType(fstype, d.memo) && d.memo.matches(f.source, source) && d.memo.matches(f.target, q.Target)
+		})
+	})
 	noteRemount(q, d)
 }
 

@@ -119,13 +119,27 @@ func kindOf(flags uint32) mountKind {
 // not reproduced.)
 type mountForm struct {
 	target, source *Pattern
-	fstypes        []string // globs, nil for any
-	must, may      uint32   // flags that have to be there, and that can be
+	fstypes        []string   // globs, nil for any
+	types          []*Pattern // of them
+	must, may      uint32     // flags that have to be there, and that can be
 	anyFlags       bool
+}
+
+// takes reports whether a form takes what the kernel looks at of mount flags.
+func (f *mountForm) takes(flags uint32) bool {
+	return f.anyFlags || f.must&^f.may&^flags == 0 && flags&^(f.must|f.may) == 0
+}
+
+// takesType is takes for a type of file system.
+func (f *mountForm) takesType(name string, known memo) bool {
+	return f.fstypes == nil || slices.Contains(f.fstypes, name) || slices.ContainsFunc(f.types, func(p *Pattern) bool { return known.matches(p, name) })
 }
 
 // mountForms returns the forms of a mount or remount rule.
 func mountForms(r *MountRule) []mountForm {
+	if r.forms != nil {
+		return r.forms
+	}
 	var eq, in []uint32
 	var fstypes []string
 	for _, c := range r.Fstype {
@@ -164,10 +178,18 @@ func mountForms(r *MountRule) []mountForm {
 	return forms
 }
 
+// patterns are those of globs.
+func patterns(globs []string) (list []*Pattern) {
+	for _, g := range globs {
+		list = append(list, &Pattern{Source: g, Expanded: []string{g}})
+	}
+	return list
+}
+
 // formsOf returns the forms for one choice of flags.
 func formsOf(r *MountRule, fstypes []string, must, may uint32) []mountForm {
 	form := func(mask uint32, source *Pattern, fstypes []string) mountForm {
-		return mountForm{r.Target, source, fstypes, must & mask, may & mask, must == msAll}
+		return mountForm{r.Target, source, fstypes, patterns(fstypes), must & mask, may & mask, must == msAll}
 	}
 	// Remount and change of type have no source: one alone is the mount point.
 	point := func(mask uint32) mountForm {

@@ -117,6 +117,34 @@ func (p *Pattern) Match(name string) bool {
 	return len(p.automaton().Match(name)) > 0
 }
 
+// A memo knows which patterns match which names, where the same are asked about over and
+// over. That of one decision is nil.
+type memo map[asked]bool
+
+type asked struct {
+	pattern *Pattern
+	name    string
+}
+
+// maxMemo bounds a memo.
+const maxMemo = 1 << 14
+
+// matches is p.Match(name).
+func (m memo) matches(p *Pattern, name string) bool {
+	if m == nil || p == nil {
+		return p.Match(name)
+	}
+	key := asked{p, name}
+	answer, known := m[key]
+	if !known {
+		answer = p.Match(name)
+		if len(m) < maxMemo {
+			m[key] = answer
+		}
+	}
+	return answer
+}
+
 // Literal returns the only name that the pattern matches, if there is just one.
 func (p *Pattern) Literal() (name string, ok bool) {
 	if p == nil {
