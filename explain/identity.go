@@ -69,6 +69,13 @@ func (g *Group) appendKey(key []byte, d *parser.Denial, c *container.Container) 
 		}
 		return key
 	}
+	return appendAccess(key, d)
+}
+
+// appendAccess is appendKey for what AppArmor was asked, under which profile.
+func appendAccess(key []byte, d *parser.Denial) []byte {
+	add := func(s string) { key = append(append(key, s...), 0) }
+	num := func(n int64) { key = append(strconv.AppendInt(key, n, 10), 0) }
 	a := d.AppArmor
 	add(foldLabel(a.Profile))
 	if a.Profile == usernsStub { // which is of many programs, and each gets a profile of its own

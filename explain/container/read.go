@@ -190,13 +190,11 @@ func readDocker(object []byte) (Container, error) {
 		c.Command = append([]string{in.Path}, in.Args...)
 	}
 	c.OCIRuntime = ociRuntime(in.OCIRuntime)
-	podman := in.State.OciVersion != "" || in.OCIRuntime != "" || in.ImageName != ""
+	podman := in.State.OciVersion+in.OCIRuntime+in.ImageName != ""
 	if podman {
 		c.Runtime, c.Image, c.Caps = "podman", in.ImageName, in.BoundingCaps
 	}
-	if c.State == "" { // config.v2.json has no Status
-		c.State = map[bool]string{true: "running", false: "exited"}[in.State.Running]
-	}
+	fill(&c.State, map[bool]string{true: "running", false: "exited"}[in.State.Running]) // config.v2.json has no Status
 	if in.State.Running {
 		c.Finished = time.Time{} // of the run before
 	}

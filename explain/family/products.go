@@ -15,10 +15,10 @@ const (
 //   - LXC 7.0: src/lxc/lsm/apparmor.c, config/apparmor, lxc.container.conf(5); Proxmox VE: pct.conf(5)
 //   - Incus 6 and 7, LXD 5: internal/server/apparmor (lxd/apparmor), and the options raw.apparmor and
 //     security.nesting of instances
-//   - libvirt 10: src/security/virt-aa-helper.c, src/security/apparmor
+//   - libvirt: src/security/virt-aa-helper.c, src/security/apparmor
 //   - Home Assistant Supervisor, 2026: supervisor/host/apparmor.py, supervisor/utils/apparmor.py
-//   - KubeArmor 1.5: KubeArmor/core/kubeUpdate.go
-//   - AppArmor 4.1: profiles/apparmor.d/unprivileged_userns, bwrap-userns-restrict; Firejail 0.9.74: etc/apparmor
+//   - KubeArmor: KubeArmor/core/kubeUpdate.go
+//   - AppArmor 4.1: profiles/apparmor.d/unprivileged_userns, bwrap-userns-restrict; Firejail: etc/apparmor
 var products = []product{
 	{
 		name: "snap", profile: regexp.MustCompile(`^snap\.(?P<snap>[a-z0-9_+-]+)\.hook\.(?P<hook>[A-Za-z0-9-]+)$`),

@@ -70,17 +70,21 @@ func NewFinding(f explain.Explained) Finding {
 	for _, note := range f.Notes {
 		wire.Notes = append(wire.Notes, plain(note))
 	}
-	for _, fix := range f.Fixes {
-		wireFix, err := newFixWithDiff(fix)
-		if err != nil {
-			wire.Notes = append(wire.Notes, plain("the edits of \""+fix.Message+"\" cannot be shown: "+err.Error()))
-		}
-		wire.Fixes = append(wire.Fixes, wireFix)
-	}
+	wire.addFixes(f.Fixes)
 	wire.Harmless, wire.Incident = plain(f.Harmless), newIncident(f.Incident)
 	wire.NotFound, wire.Unchecked = plain(f.NotFound), newUnchecked(&f)
 	wire.Message = sentenceOf(&wire).String()
 	return wire
+}
+
+func (f *Finding) addFixes(fixes []rules.Fix) {
+	for _, fix := range fixes {
+		wire, err := newFixWithDiff(fix)
+		if err != nil {
+			f.Notes = append(f.Notes, plain("the edits of \""+fix.Message+"\" cannot be shown: "+err.Error()))
+		}
+		f.Fixes = append(f.Fixes, wire)
+	}
 }
 
 func newIncident(in *explain.Incident) *Incident {
