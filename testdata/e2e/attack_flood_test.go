@@ -22,8 +22,8 @@ import (
 // floodFor is how long TestAttackFlood floods.
 const floodFor = time.Minute
 
-// One container makes records as fast as the kernel writes them, each under another
-// name. A single denial of another container is shown all the same, at any time.
+// One container makes records as fast as the kernel writes them, each of another
+// call. A single denial of another container is shown all the same, at any time.
 func TestAttackFlood(t *testing.T) {
 	quiet := isQuiet(t)
 	program := buildForAll(t)
@@ -39,7 +39,7 @@ func TestAttackFlood(t *testing.T) {
 	var latencies []time.Duration
 	for i := 1; time.Since(began) < floodFor; i++ {
 		other := newCgroup(t, i)
-		cmd := kernel.Logged{Calls: 2, Names: true, Pause: 2 * time.Second}.Start(t)
+		cmd := kernel.Logged{Calls: 2, Call: 1<<29 + 16*i, Names: true, Pause: 2 * time.Second}.Start(t)
 		other.take(t, cmd) // before the second call
 		require.NoError(t, cmd.Wait())
 		at, found := w.findingIn(other.id, 30*time.Second)

@@ -77,6 +77,8 @@ type attack struct {
 	t    *testing.T
 	w    *live
 	root string // of cgroup v2
+
+	refused int // calls
 }
 
 func newAttack(t *testing.T) *attack {
@@ -115,7 +117,8 @@ func (a *attack) refuse(cgroup, comm string) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		missing(a.t, "a cgroup v2 hierarchy: %v", err)
 	}
-	cmd := kernel.Logged{Calls: 2, Pause: 200 * time.Millisecond, Comm: comm, Cgroup: dir}.Start(a.t)
+	a.refused++ // each call is of another number, so that each is a finding
+	cmd := kernel.Logged{Calls: 2, Call: kernel.NoCall + a.refused, Pause: 200 * time.Millisecond, Comm: comm, Cgroup: dir}.Start(a.t)
 	a.t.Cleanup(func() {
 		cmd.Process.Kill()
 		cmd.Wait()

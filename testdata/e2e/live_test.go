@@ -295,7 +295,7 @@ func TestWatchLossIsExact(t *testing.T) {
 		before = now
 		now, _ = w.folded()
 	}
-	kernel.Logged{Calls: 2, Names: true}.Start(t).Wait() // the loss shows by what comes after it
+	kernel.Logged{Calls: 2, Call: kernel.NoCall + 1, Names: true}.Start(t).Wait() // the loss shows by what comes after it
 	last := w.serialOf("n1")
 	w.stdout.waitFor(t, "the receive buffer of ")
 	time.Sleep(3 * time.Second)

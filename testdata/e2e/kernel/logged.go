@@ -25,12 +25,17 @@ type Logged struct {
 	Calls int
 	Comm  string        // the program's name; "" is "exe"
 	Pause time.Duration // after each call
-	// Names has every call made under another name (comm), so that each is a
-	// finding of its own: "n0", "n1", ...; see Times.
+	// Call is the number of the call, of those that no kernel has; 0 is getppid.
+	Call int
+	// Names has every call made under another name (comm), "n0", "n1", ..., and each of
+	// another number, from Call on, so that each is a finding of its own; see Times.
 	Names bool
 	// Cgroup is the folder of the cgroup that it starts in (v2); "" is this program's.
 	Cgroup string
 }
+
+// NoCall is the first of the numbers that no kernel has a call of, and that the filter logs.
+const NoCall = 1 << 20
 
 // Main is to be called first by TestMain: in the program that Start starts it
 // makes the calls and does not return.
@@ -40,14 +45,15 @@ func Main() {
 		return
 	}
 	pause, _ := time.ParseDuration(os.Getenv("LOGGED_PAUSE"))
-	Logged{Calls: calls, Comm: os.Getenv("LOGGED_COMM"), Pause: pause, Names: os.Getenv("LOGGED_NAMES") == "true"}.run()
+	call, _ := strconv.Atoi(os.Getenv("LOGGED_CALL"))
+	Logged{Calls: calls, Call: call, Comm: os.Getenv("LOGGED_COMM"), Pause: pause, Names: os.Getenv("LOGGED_NAMES") == "true"}.run()
 	os.Exit(0)
 }
 
 // Start starts the program. It is killed at the end of the test if it still runs.
 func (l Logged) Start(t testing.TB) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), fmt.Sprint("LOGGED_CALLS=", l.Calls), "LOGGED_COMM="+l.Comm, fmt.Sprint("LOGGED_PAUSE=", l.Pause), fmt.Sprint("LOGGED_NAMES=", l.Names))
+	cmd.Env = append(os.Environ(), fmt.Sprint("LOGGED_CALLS=", l.Calls), fmt.Sprint("LOGGED_CALL=", l.Call), "LOGGED_COMM="+l.Comm, fmt.Sprint("LOGGED_PAUSE=", l.Pause), fmt.Sprint("LOGGED_NAMES=", l.Names))
 	cmd.Stdout, cmd.Stderr = new(bytes.Buffer), os.Stderr
 	if l.Cgroup != "" {
 		dir, err := os.Open(l.Cgroup)
@@ -74,17 +80,27 @@ func Times(cmd *exec.Cmd) (times []time.Time) {
 
 func (l Logged) run() {
 	runtime.LockOSThread()
-	logGetppid()
+	logCalls()
 	if l.Comm != "" {
 		setComm(l.Comm)
 	}
 	stamps := make([]byte, 0, 8*l.Calls)
+	number := l.Call
+	switch {
+	case number == 0 && l.Names:
+		number = NoCall
+	case number == 0:
+		number = unix.SYS_GETPPID
+	}
 	for i := range l.Calls {
 		if l.Names {
+			if i > 0 {
+				number++
+			}
 			setComm("n" + strconv.Itoa(i))
 			stamps = binary.NativeEndian.AppendUint64(stamps, uint64(time.Now().UnixNano()))
 		}
-		unix.RawSyscall(unix.SYS_GETPPID, 0, 0, 0)
+		unix.RawSyscall(uintptr(number), 0, 0, 0)
 		if l.Pause > 0 {
 			time.Sleep(l.Pause)
 		}
@@ -100,11 +116,12 @@ func setComm(name string) {
 	}
 }
 
-// logGetppid has the thread's calls of getppid logged.
-func logGetppid() {
+// logCalls has the thread's calls of getppid logged, and those of numbers without a call.
+func logCalls() {
 	const returnLog, returnAllow = 0x7ffc0000, 0x7fff0000 // SECCOMP_RET_*
 	filter := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // seccomp_data.nr
+		{Code: unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K, K: NoCall, Jt: 1},
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_GETPPID, Jf: 1},
 		{Code: unix.BPF_RET | unix.BPF_K, K: returnLog},
 		{Code: unix.BPF_RET | unix.BPF_K, K: returnAllow},
