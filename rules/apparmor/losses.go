@@ -156,6 +156,9 @@ func (l *linkLoser) lost(loss Loss) {
 // standIns returns a name for each set of the rules for files that some name of a
 // pattern is matched by.
 func (l *linkLoser) standIns(of *Pattern) []string {
+	if name, only := of.Literal(); only {
+		return []string{name}
+	}
 	var others []*aare.Expr
 	for _, p := range []*Profile{l.before, l.after} {
 		for _, r := range p.Rules {
