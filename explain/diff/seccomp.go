@@ -89,12 +89,12 @@ func decidedAt(p *seccomp.Profile, call seccomp.Call) rules.Location {
 // no longer.
 func logChanges(old, new *seccomp.Profile) []Change {
 	before, after := strings.Join(old.Flags, ", "), strings.Join(new.Flags, ", ")
-	logs := func(p *seccomp.Profile) bool { return slices.Contains(p.Flags, seccomp.FlagLog) }
+	logged, logs := old.Logs(seccomp.Engine{}), new.Logs(seccomp.Engine{})
 	var changes []Change
 	switch {
-	case logs(old) && !logs(new):
+	case logged && !logs:
 		changes = append(changes, Change{Kind: Silenced, Class: "syscall", What: "every refusal by errno, trap, trace or notification", From: before, To: after})
-	case !logs(old) && logs(new):
+	case !logged && logs:
 		changes = append(changes, Change{Kind: Logged, Class: "syscall", What: "every refusal by errno, trap, trace or notification", From: before, To: after})
 	case before != after:
 		changes = append(changes, Change{Kind: Header, What: "the flags", From: before, To: after})

@@ -2,7 +2,6 @@ package expect
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/whydenied/whydenied/explain/access"
@@ -162,7 +161,7 @@ func CheckCall(e Expectation, p *seccomp.Profile, known seccomp.Call) (Result, e
 		r.Why = "it depends on what is not known: " + d.Whens[0].When
 		return r, nil
 	}
-	logged := !d.Action.Unlogged() || slices.Contains(p.Flags, seccomp.FlagLog)
+	logged := !d.Action.Unlogged() || p.Logs(known.Engine)
 	r.settle(!refuses, !logged, logged)
 	return r, nil
 }

@@ -232,10 +232,10 @@ func AskCall(p *seccomp.Profile, c seccomp.Call, record *parser.Seccomp, near bo
 		a.Arch = "x32"
 	}
 	logs := p.Logs(c.Engine)
-	a.Quiet = quietAction(d.Action, logs)
+	a.Quiet = d.Action.Unlogged() && !logs
 	for _, w := range d.Whens {
 		a.When = append(a.When, newOutcome(w))
-		a.Quiet = a.Quiet || quietAction(w.Action, logs)
+		a.Quiet = a.Quiet || w.Action.Unlogged() && !logs
 	}
 	a.Decision = string(explain.Granted)
 	switch refuses, sure := access.Refuses(d, record); {
@@ -265,17 +265,6 @@ func (a *Answer) noteTexts(unknown string, releases rules.ReleaseText, others in
 	default:
 		a.Notes = append(a.Notes, plain("not known: "+unknown+"; this is the answer of "+releases.String()))
 	}
-}
-
-// quietAction reports whether a refusal leaves no record: seccomp_log() in
-// kernel/seccomp.c, Linux 6.18, logs what kills and SCMP_ACT_LOG always, and the
-// other refusals only for a filter with the log flag.
-func quietAction(action seccomp.Action, logs bool) bool {
-	switch action {
-	case seccomp.Errno, seccomp.Trap, seccomp.Trace, seccomp.UserNotif:
-		return !logs
-	}
-	return false
 }
 
 func newOutcome(o seccomp.Outcome) Outcome {

@@ -41,16 +41,12 @@ func (r *AllRule) compile(l *layer, _ map[mergeKey]bool) {
 	l.addChangeProfile(r, &ChangeProfileRule{Header: r.Header})
 }
 
-// cells adds those of a rule of each class that matches all of the class.
+// cells adds those of the rules that it stands for, each within the bound of a rule.
 func (*AllRule) cells(c *celler) {
 	left := maxCells
-	for _, r := range []Rule{
-		&CapabilityRule{}, &NetworkRule{}, &MountRule{Op: "mount"}, &MountRule{Op: "remount"}, &MountRule{Op: "umount"}, &PivotRootRule{},
-		&PtraceRule{Perms: PtracePerms}, &SignalRule{Perms: SignalPerms}, &UnixRule{Perms: UnixPerms}, &DBusRule{Perms: DBusPerms},
-		&UsernsRule{}, &MqueueRule{Perms: MqueuePerms}, &IOUringRule{Perms: IOUringPerms},
-	} {
+	for _, bare := range readRules(bareRules) {
 		c.left = maxCells
-		r.cells(c)
+		bare.cells(c)
 		left = min(left, c.left)
 	}
 	c.left = left

@@ -1,5 +1,7 @@
 package apparmor
 
+import "slices"
+
 // A Comparison is all that two texts of a profile answer otherwise, by what becomes of
 // it. A Rule in it is of the text that grants or silences, or the deny rule of the
 // other that does not let it.
@@ -47,15 +49,6 @@ func CompareProfiles(before, after *Profile) (c Comparison) {
 		*part.list, c.Complete = list, c.Complete && complete
 	}
 	// How a program is executed is told once, from before to now.
-	c.Losses = withoutExec(c.Losses)
+	c.Losses = slices.DeleteFunc(c.Losses, func(g Gain) bool { return g.Exec != nil })
 	return c
-}
-
-func withoutExec(list []Gain) (rest []Gain) {
-	for _, g := range list {
-		if g.Exec == nil {
-			rest = append(rest, g)
-		}
-	}
-	return rest
 }

@@ -296,9 +296,7 @@ func (r *MountRule) cells(c *celler) {
 	for _, other := range c.rules {
 		if m, ok := other.(*MountRule); ok {
 			for _, cond := range m.Fstype {
-				for _, glob := range cond.Values {
-					fstypes = append(fstypes, &Pattern{Source: glob, Expanded: []string{glob}})
-				}
+				fstypes = append(fstypes, patterns(cond.Values)...)
 			}
 		}
 	}
