@@ -49,7 +49,7 @@ func (b *Builder[T]) Text() T { return T(b.text.String()) }
 
 // Write writes text of a destination. No line of it but an annotation and policy is
 // a command to a CI system, whatever its parts were.
-func Write[T Text | Markdown | YAML | Annotation | Raw](w io.Writer, text T) error {
+func Write[T Text | Markdown | YAML | Annotation | Metric | Raw](w io.Writer, text T) error {
 	out := string(text)
 	switch any(text).(type) {
 	case Text, Markdown, YAML:

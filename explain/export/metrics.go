@@ -1,0 +1,134 @@
+package export
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/whydenied/whydenied/explain/escape"
+	"github.com/whydenied/whydenied/explain/report"
+)
+
+// maxSeries bounds the series of denials. Those of further profiles or namespaces are
+// counted in one for each layer.
+const maxSeries = 1000
+
+// Further is the profile and the namespace of a series that counts what there was no
+// room for.
+const Further = "(further)"
+
+// A series is what denials are counted by. Nothing of it is a path of a file, a program, a
+// container or a pod, of which there is no end.
+type series struct{ layer, cause, profile, namespace, decision string }
+
+// Metrics counts what a watch reports, for Prometheus. It is safe for concurrent use; the
+// zero value is not ready, NewMetrics makes one.
+type Metrics struct {
+	mu       sync.Mutex
+	version  string
+	denials  map[series]uint64
+	findings map[string]counted // by ID
+	lost     uint64
+	losses   uint64            // notices of loss, of which some do not know how many
+	sent     map[string]uint64 // rows, by outcome
+	waiting  int               // rows
+}
+
+// A counted is how often a finding was counted in which series.
+type counted struct {
+	series series
+	count  int
+}
+
+// NewMetrics returns metrics that count nothing yet, of a version of whydenied.
+func NewMetrics(version string) *Metrics {
+	return &Metrics{version: version, denials: map[series]uint64{}, findings: map[string]counted{}, sent: map[string]uint64{}}
+}
+
+// Take counts a message of a watch: findings, how often they came again, and notices of
+// loss.
+func (m *Metrics) Take(message report.Message) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case message.Finding != nil:
+		f := message.Finding
+		m.count(f.ID, m.seriesOf(f), f.Count)
+	case message.Repeat != nil:
+		if known, ok := m.findings[message.Repeat.ID]; ok {
+			m.count(message.Repeat.ID, known.series, message.Repeat.Count)
+		}
+	case message.Notice != nil && message.Notice.Kind == "lost":
+		m.losses++
+		m.lost += uint64(max(message.Notice.Count, 0))
+	}
+}
+
+// count notes how often a finding was seen in all.
+func (m *Metrics) count(id string, s series, count int) {
+	known := m.findings[id]
+	if count > known.count {
+		m.denials[s] += uint64(count - known.count)
+	}
+	m.findings[id] = counted{s, max(count, known.count)}
+}
+
+// seriesOf is the series of a finding.
+func (m *Metrics) seriesOf(f *report.Finding) series {
+	s := series{layer: layerOf(f), cause: f.Cause, profile: profileOf(f), decision: f.Decision}
+	if f.Container != nil {
+		s.namespace = f.Container.Namespace
+	}
+	if _, known := m.denials[s]; !known && len(m.denials) >= maxSeries {
+		s = series{layer: s.layer, cause: Further, profile: Further, namespace: Further, decision: Further}
+	}
+	return s
+}
+
+// Outcomes of sending rows.
+const (
+	Sent     = "sent"     // taken by the receiver
+	Rejected = "rejected" // thrown away by it
+	Dropped  = "dropped"  // never sent, for want of room
+	Failed   = "failed"   // attempts after which another came
+)
+
+// Sending counts rows by what became of them, and notes how many wait.
+func (m *Metrics) Sending(outcome string, rows, waiting int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sent[outcome] += uint64(rows)
+	m.waiting = waiting
+}
+
+// Write writes the metrics in the text format of Prometheus, version 0.0.4, in one order.
+func (m *Metrics) Write(w io.Writer) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out escape.Builder[escape.Metric]
+	out.Add(escape.MetricHead("whydenied_build_info", "gauge", "The version of whydenied, as a label."))
+	out.Add(escape.MetricLine("whydenied_build_info", 1, "version", m.version))
+	out.Add(escape.MetricHead("whydenied_denials_total", "counter", "Denials, by what refused them and why. Of profiles and namespaces beyond the first "+fmt.Sprint(maxSeries)+" series the labels are "+Further+"."))
+	for _, s := range slices.SortedFunc(maps.Keys(m.denials), series.compare) {
+		out.Add(escape.MetricLine("whydenied_denials_total", m.denials[s], "layer", s.layer, "cause", s.cause, "profile", s.profile, "namespace", s.namespace, "decision", s.decision))
+	}
+	out.Add(escape.MetricHead("whydenied_findings", "gauge", "Distinct denials since the agent was started."))
+	out.Add(escape.MetricLine("whydenied_findings", uint64(len(m.findings))))
+	out.Add(escape.MetricHead("whydenied_records_lost_total", "counter", "Records of the kernel that were lost before they were read, as far as their number is known."))
+	out.Add(escape.MetricLine("whydenied_records_lost_total", m.lost))
+	out.Add(escape.MetricHead("whydenied_losses_total", "counter", "Times that records were lost, known in number or not."))
+	out.Add(escape.MetricLine("whydenied_losses_total", m.losses))
+	out.Add(escape.MetricHead("whydenied_rows_total", "counter", "Rows for the receiver, by what became of them."))
+	for _, outcome := range []string{Dropped, Failed, Rejected, Sent} {
+		out.Add(escape.MetricLine("whydenied_rows_total", m.sent[outcome], "outcome", outcome))
+	}
+	out.Add(escape.MetricHead("whydenied_rows_waiting", "gauge", "Rows that are to be sent."))
+	out.Add(escape.MetricLine("whydenied_rows_waiting", uint64(m.waiting)))
+	return escape.Write(w, out.Text())
+}
+
+func (s series) compare(t series) int {
+	return slices.Compare([]string{s.layer, s.cause, s.profile, s.namespace, s.decision}, []string{t.layer, t.cause, t.profile, t.namespace, t.decision})
+}

@@ -1,0 +1,174 @@
+package export
+
+import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/whydenied/whydenied/rules/disk"
+)
+
+// A Receiver takes rows over HTTP. It is safe for concurrent use.
+type Receiver struct {
+	url       string
+	tokenFile string
+	client    *http.Client
+}
+
+// NewReceiver returns the receiver of OTLP logs at an address: one without a path gets
+// /v1/logs, as the specification has it for a base address. The text in tokenFile, if it
+// is named, is sent as a bearer token; it is read for each request, as it may be
+// replaced. What is not on this machine must be asked over TLS.
+func NewReceiver(address, tokenFile string) (*Receiver, error) {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return nil, fmt.Errorf("%q is no address of a receiver, such as https://collector.example:4318", address)
+	case u.User != nil:
+		return nil, errors.New("an address with a password in it is seen by every user of this machine: put a token in a file")
+	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+		return nil, fmt.Errorf("%s is not on this machine, so that it has to be https", u.Host)
+	}
+	if strings.Trim(u.Path, "/") == "" {
+		u.Path = "/v1/logs"
+	}
+	return &Receiver{url: u.String(), tokenFile: tokenFile, client: &http.Client{
+		Timeout: 30 * time.Second,
+		// Another place was not chosen by who gave us the token.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+// isLoopback reports whether a host is this machine whatever a name server says.
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// maxToken and maxAnswer bound what is read, in bytes.
+const (
+	maxToken  = 64 << 10
+	maxAnswer = 64 << 10
+)
+
+// A sendError is why a request was not taken.
+type sendError struct {
+	err   error
+	again bool          // whether the same request may be taken later
+	after time.Duration // when the receiver wants to be asked again; 0 if it does not say
+}
+
+func (e *sendError) Error() string { return e.err.Error() }
+
+// Send sends a body of Logs once, compressed. rejected is how many of its records the
+// receiver says that it threw away.
+func (r *Receiver) Send(ctx context.Context, body []byte) (rejected int64, err error) {
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	z.Write(body) // into memory
+	z.Close()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url, &packed)
+	if err != nil {
+		return 0, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Content-Encoding", "gzip")
+	if r.tokenFile != "" {
+		token, err := disk.ReadNamed(r.tokenFile, maxToken)
+		if err != nil {
+			return 0, &sendError{err: err, again: true}
+		}
+		request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	}
+	answer, err := r.client.Do(request)
+	if err != nil {
+		return 0, &sendError{err: err, again: true}
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	switch {
+	case answer.StatusCode/100 != 2:
+		return 0, refusal(answer)
+	case err != nil:
+		return 0, &sendError{err: err, again: true}
+	}
+	return rejectedOf(text), nil
+}
+
+// refusal is the error of an answer that is no success. The specification of OTLP/HTTP
+// ("Failures") lists which may be sent again; all others must not be.
+func refusal(answer *http.Response) error {
+	e := &sendError{err: fmt.Errorf("the receiver answers %s", answer.Status)}
+	switch answer.StatusCode {
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		e.again = true
+		e.after = retryAfter(answer.Header.Get("Retry-After"), time.Now())
+	}
+	return e
+}
+
+// retryAfter reads the header: seconds or a date (RFC 9110, section 10.2.3).
+func retryAfter(text string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(at.Sub(now), 0)
+	}
+	return 0
+}
+
+// rejectedOf reads the partial success of an answer: a number of 64 bits, which JSON has
+// as a string, though readers must take a number too.
+func rejectedOf(text []byte) int64 {
+	var answer struct {
+		PartialSuccess struct {
+			Rejected json.RawMessage `json:"rejectedLogRecords"`
+		} `json:"partialSuccess"`
+	}
+	if json.Unmarshal(text, &answer) != nil {
+		return 0
+	}
+	n, _ := strconv.ParseInt(strings.Trim(string(answer.PartialSuccess.Rejected), `"`), 10, 64)
+	return max(n, 0)
+}
+
+// The waits between two attempts.
+const (
+	firstWait = time.Second
+	maxWait   = time.Minute
+	maxAfter  = 10 * time.Minute // that a receiver can ask for
+)
+
+// Deliver sends a body until it is taken, the receiver says that it never will, or ctx
+// ends. failed, if it is not nil, is told of each attempt after which another comes.
+func (r *Receiver) Deliver(ctx context.Context, body []byte, failed func(error)) (rejected int64, err error) {
+	for wait := firstWait; ; wait = min(2*wait, maxWait) {
+		rejected, err = r.Send(ctx, body)
+		var e *sendError
+		if err == nil || ctx.Err() != nil || !errors.As(err, &e) || !e.again {
+			return rejected, cmp.Or(ctx.Err(), err)
+		}
+		if failed != nil {
+			failed(err)
+		}
+		pause := wait/2 + rand.N(wait) // so that a thousand nodes do not come at once
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-time.After(max(pause, min(e.after, maxAfter))):
+		}
+	}
+}
