@@ -19,7 +19,7 @@ import (
 )
 
 // writers are the packages that write to people and to programs.
-var writers = []string{"explain/report", "explain/deploy", "cmd/whydenied"}
+var writers = []string{"explain/report", "explain/deploy", "explain/export", "cmd/whydenied"}
 
 // rawPolicy are the functions that write the text of policy as it is.
 var rawPolicy = []string{

@@ -35,7 +35,7 @@ func (s *sink) String() string {
 	return s.text.String()
 }
 
-// A watching is a watch command that follows a log.
+// A watching is a command that follows a log.
 type watching struct {
 	t              *testing.T
 	log            string
@@ -47,6 +47,11 @@ type watching struct {
 
 // watched starts a watch of profile web, whose rules are given.
 func watched(t *testing.T, rules string, args ...string) *watching {
+	return started(t, "watch", rules, args...)
+}
+
+// started is watched of another command.
+func started(t *testing.T, command, rules string, args ...string) *watching {
 	dir := t.TempDir()
 	profile := filepath.Join(dir, "web")
 	w := &watching{t: t, log: filepath.Join(dir, "audit.log"), code: make(chan int, 1)}
@@ -55,7 +60,7 @@ func watched(t *testing.T, rules string, args ...string) *watching {
 	ctx, stop := context.WithCancel(context.Background())
 	w.stop = stop
 	t.Cleanup(stop)
-	args = append([]string{"watch", "--source", w.log, "--profile", profile, "--profile-dir", dir}, args...)
+	args = append([]string{command, "--source", w.log, "--profile", profile, "--profile-dir", dir}, args...)
 	go func() { w.code <- run(ctx, args, strings.NewReader(""), &w.stdout, &w.stderr) }()
 	require.Eventually(t, func() bool { return strings.Contains(w.stderr.String(), "reading ") }, 10*time.Second, 5*time.Millisecond)
 	return w
@@ -64,12 +69,18 @@ func watched(t *testing.T, rules string, args ...string) *watching {
 // refuse has cat's write of a file refused, and waits for what is then printed.
 func (w *watching) refuse(path, printed string) {
 	w.t.Helper()
+	w.record(path)
+	w.prints(printed)
+}
+
+// record has cat's write of a file refused.
+func (w *watching) record(path string) {
+	w.t.Helper()
 	file, err := os.OpenFile(w.log, os.O_APPEND|os.O_WRONLY, 0)
 	require.NoError(w.t, err)
 	w.records++
 	fmt.Fprintf(file, `type=AVC msg=audit(179542717%d.956:%d): apparmor="DENIED" operation="open" profile="web" name="%s" pid=181 comm="cat" requested_mask="w" denied_mask="w" fsuid=0 ouid=0`+"\n", w.records, w.records, path)
 	require.NoError(w.t, file.Close())
-	w.prints(printed)
 }
 
 func (w *watching) prints(text string) {

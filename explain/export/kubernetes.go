@@ -11,13 +11,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/whydenied/whydenied/explain/escape"
@@ -26,8 +29,8 @@ import (
 )
 
 // A Cluster is the Kubernetes cluster that this process runs in a pod of. What is
-// refused to a pod becomes an Event on it and a report about it. It serves one goroutine
-// at a time.
+// refused to a pod becomes an Event on it and a report about it. Take and Write may be
+// called by two goroutines.
 type Cluster struct {
 	api       string // https://HOST:PORT
 	tokenFile string
@@ -37,6 +40,10 @@ type Cluster struct {
 	group  string               // of reports, "" if the cluster has none
 	shown  map[string]time.Time // when the event of a pod and a finding was written
 	report map[string]*podReport
+
+	mu       sync.Mutex
+	findings map[string]*report.Finding // by ID
+	changed  map[string]bool            // which of them came, or came again, since they were written
 }
 
 // serviceAccount is where a pod finds what it may say to the API
@@ -67,7 +74,7 @@ func InCluster(ctx context.Context, node string) (*Cluster, error) {
 }
 
 func newCluster(ctx context.Context, api, tokenFile, node string, client *http.Client) (*Cluster, error) {
-	c := &Cluster{api: api, tokenFile: tokenFile, client: client, node: node, shown: map[string]time.Time{}, report: map[string]*podReport{}}
+	c := &Cluster{api: api, tokenFile: tokenFile, client: client, node: node, shown: map[string]time.Time{}, report: map[string]*podReport{}, findings: map[string]*report.Finding{}, changed: map[string]bool{}}
 	for _, group := range []string{"openreports.io/v1alpha1", "wgpolicyk8s.io/v1alpha2"} {
 		err := c.ask(ctx, http.MethodGet, "/apis/"+group, nil)
 		var status *statusError
@@ -115,7 +122,7 @@ func (c *Cluster) ask(ctx context.Context, method, path string, object any) erro
 		return err
 	}
 	defer answer.Body.Close()
-	io.Copy(io.Discard, io.LimitReader(answer.Body, maxAnswer)) // so that the connection can be used again
+	_, _ = io.ReadAll(io.LimitReader(answer.Body, maxAnswer)) // so that the connection can be used again
 	if answer.StatusCode/100 != 2 {
 		return &statusError{answer.StatusCode, fmt.Sprintf("the Kubernetes API answers %s to %s %s", answer.Status, method, path)}
 	}
@@ -160,26 +167,55 @@ const (
 	maxMessage = 1024      // bytes, as the kubelet's and others' events have
 )
 
-// Take writes what is refused to pods: of a finding, at first and when it came again, to
-// each pod that it is of. The error is of the first that could not be written; the rest
-// was written all the same.
-func (c *Cluster) Take(ctx context.Context, f *report.Finding, now time.Time) error {
+// Take enters a message of a watch: a finding, or how often it came again.
+func (c *Cluster) Take(message report.Message) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case message.Finding != nil:
+		f := slim(message.Finding)
+		f.Containers = message.Finding.Containers
+		c.findings[f.ID], c.changed[f.ID] = f, true
+	case message.Repeat != nil && c.findings[message.Repeat.ID] != nil:
+		f := *c.findings[message.Repeat.ID]
+		f.Last, f.Containers = message.Repeat.Last, message.Repeat.Containers
+		c.findings[f.ID], c.changed[f.ID] = &f, true
+	}
+}
+
+// Write writes what was entered since. The error is of the first that could not be
+// written; the rest was written all the same, and what was not is when it comes again.
+func (c *Cluster) Write(ctx context.Context, now time.Time) error {
+	c.mu.Lock()
+	var list []*report.Finding
+	for _, id := range slices.Sorted(maps.Keys(c.changed)) {
+		list = append(list, c.findings[id])
+	}
+	clear(c.changed)
+	c.mu.Unlock()
 	var errs error
-	for p, count := range podsOf(f.Containers) {
-		key := p.namespace + "/" + p.name + " " + f.ID
-		if at, known := c.shown[key]; known && now.Sub(at) < eventEvery {
-			continue
+	for _, f := range list {
+		for p, count := range podsOf(f.Containers) {
+			errs = cmp.Or(errs, c.write(ctx, p, f, count, now))
 		}
-		if len(c.shown) >= maxShown {
-			clear(c.shown)
-		}
-		if err := errors.Join(c.writeEvent(ctx, p, f, count), c.writeReport(ctx, p, f, count, now)); err != nil {
-			errs = cmp.Or(errs, err)
-			continue
-		}
-		c.shown[key] = now
 	}
 	return errs
+}
+
+// write writes a finding to a pod, unless that was done within the hour.
+func (c *Cluster) write(ctx context.Context, p pod, f *report.Finding, count int, now time.Time) error {
+	key := p.namespace + "/" + p.name + " " + f.ID
+	if at, known := c.shown[key]; known && now.Sub(at) < eventEvery {
+		return nil
+	}
+	if err := cmp.Or(c.writeEvent(ctx, p, f, count), c.writeReport(ctx, p, f, count, now)); err != nil {
+		return err
+	}
+	if len(c.shown) >= maxShown {
+		clear(c.shown)
+	}
+	c.shown[key] = now
+	return nil
 }
 
 // writeEvent writes an Event (core/v1), which `kubectl describe pod` shows.

@@ -64,6 +64,13 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.writes++
 }
 
+// take enters a finding and writes it.
+func take(t *testing.T, c *Cluster, f *report.Finding, now time.Time) error {
+	t.Helper()
+	c.Take(report.Message{Finding: f})
+	return c.Write(t.Context(), now)
+}
+
 // start returns the cluster of a server.
 func (s *apiServer) start(t *testing.T) *Cluster {
 	t.Helper()
@@ -90,7 +97,7 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 func TestCluster(t *testing.T) {
 	s := apiServer{groups: []string{"openreports.io/v1alpha1", "wgpolicyk8s.io/v1alpha2"}}
 	c := s.start(t)
-	require.NoError(t, c.Take(t.Context(), podFinding(), noon))
+	require.NoError(t, take(t, c, podFinding(), noon))
 	require.Len(t, s.objects, 4, "an event and a report for each of two pods")
 	event := s.objects["/api/v1/namespaces/shop/events/web-0.whydenied-0123456789ab"]
 	assert.Equal(t, map[string]any{"apiVersion": "v1", "kind": "Pod", "namespace": "shop", "name": "web-0"}, event["involvedObject"])
@@ -103,17 +110,18 @@ func TestCluster(t *testing.T) {
 
 	// No more than once an hour for each finding, though it goes on.
 	for minutes := range 59 {
-		require.NoError(t, c.Take(t.Context(), podFinding(), noon.Add(time.Duration(minutes)*time.Minute)))
+		require.NoError(t, take(t, c, podFinding(), noon.Add(time.Duration(minutes)*time.Minute)))
 	}
 	assert.Equal(t, 4, s.writes)
 	again, other := podFinding(), podFinding()
-	again.Containers, other.Containers = again.Containers[:1], other.Containers[:1]
-	again.Containers[0].Count = 400
-	require.NoError(t, c.Take(t.Context(), again, noon.Add(time.Hour)))
+	other.Containers = other.Containers[:1]
+	c.Take(report.Message{Repeat: &report.Repeat{ID: again.ID, Containers: []report.Counted{{Name: "shop/web-0/app", Count: 400}}}})
+	c.Take(report.Message{Repeat: &report.Repeat{ID: "unknown"}})
+	require.NoError(t, c.Write(t.Context(), noon.Add(time.Hour)))
 	assert.Equal(t, 6, s.writes)
 	assert.Equal(t, 400.0, s.objects["/api/v1/namespaces/shop/events/web-0.whydenied-0123456789ab"]["count"])
 	other.ID, other.Mode = "ba9876543210", "ALLOWED"
-	require.NoError(t, c.Take(t.Context(), other, noon))
+	require.NoError(t, take(t, c, other, noon))
 	found = s.objects["/apis/openreports.io/v1alpha1/namespaces/shop/reports/web-0.whydenied"]
 	assert.Equal(t, map[string]any{"pass": 0.0, "fail": 1.0, "warn": 1.0, "error": 0.0, "skip": 0.0}, found["summary"])
 	assert.Len(t, found["results"], 2)
@@ -121,10 +129,10 @@ func TestCluster(t *testing.T) {
 
 func TestClusterWithOtherReports(t *testing.T) {
 	s := apiServer{groups: []string{"wgpolicyk8s.io/v1alpha2"}}
-	require.NoError(t, s.start(t).Take(t.Context(), podFinding(), noon))
+	require.NoError(t, take(t, s.start(t), podFinding(), noon))
 	assert.Contains(t, s.objects, "/apis/wgpolicyk8s.io/v1alpha2/namespaces/shop/policyreports/web-1.whydenied")
 	s = apiServer{}
-	require.NoError(t, s.start(t).Take(t.Context(), podFinding(), noon))
+	require.NoError(t, take(t, s.start(t), podFinding(), noon))
 	assert.Len(t, s.objects, 2, "events alone")
 }
 
@@ -132,10 +140,10 @@ func TestClusterWithOtherReports(t *testing.T) {
 func TestClusterRefuses(t *testing.T) {
 	s := apiServer{status: http.StatusForbidden}
 	c := s.start(t)
-	err := c.Take(t.Context(), podFinding(), noon)
+	err := take(t, c, podFinding(), noon)
 	assert.ErrorContains(t, err, "403 Forbidden")
 	s.status = 0
-	require.NoError(t, c.Take(t.Context(), podFinding(), noon.Add(time.Second)))
+	require.NoError(t, take(t, c, podFinding(), noon.Add(time.Second)))
 	assert.Equal(t, 2, s.writes)
 }
 
@@ -148,10 +156,10 @@ func TestClusterTakesNoOtherNames(t *testing.T) {
 	for _, name := range []string{"../../x/y", "a/b/c/d", "shop/../app", "shop/web?x/app", "Shop/web/app", "shop/web%2f/app", "shop//app", "/web/app", "shop/web\n/app"} {
 		f.Containers = append(f.Containers, report.Counted{Name: name, Count: 1})
 	}
-	require.NoError(t, c.Take(t.Context(), f, noon))
+	require.NoError(t, take(t, c, f, noon))
 	assert.Empty(t, s.objects)
 	f.Containers = []report.Counted{{Name: "shop/" + strings.Repeat("a.", 120) + "b/app", Count: 1}}
-	require.NoError(t, c.Take(t.Context(), f, noon))
+	require.NoError(t, take(t, c, f, noon))
 	require.Len(t, s.objects, 1)
 	for path := range s.objects {
 		assert.True(t, dnsName.MatchString(filepath.Base(path)), path)

@@ -34,6 +34,7 @@ type Metrics struct {
 	losses   uint64            // notices of loss, of which some do not know how many
 	sent     map[string]uint64 // rows, by outcome
 	waiting  int               // rows
+	dropped  uint64            // denials
 }
 
 // A counted is how often a finding was counted in which series.
@@ -87,20 +88,26 @@ func (m *Metrics) seriesOf(f *report.Finding) series {
 	return s
 }
 
-// Outcomes of sending rows.
+// What becomes of rows that are sent.
 const (
 	Sent     = "sent"     // taken by the receiver
 	Rejected = "rejected" // thrown away by it
-	Dropped  = "dropped"  // never sent, for want of room
-	Failed   = "failed"   // attempts after which another came
+	Failed   = "failed"   // to be sent again, as it is not known that they arrived
 )
 
-// Sending counts rows by what became of them, and notes how many wait.
-func (m *Metrics) Sending(outcome string, rows, waiting int) {
+// Sending counts rows by what became of them.
+func (m *Metrics) Sending(outcome string, rows int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.sent[outcome] += uint64(rows)
-	m.waiting = waiting
+}
+
+// Waiting notes how many rows wait, and counts denials that are dropped for want of room.
+func (m *Metrics) Waiting(rows, dropped int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.waiting = rows
+	m.dropped += uint64(dropped)
 }
 
 // Write writes the metrics in the text format of Prometheus, version 0.0.4, in one order.
@@ -121,11 +128,13 @@ func (m *Metrics) Write(w io.Writer) error {
 	out.Add(escape.MetricHead("whydenied_losses_total", "counter", "Times that records were lost, known in number or not."))
 	out.Add(escape.MetricLine("whydenied_losses_total", m.losses))
 	out.Add(escape.MetricHead("whydenied_rows_total", "counter", "Rows for the receiver, by what became of them."))
-	for _, outcome := range []string{Dropped, Failed, Rejected, Sent} {
+	for _, outcome := range []string{Failed, Rejected, Sent} {
 		out.Add(escape.MetricLine("whydenied_rows_total", m.sent[outcome], "outcome", outcome))
 	}
 	out.Add(escape.MetricHead("whydenied_rows_waiting", "gauge", "Rows that are to be sent."))
 	out.Add(escape.MetricLine("whydenied_rows_waiting", uint64(m.waiting)))
+	out.Add(escape.MetricHead("whydenied_denials_dropped_total", "counter", "Denials that were not sent, as too many rows waited."))
+	out.Add(escape.MetricLine("whydenied_denials_dropped_total", m.dropped))
 	return escape.Write(w, out.Text())
 }
 

@@ -2,6 +2,7 @@ package export
 
 import (
 	"encoding/json"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,18 +61,18 @@ type (
 // eventName is that of every record: an event of one name has attributes of one shape.
 const eventName = "whydenied.denial"
 
-// Logs returns rows as the body of a request for OTLP/HTTP with JSON, one record a row;
+// Logs writes rows as the body of a request for OTLP/HTTP with JSON, one record a row;
 // version is that of whydenied, observed when it is made. Rows of one container are of one
 // resource. docs/fleet.md lists the attributes; where the semantic conventions (1.38) have a
 // name, it is theirs.
-func Logs(version string, observed time.Time, rows []Row) ([]byte, error) {
+func Logs(w io.Writer, version string, observed time.Time, rows []Row) error {
 	var request logsRequest
 	known := map[string]*resourceLogs{}
 	for _, r := range rows {
 		attributes := resourceOf(&r)
 		key, err := json.Marshal(attributes)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		of := known[string(key)]
 		if of == nil {
@@ -84,14 +85,14 @@ func Logs(version string, observed time.Time, rows []Row) ([]byte, error) {
 		}
 		of.ScopeLogs[0].LogRecords = append(of.ScopeLogs[0].LogRecords, newRecord(&r, observed))
 	}
-	return escape.Encode(request)
+	return escape.JSON(w, request)
 }
 
 // resourceOf is what a row is about: the workload as a service, its container, its node.
 func resourceOf(r *Row) []attribute {
 	var a attributes
 	a.text("host.name", r.Node)
-	a.text("service.name", r.Finding.Workload)
+	a.text("service.name", serviceOf(r.Finding.Workload))
 	c := r.Finding.Container
 	if c == nil {
 		return a
@@ -114,6 +115,21 @@ func resourceOf(r *Row) []attribute {
 	return a
 }
 
+// serviceOf is the name in the words of a workload (container.Container.Workload): that
+// of the Compose service, the image, or the owner of the pod; "" if there is none.
+func serviceOf(workload string) string {
+	words := strings.Fields(workload)
+	for i, word := range words[:max(len(words)-1, 0)] {
+		switch word {
+		case "service", "image", "container":
+			return words[i+1]
+		case "pod":
+			return words[i+1][strings.LastIndexByte(words[i+1], '/')+1:]
+		}
+	}
+	return ""
+}
+
 // tagOf is the tag of an image's name, "" if it has none.
 func tagOf(image string) string {
 	name, _, _ := strings.Cut(image, "@")
@@ -129,6 +145,7 @@ func newRecord(r *Row, observed time.Time) logRecord {
 	var a attributes
 	a.text("whydenied.finding.id", f.ID)
 	a.number("whydenied.finding.id_version", int64(f.IDVersion))
+	a.text("whydenied.workload", f.Workload)
 	a.text("whydenied.layer", layerOf(f))
 	a.text("whydenied.cause", f.Cause)
 	a.text("whydenied.decision", f.Decision)
@@ -139,6 +156,7 @@ func newRecord(r *Row, observed time.Time) logRecord {
 	a.text("whydenied.why", f.Why)
 	a.text("whydenied.investigate", f.Investigate)
 	a.text("whydenied.boot", r.Boot)
+	a.time("whydenied.run", r.Run)
 	a.time("whydenied.bucket.start", r.Start)
 	a.number("whydenied.bucket.seconds", int64(r.Width/time.Second))
 	a.number("whydenied.bucket.count", int64(r.Count))

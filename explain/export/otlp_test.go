@@ -1,6 +1,7 @@
 package export_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -33,23 +34,32 @@ func row(change func(*report.Finding)) export.Row {
 	return export.Row{Node: "node-1", Boot: "b", Finding: f, Start: at.Truncate(time.Minute), Width: time.Minute, Last: at, Count: 1<<63 - 1}
 }
 
+// collected are rows as the collector reads their request.
+func collected(t *testing.T, rows []export.Row) plog.Logs {
+	t.Helper()
+	var body bytes.Buffer
+	require.NoError(t, export.Logs(&body, "v1", at.Add(time.Second), rows))
+	require.True(t, utf8.Valid(body.Bytes()) && json.Valid(body.Bytes()))
+	logs, err := (&plog.JSONUnmarshaler{}).UnmarshalLogs(body.Bytes())
+	require.NoError(t, err)
+	return logs
+}
+
 // The reader of OpenTelemetry's own collector says what a request says.
 func TestLogsAsTheCollectorReadsThem(t *testing.T) {
 	pod := row(func(f *report.Finding) {
+		f.Workload = "user 1000 pod shop/web container app"
 		f.Container = &report.Container{Name: "app", Image: "registry.example:5000/web@sha256:00", Pod: "web-0", Namespace: "shop"}
 		f.Mode, f.Seccomp = "KILLED", &report.Seccomp{SyscallName: "mount"}
 	})
 	none := row(func(f *report.Finding) { f.Container = nil; f.Mode = "ALLOWED" })
-	body, err := export.Logs("v1", at.Add(time.Second), []export.Row{row(nil), pod, row(nil), none})
-	require.NoError(t, err)
-	logs, err := (&plog.JSONUnmarshaler{}).UnmarshalLogs(body)
-	require.NoError(t, err)
+	logs := collected(t, []export.Row{row(nil), pod, row(nil), none})
 	require.Equal(t, 3, logs.ResourceLogs().Len())
 	require.Equal(t, 4, logs.LogRecordCount())
 
 	docker := logs.ResourceLogs().At(0)
 	assert.Equal(t, map[string]any{
-		"host.name": "node-1", "service.name": "image nginx",
+		"host.name": "node-1", "service.name": "nginx",
 		"container.id": "3f9c1d2a7b41", "container.name": "web-1", "container.runtime.name": "docker",
 		"container.image.name": "nginx", "container.image.tags": []any{"1.27"},
 	}, docker.Resource().Attributes().AsRaw())
@@ -68,7 +78,7 @@ func TestLogsAsTheCollectorReadsThem(t *testing.T) {
 
 	kube := logs.ResourceLogs().At(1)
 	assert.Equal(t, map[string]any{
-		"host.name": "node-1", "service.name": "image nginx", "container.image.name": "registry.example:5000/web",
+		"host.name": "node-1", "service.name": "web", "container.image.name": "registry.example:5000/web",
 		"k8s.node.name": "node-1", "k8s.namespace.name": "shop", "k8s.pod.name": "web-0", "k8s.container.name": "app",
 	}, kube.Resource().Attributes().AsRaw())
 	assert.Equal(t, plog.SeverityNumberError, kube.ScopeLogs().At(0).LogRecords().At(0).SeverityNumber())
@@ -86,11 +96,7 @@ func FuzzLogs(f *testing.F) {
 		r := row(func(f *report.Finding) {
 			f.Message, f.Subject.Comm, f.Container.Image, f.Denial[0].Value = name, name, name, name
 		})
-		body, err := export.Logs("v1", at, []export.Row{r})
-		require.NoError(t, err)
-		require.True(t, utf8.Valid(body) && json.Valid(body))
-		logs, err := (&plog.JSONUnmarshaler{}).UnmarshalLogs(body)
-		require.NoError(t, err)
+		logs := collected(t, []export.Row{r})
 		require.Equal(t, 1, logs.LogRecordCount())
 		record := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
 		assert.Equal(t, pcommon.ValueTypeStr, record.Body().Type())

@@ -24,14 +24,15 @@ import (
 type Receiver struct {
 	url       string
 	tokenFile string
+	version   string
 	client    *http.Client
 }
 
-// NewReceiver returns the receiver of OTLP logs at an address: one without a path gets
+// NewReceiver returns the receiver of OTLP logs at an address, for a version of whydenied: one without a path gets
 // /v1/logs, as the specification has it for a base address. The text in tokenFile, if it
 // is named, is sent as a bearer token; it is read for each request, as it may be
 // replaced. What is not on this machine must be asked over TLS.
-func NewReceiver(address, tokenFile string) (*Receiver, error) {
+func NewReceiver(address, tokenFile, version string) (*Receiver, error) {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
@@ -44,7 +45,7 @@ func NewReceiver(address, tokenFile string) (*Receiver, error) {
 	if strings.Trim(u.Path, "/") == "" {
 		u.Path = "/v1/logs"
 	}
-	return &Receiver{url: u.String(), tokenFile: tokenFile, client: &http.Client{
+	return &Receiver{url: u.String(), tokenFile: tokenFile, version: version, client: &http.Client{
 		Timeout: 30 * time.Second,
 		// Another place was not chosen by who gave us the token.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -72,14 +73,18 @@ type sendError struct {
 
 func (e *sendError) Error() string { return e.err.Error() }
 
-// Send sends a body of Logs once, compressed. rejected is how many of its records the
-// receiver says that it threw away.
-func (r *Receiver) Send(ctx context.Context, body []byte) (rejected int64, err error) {
+// pack returns rows as the body of a request, compressed.
+func (r *Receiver) pack(rows []Row) ([]byte, error) {
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
-	z.Write(body) // into memory
-	z.Close()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url, &packed)
+	err := cmp.Or(Logs(z, r.version, time.Now(), rows), z.Close())
+	return packed.Bytes(), err
+}
+
+// send sends a body once. rejected is how many of its records the receiver says that it
+// threw away.
+func (r *Receiver) send(ctx context.Context, body []byte) (rejected int, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url, bytes.NewReader(body))
 	if err != nil {
 		return 0, err
 	}
@@ -132,7 +137,7 @@ func retryAfter(text string, now time.Time) time.Duration {
 
 // rejectedOf reads the partial success of an answer: a number of 64 bits, which JSON has
 // as a string, though readers must take a number too.
-func rejectedOf(text []byte) int64 {
+func rejectedOf(text []byte) int {
 	var answer struct {
 		PartialSuccess struct {
 			Rejected json.RawMessage `json:"rejectedLogRecords"`
@@ -141,7 +146,7 @@ func rejectedOf(text []byte) int64 {
 	if json.Unmarshal(text, &answer) != nil {
 		return 0
 	}
-	n, _ := strconv.ParseInt(strings.Trim(string(answer.PartialSuccess.Rejected), `"`), 10, 64)
+	n, _ := strconv.Atoi(strings.Trim(string(answer.PartialSuccess.Rejected), `"`))
 	return max(n, 0)
 }
 
@@ -152,11 +157,16 @@ const (
 	maxAfter  = 10 * time.Minute // that a receiver can ask for
 )
 
-// Deliver sends a body until it is taken, the receiver says that it never will, or ctx
-// ends. failed, if it is not nil, is told of each attempt after which another comes.
-func (r *Receiver) Deliver(ctx context.Context, body []byte, failed func(error)) (rejected int64, err error) {
+// Deliver sends rows until they are taken, the receiver says that it never will take them, or
+// ctx ends. failed, if it is not nil, is told of each attempt after which another comes.
+// rejected is how many of the rows the receiver says that it threw away.
+func (r *Receiver) Deliver(ctx context.Context, rows []Row, failed func(error)) (rejected int, err error) {
+	body, err := r.pack(rows)
+	if err != nil {
+		return 0, err
+	}
 	for wait := firstWait; ; wait = min(2*wait, maxWait) {
-		rejected, err = r.Send(ctx, body)
+		rejected, err = r.send(ctx, body)
 		var e *sendError
 		if err == nil || ctx.Err() != nil || !errors.As(err, &e) || !e.again {
 			return rejected, cmp.Or(ctx.Err(), err)

@@ -1,0 +1,283 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/whydenied/whydenied/explain/export"
+	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/parser/source"
+	"github.com/whydenied/whydenied/rules/disk"
+)
+
+// agentFlags are the flags of the agent command.
+type agentFlags struct {
+	liveFlags
+	node       string
+	otlp       string
+	tokenFile  string
+	metrics    string
+	textfile   string
+	kubernetes bool
+	every      time.Duration
+}
+
+func newAgent() *cobra.Command {
+	var f agentFlags
+	cmd := &cobra.Command{
+		Use:   "agent",
+		Short: "Watch a node, and send what is found to where a fleet is watched",
+		Long: `agent watches as "whydenied watch" does, until it is ended, and gives what it finds
+to others: as logs of OpenTelemetry, as metrics of Prometheus, and as Events and
+reports of Kubernetes. What is sent are findings with their counts, a row for each
+minute in which there were any, and not records: it stays as much however often the
+same is refused. Rows that the receiver does not take wait, and are sent again;
+docs/fleet.md says how they count exactly once.
+
+Standard error has notices of what was lost, and what could not be sent.`,
+		Example: `  sudo whydenied agent --otlp https://collector.example:4318 --token-file /etc/whydenied/token
+  whydenied agent --kubernetes --metrics :9763`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runAgent(cmd, f) },
+	}
+	flags := cmd.Flags()
+	f.liveFlags.add(flags)
+	flags.StringVar(&f.node, "node", "", "`NAME` of this node; by default that in the environment's NODE_NAME, or else the host's")
+	flags.StringVar(&f.otlp, "otlp", "", "send to the receiver of OTLP over HTTP at `URL`")
+	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` with the bearer token for --otlp")
+	flags.StringVar(&f.metrics, "metrics", "127.0.0.1:9763", "serve /metrics at `ADDRESS`; nowhere if it is empty")
+	flags.StringVar(&f.textfile, "textfile", "", "write the metrics to `FILE`, for the textfile collector of node_exporter")
+	flags.BoolVar(&f.kubernetes, "kubernetes", false, "write Events and reports about pods, by the service account of this one")
+	flags.DurationVar(&f.every, "every", 10*time.Second, "how often findings are counted and sent")
+	return cmd
+}
+
+// An agent is where what a stream finds goes.
+type agent struct {
+	stderr   io.Writer
+	metrics  *export.Metrics
+	ledger   *export.Ledger
+	receiver *export.Receiver // nil if there is none
+	cluster  *export.Cluster  // nil if it is not to be written to
+	textfile string
+
+	mu   sync.Mutex
+	said map[string]time.Time // when an error was said
+}
+
+// maxRows bounds the rows that wait for a receiver, and batch those of one request.
+const (
+	maxRows = 20000
+	batch   = 500
+)
+
+func runAgent(cmd *cobra.Command, f agentFlags) error {
+	if f.every <= 0 {
+		return usagef("--every must be more than nothing, such as 10s")
+	}
+	a, err := f.prepare(cmd)
+	if err != nil {
+		return err
+	}
+	serve, err := f.serve(a)
+	if err != nil {
+		return err
+	}
+	s, err := f.open(cmd, source.Start{}, a.take)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	s.dropPrivileges()
+	ctx, stop := context.WithCancel(cmd.Context())
+	defer stop()
+	var background sync.WaitGroup
+	background.Go(func() { serve(ctx) })
+	background.Go(func() { s.beat(ctx, f.every, newStatus(io.Discard)) })
+	for _, pass := range a.passes() { // each by itself, as a receiver that is away holds up its own alone
+		background.Go(func() { repeatedly(ctx, f.every, pass) })
+	}
+	err = s.follow(ctx)
+	stop()
+	background.Wait()
+	s.repeat()
+	last, end := context.WithTimeout(context.WithoutCancel(cmd.Context()), 5*time.Second)
+	defer end()
+	for _, pass := range a.passes() {
+		pass(last)
+	}
+	if rows, more := a.ledger.Next(1); len(rows) > 0 {
+		return errors.Join(err, fmt.Errorf("%d rows were not sent, and are lost", len(rows)+more))
+	}
+	return err
+}
+
+// prepare makes the places that the flags name.
+func (f *agentFlags) prepare(cmd *cobra.Command) (*agent, error) {
+	name, err := os.Hostname()
+	if node := cmp.Or(f.node, os.Getenv("NODE_NAME")); node != "" {
+		name, err = node, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the host's name is not known: %w; give --node", err)
+	}
+	boot, _ := disk.ReadNamed("/proc/sys/kernel/random/boot_id", 1<<10)
+	a := &agent{
+		stderr: cmd.ErrOrStderr(), textfile: f.textfile, metrics: export.NewMetrics(version()),
+		ledger: export.NewLedger(name, strings.TrimSpace(string(boot)), maxRows, time.Now()),
+		said:   map[string]time.Time{},
+	}
+	if f.otlp == "" && f.tokenFile != "" {
+		return nil, usagef("--token-file is for --otlp")
+	}
+	if f.otlp != "" {
+		if a.receiver, err = export.NewReceiver(f.otlp, f.tokenFile, version()); err != nil {
+			return nil, usagef("--otlp: %v", err)
+		}
+	}
+	if f.kubernetes {
+		if a.cluster, err = export.InCluster(cmd.Context(), name); err != nil {
+			return nil, fmt.Errorf("--kubernetes: %w", err)
+		}
+	}
+	if f.textfile != "" {
+		if err := disk.CanPut(f.textfile); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// serve begins to listen for Prometheus. What is returned answers until the context ends.
+func (f *agentFlags) serve(a *agent) (func(context.Context), error) {
+	if f.metrics == "" {
+		return func(context.Context) {}, nil
+	}
+	l, err := net.Listen("tcp", f.metrics)
+	if err != nil {
+		return nil, fmt.Errorf("--metrics: %w", err)
+	}
+	say(a.stderr, "metrics are at http://%s/metrics", l.Addr())
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		a.metrics.Write(w) // the error is the client's, who went away
+	})
+	server := &http.Server{Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10}
+	return func(ctx context.Context) {
+		context.AfterFunc(ctx, func() { server.Close() })
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			complain(a.stderr, fmt.Errorf("--metrics: %w", err))
+		}
+	}, nil
+}
+
+// take enters what a stream reports.
+func (a *agent) take(m report.Message) error {
+	a.metrics.Take(m)
+	if a.receiver != nil {
+		a.ledger.Take(m, time.Now())
+	}
+	if a.cluster != nil {
+		a.cluster.Take(m)
+	}
+	if m.Notice != nil {
+		say(a.stderr, "%s", m.Notice.Text)
+	}
+	return nil
+}
+
+// repeatedly does something again and again until the context ends.
+func repeatedly(ctx context.Context, every time.Duration, do func(context.Context)) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			do(ctx)
+		}
+	}
+}
+
+// passes are what passes on what was taken so far.
+func (a *agent) passes() (list []func(context.Context)) {
+	if a.receiver != nil {
+		list = append(list, a.send)
+	}
+	if a.cluster != nil {
+		list = append(list, func(ctx context.Context) { a.complain(a.cluster.Write(ctx, time.Now())) })
+	}
+	if a.textfile != "" {
+		list = append(list, a.writeTextfile)
+	}
+	return list
+}
+
+// writeTextfile writes the metrics for node_exporter, whose textfile collector reads
+// whole files only.
+func (a *agent) writeTextfile(context.Context) {
+	var text strings.Builder
+	a.metrics.Write(&text) // into memory
+	a.complain(disk.Put(a.textfile, []byte(text.String())))
+}
+
+// send sends the rows that wait.
+func (a *agent) send(ctx context.Context) {
+	for ctx.Err() == nil {
+		rows, more := a.ledger.Next(batch)
+		dropped := a.ledger.Dropped()
+		a.metrics.Waiting(len(rows)+more, dropped)
+		if dropped > 0 {
+			a.complain(fmt.Errorf("%d denials are not sent, as more than %d rows wait", dropped, maxRows))
+		}
+		if len(rows) == 0 {
+			return
+		}
+		rejected, err := a.receiver.Deliver(ctx, rows, func(err error) {
+			a.metrics.Sending(export.Failed, len(rows))
+			a.complain(fmt.Errorf("not sent, and tried again: %w", err))
+		})
+		switch {
+		case ctx.Err() != nil:
+			return // they wait
+		case err != nil: // they never will be taken
+			a.metrics.Sending(export.Rejected, len(rows))
+			a.complain(fmt.Errorf("%d rows are lost: %w", len(rows), err))
+		default:
+			a.metrics.Sending(export.Sent, len(rows)-rejected)
+			a.metrics.Sending(export.Rejected, rejected)
+		}
+		a.ledger.Arrived(rows, time.Now())
+	}
+}
+
+// complain says an error if there is one, the same no more than once a minute.
+func (a *agent) complain(err error) {
+	if err == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	text := err.Error()
+	if at, said := a.said[text]; said && time.Since(at) < time.Minute {
+		return
+	}
+	if len(a.said) > 100 {
+		clear(a.said)
+	}
+	a.said[text] = time.Now()
+	complain(a.stderr, err)
+}

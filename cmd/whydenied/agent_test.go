@@ -1,0 +1,111 @@
+package main
+
+import (
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
+)
+
+// An otlp is a receiver of OTLP that is away at first. It counts denials by the sentence
+// of their finding.
+type otlp struct {
+	t    *testing.T
+	away int
+	sink // a line for each record
+}
+
+func (o *otlp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if o.away--; o.away >= 0 {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	z, err := gzip.NewReader(r.Body)
+	if !assert.NoError(o.t, err) {
+		return
+	}
+	body, err := io.ReadAll(z)
+	assert.NoError(o.t, err)
+	logs, err := (&plog.JSONUnmarshaler{}).UnmarshalLogs(body)
+	if !assert.NoError(o.t, err) {
+		return
+	}
+	for _, resource := range logs.ResourceLogs().All() {
+		for _, record := range resource.ScopeLogs().At(0).LogRecords().All() {
+			count, _ := record.Attributes().Get("whydenied.bucket.count")
+			fmt.Fprintf(o, "%s ×%d\n", record.Body().Str(), count.Int())
+		}
+	}
+}
+
+// TestAgent follows a log and sends what is found to a receiver that comes late, and to
+// Prometheus in both ways.
+func TestAgent(t *testing.T) {
+	t.Cleanup(func() { endsItself.Store(false) })
+	receiver := &otlp{t: t, away: 1}
+	server := httptest.NewServer(receiver)
+	defer server.Close()
+	textfile := filepath.Join(t.TempDir(), "whydenied.prom")
+
+	w := started(t, "agent", "  /srv/a r,\n", "--every", "20ms", "--otlp", server.URL, "--metrics", "127.0.0.1:0", "--textfile", textfile)
+	_, rest, _ := strings.Cut(w.stderr.String(), "metrics are at ")
+	metrics, _, _ := strings.Cut(rest, "\n")
+	eventually := func(holds func() bool, what string) {
+		t.Helper()
+		require.Eventually(t, holds, 10*time.Second, 5*time.Millisecond, "%s", what)
+	}
+	for range 3 {
+		w.record("/srv/a")
+	}
+	const sentence = "cat (profile web, container unknown) may not write /srv/a"
+	eventually(func() bool { return strings.Contains(receiver.String(), sentence+" ×3") }, "is sent when the receiver is there")
+	assert.Contains(t, w.stderr.String(), "not sent, and tried again: the receiver answers 503")
+	const sample = `whydenied_denials_total{layer="apparmor",cause="missing-permission",profile="web",namespace="",decision="refused"} 3` + "\n"
+	eventually(func() bool {
+		answer, err := http.Get(metrics)
+		if err != nil {
+			return false
+		}
+		defer answer.Body.Close()
+		text, _ := io.ReadAll(answer.Body)
+		return strings.Contains(string(text), sample)
+	}, "is served")
+	eventually(func() bool { text, _ := os.ReadFile(textfile); return strings.Contains(string(text), sample) }, "is written")
+	w.record("/srv/b")
+	w.stop()
+	assert.Equal(t, exitClean, <-w.code)
+	assert.Contains(t, receiver.String(), "may not write /srv/b ×1", "what came last is sent before it ends")
+	assert.Empty(t, w.stdout.String())
+}
+
+func TestAgentUsage(t *testing.T) {
+	t.Setenv("KUBERNETES_SERVICE_HOST", "")
+	for _, c := range []struct {
+		args string
+		code int
+		says string
+	}{
+		{"--otlp http://collector.example:4318", exitUsage, "has to be https"},
+		{"--otlp nonsense", exitUsage, "is no address"},
+		{"--token-file x", exitUsage, "--token-file is for --otlp"},
+		{"--every 0s", exitUsage, "--every must be more than nothing"},
+		{"--kubernetes", exitFailed, "this is no pod of a Kubernetes cluster"},
+		{"--metrics nonsense", exitFailed, "--metrics: "},
+	} {
+		var stdout, stderr sink
+		code := run(context.Background(), append([]string{"agent"}, strings.Fields(c.args)...), strings.NewReader(""), &stdout, &stderr)
+		assert.Equal(t, c.code, code, "%s: %s", c.args, stderr.String())
+		assert.Contains(t, stderr.String(), c.says, c.args)
+	}
+}
