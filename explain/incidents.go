@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
@@ -50,8 +49,8 @@ var Incidents = sync.OnceValue(func() (all []Incident) {
 // recognise notes the incident that a finding is of, if it is of a known one.
 func (x *Explainer) recognise(f *Explained) {
 	kernel := x.Library.Call(f.where(), x.Library.Arch).Kernel
-	all := Incidents()
-	i := slices.IndexFunc(all, func(in Incident) bool { return in.fits(f.Finding, kernel) })
+	all, answer := Incidents(), x.answered(f)
+	i := slices.IndexFunc(all, func(in Incident) bool { return in.fits(f.Finding, kernel, answer) })
 	if i < 0 {
 		return
 	}
@@ -70,8 +69,8 @@ func (in *Incident) hangsOn(kernel string) bool {
 	return kernel == "" && slices.ContainsFunc(in.shape, func(c string) bool { return strings.HasPrefix(c, "kernel") })
 }
 
-// fits reports whether a finding has the shape of an incident.
-func (in *Incident) fits(f *Finding, kernel string) bool {
+// fits reports whether a finding has the shape of an incident; answer is that of the filter.
+func (in *Incident) fits(f *Finding, kernel, answer string) bool {
 	for _, condition := range in.shape {
 		if version, ok := strings.CutPrefix(condition, "kernel<"); ok {
 			if kernel != "" && compareVersions(kernel, version) >= 0 {
@@ -87,7 +86,10 @@ func (in *Incident) fits(f *Finding, kernel string) bool {
 		}
 		key, globs, _ := strings.Cut(condition, "=")
 		key, not := strings.CutSuffix(key, "!")
-		value := f.valueOf(key)
+		value := answer
+		if key != "answer" {
+			value = f.valueOf(key)
+		}
 		if not == slices.ContainsFunc(strings.Split(globs, "|"), func(glob string) bool { return globbed(glob, value) }) {
 			return false
 		}
@@ -107,21 +109,23 @@ func (f *Finding) valueOf(key string) string {
 			return s.SyscallName
 		}
 		return tracedCall(s)
-	case "answer":
-		if s == nil {
-			return ""
-		}
-		return answered(s)
 	case "comm":
 		return f.Denial.Subject.Comm
 	}
 	return f.Denial.Event.Records[f.Denial.Record].Get(key)
 }
 
-// answered names a filter's answer: the errno, if it is known, or else the action.
-func answered(s *parser.Seccomp) string {
-	if s.Errno != 0 {
+// answered names the answer of a finding's filter: the errno, which no record has, but the
+// profile may tell, or else the action; "" of what no filter answered.
+func (x *Explainer) answered(f *Explained) string {
+	s := f.Denial.Seccomp
+	switch {
+	case s == nil:
+		return ""
+	case s.Errno != 0:
 		return seccomp.ErrnoName(s.Errno)
+	case !s.Traced && f.Seccomp != nil && f.Decision == Refused && seccomp.Action(s.Code) == seccomp.Errno:
+		return seccomp.ErrnoName(f.Seccomp.Decide(x.call(f.Finding)).Errno)
 	}
 	return seccomp.Action(s.Code).String()
 }

@@ -66,6 +66,25 @@ func (x *Explainer) explainSeccomp(f *Explained) {
 		return
 	}
 	f.refused(call, d)
+	if d.Action == seccomp.Errno && profile.File.Builtin != "" && f.Cause != LibseccompTooOld {
+		f.noteMended(call, d)
+	}
+}
+
+// noteMended says which releases of the engine have a default profile under which the
+// program gets on.
+func (f *Explained) noteMended(call seccomp.Call, d seccomp.Decision) {
+	call.Name = d.Syscall
+	releases, answer, ok := seccomp.MendedBy(call)
+	if !ok {
+		return
+	}
+	does := "allows " + d.Syscall
+	if answer.Action == seccomp.Errno {
+		older, who, _ := seccomp.Fallback(d.Syscall)
+		does = fmt.Sprintf("answers ENOSYS to %s, on which %s turn to %s", d.Syscall, who, older)
+	}
+	f.Notes = append(f.Notes, fmt.Sprintf("The default profile of %s %s: an update of the engine is a remedy, too, and needs no profile of your own.", releases, does))
 }
 
 // refused notes the call that the profile has to allow.

@@ -25,6 +25,7 @@ type Attempt struct {
 	Arch    string    // "i386" where strace says that the process runs in 32-bit mode
 	Text    string    // the line, with the begin of a call that spans several
 	Hint    string    // what the line says by itself, and what to do, sentences; without Syscall and Errno no policy is to be asked
+	Layer   string    // which layer of the kernel the line itself names, as explain/layer has them; "" if it does not
 }
 
 // A Tried is a system call that was tried.

@@ -106,5 +106,5 @@ type Seccomp struct {
 	Suspected bool
 
 	Traced bool // seen by tracing, not in a log
-	Errno  int  // what a traced call returned; 0 after SECCOMP_RET_TRAP
+	Errno  int  // what the program got, of a traced call and of what it printed; 0 if that is not known, and after SECCOMP_RET_TRAP
 }

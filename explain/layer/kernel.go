@@ -186,7 +186,7 @@ var gainers = strings.Fields("su sudo doas mount umount newuidmap newgidmap pass
 // ofNoNewPrivs judges no_new_privs, under which such programs gain nothing.
 func ofNoNewPrivs(f *facts) (Standing, string) {
 	gains := slices.Contains(gainers, f.Attempt.Comm)
-	says := strings.Contains(f.Attempt.Hint, "no_new_privs is set")
+	says := f.Attempt.Layer == string(NoNewPrivs)
 	switch {
 	case f.errno != "EPERM" && f.errno != "EACCES" && !says:
 		return RuledOut, "it does not answer " + f.answer()
@@ -209,7 +209,7 @@ func ofNoNewPrivs(f *facts) (Standing, string) {
 // ofUserNamespace judges the limits of user namespaces, and what counts only in the
 // first one.
 func ofUserNamespace(f *facts) (Standing, string) {
-	makes := f.is("unshare clone clone3") && (f.argument("CLONE_NEWUSER") || strings.Contains(f.Attempt.Hint, "it is about namespaces"))
+	makes := f.is("unshare clone clone3") && f.argument("CLONE_NEWUSER") || f.is("unshare") && (f.Attempt.Args == nil || f.argument("?"))
 	writesMap := f.call == "write" && (strings.HasSuffix(f.path, "/uid_map") || strings.HasSuffix(f.path, "/gid_map") || strings.HasSuffix(f.path, "/setgroups"))
 	switch {
 	case f.errno == "ENOSPC" && f.is("unshare clone clone3"):
@@ -226,7 +226,7 @@ func ofUserNamespace(f *facts) (Standing, string) {
 		return Likely, "this file system, or this mount, is not for user namespaces other than the host's"
 	case f.errno == "EPERM" && makes:
 		return Likely, "the host may not let it: kernel.unprivileged_userns_clone, user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns; nor may a process in a chroot, or one whose IDs are not mapped"
-	case strings.HasPrefix(f.Attempt.Hint, "the user namespace was made"):
+	case f.Attempt.Layer == string(UserNamespace):
 		return Likely, "the mapping of its IDs was refused, as the text says"
 	}
 	return RuledOut, "it does not answer " + f.answer()

@@ -109,8 +109,12 @@ var candidates = []struct {
 	{Integrity, ofIntegrity}, {BPF, ofBPF}, {None, ofNone},
 }
 
-// Judge says which layer refused what failed.
+// Judge says which layer refused what failed. Where a text says all, as of a policy that
+// was not loaded, the verdict is the layer that it names, or none.
 func Judge(q Question) Verdict {
+	if q.Attempt.Layer == "" && q.Attempt.Errno == "" && q.Attempt.Syscall == "" && q.Attempt.Hint != "" {
+		return Verdict{}
+	}
 	f := factsOf(q)
 	v := Verdict{Candidates: make([]Candidate, len(candidates))}
 	for i, c := range candidates {
@@ -124,10 +128,26 @@ func Judge(q Question) Verdict {
 		v.Layer, v.Sure = refused.Layer, true
 		return v
 	}
+	if q.Attempt.Layer != "" {
+		return v.said(q.Attempt)
+	}
 	if likely := v.with(Likely); len(likely) == 1 && len(v.with(Open))+len(v.with(Refused)) == 0 {
 		v.Layer = likely[0].Layer
 	}
 	return v
+}
+
+// said is the verdict where the text names the layer itself, and nothing else refuses it.
+func (v *Verdict) said(a *parser.Attempt) Verdict {
+	named := Candidate{Layer(a.Layer), Likely, a.Hint}
+	if a.Errno == "" {
+		named.Standing = Refused
+		return Verdict{Layer: named.Layer, Sure: true, Candidates: []Candidate{named}}
+	}
+	said := Verdict{Layer: named.Layer, Candidates: slices.Clone(v.Candidates)}
+	i := slices.IndexFunc(said.Candidates, func(c Candidate) bool { return c.Layer == named.Layer })
+	said.Candidates[i] = named
+	return said
 }
 
 // isAfterFilters reports whether a layer refuses calls that filters of engines refuse

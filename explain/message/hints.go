@@ -1,39 +1,45 @@
 package message
 
-// hints are what texts say by themselves and what to do, by their names in messages.tsv.
-var hints = map[string]string{
-	"threads": "a thread could not be started: the filter answers EPERM to clone3, on which glibc 2.34 and later do not turn to clone as they do on ENOSYS; or a limit was reached: --pids-limit or the pod's, ulimit -u, memory",
-	"exec":    "execve(2) answers EPERM where a filter does, where the file has capabilities that the container's bounding set lacks, or where a tracer or no_new_privs forbids them; a missing x bit and noexec are EACCES",
-	"namespaces": "it is about namespaces: default profiles allow clone and unshare with namespace flags only with CAP_SYS_ADMIN; " +
-		"where no filter refuses it, the host may: kernel.unprivileged_userns_clone, user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns",
-	"idmap": "the user namespace was made, and its ID map was refused: newuidmap without its setuid bit or file capability (or with no_new_privs), " +
-		"no range in /etc/subuid and /etc/subgid, CAP_SETUID and CAP_SETGID dropped, or IDs that the namespace outside does not have; on Ubuntu 23.10 and later also kernel.apparmor_restrict_unprivileged_userns",
-	"mount":        "mount(2) needs CAP_SYS_ADMIN, in the filter's condition and in the kernel, and default AppArmor profiles deny it besides: that answers EACCES, the other two EPERM",
-	"perf":         "besides the filter the kernel asks for CAP_PERFMON above what kernel.perf_event_paranoid permits: that answers EACCES, the filter EPERM",
-	"dmesg":        "kernel.dmesg_restrict asks for CAP_SYSLOG; the filter's default profiles have a condition on that capability, too",
-	"ids":          "changing IDs needs CAP_SETUID and CAP_SETGID: it is not held where the program does not run as root or the container drops it (--cap-drop ALL)",
-	"device":       "the device cgroup of the container does not permit the device, or its node's mode does not: docker run --device, a device plugin; neither filter nor profile is the likeliest",
-	"setcap":       "setting file capabilities needs CAP_SETFCAP, and in a user namespace the right version of them",
-	"net-admin":    "the kernel answers so to a netlink or netfilter request without CAP_NET_ADMIN (docker run --cap-add NET_ADMIN): no call was refused, so no filter did it",
-	"no-new-privs": "no_new_privs is set, or the file system is mounted nosuid: setuid programs gain nothing (docker run --security-opt no-new-privileges, allowPrivilegeEscalation: false); neither filter nor profile did it",
-	"time64": "on 32-bit systems newer C libraries use the calls with 64-bit times, and a filter made by libseccomp before 2.4.2, or a profile that does not name them, answers EPERM: " +
-		"update libseccomp on the host (2.5.1 or later) and the engine; the signature is fine",
-	"own-filter": "the program has a filter of its own, which says so: its sandbox does not know a call that a newer C library or kernel makes. Update the program; the container's profile does not change its answer",
-	"sigsys": "SIGSYS ended the process, as a seccomp filter that kills or traps does: the container's, the unit's SystemCallFilter=, or one that the program installed itself, such as a browser's sandbox; " +
-		"default profiles of engines answer with an errno and do not do this",
+// A hint is what a text says by itself and what to do, and the layer of the kernel that it
+// names, as explain/layer has them, if it names one.
+type hint struct{ layer, says string }
 
-	"seccomp-rule": "the profile was not loaded: libseccomp did not take the rule of that call. Either the rule's action is the default action (old libseccomp refuses that), it has a condition that libseccomp cannot express, or the name is not known there: `whydenied check PROFILE` says which",
-	"seccomp-524":  "the filter was not loaded: errno 524 is ENOTSUPP, the kernel had no memory left for the JIT of filters. Raise net.core.bpf_jit_limit (it counts all filters of the host), or end what leaks them; the profile is not at fault",
-	"seccomp-load": "the filter was not loaded, so the program was not started: the kernel or libseccomp refused it. EINVAL: a flag or action that this kernel does not have; EACCES: neither no_new_privs nor CAP_SYS_ADMIN; ENOMEM: the filter is too long. " +
-		"`whydenied check PROFILE` says what loaders refuse",
-	"seccomp-json": "the profile was not loaded: its text is not what the engine reads. `whydenied check PROFILE` names the place",
-	"seccomp-file": "the profile was not loaded: its file was not there to be read. docker reads it where the client runs; a kubelet on the node, below /var/lib/kubelet/seccomp, on every node that the pod can come to",
-	"seccomp-off":  "the profile was not loaded: the runtime was built without libseccomp, or the kernel has no CONFIG_SECCOMP_FILTER. `runc features` and `whydenied doctor` say which",
+// hints are those of the texts, by their names in messages.tsv.
+var hints = map[string]hint{
+	"threads": {"", "a thread could not be started: the filter answers EPERM to clone3, on which glibc 2.34 and later do not turn to clone as they do on ENOSYS; or a limit was reached: --pids-limit or the pod's, ulimit -u, memory"},
+	"exec":    {"", "execve(2) answers EPERM where a filter does, where the file has capabilities that the container's bounding set lacks, or where a tracer or no_new_privs forbids them; a missing x bit and noexec are EACCES"},
+	"namespaces": {"", "it is about namespaces: default profiles allow clone and unshare with namespace flags only with CAP_SYS_ADMIN; " +
+		"where no filter refuses it, the host may: kernel.unprivileged_userns_clone, user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns"},
+	"idmap": {"user-namespace", "the user namespace was made, and its ID map was refused: newuidmap without its setuid bit or file capability (or with no_new_privs), " +
+		"no range in /etc/subuid and /etc/subgid, CAP_SETUID and CAP_SETGID dropped, or IDs that the namespace outside does not have; on Ubuntu 23.10 and later also kernel.apparmor_restrict_unprivileged_userns"},
+	"mount":         {"", "mount(2) needs CAP_SYS_ADMIN, in the filter's condition and in the kernel, and default AppArmor profiles deny it besides: that answers EACCES, the other two EPERM"},
+	"perf":          {"", "besides the filter the kernel asks for CAP_PERFMON above what kernel.perf_event_paranoid permits: that answers EACCES, the filter EPERM"},
+	"dmesg":         {"", "kernel.dmesg_restrict asks for CAP_SYSLOG; the filter's default profiles have a condition on that capability, too"},
+	"ids":           {"", "changing IDs needs CAP_SETUID and CAP_SETGID: it is not held where the program does not run as root or the container drops it (--cap-drop ALL)"},
+	"device":        {"", "the device cgroup of the container does not permit the device, or its node's mode does not: docker run --device, a device plugin; neither filter nor profile is the likeliest"},
+	"docker-socket": {"file-mode", "the user may not write to the engine's socket, which belongs to root and the group docker: run it with sudo, or add the user to the group (`sudo usermod -aG docker USER`, which is as good as root) and log in anew; no policy refused it"},
+	"setcap":        {"", "setting file capabilities needs CAP_SETFCAP, and in a user namespace the right version of them"},
+	"net-admin":     {"capability", "the kernel answers so to a netlink or netfilter request without CAP_NET_ADMIN (docker run --cap-add NET_ADMIN): no call was refused, so no filter did it"},
+	"no-new-privs":  {"no-new-privs", "no_new_privs is set, or the file system is mounted nosuid: setuid programs gain nothing (docker run --security-opt no-new-privileges, allowPrivilegeEscalation: false); neither filter nor profile did it"},
+	"time64": {"", "on 32-bit systems newer C libraries use the calls with 64-bit times, and a filter made by libseccomp before 2.4.2, or a profile that does not name them, answers EPERM: " +
+		"update libseccomp on the host (2.5.1 or later) and the engine; the signature is fine"},
+	"own-filter": {"", "the program has a filter of its own, which says so: its sandbox does not know a call that a newer C library or kernel makes. Update the program; the container's profile does not change its answer"},
+	"sigsys": {"", "SIGSYS ended the process, as a seccomp filter that kills or traps does: the container's, the unit's SystemCallFilter=, or one that the program installed itself, such as a browser's sandbox; " +
+		"default profiles of engines answer with an errno and do not do this"},
 
-	"apparmor-not-loaded": "the container was not started, as its AppArmor profile is not loaded in the kernel (of this host, or of the AppArmor namespace it runs in). `sudo aa-status` lists those that are; load it with `sudo apparmor_parser -r FILE`, on every node that the pod can come to",
-	"apparmor-confined":   "the container was not started, as the runtime may not change to its AppArmor profile: the runtime is confined itself (snap, LXC, Docker in Docker) and its own profile has no change_profile rule for it, or /proc/self/attr is masked or read-only there",
-	"apparmor-off":        "the container was not started, as a profile is asked for and AppArmor is off on this host, or the runtime was built without it: /sys/module/apparmor/parameters/enabled says Y where it is on. Name no profile, or start the kernel with lsm=...,apparmor",
-	"apparmor-parser":     "the profile was not loaded: apparmor_parser refused it, or the kernel did. Run `sudo apparmor_parser -r FILE` by hand, and `whydenied check FILE`, which names the place",
-	"apparmor-admin":      "the profile was not loaded: loading needs CAP_MAC_ADMIN in the namespace that owns AppArmor's policy, which a container has not: load it on the host",
-	"kubelet-create":      "the kubelet could not have the container created: the policy may be the reason, and the event's own text says it (kubectl describe pod): profiles that are not loaded, or files that are not on the node",
+	"seccomp-rule": {"seccomp", "the profile was not loaded: libseccomp did not take the rule of that call. Either the rule's action is the default action (old libseccomp refuses that), it has a condition that libseccomp cannot express, or the name is not known there: `whydenied check PROFILE` says which"},
+	"seccomp-524":  {"seccomp", "the filter was not loaded: errno 524 is ENOTSUPP, the kernel had no memory left for the JIT of filters. Raise net.core.bpf_jit_limit (it counts all filters of the host), or end what leaks them; the profile is not at fault"},
+	"seccomp-load": {"seccomp", "the filter was not loaded, so the program was not started: the kernel or libseccomp refused it. EINVAL: a flag or action that this kernel does not have; EACCES: neither no_new_privs nor CAP_SYS_ADMIN; ENOMEM: the filter is too long. " +
+		"`whydenied check PROFILE` says what loaders refuse"},
+	"seccomp-json": {"seccomp", "the profile was not loaded: its text is not what the engine reads. `whydenied check PROFILE` names the place"},
+	"seccomp-file": {"seccomp", "the profile was not loaded: its file was not there to be read. docker reads it where the client runs; a kubelet on the node, below /var/lib/kubelet/seccomp, on every node that the pod can come to"},
+	"seccomp-off":  {"seccomp", "the profile was not loaded: the runtime was built without libseccomp, or the kernel has no CONFIG_SECCOMP_FILTER. `runc features` and `whydenied doctor` say which"},
+
+	"apparmor-not-loaded": {"apparmor", "the container was not started, as its AppArmor profile is not loaded in the kernel (of this host, or of the AppArmor namespace it runs in). `sudo aa-status` lists those that are; load it with `sudo apparmor_parser -r FILE`, on every node that the pod can come to"},
+	"apparmor-confined":   {"apparmor", "the container was not started, as the runtime may not change to its AppArmor profile: the runtime is confined itself (snap, LXC, Docker in Docker) and its own profile has no change_profile rule for it, or /proc/self/attr is masked or read-only there"},
+	"apparmor-off":        {"apparmor", "the container was not started, as a profile is asked for and AppArmor is off on this host, or the runtime was built without it: /sys/module/apparmor/parameters/enabled says Y where it is on. Name no profile, or start the kernel with lsm=...,apparmor"},
+	"apparmor-parser":     {"apparmor", "the profile was not loaded: apparmor_parser refused it, or the kernel did. Run `sudo apparmor_parser -r FILE` by hand, and `whydenied check FILE`, which names the place"},
+	"apparmor-no-parser":  {"apparmor", "the profile was not loaded: the engine runs apparmor_parser for that, which is not installed or not in its PATH (package apparmor, apparmor-parser). Install it, or turn the engine's use of AppArmor off where the host has none"},
+	"apparmor-admin":      {"apparmor", "the profile was not loaded: loading needs CAP_MAC_ADMIN in the namespace that owns AppArmor's policy, which a container has not: load it on the host"},
+	"kubelet-create":      {"", "the kubelet could not have the container created: the policy may be the reason, and the event's own text says it (kubectl describe pod): profiles that are not loaded, or files that are not on the node"},
 }

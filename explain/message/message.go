@@ -93,15 +93,16 @@ const maxMessage = 8192
 // Where they do not say, Syscall and Path are "". Numbers of system calls are those of
 // an architecture.
 func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok bool) {
-	line = strings.TrimSpace(line[:min(len(line), maxMessage)])
+	whole := strings.TrimSpace(line[:min(len(line), maxMessage)])
+	line = toEnglish().Replace(bare(whole))
 	lower := lowerASCII(line)
-	errno, at := errnoOf(lower)
+	errno, at, end := errnoOf(lower)
 	row, matched := find(lower)
 	if errno == "" && row == nil {
 		return a, false
 	}
 	o.Transport = parser.ErrorOutput
-	a = parser.Attempt{Origin: o, Text: line, Errno: errno, Comm: speaker(line), First: runtimeSays.MatchString(line)}
+	a = parser.Attempt{Origin: o, Text: whole, Errno: errno, Comm: speaker(line), First: runtimeSays.MatchString(line)}
 	if row != nil {
 		row.apply(&a, lower, matched, arch)
 		a.Path = pathIn(line, matched[1])
@@ -116,7 +117,7 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	if a.Syscall == "" {
 		a.Syscall = programs[a.Comm]
 	}
-	if a.Syscall == "" && errno == "EAGAIN" {
+	if a.Syscall == "" && errno == "EAGAIN" && isLimit("", lower) {
 		a.Syscall = "clone"
 	}
 	if a.Syscall == "" && shellLine.MatchString(line) {
@@ -124,6 +125,9 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	}
 	if a.Path == "" && a.Syscall == "execve" {
 		a.Path = wordBefore(line[:at])
+	}
+	if a.Syscall == "" && (isForeign(lower) || a.Path == "" && isProse(lower, end)) {
+		return a, false
 	}
 	return a, errno != "EAGAIN" || isLimit(a.Syscall, lower)
 }
@@ -151,20 +155,20 @@ func lowerASCII(s string) string {
 // rustCode is how Rust prints the number of an error.
 var rustCode = regexp.MustCompile(`\bos \{ code: 1,`)
 
-// errnoOf returns the error that a line in lower case names and where; "" if it names
-// none.
-func errnoOf(lower string) (errno string, at int) {
+// errnoOf returns the error that a line in lower case names, and from where to where; ""
+// if it names none.
+func errnoOf(lower string) (errno string, at, end int) {
 	for _, p := range phrases {
 		i := strings.LastIndex(lower, p.text)
 		if i < 0 || !isBounded(lower, i, len(p.text)) {
 			continue
 		}
 		if p.text == "permissiondenied" && rustCode.MatchString(lower) {
-			return "EPERM", i
+			return "EPERM", i, i + len(p.text)
 		}
-		return p.errno, i
+		return p.errno, i, i + len(p.text)
 	}
-	return "", -1
+	return "", -1, -1
 }
 
 // isCall reports whether a name is a system call of a common architecture.

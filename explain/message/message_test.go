@@ -1,6 +1,7 @@
 package message
 
 import (
+	_ "embed"
 	"strings"
 	"testing"
 
@@ -10,6 +11,11 @@ import (
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
+
+// ordinary are lines of errors that no layer of the kernel refused.
+//
+//go:embed testdata/ordinary.txt
+var ordinary string
 
 // TestWordings holds what is read of lines by their words.
 func TestWordings(t *testing.T) {
@@ -87,4 +93,49 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestOthersRefusals holds that nothing is read of errors that are no refusals of the kernel,
+// or that other authorities than the kernel gave.
+func TestOthersRefusals(t *testing.T) {
+	for line := range strings.Lines(ordinary) {
+		if a, ok := Read(parser.Origin{}, line, seccomp.X86_64); ok {
+			assert.Fail(t, "read", "%s: %+v", line, a)
+		}
+	}
+}
+
+// TestBefore holds that what engines, loggers and collectors put before a line changes
+// nothing of what is read of it, and that the C library may speak any language.
+func TestBefore(t *testing.T) {
+	quoted := func(s string) string { return strings.ReplaceAll(s, `"`, `\"`) }
+	for _, line := range []string{
+		`sh: 1: /bin/x: Operation not permitted`, `mount: /mnt: permission denied.`, `  what():  Operation not permitted`,
+		`exec: "/app/run": operation not permitted`, `bash: /app/run: Permission denied`,
+	} {
+		want, ok := Read(parser.Origin{}, line, seccomp.X86_64)
+		require.True(t, ok, line)
+		for _, in := range []string{
+			"2026-11-25T10:00:00.123456789Z " + line, "web-1  | " + line, "\x1b[36mweb-1  |\x1b[0m " + line, "Nov 25 10:00:00 node1 docker[77]: " + line,
+			"2026-11-25T10:00:00+0200 node1 app[77]: " + line, "2026-11-25T10:00:00.1Z stderr F " + line, "[pod/web-0/app] " + line, "> > " + line,
+			"E1125 10:00:00.000000       1 main.go:42] " + line, `{"log":"` + quoted(line) + `\n","stream":"stderr","time":"2026-11-25T10:00:00Z"}`,
+			`{"level":"error","msg":"` + quoted(line) + `"}`, `time="2026-11-25T10:00:00Z" level=error msg="` + quoted(line) + `"`,
+			`web-1  | 2026-11-25T10:00:00Z {"message":"` + quoted(line) + `"}`, line + "\r",
+		} {
+			got, ok := Read(parser.Origin{}, in, seccomp.X86_64)
+			require.True(t, ok, in)
+			got.Text, want.Text = "", ""
+			assert.Equal(t, want, got, in)
+		}
+	}
+	for line, want := range map[string][]string{
+		"bwrap: Creating new namespace failed: Die Operation ist nicht erlaubt": {"clone", "EPERM"},
+		"keyctl: Opération non permise":                                         {"keyctl", "EPERM"},
+		"nginx: [emerg] open() \"/run/x\" failed (13: 許可がありません)":                {"open", "EACCES"},
+		"mount: /mnt: доступ запрещён: Операция не позволена":                   {"mount", "EPERM"},
+	} {
+		a, ok := Read(parser.Origin{}, line, seccomp.X86_64)
+		require.True(t, ok, line)
+		assert.Equal(t, want, []string{a.Syscall, a.Errno}, line)
+	}
 }

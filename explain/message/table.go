@@ -32,6 +32,7 @@ type Row struct {
 	Errno  string // "" if the text says it
 	Calls  []parser.Tried
 	Hint   string // its name in hints
+	Layer  string // the layer of the kernel that the text itself names, as explain/layer has them, or ""
 	Source string
 
 	means   string
@@ -64,6 +65,7 @@ var meansErrno = regexp.MustCompile(`^(E[A-Z]+|SIGSYS)(?: |$)`)
 func (r *Row) read() {
 	calls, hint, _ := strings.Cut(r.means, "!")
 	r.Hint = strings.TrimSpace(hint)
+	r.Layer = hints[r.Hint].layer
 	calls = strings.TrimSpace(calls)
 	if m := meansErrno.FindString(calls); m != "" {
 		r.Errno, calls = strings.TrimSpace(m), calls[len(m):]
@@ -100,7 +102,7 @@ func (r *Row) compile() {
 		for _, c := range literal {
 			switch c {
 			case '\'':
-				b.WriteString("['‘’`]")
+				b.WriteString("['\"‘’`]")
 			case ' ':
 				b.WriteString(` +`)
 			default:
@@ -158,10 +160,10 @@ func find(lower string) (*Row, []int) {
 func (r *Row) apply(a *parser.Attempt, lower string, m []int, arch seccomp.Arch) {
 	if r.Errno != "" {
 		a.Errno = r.Errno
-	} else if errno, _ := errnoOf(lower[m[0]:m[1]]); errno != "" {
+	} else if errno, _, _ := errnoOf(lower[m[0]:m[1]]); errno != "" {
 		a.Errno = errno
 	}
-	a.Hint = hints[r.Hint]
+	a.Hint, a.Layer = hints[r.Hint].says, r.Layer
 	if len(r.Calls) == 0 && r.Errno == "" {
 		a.Errno = "" // whatever it is, no call of the program had it
 	}

@@ -31,7 +31,7 @@ func TestRows(t *testing.T) {
 	used := map[string]bool{}
 	for _, r := range Rows() {
 		used[r.Hint] = true
-		assert.True(t, r.Hint == "" || hints[r.Hint] != "", r.Text)
+		assert.True(t, r.Hint == "" || hints[r.Hint].says != "", r.Text)
 		assert.True(t, len(r.Calls) > 0 || r.Hint != "", r.Text)
 		for _, call := range r.Calls {
 			assert.True(t, isCall(call.Syscall) || call.Syscall == "{nr}", "%s: %s", r.Text, call.Syscall)
@@ -52,7 +52,7 @@ func TestRows(t *testing.T) {
 				assert.Equal(t, r.Calls, append([]parser.Tried{{Syscall: a.Syscall, Args: a.Args}}, a.Or...), line)
 				assert.NotEmpty(t, a.Errno, line)
 			}
-			assert.Equal(t, hints[r.Hint], a.Hint, line)
+			assert.Equal(t, hints[r.Hint], hint{a.Layer, a.Hint}, line)
 		}
 	}
 	for name := range hints {
@@ -89,7 +89,7 @@ func TestDocs(t *testing.T) {
 	}
 	var h strings.Builder
 	for _, name := range sortedHints() {
-		fmt.Fprintf(&h, "### %s\n\n%s.\n\n", name, hints[name])
+		fmt.Fprintf(&h, "### %s\n\n%s.\n\n", name, hints[name].says)
 	}
 	page := fmt.Sprintf(docsHead, len(Rows()), seen) + b.String() + "\n## What the names mean\n\n" + strings.TrimSuffix(h.String(), "\n")
 	const name = "../../docs/messages.md"

@@ -192,6 +192,7 @@ func (s *Attempts) AddStatus(o parser.Origin, status int, outOfMemory bool) {
 		a.Origin.Transport = parser.ExitStatus
 	case outOfMemory:
 		a.Text += ", OOMKilled"
+		a.Layer = string(layer.None)
 		a.Hint = "the kernel ended the program for want of memory (the memory limit of the container, or the host): no policy refused anything"
 	case status == 128+9:
 		a.Hint = "SIGKILL ended the program: docker kill or stop, a failed liveness probe, or want of memory (OOMKilled, `dmesg`); of filters those that kill send SIGSYS, which is status 159"

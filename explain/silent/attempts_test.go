@@ -5,9 +5,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/layer"
+	"github.com/whydenied/whydenied/explain/message"
 	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 // What a program tries again and again is judged once and counted, and a program
@@ -55,4 +60,21 @@ func TestAttemptsOfALoggedRun(t *testing.T) {
 	attempts.Logged = false
 	attempts.Add(mkdir("/etc/b"))
 	assert.Len(t, group.Findings(), 2)
+}
+
+// TestNamedLayers holds that the layers which texts name are those that are judged.
+func TestNamedLayers(t *testing.T) {
+	for _, r := range message.Rows() {
+		assert.True(t, r.Layer == "" || layer.Layer(r.Layer).Title() != "", r.Text)
+	}
+	for line, want := range map[string]layer.Layer{
+		"AppArmor enabled on system but the docker-default profile could not be loaded": layer.AppArmor,
+		"error loading seccomp filter into kernel: errno 524":                           layer.Seccomp,
+		"RTNETLINK answers: Operation not permitted":                                    layer.Capability,
+		"permission denied while trying to connect to the Docker daemon socket":         layer.Mode,
+	} {
+		a, ok := message.Read(parser.Origin{}, line, seccomp.X86_64)
+		require.True(t, ok, line)
+		assert.Equal(t, want, layer.Judge(layer.Question{Attempt: &a, Container: &container.Container{}}).Layer, line)
+	}
 }

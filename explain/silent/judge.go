@@ -115,7 +115,7 @@ func askFilter(l *library.Library, a *parser.Attempt, t Target, profile *seccomp
 		return d, false, false
 	}
 	code := outcomes[i].Action
-	d.Seccomp.Code = uint32(code)
+	d.Seccomp.Code, d.Seccomp.Errno = uint32(code), outcomes[i].Errno
 	for j := range d.Event.Records[0].Fields {
 		if f := &d.Event.Records[0].Fields[j]; f.Key == "code" {
 			f.Value = fmt.Sprintf("0x%x", uint32(code))

@@ -139,7 +139,7 @@ func otherReasons(a *parser.Attempt) string {
 // needsNothing are calls of which the kernel itself does not say EPERM, whoever makes
 // them: a filter does, or it is off by a sysctl.
 var needsNothing = strings.Fields("clone3 fork vfork statx fstatfs faccessat faccessat2 getrandom memfd_create inotify_init1 inotify_init inotify_add_watch close_range " +
-	"openat2 io_uring_setup copy_file_range membarrier rseq landlock_create_ruleset epoll_create1 eventfd2 timerfd_create signalfd4 newfstatat stat lstat futex_time64 clock_gettime64")
+	"openat2 io_uring_setup copy_file_range membarrier rseq landlock_create_ruleset epoll_create1 eventfd2 timerfd_create signalfd4 newfstatat stat lstat")
 
 // ofPermission says why a call answers EPERM.
 func ofPermission(a *parser.Attempt) string {

@@ -1,0 +1,120 @@
+package message
+
+import (
+	_ "embed"
+	"encoding/json"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// before are what engines, collectors and loggers put before a line of a program's output,
+// each of which may stand there once or several times, in any order.
+var before = regexp.MustCompile(`^(?:` + strings.Join([]string{
+	`>+ ?`, // as quoted in a mail or in Markdown
+	`\[pod/[^\]\s]+\] `,
+	`[\w.-]+ +\| `, // docker compose
+	`(?:stdout|stderr) [FP] `,
+	`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)? (?:[\w.-]+ [\w./@-]+\[\d+\]: )?`,
+	`[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)? (?:[\w.-]+ [\w./@-]+(?:\[\d+\])?: )?`,
+	`[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ [\w.-]+:\d+\] `, // klog
+}, "|") + `)`)
+
+// colour is how programs have a terminal change colours.
+var colour = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
+
+// logged are the values of a line of KEY=VALUE that hold a message.
+var logged = regexp.MustCompile(`\b(?:msg|message|error|err)=("(?:[^"\\]|\\.)*")(?:\s|$)`)
+
+// maxBefore bounds how often something is taken away from before a line.
+const maxBefore = 8
+
+// bare returns a line of output as the program wrote it: without what others put before
+// it, and out of the JSON or the KEY=VALUE that it was put into.
+func bare(line string) string {
+	line = strings.TrimSpace(colour.ReplaceAllLiteralString(line, ""))
+	for range maxBefore {
+		rest := strings.TrimSpace(before.ReplaceAllLiteralString(line, ""))
+		if rest == line || rest == "" {
+			break
+		}
+		line = rest
+	}
+	if strings.HasPrefix(line, "{") {
+		return fromJSON(line)
+	}
+	var said []string
+	for _, m := range logged.FindAllStringSubmatch(line, maxBefore) {
+		if value, err := strconv.Unquote(m[1]); err == nil {
+			said = append(said, value)
+		}
+	}
+	if len(said) == 0 {
+		return line
+	}
+	return strings.TrimSpace(strings.Join(said, ": "))
+}
+
+// messageKeys are the keys by which loggers and collectors have the text of a line, in the
+// order of a sentence.
+var messageKeys = []string{"log", "MESSAGE", "message", "msg", "text", "error", "err", "reason"}
+
+// fromJSON returns what an object says, or the line itself if it is none.
+func fromJSON(line string) string {
+	var object map[string]any
+	if json.Unmarshal([]byte(line), &object) != nil {
+		return line
+	}
+	var said []string
+	for _, key := range messageKeys {
+		if s, ok := object[key].(string); ok && strings.TrimSpace(s) != "" {
+			said = append(said, strings.TrimSpace(s))
+		}
+	}
+	if len(said) == 0 {
+		return line
+	}
+	return strings.Join(said, ": ")
+}
+
+// locales.tsv has a row for each language in which the C library names errors: those of
+// EPERM, EACCES, SIGSYS, ENOSYS and EROFS, as strerror(3) and strsignal(3) of glibc 2.36
+// print them, the first row in English.
+//
+//go:embed locales.tsv
+var localesTSV string
+
+// toEnglish replaces the names of errors in other languages by the English ones.
+var toEnglish = sync.OnceValue(func() *strings.Replacer {
+	var pairs, english []string
+	known := map[string]bool{}
+	for row := range strings.Lines(localesTSV) {
+		names := strings.Split(strings.TrimSuffix(row, "\n"), "\t")[1:]
+		if english == nil {
+			english = names
+			continue
+		}
+		for i, name := range names {
+			if name != "" && !known[name] {
+				known[name] = true
+				pairs = append(pairs, name, english[i])
+			}
+		}
+	}
+	return strings.NewReplacer(pairs...)
+})
+
+// isForeign reports whether a line in lower case says that something else than the kernel
+// refused: a server to a client, a database to a role.
+func isForeign(lower string) bool { return foreign.MatchString(lower) }
+
+var foreign = regexp.MustCompile(`\(publickey|\(password|\bcode = permissiondenied\b|\b40[13]\b|\bforbidden\b|\bunauthori[sz]ed\b|\bnot authori[sz]ed\b|^etcdserver:|^5[35]0 |` +
+	`\baccess is denied\b|\b(?:table|schema|database|relation|sequence|role|column) \w+$|\barn:aws:`)
+
+// isProse reports whether a phrase of a line in lower case goes on as a sentence, which an
+// error does not that strerror(3) names.
+func isProse(lower string, end int) bool {
+	rest := lower[end:]
+	return len(rest) > 1 && rest[0] == ' ' && rest[1] >= 'a' && rest[1] <= 'z'
+}
