@@ -6,6 +6,7 @@ import (
 	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/fix"
 	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules"
 )
 
 // Unproved says what is left to check of rules that were judged without the profile, or
@@ -74,7 +75,9 @@ func (x *Explainer) explainUnchecked(f *Explained) {
 		x.fixSeccomp(assumed)
 		assumed.refused(*assumed.Call, assumed.Seccomp.Decide(*assumed.Call))
 	case assumed.Request != nil:
-		assumed.Fixes = x.Fixes.Access(assumed.Profile, assumed.Request, fix.CallerOf(&f.Denial)).Fixes
+		if own := x.Fixes.Narrowest(assumed.Profile, assumed.Request, fix.CallerOf(&f.Denial)); len(own.Edits) > 0 {
+			assumed.Fixes = []rules.Fix{own}
+		}
 		assumed.investigate(assumed.Request)
 	}
 	f.Investigate = assumed.Investigate

@@ -24,6 +24,7 @@ type Proposer struct {
 	Breadth Breadth
 
 	proved      map[string]Remedies          // by profile and access
+	narrowest   map[string]rules.Fix         // the same, of Narrowest
 	provedCalls map[string][]rules.Fix       // by seccomp profile and call
 	included    map[string]*apparmor.Profile // see edited
 	userns      map[string]UsernsFix         // by program
@@ -31,7 +32,7 @@ type Proposer struct {
 
 // New returns a proposer.
 func New(l *library.Library) *Proposer {
-	return &Proposer{Library: l, proved: map[string]Remedies{}, provedCalls: map[string][]rules.Fix{}, included: map[string]*apparmor.Profile{}, userns: map[string]UsernsFix{}}
+	return &Proposer{Library: l, proved: map[string]Remedies{}, narrowest: map[string]rules.Fix{}, provedCalls: map[string][]rules.Fix{}, included: map[string]*apparmor.Profile{}, userns: map[string]UsernsFix{}}
 }
 
 // A NotAsked is the error of a policy that apparmor_parser has not judged: Why

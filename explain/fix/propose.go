@@ -23,10 +23,7 @@ type Remedies struct {
 // Access returns the remedies of an access that a profile refuses. They are proved
 // once, however many programs and containers were refused it.
 func (p *Proposer) Access(profile *apparmor.Profile, req apparmor.Request, c Caller) Remedies {
-	key := fmt.Sprintf("%p %#v", profile, req)
-	if file, ok := req.(apparmor.FileRequest); ok && (c.Temporary || c.Root || holdsID(file.Path+file.Target, c)) {
-		key = fmt.Sprint(key, c) // which its names depend on
-	}
+	key := accessKey(profile, req, c)
 	if r, ok := p.proved[key]; ok {
 		return r
 	}
@@ -63,6 +60,42 @@ func (p *Proposer) Access(profile *apparmor.Profile, req apparmor.Request, c Cal
 	}
 	p.proved[key] = r
 	return r
+}
+
+// Narrowest returns the first of the fixes of Access, for where no other is shown. It has no
+// edits if there is none.
+func (p *Proposer) Narrowest(profile *apparmor.Profile, req apparmor.Request, c Caller) rules.Fix {
+	key := accessKey(profile, req, c)
+	if fix, ok := p.narrowest[key]; ok {
+		return fix
+	}
+	fix := p.proveNarrowest(profile, req, c)
+	p.narrowest[key] = fix
+	return fix
+}
+
+func (p *Proposer) proveNarrowest(profile *apparmor.Profile, req apparmor.Request, c Caller) rules.Fix {
+	if d := profile.Decide(req); d.Refused == 0 {
+		fixes, _, _ := p.ruleFixes(profile, missing(req, d), c)
+		for _, fix := range fixes {
+			if _, ok := p.prove(&fix, profile, req); ok {
+				return fix
+			}
+		}
+	}
+	for _, fix := range p.Access(profile, req, c).Fixes {
+		return fix
+	}
+	return rules.Fix{}
+}
+
+// accessKey tells accesses apart that may have other fixes.
+func accessKey(profile *apparmor.Profile, req apparmor.Request, c Caller) string {
+	key := fmt.Sprintf("%p %#v", profile, req)
+	if file, ok := req.(apparmor.FileRequest); ok && (c.Temporary || c.Root || holdsID(file.Path+file.Target, c)) {
+		key = fmt.Sprint(key, c) // which its names depend on
+	}
+	return key
 }
 
 // qualified are the words by which rules differ that are hardly two to choose from.
@@ -121,17 +154,37 @@ func (p *Proposer) Candidates(profile *apparmor.Profile, req apparmor.Request, d
 	if d.Refused != 0 {
 		return p.denyFixes(profile, req, d)
 	}
+	req = missing(req, d)
+	fixes, notes, last := p.ruleFixes(profile, req, c)
+	if !last {
+		fixes = append(fixes, p.abstractionFixes(profile, req)...)
+	}
+	return fixes, notes
+}
+
+// missing is a request for what no rule grants of one.
+func missing(req apparmor.Request, d apparmor.Decision) apparmor.Request {
+	if file, ok := req.(apparmor.FileRequest); ok {
+		file.Perms = d.Unmatched
+		return file
+	}
+	return req
+}
+
+// ruleFixes are the Candidates that are rules, where none refuses the access. last
+// reports that there are no others.
+func (p *Proposer) ruleFixes(profile *apparmor.Profile, req apparmor.Request, c Caller) (fixes []rules.Fix, notes []string, last bool) {
 	switch r := req.(type) {
 	case apparmor.RlimitRequest:
-		return rlimitFixes(profile, r), nil
+		return rlimitFixes(profile, r), nil, true
 	case apparmor.FileRequest:
-		r.Perms = d.Unmatched
-		return p.fileFixes(profile, r, c), nil
+		fixes, last = p.fileFixes(profile, r, c)
+		return fixes, nil, last
 	case apparmor.SignalRequest:
-		return append(signalFixes(profile, r), p.abstractionFixes(profile, req)...), nil
+		return signalFixes(profile, r), nil, false
 	case apparmor.ChangeProfileRequest:
 		if r.Target == "unconfined" {
-			return nil, []string{"No fix is proposed that leads to unconfined. Let the process change to a profile of its own instead."}
+			return nil, []string{"No fix is proposed that leads to unconfined. Let the process change to a profile of its own instead."}, true
 		}
 	}
 	own := Insert(profile, apparmor.RuleFor(req, apparmor.Transition{}), "add a rule for "+subjectOf(req)+" alone")
@@ -140,7 +193,7 @@ func (p *Proposer) Candidates(profile *apparmor.Profile, req apparmor.Request, d
 		own.Message += ", and `" + rule + "` of AppArmor " + path.Base(abi) + ", without which it may have no effect"
 		own.Edits = append([]rules.Edit{edit}, own.Edits...)
 	}
-	return append([]rules.Fix{own}, p.abstractionFixes(profile, req)...), nil
+	return []rules.Fix{own}, nil, false
 }
 
 // FromSnap reports whether a signal that a container is refused is from its engine, which a
@@ -180,8 +233,8 @@ func subjectOf(req apparmor.Request) string {
 // fileFixes proposes to grant missing file permissions: on the rule that names
 // exactly this path or, where the next run has another, its kind, else by a rule for
 // it alone, else by one for names of its kind, on a rule that names it among others,
-// or by an abstraction.
-func (p *Proposer) fileFixes(profile *apparmor.Profile, file apparmor.FileRequest, c Caller) []rules.Fix {
+// or by an abstraction, which is not among them and does not come in question if they are last.
+func (p *Proposer) fileFixes(profile *apparmor.Profile, file apparmor.FileRequest, c Caller) (fixes []rules.Fix, last bool) {
 	c.Exact = p.Breadth == Exact
 	broad := p.widerFixes(Asked{profile, file, c})
 	names := pathNames(profile, file, c)
@@ -204,7 +257,7 @@ func (p *Proposer) fileFixes(profile *apparmor.Profile, file apparmor.FileReques
 			continue
 		}
 		if literal || (names.Only || names.First) && rule.Owner == file.Owner && rule.Path.Source == strings.Trim(names.Glob, `"`) {
-			return slices.Concat(broad, []rules.Fix{fix}, execFixes(profile, file))
+			return slices.Concat(broad, []rules.Fix{fix}, execFixes(profile, file)), true
 		}
 		if at := strings.IndexAny(rule.Path.Source, "*?[{"); wider == nil || at > closest {
 			wider, closest = []rules.Fix{fix}, at
@@ -212,9 +265,9 @@ func (p *Proposer) fileFixes(profile *apparmor.Profile, file apparmor.FileReques
 	}
 	own, alike := pathFixes(profile, file, names, c)
 	if c.Exact {
-		return slices.Concat(own, execFixes(profile, file))
+		return slices.Concat(own, execFixes(profile, file)), true
 	}
-	return slices.Concat(broad, own, execFixes(profile, file), siblingFixes([]Asked{{profile, file, c}}), alike, wider, p.abstractionFixes(profile, file))
+	return slices.Concat(broad, own, execFixes(profile, file), siblingFixes([]Asked{{profile, file, c}}), alike, wider), false
 }
 
 // pathFixes proposes rules for a path, and for names of its kind. Where the next

@@ -18,7 +18,7 @@ const maxCells = 1 << 16
 func classGains(before, after *Profile, removed, added []Rule, by difference, wanted []Request) (gains []Gain, complete bool) {
 	complete = true
 	d := Decision{memo: memo{}}
-	c := celler{rules: slices.Concat(before.others(), after.others()), wanted: wanted}
+	c := celler{sides: [2]*Profile{before, after}, by: by, rules: slices.Concat(before.others(), after.others()), wanted: wanted}
 	for _, r := range slices.Concat(removed, added) {
 		isAdded := slices.Contains(added, r)
 		if by.grants && r.Head().Deny == isAdded { // neither an allow rule less nor a deny rule more gives anything
@@ -46,10 +46,13 @@ func classGains(before, after *Profile, removed, added []Rule, by difference, wa
 
 // A celler makes one request for each cell of the requests that a rule matches.
 type celler struct {
+	sides  [2]*Profile // which are compared
+	by     difference
 	rules  []Rule // by which requests are told apart
 	wanted []Request
 	left   int // of maxCells
 	found  []Request
+	flags  []uint32 // of flagCells
 }
 
 func (c *celler) add(req Request) { c.found = append(c.found, req) }

@@ -15,8 +15,8 @@ type Loss struct {
 	// Lacks is, of a hard link whose new name was given more than its target has, what
 	// the target would have to have as well. The example is such a link.
 	Lacks Perms
-	// Broad is such a loss by a rule for files of whole directories. Of the names that it
-	// names any may be linked to any, and nothing tells that somebody does.
+	// Broad is such a loss by a rule for files of whole directories, one for all of them. Of
+	// the names that it names any may be linked to any, and nothing tells that somebody does.
 	Broad bool
 }
 
@@ -84,11 +84,19 @@ type linkLoser struct {
 // maxLinkNames bounds the names and the targets that stand for all that rules tell apart.
 const maxLinkNames = 1 << 12
 
+// noLinks is where nothing can be linked: file systems without that inode operation.
+func noLinks(name string) bool {
+	return strings.HasPrefix(name, "/proc/") || strings.HasPrefix(name, "/sys/")
+}
+
 // risen looks at the names that a rule gives more.
 func (l *linkLoser) risen(by *FileRule) {
+	if noLinks(filePattern(by).read().prefix) {
+		return
+	}
 	for _, name := range l.standIns(filePattern(by)) {
-		if strings.HasPrefix(name, "/proc/") || strings.HasPrefix(name, "/sys/") {
-			continue // where nothing can be linked: inode operations without link
+		if noLinks(name) {
+			continue
 		}
 		for _, owner := range []bool{true, false} {
 			was, is := l.before.allows(name, owner), l.after.allows(name, owner)
@@ -110,8 +118,11 @@ func (p *Profile) allows(name string, owner bool) Perms {
 }
 
 // links looks for the links of a name that are lost. Of a rule that names no target,
-// those in the same directory count.
+// those in the same directory count. Of broad rules one loss tells as much as all.
 func (l *linkLoser) links(r linkingRule, name string, owner bool, perms Perms) {
+	if r.broad && slices.ContainsFunc(l.losses, func(loss Loss) bool { return loss.Broad }) {
+		return
+	}
 	target := r.target
 	if target == nil {
 		glob := aare.Escape(path.Dir(name)+"/") + "*"

@@ -276,56 +276,6 @@ func (q MountRequest) rule(Transition) string {
 	return joinWords(word, condition("fstype=", quoteIf(q.Fstype)), option, quoteIf(q.Source), "->", QuotePath(q.Target)) + ","
 }
 
-// cells makes the requests for each form of a mount rule and each choice of the
-// flags that the form leaves open.
-func (r *MountRule) cells(c *celler) {
-	target := func(r *MountRule) *Pattern {
-		if r.Target == nil {
-			return r.Source
-		}
-		return r.Target
-	}
-	targetOf := func(w MountRequest) string { return w.Target }
-	if r.Op == "umount" {
-		for _, point := range names(c, target(r), target, targetOf) {
-			c.add(MountRequest{Op: "umount", Target: point})
-		}
-		return
-	}
-	var fstypes []*Pattern
-	for _, other := range c.rules {
-		if m, ok := other.(*MountRule); ok {
-			for _, cond := range m.Fstype {
-				fstypes = append(fstypes, patterns(cond.Values)...)
-			}
-		}
-	}
-	for _, f := range mountForms(r) {
-		own := &Pattern{Source: "fstype", Expanded: f.fstypes}
-		if f.fstypes == nil {
-			own = nil
-		}
-		targets := names(c, f.target, target, targetOf)
-		sources := names(c, f.source, func(r *MountRule) *Pattern { return r.Source }, func(w MountRequest) string { return w.Source })
-		types := representatives(own, fstypes, wantedNames(c, func(w MountRequest) string { return w.Fstype }))
-		for _, flags := range c.flagCells() {
-			if !f.anyFlags && (f.must&^f.may&^flags != 0 || flags&^(f.must|f.may) != 0) {
-				continue
-			}
-			at, from, of := targets, sources, types
-			switch kindOf(flags) {
-			case remount, changeType:
-				from, of = []string{""}, []string{""}
-			case bindMount, moveMount:
-				of = []string{""}
-			}
-			c.product(func(v []string) {
-				c.add(MountRequest{Op: "mount", Target: v[0], Source: v[1], Fstype: v[2], Flags: flagWords(flags)})
-			}, at, from, of)
-		}
-	}
-}
-
 func (q MountRequest) subject() Request {
 	flags := flagsOf(append([]string{q.Op}, q.Flags...), mountFlags)
 	if q.Op != "umount" {

@@ -353,7 +353,10 @@ func mountMatches(m *MountRule, must, may uint32, onePath bool) bool {
 // flagCells returns flags for all that the mount rules tell apart of what the kernel acts
 // on: a bind mount by its two flags, one propagation at a time, and of the options of new
 // mounts and remounts those that stand together in all rules none, one or all.
-func (c *celler) flagCells() (cells []uint32) {
+func (c *celler) flagCells() []uint32 {
+	if c.flags != nil {
+		return c.flags
+	}
 	columns := map[uint32]string{} // of each option, in which forms it may or must stand
 	column := func(flags uint32) {
 		for bit := uint32(1); bit != 0; bit <<= 1 {
@@ -395,6 +398,7 @@ func (c *celler) flagCells() (cells []uint32) {
 			return nil
 		}
 	}
+	var cells []uint32
 	for _, o := range options {
 		cells = append(cells, o, o|msRemount, o|msRemount|msBind)
 	}
@@ -404,5 +408,6 @@ func (c *celler) flagCells() (cells []uint32) {
 			cells = append(cells, mountFlags[word]|more)
 		}
 	}
+	c.flags = cells
 	return cells
 }
