@@ -208,8 +208,9 @@ func (s *stream) close() {
 	}
 }
 
-// dropPrivileges gives up what reading on does not need.
+// dropPrivileges gives up what reading on does not need, with a last use of it.
 func (s *stream) dropPrivileges() {
+	source.RaisePriority()
 	keep := []source.Capability{source.DACReadSearch, source.SysPtrace}
 	for _, l := range s.lives {
 		keep = append(keep, l.Needs...)
@@ -279,6 +280,13 @@ func (s *stream) onlyOneWaits() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.queue.Containers() == 1
+}
+
+// anyWaits reports whether a finding waits to be explained.
+func (s *stream) anyWaits() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.queue.Len() > 0
 }
 
 // followOne explains what comes of one source until ctx ends or it does. What came
@@ -384,8 +392,8 @@ func (s *stream) explainNext() bool {
 }
 
 // revise prints the fixes that are others since findings have come that they must
-// fit with. It begins no more work after a time, and makes up for what it took
-// longer by waiting, as records wait for it.
+// fit with. It begins no more work after a time or while a finding waits, and makes up for
+// what it took longer by waiting, as records wait for it.
 func (s *stream) revise(most time.Duration) {
 	s.explaining.Lock()
 	defer s.explaining.Unlock()
@@ -393,7 +401,7 @@ func (s *stream) revise(most time.Duration) {
 	if s.suggestions == nil || began.Before(s.reviseFrom) {
 		return
 	}
-	for more := true; more && time.Since(began) < most; {
+	for more := true; more && time.Since(began) < most && !s.anyWaits(); {
 		var revisions []patch.Revision
 		revisions, more = s.suggestions.Revise()
 		for _, r := range revisions {

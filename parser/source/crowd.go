@@ -6,14 +6,49 @@ import (
 	"time"
 )
 
-// Lines are a crowd where more than minCrowd bytes wait, and do for maxBehind, or fill
-// half of the intake. Of a crowd maxCrowd lines are taken, of which
+// Lines are a crowd where more than minCrowd bytes wait, and do for maxBehind, or are more
+// than is read within that. Of a crowd maxCrowd lines are taken, of which
 // processes have equal shares.
 const (
 	minCrowd  = 64 << 10
 	maxBehind = 100 * time.Millisecond
 	maxCrowd  = 1024
 )
+
+// crowded reports whether what waits is a crowd.
+func (in *intake) crowded(now time.Time) bool {
+	if len(in.text) < minCrowd {
+		return false
+	}
+	return len(in.text) >= min(maxIntake/2, in.pace.within(maxBehind)) || now.Sub(in.arrivals[0].at) >= maxBehind
+}
+
+// A pace is how fast text was read of late. How long a record takes depends on what is made
+// of it, and on who else wants the CPU.
+type pace struct {
+	bytes int
+	took  time.Duration
+}
+
+// lately is how many bytes count as late, before they count half.
+const lately = 256 << 10
+
+// note adds what reading some bytes took.
+func (p *pace) note(bytes int, took time.Duration) {
+	for ; p.bytes >= lately; p.bytes /= 2 {
+		p.took /= 2
+	}
+	p.bytes += bytes
+	p.took += took
+}
+
+// within returns how many bytes are read within a time, at this pace.
+func (p *pace) within(d time.Duration) int {
+	if p.took <= 0 {
+		return maxIntake
+	}
+	return int(float64(p.bytes) * d.Seconds() / p.took.Seconds())
+}
 
 // A crowd counts the lines that processes add to it. A process whose records come
 // faster than they can be read would else have all others' wait behind its own, or
@@ -29,7 +64,7 @@ type crowd struct {
 func (in *intake) fairLines(text []byte) (passed int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if len(in.text) < minCrowd || len(in.text) < maxIntake/2 && time.Since(in.arrivals[0].at) < maxBehind {
+	if !in.crowded(time.Now()) {
 		in.add(text)
 		return 0
 	}

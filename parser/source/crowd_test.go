@@ -59,3 +59,41 @@ func TestCrowd(t *testing.T) {
 	assert.Positive(t, in.fairLines(netlinkRecords(7, 1, 5000)), "the reader is behind")
 	assert.Zero(t, in.fairLines(netlinkRecords(8, 1, 1)))
 }
+
+// However long a record takes, no more waits than is read in maxBehind and a crowd's share:
+// what a process floods with is passed over before others' records have to wait for it.
+func TestCrowdByPace(t *testing.T) {
+	in := newIntake(context.Background())
+	f := follower{forms: parser.NewForms(true), in: in}
+	now := time.Now()
+	cut := func() int {
+		f.cut(now, true)
+		return f.cutSize
+	}
+	in.lines(netlinkRecords(7, 1, 4000))
+	size := cut()
+	require.Greater(t, size, 8*minCrowd)
+	now = now.Add(time.Second) // for all of it
+	require.Zero(t, cut())
+	share := size / 10
+	for serial := range 100 {
+		in.fairLines(netlinkRecords(7, 10000+100*serial, 100))
+		in.arrivals[0].at = time.Now() // as if it came at once
+	}
+	assert.Greater(t, len(in.text), share, "what is read in time is kept")
+	assert.Less(t, len(in.text), share+share/2+maxCrowd*size/4000)
+	require.Zero(t, in.fairLines(netlinkRecords(8, 99999, 1)))
+}
+
+func TestPace(t *testing.T) {
+	var p pace
+	assert.Equal(t, maxIntake, p.within(maxBehind), "not known yet")
+	p.note(1<<20, time.Second)
+	assert.Equal(t, 1<<20/10, p.within(100*time.Millisecond))
+	for range 10 { // half as fast since
+		p.note(lately, time.Second/2)
+	}
+	assert.InDelta(t, 1<<19/10, p.within(100*time.Millisecond), 1<<12)
+	p.note(200, 50*time.Millisecond)
+	assert.Greater(t, p.within(100*time.Millisecond), 1<<14, "one pause says little")
+}

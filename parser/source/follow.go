@@ -77,6 +77,8 @@ type follower struct {
 	before  [2][]byte // the parser's context: what precedes the text that waits, and what preceded the last cut
 	spare   []byte
 	lines   int // cut so far
+	cutAt   time.Time
+	cutSize int // in bytes, of the cut that is read since then; 0 if none is
 	forms   *parser.Forms
 	block   parser.Block
 	denials []parser.Denial
@@ -179,6 +181,10 @@ func (f *follower) take(now time.Time, all bool, batch *Batch) (text []byte, end
 	batch.Denials, in.denials = in.denials, nil
 	batch.Stats.Records = len(batch.Denials)
 	in.room.Broadcast()
+	if f.cutSize > 0 {
+		in.pace.note(f.cutSize, now.Sub(f.cutAt))
+		f.cutSize = 0
+	}
 	old := 0
 	for old < len(in.arrivals) && (all || now.Sub(in.arrivals[old].at) >= f.hold) {
 		end = in.arrivals[old].end
@@ -191,6 +197,7 @@ func (f *follower) take(now time.Time, all bool, batch *Batch) (text []byte, end
 		return nil, 0, time.Hour
 	}
 	in.crowd = nil
+	f.cutAt, f.cutSize = now, end
 	in.arrivals = slices.Delete(in.arrivals, 0, old)
 	for i := range in.arrivals {
 		in.arrivals[i].end -= end
@@ -215,7 +222,8 @@ type intake struct {
 	torn     bool // the last line came without an end
 	notices  []Notice
 	denials  []parser.Denial // of a source that has no text
-	crowd    *crowd          // nil while there is room
+	pace     pace
+	crowd    *crowd // nil while there is room
 }
 
 // An arrival is when the text up to an end came.
