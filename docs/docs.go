@@ -4,30 +4,35 @@ package docs
 import (
 	"embed"
 	"slices"
+	"strings"
 )
 
-//go:embed causes/*.md
-var causes embed.FS
+//go:embed *.md causes/*.md
+var pages embed.FS
 
-// Topics are the names of the pages that are no cause's, in the order in which they
-// are listed. A command's page is shown by the command's help.
+// Topics are the names of the pages that are no cause's and no command's, in the order in
+// which they are listed. A command's page is shown by its file's name alone, as its name
+// shows the command's help.
 var Topics = []string{"logs", "silent", "messages", "capabilities", "formats", "json", "security"}
-
-//go:embed logs.md silent.md messages.md capabilities.md formats.md json.md security.md
-var topics embed.FS
 
 // Cause returns the page of a cause, such as "deny-rule", as Markdown, and
 // whether there is one.
-func Cause(name string) (string, bool) {
-	page, err := causes.ReadFile("causes/" + name + ".md")
-	return string(page), err == nil
-}
+func Cause(name string) (string, bool) { return Page("causes/" + name + ".md") }
 
 // Topic returns a page of Topics as Markdown, and whether there is one of the name.
 func Topic(name string) (string, bool) {
 	if !slices.Contains(Topics, name) {
 		return "", false
 	}
-	page, err := topics.ReadFile(name + ".md")
+	return Page(name + ".md")
+}
+
+// Page returns a page by the name of its file, as other pages link it: "trace.md" or
+// "causes/deny-rule.md"; and whether there is one.
+func Page(name string) (string, bool) {
+	if !strings.HasSuffix(name, ".md") {
+		return "", false
+	}
+	page, err := pages.ReadFile(strings.TrimPrefix(name, "../"))
 	return string(page), err == nil
 }

@@ -1,6 +1,10 @@
 package docs
 
 import (
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -28,9 +32,9 @@ func TestCauses(t *testing.T) {
 			assert.LessOrEqual(t, len(line), 161, "%s.md: %s", name, line)
 		}
 	}
-	pages, err := causes.ReadDir("causes")
+	files, err := pages.ReadDir("causes")
 	require.NoError(t, err)
-	for _, p := range pages {
+	for _, p := range files {
 		assert.True(t, known[strings.TrimSuffix(p.Name(), ".md")], "docs/causes/%s is the page of no cause", p.Name())
 	}
 }
@@ -53,5 +57,29 @@ func TestTopics(t *testing.T) {
 	for _, name := range []string{"", "architecture", "causes/deny-rule", "../README", "logs.md"} {
 		_, ok := Topic(name)
 		assert.False(t, ok, name)
+	}
+}
+
+// link is a Markdown link to another page.
+var link = regexp.MustCompile(`\]\(([^):#]+\.md)(#[^)]*)?\)`)
+
+// TestLinks holds that what a page links is there: in the program, or at the top of the
+// repository.
+func TestLinks(t *testing.T) {
+	files, err := filepath.Glob("*.md")
+	require.NoError(t, err)
+	inner, err := filepath.Glob("causes/*.md")
+	require.NoError(t, err)
+	for _, file := range append(files, inner...) {
+		page, ok := Page(filepath.ToSlash(file))
+		require.True(t, ok, file)
+		for _, m := range link.FindAllStringSubmatch(page, -1) {
+			target := path.Join(path.Dir(filepath.ToSlash(file)), m[1])
+			if _, ok := Page(target); ok {
+				continue
+			}
+			_, err := os.Stat(target)
+			assert.NoError(t, err, "%s links %s", file, m[1])
+		}
 	}
 }

@@ -536,7 +536,7 @@ func (f *Explained) modes() {
 			f.Notes = append(f.Notes, "The source does not say complain: the profile was loaded in complain mode by other means (aa-complain, apparmor_parser -C).")
 		}
 	case complains && f.Cause != DenyRule:
-		f.Why = "the source has flags=(complain), but the kernel enforced the profile: another version is loaded"
+		f.Why = "another version of the profile is in force: the source has flags=(complain), and the kernel enforced it"
 		f.Cause = FlagsMismatch
 		f.addPlace(profilePlace(f.Profile, "says complain"))
 	case f.Denial.Mode == parser.Killed:

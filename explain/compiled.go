@@ -44,7 +44,7 @@ func (f *Explained) compiledMode() {
 		f.Why = "the profile was in complain mode, so this was logged and permitted; enforced, it would be refused: " + f.Why
 		f.Cause, f.Decision = Complain, Granted
 	case f.Profile.HasFlag("complain") && f.Cause != DenyRule:
-		f.Cause, f.Why = FlagsMismatch, "the profile complains as it is loaded here, and the kernel enforced it: it was loaded otherwise then"
+		f.Cause, f.Why = FlagsMismatch, "another version of the profile was in force: it complains as it is loaded here, and the kernel enforced it"
 	case f.Denial.Mode == parser.Killed:
 		f.Notes = append(f.Notes, "The profile is in kill mode: the process was killed for this.")
 	}

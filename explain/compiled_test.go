@@ -27,7 +27,7 @@ func TestExplainCompiled(t *testing.T) {
 		{record("web//hat", fmt.Sprintf(file, "/x", "r", "r")), AllowedByProfile, Granted, "the loaded profile allows this"},
 		{record("web", fmt.Sprintf(file, "/srv/no", "r", "r")), DenyRule, Quiet, "a deny rule of the loaded profile refuses r"},
 		{record("web//hat", `operation="capable" capability=21 capname="sys_admin"`), NoMatchingRule, Refused, "the loaded profile refuses it"},
-		{record("web", fmt.Sprintf(file, "/srv/x", "w", "w")), FlagsMismatch, Refused, "loaded otherwise then"},
+		{record("web", fmt.Sprintf(file, "/srv/x", "w", "w")), FlagsMismatch, Refused, "another version of the profile was in force"},
 		{strings.Replace(record("web", fmt.Sprintf(file, "/srv/x", "w", "w")), "DENIED", "ALLOWED", 1), Complain, Granted, "would be refused: the loaded profile refuses w"},
 		{record("web//hat", `info="Failed name lookup - disconnected path" error=-13 `+fmt.Sprintf(file, "srv/x", "w", "w")), DisconnectedPath, Refused, ""},
 		{record("none", fmt.Sprintf(file, "/srv/x", "w", "w")), ProfileNotFound, Undecidable, "was not found"},

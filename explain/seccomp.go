@@ -136,7 +136,7 @@ func (f *Explained) disagree(profile *seccomp.Profile, call seccomp.Call, d secc
 		if record.Traced && record.Errno != 0 {
 			own, kernel = d.Outcome.String(), (seccomp.Outcome{Action: seccomp.Errno, Errno: record.Errno}).String()
 		}
-		f.Why = fmt.Sprintf("this profile answers %s to %s, but the kernel's answer was %s: another filter is in force", own, d.Syscall, kernel)
+		f.Why = fmt.Sprintf("another filter is in force: this profile answers %s to %s, and the kernel's answer was %s", own, d.Syscall, kernel)
 	}
 	f.Rules = seccompPlaces(profile, d)
 	if foretold(d, record) {
@@ -174,7 +174,7 @@ func seccompCause(call seccomp.Call, d seccomp.Decision) (Cause, string) {
 			return KernelGated, fmt.Sprintf("an entry that allows %s is not in force: it %s", d.Syscall, dropped.Why)
 		case seccomp.LibseccompGate:
 			if !seccomp.IsVersion(call.Loader.Libseccomp) {
-				return LibseccompTooOld, fmt.Sprintf("an entry allows %s: either %s, or another filter is in force, as of flags-mismatch", d.Syscall, dropped.Why)
+				return LibseccompTooOld, fmt.Sprintf("an entry allows %s: either %s, or another filter is in force, of which `whydenied help flags-mismatch` tells", d.Syscall, dropped.Why)
 			}
 			return LibseccompTooOld, fmt.Sprintf("an entry allows %s, but libseccomp, which makes the filter, drops the names that it does not know: %s", d.Syscall, dropped.Why)
 		}

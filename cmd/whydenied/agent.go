@@ -43,7 +43,7 @@ to others: as logs of OpenTelemetry, as metrics of Prometheus, and as Events and
 reports of Kubernetes. What is sent are findings with their counts, a row for each
 minute in which there were any, and not records: it stays as much however often the
 same is refused. Rows that the receiver does not take wait, and are sent again;
-docs/fleet.md says how they count exactly once.
+whydenied help fleet.md says how they count exactly once.
 
 Standard error has notices of what was lost, and what could not be sent.`,
 		Example: `  sudo whydenied agent --otlp https://collector.example:4318 --token-file /etc/whydenied/token

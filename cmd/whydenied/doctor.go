@@ -191,6 +191,7 @@ func (f *doctorFlags) applyFor(cmd *cobra.Command, h host.Host, levers []host.Le
 	if err != nil {
 		return err
 	}
+	endsItself.Store(true)
 	err = printChanges(changes, report.NewApplied, print)
 	if err == nil {
 		say(cmd.ErrOrStderr(), "undone in %s, on Ctrl-C, and if this process is killed", f.limit)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/whydenied/whydenied/docs"
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/escape"
 )
 
 // addHelp groups the commands, and makes "whydenied help" list the pages that the
@@ -28,10 +29,14 @@ func addHelp(root *cobra.Command) {
 		Use:   "help [COMMAND | PAGE | CAUSE]",
 		Short: "Show a command's help, a page, or what a cause means",
 		Long: "help shows a command's help, a page, or what a cause means and what to do about it.\n\nPages:\n  " +
-			strings.Join(docs.Topics, "\n  ") + "\n\nCauses that a finding can name:\n" + strings.Join(causes, ""),
+			strings.Join(docs.Topics, "\n  ") + "\n\nAny page of the documentation is shown by the name of its file too, as pages link it:\n" +
+			"whydenied help trace.md.\n\nCauses that a finding can name:\n" + strings.Join(causes, ""),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return root.Help()
+			}
+			if page, ok := docs.Page(args[0]); ok && len(args) == 1 {
+				return escape.Write(cmd.OutOrStdout(), escape.Lines(page))
 			}
 			found, rest, err := root.Find(args)
 			if err != nil || found == root || len(rest) > 0 {

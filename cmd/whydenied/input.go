@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -186,6 +188,7 @@ func add(session *explain.Session, d *parser.Denial, r *parser.Repeat) (f *expla
 // stderr, and the others are read.
 func (in *input) readLogs(cmd *cobra.Command, session *explain.Session) error {
 	progress := newProgress(cmd.ErrOrStderr())
+	progress.total = sizeOf(in.logs)
 	defer progress.clear()
 	for batch, err := range source.Fold(cmd.Context(), in.logs, in.inventory != nil) {
 		if isUnreadable(err) {
@@ -207,6 +210,18 @@ func (in *input) readLogs(cmd *cobra.Command, session *explain.Session) error {
 		progress.update(int(batch.Stats.Bytes), len(batch.Denials)+len(batch.Repeats))
 	}
 	return nil
+}
+
+// sizeOf returns how many bytes logs hold, 0 if one of them does not tell before it is read.
+func sizeOf(logs []source.Input) (bytes int) {
+	for _, log := range logs {
+		info, err := os.Stat(log.Name)
+		if err != nil || !info.Mode().IsRegular() || slices.Contains([]string{".gz", ".zst"}, filepath.Ext(log.Name)) {
+			return 0
+		}
+		bytes += int(info.Size())
+	}
+	return bytes
 }
 
 // isUnreadable reports whether an error is of one input, and others follow.

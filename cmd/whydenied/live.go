@@ -38,7 +38,7 @@ func (f *liveFlags) add(flags *pflag.FlagSet) {
 	addFilter(flags, &f.filter)
 	flags.StringVar(&f.source, "source", "", "read `SOURCE`: audit (the kernel's audit netlink), audit-unicast (the same in auditd's place, which must not run), kmsg, journal, trace (see the command), or a file that is followed; by default the best that can be opened")
 	flags.StringVar(&f.cgroup, "cgroup", "", "only processes in the cgroup `PATH` or below it, as /proc/PID/cgroup has it: /system.slice/web.service")
-	flags.BoolVar(&f.silent, "silent", false, "see also what leaves no record: trace system calls, which slows this host down, and have AppArmor log quiet denials until the end; see docs/trace.md")
+	flags.BoolVar(&f.silent, "silent", false, "see also what leaves no record: trace system calls, which slows this host down, and have AppArmor log quiet denials until the end; whydenied help trace.md has what it costs")
 }
 
 // A stream explains denials as they come. Its methods may be called by several

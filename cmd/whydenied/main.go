@@ -43,7 +43,7 @@ func interrupted(sig syscall.Signal, ended <-chan int) int {
 			return 128 + int(sig)
 		}
 		return code
-	case <-time.After(time.Second):
+	case <-time.After(200 * time.Millisecond):
 	}
 	if endsItself.Load() {
 		return <-ended

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -207,6 +208,7 @@ type progress struct {
 	started time.Time
 	shown   time.Time
 	bytes   int
+	total   int // bytes that there are; 0 if that is not known
 	denials int
 }
 
@@ -226,7 +228,18 @@ func (p *progress) update(bytes, denials int) {
 	if p.w == nil || now.Sub(p.started) < time.Second || now.Sub(p.shown) < 200*time.Millisecond {
 		return
 	}
-	p.show(now, escape.Linef("read %d MB, %d denials", p.bytes>>20, p.denials))
+	p.show(now, p.line(now.Sub(p.started)))
+}
+
+// line says what was read in a time, how fast, and how long the rest takes at that rate.
+func (p *progress) line(in time.Duration) escape.Text {
+	rate := float64(p.bytes) / in.Seconds()
+	speed := fmt.Sprintf("%.0f MB/s", rate/(1<<20))
+	if p.total <= p.bytes || rate == 0 {
+		return escape.Linef("read %d MB (%s), %d denials", p.bytes>>20, speed, p.denials)
+	}
+	left := time.Duration(float64(p.total-p.bytes) / rate * float64(time.Second)).Round(time.Second)
+	return escape.Linef("read %d of %d MB (%s, %s left), %d denials", p.bytes>>20, p.total>>20, speed, left, p.denials)
 }
 
 // step shows what is being worked on.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,6 +25,7 @@ type patchFlags struct {
 	write  bool
 	risk   string
 	breadth
+	args []string // the logs, as they were named
 }
 
 func newPatch() *cobra.Command {
@@ -87,6 +89,7 @@ func runPatch(cmd *cobra.Command, args []string, f patchFlags) error {
 	if err := f.parse(args); err != nil {
 		return err
 	}
+	f.args = args
 	if err := refuseSaved(cmd, args, "a patch is made of the log and the policy, name those; the diff of each finding by itself is in its fixes"); err != nil {
 		return err
 	}
@@ -152,8 +155,26 @@ func (f *patchFlags) print(cmd *cobra.Command, in input, session *explain.Sessio
 		for _, limit := range limits {
 			say(cmd.ErrOrStderr(), "%s", limit)
 		}
+		f.sayWhoWrites(cmd, in, change)
 	}
 	return errors.Join(err, out.Flush())
+}
+
+// sayWhoWrites gives the command that writes the files which a form of deployment names.
+func (f *patchFlags) sayWhoWrites(cmd *cobra.Command, in input, change *patch.Patch) {
+	if f.write || len(change.Changes) == 0 {
+		return
+	}
+	var names []string
+	for _, c := range change.Changes {
+		names = append(names, string(escape.Name(c.File.Name)))
+	}
+	last, what := "--write", "writes "+strings.Join(names, ", ")
+	if in.bundle != nil { // of another machine
+		last, what = "--format=files", "prints "+strings.Join(names, ", ")
+	}
+	command := join("whydenied", append([]string{"patch"}, f.args...), f.policy.words(), f.selection(), f.failed.words(), []string{last})
+	say(cmd.ErrOrStderr(), "nothing is changed yet: `%s` %s", command, what)
 }
 
 // report writes the findings with their patch.

@@ -152,6 +152,7 @@ Exit status: 0 nothing refused or found, 1 whydenied failed, 2 wrong usage,
 	group("policy", "Profiles:", newPatch(), newCheck(), newTest(), newDiff(), newQuery(), newWhoCan(), newObserve())
 	group("host", "Hosts:", newDoctor(), newCollect(), newAgent())
 	addHelp(root)
+	addCompletions(root)
 	return root
 }
 
@@ -185,16 +186,19 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return usagef("%s takes no argument, and %q is one; see %[1]s --help", cmd.CommandPath(), args[0])
 }
 
-// version is the module's version as the Go tool stamped it, with the revision
-// of a build from a work tree.
+// release is the version of a release, which its build sets: -ldflags "-X main.release=v0.1.0".
+var release string
+
+// version is that of the release, else the module's as the Go tool stamped it: a tag, or
+// one made of the revision of the work tree that it was built from.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "unknown"
+		return cmp.Or(release, "unknown")
 	}
-	v := info.Main.Version
-	if v == "" || v == "(devel)" {
-		v = "devel"
+	stamped := info.Main.Version
+	if stamped == "(devel)" { // go run, or no repository
+		stamped = "devel"
 	}
-	return v + " (" + info.GoVersion + ")"
+	return cmp.Or(release, stamped, "devel") + " (" + info.GoVersion + ")"
 }

@@ -20,7 +20,8 @@ entries of a profile are decided. A refusal for want of a capability, or by
 AppArmor, is none of these and not told.
 
 It sees them by eBPF programs at the begin and the end of each system call of this
-host, which slows calls down: docs/trace.md has the figures. So it ends by itself.`,
+host, which slows calls down (whydenied help trace.md has the figures). So it ends by
+itself.`,
 		Example: `  sudo whydenied trace --container web-1
   sudo whydenied trace --for 10m --format json`,
 		Args: noArgs,

@@ -254,7 +254,11 @@ func (c *Collection) records(ctx context.Context) error {
 		}
 	}
 	if readable == 0 {
-		return errors.New("no log can be read: " + strings.Join(c.Manifest.Missing, "; "))
+		var all []error
+		for _, why := range c.Manifest.Missing {
+			all = append(all, errors.New(why))
+		}
+		return errors.Join(append(all, errors.New("no log can be read; name a saved one"))...)
 	}
 	c.leftOut("all records but those of denials and their events")
 	return nil

@@ -12,7 +12,7 @@ import (
 )
 
 // kinds are the metadata that Read understands, for people.
-const kinds = "saved output of `docker inspect`, `podman inspect`, `crictl inspect`, `ctr containers info` or `kubectl get pod -o json`, an OCI bundle's config.json, runc's state.json, Docker's config.v2.json, or /proc/PID/status"
+const kinds = "saved output of `docker inspect`, `podman inspect`, `crictl inspect`, `ctr containers info` or `kubectl get pod -o json`, an OCI bundle's config.json, runc's state.json, Docker's config.v2.json, /proc/PID/status, or a list of objects with id, name, image and apparmor"
 
 // Metadata is one text that a host has about one container, or about its engine.
 type Metadata struct {
@@ -129,6 +129,8 @@ func readObject(name string, object []byte) ([]Container, error) {
 		c, err = readStorage(object)
 	case has("id", "init_process_pid", "config"):
 		c, err = readRunc(object)
+	case has("id", "name", "apparmor"):
+		c, err = readListed(object)
 	default:
 		return nil, fmt.Errorf("not container metadata that is known; give %s", kinds)
 	}
@@ -250,6 +252,25 @@ func readStorage(object []byte) (Container, error) {
 		metadata.Name = in.Names[0]
 	}
 	return Container{ID: in.ID, Name: metadata.Name, Image: metadata.Image}, nil
+}
+
+// readListed reads one element of a list that people or their scripts made, in plain
+// words, such as the containers.json of testdata/corpus.
+func readListed(object []byte) (Container, error) {
+	var in struct {
+		ID, Name, Image, Runtime, AppArmor, Error string
+		PID, Exit                                 int
+		SecurityOpt, CapAdd                       []string
+	}
+	if err := json.Unmarshal(object, &in); err != nil {
+		return Container{}, broken("a list of containers", err)
+	}
+	c := Container{
+		ID: in.ID, Name: strings.TrimPrefix(in.Name, "/"), Image: in.Image, Runtime: in.Runtime, PID: in.PID,
+		AppArmorProfile: in.AppArmor, ExitCode: in.Exit, Error: in.Error, CapAdd: withPrefix(in.CapAdd),
+	}
+	c.securityOptions(in.SecurityOpt)
+	return c, nil
 }
 
 // readRunc reads runc's state.json. Its seccomp filter is in a form of its own,

@@ -20,6 +20,9 @@ func writeCompose(w io.Writer, p *patch.Patch) (limits []string, err error) {
 	if len(services) == 0 {
 		return nil, escape.Write(w, out.Text())
 	}
+	out.Add(
+		yamlComment("Save this as whydenied.compose.yaml beside the project's file, then:"),
+		yamlComment("  docker compose -f compose.yaml -f whydenied.compose.yaml up -d"))
 	out.Add(yamlComment("Compose adds these options to those of the file that it overrides: take other apparmor= and seccomp= ones out there."))
 	out.Add("services:\n")
 	for _, s := range services {

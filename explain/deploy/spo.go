@@ -19,7 +19,7 @@ import (
 // writeSPO writes the changed profiles as resources of the Security Profiles
 // Operator, one YAML document each: AppArmorProfile (v1alpha1, its spec.abstract)
 // and SeccompProfile (v1beta1). What a resource cannot express, or grants beyond
-// the profile, is a comment in its document, and one of the limits. The
+// the profile, are comments in its document, and one sentence of the limits. The
 // fields are those of api/ in the operator's repository, and what it makes of an
 // AppArmorProfile is that of its crd2armor template.
 func writeSPO(w io.Writer, p *patch.Patch) (limits []string, err error) {
@@ -42,9 +42,14 @@ func writeSPO(w io.Writer, p *patch.Patch) (limits []string, err error) {
 		for _, note := range r.notes {
 			out.Add(yamlComment(note))
 		}
-		for _, limit := range r.limits {
-			out.Add(yamlComment("! " + limit))
-			limits = append(limits, name+": "+limit)
+		if said := r.said(); said != "" {
+			out.Add(yamlComment("! " + said))
+			limits = append(limits, name+": "+said)
+		}
+		if len(r.limits) > 1 || r.withheld != "" {
+			for _, limit := range r.limits {
+				out.Add(yamlComment("!   " + limit))
+			}
 		}
 		out.Add(r.yaml)
 	}
@@ -61,6 +66,40 @@ type resource struct {
 	yaml   escape.YAML
 	notes  []string // how to use it
 	limits []string // where it differs from the profile
+	// withheld says why there is no document, although one could be written.
+	withheld string
+}
+
+// said sums the limits up in one sentence; the only one is its own.
+func (r *resource) said() string {
+	switch {
+	case r.withheld != "":
+		return r.withheld
+	case len(r.limits) < 2:
+		return strings.Join(r.limits, "")
+	}
+	var parts []string
+	count := func(prefix, one, many string) (n int) {
+		for _, limit := range r.limits {
+			if strings.HasPrefix(limit, prefix) {
+				n++
+			}
+		}
+		if n == 1 {
+			parts = append(parts, one)
+		} else if n > 1 {
+			parts = append(parts, fmt.Sprintf(many, n))
+		}
+		return n
+	}
+	told := count("not expressed: ", "1 rule cannot be expressed", "%d rules cannot be expressed")
+	told += count("not granted", "1 is denied by the operator's own rules", "%d are denied by the operator's own rules")
+	told += count("also granted", "1 access is granted besides", "%d accesses are granted besides")
+	told += count("the operator adds", "the operator adds 1 thing", "the operator adds %d things")
+	if others := len(r.limits) - told; others > 0 { // of seccomp profiles
+		parts = append(parts, fmt.Sprintf("%d things cannot be expressed", others))
+	}
+	return "the resource is not the same as the profile: " + strings.Join(parts, ", ") + "; the comments that begin with ! say what"
 }
 
 // resourceHead begins a document.

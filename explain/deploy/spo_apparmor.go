@@ -65,7 +65,7 @@ func apparmorResource(of patch.Patched) (r resource) {
 	r.limits = append(r.limits, a.differences(p)...)
 	denies := slices.ContainsFunc(p.Rules, func(rule apparmor.Rule) bool { return rule.Head().Deny && a.left[rule] != "" })
 	if denies && slices.Contains(slices.Concat(a.executables, a.writeOnly, a.readWrite), "/**") {
-		r.limits = append(r.limits, "no resource is written: without the deny rules it would grant what the profile is there to refuse; load the profile itself (--format files)")
+		r.withheld = "no resource is written: without the deny rules it would grant what the profile is there to refuse; load the profile itself (--format files)"
 		return r
 	}
 	r.yaml = resourceHead("v1alpha1", "AppArmorProfile", name) + a.yaml()

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/mattn/go-runewidth"
 )
 
 // Text is for a terminal and for the log of a CI job. Its only control characters
@@ -279,25 +281,14 @@ func (t Text) Width() int {
 	return n
 }
 
-// RuneWidth is 0 for combining marks, 2 for East Asian wide characters and
-// emoji (roughly Unicode's East_Asian_Width W and F), 1 for all others.
-func RuneWidth(r rune) int {
-	switch {
-	case r < 0x300:
-		return 1
-	case unicode.In(r, unicode.Mn, unicode.Me):
-		return 0
-	case unicode.Is(wide, r):
-		return 2
-	}
-	return 1
-}
+// widths are those of most terminals, whatever the locale says.
+var widths = runewidth.Condition{StrictEmojiNeutral: true}
 
-var wide = &unicode.RangeTable{
-	R16: []unicode.Range16{
-		{0x1100, 0x115f, 1}, {0x2e80, 0x303e, 1}, {0x3041, 0x33ff, 1}, {0x3400, 0x4dbf, 1},
-		{0x4e00, 0x9fff, 1}, {0xa000, 0xa4cf, 1}, {0xac00, 0xd7a3, 1}, {0xf900, 0xfaff, 1},
-		{0xfe30, 0xfe6f, 1}, {0xff00, 0xff60, 1}, {0xffe0, 0xffe6, 1},
-	},
-	R32: []unicode.Range32{{0x1f300, 0x1f64f, 1}, {0x1f900, 0x1f9ff, 1}, {0x20000, 0x3fffd, 1}},
+// RuneWidth is 0 for combining marks, 2 for East Asian wide characters and emoji, 1 for
+// all others.
+func RuneWidth(r rune) int {
+	if r < 0x300 || 0x2010 <= r && r <= 0x2027 { // the library makes a table of 2 MB for the first other one
+		return 1
+	}
+	return widths.RuneWidth(r)
 }

@@ -38,7 +38,7 @@ func (p *Proposer) prove(fix *rules.Fix, profile *apparmor.Profile, requests ...
 	if beyond := ProvedBeyond(gains, complete); beyond != "" {
 		fix.Proof = append(fix.Proof, beyond)
 	}
-	fix.Proof = append(fix.Proof, taken.Proof(), "no edit can be left out")
+	fix.Proof = append(fix.Proof, taken.Proof(), "each edit is needed")
 	d := Worst(requests, gains, edited)
 	fix.Risk, fix.Reason = d.Risk, d.Reason
 	return "", true

@@ -268,7 +268,7 @@ func (c *callFix) cover() {
 	}, c.wanted()...)
 }
 
-// prove adds a fix if the edited profile reads back, gives the call the wanted
+// prove adds a fix if the edited profile parses, gives the call the wanted
 // answer, and refuses nothing that was allowed; it leaves out the edits that this
 // does not need, and writes down what was proved and what else is allowed. Where
 // libseccomp's answer to some calls is not defined, that cannot be told, but of a
@@ -294,13 +294,13 @@ func (c *callFix) prove(want seccomp.Action, fix rules.Fix, wanted ...seccomp.Wa
 	if want == seccomp.Errno {
 		answer = "the answer is now ENOSYS"
 	}
-	fix.Proof = []string{"the edited profile reads back", answer + needs}
+	fix.Proof = []string{"the edited profile parses", answer + needs}
 	permitted, answered := callGains(gains)
 	fix.Grants = permitted
 	if len(gains) == 0 && complete {
 		answered = []string{"no other call is answered otherwise"}
 	}
-	fix.Proof = append(append(fix.Proof, answered...), "no edit can be left out")
+	fix.Proof = append(append(fix.Proof, answered...), "each edit is needed")
 	c.fixes = append(c.fixes, fix)
 }
 

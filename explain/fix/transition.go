@@ -36,7 +36,7 @@ func (p *Proposer) Flag(profile *apparmor.Profile, flag string, attached *apparm
 	if lost.Any() {
 		return nil
 	}
-	fix.Proof = []string{p.parses(profile), lost.Proof(), "no edit can be left out"} // see attachedRule
+	fix.Proof = []string{p.parses(profile), lost.Proof(), "each edit is needed"} // see attachedRule
 	return []rules.Fix{fix}
 }
 

@@ -51,6 +51,17 @@ var profileName = regexp.MustCompile(`(?m)^[ \t]*profile[ \t]+("[^"\n]+"|[^\s"{]
 // Nearest returns the profile whose name is most like one that is not defined, and
 // the file that defines it; "" if there is none.
 func (l *Library) Nearest(name string) (near, file string) {
+	files := l.definers()
+	near = apparmor.Nearest(name, slices.Collect(maps.Keys(files)))
+	return near, files[near]
+}
+
+// Names are the names of the profiles of the directory and of the files that were named,
+// in order, as far as their headers say.
+func (l *Library) Names() []string { return slices.Sorted(maps.Keys(l.definers())) }
+
+// definers returns the file that defines each profile.
+func (l *Library) definers() map[string]string {
 	l.index()
 	files := map[string]string{}
 	for _, f := range l.dirFiles {
@@ -63,8 +74,7 @@ func (l *Library) Nearest(name string) (near, file string) {
 			files[profile.FullName()] = profile.At.File.Name
 		}
 	}
-	near = apparmor.Nearest(name, slices.Collect(maps.Keys(files)))
-	return near, files[near]
+	return files
 }
 
 // mayDefine reports whether a policy of such headers may define a profile whose

@@ -34,5 +34,5 @@ func ExampleMake() {
 	// Output:
 	// remedied: 1 left: 0
 	// add w to this rule: /srv/lab/w rw,
-	// ["the changed policy parses" "the access is now allowed" "nothing is lost" "no edit can be left out"]
+	// ["the changed policy parses" "the access is now allowed" "nothing is lost" "each edit is needed"]
 }

@@ -342,7 +342,7 @@ func (d *policyDraft) remedy(w *wanted, gains gained, proof []string, changes []
 	}
 	r.Fix.Proof = append(r.Fix.Proof, gains.kept)
 	if !d.needless {
-		r.Fix.Proof = append(r.Fix.Proof, "no edit can be left out") // see prune; a deny rule is changed only if it refuses
+		r.Fix.Proof = append(r.Fix.Proof, "each edit is needed") // see prune; a deny rule is changed only if it refuses
 	}
 	return r
 }

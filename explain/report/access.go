@@ -88,18 +88,34 @@ func tried(d Fields) []escape.Text {
 	case "setprocattr":
 		return escape.Words("change its own AppArmor attributes")
 	}
-	if strings.HasPrefix(op, "dbus_") {
+	switch {
+	case strings.HasPrefix(op, "dbus_"):
 		return dbus(op, d)
+	case op == "connect" && name != "": // to a socket that is a file
+		return escape.Words("connect to socket %", name)
+	case socketVerbs[op] != "" && name != "":
+		return append(escape.Fields(socketVerbs[op]), escape.Words("socket %", name)...)
+	case op != "" && isFileMask(mask(d)) && strings.HasPrefix(name, "/"):
+		return append(file(op, mask(d), name), escape.Words("(operation %)", op)...)
 	}
 	return nil
 }
 
-// fileVerbs are the letters of a file mask (aa_audit_perm_mask of
-// security/apparmor/lib.c), in the order in which they read best.
-var fileVerbs = []struct {
+// isFileMask reports whether a mask is of a file.
+func isFileMask(mask string) bool {
+	return mask != "" && strings.IndexFunc(mask, func(r rune) bool {
+		return !slices.ContainsFunc(fileVerbs, func(v fileVerb) bool { return rune(v.letter) == r })
+	}) < 0
+}
+
+type fileVerb struct {
 	letter byte
 	verb   escape.Text
-}{
+}
+
+// fileVerbs are the letters of a file mask (aa_audit_perm_mask of
+// security/apparmor/lib.c), in the order in which they read best.
+var fileVerbs = []fileVerb{
 	{'c', "create"}, {'r', "read"}, {'w', "write"}, {'a', "append to"}, {'d', "delete"},
 	{'l', "link"}, {'k', "lock"}, {'m', "map as code"}, {'x', "execute"},
 }

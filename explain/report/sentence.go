@@ -120,7 +120,7 @@ func seccompSentence(f *Finding) (verdict, what []escape.Text) {
 		return escape.Words("was ended by SIGSYS,"), escape.Words("perhaps for a system call that seccomp refused")
 	}
 	number := f.Denial.Get("syscall")
-	call := append(escape.Words("% (%", cmp.Or(f.Seccomp.Call, f.Seccomp.SyscallName), f.Seccomp.ArchName), escape.Line(number)+")")
+	call := []escape.Text{escape.Name(cmp.Or(f.Seccomp.Call, f.Seccomp.SyscallName)), "(" + escape.Name(f.Seccomp.ArchName) + " " + escape.Line(number) + ")"}
 	switch f.Seccomp.SyscallName {
 	case "":
 		call = escape.Words("syscall % (%)", number, f.Seccomp.ArchName)
@@ -199,10 +199,21 @@ func whoIs(f *Finding, passive bool) []escape.Text {
 	if engine := escape.Join(append(escape.Prose(c.Runtime), escape.Fields(id)...), " "); engine != "" {
 		inside = append(inside, engine)
 	}
-	if len(inside) > 0 {
-		who = append(who, escape.Fields("("+escape.Join(inside, ", ")+")")...)
+	return append(who, parenthesised(inside)...)
+}
+
+// parenthesised lists parts, each of which is one word, in parentheses.
+func parenthesised(parts []escape.Text) []escape.Text {
+	if len(parts) == 0 {
+		return nil
 	}
-	return who
+	words := slices.Clone(parts)
+	for i := range words[:len(words)-1] {
+		words[i] += ","
+	}
+	words[0] = "(" + words[0]
+	words[len(words)-1] += ")"
+	return words
 }
 
 // programs names the programs of a finding, of which the earliest denial names one.

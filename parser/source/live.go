@@ -89,18 +89,22 @@ func choose(from Start) (*Live, error) {
 	return firstOf(from, openAudit, openAuditLog, openJournal, openRing)
 }
 
+// errNoLive comes after the reasons of all sources.
+var errNoLive = errors.New("no source of live records can be read: see above, or name a log that is written to with --source FILE")
+
 // firstOf opens the first source that can be opened.
 func firstOf(from Start, open ...func(Start) (*Live, error)) (*Live, error) {
 	var passed []string
+	var all []error
 	for _, try := range open {
 		l, err := try(from)
 		if err == nil {
 			l.Passed = passed
 			return l, nil
 		}
-		passed = append(passed, err.Error())
+		passed, all = append(passed, err.Error()), append(all, err)
 	}
-	return nil, errors.New("no source of live records can be read:\n  " + strings.Join(passed, "\n  "))
+	return nil, errors.Join(append(all, errNoLive)...)
 }
 
 // openAuditLog opens auditd's log if auditd runs.

@@ -58,7 +58,7 @@ func TestFirstOf(t *testing.T) {
 	assert.Equal(t, "kmsg", l.Name)
 	assert.Equal(t, []string{"audit netlink: no", "journal: no"}, l.Passed)
 	_, err = firstOf(Start{}, failing("audit netlink: no"), failing("journal: no"))
-	assert.EqualError(t, err, "no source of live records can be read:\n  audit netlink: no\n  journal: no")
+	assert.EqualError(t, err, "audit netlink: no\njournal: no\n"+errNoLive.Error())
 }
 
 func TestAuditNetlinkHasNoPast(t *testing.T) {

@@ -422,6 +422,7 @@ func (p *Profile) explain(d *Decision, rules *callRules, c *Call) {
 // addNear notes an entry that is not part of the answer.
 func (d *Decision) addNear(e *Entry) {
 	in := e == d.Entry || slices.Contains(d.Near, e) ||
+		slices.ContainsFunc(d.Dropped, func(o Dropped) bool { return o.Entry == e }) ||
 		slices.ContainsFunc(d.Whens[:min(len(d.Whens), maxNear)], func(o Outcome) bool { return o.Entry == e })
 	if !in && len(d.Near) < maxNear {
 		d.Near = append(d.Near, e)
