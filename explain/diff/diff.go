@@ -171,7 +171,11 @@ func appArmorChange(kind Kind, g apparmor.Gain, old, new *apparmor.Profile) Chan
 // words says which accesses a gain is.
 func words(g apparmor.Gain) string {
 	if class := apparmor.ClassOf(g.Example); class == "file" || class == "change_profile" {
-		return fix.GainsWords([]apparmor.Gain{g})
+		text := fix.GainsWords([]apparmor.Gain{g})
+		if g.Lacks != 0 {
+			text += ", refused for want of " + g.Lacks.String() + " on the target"
+		}
+		return text
 	}
 	example := strings.TrimSuffix(apparmor.RuleFor(g.Example, apparmor.Transition{}), ",")
 	if g.Rule == nil {

@@ -55,6 +55,10 @@ func TestCompareAppArmor(t *testing.T) {
 			"header: the mode (enforce to complain)", "header: the flags (attach_disconnected to )", "header: the programs that it attaches to (/x to /y)",
 		}},
 		{"exec", "profile a {\n /x px,\n}", "profile a {\n /x ux,\n}", []string{"exec: execution by ux in place of px on /x (px to ux)"}},
+		{"links by what is granted to the files", "profile a {\n /l w,\n link subset /l -> /t*,\n /t* w,\n}", "profile a {\n /l rw,\n link subset /l -> /t*,\n /t* w,\n}", []string{
+			"gain: r on /l",
+			"loss: links such as /l to /t, refused for want of r on the target",
+		}},
 		{"all rules", "abi <abi/4.0>,\nprofile a {\n all,\n}", "abi <abi/4.0>,\nprofile a {\n all,\n deny capability kill,\n}", []string{"loss: capability kill"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -3,6 +3,9 @@ package apparmor
 import (
 	"maps"
 	"slices"
+	"strings"
+
+	"github.com/whydenied/whydenied/rules"
 )
 
 // ChangedRules compares two texts of a profile rule by rule, in force and with
@@ -36,6 +39,51 @@ func ChangedRules(before, after *Profile) (removed, added []Rule) {
 	}
 	slices.Reverse(removed)
 	return removed, added
+}
+
+// differingRules are the rules by which two texts may answer otherwise. Where what is
+// around them differs, such as a variable, a rule for files is one of them only if it was
+// resolved to something else.
+func differingRules(before, after *Profile) (removed, added []Rule) {
+	if sameSurroundings(before, after) {
+		return ChangedRules(before, after)
+	}
+	return unlike(before.Rules, after.Rules), unlike(after.Rules, before.Rules)
+}
+
+// unlike returns the rules of a list that are not resolved to the same in another.
+func unlike(list, other []Rule) (rest []Rule) {
+	known := map[fileKey]bool{}
+	for _, r := range other {
+		if r, ok := r.(*FileRule); ok {
+			known[keyOfFile(r)] = true
+		}
+	}
+	for _, r := range list {
+		if file, ok := r.(*FileRule); !ok || !known[keyOfFile(file)] {
+			rest = append(rest, r)
+		}
+	}
+	return rest
+}
+
+// A fileKey is all that a rule for files is compiled to.
+type fileKey struct {
+	quals           Qualifiers
+	perms           Perms
+	exec            Transition // less its target
+	target          string
+	classes, noMmap bool
+	path            string
+}
+
+func keyOfFile(r *FileRule) fileKey {
+	k := fileKey{quals: r.Qualifiers, perms: r.Perms, exec: r.Exec, classes: r.classes, noMmap: r.noMmap, path: strings.Join(filePattern(r).Expanded, "\n")}
+	if r.Exec.Target != nil {
+		k.target = r.Exec.Target.Source
+	}
+	k.exec.Target, k.exec.TargetAt = nil, rules.Location{}
+	return k
 }
 
 // A ruleKey tells rules apart in one policy: by their text and the qualifiers

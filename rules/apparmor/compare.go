@@ -38,8 +38,8 @@ func CompareProfiles(before, after *Profile) (c Comparison) {
 		before, after *Profile
 		by            difference
 	}{
-		{&c.Gains, before, after, gained},
-		{&c.Losses, after, before, gained},
+		{&c.Gains, before, after, gainedButLinks},
+		{&c.Losses, after, before, gainedButLinks},
 		{&c.Silenced, before, after, silenced},
 		{&c.Logged, after, before, silenced},
 		{&c.Audited, before, after, audited},
@@ -48,6 +48,9 @@ func CompareProfiles(before, after *Profile) (c Comparison) {
 		list, complete := differ(part.before, part.after, part.by, nil)
 		*part.list, c.Complete = list, c.Complete && complete
 	}
+	removed, added := differingRules(before, after)
+	gains, losses, complete := linkGains(before, after, removed, added)
+	c.Gains, c.Losses, c.Complete = append(c.Gains, gains...), append(c.Losses, losses...), c.Complete && complete
 	// How a program is executed is told once, from before to now.
 	c.Losses = slices.DeleteFunc(c.Losses, func(g Gain) bool { return g.Exec != nil })
 	return c

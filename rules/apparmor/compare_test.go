@@ -64,7 +64,13 @@ func gainsAsCompiled(t *testing.T, gains []Gain, without, with *compiledProfile)
 	t.Helper()
 	for _, g := range gains {
 		req, ok := g.Example.(FileRequest)
-		if !ok || g.Exec != nil || req.Target != "" {
+		if !ok || g.Exec != nil {
+			continue
+		}
+		if req.Target != "" {
+			had, _ := without.link(req.Path, req.Target, req.Owner)
+			has, _ := with.link(req.Path, req.Target, req.Owner)
+			assert.True(t, has && !had, "%+v", g)
 			continue
 		}
 		had, has := without.fileAccess(req.Path, req.Owner), with.fileAccess(req.Path, req.Owner)

@@ -98,10 +98,7 @@ func (p *Profile) decideLink(r FileRequest, name fileAnswer, d *Decision) {
 		}
 	case count(pair.votes).allow&Lock != 0:
 		target := p.ask(r.Target, r.Owner)
-		extra := link.allow &^ count(target.votes).allow &^ Link
-		if extra == 0 && link.allow&Exec != 0 && !linkExecSubset(name, target) {
-			extra = Exec
-		}
+		extra := linkLacks(link.allow, count(target.votes).allow, name.exec, target.exec)
 		if extra == 0 {
 			return
 		}
@@ -119,13 +116,23 @@ func (p *Profile) decideLink(r FileRequest, name fileAnswer, d *Decision) {
 	d.Permitted = p.HasFlag("complain") && !d.Quiet
 }
 
+// linkLacks returns what a new name is granted and its target not: permissions, or their
+// execution by the same transition.
+func linkLacks(name, target Perms, nameExec, targetExec *Transition) Perms {
+	extra := name &^ target &^ Link
+	if extra == 0 && name&Exec != 0 && !linkExecSubset(nameExec, targetExec) {
+		return Exec
+	}
+	return extra
+}
+
 // linkExecSubset is xindex_is_subset() of the kernel: the same transition, and
 // the link may not skip the scrubbing that the target demands.
-func linkExecSubset(link, target fileAnswer) bool {
-	if link.exec == nil || target.exec == nil {
-		return link.exec == target.exec
+func linkExecSubset(link, target *Transition) bool {
+	if link == nil || target == nil {
+		return link == target
 	}
-	l, t := *link.exec, *target.exec
+	l, t := *link, *target
 	scrubs := l.Unsafe && !t.Unsafe
 	l.Unsafe, t.Unsafe = false, false
 	return sameTransition(l, t) && !scrubs

@@ -22,6 +22,9 @@ type Gain struct {
 	// Exec is how a program that could be executed before is executed now; Perms
 	// is Exec then. It is nil for other gains.
 	Exec *ExecChange
+	// Lacks is, of a hard link whose new name is given more than its target has, what the
+	// target would have to have as well where the link is refused.
+	Lacks Perms
 }
 
 // An ExecChange is two transitions of one program.
@@ -38,7 +41,8 @@ const maxGainWork = 1 << 22
 // accesses that are wanted. It compares the compiled texts, not samples: every
 // access that only the second grants is in one of the gains. Where the rules
 // that differ are too many or too wide for that, complete is false, and there
-// may be more gains than those returned.
+// may be more gains than those returned. Of hard links it compares the rules for
+// them alone; CompareProfiles follows as well what is granted to the files linked.
 func Gains(before, after *Profile, wanted ...Request) (gains []Gain, complete bool) {
 	if before.HasFlag("unconfined") {
 		return nil, true
@@ -52,10 +56,7 @@ func Gains(before, after *Profile, wanted ...Request) (gains []Gain, complete bo
 // differ returns the accesses that a kind of difference holds of, with what Gains says
 // of each.
 func differ(before, after *Profile, by difference, wanted []Request) ([]Gain, bool) {
-	removed, added := before.Rules, after.Rules
-	if sameSurroundings(before, after) {
-		removed, added = ChangedRules(before, after)
-	}
+	removed, added := differingRules(before, after)
 	files, complete := fileGains(before, after, removed, added, by, wanted)
 	others, all := classGains(before, after, removed, added, by, wanted)
 	return append(files, others...), complete && all
@@ -65,11 +66,14 @@ func differ(before, after *Profile, by difference, wanted []Request) ([]Gain, bo
 type difference struct {
 	of     func(before, after tally) Perms
 	grants bool // it is of what is granted, and of where that leads
+	links  bool // and of links, as far as the rules for them tell
 	deny   bool // it is a deny rule of the second that makes it, mostly
 }
 
 var (
-	gained = difference{of: func(before, after tally) Perms { return after.allow &^ before.allow }, grants: true}
+	gained = difference{of: func(before, after tally) Perms { return after.allow &^ before.allow }, grants: true, links: true}
+	// gainedButLinks is gained without what linkGains tells.
+	gainedButLinks = difference{of: gained.of, grants: true}
 	// silenced is refused by both, and logged by the first alone.
 	silenced = difference{of: func(before, after tally) Perms { return after.quiet &^ before.quiet &^ before.allow }, deny: true}
 	// audited is granted by both, and logged by the second alone.
@@ -316,16 +320,21 @@ func (w *gainWalk) look(i int) (pairs [2]Perms) {
 
 // answer is Profile.ask at a step. It keeps the votes in a scratch, until that is used again.
 func (w *gainWalk) answer(side int, step *gainStep, owner bool, votes *[]vote) fileAnswer {
-	a := fileAnswer{votes: (*votes)[:0]}
-	s := &w.sides[side]
+	a := w.sides[side].answer(step.states, owner, (*votes)[:0])
+	*votes = a.votes
+	return a
+}
+
+// answer is Profile.ask at the states of the automata. The votes are appended to a scratch.
+func (s *gainSide) answer(states []*aare.State, owner bool, votes []vote) fileAnswer {
+	a := fileAnswer{votes: votes}
 	d := s.profile.compile()
 	for i := range d.layers {
-		d.collect(&a, &d.layers[i], step.states[s.layers[i]].Tags, owner)
+		d.collect(&a, &d.layers[i], states[s.layers[i]].Tags, owner)
 	}
 	if s.profile.HasFlag("default_allow") {
 		a.votes = append(a.votes, defaultAllow)
 	}
-	*votes = a.votes
 	return a
 }
 
@@ -357,7 +366,7 @@ func (w *gainWalk) gainPair(i int, ownTally, otherTally [2]tally) {
 		}
 	}
 	gained := func(p [2]Perms) bool { return level(p[1], step.half[1]) > level(p[0], step.half[0]) }
-	if gained(own) || gained(other) {
+	if w.by.links && (gained(own) || gained(other)) {
 		w.gain(i, Link, gained(own), gained(other))
 	}
 	if own[1]&step.half[1]&onExec != 0 && own[0]&step.half[0]&onExec == 0 {

@@ -12,11 +12,9 @@ import (
 // any more: the other side of a Gain, whose fields it has. Rule is what granted them.
 type Loss struct {
 	Gain
-	// Lacks is, of a hard link whose new name was given more than its target has, what
-	// the target would have to have as well. The example is such a link.
-	Lacks Perms
-	// Broad is such a loss by a rule for files of whole directories, one for all of them. Of
-	// the names that it names any may be linked to any, and nothing tells that somebody does.
+	// Broad is the loss of a link, for what its target lacks, by a rule for files of whole
+	// directories, one for all of them. Of the names that it names any may be linked to any,
+	// and nothing tells that somebody does.
 	Broad bool
 }
 
@@ -141,7 +139,7 @@ func (l *linkLoser) links(r linkingRule, name string, owner bool, perms Perms) {
 		if lacks&there.deny != 0 {
 			continue // what a deny rule keeps from the file is not to be had by another name of it
 		}
-		l.lost(Loss{Gain{Rule: r.rule, Perms: Link, Example: req}, lacks, r.broad})
+		l.lost(Loss{Gain{Rule: r.rule, Perms: Link, Example: req, Lacks: lacks}, r.broad})
 	}
 }
 

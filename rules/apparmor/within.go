@@ -35,6 +35,9 @@ func (p *Profile) Within(rule string) (gains []Gain, complete bool, err error) {
 	for _, r := range denied {
 		r.Head().Priority = abovePriority
 	}
-	gains, complete = Gains(p.Without(nil, denied...), p)
-	return gains, complete, nil
+	without := p.Without(nil, denied...)
+	removed, added := differingRules(without, p)
+	gains, complete = differ(without, p, gainedButLinks, nil)
+	links, _, all := linkGains(without, p, removed, added)
+	return append(gains, links...), complete && all, nil
 }

@@ -27,6 +27,8 @@ func TestWithin(t *testing.T) {
 		{"network inet stream,", "network raw,", ""},
 		{"/bin/* ix,", "/bin/sh x,", "/bin/sh x,"},
 		{"change_profile -> unconfined,", "change_profile,", "change_profile"},
+		{"link subset /l -> /t,\n/l r,", "link /l -> /t,", "link /l -> /t,"},
+		{"link subset /l -> /t,\n/l r,\nowner /t r,", "link /l -> /x,", ""},
 		{"priority=10 /etc/x w,", "/etc/** w,", "/etc/x w,"},
 	} {
 		policy, diagnostics := (&Loader{}).Load(newFile("abi <abi/4.0>,\n@{DIR}=/a\nprofile p {\n" + c.body + "\n}\n"))
