@@ -237,17 +237,21 @@ func (a *Automaton) intern(nodes []int32) *State {
 	}
 	a.made++
 	nodes = slices.Clone(nodes)
-	s := &State{ID: a.made, nodes: nodes, next: make([]atomic.Pointer[State], len(a.reps))}
-	for _, n := range nodes {
-		for t := a.nodes[n].tag; t > 0; t = a.tags[t-1].next {
-			s.Tags = append(s.Tags, a.tags[t-1].value)
-		}
-	}
-	slices.Sort(s.Tags)
-	s.Tags = slices.Compact(s.Tags)
+	s := &State{ID: a.made, Tags: a.tagsOf(nodes), nodes: nodes, next: make([]atomic.Pointer[State], len(a.reps))}
 	a.states[string(a.key)] = s
 	a.held += 128 + 8*len(s.next) + 8*len(nodes) + 4*len(s.Tags)
 	return s
+}
+
+// tagsOf returns the tags of what matches at any of some nodes, ascending.
+func (a *Automaton) tagsOf(nodes []int32) (tags []int32) {
+	for _, n := range nodes {
+		for t := a.nodes[n].tag; t > 0; t = a.tags[t-1].next {
+			tags = append(tags, a.tags[t-1].value)
+		}
+	}
+	slices.Sort(tags)
+	return slices.Compact(tags)
 }
 
 // closure adds the nodes reached freely, and sorts.
@@ -292,24 +296,40 @@ func (a *Automaton) Next(s *State, c byte) *State {
 	if a.held >= a.most {
 		a.reset() // walks under way keep the states they hold
 	}
-	nodes := a.led[:0]
-	for _, n := range s.nodes {
+	to := a.intern(a.reached(s.nodes, a.reps[class]))
+	s.next[class].Store(to)
+	return to
+}
+
+// after returns the nodes to which some lead by a byte, and all that they reach freely. They
+// are valid until the next call.
+func (a *Automaton) after(nodes []int32, c byte) []int32 {
+	a.led = a.closure(a.reached(nodes, c))
+	return a.led
+}
+
+// reached returns the nodes to which some lead by a byte alone.
+func (a *Automaton) reached(nodes []int32, c byte) []int32 {
+	to := a.led[:0]
+	for _, n := range nodes {
 		for k := a.nodes[n].edge; k > 0; k = a.edges[k-1].next {
-			if e := a.edges[k-1]; a.sets[e.number()].has(a.reps[class]) {
-				nodes = append(nodes, e.to)
+			if e := a.edges[k-1]; a.sets[e.number()].has(c) {
+				to = append(to, e.to)
 			}
 		}
 	}
-	to := a.intern(nodes)
-	s.next[class].Store(to)
 	return to
 }
 
 // Leading appends those of some bytes to a list by which a state does not lead to a dead
 // one, in their order. No state is made for the others.
 func (a *Automaton) Leading(s *State, bytes, to []byte) []byte {
+	return a.leading(s.nodes, bytes, to)
+}
+
+func (a *Automaton) leading(nodes []int32, bytes, to []byte) []byte {
 	var live byteSet
-	for _, n := range s.nodes {
+	for _, n := range nodes {
 		for k := a.nodes[n].edge; k > 0; k = a.edges[k-1].next {
 			live = live.or(a.sets[a.edges[k-1].number()])
 		}

@@ -167,6 +167,7 @@ func Representatives(own *Expr, others []*Expr, wanted []string, limit int) []st
 	}
 	a := New()
 	a.Add(own, 0)
+	owns := int32(len(a.nodes)) // others come after; where they begin like it, the nodes are its, too
 	for i, e := range others {
 		a.Add(e, int32(i+1))
 	}
@@ -175,33 +176,63 @@ func Representatives(own *Expr, others []*Expr, wanted []string, limit int) []st
 	}
 	a.Freeze()
 	alphabet := Alphabet(a)
-	type step struct {
-		s    *State
-		name string
-	}
-	queue := []step{{a.Start(), ""}}
-	seen := map[*State]bool{queue[0].s: true}
+	w := wayfinder{a: a, seen: map[string]bool{}}
+	w.visit(a.Start().nodes, -1, 0)
 	found := map[string]int{}
 	var names []string
 	var live []byte
-	for i := 0; i < len(queue) && i < limit; i++ {
-		at := queue[i]
-		if len(at.s.Tags) > 0 && at.s.Tags[0] == 0 {
-			key := string(appendNodes(nil, at.s.Tags))
+	for i := 0; i < len(w.ways) && i < limit; i++ {
+		nodes := w.ways[i].nodes
+		if tags := a.tagsOf(nodes); len(tags) > 0 && tags[0] == 0 {
+			key := string(appendNodes(nil, tags))
 			if k, ok := found[key]; !ok {
 				found[key] = len(names)
-				names = append(names, at.name)
+				names = append(names, w.spell(i))
 			} else if names[k] == "" {
-				names[k] = at.name // an empty name tells the reader little
+				names[k] = w.spell(i) // an empty name tells the reader little
 			}
 		}
-		live = a.Leading(at.s, alphabet[:len(alphabet)-1], live[:0])
+		live = a.leading(nodes, alphabet[:len(alphabet)-1], live[:0])
 		for _, c := range live {
-			if next := a.Next(at.s, c); !seen[next] {
-				seen[next] = true
-				queue = append(queue, step{next, at.name + string([]byte{c})})
+			if next := a.after(nodes, c); next[0] < owns { // else own matches no more
+				w.visit(next, i, c)
 			}
 		}
 	}
 	return names
+}
+
+// A wayfinder finds a shortest way to each state of an automaton, breadth first. It makes no
+// State, which would remember where each byte leads: each is asked once.
+type wayfinder struct {
+	a    *Automaton
+	ways []way
+	seen map[string]bool // by their nodes
+	key  []byte
+}
+
+// A way leads to nodes by a byte from those of another.
+type way struct {
+	nodes []int32
+	from  int // -1 for none
+	c     byte
+}
+
+// visit adds a way, if it leads to nodes that none leads to yet.
+func (w *wayfinder) visit(nodes []int32, from int, c byte) {
+	w.key = appendNodes(w.key[:0], nodes)
+	if !w.seen[string(w.key)] {
+		w.seen[string(w.key)] = true
+		w.ways = append(w.ways, way{slices.Clone(nodes), from, c})
+	}
+}
+
+// spell returns the bytes on a way.
+func (w *wayfinder) spell(i int) string {
+	var out []byte
+	for ; w.ways[i].from >= 0; i = w.ways[i].from {
+		out = append(out, w.ways[i].c)
+	}
+	slices.Reverse(out)
+	return string(out)
 }
