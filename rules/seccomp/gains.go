@@ -208,6 +208,7 @@ func (w *gainWalk) call(i int, nr uint32, host Arch) {
 		return
 	}
 	byName := c.Name
+	var keeps kept // the last one, as most cells are like the one before
 	for _, kernel := range s.kernels {
 		for set := range 1 << len(s.caps) {
 			c.Kernel, c.Caps = kernel, chosen(s.caps, set)
@@ -228,7 +229,9 @@ func (w *gainWalk) call(i int, nr uint32, host Arch) {
 				lost := from.Action.Permits() && !to.Action.Permits()
 				switch {
 				case from == to:
-					w.kept[kept{byName, arches[i].name, from}] = true
+					if k := (kept{byName, arches[i].name, from}); k != keeps {
+						w.kept[k], keeps = true, k
+					}
 				case lost || !w.wants(i, byName, args):
 					w.add(i, byName, c, from, to)
 				}
