@@ -44,11 +44,12 @@ var layers = map[string][]string{
 	"explain/report": {
 		"explain", "explain/access", "explain/container", "explain/diff", "explain/escape", "explain/expect", "explain/family", "explain/host", "explain/layer", "explain/patch", "explain/secret", "explain/silent", "parser", "rules", "rules/apparmor", "rules/seccomp",
 	},
+	"explain/store":  {"explain", "explain/container", "explain/escape", "explain/report", "explain/secret", "rules/disk"},
 	"explain/export": {"explain/container", "explain/escape", "explain/report", "rules/disk"},
 	"explain/deploy": {"explain", "explain/container", "explain/escape", "explain/patch", "explain/report", "explain/secret", "rules/shell", "rules", "rules/apparmor", "rules/seccomp"},
 	"cmd/whydenied": {
 		"docs", "explain", "explain/access", "explain/bundle", "explain/container", "explain/deploy", "explain/diff", "explain/escape", "explain/expect", "explain/export", "explain/fix", "explain/host", "explain/library", "explain/message", "explain/patch",
-		"explain/report", "explain/secret", "explain/silent", "explain/track", "rules/disk", "rules/shell", "parser", "parser/source", "rules/program",
+		"explain/report", "explain/secret", "explain/silent", "explain/store", "explain/track", "rules/disk", "rules/shell", "parser", "parser/source", "rules/program",
 		"rules", "rules/apparmor", "rules/apparmor/binary", "rules/seccomp",
 	},
 	"rules/apparmor/aare": {}, "rules/apparmor/binary": {"rules/apparmor"},

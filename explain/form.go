@@ -83,7 +83,7 @@ func (k *form) of(c *container.Container) counted {
 // keyOf is what tells containers apart.
 func keyOf(c *container.Container) string {
 	if c.ID == "" {
-		return nameOf(c)
+		return NameOf(c)
 	}
 	return c.ID
 }
@@ -147,6 +147,9 @@ func (g *Group) addRepeat(k *form, r *parser.Repeat) (f *Finding, isNew bool) {
 	f.count(r.Time, r.Serial, dated)
 	known.container.add()
 	known.program.add()
+	if g.Counted != nil {
+		g.Counted(Counted{Finding: f, Time: r.Time, Serial: r.Serial, PID: r.PID, Node: k.subject.Node, Line: r.Line, Container: known.container, Program: known.program, Made: made(&c)})
+	}
 	return f, false
 }
 

@@ -89,6 +89,8 @@ type Group struct {
 	// Find says which container a process belongs to; nil if nothing can.
 	Find   func(container.Subject) container.Container
 	Filter Filter
+	// Counted, if it is set, is told each denial that is counted in a finding.
+	Counted func(Counted)
 
 	// Denials counts what Add folded, by mode; Beyond counts those beyond the distinct
 	// ones that are kept: they are in findings of further names.
@@ -284,10 +286,15 @@ func isDated(d *parser.Denial) bool {
 func (g *Group) count(f *Finding, d *parser.Denial, c *container.Container) {
 	dated := isDated(d)
 	g.undated = g.undated || !dated
-	f.count(d.Time, d.Event.Records[d.Record].Serial, dated)
-	f.containerOf(c).add()
-	f.Programs.of(d.Subject.Comm, "").add()
-	f.noteNode(d.Event.Records[d.Record].Node)
+	r := &d.Event.Records[d.Record]
+	f.count(d.Time, r.Serial, dated)
+	in, of := f.containerOf(c), f.Programs.of(d.Subject.Comm, "")
+	in.add()
+	of.add()
+	f.noteNode(r.Node)
+	if g.Counted != nil {
+		g.Counted(Counted{Finding: f, Time: d.Time, Serial: r.Serial, PID: d.Subject.PID, Node: r.Node, Line: r.Origin.Line, Container: in, Program: of, Made: made(c)})
+	}
 }
 
 // count counts a denial of the finding, which says its year if it is dated.
@@ -312,7 +319,7 @@ func (f *Finding) containerOf(c *container.Container) *Tallied {
 	if c.Confidence == container.Unknown {
 		return nil
 	}
-	one := f.Containers.of(nameOf(c), c.ID)
+	one := f.Containers.of(NameOf(c), c.ID)
 	if one != nil {
 		one.Image = c.Image
 	}

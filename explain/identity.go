@@ -204,9 +204,9 @@ func filterDigest(text string) string {
 	return id(canonical)
 }
 
-// nameOf is the name that a container is counted under: what tells it from others of its
+// NameOf is the name that a container is counted under: what tells it from others of its
 // workload.
-func nameOf(c *container.Container) string {
+func NameOf(c *container.Container) string {
 	name := cmp.Or(c.Name, container.ShortID(c.ID))
 	if c.Pod != "" {
 		name = c.Pod + "/" + name

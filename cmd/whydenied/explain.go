@@ -17,6 +17,7 @@ type explainFlags struct {
 	inputFlags
 	viewFlags
 	output outputFlags
+	store  storeFlags
 	breadth
 }
 
@@ -51,6 +52,7 @@ asked of these profiles, and what a profile refuses is explained like a denial, 
 	f.failed.add(flags)
 	f.viewFlags.add(flags)
 	f.output.add(flags, report.FormatNames()...)
+	f.store.add(flags)
 	f.breadth.add(flags)
 	return cmd
 }
@@ -67,7 +69,7 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 		if err != nil {
 			return err
 		}
-		return errors.Join(f.replay(list, out), out.end())
+		return errors.Join(f.replay(cmd.Context(), list, out), out.end())
 	}
 	in, err := f.open(cmd, args)
 	if err != nil {
@@ -76,6 +78,11 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	in.explainer.Fixes.Breadth = f.of
 	ahead := in.explainer.Ahead()
 	in.found = ahead.Add
+	history, err := f.store.open(cmd)
+	if err != nil {
+		return err
+	}
+	in.counted = history.counted(cmd.Context())
 	session, err := in.read(cmd)
 	ahead.End()
 	if err != nil {
@@ -100,7 +107,7 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 		return err
 	}
 	out.Incomplete = in.failed > 0 || session.Stats.Unparsed > 0
-	if err := out.end(); err != nil {
+	if err := errors.Join(out.end(), history.keep(cmd, &in, all)); err != nil {
 		return err
 	}
 	return f.exit(cmd, in, &session.Stats, len(findings))

@@ -70,6 +70,7 @@ type input struct {
 	failed    int  // of them, which could not be read
 	filter    explain.Filter
 	found     func(*explain.Finding) // is told each new finding, if it is set
+	counted   func(explain.Counted)  // is told each denial that is counted, if it is set
 }
 
 // open reads the policy and the inventory that the flags name, and finds the logs.
@@ -97,6 +98,7 @@ func (f *inputFlags) open(cmd *cobra.Command, args []string) (in input, err erro
 // if what was read is plainly no log.
 func (in *input) read(cmd *cobra.Command) (*explain.Session, error) {
 	session := explain.NewSession(in.explainer.Find(in.inventory), in.filter)
+	session.Counted = in.counted
 	if err := in.readLogs(cmd, session); err != nil {
 		return nil, err
 	}

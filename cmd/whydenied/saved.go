@@ -3,23 +3,27 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/explain/store"
 )
 
-// A saved is an input that holds findings which --format json wrote.
+// A saved is an input that holds findings: those that --format json wrote, or a store.
 type saved struct {
-	name string
-	in   io.Reader
+	name    string
+	in      io.Reader
+	isStore bool
 }
 
-// savedInputs returns the inputs that hold saved findings, known by their content. All
+// savedInputs returns the inputs that hold findings, known by their content. All
 // have to, or none: what a log says is counted by denials, and what was saved is counted
 // already. Files stay open until the program ends.
 func savedInputs(cmd *cobra.Command, args []string) (list []saved, err error) {
@@ -36,9 +40,15 @@ func savedInputs(cmd *cobra.Command, args []string) (list []saved, err error) {
 			}
 			in.Reset(file)
 		}
-		if head, _ := in.Peek(512); report.IsSaved(head) {
-			list = append(list, saved{arg, in})
-		} else {
+		switch head, _ := in.Peek(512); {
+		case report.IsSaved(head):
+			list = append(list, saved{name: arg, in: in})
+		case store.IsStore(head):
+			if arg == "-" {
+				return nil, usagef("a store cannot be read from standard input; name its file")
+			}
+			list = append(list, saved{name: arg, isStore: true})
+		default:
 			others = append(others, arg)
 		}
 	}
@@ -67,18 +77,13 @@ func refuseSaved(cmd *cobra.Command, args []string, why string) error {
 	return err
 }
 
-// readSaved reads saved findings as one report.
-func readSaved(list []saved) (*report.Report, error) {
+// readSaved reads saved findings as one report. Of stores it has the denials of a range.
+func readSaved(ctx context.Context, list []saved, r store.Range) (*report.Report, error) {
 	all := &report.Report{Version: version()}
 	for _, s := range list {
-		one := &report.Report{}
-		for m, err := range report.Read(s.in) {
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", escape.Name(s.name), err)
-			}
-			if err := one.Add(m); err != nil {
-				return nil, err
-			}
+		one, err := s.read(ctx, r)
+		if err != nil {
+			return nil, err
 		}
 		all.Merge(one)
 	}
@@ -88,12 +93,41 @@ func readSaved(list []saved) (*report.Report, error) {
 	return all, nil
 }
 
+// read reads one input.
+func (s *saved) read(ctx context.Context, r store.Range) (*report.Report, error) {
+	if s.isStore {
+		return readStore(ctx, s.name, r)
+	}
+	one := &report.Report{}
+	for m, err := range report.Read(s.in) {
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", escape.Name(s.name), err)
+		}
+		if err := one.Add(m); err != nil {
+			return nil, err
+		}
+	}
+	return one, nil
+}
+
+// timesOf returns the times that the filter selects.
+func (f *inputFlags) timesOf() store.Range {
+	r := store.Range{Since: f.filter.Since, Until: f.filter.Until}
+	if !r.Until.IsZero() {
+		r.Until = r.Until.Add(time.Millisecond) // a filter has its end in it
+	}
+	return r
+}
+
 // replay shows saved findings again.
-func (f *explainFlags) replay(list []saved, out *reporter) error {
+func (f *explainFlags) replay(ctx context.Context, list []saved, out *reporter) error {
+	if f.store.file != "" {
+		return usagef("--store knows denials by their place in the log, which saved findings do not have; name the log")
+	}
 	if f.failed.given() {
 		return usagef("--exit-code, --stderr and --strace are asked of policies, which saved findings do not have; name the log, or none")
 	}
-	all, err := readSaved(list)
+	all, err := readSaved(ctx, list, f.timesOf())
 	if err != nil {
 		return err
 	}

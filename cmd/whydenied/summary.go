@@ -20,12 +20,13 @@ func newSummary() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "summary [FILE|DIR|-]...",
 		Short: "Print one screen that says what was refused, in groups",
-		Long: `summary reads what explain reads: logs, a bundle, or saved findings. It prints the
-findings in groups, those with the most denials first: how often, in how many
+		Long: `summary reads what explain reads: logs, a bundle, saved findings, or a store that
+--store of explain, watch or run made. It prints the findings in groups, those with the most denials first: how often, in how many
 containers, when, the risk of the fix, the profile and the cause. The groups are as
 fine as fit on the screen, 24 lines where there is none; --by says by what.`,
 		Example: `  whydenied summary /var/log/audit/audit.log --inventory containers.json
-  whydenied summary findings.json --by image`,
+  whydenied summary findings.json --by image
+  whydenied summary history.db --since 168h`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runSummary(cmd, args, f) },
 	}
 	flags := cmd.Flags()
@@ -54,6 +55,9 @@ func runSummary(cmd *cobra.Command, args []string, f summaryFlags) error {
 	if f.output.format == "json" || len(overview.Groups) > 0 {
 		err = out.print(report.Message{Overview: overview})
 	}
+	for i := range all.Notices {
+		err = cmp.Or(err, out.print(report.Message{Notice: &all.Notices[i]}))
+	}
 	if all.Summary != nil {
 		err = cmp.Or(err, out.print(report.Message{Summary: all.Summary}))
 	}
@@ -71,7 +75,7 @@ func (f *inputFlags) collect(cmd *cobra.Command, args []string) (all *report.Rep
 		return nil, nil, err
 	}
 	if len(list) > 0 {
-		all, err := readSaved(list)
+		all, err := readSaved(cmd.Context(), list, f.timesOf())
 		if err != nil {
 			return nil, nil, err
 		}

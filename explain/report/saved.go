@@ -33,6 +33,7 @@ func (r *Report) Merge(o *Report) {
 	default:
 		r.Summary.merge(o.Summary)
 	}
+	r.Notices = append(r.Notices, o.Notices...)
 	r.Silent = cmp.Or(r.Silent, o.Silent)
 	r.Patch = cmp.Or(r.Patch, o.Patch)
 }

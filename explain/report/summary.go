@@ -94,9 +94,10 @@ func (p *page) summary(s *Summary) {
 // findings; 0 unparsed; records may be missing: 305 suppressed".
 func summaryLine(s *Summary) string {
 	var line strings.Builder
-	fmt.Fprintf(&line, "%s, %s, %s in %s; %s unparsed",
-		count(s.Lines, "line"), count(s.Records, "record"), count(s.Denials, "denial"),
-		count(s.Findings, "finding"), thousands(s.Unparsed))
+	if s.Lines > 0 || s.Denials == 0 { // of a store nothing was read
+		fmt.Fprintf(&line, "%s, %s, ", count(s.Lines, "line"), count(s.Records, "record"))
+	}
+	fmt.Fprintf(&line, "%s in %s; %s unparsed", count(s.Denials, "denial"), count(s.Findings, "finding"), thousands(s.Unparsed))
 	some := func(n int, format string) {
 		if n != 0 {
 			fmt.Fprintf(&line, "; "+format, thousands(n))

@@ -38,6 +38,7 @@ func locate(name string, dirs fs.FileMode, follow bool, _ []int) (*place, error)
 
 func (p *place) checkFile(*os.File, bool, []int) error { return nil }
 func (p *place) close()                                {}
+func (p *place) closed() error                         { return nil }
 func (p *place) name(base string) string               { return filepath.Join(p.path, base) }
 func (p *place) link(old, new string) error            { return os.Link(p.name(old), p.name(new)) }
 func (p *place) rename(old, new string) error          { return os.Rename(p.name(old), p.name(new)) }

@@ -320,3 +320,15 @@ func sameOwner(f, other *os.File) error {
 	}
 	return f.Chmod(fs.FileMode(want.Mode & 0o777))
 }
+
+// closed refuses a directory that others than the owner can put files into.
+func (p *place) closed() error {
+	var s unix.Stat_t
+	if err := unix.Fstat(p.fd(), &s); err != nil {
+		return &fs.PathError{Op: "stat", Path: p.path, Err: err}
+	}
+	if who := writable(&s); who != "" {
+		return &Changeable{At: p.path, Who: who}
+	}
+	return nil
+}

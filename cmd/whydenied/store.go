@@ -1,0 +1,158 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/escape"
+	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/explain/store"
+)
+
+// storeFlags are the flags of the commands that append to a store.
+type storeFlags struct {
+	file, age, size string
+}
+
+func (f *storeFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&f.file, "store", "", "append what is found to `FILE`, a history that summary, compare and soak read")
+	flags.StringVar(&f.age, "store-age", "", "drop of the store what is older than `AGE`, such as 90d or 12h")
+	flags.StringVar(&f.size, "store-size", "1GiB", "drop the oldest of the store beyond a `SIZE`, such as 200MiB; 0 for no limit")
+}
+
+// A history is a store that a command appends to.
+type history struct {
+	*store.Store
+	before time.Time // what is older is dropped
+	size   int64
+	err    error // of appending
+}
+
+// open opens the store that the flags name; it is nil if they name none.
+func (f *storeFlags) open(cmd *cobra.Command) (*history, error) {
+	if f.file == "" {
+		if f.age != "" || cmd.Flags().Changed("store-size") {
+			return nil, usagef("--store-age and --store-size are of a store; name it by --store FILE")
+		}
+		return nil, nil
+	}
+	h := &history{}
+	var err error
+	if h.size, err = parseSize(f.size); err != nil {
+		return nil, usagef("--store-size: %v", err)
+	}
+	if f.age != "" {
+		age, err := parseAge(f.age)
+		if err != nil {
+			return nil, usagef("--store-age: %v", err)
+		}
+		h.before = time.Now().Add(-age)
+	}
+	var aside string
+	h.Store, aside, err = store.Open(cmd.Context(), f.file)
+	if aside != "" {
+		say(cmd.ErrOrStderr(), "%s was damaged; it is set aside as %s, and a new store begun", escape.Name(f.file), escape.Name(aside))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--store: %w", err)
+	}
+	return h, nil
+}
+
+// counted returns what is told each denial that is counted; nil without a store.
+func (h *history) counted(ctx context.Context) func(explain.Counted) {
+	if h == nil {
+		return nil
+	}
+	return func(c explain.Counted) {
+		if h.err == nil {
+			h.err = h.Add(ctx, c)
+		}
+	}
+}
+
+// end writes what is held, drops what is too old or too much, and closes the store.
+func (h *history) end(ctx context.Context) error {
+	err := h.Flush(ctx)
+	if err == nil {
+		err = h.Retain(ctx, h.before, h.size)
+	}
+	if closed := h.Close(ctx); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return fmt.Errorf("--store: %w", err)
+	}
+	return nil
+}
+
+// keep appends what a log gave, and closes the store.
+func (h *history) keep(cmd *cobra.Command, in *input, all *report.Report) error {
+	if h == nil {
+		return nil
+	}
+	ctx := context.WithoutCancel(cmd.Context())
+	err := cmp.Or(h.err, h.Flush(ctx))
+	if err == nil && in.inventory != nil {
+		err = h.Containers(ctx, in.inventory.Containers)
+	}
+	if err == nil {
+		err = h.Explain(ctx, all.Findings)
+	}
+	if err == nil && all.Summary != nil {
+		err = h.Missing(ctx, all.Summary)
+	}
+	if err != nil {
+		h.Close(ctx)
+		return fmt.Errorf("--store: %w", err)
+	}
+	return h.end(ctx)
+}
+
+// readStore reads a store as a report of the denials that the filter's times select.
+func readStore(ctx context.Context, name string, r store.Range) (*report.Report, error) {
+	s, err := store.OpenToRead(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close(ctx)
+	return s.Report(ctx, r)
+}
+
+// parseAge reads a duration, which may be in days.
+func parseAge(s string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		if n, err := strconv.Atoi(days); err == nil && n > 0 && n < 100_000 {
+			return time.Duration(n) * 24 * time.Hour, nil
+		}
+	}
+	if age, err := time.ParseDuration(s); err == nil && age > 0 {
+		return age, nil
+	}
+	return 0, fmt.Errorf("%q is no age, such as 90d or 12h", s)
+}
+
+var sizes = regexp.MustCompile(`^(\d{1,9})\s*(|[kKMGT]i?B?)$`)
+
+// parseSize reads a number of bytes; units are of 1024.
+func parseSize(s string) (int64, error) {
+	m := sizes.FindStringSubmatch(s)
+	if m == nil {
+		return 0, fmt.Errorf("%q is no size, such as 200MiB", s)
+	}
+	n, _ := strconv.ParseInt(m[1], 10, 64)
+	unit := ""
+	if m[2] != "" {
+		unit = strings.ToLower(m[2][:1])
+	}
+	return n << (10 * strings.Index("_kmgt", cmp.Or(unit, "_"))), nil
+}
