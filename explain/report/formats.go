@@ -75,6 +75,7 @@ var Formats = []Format{
 	{Name: "junit", Write: writeJUnit},
 	{Name: "markdown", Write: writeMarkdown},
 	{Name: "github", Write: WriteGitHub},
+	{Name: "gitlab", Write: writeGitLab},
 	{Name: "line", Write: writeLine, Stream: newLine},
 	{Name: "template", Write: writeTemplated, Stream: newTemplate},
 }

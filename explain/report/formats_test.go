@@ -81,6 +81,8 @@ func TestHostileFormats(t *testing.T) {
 				checkMarkdown(t, text)
 			case "github":
 				checkGitHub(t, name, text)
+			case "gitlab":
+				checkGitLab(t, name, out.Bytes())
 			}
 		}
 	}
@@ -171,4 +173,42 @@ func TestReportAdd(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, writeJSONLines(&out, &r, TextOptions{}))
 	assert.Equal(t, renderJSON(t, messages(t)), out.String())
+}
+
+// checkGitLab holds that each issue has what GitLab wants of it, and the name as it is shown.
+func checkGitLab(t *testing.T, name string, document []byte) {
+	t.Helper()
+	var issues []gitlabIssue
+	require.NoError(t, json.Unmarshal(document, &issues))
+	require.Len(t, issues, 2)
+	prints := map[string]bool{}
+	for _, issue := range issues {
+		prints[issue.Fingerprint] = true
+		assert.Contains(t, []string{"info", "minor", "major"}, issue.Severity)
+		assert.NotEmpty(t, issue.Description)
+		assert.NotEmpty(t, issue.Location.Path)
+		assert.Positive(t, issue.Location.Lines.Begin)
+	}
+	assert.Len(t, prints, 2)
+	assert.Equal(t, escape.Line(name), issues[1].Check)
+}
+
+// TestGitLabFingerprints: they stay while lines move, and two of the same line differ.
+func TestGitLabFingerprints(t *testing.T) {
+	prints := func(list ...Diagnostic) (all []string) {
+		var out bytes.Buffer
+		require.NoError(t, writeGitLab(&out, &Report{Diagnostics: list}, TextOptions{}))
+		var issues []gitlabIssue
+		require.NoError(t, json.Unmarshal(out.Bytes(), &issues))
+		for _, issue := range issues {
+			all = append(all, issue.Fingerprint)
+		}
+		return all
+	}
+	d := Diagnostic{Code: "shadowed", Severity: "warning", Rule: Rule{File: "./web", Line: 3, Text: "/a r,"}}
+	moved := d
+	moved.Line = 9
+	assert.Equal(t, prints(d), prints(moved))
+	both := prints(d, moved)
+	assert.NotEqual(t, both[0], both[1])
 }
