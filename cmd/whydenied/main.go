@@ -21,7 +21,7 @@ func main() {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
-	go func() { ended <- run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr) }()
+	go func() { ended <- run(ctx, pluginArgs(os.Args), os.Stdin, os.Stdout, os.Stderr) }()
 	select {
 	case code := <-ended:
 		os.Exit(code)

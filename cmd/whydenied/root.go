@@ -151,6 +151,7 @@ Exit status: 0 nothing refused or found, 1 whydenied failed, 2 wrong usage,
 	group("overview", "Overview:", newSummary(), newCompare())
 	group("policy", "Profiles:", newPatch(), newCheck(), newTest(), newDiff(), newQuery(), newWhoCan(), newObserve())
 	group("host", "Hosts:", newDoctor(), newCollect(), newAgent())
+	root.AddCommand(newPluginMetadata())
 	addHelp(root)
 	addCompletions(root)
 	return root
