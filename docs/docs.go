@@ -33,6 +33,6 @@ func Page(name string) (string, bool) {
 	if !strings.HasSuffix(name, ".md") {
 		return "", false
 	}
-	page, err := pages.ReadFile(strings.TrimPrefix(name, "../"))
+	page, err := pages.ReadFile(name)
 	return string(page), err == nil
 }
