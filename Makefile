@@ -14,8 +14,14 @@
 # make lab-smoke, make lab-evidence
 #              the closed loop alone: a part of its scenarios; all, with the table
 #              written to docs/evidence.md (docs/evidence-6.12.md, docs/evidence-7.2.md).
+# make release VERSION=0.1.0
+#              what a release publishes, into dist/; TARGETS=linux/amd64 makes only that.
+#              make release-test makes one twice and compares: docs/release.md.
+# make newcomer
+#              installs, uses and removes the package in clean Debian trees, as somebody
+#              would who is new to it, and writes docs/newcomer.md. Root and apt.
 
-.PHONY: test ci parsers fuzz attack e2e lab lab-smoke lab-evidence
+.PHONY: test ci parsers fuzz attack e2e lab lab-smoke lab-evidence release release-test newcomer
 
 test:
 	go test ./...
@@ -68,3 +74,15 @@ $(CACHE)/runc-$(RUNC_VERSION):
 	mkdir -p "$(CACHE)/bin"
 	CGO_ENABLED=1 GOBIN="$(CACHE)/bin" go install -tags seccomp github.com/opencontainers/runc@$(RUNC_VERSION)
 	mv "$(CACHE)/bin/runc" "$@"
+
+# What is published, below dist/: docs/release.md.
+TARGETS =
+
+release:
+	go run -C .ci/release . -version "$(VERSION)" -out "$(CURDIR)/dist" -targets "$(TARGETS)"
+
+release-test:
+	go test -C .ci/release -count=1 -timeout 1h ./...
+
+newcomer:
+	.ci/newcomer
