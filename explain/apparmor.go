@@ -407,6 +407,26 @@ func (f *Explained) unmatched(req apparmor.Request, d apparmor.Decision) {
 	if len(f.Rules) == 0 {
 		f.addPlace(profilePlace(f.Profile, "no rule of this profile matches"))
 	}
+	if _, ok := req.(apparmor.FileRequest); ok {
+		f.noteNoFileRules()
+	}
+}
+
+// noteNoFileRules says of a profile that allows something, and no file at all, that it was
+// hardly meant so: under it not even the first program of a container is read.
+func (f *Explained) noteNoFileRules() {
+	allows := 0
+	for _, r := range f.Profile.Rules {
+		if _, ok := r.(*apparmor.FileRule); ok {
+			return
+		}
+		if !r.Head().Deny {
+			allows++
+		}
+	}
+	if allows > 0 {
+		f.Notes = append(f.Notes, "The profile has no rule for files at all, so that no program gets on under it: what no rule allows is refused. If it is to restrict other things alone, the rule `file,` is what it lacks; deny rules of its own go on to refuse.")
+	}
 }
 
 // unmatchedFile explains the refusal of a file that a rule names but does not

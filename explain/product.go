@@ -99,6 +99,7 @@ func (f *Explained) askProduct(m *family.Member) {
 	f.Fixes = nil
 	if !m.Adds() {
 		f.Quiet = ""
+		f.noteLacking(proposed)
 		return
 	}
 	if f.Cause == DenyRule {
@@ -109,6 +110,16 @@ func (f *Explained) askProduct(m *family.Member) {
 		if apparmor.IsRule(p.Rule) && len(p.Edits) > 0 && addsAlone(p.Edits) {
 			p.Edits, p.Message = nil, m.Adding(p.Rule)
 			f.Fixes = append(f.Fixes, p)
+			return
+		}
+	}
+}
+
+// noteLacking says which rule lacks, for a report to whoever makes the profile.
+func (f *Explained) noteLacking(proposed []rules.Fix) {
+	for _, p := range proposed {
+		if apparmor.IsRule(p.Rule) && f.Investigate == "" {
+			f.Notes = append(f.Notes, fmt.Sprintf("The rule that lacks, for a report to who makes the profile: `%s`", p.Rule))
 			return
 		}
 	}

@@ -51,6 +51,26 @@ func TestGeneratedIsNotEdited(t *testing.T) {
 	}
 }
 
+// Where the product takes no rules, the one that lacks is told for a report.
+func TestLackingRule(t *testing.T) {
+	f := explained(t, opened(`profile="snap.nextcloud.mysql"`), "profile snap.nextcloud.mysql {\n  /srv/b r,\n}\n")
+	assert.Contains(t, strings.Join(f.Notes, "\n"), "The rule that lacks, for a report to who makes the profile: `owner /srv/a r,`")
+}
+
+// A profile that allows something and no file was meant for something else.
+func TestNoFileRules(t *testing.T) {
+	for body, want := range map[string]bool{"network,\n  deny network raw,": true, "network,\n  /srv/b r,": false, "": false} {
+		f := explained(t, opened(`profile="p"`), "profile p {\n  "+body+"\n}\n")
+		assert.Equal(t, want, strings.Contains(strings.Join(f.Notes, "\n"), "the rule `file,` is what it lacks"), body)
+	}
+}
+
+// A file without a name is given one that the next run does not have.
+func TestLinkOfUnnamed(t *testing.T) {
+	f := explained(t, apparmorRecord(`apparmor="DENIED" operation="link" class="file" profile="p" name="/srv/staterc.MgKprs" pid=7 comm="a" requested_mask="l" denied_mask="l" fsuid=0 ouid=0 target="/srv/#13597903"`), "profile p {\n  /srv/b r,\n}\n")
+	assert.Contains(t, f.Fixes[0].Rule, `/srv/staterc.?????? -> "/srv/#[0-9]*",`)
+}
+
 // A rule that is added lifts no deny rule.
 func TestGeneratedDeny(t *testing.T) {
 	f := explained(t, opened(`profile="lxc-ct_</var/lib/lxc>"`), "profile \"lxc-ct_</var/lib/lxc>\" {\n  file,\n  deny /srv/** r,\n}\n")

@@ -107,9 +107,17 @@ func (s *scanner) neighbour(t Type, body []byte) (refuses bool) {
 	return n.refuses(t, body)
 }
 
-// refusal adds the denial of a neighbour's record, on the line that triggered.
-func (s *scanner) refusal(h *header) {
+// refusal adds the denial of a neighbour's record, on the line that triggered. Where the
+// record is not whole there, it is read again as pasted.
+func (s *scanner) refusal(line []byte, h *header) {
 	x, r, why := s.parse(h)
+	if !s.b.Live && (why != "" || !x.Other.isWhole(&r)) {
+		if p, v := s.pasted(line, s.start); v == isRecord && refusesIn(&p) {
+			if y, q, wrong := s.parse(&p); wrong == "" {
+				x, r, why = y, q, ""
+			}
+		}
+	}
 	if why != "" {
 		return // it is counted, and not evidently a denial of what is explained
 	}
@@ -129,8 +137,8 @@ func (s *scanner) neighbourLine(line []byte, at, audit int) {
 		return
 	}
 	rest := line[audit:]
-	if i := bytes.Index(line, []byte(" type=")); i >= 0 {
-		rest = line[i+len(" type="):]
+	if i := bytes.Index(line, []byte("type=")); i > 0 && !isName(line[i-1]) {
+		rest = line[i+len("type="):]
 	} else if i := bytes.Index(rest[:min(len(rest), 24)], []byte(": ")); i >= 0 {
 		rest = rest[i+2:]
 	}
@@ -142,15 +150,33 @@ func (s *scanner) neighbourLine(line []byte, at, audit int) {
 	if bytes.HasPrefix(rest, []byte("audit(")) {
 		_, rest, _ = bytes.Cut(rest, []byte("): "))
 	}
-	if !s.neighbour(typeOf(string(word)), rest) {
+	typ := typeOf(string(word))
+	if _, ok := neighbourOf(typ, rest); !ok {
+		return
+	}
+	refuses := s.neighbour(typ, rest)
+	if !refuses && s.b.Live {
 		return
 	}
 	s.start, s.end = at, at+len(line)
-	if h, v := s.header(line, at); v != broken {
-		if n, ok := neighbourOf(h.typ, []byte(h.body)); ok && n.refuses(h.typ, []byte(h.body)) {
-			s.refusal(&h)
-		}
+	h, v := s.header(line, at)
+	if !s.b.Live && (v != isRecord || !refusesIn(&h)) {
+		h, v = s.pasted(line, at)
 	}
+	if v != broken && refusesIn(&h) {
+		s.refusal(line, &h)
+	}
+}
+
+// refusesIn reports whether a header is followed by a neighbour's record of a refusal.
+func refusesIn(h *header) bool {
+	n, ok := neighbourOf(h.typ, []byte(h.body))
+	return ok && n.refuses(h.typ, []byte(h.body))
+}
+
+// isName reports whether a byte can be of a field's name.
+func isName(c byte) bool {
+	return c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
 // neighbourJSON reads a neighbour's record of journalctl -o json.
@@ -163,8 +189,26 @@ func (s *scanner) neighbourJSON(line []byte, at int) {
 	}
 	s.start, s.end = at, at+len(line)
 	if h, v := s.header(line, at); v == isRecord && s.neighbour(h.typ, []byte(h.body)) {
-		s.refusal(&h)
+		s.refusal(line, &h)
 	}
+}
+
+// isWhole reports whether a neighbour's record has what is written last in all of its kind.
+func (o *Other) isWhole(r *Record) bool {
+	if o == nil {
+		return false
+	}
+	switch o.Module {
+	case SELinux:
+		return r.has("tclass")
+	case Smack:
+		return r.has("object")
+	case IPE:
+		return r.has("rule")
+	case Fanotify:
+		return r.has("fan_info")
+	}
+	return r.Fields[len(r.Fields)-1].Key != "blockers" // of which what is refused comes next
 }
 
 // typeOther fills in x from a neighbour's record: slow_avc_audit() and avc_dump_query() of
@@ -208,7 +252,7 @@ func typeOther(x *Denial, r *Record) string {
 	case Fanotify:
 		o.Access, o.Rule = "open", r.Get("fan_info")
 	}
-	if o.Access == "" {
+	if o.Access == "" || n == SELinux && o.Class == "" {
 		return "a record of another module without what was refused"
 	}
 	return ""

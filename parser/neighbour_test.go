@@ -70,6 +70,35 @@ func TestNeighbours(t *testing.T) {
 	}
 }
 
+// TestPastedNeighbours holds that records of neighbours are read where they were quoted,
+// marked up and wrapped.
+func TestPastedNeighbours(t *testing.T) {
+	const avc = `type=AVC msg=audit(1795960961.933:47): avc:  denied  { read } for  pid=12 comm="nginx" name="x.html" dev="sda1" ino=131 ` +
+		`scontext=system_u:system_r:container_t:s0:c1,c2 tcontext=unconfined_u:object_r:user_home_t:s0 tclass=file permissive=0`
+	const landlock = `type=LANDLOCK_ACCESS msg=audit(1795960961.933:47): domain=195ba459b blockers=fs.refer path="/usr/bin" dev="vda2" ino=351`
+	for record, head := range map[string]int{avc: 8, landlock: 3} { // the fields are after as many words
+		whole, _ := scanString(t, record+"\n")
+		require.Len(t, whole, 1)
+		words := strings.Fields(record)
+		for _, log := range []string{
+			"> " + record, "- `" + record + "`", "> " + strings.Join(words[:head], " ") + "\n> " + strings.Join(words[head:], " "),
+			strings.Join(words[:len(words)-3], " ") + " \\\n  " + strings.Join(words[len(words)-3:], " "),
+			"Nov 29 14:02:41 lab kernel: audit: " + strings.Join(words[:len(words)-2], " ") + "\n    " + strings.Join(words[len(words)-2:], " "),
+		} {
+			denials, stats := scanString(t, log+"\n")
+			assert.Zero(t, stats.Unparsed, log)
+			if assert.Len(t, denials, 1, log) {
+				assert.Equal(t, whole[0].Other, denials[0].Other, log)
+				assert.Equal(t, whole[0].Subject, denials[0].Subject, log)
+			}
+		}
+	}
+	abend := "> type=ANOM_ABEND msg=audit(1795960961.933:48): auid=4294967295 uid=0 gid=0\n> ses=4294967295 subj=docker-default pid=7 comm=\"w\" exe=\"/w\"\n> sig=31 res=1\n"
+	denials, _ := scanString(t, abend)
+	require.Len(t, denials, 1)
+	assert.True(t, denials[0].Seccomp.Suspected)
+}
+
 // The process that Landlock refused, and the file that a fanotify program did, are in
 // other records of the event.
 func TestNeighbourEvent(t *testing.T) {

@@ -415,20 +415,20 @@ func (j *joiner) joinField(text, line string) (string, bool) {
 	}
 	if n > 0 && n < len(next) && next[n] == '=' {
 		key := next[:n]
-		if whole := word + key; tight && strings.IndexByte(word, '=') < 0 && isKnownKey(whole) && !j.hasField(whole) {
+		if whole := word + key; tight && strings.IndexByte(word, '=') < 0 && isNextKey(whole) && !j.hasField(whole) {
 			j.hard = true
 			return text + next, true
 		}
 		if eq := strings.IndexByte(word, '='); tight && eq > 0 && glued(word[eq+1:]+key+"=", isUntrusted(word[:eq], "")) > 0 {
 			return text + next, true
 		}
-		if isKnownKey(key) && !j.hasField(key) {
+		if isNextKey(key) && !j.hasField(key) {
 			return strings.TrimRight(text, " ") + " " + next, true
 		}
 		return "", false
 	}
 	eq := strings.IndexByte(word, '=')
-	if tight && next[0] == '=' && (isKnownKey(word) && !j.hasField(word) || eq > 0 && glued(word[eq+1:]+"=", isUntrusted(word[:eq], "")) > 0) {
+	if tight && next[0] == '=' && (isNextKey(word) && !j.hasField(word) || eq > 0 && glued(word[eq+1:]+"=", isUntrusted(word[:eq], "")) > 0) {
 		j.hard = true
 		return text + next, true
 	}
@@ -474,10 +474,23 @@ func isUnquoted(word string) bool {
 // keyAt returns the key that a text starts with, if a record can have it.
 func keyAt(text string) string {
 	key, _, ok := strings.Cut(text[:min(len(text), 40)], "=")
-	if !ok || !isKnownKey(key) {
+	if !ok || !isNextKey(key) {
 		return ""
 	}
 	return key
+}
+
+// isNextKey reports whether a record can have a key: one of AppArmor and seccomp, or of a
+// neighbour's.
+func isNextKey(key string) bool { return isKnownKey(key) || neighbourKeys[key] }
+
+// neighbourKeys are the keys of neighbours' records that those of AppArmor and seccomp do not
+// have; see typeOther.
+var neighbourKeys = map[string]bool{
+	"scontext": true, "tcontext": true, "tclass": true, "permissive": true, "dev": true, "ino": true, "path": true, "src": true, "dest": true,
+	"lsm": true, "action": true, "subject": true, "object": true,
+	"domain": true, "blockers": true, "opid": true, "ocomm": true,
+	"ipe_op": true, "ipe_hook": true, "enforcing": true, "rule": true, "fan_type": true, "fan_info": true, "subj_trust": true, "obj_trust": true,
 }
 
 // keyBefore returns the key of the value that starts behind a text.

@@ -98,7 +98,7 @@ func (s *scanner) auditDenial(line []byte, r raw, at int) {
 	typ, body := r.typ(line), line[r.body:]
 	if typ == AVC && !bytes.HasPrefix(body, needleAppArmor) && !isSplit(string(body)) && !isAdorned(body) {
 		if s.neighbour(AVC, body) {
-			s.refusal(s.auditHeader(line, r))
+			s.refusal(line, s.auditHeader(line, r))
 			return
 		}
 		s.stats.Others++
@@ -121,7 +121,7 @@ func (s *scanner) auditNeighbour(line []byte, r raw, at int) {
 	}
 	if s.part == body && s.neighbour(typ, line[r.body:]) {
 		s.start, s.end = at, at+len(line)
-		s.refusal(s.auditHeader(line, r))
+		s.refusal(line, s.auditHeader(line, r))
 	}
 }
 

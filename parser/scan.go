@@ -284,9 +284,14 @@ func (s *scanner) trigger(line []byte, at int) {
 // found types the record of a line whose header is understood.
 func (s *scanner) found(line []byte, h *header) {
 	adorned := !s.b.Live && isAdorned(line)
+	if h.typ == ANOMABEND && !s.b.Live && fieldOf(h.body, "sig") == "" { // which comes late in it
+		if p, v := s.pasted(line, s.start); v == isRecord {
+			h = &p
+		}
+	}
 	if !h.holdsRecord() && !adorned && !isSplit(h.body) && !bytes.Contains(line, []byte("apparmor=&")) {
 		if s.neighbour(h.typ, []byte(h.body)) {
-			s.refusal(h)
+			s.refusal(line, h)
 			return
 		}
 		if h.transport == Unknown && isEvident(line) {
@@ -313,7 +318,7 @@ func (s *scanner) found(line []byte, h *header) {
 	}
 	if !h.holdsRecord() && !isSplit(h.body) {
 		if s.neighbour(h.typ, []byte(h.body)) {
-			s.refusal(h)
+			s.refusal(line, h)
 			return
 		}
 		s.stats.Others++

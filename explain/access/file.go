@@ -93,8 +93,12 @@ func opensToRead(d *parser.Denial) bool {
 
 // Temporary reports whether the call of a record is one by which temporary files and
 // folders are made: mkstemp(3) and its like make a file that is not there for its owner
-// alone, mostly to be read and written, and mkdtemp(3) such a folder.
+// alone, mostly to be read and written, and mkdtemp(3) such a folder. A file that was opened
+// without a name (O_TMPFILE) is given one first that nothing else has, as of QSaveFile.
 func Temporary(d *parser.Denial) bool {
+	if d.AppArmor != nil && unnamed.MatchString(d.AppArmor.Target) {
+		return true
+	}
 	const (
 		exclusive = 0o300 // O_CREAT and O_EXCL
 		ownerFile = 0o600
@@ -107,6 +111,9 @@ func Temporary(d *parser.Denial) bool {
 	mode, ok := argument(d, map[string]string{"mkdir": "a1", "mkdirat": "a2"})
 	return ok && mode == ownerDir
 }
+
+// unnamed is how the kernel names a file without a name: d_mark_tmpfile() in fs/dcache.c.
+var unnamed = regexp.MustCompile(`/#[0-9]+$`)
 
 // openFlags returns the flags of the event's open(2) or openat(2).
 func openFlags(d *parser.Denial) (flags uint64, ok bool) {

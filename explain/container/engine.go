@@ -5,7 +5,7 @@ import "strings"
 // An Engine is what is known of a container engine, whatever its version. In
 // Sockets and file names RUN is /run, or the runtime directory of a user whose
 // engine it is (/run/user/1000), and DATA is /var/lib or ~/.local/share; ID is the
-// container's, and * is a namespace.
+// container's, and * is a namespace. A name that begins otherwise stands for itself.
 type Engine struct {
 	Name string // as Container.Runtime and Host.Engine have it
 	// Profiles are the AppArmor profiles of containers that name none. One that ends
@@ -44,10 +44,13 @@ var Engines = []Engine{
 	},
 	{
 		Name: "containerd", Profiles: []string{"cri-containerd.apparmor.d"}, Program: "containerd",
-		Sockets:  []string{"RUN/containerd/containerd.sock", "RUN/k3s/containerd/containerd.sock"},
+		Sockets:  []string{"RUN/containerd/containerd.sock", "RUN/k3s/containerd/containerd.sock", "/var/snap/microk8s/common/run/containerd.sock"},
 		Endpoint: "CONTAINER_RUNTIME_ENDPOINT", // crictl's
-		Bundles:  []string{"RUN/containerd/io.containerd.runtime.v2.task/*/ID/config.json", "RUN/k3s/containerd/io.containerd.runtime.v2.task/*/ID/config.json"},
-		States:   []string{"RUN/containerd/runc/*/ID/state.json"},
+		Bundles: []string{
+			"RUN/containerd/io.containerd.runtime.v2.task/*/ID/config.json", "RUN/k3s/containerd/io.containerd.runtime.v2.task/*/ID/config.json",
+			"/var/snap/microk8s/common/run/containerd/io.containerd.runtime.v2.task/*/ID/config.json",
+		},
+		States: []string{"RUN/containerd/runc/*/ID/state.json"},
 	},
 	{
 		Name: "cri-o", Profiles: []string{"crio-default"}, Program: "crio",

@@ -19,7 +19,7 @@ func TestEngines(t *testing.T) {
 	}
 	for _, e := range Engines {
 		for _, file := range slices.Concat(e.Sockets, e.Bundles, e.Configs, e.States, e.Names) {
-			assert.Regexp(t, `^(RUN|DATA)/`, file)
+			assert.Regexp(t, `^(RUN|DATA|/var/snap/[a-z0-9]+/common)/`, file)
 		}
 		for _, file := range slices.Concat(e.Bundles, e.Configs, e.States) {
 			assert.Equal(t, 1, strings.Count(file, "/ID/"), file)

@@ -57,13 +57,18 @@ func isSharedFolder(folder string) bool { return sharedFolders.Match(folder) }
 
 // engineSockets is a glob of the sockets of container engines, those of users too.
 func engineSockets() string {
-	var names []string
+	var names, places []string
 	for _, e := range container.Engines {
 		for _, name := range e.Sockets {
-			names = append(names, strings.TrimPrefix(name, "RUN/"))
+			if inRun, ok := strings.CutPrefix(name, "RUN/"); ok {
+				names = append(names, inRun)
+			} else {
+				places = append(places, strings.TrimPrefix(name, "/"))
+			}
 		}
 	}
-	return "/{,var/}run/{,user/*/}{" + strings.Join(names, ",") + "}"
+	places = append(places, "{,var/}run/{,user/*/}{"+strings.Join(names, ",")+"}")
+	return "/{" + strings.Join(places, ",") + "}"
 }
 
 // execDangers are programs that an intruder wants; the container may need them

@@ -29,6 +29,10 @@ func (l *Library) Lint(file *rules.File) (diagnostics []rules.Diagnostic, noPoli
 		}
 		return append(diagnostics, seccomp.Lint(profile)...), nil
 	}
+	if kind := kindOf(file.Text); kind != "" {
+		noPolicy = fmt.Errorf("%s: %s", file.Name, kind)
+		return []rules.Diagnostic{{At: rules.Location{File: file}, Severity: rules.Error, Code: "not-a-policy", Message: kind}}, noPolicy
+	}
 	policy, diagnostics := l.Loader.Load(file)
 	if len(policy.Profiles) == 0 && !opensBlock.MatchString(file.Text) && slices.ContainsFunc(diagnostics, isError) {
 		noPolicy = fmt.Errorf("%s: no AppArmor policy", file.Name)

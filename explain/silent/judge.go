@@ -128,7 +128,7 @@ func askFilter(l *library.Library, a *parser.Attempt, t Target, profile *seccomp
 }
 
 // archOf returns the architecture of a process: what strace says, else the
-// host's, else x86-64, which most are.
+// host's, else the one that the named filter is for, else x86-64, which most are.
 func archOf(l *library.Library, a *parser.Attempt) seccomp.Arch {
 	if a.Arch != "" {
 		if arch, err := seccomp.ParseArch(a.Arch); err == nil {
@@ -137,6 +137,9 @@ func archOf(l *library.Library, a *parser.Attempt) seccomp.Arch {
 	}
 	if l.Arch != 0 {
 		return l.Arch
+	}
+	if named, _ := l.NamedSeccomp(); named != nil && named.OtherArch() != 0 {
+		return named.OtherArch()
 	}
 	return seccomp.X86_64
 }

@@ -220,6 +220,16 @@ func (p *Profile) covers(i int, host Arch) bool {
 	return i != x32Index && arches[i].audit == host || p.lists(i, host)
 }
 
+// OtherArch returns the architecture that the profile lists first, where it lists some and
+// none that x86-64 hosts have; 0 if it says nothing of its host.
+func (p *Profile) OtherArch() Arch {
+	isX86 := func(i int) bool { return arches[i].audit == X86_64 || arches[i].audit == I386 }
+	if len(p.archs) == 0 || p.ArchMap != nil || slices.ContainsFunc(p.archs, isX86) {
+		return 0
+	}
+	return arches[p.archs[0]].audit
+}
+
 // lists reports whether the profile names the architecture of an index of arches for
 // a host.
 func (p *Profile) lists(i int, host Arch) bool {

@@ -4,6 +4,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/rules"
 )
 
 // TestMendedBy holds which releases are named as a remedy: newer ones, and only while the
@@ -28,5 +31,20 @@ func TestMendedBy(t *testing.T) {
 		if ok {
 			assert.Equal(t, c.answer, answer.String(), c.call)
 		}
+	}
+}
+
+// TestOtherArch holds which architecture a profile's list speaks for.
+func TestOtherArch(t *testing.T) {
+	for list, want := range map[string]Arch{
+		`"architectures": ["SCMP_ARCH_ARM"],`:                       ARM,
+		`"architectures": ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"],`:  AARCH64,
+		`"architectures": ["SCMP_ARCH_S390X", "SCMP_ARCH_X86_64"],`: 0,
+		`"archMap": [{"architecture": "SCMP_ARCH_AARCH64"}],`:       0,
+		``: 0,
+	} {
+		p, _, err := Parse(rules.NewFile("p.json", `{"defaultAction": "SCMP_ACT_ERRNO", `+list+` "syscalls": []}`))
+		require.NoError(t, err)
+		assert.Equal(t, want, p.OtherArch(), list)
 	}
 }
