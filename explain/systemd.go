@@ -7,6 +7,7 @@ import (
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules/seccomp"
+	"github.com/whydenied/whydenied/rules/shell"
 )
 
 // unsetLogin is auid= of processes that no login started: (uid_t)-1, and what ausearch -i has.
@@ -17,7 +18,7 @@ var unsetLogin = map[string]bool{"4294967295": true, "unset": true, "-1": true}
 func (f *Finding) mayBeUnit() bool {
 	label := f.Denial.Subject.Label
 	record := &f.Denial.Event.Records[f.Denial.Record]
-	return f.Container.Confidence == container.Unknown && (label == "" || label == "unconfined") && unsetLogin[record.Get("auid")]
+	return f.Container.Unit != "" || f.Container.Confidence == container.Unknown && (label == "" || label == "unconfined") && unsetLogin[record.Get("auid")]
 }
 
 // explainUnit says of a call that a filter refused which is perhaps that of a unit of
@@ -36,9 +37,13 @@ func (f *Explained) explainUnit() {
 	if group, calls := seccomp.SystemdGroup(name); group != "" && group != "@default" { // which each list of what is allowed has
 		gives += fmt.Sprintf(", `SystemCallFilter=%s` all %d calls of its group", group, len(calls))
 	}
-	f.Notes = append(f.Notes,
-		"No login started the process, it is of no container that is known, and no profile confines it: it may be a service of systemd, whose filter is SystemCallFilter= of its unit. The journal has the unit's name, at this time: `UNIT: Main process exited, code=killed, status=31/SYS`.",
-		fmt.Sprintf("Such a unit gets a drop-in by `systemctl edit UNIT`. In that, below `[Service]`, %s. Then `systemctl restart UNIT`.", gives))
+	unit, why := "UNIT", "No login started the process, it is of no container that is known, and no profile confines it: it may be a service of systemd, whose filter is SystemCallFilter= of its unit. The journal has the unit's name, at this time: `UNIT: Main process exited, code=killed, status=31/SYS`."
+	if f.Container.Unit != "" {
+		unit = shell.Quote(f.Container.Unit)
+		why = fmt.Sprintf("By its cgroup the process was of the service %s, whose filter is SystemCallFilter= of its unit (`systemctl cat %s`), unless the program installed one itself.", f.Container.Unit, unit)
+	}
+	f.Notes = append(f.Notes, why,
+		fmt.Sprintf("Such a unit gets a drop-in by `systemctl edit %s`. In that, below `[Service]`, %s. Then `systemctl restart %[1]s`.", unit, gives))
 }
 
 // isSystemd reports whether a process is systemd, or a child of it that has yet to execute
@@ -50,9 +55,12 @@ func isSystemd(s parser.Subject) bool {
 
 // noteUnitsProfile says where systemd has the name of a profile from that is not loaded.
 func (f *Explained) noteUnitsProfile(name string) {
-	of := ""
-	if inner := strings.Trim(f.Denial.Subject.Comm, "()"); inner != "systemd" {
+	of, unit := "", "UNIT"
+	if f.Container.Unit != "" {
+		unit = shell.Quote(f.Container.Unit)
+		of = " of the unit " + f.Container.Unit
+	} else if inner := strings.Trim(f.Denial.Subject.Comm, "()"); inner != "systemd" {
 		of = fmt.Sprintf(" of the unit whose program's name ends in %s", inner)
 	}
-	f.Notes = append(f.Notes, fmt.Sprintf("systemd was told to run a program under it, by AppArmorProfile=%s%s: load the profile, or mend the name. Where that stands: `grep -rs AppArmorProfile= /etc/systemd /run/systemd /usr/lib/systemd`. With AppArmorProfile=-%[1]s in a drop-in (`systemctl edit UNIT`) the unit starts without the profile where it is not loaded.", name, of))
+	f.Notes = append(f.Notes, fmt.Sprintf("systemd was told to run a program under it, by AppArmorProfile=%s%s: load the profile, or mend the name. Where that stands: `grep -rs AppArmorProfile= /etc/systemd /run/systemd /usr/lib/systemd`. With AppArmorProfile=-%[1]s in a drop-in (`systemctl edit %[3]s`) the unit starts without the profile where it is not loaded.", name, of, unit))
 }

@@ -38,6 +38,11 @@ func TestSystemCallFilter(t *testing.T) {
 	} {
 		assert.NotContains(t, strings.Join(of(other, nil).Notes, " "), "SystemCallFilter", name)
 	}
+	notes = strings.Join(of(record, func(container.Subject) container.Container {
+		return container.Container{Unit: "spam.service", Evidence: []string{"its cgroup is /system.slice/spam.service, which is no container's"}}
+	}).Notes, " ")
+	assert.Contains(t, notes, "By its cgroup the process was of the service spam.service")
+	assert.Contains(t, notes, "`systemctl edit spam.service`")
 	f := of(record, func(container.Subject) container.Container {
 		return container.Container{Name: "web", Confidence: container.High}
 	})

@@ -48,6 +48,25 @@ func InCgroup(path string) []Named {
 	return all
 }
 
+// unitSegment is the cgroup of a service of systemd (systemd.unit(5)); of a user's manager the
+// services are below its own, user@1000.service.
+var unitSegment = regexp.MustCompile(`^[A-Za-z0-9:_.@\\-]+\.service$`)
+
+// UnitOf returns the service of systemd that a cgroup is of, the innermost one; "" if it is of
+// none, or of one of a user's manager, which systemctl reaches as that user alone.
+func UnitOf(path string) string {
+	unit := ""
+	for segment := range strings.SplitSeq(path, "/") {
+		switch {
+		case strings.HasPrefix(segment, "user@"):
+			return ""
+		case unitSegment.MatchString(segment):
+			unit = segment
+		}
+	}
+	return unit
+}
+
 // A shape is one way in which a runtime names the cgroup of a container.
 type shape struct {
 	parent  *regexp.Regexp // of the path before the segment; nil is any

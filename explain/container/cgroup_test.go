@@ -22,3 +22,14 @@ func TestInCgroup(t *testing.T) {
 		assert.Equal(t, want, InCgroup(path), path)
 	}
 }
+
+// TestUnitOf holds which cgroups are of a service, and of which.
+func TestUnitOf(t *testing.T) {
+	for path, want := range map[string]string{
+		"/system.slice/nginx.service": "nginx.service", "/system.slice/system-getty.slice/getty@tty1.service": "getty@tty1.service",
+		"/system.slice/a.service/sub": "a.service", "/user.slice/user-1000.slice/user@1000.service/app.slice/x.service": "",
+		"/user.slice/user-1000.slice/session-2.scope": "", "/": "", "/system.slice/a b.service": "",
+	} {
+		assert.Equal(t, want, UnitOf(path), path)
+	}
+}

@@ -43,6 +43,9 @@ type Container struct {
 	Service   string // of the Compose file that it was started from
 	Owner     string // Deployment or the like that made the pod, if its metadata say so
 
+	// Unit is the service of systemd that a process of no container is of, by its cgroup: nginx.service.
+	Unit string
+
 	Evidence   []string // sentences; none if the container is unknown
 	Confidence Confidence
 

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/whydenied/whydenied/explain/container"
 )
 
 // An eventKind is what a process did.
@@ -49,6 +51,16 @@ func (m *membership) with(hierarchy int, path string) *membership {
 		cgroups = slices.DeleteFunc(slices.Clone(m.cgroups), func(c cgroup) bool { return c.hierarchy == hierarchy })
 	}
 	return newMembership(append(cgroups, cgroup{hierarchy, path}))
+}
+
+// unit returns the service of systemd that a process of these cgroups is of, or "".
+func (m *membership) unit() string {
+	for _, c := range m.cgroups {
+		if unit := container.UnitOf(c.path); unit != "" {
+			return unit
+		}
+	}
+	return ""
 }
 
 func (m *membership) equal(o *membership) bool {

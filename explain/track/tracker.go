@@ -463,7 +463,7 @@ func (t *Tracker) Find(s container.Subject) container.Container {
 			return c
 		}
 	}
-	return container.Container{Evidence: []string{l.evidence + ", which is no container's"}}
+	return container.Container{Evidence: []string{l.evidence + ", which is no container's"}, Unit: l.member.unit()}
 }
 
 // Follow marks a process: it and the children that it has from now on, and

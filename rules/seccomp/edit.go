@@ -19,6 +19,9 @@ func (p *Profile) Allow(name string) ([]rules.Edit, error) {
 	if err := p.checkEdit(name); err != nil {
 		return nil, err
 	}
+	if p.Form == LXC {
+		return p.allowLXC(name)
+	}
 	against := func(e *Entry) bool {
 		return e.Action != Allow && (len(e.Args) == 0 || p.Default == Allow)
 	}
@@ -57,6 +60,9 @@ func (p *Profile) Allow(name string) ([]rules.Edit, error) {
 func (p *Profile) AllowWhen(name string, args ...Arg) ([]rules.Edit, error) {
 	if err := p.checkEdit(name); err != nil {
 		return nil, err
+	}
+	if p.Form == LXC {
+		return nil, errNoEdit
 	}
 	if len(args) == 0 || sharedIndex(args) {
 		return nil, fmt.Errorf("an entry that allows %s under conditions needs one on each of its arguments: two on the same one mean that either is enough", name)
@@ -110,6 +116,9 @@ func (p *Profile) AnswerENOSYS(name string) ([]rules.Edit, error) {
 	if err := p.checkEdit(name); err != nil {
 		return nil, err
 	}
+	if p.Form == LXC {
+		return nil, errNoEdit
+	}
 	has := func(f func(*Entry) bool) bool {
 		return slices.ContainsFunc(p.Entries, func(e *Entry) bool { return e.has(name) && f(e) })
 	}
@@ -138,7 +147,7 @@ func (p *Profile) Cover(c Call) ([]rules.Edit, error) {
 		return nil, fmt.Errorf("the profile has to be mended first: %s", p.refused)
 	}
 	i, _, _ := p.locate(&c)
-	if i < 0 || p.covers(i, c.Host) {
+	if i < 0 || p.covers(i, c.Host) || p.Form == LXC {
 		return nil, fmt.Errorf("there is no architecture to add for %s", c.Arch)
 	}
 	name, host := "SCMP_ARCH_"+arches[i].scmp, c.Host.SCMP()
@@ -203,6 +212,9 @@ func (p *Profile) Remove(e *Entry, name string) (rules.Edit, error) {
 	if !slices.Contains(p.Entries, e) || !e.has(name) {
 		return rules.Edit{}, fmt.Errorf("the entry does not name %s", name)
 	}
+	if p.Form == LXC {
+		return p.edit(p.wholeLine(e.At.Span), ""), nil
+	}
 	return p.drop(name, func(o *Entry) bool { return o == e }, "")[0], nil
 }
 
@@ -215,6 +227,9 @@ func (p *Profile) Remove(e *Entry, name string) (rules.Edit, error) {
 func (p *Profile) Observe(flag bool) ([]rules.Edit, error) {
 	if p.refused != "" {
 		return nil, fmt.Errorf("the profile has to be mended first: %s", p.refused)
+	}
+	if p.Form == LXC {
+		return nil, errNoEdit
 	}
 	if flag {
 		return p.addLogFlag()
@@ -264,6 +279,10 @@ func (p *Profile) checkEdit(name string) error {
 	}
 	return checkName(name)
 }
+
+// errNoEdit is the error for what the form of a policy of LXC has no words for, or none
+// that are written here.
+var errNoEdit = errors.New("an LXC seccomp policy is changed by taking lines out and putting lines in alone")
 
 // checkName refuses what is no system call name.
 func checkName(name string) error {

@@ -22,7 +22,8 @@ const (
 )
 
 // Parse reads a seccomp profile: Docker's and Podman's JSON, linux.seccomp
-// inside a whole OCI config.json, or a SeccompProfile resource as YAML or JSON.
+// inside a whole OCI config.json, a SeccompProfile resource as YAML or JSON, or a
+// policy of LXC.
 // The diagnostics are what a runtime refuses, or reads otherwise than it looks;
 // the profile is whole but for the parts they are about. The error is for text
 // that is no seccomp profile.
@@ -71,6 +72,9 @@ func readTree(file *rules.File) (*node, int, error) {
 	switch {
 	case trimmed == "":
 		return nil, 0, fmt.Errorf("%s: the file is empty: a seccomp profile is a JSON object with defaultAction", file.Name)
+	case isLXC(file.Text):
+		n, err := readLXC(file)
+		return n, 1, err
 	case !strings.ContainsAny(trimmed[:1], "{[\"") && strings.Contains(file.Text, "SeccompProfile"):
 		return readYAML(file)
 	}
@@ -94,10 +98,10 @@ func errorAt(file *rules.File, offset int, err error) error {
 func (e *placedError) Error() string { return e.at.String() + ": " + e.error.Error() }
 
 // IsProfile reports whether the text of a policy file is meant as a seccomp profile:
-// it is JSON, which AppArmor policy never is, or a SeccompProfile resource.
+// it is JSON, which AppArmor policy never is, a SeccompProfile resource, or a policy of LXC.
 func IsProfile(text string) bool {
 	start := strings.TrimLeft(strings.TrimPrefix(text, "\ufeff"), " \t\r\n")
-	return strings.HasPrefix(start, "{") || strings.HasPrefix(start, "[") || kindYAML.MatchString(text)
+	return strings.HasPrefix(start, "{") || strings.HasPrefix(start, "[") || kindYAML.MatchString(text) || isLXC(text)
 }
 
 var kindYAML = regexp.MustCompile(`(?m)^kind:[ \t]*["']?SeccompProfile\b`)
@@ -148,7 +152,10 @@ func (r *reader) find(root *node) (*node, Form, error) {
 		}
 		return spec, SPO, nil
 	}
-	if root.get("defaultAction") != nil || root.get("syscalls") != nil {
+	switch {
+	case isLXC(r.file.Text):
+		return root, LXC, nil
+	case root.get("defaultAction") != nil || root.get("syscalls") != nil:
 		return root, Moby, nil
 	}
 	if linux := root.get("linux"); linux != nil || root.get("ociVersion") != nil {
@@ -216,7 +223,7 @@ func (r *reader) profile(n *node, form Form) *Profile {
 	p := &Profile{File: r.file, Form: form, At: r.at(n.at), node: n, Default: Errno, DefaultErrno: 1}
 	known := [][]string{profileKeys}
 	switch form {
-	case Moby:
+	case Moby, LXC:
 		known = append(known, []string{"defaultErrno", "archMap"})
 	case SPO:
 		known = append(known, spoKeys)
@@ -237,7 +244,7 @@ func (r *reader) profile(n *node, form Form) *Profile {
 	p.Archs = r.archs(n.get("architectures"))
 	p.archs = archIndexes(p.Archs)
 	p.Flags = r.flags(n.get("flags"))
-	if form == Moby {
+	if form == Moby || form == LXC {
 		if e := n.get("defaultErrno"); e != nil && e.value != "" {
 			p.DefaultErrno = r.errno(e)
 		}
@@ -265,7 +272,7 @@ func (r *reader) profile(n *node, form Form) *Profile {
 func (r *reader) entry(i int, n *node, form Form) *Entry {
 	e := &Entry{Index: i, At: r.at(n.at), node: n, Errno: 1}
 	known := [][]string{entryKeys}
-	if form == Moby {
+	if form == Moby || form == LXC {
 		known = append(known, []string{"name", "comment", "includes", "excludes", "errno"})
 	}
 	r.keys(n, "an entry of syscalls", form, known...)
@@ -276,7 +283,7 @@ func (r *reader) entry(i int, n *node, form Form) *Entry {
 			e.Names = append(e.Names, Name{s.value, r.at(s.at), ids[s.value]})
 		}
 	}
-	if form == Moby {
+	if form == Moby || form == LXC {
 		r.oldName(e, n)
 		e.Comment = r.string(n.get("comment"))
 		e.Includes = r.filter(n.get("includes"), "includes")
