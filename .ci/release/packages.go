@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,7 +33,7 @@ rule responsible, and proposes the smallest patch that it has tried on a copy.`
 
 // writePackages writes packages for each Linux.
 func (r *release) writePackages() error {
-	if err := r.compressPages(); err != nil {
+	if err := errors.Join(r.compressPages(), r.copyScripts()); err != nil {
 		return err
 	}
 	for _, t := range r.targets {
@@ -65,7 +66,7 @@ func (r *release) writePackage(t target, f place) error {
 			Suggests: []string{"apparmor"}, // whose parser proves patches
 			Contents: contents,
 			Scripts: nfpm.Scripts{
-				PostInstall: r.file("postinstall.sh"), PreRemove: r.file("preremove.sh"), PostRemove: r.file("postremove.sh"),
+				PostInstall: filepath.Join(r.work, "postinstall.sh"), PreRemove: filepath.Join(r.work, "preremove.sh"), PostRemove: filepath.Join(r.work, "postremove.sh"),
 			},
 			RPM: nfpm.RPM{BuildHost: "whydenied", Summary: "Explains why AppArmor or seccomp refused something to a container"},
 		},
@@ -122,6 +123,21 @@ func (r *release) packaged(t target, f place) (list files.Contents, err error) {
 	add(filepath.Join(r.work, "copyright"), "/usr/share/doc/whydenied/copyright", 0o644, files.TypeFile)
 	add(filepath.Join(r.root, "CHANGELOG.md"), "/usr/share/doc/whydenied/CHANGELOG.md", 0o644, files.TypeFile)
 	return list, nil
+}
+
+// copyScripts copies the scripts of packages, as apk has the times of their files.
+func (r *release) copyScripts() error {
+	for _, name := range []string{"postinstall.sh", "preremove.sh", "postremove.sh"} {
+		text, err := os.ReadFile(r.file(name))
+		if err != nil {
+			return err
+		}
+		copied := filepath.Join(r.work, name)
+		if err := errors.Join(os.WriteFile(copied, text, 0o755), os.Chtimes(copied, r.date, r.date)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // compressPages writes what packages have otherwise than archives: man pages are
