@@ -3,6 +3,7 @@ package parser
 import (
 	"cmp"
 	"slices"
+	"time"
 )
 
 // A run is a range of consecutive serials, with the times in seconds of its first
@@ -173,6 +174,23 @@ func (s *Serials) Missing() (int, bool) {
 		return 0, false
 	}
 	return missing, true
+}
+
+// Span returns the times of the first and the last event, to the second; they are zero if
+// there are no audit.log lines, or too many holes between them.
+func (s *Serials) Span() (first, last time.Time) {
+	for _, n := range s.nodes {
+		for _, r := range n.runs {
+			from, to := time.Unix(r.first, 0).UTC(), time.Unix(r.last, 0).UTC()
+			if first.IsZero() || from.Before(first) {
+				first = from
+			}
+			if to.After(last) {
+				last = to
+			}
+		}
+	}
+	return first, last
 }
 
 // boots splits runs where the kernel began to count anew: at low serials, lower

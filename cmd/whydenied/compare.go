@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/explain/store"
 )
 
 // compareFlags are the flags of the compare command.
@@ -19,22 +22,26 @@ type compareFlags struct {
 	output outputFlags
 	split  string
 	deploy string
+	before string
+	after  string
 }
 
 func newCompare() *cobra.Command {
 	var f compareFlags
 	cmd := &cobra.Command{
-		Use:   "compare BEFORE AFTER | compare --split TIME [FILE]... | compare --since-deploy NAME [FILE]...",
+		Use:   "compare BEFORE AFTER | compare --split TIME [FILE]... | compare --since-deploy NAME [FILE]... | compare --before RANGE --after RANGE FILE...",
 		Short: "Say which findings are new, gone, more or less than before",
 		Long: `compare reads two logs, bundles or files of saved findings, or one that is cut at a
 time: that of --split, or when the newest container of the name, or of the image, that
---since-deploy says was made, as --inventory has it. Findings are the same by access,
+--since-deploy says was made, as --inventory or a store has it; or two ranges of time of
+the same. Findings are the same by access,
 policy and workload, whatever the container, process and program are called.
 
 A finding is new, gone, more (twice as many denials or more), less (half of them or
 fewer) or ongoing. The exit status is 3 if one is new.`,
 		Example: `  whydenied compare yesterday.json today.json
-  whydenied compare --since-deploy web:1.28 /var/log/audit/audit.log --inventory <(docker inspect web)`,
+  whydenied compare --since-deploy web:1.28 /var/log/audit/audit.log --inventory <(docker inspect web)
+  whydenied compare --before 2026-11-01/2026-11-08 --after 2026-11-08/2026-11-15 history.db`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runCompare(cmd, args, f) },
 	}
 	flags := cmd.Flags()
@@ -42,6 +49,8 @@ fewer) or ongoing. The exit status is 3 if one is new.`,
 	f.output.add(flags, "text", "json")
 	flags.StringVar(&f.split, "split", "", "compare what came before this `TIME` with what came after it")
 	flags.StringVar(&f.deploy, "since-deploy", "", "the same with the time when the newest container of this `NAME` or image was made")
+	flags.StringVar(&f.before, "before", "", "compare the denials of this `RANGE`, FROM/TO, with those of --after; either time may be left out")
+	flags.StringVar(&f.after, "after", "", "the `RANGE` that --before is compared with")
 	return cmd
 }
 
@@ -71,19 +80,22 @@ func runCompare(cmd *cobra.Command, args []string, f compareFlags) error {
 
 // sides returns the findings that are compared.
 func (f *compareFlags) sides(cmd *cobra.Command, args []string) (before, after []report.Finding, err error) {
-	at, err := f.at(cmd)
+	if f.before != "" || f.after != "" {
+		return f.ranges(cmd, args)
+	}
+	at, err := f.at(cmd, args)
 	if err != nil {
 		return nil, nil, err
 	}
+	if !at.IsZero() && isStore(args) {
+		return f.halves(cmd, args, at)
+	}
 	if !at.IsZero() {
-		all, exit, err := f.collect(cmd, args)
-		if err == nil && exit == errReported {
-			err = exit
-		}
+		all, err := f.findings(cmd, args)
 		if err != nil {
 			return nil, nil, err
 		}
-		before, after = report.Split(all.Findings, report.Time(at))
+		before, after = report.Split(all, report.Time(at))
 		return before, after, nil
 	}
 	if len(args) != 2 {
@@ -91,16 +103,11 @@ func (f *compareFlags) sides(cmd *cobra.Command, args []string) (before, after [
 	}
 	var versions [2]int
 	for i, to := range []*[]report.Finding{&before, &after} {
-		all, exit, err := f.collect(cmd, args[i:i+1])
-		if err == nil && exit == errReported {
-			err = exit
-		}
-		if err != nil {
+		if *to, err = f.findings(cmd, args[i:i+1]); err != nil {
 			return nil, nil, err
 		}
-		*to = all.Findings
-		if len(all.Findings) > 0 {
-			versions[i] = max(all.Findings[0].IDVersion, 1)
+		if len(*to) > 0 {
+			versions[i] = max((*to)[0].IDVersion, 1)
 		}
 	}
 	if versions[0] > 0 && versions[1] > 0 && versions[0] != versions[1] {
@@ -110,8 +117,99 @@ func (f *compareFlags) sides(cmd *cobra.Command, args []string) (before, after [
 	return before, after, nil
 }
 
+// ranges returns the findings of --before and of --after.
+func (f *compareFlags) ranges(cmd *cobra.Command, args []string) (before, after []report.Finding, err error) {
+	if f.before == "" || f.after == "" || f.split != "" || f.deploy != "" || f.since != "" || f.until != "" {
+		return nil, nil, usagef("--before and --after are given together, and without other times")
+	}
+	if len(args) == 0 || slices.Contains(args, "-") {
+		return nil, nil, usagef("--before and --after are of files, which are read twice")
+	}
+	for _, side := range []struct {
+		flag, text string
+		to         *[]report.Finding
+	}{{"--before", f.before, &before}, {"--after", f.after, &after}} {
+		from, to, ok := strings.Cut(side.text, "/")
+		if !ok {
+			return nil, nil, usagef("%s %q is no range; write FROM/TO, such as 2026-11-01/2026-11-08", side.flag, side.text)
+		}
+		r := f.inputFlags
+		r.since, r.until = from, to
+		if *side.to, err = r.findings(cmd, args); err != nil {
+			return nil, nil, err
+		}
+	}
+	return before, after, nil
+}
+
+// findings returns the findings of inputs.
+func (f *inputFlags) findings(cmd *cobra.Command, args []string) ([]report.Finding, error) {
+	all, exit, err := f.collect(cmd, args)
+	if err == nil && exit == errReported {
+		err = exit
+	}
+	if err != nil {
+		return nil, err
+	}
+	return all.Findings, nil
+}
+
+// isStore reports whether the inputs are one store, which can be asked for any time.
+func isStore(args []string) bool {
+	if len(args) != 1 {
+		return false
+	}
+	file, err := openRegular(args[0])
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	head := make([]byte, 100)
+	n, _ := io.ReadFull(file, head)
+	return store.IsStore(head[:n])
+}
+
+// halves returns the findings of a store before and from a time on.
+func (f *compareFlags) halves(cmd *cobra.Command, args []string, at time.Time) (before, after []report.Finding, err error) {
+	if err := f.parse(args); err != nil {
+		return nil, nil, err
+	}
+	whole := f.timesOf()
+	for _, half := range []struct {
+		r  store.Range
+		to *[]report.Finding
+	}{{store.Range{Since: whole.Since, Until: at}, &before}, {store.Range{Since: at, Until: whole.Until}, &after}} {
+		all, err := readStore(cmd.Context(), args[0], half.r)
+		if err != nil {
+			return nil, nil, err
+		}
+		if f.filtered() {
+			all.Select(f.filter)
+		}
+		*half.to = all.Findings
+	}
+	return before, after, nil
+}
+
+// made asks a store when the newest container of a name or image was made.
+func (f *compareFlags) made(cmd *cobra.Command, args []string) (time.Time, error) {
+	s, err := store.OpenToRead(cmd.Context(), args[0])
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer s.Close(cmd.Context())
+	at, err := s.Made(cmd.Context(), f.deploy)
+	if err == nil && at.IsZero() {
+		err = fmt.Errorf("--since-deploy: the store has no container or image %q", f.deploy)
+	}
+	if err == nil {
+		say(cmd.ErrOrStderr(), "comparing before and after %s", at.UTC().Format(time.RFC3339))
+	}
+	return at, err
+}
+
 // at is the time that the input is cut at, zero if it is not.
-func (f *compareFlags) at(cmd *cobra.Command) (time.Time, error) {
+func (f *compareFlags) at(cmd *cobra.Command, args []string) (time.Time, error) {
 	switch {
 	case f.split != "" && f.deploy != "":
 		return time.Time{}, usagef("--split and --since-deploy both say the time; give one")
@@ -121,6 +219,8 @@ func (f *compareFlags) at(cmd *cobra.Command) (time.Time, error) {
 			err = usagef("--split: %v", err)
 		}
 		return at, err
+	case len(f.policy.inventory) == 0 && isStore(args):
+		return f.made(cmd, args)
 	case len(f.policy.inventory) == 0:
 		return time.Time{}, usagef("--since-deploy needs --inventory, which says when the container was made: docker inspect, kubectl get pod -o json")
 	}

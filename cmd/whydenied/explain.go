@@ -107,7 +107,7 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 		return err
 	}
 	out.Incomplete = in.failed > 0 || session.Stats.Unparsed > 0
-	if err := errors.Join(out.end(), history.keep(cmd, &in, all)); err != nil {
+	if err := errors.Join(out.end(), history.keep(cmd, &in, session, all)); err != nil {
 		return err
 	}
 	return f.exit(cmd, in, &session.Stats, len(findings))

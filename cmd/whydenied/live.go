@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,6 +56,7 @@ type stream struct {
 	// need not wait. Who takes both takes explaining first.
 	explaining  sync.Mutex
 	suggestions *patch.Suggestions // nil if none are to be made
+	history     *history           // nil if nothing is to be kept
 	reviseFrom  time.Time          // when work on suggestions may go on
 
 	mu sync.Mutex
@@ -380,8 +382,10 @@ func (s *stream) explainNext() bool {
 	}
 	m := report.NewFinding(f.Explained)
 	m.Granted = granted
+	kept := s.history.explained(context.Background(), m)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.err = cmp.Or(s.err, kept)
 	f.count = now.Count
 	if finding.Count > f.count {
 		s.repeated = append(s.repeated, finding)
@@ -428,7 +432,9 @@ func (s *stream) notice(n source.Notice) {
 	if n.Kind == source.Lost {
 		s.lost += n.Count
 	}
-	s.say(report.Message{Notice: &report.Notice{Kind: n.Kind.String(), Count: n.Count, Text: n.Text}})
+	m := report.Notice{Kind: n.Kind.String(), Count: n.Count, Text: n.Text}
+	s.err = cmp.Or(s.err, s.history.lost(context.Background(), m, time.Now()))
+	s.say(report.Message{Notice: &m})
 }
 
 func (s *stream) say(m report.Message) {

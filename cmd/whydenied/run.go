@@ -29,6 +29,7 @@ import (
 type runFlags struct {
 	liveFlags
 	output        outputFlags
+	store         storeFlags
 	all           bool
 	baseline      string
 	writeBaseline string
@@ -67,6 +68,7 @@ On GitHub Actions every finding is an annotation too.`,
 	flags.SetInterspersed(false)
 	f.liveFlags.add(flags)
 	f.output.add(flags, report.FormatNames()...)
+	f.store.add(flags)
 	flags.BoolVar(&f.all, "all", false, "explain what is refused to any process of this host meanwhile")
 	flags.StringVar(&f.baseline, "baseline", "", "`FILE` of findings that are known and do not fail the run")
 	flags.StringVar(&f.writeBaseline, "write-baseline", "", "write the findings to `FILE`, for --baseline")
@@ -103,6 +105,10 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 		return err
 	}
 	defer s.close()
+	history, err := f.store.open(cmd)
+	if err := cmp.Or(err, history.watch(cmd.Context(), s)); err != nil {
+		return err
+	}
 	if !f.all && f.cgroup == "" && len(f.filter.Containers) == 0 {
 		s.narrow()
 	}
@@ -133,7 +139,7 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 			return err
 		}
 	}
-	if err := errors.Join(f.annotate(out, &annotations), out.end(), f.keep(findings, out.Patch, gate)); err != nil {
+	if err := errors.Join(f.annotate(out, &annotations), out.end(), f.keep(findings, out.Patch, gate), history.stop(cmd.Context(), findings)); err != nil {
 		return err
 	}
 	if status != 0 {

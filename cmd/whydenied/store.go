@@ -14,8 +14,11 @@ import (
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/escape"
+	"github.com/whydenied/whydenied/explain/host"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/explain/store"
+	"github.com/whydenied/whydenied/parser/source"
+	"github.com/whydenied/whydenied/rules/disk"
 )
 
 // storeFlags are the flags of the commands that append to a store.
@@ -35,6 +38,10 @@ type history struct {
 	before time.Time // what is older is dropped
 	size   int64
 	err    error // of appending
+
+	// Of a watch: what it reads, since when, and when that was written last.
+	reader       string
+	began, wrote time.Time
 }
 
 // open opens the store that the flags name; it is nil if they name none.
@@ -95,8 +102,73 @@ func (h *history) end(ctx context.Context) error {
 	return nil
 }
 
+// watch has the stream append what it finds, and keeps what doctor says of this host.
+func (h *history) watch(ctx context.Context, s *stream) error {
+	if h == nil {
+		return nil
+	}
+	s.history = h
+	s.Counted = h.counted(ctx)
+	var readers []string
+	for _, l := range s.lives {
+		readers = append(readers, l.Name)
+	}
+	h.reader, h.began = strings.Join(readers, " and "), time.Now()
+	if boot, err := disk.ReadNamed("/proc/sys/kernel/random/boot_id", 1<<10); err == nil {
+		h.Boot = strings.TrimSpace(string(boot))
+	}
+	return h.Answer(ctx, h.began, host.Answers(thisHost.Read(ctx)))
+}
+
+// write writes what was counted, and now and then that the watch goes on.
+func (h *history) write(ctx context.Context, now time.Time) error {
+	if h == nil {
+		return nil
+	}
+	err := h.Flush(ctx)
+	if err == nil && now.Sub(h.wrote) >= 10*time.Second {
+		h.wrote = now
+		err = h.Look(ctx, h.reader, h.began, now)
+	}
+	return err
+}
+
+// explained writes a finding with what was counted of it, so that what is printed is kept.
+func (h *history) explained(ctx context.Context, f report.Finding) error {
+	if h == nil {
+		return nil
+	}
+	return cmp.Or(h.Flush(ctx), h.Explain(ctx, []report.Finding{f}))
+}
+
+// lost keeps that records were lost.
+func (h *history) lost(ctx context.Context, n report.Notice, now time.Time) error {
+	if h == nil || n.Kind != source.Lost.String() {
+		return nil
+	}
+	return h.Lose(ctx, n.Kind, now, now, max(n.Count, 1), n.Text)
+}
+
+// stop ends a watch: findings are what it found.
+func (h *history) stop(ctx context.Context, findings []*explain.Explained) error {
+	if h == nil {
+		return nil
+	}
+	ctx = context.WithoutCancel(ctx)
+	var list []report.Finding
+	for _, f := range findings {
+		list = append(list, report.NewFinding(*f))
+	}
+	h.wrote = time.Time{}
+	if err := cmp.Or(h.err, h.write(ctx, time.Now()), h.Explain(ctx, list)); err != nil {
+		h.Close(ctx)
+		return fmt.Errorf("--store: %w", err)
+	}
+	return h.end(ctx)
+}
+
 // keep appends what a log gave, and closes the store.
-func (h *history) keep(cmd *cobra.Command, in *input, all *report.Report) error {
+func (h *history) keep(cmd *cobra.Command, in *input, session *explain.Session, all *report.Report) error {
 	if h == nil {
 		return nil
 	}
@@ -111,11 +183,25 @@ func (h *history) keep(cmd *cobra.Command, in *input, all *report.Report) error 
 	if err == nil && all.Summary != nil {
 		err = h.Missing(ctx, all.Summary)
 	}
+	if first, last := span(session, all); err == nil && !first.IsZero() {
+		err = h.Look(ctx, "log", first, last)
+	}
 	if err != nil {
 		h.Close(ctx)
 		return fmt.Errorf("--store: %w", err)
 	}
 	return h.end(ctx)
+}
+
+// span is the time that a log has, as far as it tells: of audit.log that of all its records,
+// else that of the denials.
+func span(session *explain.Session, all *report.Report) (first, last time.Time) {
+	if first, last = session.Stats.Serials.Span(); !first.IsZero() || all.Summary == nil {
+		return first, last
+	}
+	first, _ = time.Parse(time.RFC3339Nano, all.Summary.First)
+	last, _ = time.Parse(time.RFC3339Nano, all.Summary.Last)
+	return first, last
 }
 
 // readStore reads a store as a report of the denials that the filter's times select.

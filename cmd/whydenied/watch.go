@@ -21,6 +21,7 @@ import (
 type watchFlags struct {
 	liveFlags
 	output outputFlags
+	store  storeFlags
 	since  string
 	last   int
 	every  time.Duration
@@ -54,6 +55,7 @@ it no longer needs.`,
 	flags := cmd.Flags()
 	f.liveFlags.add(flags)
 	f.output.add(flags, report.FormatNames()...)
+	f.store.add(flags)
 	flags.StringVar(&f.since, "since", "", "begin with the denials from this `TIME` on, where the source keeps them")
 	flags.IntVar(&f.last, "last", 0, "begin with the last `N` lines, where the source keeps them")
 	flags.DurationVar(&f.time, "for", 0, "how long; until interrupted if it is not given")
@@ -87,6 +89,10 @@ func runWatch(cmd *cobra.Command, f watchFlags) error {
 		return err
 	}
 	defer s.close()
+	history, err := f.store.open(cmd)
+	if err := cmp.Or(err, history.watch(cmd.Context(), s)); err != nil {
+		return err
+	}
 	if !f.quiet {
 		s.suggestions = patch.NewSuggestions(s.explainer)
 	}
@@ -110,7 +116,7 @@ func runWatch(cmd *cobra.Command, f watchFlags) error {
 			err = cutShort(cmd)
 		}
 	}
-	return cmp.Or(out.end(), err)
+	return cmp.Or(out.end(), history.stop(cmd.Context(), s.findings()), err)
 }
 
 // beat prints counts and the status line until ctx ends.
@@ -128,7 +134,9 @@ func (s *stream) beat(ctx context.Context, every time.Duration, status *status) 
 		case <-second.C:
 			s.revise(time.Second / 20)
 			s.sayFollowing()
+			kept := s.history.write(context.WithoutCancel(ctx), time.Now())
 			s.mu.Lock()
+			s.err = cmp.Or(s.err, kept)
 			denials := 0
 			for _, n := range s.Denials {
 				denials += n

@@ -126,11 +126,14 @@ func summaryLine(s *Summary) string {
 		}
 		line.WriteString("; records of other security modules: " + strings.Join(kinds, ", "))
 	}
-	if missing := missingParts(s.Missing); len(missing) > 0 {
-		line.WriteString("; records may be missing: " + strings.Join(missing, ", "))
+	if lost := s.Lost(); lost != "" {
+		line.WriteString("; records may be missing: " + lost)
 	}
 	return line.String()
 }
+
+// Lost words the signs of missing records; "" if there are none.
+func (s *Summary) Lost() string { return strings.Join(missingParts(s.Missing), ", ") }
 
 // missingParts words the signs of missing records that were seen.
 func missingParts(m Missing) []string {

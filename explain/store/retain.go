@@ -86,6 +86,8 @@ func (s *Store) drop(ctx context.Context, at int64) error {
 			`DELETE FROM policy WHERE hash NOT IN (SELECT policy FROM decided)`,
 			`DELETE FROM container WHERE made < ?1 * 1000 AND id NOT IN (SELECT container FROM bucket)`,
 			`DELETE FROM loss WHERE last < ?1 * 1000`,
+			`DELETE FROM span WHERE last < ?1 * 1000`,
+			`DELETE FROM answer WHERE at < ?1 * 1000`,
 			`DELETE FROM dropped`,
 			`INSERT INTO dropped (before) VALUES (?1 * 1000)`,
 		} {

@@ -50,6 +50,12 @@ var migrations = []string{
 	CREATE TABLE dropped (before INTEGER NOT NULL) STRICT; -- the time that retention has cut at
 	CREATE VIEW denial AS SELECT node, boot, finding, width, at, name, container.container, image, program, count, first, last
 		FROM bucket JOIN source ON source.id = bucket.source LEFT JOIN container ON container.id = bucket.container;`,
+	`CREATE TABLE span ( -- a time for which a log or a watching command has what was logged
+		source INTEGER NOT NULL, reader TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+		PRIMARY KEY (source, reader, first)) STRICT, WITHOUT ROWID;
+	CREATE TABLE answer ( -- of doctor, when a watch began
+		source INTEGER NOT NULL, at INTEGER NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL, found TEXT NOT NULL,
+		PRIMARY KEY (source, at, name)) STRICT, WITHOUT ROWID;`,
 }
 
 // widths are those of buckets in powers of two of seconds, as explain.Times has them: 68
