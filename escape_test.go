@@ -73,13 +73,16 @@ func TestUnescapedIsFound(t *testing.T) {
 		`var t escape.Text; json.Unmarshal([]byte(raw), &t)`,
 		`var t escape.Text; fmt.Sscan(raw, &t)`,
 		`escape.XML(w, struct{ A []*struct{ B string } }{})`,
+		`escape.ScriptData([]string{raw})`,
+		`escape.HTMLText(escape.Text(raw))`,
+		`var h escape.HTML = escape.HTML(raw); escape.Write(w, h)`,
 	} {
 		text := "package x\n" + `
 import ("bufio"; "encoding/json"; "fmt"; "io"; "log"; "os"; "reflect"; "strings"; "text/template"; "github.com/whydenied/whydenied/explain/escape")
 var (_ bufio.Writer; _ json.Encoder; _ fmt.Stringer; _ log.Logger; _ = os.Args; _ reflect.Kind; _ strings.Builder; _ template.Template; _ escape.Text)
 func convert[T ~string](s string) T { return T(s) }
 func F(w io.Writer, raw string) { ` + body + " }\n"
-		clean := strings.Replace(text, body, `escape.Write(w, "a" + escape.Line(raw)); escape.XML(w, struct{ A []*struct{ B escape.Text } }{}); var b strings.Builder; b.WriteString(raw); fmt.Fprint(&b, raw)`, 1)
+		clean := strings.Replace(text, body, `escape.Write(w, "a" + escape.Line(raw)); escape.XML(w, struct{ A []*struct{ B escape.Text } }{}); escape.ScriptData([]escape.Text{escape.Line(raw)}); var b strings.Builder; b.WriteString(raw); fmt.Fprint(&b, raw)`, 1)
 		clean = strings.Replace(clean, "func convert[T ~string](s string) T { return T(s) }", "", 1)
 		assert.Empty(t, unescaped(t, load, "x", map[string]string{"x.go": clean}))
 		assert.NotEmpty(t, unescaped(t, load, "x", map[string]string{"x.go": text}), body)
@@ -212,6 +215,9 @@ func (c *escapeCheck) call(n *ast.CallExpr) (flaws []string) {
 	f, ok := callee.(*types.Func)
 	if !ok || f.Pkg() == nil {
 		return nil
+	}
+	if f.FullName() == module+"explain/escape.ScriptData" && !onlyText(c.info.Types[n.Args[0]].Type, map[types.Type]bool{}) {
+		return []string{"a script is given strings that are not escaped"}
 	}
 	if f.FullName() == module+"explain/escape.XML" && !onlyText(c.info.Types[n.Args[1]].Type, map[types.Type]bool{}) {
 		return []string{"XML is given strings that are not escaped"}

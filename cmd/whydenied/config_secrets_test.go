@@ -62,7 +62,7 @@ func TestConfigSecrets(t *testing.T) {
 					assert.NotContains(t, stdout.String()+stderr.String(), word, args)
 				}
 			}
-			for _, name := range []string{"out/config.json", "out/whydenied.patch"} {
+			for _, name := range []string{"out/config.json", "out/whydenied.patch", "out/report.html"} {
 				text, _ := os.ReadFile(name)
 				for _, word := range private {
 					assert.NotContains(t, string(text), word, name)
@@ -127,6 +127,7 @@ func configRuns() (runs [][]string) {
 		runs = append(runs, []string{"summary", "s.log", "--seccomp", "config.json", "--format", format},
 			[]string{"compare", "s.log", "s.log", "--seccomp", "config.json", "--format", format})
 	}
+	runs = append(runs, []string{"report", "-o", "-", "s.log", "--seccomp", "config.json"}, []string{"report", "-o", "out/report.html", "s.log", "--inventory", "config.json"})
 	for _, format := range []string{"diff", "profile"} {
 		runs = append(runs, []string{"observe", "--seccomp", "config.json", "--format", format})
 	}

@@ -18,6 +18,7 @@ var hostileNames = []string{
 	"::error::x", "a ::add-mask::b", "\t::stop-commands::t", "::t::", "::::x::", ":::error::x", "##[error]x", "####[x]", "##a##[x]", "##vso[task.x]",
 	"section_start:1:x\r\x1b[0K", "\x1b[1mx", "\x1b]8;;http://x\x1b\\", "a: b", "- x", "yes", "0x1f", "1e3", "2001-01-01", "#c", "&a", "*a", "!t", "%x",
 	"|", ">", "'", `"`, `\`, "{a}", "=", "~", " a ", "a\n  b: c", "---", "...", "? a", "<<", "\ufeffx", "\\x3a", `##\`, "日本", "e\u0301", "12:30:45", ".inf", "0o7", "a:", "a #b", "\x00", "null", "NULL", "~a",
+	"</script>", "</SCRIPT >", "<!--", "<!--<script>", "-->", "]]>", "<img src=x onerror=alert(1)>", "&lt;b&gt;", "&#60;b", `" onfocus="alert(1)`, "</pre>", "</title><b>", "\tx",
 }
 
 func add(f *testing.F) {
@@ -92,5 +93,29 @@ func FuzzJSON(f *testing.F) {
 		var value map[string]any
 		require.NoError(t, json.Unmarshal(out.Bytes(), &value))
 		assert.Equal(t, want, value)
+	})
+}
+
+// FuzzHTML holds that text is read back as it was shown, wherever it stands, and is nothing
+// else: no element, attribute, comment or end of the script that holds it as data.
+func FuzzHTML(f *testing.F) {
+	add(f)
+	f.Fuzz(func(t *testing.T, s string, _ int) {
+		data, err := ScriptData([]Text{Line(s), Diff(s)})
+		require.NoError(t, err)
+		var out bytes.Buffer
+		require.NoError(t, Write(&out, "<title>"+HTMLText(Line(s))+"</title><p title=\""+HTMLText(Line(s))+"\">-"+HTMLText(Line(s))+"</p><pre>-"+HTMLText(Diff(s))+
+			"</pre><script type=\"application/json\">"+data+"</script>"))
+		require.NoError(t, (&escapetest.Terminal{}).Print(out.String()))
+		require.Empty(t, escapetest.Commands(out.String()))
+		page, err := escapetest.ReadHTML(out.String())
+		require.NoError(t, err)
+		assert.Empty(t, page.Comments)
+		assert.Equal(t, []string{"html", "head", "title", "body", "p title=" + string(Line(s)), "pre", "script type=application/json"}, page.Elements)
+		assert.Equal(t, []string{"-" + string(Line(s))}, page.Texts["p"])
+		assert.Equal(t, []string{"-" + string(Diff(s))}, page.Texts["pre"])
+		var value []string
+		require.NoError(t, json.Unmarshal([]byte(page.Texts["script"][0]), &value))
+		assert.Equal(t, []string{string(Line(s)), string(Diff(s))}, value)
 	})
 }

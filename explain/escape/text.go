@@ -51,10 +51,10 @@ func (b *Builder[T]) Text() T { return T(b.text.String()) }
 
 // Write writes text of a destination. No line of it but an annotation and policy is
 // a command to a CI system, whatever its parts were.
-func Write[T Text | Markdown | YAML | Annotation | Metric | Raw](w io.Writer, text T) error {
+func Write[T Text | Markdown | YAML | HTML | Annotation | Metric | Raw](w io.Writer, text T) error {
 	out := string(text)
 	switch any(text).(type) {
-	case Text, Markdown, YAML:
+	case Text, Markdown, YAML, HTML:
 		out = disarm(out)
 	}
 	_, err := io.WriteString(w, out)
@@ -145,6 +145,16 @@ func Fields(t Text) []Text {
 		words[i] = Text(field)
 	}
 	return words
+}
+
+// SplitLines splits text into its lines, without their ends.
+func SplitLines(t Text) []Text {
+	lines := strings.Split(strings.TrimSuffix(string(t), "\n"), "\n")
+	split := make([]Text, len(lines))
+	for i, line := range lines {
+		split[i] = Text(line)
+	}
+	return split
 }
 
 // Join joins texts.

@@ -77,6 +77,7 @@ var Formats = []Format{
 	{Name: "github", Write: WriteGitHub},
 	{Name: "gitlab", Write: writeGitLab},
 	{Name: "line", Write: writeLine, Stream: newLine},
+	{Name: "html", Write: writeHTML},
 	{Name: "template", Write: writeTemplated, Stream: newTemplate},
 }
 

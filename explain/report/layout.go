@@ -39,6 +39,18 @@ func words(s escape.Style, texts ...escape.Text) []word {
 // prose splits text into styled words.
 func prose(s escape.Style, text string) []word { return words(s, escape.Prose(text)...) }
 
+// unstyled joins words.
+func unstyled(list []word) escape.Text {
+	var line escape.Builder[escape.Text]
+	for i, w := range list {
+		if i > 0 {
+			line.Add(" ")
+		}
+		line.Add(w.text)
+	}
+	return line.Text()
+}
+
 // A page collects lines of text.
 type page struct {
 	escape.Builder[escape.Text]

@@ -81,9 +81,10 @@ const (
 	maxSavedNames   = 32
 )
 
-func mergeTimes(a, b *Times) *Times {
+// mergeTimes adds buckets up, those that are nil left out.
+func mergeTimes(list ...*Times) *Times {
 	var all explain.Times
-	for _, t := range []*Times{a, b} {
+	for _, t := range list {
 		if t == nil {
 			continue
 		}

@@ -60,10 +60,13 @@ const maxTallied = 8
 // tally writes in which containers or by which programs denials of a finding were, if
 // there are several.
 func (p *page) tally(what escape.Text, total int, list []Counted) {
-	if len(list) < 2 {
-		return
+	if len(list) > 1 {
+		p.wrap(2, 4, append(words(faint, what+":"), tallied(total, list)...))
 	}
-	line := words(faint, what+":")
+}
+
+// tallied words a tally of so many denials.
+func tallied(total int, list []Counted) (line []word) {
 	shown := list[:min(len(list), maxTallied)]
 	for i, c := range shown {
 		w := escape.Name(c.Name) + " " + escape.Line("×"+thousands(c.Count))
@@ -78,5 +81,5 @@ func (p *page) tally(what escape.Text, total int, list []Counted) {
 	if n := rest(total, list); n > 0 {
 		line = append(line, words(faint, escape.Words("and % elsewhere", "×"+thousands(n))...)...)
 	}
-	p.wrap(2, 4, line)
+	return line
 }
