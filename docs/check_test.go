@@ -19,6 +19,8 @@ func TestKeys(t *testing.T) {
 		"query.md": reflect.TypeFor[report.Answer](),
 		"diff.md":  reflect.TypeFor[report.Comparison](),
 		"test.md":  reflect.TypeFor[report.Expectation](),
+
+		"replay.md": reflect.TypeFor[report.Replayed](),
 	} {
 		page, err := os.ReadFile(file)
 		require.NoError(t, err)

@@ -127,7 +127,7 @@ func (g *Group) addRepeat(k *form, r *parser.Repeat) (f *Finding, isNew bool) {
 	if !g.Filter.match(&who, r.Label, &c) {
 		return nil, false
 	}
-	if k.mode == parser.Status || k.mode == parser.Audited {
+	if g.skips(k.mode) {
 		g.Denials[k.mode]++
 		return nil, false
 	}

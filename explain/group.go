@@ -91,6 +91,8 @@ type Group struct {
 	Filter Filter
 	// Counted, if it is set, is told each denial that is counted in a finding.
 	Counted func(Counted)
+	// Audited has the records of permitted accesses, which a rule asked for, be findings too.
+	Audited bool
 
 	// Denials counts what Add folded, by mode; Beyond counts those beyond the distinct
 	// ones that are kept: they are in findings of further names.
@@ -121,8 +123,8 @@ func NewGroup(find func(container.Subject) container.Container, filter Filter) *
 }
 
 // Add folds one denial, and returns its finding and whether that is new. Records
-// about policy rather than an access (STATUS) and permitted accesses that a rule
-// asked to audit (AUDIT) are only counted: for these and for what the filter leaves
+// about policy rather than an access (STATUS) and, unless Audited is set, permitted accesses
+// that a rule asked to audit (AUDIT) are only counted: for these and for what the filter leaves
 // out the finding is nil.
 func (g *Group) Add(d parser.Denial) (f *Finding, isNew bool) {
 	var c container.Container
@@ -185,12 +187,17 @@ func anybodys(req apparmor.Request) apparmor.Request {
 	return req
 }
 
+// skips reports whether records of a mode are only counted.
+func (g *Group) skips(mode parser.Mode) bool {
+	return mode == parser.Status || mode == parser.Audited && !g.Audited
+}
+
 func (g *Group) add(d parser.Denial, c container.Container) (f *Finding, isNew bool) {
 	if !d.Event.Records[d.Record].Origin.Transport.IsClaim() {
 		g.Denials[d.Mode]++
 	}
 	numberSyscall(&d)
-	if d.Mode == parser.Status || d.Mode == parser.Audited {
+	if g.skips(d.Mode) {
 		return nil, false
 	}
 	g.key = g.appendKey(g.key[:0], &d, &c)

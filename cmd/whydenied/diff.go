@@ -7,6 +7,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain/diff"
 	"github.com/whydenied/whydenied/explain/escape"
+	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
 )
@@ -71,7 +72,7 @@ func runDiff(cmd *cobra.Command, args []string, f diffFlags) error {
 	if err != nil {
 		return err
 	}
-	var sides [2]diff.Side
+	var sides [2]library.Text
 	for i, name := range args {
 		if sides[i], err = readPolicies(cmd.Context(), cmd.ErrOrStderr(), f.policy, name); err != nil {
 			return err

@@ -71,6 +71,7 @@ type input struct {
 	filter    explain.Filter
 	found     func(*explain.Finding) // is told each new finding, if it is set
 	counted   func(explain.Counted)  // is told each denial that is counted, if it is set
+	audited   bool                   // records of permitted accesses are findings too
 }
 
 // open reads the policy and the inventory that the flags name, and finds the logs.
@@ -99,6 +100,7 @@ func (f *inputFlags) open(cmd *cobra.Command, args []string) (in input, err erro
 func (in *input) read(cmd *cobra.Command) (*explain.Session, error) {
 	session := explain.NewSession(in.explainer.Find(in.inventory), in.filter)
 	session.Counted = in.counted
+	session.Audited = in.audited
 	if err := in.readLogs(cmd, session); err != nil {
 		return nil, err
 	}

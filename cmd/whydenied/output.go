@@ -146,6 +146,36 @@ func printer[Message any](cmd *cobra.Command, f outputFlags,
 	return text(out, f.textOptions(cmd)), out.Flush, nil
 }
 
+// A messages prints messages of a command that reports no findings, in any format that it
+// has: those that are neither text nor JSON write them as diagnostics.
+type messages[Message any] struct {
+	print func(Message) error
+	end   func() error // must be called for what was printed to appear
+	title string       // what the messages come to, for the formats that are one document
+}
+
+func newPrinter[Message any](cmd *cobra.Command, f outputFlags, text func(io.Writer, report.TextOptions) func(Message) error,
+	diagnostic func(Message) report.Diagnostic) (*messages[Message], error) {
+	m := &messages[Message]{}
+	var err error
+	m.print, m.end, err = printer(cmd, f, text)
+	if err != nil || f.format == "text" || f.format == "json" {
+		return m, err
+	}
+	all := report.Report{Version: version()}
+	m.print = func(one Message) error {
+		all.Diagnostics = append(all.Diagnostics, diagnostic(one))
+		return nil
+	}
+	m.end = func() error {
+		all.Title = m.title
+		out := bufio.NewWriter(cmd.OutOrStdout())
+		format := report.Formats[slices.Index(report.FormatNames(), f.format)]
+		return errors.Join(format.Write(out, &all, f.textOptions(cmd)), out.Flush())
+	}
+	return m, nil
+}
+
 // textOptions returns how text is to look.
 func (f *outputFlags) textOptions(cmd *cobra.Command) report.TextOptions {
 	width, terminal := terminalWidth(cmd.OutOrStdout())

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/whydenied/whydenied/explain/diff"
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/rules"
@@ -24,47 +23,63 @@ import (
 )
 
 // readPolicies reads the policy that a name stands for: a file or directory of this disk
-// or of a revision of git, or a built-in profile. What cannot be read of it is said.
-func readPolicies(ctx context.Context, stderr io.Writer, flags policyFlags, name string) (diff.Side, error) {
-	side := diff.Side{Name: name}
-	lib := library.New(flags.profileDir, flags.include)
-	lib.Loader.Allow = flags.allow
-	if library.IsBuiltin(name) {
-		policy, _, err := lib.AddProfile(name)
-		if err == nil {
-			side.AppArmor = policy.Profiles
-			return side, nil
-		}
-		if _, other := lib.AddSeccomp(name); other != nil {
-			return side, usagef("%v; and of seccomp, %v", err, other)
-		}
-		side.Seccomp, side.Name = lib.NamedSeccomp()
-		return side, nil
+// or of a revision of git, a built-in profile, or one that the kernel holds. What cannot
+// be read of it is said.
+func readPolicies(ctx context.Context, stderr io.Writer, flags policyFlags, name string) (library.Text, error) {
+	if library.IsBuiltin(name) || library.IsLoaded(name) {
+		return readNamed(flags, name)
 	}
+	text := library.Text{Name: name}
 	files, dir, err := readSide(ctx, name)
 	if err != nil {
-		return side, err
+		return text, err
 	}
+	include := flags.include
 	if dir != "" { // a directory of policy most often brings what its files include
-		lib = library.New(flags.profileDir, append(slices.Clip(flags.include), dir))
-		lib.Loader.Allow = flags.allow
+		include = append(slices.Clip(include), dir)
 	}
+	lib := library.New(flags.profileDir, include)
+	lib.Loader.Allow = flags.allow
 	for _, file := range files {
-		if err := addTo(&side, lib, stderr, file, len(files) > 1); err != nil {
-			return side, err
+		if err := addTo(&text, lib, stderr, file, len(files) > 1); err != nil {
+			return text, err
 		}
 	}
-	if side.Seccomp == nil && len(side.AppArmor) == 0 {
-		return side, fmt.Errorf("%s: no profile in it", escape.Name(name))
+	if text.Seccomp == nil && len(text.AppArmor) == 0 {
+		return text, fmt.Errorf("%s: no profile in it", escape.Name(name))
 	}
-	return side, nil
+	return text, nil
 }
 
-// addTo adds what a file holds to a side. One of several that holds no profile is passed over.
-func addTo(side *diff.Side, lib *library.Library, stderr io.Writer, file *rules.File, several bool) error {
+// readNamed reads a profile that is in no file.
+func readNamed(flags policyFlags, name string) (library.Text, error) {
+	text := library.Text{Name: name}
+	lib := library.New(flags.profileDir, flags.include)
+	lib.Loader.Allow = flags.allow
+	policy, _, err := lib.AddProfile(name)
+	if err == nil {
+		text.AppArmor = policy.Profiles
+		return text, nil
+	}
+	if library.IsLoaded(name) {
+		return text, err
+	}
+	if _, other := lib.AddSeccomp(name); other != nil {
+		return text, usagef("%v; and of seccomp, %v", err, other)
+	}
+	text.Seccomp, text.Name = lib.NamedSeccomp()
+	return text, nil
+}
+
+// addTo adds what a file holds to a text. One of several that holds no profile is passed over.
+func addTo(text *library.Text, lib *library.Library, stderr io.Writer, file *rules.File, several bool) error {
 	switch {
 	case binary.Is(file.Text):
-		return fmt.Errorf("%s: compiled policy, which has no rules any more to compare; whydenied doctor compares loaded profiles with their files", escape.Name(file.Name))
+		policy, err := lib.UseCompiled(file)
+		if err != nil {
+			return err
+		}
+		text.AppArmor = append(text.AppArmor, policy.Profiles...)
 	case seccomp.IsProfile(file.Text) && several:
 		say(stderr, "%s: a seccomp profile; passed over, name two of them to compare them", escape.Name(file.Name))
 	case seccomp.IsProfile(file.Text):
@@ -73,11 +88,11 @@ func addTo(side *diff.Side, lib *library.Library, stderr io.Writer, file *rules.
 			return err
 		}
 		warn(stderr, rules.Errors(diagnostics))
-		side.Seccomp, _ = lib.NamedSeccomp()
+		text.Seccomp, _ = lib.NamedSeccomp()
 	default:
 		policy, diagnostics := lib.UseProfile(file)
 		warn(stderr, rules.Errors(diagnostics))
-		side.AppArmor = append(side.AppArmor, policy.Profiles...)
+		text.AppArmor = append(text.AppArmor, policy.Profiles...)
 	}
 	return nil
 }

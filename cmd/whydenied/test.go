@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/whydenied/whydenied/explain/diff"
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/expect"
 	"github.com/whydenied/whydenied/explain/library"
@@ -59,13 +58,13 @@ could not be read.`,
 	}
 	flags := cmd.Flags()
 	f.policy.addOnly(flags, "include", "profile-dir", "allow-includes", "runtime", "libseccomp")
-	f.output.add(flags, "text", "json")
+	f.output.add(flags, "text", "json", "markdown", "junit", "sarif", "github", "tap")
 	flags.StringArrayVar(&f.policies, "policy", nil, "hold the expectations against this `POLICY` in place of those that the files name; repeatable")
 	return cmd
 }
 
 func runTest(cmd *cobra.Command, args []string, f testFlags) error {
-	print, flush, err := printer(cmd, f.output, report.NewExpectationText)
+	out, err := newPrinter(cmd, f.output, report.NewExpectationText, report.Expectation.Diagnostic)
 	if err != nil {
 		return err
 	}
@@ -87,15 +86,16 @@ func runTest(cmd *cobra.Command, args []string, f testFlags) error {
 			if all++; !r.Holds {
 				failed++
 			}
-			if err := print(report.NewExpectation(name, r)); err != nil {
+			if err := out.print(report.NewExpectation(name, r)); err != nil {
 				return err
 			}
 		}
 	}
-	if err := flush(); err != nil {
+	out.title = fmt.Sprintf("%d of %d expectations hold", all-failed, all)
+	if err := out.end(); err != nil {
 		return err
 	}
-	say(cmd.ErrOrStderr(), "%d of %d expectations hold", all-failed, all)
+	say(cmd.ErrOrStderr(), "%s", out.title)
 	if failed > 0 {
 		return errFound
 	}
@@ -146,12 +146,12 @@ func (f *testFlags) results(cmd *cobra.Command, file expect.File) ([]expect.Resu
 }
 
 // sides reads the policies that a file names, or those of --policy.
-func (f *testFlags) sides(cmd *cobra.Command, stderr io.Writer, file expect.File) ([]diff.Side, error) {
+func (f *testFlags) sides(cmd *cobra.Command, stderr io.Writer, file expect.File) ([]library.Text, error) {
 	names := f.policies
 	if len(names) == 0 {
 		for _, p := range file.Policies {
 			name := p.Name
-			if !library.IsBuiltin(name) && !filepath.IsAbs(name) {
+			if !library.IsBuiltin(name) && !library.IsLoaded(name) && !filepath.IsAbs(name) {
 				name = filepath.Join(filepath.Dir(file.Name), name)
 			}
 			names = append(names, name)
@@ -160,7 +160,7 @@ func (f *testFlags) sides(cmd *cobra.Command, stderr io.Writer, file expect.File
 	if len(names) == 0 {
 		return nil, usagef("%s: it names no policy; write a line `policy NAME`, or give --policy", escape.Name(file.Name))
 	}
-	var sides []diff.Side
+	var sides []library.Text
 	for _, name := range names {
 		side, err := readPolicies(cmd.Context(), stderr, f.policy, name)
 		if err != nil {

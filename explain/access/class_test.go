@@ -106,6 +106,8 @@ func TestSameRequest(t *testing.T) {
 		check(asked.Denial, err, test.line)
 		d, err := Parse(test.words, false)
 		check(d, err, test.words)
+		_, _, err = Written(test.want)
+		assert.NoError(t, err, test.words)
 		narrowed[classOf(d.AppArmor)] = inPolicy(t, test.want) || narrowed[classOf(d.AppArmor)]
 	}
 	for _, req := range apparmor.Requests() {

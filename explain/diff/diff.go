@@ -8,18 +8,11 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/explain/fix"
+	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
-
-// A Side is one text of policy: AppArmor's profiles, in the order of their files, or a
-// seccomp profile.
-type Side struct {
-	Name     string // what the user called it
-	AppArmor []*apparmor.Profile
-	Seccomp  *seccomp.Profile
-}
 
 // A Kind is what becomes of an access.
 type Kind string
@@ -83,7 +76,7 @@ func (p *Profile) Risk() (most rules.Risk) {
 
 // Compare compares two texts, profile by profile: those of one name, or the only one of
 // each text whatever its name is. Seccomp filters are compared as a loader makes them.
-func Compare(old, new Side, loader seccomp.Loader) []Profile {
+func Compare(old, new library.Text, loader seccomp.Loader) []Profile {
 	if old.Seccomp != nil && new.Seccomp != nil {
 		return []Profile{compareSeccomp(old, new, loader)}
 	}
@@ -92,31 +85,26 @@ func Compare(old, new Side, loader seccomp.Loader) []Profile {
 	}
 	var list []Profile
 	for _, p := range old.AppArmor {
-		if other := named(new.AppArmor, p.FullName()); other != nil {
+		if other := new.Profile(p.FullName()); other != nil {
 			list = append(list, compareAppArmor(p.FullName(), p, other))
 		} else {
 			list = append(list, Profile{Name: p.FullName(), Language: "apparmor", Only: "old"})
 		}
 	}
 	for _, p := range new.AppArmor {
-		if named(old.AppArmor, p.FullName()) == nil {
+		if old.Profile(p.FullName()) == nil {
 			list = append(list, Profile{Name: p.FullName(), Language: "apparmor", Only: "new"})
 		}
 	}
 	return list
 }
 
-func named(profiles []*apparmor.Profile, name string) *apparmor.Profile {
-	for _, p := range profiles {
-		if p.FullName() == name {
-			return p
-		}
-	}
-	return nil
-}
-
 func compareAppArmor(name string, old, new *apparmor.Profile) Profile {
 	p := Profile{Name: name, Language: "apparmor", Changes: headers(old, new)}
+	if old.Loaded() || new.Loaded() {
+		p.compareCompiled(old, new)
+		return p
+	}
 	c := apparmor.CompareProfiles(old, new)
 	for _, part := range []struct {
 		kind Kind

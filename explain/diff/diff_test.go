@@ -6,23 +6,24 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
-func appArmor(t *testing.T, text string) Side {
+func appArmor(t *testing.T, text string) library.Text {
 	t.Helper()
 	policy, diagnostics := (&apparmor.Loader{}).Load(rules.NewFile("policy", text))
 	require.Empty(t, diagnostics)
-	return Side{Name: "policy", AppArmor: policy.Profiles}
+	return library.Text{Name: "policy", AppArmor: policy.Profiles}
 }
 
-func filter(t *testing.T, text string) Side {
+func filter(t *testing.T, text string) library.Text {
 	t.Helper()
 	profile, _, err := seccomp.Parse(rules.NewFile("seccomp.json", text))
 	require.NoError(t, err)
-	return Side{Name: "seccomp.json", Seccomp: profile}
+	return library.Text{Name: "seccomp.json", Seccomp: profile}
 }
 
 // told is what a comparison says: kind, what, from, to.

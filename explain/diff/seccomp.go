@@ -5,12 +5,12 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/explain/fix"
-	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 // compareSeccomp compares two seccomp profiles by the filters that a loader makes.
-func compareSeccomp(old, new Side, loader seccomp.Loader) Profile {
+func compareSeccomp(old, new library.Text, loader seccomp.Loader) Profile {
 	p := Profile{Name: new.Name, Language: "seccomp"}
 	gains, complete := seccomp.GainsBy(loader, old.Seccomp, new.Seccomp)
 	for _, g := range gains {
@@ -33,7 +33,8 @@ func callChange(g seccomp.Gain, old, new *seccomp.Profile) Change {
 	case g.Refuses():
 		c.Kind = Loss
 	}
-	c.OldAt, c.NewAt = decidedAt(old, g.Example), decidedAt(new, g.Example)
+	before, after := old.Decide(g.Example), new.Decide(g.Example)
+	c.OldAt, c.NewAt = before.At(old), after.At(new)
 	return c
 }
 
@@ -68,21 +69,6 @@ func inCase(c seccomp.Call, arguments bool) (words []string) {
 		words = append(words, "since Linux "+c.Kernel)
 	}
 	return words
-}
-
-// decidedAt returns the place of the entry that answers a call, else of the default
-// action.
-func decidedAt(p *seccomp.Profile, call seccomp.Call) rules.Location {
-	d := p.Decide(call)
-	if d.Entry == nil {
-		return p.DefaultAt
-	}
-	for _, n := range d.Entry.Names {
-		if n.Text == d.Syscall {
-			return n.At
-		}
-	}
-	return d.Entry.At
 }
 
 // logChanges says whether refusals that are not logged by themselves are logged now, or

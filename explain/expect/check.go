@@ -151,10 +151,8 @@ func CheckCall(e Expectation, p *seccomp.Profile, known seccomp.Call) (Result, e
 		return r, err
 	}
 	d := access.DecideCall(p, call, nil)
-	if d.Entry != nil {
-		r.Rules = append(r.Rules, d.Entry.At)
-	} else if !p.DefaultAt.IsZero() {
-		r.Rules = append(r.Rules, p.DefaultAt)
+	if at := d.At(p); !at.IsZero() {
+		r.Rules = append(r.Rules, at)
 	}
 	refuses, sure := access.Refuses(d, nil)
 	if !sure {

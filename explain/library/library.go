@@ -121,8 +121,8 @@ func (l *Library) AddProfile(name string) (*apparmor.Policy, []rules.Diagnostic,
 		return nil, nil, fmt.Errorf("cannot read the profile: %w", err)
 	}
 	if binary.Is(text) {
-		policy, err := compiledPolicy(name, []byte(text))
-		return l.addCompiled(name, policy, err)
+		policy, err := l.UseCompiled(rules.NewFile(name, text))
+		return policy, nil, err
 	}
 	policy, diagnostics := l.UseProfile(rules.NewFile(name, text))
 	return policy, diagnostics, nil

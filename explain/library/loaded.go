@@ -17,6 +17,9 @@ import (
 // or loaded::NAMESPACE:NAME.
 const loadedPrefix = "loaded:"
 
+// IsLoaded reports whether a name is that of a profile which the kernel holds.
+func IsLoaded(name string) bool { return strings.HasPrefix(name, loadedPrefix) }
+
 // loadedPolicy is where the kernel shows its policy to root: a directory for each
 // profile (__aafs_profile_mkdir of security/apparmor/apparmorfs.c).
 const loadedPolicy = "/sys/kernel/security/apparmor/policy"
@@ -100,6 +103,13 @@ func (l *Library) kernelFile(name string, max int64) ([]byte, error) {
 	}
 	text, err := l.tree.ReadFile(name)
 	return []byte(text), err
+}
+
+// UseCompiled is AddProfile for compiled policy that has been read.
+func (l *Library) UseCompiled(file *rules.File) (*apparmor.Policy, error) {
+	policy, err := compiledPolicy(file.Name, []byte(file.Text))
+	_, _, err = l.addCompiled(file.Name, policy, err)
+	return policy, err
 }
 
 // addCompiled is AddProfile for policy without source.

@@ -6,12 +6,31 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/rules/apparmor"
+	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 // A namedPolicy is an AppArmor policy by the name that the user gave it.
 type namedPolicy struct {
 	name string
 	*apparmor.Policy
+}
+
+// A Text is a text of policy that the user named, as a whole: AppArmor's profiles, in the
+// order of their files, or a seccomp profile.
+type Text struct {
+	Name     string // what the user called it
+	AppArmor []*apparmor.Profile
+	Seccomp  *seccomp.Profile
+}
+
+// Profile returns the AppArmor profile of a full name, or nil.
+func (t *Text) Profile(name string) *apparmor.Profile {
+	for _, p := range t.AppArmor {
+		if p.FullName() == name {
+			return p
+		}
+	}
+	return nil
 }
 
 // Named returns the AppArmor policies that the user named.

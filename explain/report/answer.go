@@ -283,7 +283,7 @@ func (a *Answer) addEntries(p *seccomp.Profile, d *seccomp.Decision, near bool) 
 	add := func(e *seccomp.Entry, o seccomp.Outcome, note string) {
 		at := p.DefaultAt
 		if e != nil {
-			at = nameIn(e, d.Syscall)
+			at = e.NameAt(d.Syscall)
 		}
 		if !at.IsZero() {
 			a.Rules = append(a.Rules, AnswerRule{newRule(explain.Place{At: at, Note: note}), o.Action.String()})
@@ -301,7 +301,7 @@ func (a *Answer) addEntries(p *seccomp.Profile, d *seccomp.Decision, near bool) 
 		add(nil, d.Outcome, "the answer to every call that no entry names: "+newOutcome(d.Outcome).inWords())
 	}
 	for _, drop := range d.Dropped {
-		rule := newRule(explain.Place{At: nameIn(drop.Entry, d.Syscall), Note: "not in force: " + drop.Why})
+		rule := newRule(explain.Place{At: drop.Entry.NameAt(d.Syscall), Note: "not in force: " + drop.Why})
 		a.Dropped = append(a.Dropped, NearRule{rule, plain(drop.Why)})
 	}
 	if !near {
@@ -315,25 +315,8 @@ func (a *Answer) addEntries(p *seccomp.Profile, d *seccomp.Decision, near bool) 
 		if !slices.ContainsFunc(e.Names, func(n seccomp.Name) bool { return n.Text == d.Syscall }) {
 			why = "names a related call"
 		}
-		a.Near = append(a.Near, NearRule{newRule(explain.Place{At: nameIn(e, d.Syscall), Note: why}), why})
+		a.Near = append(a.Near, NearRule{newRule(explain.Place{At: e.NameAt(d.Syscall), Note: why}), why})
 	}
-}
-
-// nameIn returns the place of a call's name in an entry, else that of a relative
-// of the call, else the entry.
-func nameIn(e *seccomp.Entry, syscall string) rules.Location {
-	for _, n := range e.Names {
-		if n.Text == syscall {
-			return n.At
-		}
-	}
-	relatives, _ := seccomp.Relatives(syscall)
-	for _, n := range e.Names {
-		if slices.Contains(relatives, n.Text) {
-			return n.At
-		}
-	}
-	return e.At
 }
 
 func (a *Answer) noteCall(c seccomp.Call, d *seccomp.Decision) {

@@ -3,10 +3,12 @@ package report
 import (
 	"fmt"
 	"io"
+	"unicode/utf8"
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/expect"
+	"github.com/whydenied/whydenied/rules"
 )
 
 // An Expectation is what became of one expectation under one profile.
@@ -29,6 +31,18 @@ func NewExpectation(file string, r expect.Result) Expectation {
 		}
 	}
 	return e
+}
+
+// Diagnostic returns an expectation for the formats that know diagnostics: what does not
+// hold is an error.
+func (e Expectation) Diagnostic() Diagnostic {
+	d := Diagnostic{Severity: rules.Note.String(), Code: "expectation", Message: e.Text + " (profile " + e.Profile + ")", Related: e.Rules}
+	d.Rule = Rule{File: e.File, Line: e.Line, Column: 1, EndLine: e.Line, EndColumn: 1 + utf8.RuneCountInString(e.Text), Text: e.Text}
+	if !e.Holds {
+		d.Severity = rules.Error.String()
+		d.Message += ": " + e.Why
+	}
+	return d
 }
 
 // NewExpectationText returns a function that writes the expectations that do not hold as

@@ -16,6 +16,7 @@ type Report struct {
 	Patch    *Patch
 	Notices  []Notice
 
+	Title       string // what the diagnostics come to, where they are of no policy file
 	Diagnostics []Diagnostic
 	Check       *CheckSummary // of policy files
 
@@ -73,6 +74,7 @@ var Formats = []Format{
 	{Name: "json", Write: writeJSONLines, Stream: func(w io.Writer, _ TextOptions) func(Message) error { return NewJSON(w) }},
 	{Name: "sarif", Write: writeSARIF},
 	{Name: "junit", Write: writeJUnit},
+	{Name: "tap", Write: writeTAP},
 	{Name: "markdown", Write: writeMarkdown},
 	{Name: "github", Write: WriteGitHub},
 	{Name: "gitlab", Write: writeGitLab},

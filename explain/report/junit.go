@@ -40,6 +40,30 @@ type (
 
 // writeJUnit writes findings and diagnostics as JUnit XML.
 func writeJUnit(w io.Writer, r *Report, _ TextOptions) error {
+	return escape.XML(w, junitSuites{Suite: suiteOf(r)})
+}
+
+// writeTAP writes the same test cases by the Test Anything Protocol, version 14.
+func writeTAP(w io.Writer, r *Report, _ TextOptions) error {
+	suite := suiteOf(r)
+	var out escape.Builder[escape.Text]
+	out.Add("TAP version 14\n", escape.Linef("1..%d", suite.Tests), "\n")
+	for i, c := range suite.Cases {
+		status, text := "ok", c.Output
+		if c.Failure != nil {
+			status, text = "not ok", c.Failure.Text
+		}
+		// A # would begin a directive.
+		out.Add(escape.Linef("%s %d - %s", status, i+1, strings.ReplaceAll(string(c.Name), "#", `\#`)), "\n")
+		for line := range strings.Lines(string(text)) {
+			out.Add("# ", escape.Line(strings.TrimRight(line, "\n")), "\n")
+		}
+	}
+	return escape.Write(w, out.Text())
+}
+
+// suiteOf returns findings and diagnostics as test cases.
+func suiteOf(r *Report) junitSuite {
 	suite := junitSuite{Name: "whydenied"}
 	for i := range r.Findings {
 		f := &r.Findings[i]
@@ -63,7 +87,7 @@ func writeJUnit(w io.Writer, r *Report, _ TextOptions) error {
 		}
 		suite.add(d.Code, d.Message, "", d.Severity == rules.Error.String(), places, d.Fixes)
 	}
-	return escape.XML(w, junitSuites{Suite: suite})
+	return suite
 }
 
 // add adds a test case.

@@ -11,9 +11,12 @@ import (
 // for a comment on a change or the summary of a job.
 func writeMarkdown(w io.Writer, r *Report, _ TextOptions) error {
 	var out escape.Builder[escape.Markdown]
-	if r.Check == nil {
+	switch {
+	case r.Title != "":
+		out.Add("## whydenied: ", escape.Cell(r.Title), "\n\n")
+	case r.Check == nil:
 		out.Add("## whydenied: ", escape.Cell(count(len(r.Findings), "finding")+r.gated()), "\n\n")
-	} else {
+	default:
 		out.Add("## whydenied: ", escape.Cell(r.Check.String()), "\n\n")
 	}
 	columns := []escape.Markdown{"what", "cause", "where", "count"}

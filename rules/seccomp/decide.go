@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/whydenied/whydenied/rules"
 )
 
 // A Call is a system call and what is known of the process that makes it.
@@ -106,6 +108,29 @@ type Decision struct {
 	// combination that libseccomp 2.5 does not always test as written: they
 	// disagree, or compare values above 32 bits. The answer may differ.
 	Ambiguous bool
+}
+
+// At returns the place in a profile of what answers: the call's name in the entry, else the
+// default action. It is zero if the profile does not write that.
+func (d *Decision) At(p *Profile) rules.Location {
+	if d.Entry == nil {
+		return p.DefaultAt
+	}
+	return d.Entry.NameAt(d.Syscall)
+}
+
+// NameAt returns the place of a call's name in an entry, else that of a relative of the
+// call, else the entry.
+func (e *Entry) NameAt(syscall string) rules.Location {
+	relatives, _ := Relatives(syscall)
+	for _, names := range [][]string{{syscall}, relatives} {
+		for _, n := range e.Names {
+			if slices.Contains(names, n.Text) {
+				return n.At
+			}
+		}
+	}
+	return e.At
 }
 
 // A status is a truth value with "unknown".
