@@ -146,7 +146,7 @@ func printer[Message any](cmd *cobra.Command, f outputFlags,
 	return text(out, f.textOptions(cmd)), out.Flush, nil
 }
 
-// A messages prints messages of a command that reports no findings, in any format that it
+// messages prints those of a command that reports no findings, in any format that it
 // has: those that are neither text nor JSON write them as diagnostics.
 type messages[Message any] struct {
 	print func(Message) error
@@ -170,7 +170,10 @@ func newPrinter[Message any](cmd *cobra.Command, f outputFlags, text func(io.Wri
 	m.end = func() error {
 		all.Title = m.title
 		out := bufio.NewWriter(cmd.OutOrStdout())
-		format := report.Formats[slices.Index(report.FormatNames(), f.format)]
+		format := report.TAP
+		if i := slices.Index(report.FormatNames(), f.format); i >= 0 {
+			format = report.Formats[i]
+		}
 		return errors.Join(format.Write(out, &all, f.textOptions(cmd)), out.Flush())
 	}
 	return m, nil

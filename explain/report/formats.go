@@ -74,7 +74,6 @@ var Formats = []Format{
 	{Name: "json", Write: writeJSONLines, Stream: func(w io.Writer, _ TextOptions) func(Message) error { return NewJSON(w) }},
 	{Name: "sarif", Write: writeSARIF},
 	{Name: "junit", Write: writeJUnit},
-	{Name: "tap", Write: writeTAP},
 	{Name: "markdown", Write: writeMarkdown},
 	{Name: "github", Write: WriteGitHub},
 	{Name: "gitlab", Write: writeGitLab},
@@ -82,6 +81,9 @@ var Formats = []Format{
 	{Name: "html", Write: writeHTML},
 	{Name: "template", Write: writeTemplated, Stream: newTemplate},
 }
+
+// TAP is the format that commands have besides whose messages are tests.
+var TAP = Format{Name: "tap", Write: writeTAP}
 
 // FormatNames are the names of Formats, in their order.
 func FormatNames() []string {
