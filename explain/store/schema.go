@@ -56,6 +56,12 @@ var migrations = []string{
 	CREATE TABLE answer ( -- of doctor, when a watch began
 		source INTEGER NOT NULL, at INTEGER NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL, found TEXT NOT NULL,
 		PRIMARY KEY (source, at, name)) STRICT, WITHOUT ROWID;`,
+	`CREATE TABLE arrived ( -- what a receiver has of the narrowest buckets
+		at INTEGER NOT NULL, finding TEXT NOT NULL, source INTEGER NOT NULL,
+		container INTEGER NOT NULL, program TEXT NOT NULL, count INTEGER NOT NULL,
+		PRIMARY KEY (at, finding, source, container, program)) STRICT, WITHOUT ROWID;
+	CREATE TABLE made (at INTEGER NOT NULL) STRICT; -- when counting began that receivers add up
+	INSERT INTO made VALUES (CAST(unixepoch('subsec') * 1000 AS INTEGER));`,
 }
 
 // widths are those of buckets in powers of two of seconds, as explain.Times has them: 68
