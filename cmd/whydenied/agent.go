@@ -24,6 +24,7 @@ import (
 // agentFlags are the flags of the agent command.
 type agentFlags struct {
 	liveFlags
+	store      storeFlags
 	node       string
 	otlp       string
 	tokenFile  string
@@ -47,12 +48,14 @@ whydenied help fleet.md says how they count exactly once.
 
 Standard error has notices of what was lost, and what could not be sent.`,
 		Example: `  sudo whydenied agent --otlp https://collector.example:4318 --token-file /etc/whydenied/token
+  sudo whydenied agent --otlp http://127.0.0.1:4318 --store /var/lib/whydenied/agent.db
   whydenied agent --kubernetes --metrics :9763`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runAgent(cmd, f) },
 	}
 	flags := cmd.Flags()
 	f.liveFlags.add(flags)
+	f.store.add(flags)
 	flags.StringVar(&f.node, "node", "", "`NAME` of this node; by default that in the environment's NODE_NAME, or else the host's")
 	flags.StringVar(&f.otlp, "otlp", "", "send to the receiver of OTLP over HTTP at `URL`")
 	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` with the bearer token for --otlp")
@@ -66,9 +69,11 @@ Standard error has notices of what was lost, and what could not be sent.`,
 // An agent is where what a stream finds goes.
 type agent struct {
 	stderr   io.Writer
+	node     string
 	metrics  *export.Metrics
 	ledger   *export.Ledger
 	receiver *export.Receiver // nil if there is none
+	history  *history         // whose rows are sent, nil for those of ledger
 	cluster  *export.Cluster  // nil if it is not to be written to
 	textfile string
 
@@ -94,11 +99,18 @@ func runAgent(cmd *cobra.Command, f agentFlags) error {
 	if err != nil {
 		return err
 	}
-	s, err := f.open(cmd, source.Start{}, a.take)
+	from, err := f.goOn(cmd, a)
+	if err != nil {
+		return err
+	}
+	s, err := f.open(cmd, source.Start{Since: from}, a.take)
 	if err != nil {
 		return err
 	}
 	defer s.close()
+	if err := a.history.watch(cmd.Context(), s); err != nil {
+		return err
+	}
 	s.dropPrivileges()
 	ctx, stop := context.WithCancel(cmd.Context())
 	defer stop()
@@ -112,15 +124,38 @@ func runAgent(cmd *cobra.Command, f agentFlags) error {
 	stop()
 	background.Wait()
 	s.repeat()
-	last, end := context.WithTimeout(context.WithoutCancel(cmd.Context()), 5*time.Second)
-	defer end()
+	return errors.Join(err, a.end(cmd.Context(), s))
+}
+
+// goOn opens the store that the flags name, and returns from when on the source is to be
+// read: where the last run ended. What it has read before counts once.
+func (f *agentFlags) goOn(cmd *cobra.Command, a *agent) (from time.Time, err error) {
+	if a.history, err = f.store.open(cmd); err != nil || a.history == nil {
+		return time.Time{}, err
+	}
+	a.history.Node = a.node
+	from, err = a.history.Latest(cmd.Context())
+	if err != nil || from.IsZero() {
+		return time.Time{}, err
+	}
+	say(a.stderr, "the store has denials up to %s; what came after them counts as far as the source still has it", report.Time(from))
+	return from.Add(-time.Minute), nil // as records are not in order
+}
+
+// end passes on what is left, for 5 seconds at most.
+func (a *agent) end(ctx context.Context, s *stream) error {
+	ctx = context.WithoutCancel(ctx)
+	findings := s.findings()
+	errs := []error{a.history.found(ctx, findings)}
+	last, stop := context.WithTimeout(ctx, 5*time.Second)
+	defer stop()
 	for _, pass := range a.passes() {
 		pass(last)
 	}
 	if rows, more := a.ledger.Next(1); len(rows) > 0 {
-		return errors.Join(err, fmt.Errorf("%d rows were not sent, and are lost", len(rows)+more))
+		errs = append(errs, fmt.Errorf("%d rows were not sent, and are lost; --store FILE keeps them", len(rows)+more))
 	}
-	return err
+	return errors.Join(append(errs, a.history.stop(ctx, findings))...)
 }
 
 // prepare makes the places that the flags name.
@@ -135,8 +170,8 @@ func (f *agentFlags) prepare(cmd *cobra.Command) (*agent, error) {
 	boot, _ := disk.ReadNamed("/proc/sys/kernel/random/boot_id", 1<<10)
 	a := &agent{
 		stderr: cmd.ErrOrStderr(), textfile: f.textfile, metrics: export.NewMetrics(version()),
-		ledger: export.NewLedger(name, strings.TrimSpace(string(boot)), maxRows, time.Now()),
-		said:   map[string]time.Time{},
+		node: name, ledger: export.NewLedger(name, strings.TrimSpace(string(boot)), maxRows, time.Now()),
+		said: map[string]time.Time{},
 	}
 	if f.otlp == "" && f.tokenFile != "" {
 		return nil, usagef("--token-file is for --otlp")
@@ -186,7 +221,7 @@ func (f *agentFlags) serve(a *agent) (func(context.Context), error) {
 // take enters what a stream reports.
 func (a *agent) take(m report.Message) error {
 	a.metrics.Take(m)
-	if a.receiver != nil {
+	if a.receiver != nil && a.history == nil {
 		a.ledger.Take(m, time.Now())
 	}
 	if a.cluster != nil {
@@ -234,34 +269,60 @@ func (a *agent) writeTextfile(context.Context) {
 	a.complain(disk.Put(a.textfile, []byte(text.String())))
 }
 
+// next returns rows that wait, at most so many, how many more there are, and what is to be
+// called when they have arrived.
+func (a *agent) next(ctx context.Context, most int) (rows []export.Row, more int, arrived func() error, err error) {
+	if a.history == nil {
+		rows, more = a.ledger.Next(most)
+		return rows, more, func() error { a.ledger.Arrived(rows, time.Now()); return nil }, nil
+	}
+	buckets, more, err := a.history.Unsent(ctx, most)
+	for _, b := range buckets {
+		rows = append(rows, export.Row{
+			Node: b.Node, Boot: b.Boot, Run: b.Made, Finding: export.In(b.Finding, b.Container, b.Program),
+			Start: b.Start, Width: b.Width, Last: b.Last, Count: uint64(b.Count),
+		})
+	}
+	return rows, more, func() error { return a.history.Arrived(context.WithoutCancel(ctx), buckets) }, err
+}
+
 // send sends the rows that wait.
 func (a *agent) send(ctx context.Context) {
 	for ctx.Err() == nil {
-		rows, more := a.ledger.Next(batch)
+		rows, more, arrived, err := a.next(ctx, batch)
+		if err != nil {
+			a.complain(err)
+			return
+		}
 		dropped := a.ledger.Dropped()
 		a.metrics.Waiting(len(rows)+more, dropped)
 		if dropped > 0 {
 			a.complain(fmt.Errorf("%d denials are not sent, as more than %d rows wait", dropped, maxRows))
 		}
-		if len(rows) == 0 {
+		if len(rows) == 0 || !a.deliver(ctx, rows) {
 			return
 		}
-		rejected, err := a.receiver.Deliver(ctx, rows, func(err error) {
-			a.metrics.Sending(export.Failed, len(rows))
-			a.complain(fmt.Errorf("not sent, and tried again: %w", err))
-		})
-		switch {
-		case ctx.Err() != nil:
-			return // they wait
-		case err != nil: // they never will be taken
-			a.metrics.Sending(export.Rejected, len(rows))
-			a.complain(fmt.Errorf("%d rows are lost: %w", len(rows), err))
-		default:
-			a.metrics.Sending(export.Sent, len(rows)-rejected)
-			a.metrics.Sending(export.Rejected, rejected)
-		}
-		a.ledger.Arrived(rows, time.Now())
+		a.complain(arrived())
 	}
+}
+
+// deliver sends rows, and reports whether they need not be sent again.
+func (a *agent) deliver(ctx context.Context, rows []export.Row) bool {
+	rejected, err := a.receiver.Deliver(ctx, rows, func(err error) {
+		a.metrics.Sending(export.Failed, len(rows))
+		a.complain(fmt.Errorf("not sent, and tried again: %w", err))
+	})
+	switch {
+	case ctx.Err() != nil:
+		return false // they wait
+	case err != nil: // they never will be taken
+		a.metrics.Sending(export.Rejected, len(rows))
+		a.complain(fmt.Errorf("%d rows are lost: %w", len(rows), err))
+	default:
+		a.metrics.Sending(export.Sent, len(rows)-rejected)
+		a.metrics.Sending(export.Rejected, rejected)
+	}
+	return true
 }
 
 // complain says an error if there is one, the same no more than once a minute.

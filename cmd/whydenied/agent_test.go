@@ -89,6 +89,34 @@ func TestAgent(t *testing.T) {
 	assert.Empty(t, w.stdout.String())
 }
 
+// TestAgentGoesOn has one run find what another sends, together with what came between
+// them and after: each denial counts once.
+func TestAgentGoesOn(t *testing.T) {
+	t.Cleanup(func() { endsItself.Store(false) })
+	dir := t.TempDir()
+	db, textfile := filepath.Join(dir, "agent.db"), filepath.Join(dir, "whydenied.prom")
+	first := started(t, "agent", "", "--every", "20ms", "--metrics", "", "--store", db, "--textfile", textfile)
+	for range 3 {
+		first.record("/srv/a")
+	}
+	require.Eventually(t, func() bool { text, _ := os.ReadFile(textfile); return strings.Contains(string(text), "} 3\n") }, 10*time.Second, 5*time.Millisecond)
+	first.stop()
+	require.Equal(t, exitClean, <-first.code, first.stderr.String())
+	first.record("/srv/a")
+
+	receiver := &otlp{t: t}
+	server := httptest.NewServer(receiver)
+	defer server.Close()
+	second := started(t, "agent", "", "--every", "20ms", "--metrics", "", "--store", db, "--otlp", server.URL, "--source", first.log)
+	require.Eventually(t, func() bool { return strings.Contains(receiver.String(), "may not write /srv/a ×4\n") }, 10*time.Second, 5*time.Millisecond, "%s", second.stderr.String())
+	first.record("/srv/a")
+	require.Eventually(t, func() bool { return strings.Contains(receiver.String(), "may not write /srv/a ×5\n") }, 10*time.Second, 5*time.Millisecond)
+	second.stop()
+	assert.Equal(t, exitClean, <-second.code)
+	assert.Contains(t, second.stderr.String(), "the store has denials up to ")
+	assert.NotContains(t, receiver.String(), "×6")
+}
+
 func TestAgentUsage(t *testing.T) {
 	t.Setenv("KUBERNETES_SERVICE_HOST", "")
 	for _, c := range []struct {

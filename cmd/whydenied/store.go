@@ -155,16 +155,24 @@ func (h *history) stop(ctx context.Context, findings []*explain.Explained) error
 		return nil
 	}
 	ctx = context.WithoutCancel(ctx)
+	if err := h.found(ctx, findings); err != nil {
+		h.Close(ctx)
+		return fmt.Errorf("--store: %w", err)
+	}
+	return h.end(ctx)
+}
+
+// found writes what a watch found so far, and that it went on until now.
+func (h *history) found(ctx context.Context, findings []*explain.Explained) error {
+	if h == nil {
+		return nil
+	}
 	var list []report.Finding
 	for _, f := range findings {
 		list = append(list, report.NewFinding(*f))
 	}
 	h.wrote = time.Time{}
-	if err := cmp.Or(h.err, h.write(ctx, time.Now()), h.Explain(ctx, list)); err != nil {
-		h.Close(ctx)
-		return fmt.Errorf("--store: %w", err)
-	}
-	return h.end(ctx)
+	return cmp.Or(h.err, h.write(ctx, time.Now()), h.Explain(ctx, list))
 }
 
 // keep appends what a log gave, and closes the store.

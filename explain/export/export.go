@@ -11,6 +11,7 @@
 package export
 
 import (
+	"strings"
 	"time"
 
 	"github.com/whydenied/whydenied/explain/report"
@@ -26,4 +27,27 @@ type Row struct {
 	Width   time.Duration   // of the span
 	Last    time.Time       // of its latest denial
 	Count   uint64          // of its denials
+}
+
+// In returns a finding with another container and program than those of its first denial, as
+// far as these are known: of a container the name with its pod's, the ID and the image.
+func In(f *report.Finding, c report.Counted, program string) *report.Finding {
+	in := *f
+	if program != "" && program != f.Subject.Comm {
+		in.Subject = report.Subject{Comm: program}
+	}
+	if c == (report.Counted{}) || f.Container != nil && c.ID != "" && c.ID == f.Container.ID {
+		return &in
+	}
+	in.Container = &report.Container{ID: c.ID, Name: c.Name, Image: c.Image}
+	if f.Container != nil {
+		in.Container.Runtime = f.Container.Runtime
+	}
+	switch parts := strings.Split(c.Name, "/"); len(parts) {
+	case 3:
+		in.Container.Namespace, in.Container.Pod, in.Container.Name = parts[0], parts[1], parts[2]
+	case 2:
+		in.Container.Pod, in.Container.Name = parts[0], parts[1]
+	}
+	return &in
 }

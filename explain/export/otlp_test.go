@@ -105,3 +105,15 @@ func FuzzLogs(f *testing.F) {
 		}
 	})
 }
+
+// A row of another container or program than the finding's first is of that.
+func TestIn(t *testing.T) {
+	f := row(nil).Finding
+	in := export.In(f, report.Counted{Name: "shop/web-1/app", ID: "ff", Image: "web:2"}, "sh")
+	assert.Equal(t, &report.Container{ID: "ff", Name: "app", Image: "web:2", Runtime: "docker", Pod: "web-1", Namespace: "shop"}, in.Container)
+	assert.Equal(t, report.Subject{Comm: "sh"}, in.Subject)
+	assert.Equal(t, "web-1", f.Container.Name, "the finding itself is as it was")
+	assert.Equal(t, f, export.In(f, report.Counted{}, ""))
+	assert.Equal(t, f, export.In(f, report.Counted{Name: "web-1", ID: f.Container.ID}, "nginx"))
+	assert.Equal(t, "job", export.In(f, report.Counted{Name: "job-1/job"}, "").Container.Name)
+}
