@@ -2,6 +2,8 @@ package apparmor
 
 import (
 	"strings"
+
+	"github.com/whydenied/whydenied/rules"
 )
 
 // fileRules reads a file rule in either order, or the bare file rule. With a
@@ -45,6 +47,9 @@ func (p *parser) fileRules(start int, h Header) []Rule {
 			return nil
 		}
 		p.filePath(r)
+	case tokCond, tokCondList:
+		p.notUnderstood(p.at(p.tok), p.tok.value)
+		return nil
 	default:
 		p.expected("a rule")
 		return nil
@@ -71,9 +76,13 @@ func (p *parser) unknownRule(r *FileRule) bool {
 	if word == "" || strings.Trim(word, "abcdefghijklmnopqrstuvwxyz_") != "" {
 		return false
 	}
-	p.errorf(r.PathAt, "not-understood", "%s is not understood: no rule of AppArmor up to %s begins so; it is left out", word, newestRelease())
-	p.failed = true
+	p.notUnderstood(r.PathAt, word)
 	return true
+}
+
+func (p *parser) notUnderstood(at rules.Location, word string) {
+	p.errorf(at, "not-understood", "%s is not understood: no rule of AppArmor up to %s begins so; it is left out", word, newestRelease())
+	p.failed = true
 }
 
 // bareFile gives a rule what the word file alone stands for.

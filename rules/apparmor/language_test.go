@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/rules"
 )
 
 // A languageCase is a policy, and the versions of apparmor_parser that take it: the
@@ -143,4 +145,28 @@ func TestShippedPolicy(t *testing.T) {
 		}
 	}
 	assert.Greater(t, files, 200)
+}
+
+// What a newer version may have is told once, and what stands behind it is read.
+func TestNewerLanguage(t *testing.T) {
+	header := []string{"flags=(frob) ", "flags=(frob=3, complain) ", "flags=(frob=(a, b)) ", "frob=(a b) ", "frob=a flags=(complain) "}
+	bodies := []string{"frob foo=(bar, baz) { /q r, }", "frob foo=(bar, baz) { /q r, },", "frob foo=(bar, baz) -> x,", "deny frob foo,", "frob=3 /b r,", "frob=(a, b) /b r,",
+		"if frob(x) { /w r, }", `if @{A} ~ "x" { /w r, } else { /v r, }`, "/b frob=foo r,", "network frob=(foo, bar) inet,", "signal (send) frob=3 peer=x,", "mount frob=3 /a -> /b,",
+		"mount frob=(a, b) options=ro /a -> /b,", "dbus (send) frob=(x=y, z) bus=session,", "capability frob,", "set frob foo <= 3,", "/b frob,", "unix (send) frob=@{A} peer=(label=x),"}
+	check := func(header, body string) {
+		text := "@{A}=a\nprofile p " + header + "{\n  " + body + "\n  /after r,\n}\nprofile q { /q r, }\n"
+		p, diags := (&Loader{}).Load(rules.NewFile("p", text))
+		require.NotNil(t, p.Profile("p"), text)
+		require.NotNil(t, p.Profile("q"), text)
+		assert.Len(t, rules.Errors(diags), 1, "%s\n%s", text, diagText(diags))
+		d := p.Profile("p").Decide(FileRequest{Path: "/after", Perms: Read})
+		assert.Equal(t, Read, d.Granted, text)
+		assert.Contains(t, strings.Join(d.Notes, ""), "not understood", text)
+	}
+	for _, h := range header {
+		check(h, "")
+	}
+	for _, b := range bodies {
+		check("", b)
+	}
 }

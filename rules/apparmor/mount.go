@@ -93,6 +93,7 @@ func (p *parser) mountConds(r *MountRule, conds []cond) {
 			p.mountOptions(c)
 		default:
 			p.errorf(c.at, "bad-condition", "unknown condition %q in a %s rule; expected fstype or options", c.name, r.Op)
+			p.newer = true
 		}
 	}
 }

@@ -98,6 +98,9 @@ type parser struct {
 	// failed is set by the first error of a statement, and silences those that
 	// follow from it.
 	failed bool
+	// newer is set by a word that no known version has: where what follows it cannot be
+	// read, that is told already.
+	newer bool
 }
 
 // parse reads a whole file, of at most so many tokens, and returns how many it has.
@@ -155,6 +158,9 @@ func (p *parser) errorf(at rules.Location, code, format string, args ...any) {
 // returns false for its callers to return.
 func (p *parser) expected(what string) bool {
 	at := p.at(p.tok)
+	if p.newer {
+		p.failed = true
+	}
 	if p.tok.kind == tokBad {
 		p.errorf(at, "syntax", "%s", p.tok.value)
 	} else if p.startsLine(p.tok.start) && p.last < p.tok.start {
@@ -226,6 +232,7 @@ func (p *parser) statements(inBraces bool) []statement {
 		}
 		start := p.tok.start
 		before := len(p.diags)
+		p.newer = false
 		stmts := p.statement()
 		out = append(out, stmts...)
 		if len(stmts) == 1 && len(p.diags) > before && !p.failed {
@@ -342,9 +349,13 @@ func (p *parser) extent(start, at int) int {
 		case '{':
 			if depth == 0 && i > start && isBlank(text[i-1]) && (i+1 == len(text) || isBlank(text[i+1])) {
 				end := blockEnd(text, i)
-				if next := strings.TrimLeft(text[end:], " \t\r\n"); end > 0 && strings.HasPrefix(next, "else") {
+				next := strings.TrimLeft(text[end:], " \t\r\n")
+				if end > 0 && strings.HasPrefix(next, "else") {
 					i = len(text) - len(next) // and what stands for it otherwise
 					continue
+				}
+				if end > at && strings.HasPrefix(next, ",") {
+					return len(text) - len(next) + 1
 				}
 				if end > at {
 					return end

@@ -158,6 +158,7 @@ func (p *parser) checkFlag(before []Flag, f Flag) {
 		}
 	case !known:
 		p.errorf(f.At, "unknown-flag", "unknown profile flag %q%s", f.Name, closest(f.Name, slices.Concat(keys(profileModes), keys(flagNames))))
+		p.newer = true
 	}
 	for _, b := range before {
 		if profileModes[f.Name] && profileModes[b.Name] && f.Name != b.Name {

@@ -131,6 +131,7 @@ func (p *parser) fields(conds []cond, class string, fields map[string]**Pattern)
 		switch {
 		case !ok:
 			p.errorf(c.at, "bad-condition", "unknown condition %q in a %s rule%s", c.name, class, closest(c.name, keys(fields)))
+			p.newer = true
 		case class == "pivot_root": // takes in for =, and the first value of the last condition
 			*field = c.values[0]
 		case c.set && (class != "network peer" || c.name != "label"):

@@ -37,8 +37,8 @@ func TestReach(t *testing.T) {
 		links         bool
 	}{
 		{`"TOP/stranger/inc/rules"`, "", false},
-		{`"TOP/stranger/inc"`, "TOP/stranger/inc/password:1:14: not AppArmor policy", false},
-		{`"TOP/stranger/inc/password"`, "TOP/stranger/inc/password:1:14: not AppArmor policy", false},
+		{`"TOP/stranger/inc"`, "TOP/stranger/inc/password:2:1: not AppArmor policy", false},
+		{`"TOP/stranger/inc/password"`, "TOP/stranger/inc/password:2:1: not AppArmor policy", false},
 		{`<rules>`, "", false},
 		{`"TOP/library/rules"`, "", false},
 		{`"TOP/more/rules"`, "", false},
