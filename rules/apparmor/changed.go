@@ -124,13 +124,31 @@ func attachmentText(p *Profile) string {
 // Without returns the profile less one rule and with others in its place, to ask
 // what that rule is needed for.
 func (p *Profile) Without(drop Rule, restore ...Rule) *Profile {
-	other := &Profile{Name: p.Name, Namespace: p.Namespace, Attachment: p.Attachment, Flags: p.Flags, Parent: p.Parent,
-		Hat: p.Hat, Policy: p.Policy, At: p.At, Body: p.Body, Via: p.Via}
 	i := slices.Index(p.Rules, drop)
 	if i < 0 {
 		i = len(p.Rules)
 	}
-	other.Rules = slices.Concat(p.Rules[:i], restore, p.Rules[min(i+1, len(p.Rules)):])
+	return p.withRules(slices.Concat(p.Rules[:i], restore, p.Rules[min(i+1, len(p.Rules)):]))
+}
+
+// withRules returns the profile with other rules.
+func (p *Profile) withRules(list []Rule) *Profile {
+	other := &Profile{Name: p.Name, Namespace: p.Namespace, Attachment: p.Attachment, Flags: p.Flags, Parent: p.Parent,
+		Hat: p.Hat, Policy: p.Policy, At: p.At, Body: p.Body, Via: p.Via, Rules: list}
 	other.Reuse(p)
 	return other
+}
+
+// Replaced returns the profile with the rules of a text in place of one, to ask what they would
+// be worth there. It reports false if the text is none of rules.
+func (p *Profile) Replaced(drop Rule, text string) (*Profile, bool) {
+	list := readRules(text)
+	if len(list) == 0 {
+		return nil, false
+	}
+	by := p.resolver(true)
+	for i, r := range list {
+		list[i] = r.resolve(by)
+	}
+	return p.Without(drop, list...), true
 }
