@@ -36,6 +36,7 @@ var layers = map[string][]string{
 	"explain/patch":     {"explain", "explain/access", "explain/container", "explain/fix", "explain/library", "rules/shell", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/diff":      {"explain/fix", "explain/library", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/replay":    {"explain", "explain/access", "explain/library", "parser", "rules", "rules/apparmor", "rules/seccomp"},
+	"explain/coverage":  {"explain/access", "explain/container", "explain/fix", "explain/library", "explain/silent", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/expect":    {"explain/access", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/layer":     {"explain/access", "explain/container", "parser", "rules/seccomp"},
 	"explain/message":   {"parser", "rules/seccomp"},
@@ -43,13 +44,13 @@ var layers = map[string][]string{
 	"explain/escape":    {}, "explain/escape/escapetest": {},
 	"explain/bundle": {"explain", "explain/container", "explain/host", "explain/secret", "explain/track", "rules/disk", "parser", "parser/source", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/report": {
-		"explain", "explain/access", "explain/container", "explain/diff", "explain/escape", "explain/expect", "explain/family", "explain/host", "explain/layer", "explain/patch", "explain/replay", "explain/secret", "explain/silent", "parser", "rules", "rules/apparmor", "rules/seccomp",
+		"explain", "explain/access", "explain/container", "explain/coverage", "explain/diff", "explain/escape", "explain/expect", "explain/family", "explain/host", "explain/layer", "explain/patch", "explain/replay", "explain/secret", "explain/silent", "parser", "rules", "rules/apparmor", "rules/seccomp",
 	},
 	"explain/store":  {"explain", "explain/container", "explain/escape", "explain/host", "explain/report", "explain/secret", "rules/disk"},
 	"explain/export": {"explain/container", "explain/escape", "explain/report", "rules/disk"},
 	"explain/deploy": {"explain", "explain/container", "explain/escape", "explain/patch", "explain/report", "explain/secret", "rules/shell", "rules", "rules/apparmor", "rules/seccomp"},
 	"cmd/whydenied": {
-		"docs", "explain", "explain/access", "explain/bundle", "explain/container", "explain/deploy", "explain/diff", "explain/escape", "explain/expect", "explain/export", "explain/fix", "explain/host", "explain/library", "explain/message", "explain/patch",
+		"docs", "explain", "explain/access", "explain/bundle", "explain/container", "explain/coverage", "explain/deploy", "explain/diff", "explain/escape", "explain/expect", "explain/export", "explain/fix", "explain/host", "explain/library", "explain/message", "explain/patch",
 		"explain/replay", "explain/report", "explain/secret", "explain/silent", "explain/store", "explain/track", "rules/disk", "rules/shell", "parser", "parser/source", "rules/program",
 		"rules", "rules/apparmor", "rules/apparmor/binary", "rules/seccomp",
 	},

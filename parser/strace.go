@@ -14,6 +14,7 @@ import (
 // Strace is ready. It is for one goroutine.
 type Strace struct {
 	File  string // named in each Attempt
+	All   bool   // Line returns calls that did not fail, too
 	Lines int
 	Calls int // that were understood, failed or not
 
@@ -53,8 +54,8 @@ const (
 )
 
 // Line reads the next line, without its end. It returns the attempt that the line
-// completes, if that failed.
-func (s *Strace) Line(line string) (a Attempt, failed bool) {
+// completes, if that failed or All are wanted.
+func (s *Strace) Line(line string) (a Attempt, wanted bool) {
 	s.Lines++
 	if m := straceMode.FindStringSubmatch(line); m != nil {
 		s.mode(m[1], m[2])
@@ -83,19 +84,19 @@ func (s *Strace) Line(line string) (a Attempt, failed bool) {
 	}
 	switch {
 	case strings.HasPrefix(rest, "+++ "):
-		failed = a.killed(p, rest)
+		wanted = a.killed(p, rest)
 		defer delete(s.processes, pid)
 	case strings.HasPrefix(rest, "--- SIGSYS "):
-		failed = a.trapped(p, rest)
+		wanted = a.trapped(p, rest)
 	default:
-		failed = s.call(&a, p, call)
+		wanted = s.call(&a, p, call)
 	}
 	a.of(p)
-	if failed {
+	if wanted {
 		self := p.self
 		a.Self = &self
 	}
-	return a, failed
+	return a, wanted
 }
 
 // of says what is known of the process.
@@ -145,7 +146,7 @@ func (p *traced) take(rest string) (call string, whole bool) {
 	return rest, true
 }
 
-// call reads a whole call and reports whether it was refused.
+// call reads a whole call and reports whether it is wanted: it was refused, or All are.
 func (s *Strace) call(a *Attempt, p *traced, call string) bool {
 	name, after, ok := strings.Cut(call, "(")
 	if !ok || !isWord(name) {
@@ -156,7 +157,7 @@ func (s *Strace) call(a *Attempt, p *traced, call string) bool {
 	if i := strings.Index(after, "AT_FDCWD</"); i >= 0 {
 		p.cwd, _ = StraceFD(after[i:])
 	}
-	if !changes[name] && !selfCalls[name] && !strings.Contains(after, "= -1 ") {
+	if !s.All && !changes[name] && !selfCalls[name] && !strings.Contains(after, "= -1 ") {
 		return false
 	}
 	args, end := splitArgs(after)
@@ -170,13 +171,14 @@ func (s *Strace) call(a *Attempt, p *traced, call string) bool {
 			result = ns[1]
 		}
 		s.succeeded(p, name, args, result)
-		return false
+		a.Syscall, a.Args = name, args
+		return s.All
 	}
 	a.Syscall, a.Args, a.Errno = name, args, m[2]
 	if m[3] != "" {
 		a.Errno = map[string]string{"1": "EPERM", "11": "EAGAIN", "12": "ENOMEM", "13": "EACCES", "22": "EINVAL", "24": "EMFILE", "28": "ENOSPC", "30": "EROFS", "38": "ENOSYS"}[m[3]]
 	}
-	return refused(name, a.Errno)
+	return s.All || refused(name, a.Errno)
 }
 
 // changes are the calls that change what is remembered of a process, or make one.

@@ -97,7 +97,7 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 		return nil, err
 	}
 	if f.silent {
-		s.undo = noquiet(host.Host{}, stderr)
+		s.undo = sync.OnceFunc(noquiet(host.Host{}, stderr))
 	}
 	s.Session = explain.NewSession(find, f.filter)
 	if f.cgroup != "" {

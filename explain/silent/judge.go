@@ -190,7 +190,7 @@ func byText(a *parser.Attempt, t Target, profile *apparmor.Profile) (d parser.De
 		list = append(list, access.NewWords("operation", "capable", "capname", needed))
 	}
 	for _, asked := range list {
-		for _, w := range spellings(asked, a, profile) {
+		for _, w := range Spellings(asked, a, profile) {
 			next, quiet, ok := askProfile(a, profile, t, w)
 			if ok && (quiet || !refused) {
 				d, refused = next, true
@@ -253,10 +253,10 @@ func quietMask(profile *apparmor.Profile, w access.Words) string {
 	return mask
 }
 
-// spellings returns an access under the names that the kernel may know its file
+// Spellings returns an access under the names that the kernel may know its file
 // by: AppArmor sees where a symbolic link leads. A program that is named without
 // a directory is looked for where programs are.
-func spellings(w access.Words, a *parser.Attempt, profile *apparmor.Profile) []access.Words {
+func Spellings(w access.Words, a *parser.Attempt, profile *apparmor.Profile) []access.Words {
 	at := slices.IndexFunc(w, func(f parser.Field) bool { return f.Key == "name" })
 	if at < 0 || slices.ContainsFunc(w, func(f parser.Field) bool { return f.Key == "capname" || f.Key == "family" }) {
 		return []access.Words{w}

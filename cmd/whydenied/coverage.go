@@ -1,0 +1,231 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/whydenied/whydenied/explain/coverage"
+	"github.com/whydenied/whydenied/explain/escape"
+	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/parser/source"
+)
+
+// evidenceFlags are the flags of the commands that ask what rules were used for: where policy
+// and what was seen are read.
+type evidenceFlags struct {
+	policy       policyFlags
+	logs         []string
+	strace       []string
+	since, until string
+
+	from, to time.Time // of since and until
+}
+
+func (f *evidenceFlags) add(flags *pflag.FlagSet) {
+	f.policy.addOnly(flags, "profile", "profile-dir", "include", "allow-includes", "seccomp", "arch", "caps", "kernel", "runtime", "libseccomp")
+	flags.StringArrayVar(&f.logs, "log", nil, "`FILE` or directory of records: an audit.log, or what dmesg, journalctl, ausearch or a syslog daemon wrote; repeatable, as are further arguments")
+	flags.StringArrayVar(&f.strace, "strace", nil, "`FILE` that strace -f wrote of a process of the profile: all its calls count; repeatable")
+	flags.StringVar(&f.since, "since", "", "only records from this `TIME` on: RFC 3339, a date, HH:MM, or an age such as 2h")
+	flags.StringVar(&f.until, "until", "", "only records up to this `TIME`")
+}
+
+// coverageFlags are the flags of the coverage command.
+type coverageFlags struct {
+	evidenceFlags
+	output outputFlags
+}
+
+func newCoverage() *cobra.Command {
+	var f coverageFlags
+	cmd := &cobra.Command{
+		Use:   "coverage [--log] LOG...",
+		Short: "Say which rules of a profile were used, which were not seen used, and which are dead",
+		Long: `coverage holds what was seen of a workload against the rules of its profiles, those of
+included files too. Of each rule it says how often it decided something, or that this was
+not observed in so many records of so many hours; whether it is dead, which is proved:
+without it the profile answers every access alike; and what narrower rule would have been
+enough, which is proved to grant nothing else.
+
+What is seen are records of accesses that were refused (DENIED), that complain mode let
+pass (ALLOWED) and that a rule asks to log (AUDIT), and all calls of a trace of strace.
+The kernel logs what a rule grants only if the rule, its profile (flags=(audit)) or
+AppArmor's parameter audit=all asks for it; of other rules it is not said that they were
+not used.
+
+Without --profile it is about the profiles of the profile directory that records name.
+
+Exit status: 0 no rule of the profile itself is dead, 3 some are, 2 wrong usage, 1 something could not be read.`,
+		Example: `  whydenied coverage --log /var/log/audit/audit.log --profile ./web.apparmor
+  whydenied coverage --strace trace.txt --profile ./web.apparmor --seccomp ./web.json`,
+		RunE: func(cmd *cobra.Command, args []string) error { return runCoverage(cmd, args, f) },
+	}
+	f.evidenceFlags.add(cmd.Flags())
+	f.output.add(cmd.Flags(), "text", "json", "lcov")
+	return cmd
+}
+
+func runCoverage(cmd *cobra.Command, args []string, f coverageFlags) error {
+	if err := f.output.check(); err != nil {
+		return err
+	}
+	profiles, failed, err := f.collect(cmd, args)
+	if err != nil {
+		return err
+	}
+	list := make([]report.Coverage, len(profiles))
+	dead := false
+	for i := range profiles {
+		list[i] = report.NewCoverage(&profiles[i])
+		dead = dead || profiles[i].Count(func(r *coverage.Rule) bool { return r.Dead && !r.Shared() }) > 0
+	}
+	if err := f.print(cmd, list); err != nil {
+		return err
+	}
+	switch {
+	case failed:
+		return errReported
+	case dead:
+		return errFound
+	}
+	return nil
+}
+
+func (f *coverageFlags) print(cmd *cobra.Command, list []report.Coverage) error {
+	if f.output.format == "lcov" {
+		out := bufio.NewWriter(cmd.OutOrStdout())
+		return errors.Join(report.WriteLCOV(out, list), out.Flush())
+	}
+	print, flush, err := printer(cmd, f.output, report.NewCoverageText)
+	if err != nil {
+		return err
+	}
+	for _, c := range list {
+		if err := print(c); err != nil {
+			return err
+		}
+	}
+	return flush()
+}
+
+// collect reads policy and what was seen. failed says that some of the logs could not be
+// read, which was said.
+func (f *evidenceFlags) collect(cmd *cobra.Command, args []string) (profiles []coverage.Profile, failed bool, err error) {
+	if err := f.parseTimes(time.Now()); err != nil {
+		return nil, false, err
+	}
+	logs := append(slices.Clip(f.logs), args...)
+	options, err := f.policy.options()
+	if err != nil {
+		return nil, false, err
+	}
+	explainer, err := load(options, cmd.ErrOrStderr())
+	if err != nil {
+		return nil, false, err
+	}
+	lib := explainer.Library
+	c := coverage.New(lib)
+	named := map[string]bool{}
+	for _, policy := range lib.Named() {
+		for _, p := range policy.Profiles {
+			if p.Loaded() {
+				return nil, false, usagef("%s is compiled and has no rules; name the file that it was loaded from", escape.Name(policy.Files[0].Name))
+			}
+			named[p.FullName()] = true
+			c.Use(p)
+		}
+	}
+	c.UseSeccomp()
+	if len(f.policy.profiles) > 0 || f.policy.seccomp != "" {
+		c.Only = func(name string) bool { return named[name] }
+	}
+	if len(f.strace) > 0 && len(f.policy.profiles) == 0 && f.policy.seccomp == "" {
+		return nil, false, usagef("--strace: a trace does not say which profile its processes have; name it with --profile or --seccomp")
+	}
+	if failed, err = f.readLogs(cmd, c, logs); err != nil {
+		return nil, false, err
+	}
+	for _, name := range f.strace {
+		if err := readStrace(cmd, c, name); err != nil {
+			return nil, false, err
+		}
+	}
+	for _, name := range c.Unknown {
+		say(cmd.ErrOrStderr(), "records name the profile %s, whose source was not found; give its file with --profile, or its directory with --profile-dir", escape.Name(name))
+	}
+	if profiles = c.Profiles(); len(profiles) == 0 {
+		return nil, false, errors.New("no profile is named, and the records name none whose source is known; name one with --profile or --seccomp")
+	}
+	return profiles, failed, nil
+}
+
+func (f *evidenceFlags) parseTimes(now time.Time) (err error) {
+	if f.from, err = parseTime(f.since, now); err != nil {
+		return usagef("--since: %v", err)
+	}
+	if f.to, err = parseTime(f.until, now); err != nil {
+		return usagef("--until: %v", err)
+	}
+	return nil
+}
+
+// wants reports whether a time is in the wanted span, or not known.
+func (f *evidenceFlags) wants(at time.Time) bool {
+	return at.IsZero() || (f.from.IsZero() || !at.Before(f.from)) && (f.to.IsZero() || !at.After(f.to))
+}
+
+// readLogs gives the records of logs to a collector. One log that cannot be read is said, and
+// the others are read.
+func (f *evidenceFlags) readLogs(cmd *cobra.Command, c *coverage.Collector, logs []string) (failed bool, err error) {
+	if len(logs) == 0 {
+		return false, nil
+	}
+	progress := newProgress(cmd.ErrOrStderr())
+	defer progress.clear()
+	var stats parser.Stats
+	for batch, err := range source.Fold(cmd.Context(), source.Inputs(logs, cmd.InOrStdin()), false) {
+		if isUnreadable(err) {
+			progress.clear()
+			complain(cmd.ErrOrStderr(), err)
+			failed = true
+			continue
+		}
+		if err != nil {
+			return failed, err
+		}
+		stats.Add(batch.Stats)
+		for d, r := range batch.All() {
+			switch {
+			case d != nil && f.wants(d.Time):
+				c.Add(d)
+			case d == nil && f.wants(r.Time):
+				c.AddRepeat(r)
+			}
+		}
+		progress.update(int(batch.Stats.Bytes), len(batch.Denials)+len(batch.Repeats))
+	}
+	sayNotUnderstood(cmd.ErrOrStderr(), &stats)
+	return failed, nil
+}
+
+// readStrace gives the calls of a trace to a collector.
+func readStrace(cmd *cobra.Command, c *coverage.Collector, name string) error {
+	trace := &parser.Strace{File: name, All: true}
+	if err := eachLine(cmd, name, func(line string) {
+		if a, ok := trace.Line(line); ok {
+			c.Call(&a)
+		}
+	}); err != nil {
+		return err
+	}
+	if trace.Calls == 0 {
+		return fmt.Errorf("%s: no system call is in it; name what strace -f wrote", escape.Name(name))
+	}
+	return nil
+}
