@@ -12,6 +12,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain/coverage"
 	"github.com/whydenied/whydenied/explain/escape"
+	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/parser/source"
@@ -75,7 +76,7 @@ func runCoverage(cmd *cobra.Command, args []string, f coverageFlags) error {
 	if err := f.output.check(); err != nil {
 		return err
 	}
-	profiles, failed, err := f.collect(cmd, args)
+	profiles, _, failed, err := f.collect(cmd, args)
 	if err != nil {
 		return err
 	}
@@ -114,28 +115,28 @@ func (f *coverageFlags) print(cmd *cobra.Command, list []report.Coverage) error 
 	return flush()
 }
 
-// collect reads policy and what was seen. failed says that some of the logs could not be
+// collect reads policy and what was seen, and returns the library that it is of. failed says that some of the logs could not be
 // read, which was said.
-func (f *evidenceFlags) collect(cmd *cobra.Command, args []string) (profiles []coverage.Profile, failed bool, err error) {
+func (f *evidenceFlags) collect(cmd *cobra.Command, args []string) (profiles []coverage.Profile, lib *library.Library, failed bool, err error) {
 	if err := f.parseTimes(time.Now()); err != nil {
-		return nil, false, err
+		return nil, nil, false, err
 	}
 	logs := append(slices.Clip(f.logs), args...)
 	options, err := f.policy.options()
 	if err != nil {
-		return nil, false, err
+		return nil, nil, false, err
 	}
 	explainer, err := load(options, cmd.ErrOrStderr())
 	if err != nil {
-		return nil, false, err
+		return nil, nil, false, err
 	}
-	lib := explainer.Library
+	lib = explainer.Library
 	c := coverage.New(lib)
 	named := map[string]bool{}
 	for _, policy := range lib.Named() {
 		for _, p := range policy.Profiles {
 			if p.Loaded() {
-				return nil, false, usagef("%s is compiled and has no rules; name the file that it was loaded from", escape.Name(policy.Files[0].Name))
+				return nil, nil, false, usagef("%s is compiled and has no rules; name the file that it was loaded from", escape.Name(policy.Files[0].Name))
 			}
 			named[p.FullName()] = true
 			c.Use(p)
@@ -146,23 +147,23 @@ func (f *evidenceFlags) collect(cmd *cobra.Command, args []string) (profiles []c
 		c.Only = func(name string) bool { return named[name] }
 	}
 	if len(f.strace) > 0 && len(f.policy.profiles) == 0 && f.policy.seccomp == "" {
-		return nil, false, usagef("--strace: a trace does not say which profile its processes have; name it with --profile or --seccomp")
+		return nil, nil, false, usagef("--strace: a trace does not say which profile its processes have; name it with --profile or --seccomp")
 	}
 	if failed, err = f.readLogs(cmd, c, logs); err != nil {
-		return nil, false, err
+		return nil, nil, false, err
 	}
 	for _, name := range f.strace {
 		if err := readStrace(cmd, c, name); err != nil {
-			return nil, false, err
+			return nil, nil, false, err
 		}
 	}
 	for _, name := range c.Unknown {
 		say(cmd.ErrOrStderr(), "records name the profile %s, whose source was not found; give its file with --profile, or its directory with --profile-dir", escape.Name(name))
 	}
 	if profiles = c.Profiles(); len(profiles) == 0 {
-		return nil, false, errors.New("no profile is named, and the records name none whose source is known; name one with --profile or --seccomp")
+		return nil, nil, false, errors.New("no profile is named, and the records name none whose source is known; name one with --profile or --seccomp")
 	}
-	return profiles, failed, nil
+	return profiles, lib, failed, nil
 }
 
 func (f *evidenceFlags) parseTimes(now time.Time) (err error) {

@@ -173,7 +173,7 @@ func requestOf(w access.Words, own string) (apparmor.Request, bool) {
 
 // ofAppArmor says what is known of the rules of a profile.
 func (u *usage) ofAppArmor(l *library.Library) Profile {
-	p := Profile{Name: u.appArmor.FullName(), Language: "apparmor", Source: u.source, Evidence: u.evidence, AppArmor: u.appArmor}
+	p := Profile{Name: u.appArmor.FullName(), Language: "apparmor", Source: u.source, Evidence: u.evidence, AppArmor: u.appArmor, seen: u.all}
 	p.Rules = make([]Rule, len(u.appArmor.Rules))
 	dead, undecided := u.appArmor.Dead()
 	if problems := l.Problems(u.appArmor.Policy); len(problems) > 0 {

@@ -109,6 +109,8 @@ type Profile struct {
 
 	AppArmor *apparmor.Profile // nil of seccomp
 	Seccomp  *seccomp.Profile  // nil of AppArmor
+
+	seen []*observation
 }
 
 // Count returns how many rules there are of which something holds.
@@ -221,7 +223,7 @@ func (c *Collector) newUsage(u *usage) *usage {
 func (c *Collector) Profiles() (list []Profile) {
 	for _, u := range c.profiles {
 		if u.seccomp != nil {
-			list = append(list, u.ofSeccomp(c.library))
+			list = append(list, u.ofSeccomp())
 		} else {
 			list = append(list, u.ofAppArmor(c.library))
 		}

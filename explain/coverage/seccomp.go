@@ -6,7 +6,6 @@ import (
 
 	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/container"
-	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -91,8 +90,8 @@ func (u *usage) partOf(answer seccomp.Outcome) int {
 }
 
 // ofSeccomp says what is known of the names of a profile's entries.
-func (u *usage) ofSeccomp(*library.Library) Profile {
-	p := Profile{Name: u.source, Language: "seccomp", Source: u.source, Evidence: u.evidence, Seccomp: u.seccomp}
+func (u *usage) ofSeccomp() Profile {
+	p := Profile{Name: u.source, Language: "seccomp", Source: u.source, Evidence: u.evidence, Seccomp: u.seccomp, seen: u.all}
 	dead, undecided := u.seccomp.Dead()
 	for i, part := range u.seccomp.Parts() {
 		p.Rules = append(p.Rules, Rule{At: part.At(), Entry: part.Entry, Name: part.Text(), Count: u.more[i],

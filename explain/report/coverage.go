@@ -51,16 +51,21 @@ type Covered struct {
 func NewCoverage(p *coverage.Profile) Coverage {
 	e := &p.Evidence
 	c := Coverage{Profile: plain(p.Name), Language: p.Language, Source: plain(p.Source), Records: e.Records, Calls: e.Calls, Ungranted: e.Ungranted,
-		Unread: e.Unread, Unproved: plain(p.Unproved), Rules: make([]Covered, 0, len(p.Rules)), seen: e.Seen()}
+		Unread: e.Unread, Unproved: plain(p.Unproved), Rules: coveredOf(p.Rules), seen: e.Seen()}
 	if !e.First.IsZero() {
 		c.First, c.Last = &e.First, &e.Last
 	}
-	for i := range p.Rules {
-		r := &p.Rules[i]
-		c.Rules = append(c.Rules, Covered{Rule: newRule(explain.Place{At: r.At, Via: r.Via}), Name: plain(r.Name), Shared: r.Shared(), State: string(r.State), Count: r.Count,
+	return c
+}
+
+func coveredOf(list []coverage.Rule) []Covered {
+	all := make([]Covered, 0, len(list))
+	for i := range list {
+		r := &list[i]
+		all = append(all, Covered{Rule: newRule(explain.Place{At: r.At, Via: r.Via}), Name: plain(r.Name), Shared: r.Shared(), State: string(r.State), Count: r.Count,
 			Distinct: r.Distinct, Possible: r.Possible, Dead: r.Dead, Undecided: r.Undecided, Narrower: plainPolicy(r.Narrower), entry: r.Entry})
 	}
-	return c
+	return all
 }
 
 // source is the rule's own text, on one line.

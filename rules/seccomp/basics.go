@@ -240,3 +240,10 @@ var dangerous = map[string]string{
 	"vm86old":           "opens virtual 8086 mode",
 	"vhangup":           "hangs up the terminal",
 }
+
+// Starts reports whether containers that were measured do not start without a call, or without one of
+// several of which it is one.
+func Starts(name string) bool {
+	_, needs := startTable()
+	return slices.ContainsFunc(needs, func(n startNeed) bool { return slices.Contains(n.alternatives(), name) })
+}

@@ -218,6 +218,41 @@ func (p *Profile) Remove(e *Entry, name string) (rules.Edit, error) {
 	return p.drop(name, func(o *Entry) bool { return o == e }, "")[0], nil
 }
 
+// RemoveParts returns the edits that take names out of their entries, and entries whose names are
+// all taken.
+func (p *Profile) RemoveParts(parts []Part) ([]rules.Edit, error) {
+	if p.refused != "" {
+		return nil, fmt.Errorf("the profile has to be mended first: %s", p.refused)
+	}
+	var edits []rules.Edit
+	whole := map[int]bool{}
+	for _, e := range p.Entries {
+		names, gone := e.node.get("names"), map[int]bool{}
+		for _, part := range parts {
+			if part.Entry != e {
+				continue
+			}
+			if names == nil {
+				whole[e.Index] = true
+				break
+			}
+			gone[slices.IndexFunc(names.items, func(n node) bool { return n.at == part.At().Span })] = true
+		}
+		switch {
+		case gone[-1]:
+			return nil, fmt.Errorf("%s: a name is not where it was read", e.At)
+		case len(gone) > 0 && len(gone) == len(names.items):
+			whole[e.Index] = true
+		case len(gone) > 0:
+			edits = append(edits, p.removeItems(names, gone)...)
+		}
+	}
+	if len(whole) > 0 {
+		edits = append(edits, p.removeItems(p.node.get("syscalls"), whole)...)
+	}
+	return edits, nil
+}
+
 // Observe returns the edits that make refusals visible in the audit log. With
 // flag, the profile gets SECCOMP_FILTER_FLAG_LOG and stays otherwise the same,
 // which needs a runc that knows flags (1.2) and Docker 23 or newer. Without,
