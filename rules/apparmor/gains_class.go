@@ -46,7 +46,7 @@ func classGains(before, after *Profile, removed, added []Rule, by difference, wa
 
 // A celler makes one request for each cell of the requests that a rule matches.
 type celler struct {
-	sides  [2]*Profile // which are compared
+	sides  [2]*Profile // which are compared; nil where every request is wanted
 	by     difference
 	rules  []Rule // by which requests are told apart
 	wanted []Request

@@ -62,7 +62,8 @@ type mountVote struct {
 func (m *mountCells) nameless(k int) int { return len(m.names[k]) }
 
 // of makes the requests of a form, of which flags are what tells most apart. Those that both
-// profiles answer alike, as nearly all are, are left out unless there are too many of all.
+// profiles answer alike, as nearly all are, are left out, unless there are too many of all
+// or no profiles to compare.
 func (m *mountCells) of(f *mountForm) {
 	var all []uint32
 	total := 0
@@ -73,7 +74,7 @@ func (m *mountCells) of(f *mountForm) {
 			total += len(lists[0]) * len(lists[1]) * len(lists[2])
 		}
 	}
-	if total >= m.left {
+	if m.sides[0] == nil || total >= m.left {
 		m.addAll(all)
 		return
 	}
