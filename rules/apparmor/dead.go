@@ -116,14 +116,16 @@ func (s *deadSearch) judge(all []Rule) deadness {
 }
 
 // globsLabel reports whether a rule has a wildcard for labels, or a class that leaves out
-// characters. As apparmor_parser 3.0 compiles them they match NUL, which no label holds, and other rules do not.
+// characters. As apparmor_parser 3.0 compiles them they match NUL, which no label holds, and other
+// rules do not. A stack of labels is none that a request can stand for: the kernel asks for
+// each of its labels besides.
 func globsLabel(r Rule) bool {
 	return strings.Contains(r.Location().Text(), "[^") || slices.ContainsFunc(r.labels(), func(p *Pattern) bool {
 		if p == nil {
 			return false
 		}
-		_, literal := p.Literal()
-		return !literal
+		label, literal := p.Literal()
+		return !literal || strings.Contains(label, "//&")
 	})
 }
 
