@@ -46,7 +46,7 @@ fewer) or ongoing. The exit status is 3 if one is new.`,
 	}
 	flags := cmd.Flags()
 	f.inputFlags.add(flags)
-	f.output.add(flags, "text", "json")
+	f.output.add(flags, "text", "json", "markdown", "line", "template")
 	flags.StringVar(&f.split, "split", "", "compare what came before this `TIME` with what came after it")
 	flags.StringVar(&f.deploy, "since-deploy", "", "the same with the time when the newest container of this `NAME` or image was made")
 	flags.StringVar(&f.before, "before", "", "compare the denials of this `RANGE`, FROM/TO, with those of --after; either time may be left out")
@@ -55,7 +55,7 @@ fewer) or ongoing. The exit status is 3 if one is new.`,
 }
 
 func runCompare(cmd *cobra.Command, args []string, f compareFlags) error {
-	print, flush, err := printer(cmd, f.output, report.NewCompareText)
+	print, flush, err := printer(cmd, f.output, report.CompareFormats[f.output.format])
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func (f *outputFlags) add(flags *pflag.FlagSet, formats ...string) {
 	f.formats = formats
 	flags.StringVar(&f.format, "format", formats[0], "`FORMAT` of the answer: "+oneOf(formats))
 	if slices.Contains(formats, "template") {
-		flags.StringVar(&f.text, "template", "", "`TEXT` of --format template, as of Go's text/template, for each finding as JSON has it: '{{.id}} {{.count}}'")
+		flags.StringVar(&f.text, "template", "", "`TEXT` of --format template, as of Go's text/template, for each as JSON has it: '{{.id}} {{.count}}'")
 	}
 	flags.StringVar(&f.color, "color", "auto", "`WHEN` to colour text: auto, always or never")
 }

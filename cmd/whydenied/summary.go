@@ -31,7 +31,7 @@ fine as fit on the screen, 24 lines where there is none; --by says by what.`,
 	}
 	flags := cmd.Flags()
 	f.inputFlags.add(flags)
-	f.output.add(flags, "text", "json")
+	f.output.add(flags, "text", "json", "markdown", "line", "template")
 	flags.StringVar(&f.by, "by", "", "group by `WHAT`: "+oneOf(report.GroupKeys))
 	return cmd
 }
@@ -52,7 +52,7 @@ func runSummary(cmd *cobra.Command, args []string, f summaryFlags) error {
 	if f.by != "" {
 		overview = report.NewOverview(all.Findings, f.by)
 	}
-	if f.output.format == "json" || len(overview.Groups) > 0 {
+	if f.output.format != "text" || len(overview.Groups) > 0 {
 		err = out.print(report.Message{Overview: overview})
 	}
 	for i := range all.Notices {

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"cmp"
+	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -124,11 +126,71 @@ func (f *Finding) countBefore(at string) (n int) {
 	return min(max(n, 1), max(f.Count-1, 1))
 }
 
-// NewCompareText returns a function that writes each message to w as text.
-func NewCompareText(w io.Writer, o TextOptions) func(CompareMessage) error {
+// CompareFormats are how comparisons are written besides JSON. Each returns a function that
+// writes each message to w; calls must not overlap.
+var CompareFormats = map[string]func(w io.Writer, o TextOptions) func(CompareMessage) error{
+	"text": newCompareText, "markdown": newCompareMarkdown, "line": newCompareLine, "template": newCompareTemplate,
+}
+
+// newCompareMarkdown writes a table of what is not ongoing, and the sums below it.
+func newCompareMarkdown(w io.Writer, _ TextOptions) func(CompareMessage) error {
+	rows := 0
+	return func(m CompareMessage) error {
+		var out escape.Builder[escape.Markdown]
+		if rows == 0 && (m.Summary != nil || m.Compared.State != "ongoing") {
+			out.Add("## whydenied: before and after\n\n")
+		}
+		switch c := m.Compared; {
+		case m.Summary != nil && rows == 0:
+			out.Add(escape.Cell(m.Summary.String()), "\n")
+		case m.Summary != nil:
+			out.Add("\n", escape.Cell(m.Summary.String()), "\n")
+		case c.State != "ongoing":
+			if rows == 0 {
+				table(&out, 1, "state", "what", "before", "after", "cause", "risk")
+			}
+			rows++
+			row(&out, c.State, c.Message, thousands(c.Before), thousands(c.After), c.Cause, cmp.Or(c.Risk, "-"))
+		}
+		return escape.Write(w, out.Text())
+	}
+}
+
+// newCompareLine writes each finding as one line of fixed columns: what has become of it, its
+// ID, how often it came before and after, the risk of its first fix, its cause and its sentence.
+func newCompareLine(w io.Writer, _ TextOptions) func(CompareMessage) error {
+	return func(m CompareMessage) error {
+		c := m.Compared
+		if c == nil {
+			return nil
+		}
+		return escape.Write(w, escape.Join([]escape.Text{
+			right(escape.Line(c.State), 7), right(escape.Line(c.ID), 12), left(escape.Number(c.Before), 7), left(escape.Number(c.After), 7),
+			right(escape.Line(cmp.Or(c.Risk, "-")), 11), right(escape.Line(c.Cause), 22), escape.Line(c.Message),
+		}, "  ")+"\n")
+	}
+}
+
+// newCompareTemplate writes what the template makes of each finding.
+func newCompareTemplate(w io.Writer, o TextOptions) func(CompareMessage) error {
+	return func(m CompareMessage) error {
+		if m.Compared == nil {
+			return nil
+		}
+		return writeTemplate(w, o, m.Compared)
+	}
+}
+
+// String words the sums: "1 new, 0 more, 2 less, 0 gone, 5 ongoing".
+func (s *CompareSummary) String() string {
+	return fmt.Sprintf("%d new, %d more, %d less, %d gone, %d ongoing", s.New, s.More, s.Less, s.Gone, s.Ongoing)
+}
+
+// newCompareText writes a paragraph for each finding that is not ongoing.
+func newCompareText(w io.Writer, o TextOptions) func(CompareMessage) error {
 	return pages(w, o, func(p *page, m CompareMessage) {
 		if s := m.Summary; s != nil {
-			p.Add(escape.Linef("%d new, %d more, %d less, %d gone, %d ongoing", s.New, s.More, s.Less, s.Gone, s.Ongoing) + "\n")
+			p.Add(escape.Line(s.String()) + "\n")
 			return
 		}
 		c := m.Compared

@@ -11,7 +11,8 @@ type Report struct {
 	Version  string // of the program that found it
 	Config   *Config
 	Findings []Finding
-	Summary  *Summary // of logs
+	Overview *Overview // in place of them
+	Summary  *Summary  // of logs
 	Silent   *Silent
 	Patch    *Patch
 	Notices  []Notice
@@ -46,6 +47,8 @@ func (r *Report) Add(m Message) error {
 			f.Message, f.Count, f.First, f.Last = m.Repeat.Message, m.Repeat.Count, m.Repeat.First, m.Repeat.Last
 			f.Times, f.Containers, f.Programs = m.Repeat.Times, m.Repeat.Containers, m.Repeat.Programs
 		}
+	case m.Overview != nil:
+		r.Overview = m.Overview
 	case m.Notice != nil:
 		r.Notices = append(r.Notices, *m.Notice)
 	case m.Summary != nil:
@@ -118,7 +121,7 @@ func (r *Report) write(print func(Message) error, check func(CheckMessage) error
 	for i := range r.Notices {
 		list = append(list, Message{Notice: &r.Notices[i]})
 	}
-	list = append(list, Message{Summary: r.Summary}, Message{Silent: r.Silent}, Message{Patch: r.Patch})
+	list = append(list, Message{Overview: r.Overview}, Message{Summary: r.Summary}, Message{Silent: r.Silent}, Message{Patch: r.Patch})
 	for _, m := range list {
 		if m == (Message{}) {
 			continue

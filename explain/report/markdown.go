@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 
@@ -11,13 +12,18 @@ import (
 // for a comment on a change or the summary of a job.
 func writeMarkdown(w io.Writer, r *Report, _ TextOptions) error {
 	var out escape.Builder[escape.Markdown]
+	title := count(len(r.Findings), "finding") + r.gated()
 	switch {
 	case r.Title != "":
-		out.Add("## whydenied: ", escape.Cell(r.Title), "\n\n")
-	case r.Check == nil:
-		out.Add("## whydenied: ", escape.Cell(count(len(r.Findings), "finding")+r.gated()), "\n\n")
-	default:
-		out.Add("## whydenied: ", escape.Cell(r.Check.String()), "\n\n")
+		title = r.Title
+	case r.Check != nil:
+		title = r.Check.String()
+	case r.Overview != nil:
+		title = count(r.Overview.Findings, "finding") + " with " + count(r.Overview.Denials, "denial")
+	}
+	out.Add("## whydenied: ", escape.Cell(title), "\n\n")
+	if r.Overview != nil {
+		r.Overview.markdown(&out)
 	}
 	columns := []escape.Markdown{"what", "cause", "where", "count"}
 	if r.Patch == nil {
@@ -53,6 +59,15 @@ func writeMarkdown(w io.Writer, r *Report, _ TextOptions) error {
 		out.Add("\n", escape.Cell(summaryLine(r.Summary)), "\n")
 	}
 	return escape.Write(w, out.Text())
+}
+
+// markdown adds the groups as a table.
+func (o *Overview) markdown(out *escape.Builder[escape.Markdown]) {
+	table(out, len(o.Groups), "denials", "findings", "containers", "risk", escape.Cell(o.head()), escape.Cell(o.second()), "what", "last")
+	for _, g := range o.Groups {
+		first, second := o.names(&g)
+		row(out, thousands(g.Count), thousands(g.Findings), thousands(g.Containers), cmp.Or(g.Risk, "-"), first, second, g.What, g.Last)
+	}
 }
 
 // gated says how many of the findings fail the run, where some do not.

@@ -379,25 +379,10 @@ func (p *page) overview(o *Overview, rows int) {
 	}
 	l := newOverviewLayout(o, p.width)
 	shown := o.Groups[:min(len(o.Groups), rows)]
-	named := slices.Contains(GroupKeys, o.By) && o.By != "rule"
-	head, second := escape.Text("profile"), escape.Text("cause")
-	if named && o.By != "profile" {
-		head = escape.Line(o.By)
-	}
-	if o.By == "cause" {
-		second = "profile"
-	}
-	titles := l.line("count", "n", "in", right("when", l.spark), right("risk", l.risk), head, second)
+	titles := l.line("count", "n", "in", right("when", l.spark), right("risk", l.risk), escape.Line(o.head()), escape.Line(o.second()))
 	p.Add(p.paint(faint, escape.Join(append(titles, "what"), "  ")) + "\n")
 	for _, row := range shown {
-		first, other := cmp.Or(row.Profile, "several"), cmp.Or(row.Cause, "several")
-		if named && o.By != "profile" {
-			first = row.Key
-		}
-		if o.By == "cause" {
-			other = cmp.Or(row.Profile, "several")
-		}
-		p.row(o, row, first, other, l)
+		p.row(o, row, l)
 	}
 	if n := len(o.Groups) - len(shown); n > 0 {
 		hidden, findings := 0, 0
@@ -408,8 +393,34 @@ func (p *page) overview(o *Overview, rows int) {
 	}
 }
 
+// head is what the first names of the groups are: the profile, unless they are made by
+// something else; and second what those after them are.
+func (o *Overview) head() string {
+	if slices.Contains(GroupKeys, o.By) && o.By != "rule" {
+		return o.By
+	}
+	return "profile"
+}
+
+func (o *Overview) second() string {
+	if o.By == "cause" {
+		return "profile"
+	}
+	return "cause"
+}
+
+// names are those of a group that head and second speak of.
+func (o *Overview) names(row *Row) (first, second string) {
+	names := map[string]string{"profile": cmp.Or(row.Profile, "several"), "cause": cmp.Or(row.Cause, "several")}
+	if o.head() != "profile" {
+		names[o.head()] = row.Key
+	}
+	return names[o.head()], names[o.second()]
+}
+
 // row writes one group in one line.
-func (p *page) row(o *Overview, row Row, first, second string, l overviewLayout) {
+func (p *page) row(o *Overview, row Row, l overviewLayout) {
+	first, second := o.names(&row)
 	in := escape.Text("-")
 	if row.Containers > 0 {
 		in = escape.Line(thousands(row.Containers))

@@ -93,8 +93,8 @@ func TestHostileOverview(t *testing.T) {
 			var out bytes.Buffer
 			require.NoError(t, NewText(&out, TextOptions{Width: 80})(Message{Overview: NewOverview(findings, by)}))
 			list, sums := Compare(nil, findings)
-			require.NoError(t, NewCompareText(&out, TextOptions{Width: 80})(CompareMessage{Compared: &list[0]}))
-			require.NoError(t, NewCompareText(&out, TextOptions{Width: 80})(CompareMessage{Summary: &sums}))
+			require.NoError(t, newCompareText(&out, TextOptions{Width: 80})(CompareMessage{Compared: &list[0]}))
+			require.NoError(t, newCompareText(&out, TextOptions{Width: 80})(CompareMessage{Summary: &sums}))
 			assertPrintable(t, out.String())
 		}
 	}

@@ -90,6 +90,23 @@ func (p *page) summary(s *Summary) {
 	}
 }
 
+// sums writes a summary below an overview, which is to fit on the screen with it: of policies
+// that were not found and lines that were not understood only how many there are.
+func (p *page) sums(s *Summary) {
+	p.wrap(0, 2, prose(normal, summaryLine(s)))
+	if n := len(s.NotFound); n > 0 {
+		p.wrap(0, 2, append(words(strong, "not", "found:"), prose(normal, manyPolicies(n)+"; explain names them, and what to give")...))
+	}
+}
+
+// manyPolicies words a number of policies.
+func manyPolicies(n int) string {
+	if n == 1 {
+		return "1 policy"
+	}
+	return thousands(n) + " policies"
+}
+
 // summaryLine words a summary: "1,234 lines, 56 records, 34 denials in 5
 // findings; 0 unparsed; records may be missing: 305 suppressed".
 func summaryLine(s *Summary) string {

@@ -26,12 +26,20 @@ func ParseTemplate(text string) (*template.Template, error) {
 }
 
 // sentences is the template where none is given.
-var sentences = template.Must(ParseTemplate("{{.message}}"))
+var sentences = template.Must(ParseTemplate("{{or .message .what}}"))
 
-// newTemplate returns a function that writes what a template makes of each finding: the
-// object that JSON has, by its keys. Strings are such as can be printed as a line.
+// newTemplate returns a function that writes what a template makes of each finding, or of
+// each group of an overview: the object that JSON has, by its keys. Strings are such as can
+// be printed as a line.
 func newTemplate(w io.Writer, o TextOptions) func(Message) error {
 	return func(m Message) error {
+		if m.Overview != nil {
+			for _, g := range m.Overview.Groups {
+				if err := writeTemplate(w, o, g); err != nil {
+					return err
+				}
+			}
+		}
 		if m.Finding == nil {
 			return nil
 		}

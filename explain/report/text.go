@@ -32,8 +32,10 @@ type TextOptions struct {
 // Summary and a Finding that is granted already.
 // Calls must not overlap.
 func NewText(w io.Writer, o TextOptions) func(Message) error {
-	first := true
+	first, overview := true, false // overview: whether one came just before
 	return pages(w, o, func(p *page, m Message) {
+		alone := overview
+		overview = m.Overview != nil
 		if !first && !o.Brief {
 			p.Add("\n")
 		}
@@ -48,6 +50,8 @@ func NewText(w io.Writer, o TextOptions) func(Message) error {
 			p.update(m.Update)
 		case m.Notice != nil:
 			p.wrap(0, 4, append(words(mild, escape.Line(m.Notice.Kind)+":"), prose(normal, m.Notice.Text)...))
+		case m.Summary != nil && alone:
+			p.sums(m.Summary)
 		case m.Summary != nil:
 			p.summary(m.Summary)
 		case m.Overview != nil:
