@@ -107,6 +107,16 @@ func (s *scanner) neighbour(t Type, body []byte) (refuses bool) {
 	return n.refuses(t, body)
 }
 
+// refused counts the record of a header if it is a neighbour's, and reports whether it is a
+// refusal, of which it adds the denial.
+func (s *scanner) refused(line []byte, h *header) bool {
+	if !s.neighbour(h.typ, []byte(h.body)) {
+		return false
+	}
+	s.refusal(line, h)
+	return true
+}
+
 // refusal adds the denial of a neighbour's record, on the line that triggered. Where the
 // record is not whole there, it is read again as pasted.
 func (s *scanner) refusal(line []byte, h *header) {
@@ -188,8 +198,8 @@ func (s *scanner) neighbourJSON(line []byte, at int) {
 		return
 	}
 	s.start, s.end = at, at+len(line)
-	if h, v := s.header(line, at); v == isRecord && s.neighbour(h.typ, []byte(h.body)) {
-		s.refusal(line, &h)
+	if h, v := s.header(line, at); v == isRecord {
+		s.refused(line, &h)
 	}
 }
 

@@ -290,13 +290,11 @@ func (s *scanner) found(line []byte, h *header) {
 		}
 	}
 	if !h.holdsRecord() && !adorned && !isSplit(h.body) && !bytes.Contains(line, []byte("apparmor=&")) {
-		if s.neighbour(h.typ, []byte(h.body)) {
-			s.refusal(line, h)
-			return
-		}
-		if h.transport == Unknown && isEvident(line) {
+		switch {
+		case s.refused(line, h):
+		case h.transport == Unknown && isEvident(line):
 			s.unparsed("a part of a record", line)
-		} else {
+		default:
 			s.stats.Others++
 		}
 		return
@@ -317,11 +315,9 @@ func (s *scanner) found(line []byte, h *header) {
 		}
 	}
 	if !h.holdsRecord() && !isSplit(h.body) {
-		if s.neighbour(h.typ, []byte(h.body)) {
-			s.refusal(line, h)
-			return
+		if !s.refused(line, h) {
+			s.stats.Others++
 		}
-		s.stats.Others++
 		return
 	}
 	if why == "" && !whole {

@@ -290,12 +290,7 @@ func (s *deadSearch) ask(tags [][]int32, owner bool, gone map[Rule]bool, but []R
 			if e.owner && !owner || e.vote.rule != nil && (gone[e.vote.rule] || slices.Contains(but, e.vote.rule)) {
 				continue
 			}
-			v := e.vote
-			v.perms = e.perms
-			a.votes = append(a.votes, v)
-			if e.exec != nil {
-				a.choose(e)
-			}
+			a.add(e)
 		}
 	}
 	return a

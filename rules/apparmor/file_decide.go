@@ -158,12 +158,17 @@ func (d *decider) collect(a *fileAnswer, l *layer, tags []int32, owner bool) {
 		if e.owner && !owner || d.gone[e.vote.rule] {
 			continue
 		}
-		v := e.vote
-		v.perms = e.perms
-		a.votes = append(a.votes, v)
-		if e.exec != nil {
-			a.choose(e)
-		}
+		a.add(e)
+	}
+}
+
+// add adds the vote of an entry.
+func (a *fileAnswer) add(e *fileEntry) {
+	v := e.vote
+	v.perms = e.perms
+	a.votes = append(a.votes, v)
+	if e.exec != nil {
+		a.choose(e)
 	}
 }
 
