@@ -77,15 +77,27 @@ func ownerOf(kind, name string) string {
 // Repository is the name of an image without its tag and digest, and without what Docker
 // leaves out of the names of its own hub; of an image that is known by its ID alone the ID.
 func Repository(image string) string {
-	name, digest, _ := strings.Cut(image, "@")
+	name, _, digest := splitImage(image)
 	if name == "" {
 		return digest
-	}
-	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') && name[:i] != "sha256" {
-		name = name[:i]
 	}
 	for _, hub := range []string{"docker.io/", "index.docker.io/"} {
 		name = strings.TrimPrefix(name, hub)
 	}
 	return strings.TrimPrefix(name, "library/")
+}
+
+// Tag is the tag of an image's name, "" if it has none.
+func Tag(image string) string {
+	_, tag, _ := splitImage(image)
+	return tag
+}
+
+// splitImage returns the parts of an image's name, NAME:TAG@DIGEST. An ID is a name.
+func splitImage(image string) (name, tag, digest string) {
+	name, digest, _ = strings.Cut(image, "@")
+	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') && name[:i] != "sha256" {
+		name, tag = name[:i], name[i+1:]
+	}
+	return name, tag, digest
 }

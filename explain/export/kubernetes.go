@@ -108,11 +108,9 @@ func (c *Cluster) ask(ctx context.Context, method, path string, object any) erro
 	if err != nil {
 		return err
 	}
-	token, err := disk.ReadNamed(c.tokenFile, maxToken)
-	if err != nil {
+	if err := authorize(request, c.tokenFile); err != nil {
 		return err
 	}
-	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
 	request.Header.Set("Accept", "application/json")
 	if method == http.MethodPatch {
 		request.Header.Set("Content-Type", "application/apply-patch+yaml") // of which JSON is a part
@@ -142,8 +140,14 @@ func (c *Cluster) apply(ctx context.Context, group, namespace, resource, name st
 // A pod is one to which something was refused.
 type pod struct{ namespace, name string }
 
-// dnsName is what names of pods and namespaces are (RFC 1123, as Kubernetes has it).
-var dnsName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$`)
+// dnsName is what names of pods and namespaces are (RFC 1123, as Kubernetes has it), up to
+// maxName characters.
+var dnsName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`)
+
+const maxName = 253
+
+// isName reports whether a text is a name of a pod or a namespace.
+func isName(s string) bool { return len(s) <= maxName && dnsName.MatchString(s) }
 
 // podsOf are the pods of a finding, with the denials that were theirs. What is no name of
 // a pod is none: metadata of containers can be made by others than the kubelet.
@@ -151,7 +155,7 @@ func podsOf(containers []report.Counted) map[pod]int {
 	pods := map[pod]int{}
 	for _, c := range containers {
 		parts := strings.Split(c.Name, "/")
-		if len(parts) == 3 && dnsName.MatchString(parts[0]) && dnsName.MatchString(parts[1]) {
+		if len(parts) == 3 && isName(parts[0]) && isName(parts[1]) {
 			pods[pod{parts[0], parts[1]}] += c.Count
 		}
 	}
@@ -307,7 +311,7 @@ func objectName(p pod, id string) string {
 	if id != "" {
 		end += "-" + id
 	}
-	if len(name)+len(end) > 253 { // the most that a name has
+	if len(name)+len(end) > maxName {
 		sum := sha256.Sum256([]byte(name))
 		name = strings.TrimRight(name[:200], "-.") + "-" + hex.EncodeToString(sum[:6])
 	}

@@ -162,7 +162,7 @@ func TestClusterTakesNoOtherNames(t *testing.T) {
 	require.NoError(t, take(t, c, f, noon))
 	require.Len(t, s.objects, 1)
 	for path := range s.objects {
-		assert.True(t, dnsName.MatchString(filepath.Base(path)), path)
+		assert.True(t, isName(filepath.Base(path)), path)
 	}
 }
 

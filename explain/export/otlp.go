@@ -101,7 +101,7 @@ func resourceOf(r *Row) []attribute {
 	a.text("container.runtime.name", c.Runtime)
 	image := container.Repository(c.Image)
 	a.text("container.image.name", image)
-	if tag := tagOf(c.Image); tag != "" {
+	if tag := container.Tag(c.Image); tag != "" {
 		a = append(a, attribute{"container.image.tags", value{Array: &array{[]value{{String: &tag}}}}})
 	}
 	if c.Pod == "" {
@@ -126,15 +126,6 @@ func serviceOf(workload string) string {
 		case "pod":
 			return words[i+1][strings.LastIndexByte(words[i+1], '/')+1:]
 		}
-	}
-	return ""
-}
-
-// tagOf is the tag of an image's name, "" if it has none.
-func tagOf(image string) string {
-	name, _, _ := strings.Cut(image, "@")
-	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') && name[:i] != "sha256" {
-		return name[i+1:]
 	}
 	return ""
 }

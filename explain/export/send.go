@@ -91,11 +91,9 @@ func (r *Receiver) send(ctx context.Context, body []byte) (rejected int, err err
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Content-Encoding", "gzip")
 	if r.tokenFile != "" {
-		token, err := disk.ReadNamed(r.tokenFile, maxToken)
-		if err != nil {
+		if err := authorize(request, r.tokenFile); err != nil {
 			return 0, &sendError{err: err, again: true}
 		}
-		request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
 	}
 	answer, err := r.client.Do(request)
 	if err != nil {
@@ -110,6 +108,16 @@ func (r *Receiver) send(ctx context.Context, body []byte) (rejected int, err err
 		return 0, &sendError{err: err, again: true}
 	}
 	return rejectedOf(text), nil
+}
+
+// authorize gives a request the bearer token in a file, which is read each time, as it may be
+// replaced.
+func authorize(request *http.Request, file string) error {
+	token, err := disk.ReadNamed(file, maxToken)
+	if err == nil {
+		request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	}
+	return err
 }
 
 // refusal is the error of an answer that is no success. The specification of OTLP/HTTP
