@@ -46,13 +46,16 @@ func (f *Filter) Resolve(inv *container.Inventory) {
 	}
 }
 
+// Spans reports whether a time is from Since on and not after Until. One that is not known is.
+func (f Filter) Spans(at time.Time) bool {
+	return at.IsZero() || (f.Since.IsZero() || !at.Before(f.Since)) && (f.Until.IsZero() || !at.After(f.Until))
+}
+
 // match reports whether the filter selects a denial of a process in a container, of
 // which the record has the label.
 func (f Filter) match(who *container.Subject, label string, c *container.Container) bool {
-	if !who.Time.IsZero() {
-		if !f.Since.IsZero() && who.Time.Before(f.Since) || !f.Until.IsZero() && who.Time.After(f.Until) {
-			return false
-		}
+	if !f.Spans(who.Time) {
+		return false
 	}
 	if len(f.Comms) > 0 && !slices.Contains(f.Comms, who.Comm) {
 		return false

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/whydenied/whydenied/explain/export"
+	"github.com/whydenied/whydenied/explain/host"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser/source"
 	"github.com/whydenied/whydenied/rules/disk"
@@ -167,10 +168,9 @@ func (f *agentFlags) prepare(cmd *cobra.Command) (*agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the host's name is not known: %w; give --node", err)
 	}
-	boot, _ := disk.ReadNamed("/proc/sys/kernel/random/boot_id", 1<<10)
 	a := &agent{
 		stderr: cmd.ErrOrStderr(), textfile: f.textfile, metrics: export.NewMetrics(version()),
-		node: name, ledger: export.NewLedger(name, strings.TrimSpace(string(boot)), maxRows, time.Now()),
+		node: name, ledger: export.NewLedger(name, host.Host{}.Boot(), maxRows, time.Now()),
 		said: map[string]time.Time{},
 	}
 	if f.otlp == "" && f.tokenFile != "" {

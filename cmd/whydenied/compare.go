@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -87,7 +86,7 @@ func (f *compareFlags) sides(cmd *cobra.Command, args []string) (before, after [
 	if err != nil {
 		return nil, nil, err
 	}
-	if !at.IsZero() && isStore(args) {
+	if !at.IsZero() && isStore(cmd, args) {
 		return f.halves(cmd, args, at)
 	}
 	if !at.IsZero() {
@@ -155,18 +154,12 @@ func (f *inputFlags) findings(cmd *cobra.Command, args []string) ([]report.Findi
 }
 
 // isStore reports whether the inputs are one store, which can be asked for any time.
-func isStore(args []string) bool {
-	if len(args) != 1 {
+func isStore(cmd *cobra.Command, args []string) bool {
+	if len(args) != 1 || args[0] == "-" { // of which nothing is to be taken twice
 		return false
 	}
-	file, err := openRegular(args[0])
-	if err != nil {
-		return false
-	}
-	defer file.Close()
-	head := make([]byte, 100)
-	n, _ := io.ReadFull(file, head)
-	return store.IsStore(head[:n])
+	list, err := savedInputs(cmd, args)
+	return err == nil && len(list) == 1 && list[0].isStore
 }
 
 // halves returns the findings of a store before and from a time on.
@@ -219,7 +212,7 @@ func (f *compareFlags) at(cmd *cobra.Command, args []string) (time.Time, error) 
 			err = usagef("--split: %v", err)
 		}
 		return at, err
-	case len(f.policy.inventory) == 0 && isStore(args):
+	case len(f.policy.inventory) == 0 && isStore(cmd, args):
 		return f.made(cmd, args)
 	case len(f.policy.inventory) == 0:
 		return time.Time{}, usagef("--since-deploy needs --inventory, which says when the container was made: docker inspect, kubectl get pod -o json")

@@ -35,7 +35,6 @@ func addCompletions(cmd *cobra.Command) {
 
 // completionOf chooses by the name of a flag and by its help.
 func completionOf(f *pflag.Flag) cobra.CompletionFunc {
-	const words = cobra.ShellCompDirectiveNoFileComp
 	switch f.Name {
 	case "profile":
 		return cobra.FixedCompletions(builtinProfiles, cobra.ShellCompDirectiveDefault)
@@ -48,13 +47,16 @@ func completionOf(f *pflag.Flag) cobra.CompletionFunc {
 	case "container", "since-deploy":
 		return containerNames
 	}
-	switch value, usage := pflag.UnquoteUsage(f); value {
-	case "FILE":
-		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)
-	case "DIR":
-		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
-	default:
-		return cobra.FixedCompletions(listed(usage), words)
+	// The help is read when the shell asks, as every start of the program comes by here.
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		switch value, usage := pflag.UnquoteUsage(f); value {
+		case "FILE":
+			return nil, cobra.ShellCompDirectiveDefault
+		case "DIR":
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		default:
+			return listed(usage), cobra.ShellCompDirectiveNoFileComp
+		}
 	}
 }
 

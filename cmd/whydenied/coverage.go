@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/coverage"
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/library"
@@ -25,8 +25,7 @@ type evidenceFlags struct {
 	logs         []string
 	strace       []string
 	since, until string
-
-	from, to time.Time // of since and until
+	filter       explain.Filter // has these times alone
 }
 
 func (f *evidenceFlags) add(flags *pflag.FlagSet) {
@@ -103,22 +102,13 @@ func (f *coverageFlags) print(cmd *cobra.Command, list []report.Coverage) error 
 		out := bufio.NewWriter(cmd.OutOrStdout())
 		return errors.Join(report.WriteLCOV(out, list), out.Flush())
 	}
-	print, flush, err := printer(cmd, f.output, report.NewCoverageText)
-	if err != nil {
-		return err
-	}
-	for _, c := range list {
-		if err := print(c); err != nil {
-			return err
-		}
-	}
-	return flush()
+	return printAll(cmd, f.output, report.NewCoverageText, list)
 }
 
 // collect reads policy and what was seen, and returns the library that it is of. failed says that some of the logs could not be
 // read, which was said.
 func (f *evidenceFlags) collect(cmd *cobra.Command, args []string) (profiles []coverage.Profile, lib *library.Library, failed bool, err error) {
-	if err := f.parseTimes(time.Now()); err != nil {
+	if f.filter.Since, f.filter.Until, err = parseSpan(f.since, f.until); err != nil {
 		return nil, nil, false, err
 	}
 	logs := append(slices.Clip(f.logs), args...)
@@ -166,53 +156,27 @@ func (f *evidenceFlags) collect(cmd *cobra.Command, args []string) (profiles []c
 	return profiles, lib, failed, nil
 }
 
-func (f *evidenceFlags) parseTimes(now time.Time) (err error) {
-	if f.from, err = parseTime(f.since, now); err != nil {
-		return usagef("--since: %v", err)
-	}
-	if f.to, err = parseTime(f.until, now); err != nil {
-		return usagef("--until: %v", err)
-	}
-	return nil
-}
-
-// wants reports whether a time is in the wanted span, or not known.
-func (f *evidenceFlags) wants(at time.Time) bool {
-	return at.IsZero() || (f.from.IsZero() || !at.Before(f.from)) && (f.to.IsZero() || !at.After(f.to))
-}
-
-// readLogs gives the records of logs to a collector. One log that cannot be read is said, and
-// the others are read.
+// readLogs gives the records of logs to a collector, and reports whether one could not be read.
 func (f *evidenceFlags) readLogs(cmd *cobra.Command, c *coverage.Collector, logs []string) (failed bool, err error) {
 	if len(logs) == 0 {
 		return false, nil
 	}
-	progress := newProgress(cmd.ErrOrStderr())
-	defer progress.clear()
 	var stats parser.Stats
-	for batch, err := range source.Fold(cmd.Context(), source.Inputs(logs, cmd.InOrStdin()), false) {
-		if isUnreadable(err) {
-			progress.clear()
-			complain(cmd.ErrOrStderr(), err)
-			failed = true
-			continue
-		}
-		if err != nil {
-			return failed, err
-		}
+	unreadable, err := foldLogs(cmd, source.Inputs(logs, cmd.InOrStdin()), false, func(batch source.Batch) {
 		stats.Add(batch.Stats)
 		for d, r := range batch.All() {
 			switch {
-			case d != nil && f.wants(d.Time):
+			case d != nil && f.filter.Spans(d.Time):
 				c.Add(d)
-			case d == nil && f.wants(r.Time):
+			case d == nil && f.filter.Spans(r.Time):
 				c.AddRepeat(r)
 			}
 		}
-		progress.update(int(batch.Stats.Bytes), len(batch.Denials)+len(batch.Repeats))
+	})
+	if err == nil {
+		sayNotUnderstood(cmd.ErrOrStderr(), &stats)
 	}
-	sayNotUnderstood(cmd.ErrOrStderr(), &stats)
-	return failed, nil
+	return unreadable > 0, err
 }
 
 // readStrace gives the calls of a trace to a collector.

@@ -124,14 +124,5 @@ func (f *diffFlags) print(cmd *cobra.Command, profiles []diff.Profile) error {
 	if f.output.format == "markdown" {
 		return report.WriteComparisonMarkdown(cmd.OutOrStdout(), list)
 	}
-	print, flush, err := printer(cmd, f.output, report.NewComparisonText)
-	if err != nil {
-		return err
-	}
-	for _, c := range list {
-		if err := print(c); err != nil {
-			return err
-		}
-	}
-	return flush()
+	return printAll(cmd, f.output, report.NewComparisonText, list)
 }

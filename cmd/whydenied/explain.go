@@ -93,10 +93,7 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 		return err
 	}
 	findings := in.explainer.ExplainAll(session.Findings())
-	all := &report.Report{Config: f.config(in.logs)}
-	for _, e := range findings {
-		all.Findings = append(all.Findings, report.NewFinding(*e))
-	}
+	all := &report.Report{Config: f.config(in.logs), Findings: report.NewFindings(findings)}
 	if len(in.logs) > 0 || f.output.format == "json" {
 		all.Summary = report.NewSummary(session, findings)
 	}

@@ -50,14 +50,22 @@ func addFilter(flags *pflag.FlagSet, filter *explain.Filter) {
 // parse reads the times of the filter, and checks what the command line says of
 // how the program failed.
 func (f *inputFlags) parse(args []string) (err error) {
-	now := time.Now()
-	if f.filter.Since, err = parseTime(f.since, now); err != nil {
-		return usagef("--since: %v", err)
-	}
-	if f.filter.Until, err = parseTime(f.until, now); err != nil {
-		return usagef("--until: %v", err)
+	if f.filter.Since, f.filter.Until, err = parseSpan(f.since, f.until); err != nil {
+		return err
 	}
 	return f.failed.check(args)
+}
+
+// parseSpan reads the times of --since and --until.
+func parseSpan(since, until string) (from, to time.Time, err error) {
+	now := time.Now()
+	if from, err = parseTime(since, now); err != nil {
+		return from, to, usagef("--since: %v", err)
+	}
+	if to, err = parseTime(until, now); err != nil {
+		return from, to, usagef("--until: %v", err)
+	}
+	return from, to, nil
 }
 
 // An input is what is needed to explain logs.
@@ -188,22 +196,9 @@ func add(session *explain.Session, d *parser.Denial, r *parser.Repeat) (f *expla
 	return session.Add(*d)
 }
 
-// readLogs folds the denials of the logs. One that cannot be read is reported to
-// stderr, and the others are read.
-func (in *input) readLogs(cmd *cobra.Command, session *explain.Session) error {
-	progress := newProgress(cmd.ErrOrStderr())
-	progress.total = sizeOf(in.logs)
-	defer progress.clear()
-	for batch, err := range source.Fold(cmd.Context(), in.logs, in.inventory != nil) {
-		if isUnreadable(err) {
-			progress.clear()
-			complain(cmd.ErrOrStderr(), err)
-			in.failed++
-			continue
-		}
-		if err != nil {
-			return err
-		}
+// readLogs folds the denials of the logs.
+func (in *input) readLogs(cmd *cobra.Command, session *explain.Session) (err error) {
+	in.failed, err = foldLogs(cmd, in.logs, in.inventory != nil, func(batch source.Batch) {
 		session.Count(batch.Stats, batch.TooLong)
 		for d, r := range batch.All() {
 			f, isNew := add(session, d, r)
@@ -211,9 +206,30 @@ func (in *input) readLogs(cmd *cobra.Command, session *explain.Session) error {
 				in.found(f)
 			}
 		}
+	})
+	return err
+}
+
+// foldLogs gives what logs hold to a function, with attributed for each process by itself. A
+// log that cannot be read is reported to stderr and counted, and the others are read.
+func foldLogs(cmd *cobra.Command, logs []source.Input, attributed bool, take func(source.Batch)) (failed int, err error) {
+	progress := newProgress(cmd.ErrOrStderr())
+	progress.total = sizeOf(logs)
+	defer progress.clear()
+	for batch, err := range source.Fold(cmd.Context(), logs, attributed) {
+		if isUnreadable(err) {
+			progress.clear()
+			complain(cmd.ErrOrStderr(), err)
+			failed++
+			continue
+		}
+		if err != nil {
+			return failed, err
+		}
+		take(batch)
 		progress.update(int(batch.Stats.Bytes), len(batch.Denials)+len(batch.Repeats))
 	}
-	return nil
+	return failed, nil
 }
 
 // sizeOf returns how many bytes logs hold, 0 if one of them does not tell before it is read.

@@ -146,6 +146,20 @@ func printer[Message any](cmd *cobra.Command, f outputFlags,
 	return text(out, f.textOptions(cmd)), out.Flush, nil
 }
 
+// printAll prints the messages of a command that reports no findings.
+func printAll[Message any](cmd *cobra.Command, f outputFlags, text func(io.Writer, report.TextOptions) func(Message) error, list []Message) error {
+	print, flush, err := printer(cmd, f, text)
+	if err != nil {
+		return err
+	}
+	for _, m := range list {
+		if err := print(m); err != nil {
+			return err
+		}
+	}
+	return flush()
+}
+
 // messages prints those of a command that reports no findings, in any format that it
 // has: those that are neither text nor JSON write them as diagnostics.
 type messages[Message any] struct {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -95,21 +96,10 @@ func runQuery(cmd *cobra.Command, f queryFlags) error {
 	if err != nil {
 		return err
 	}
-	print, flush, err := printer(cmd, f.output, report.NewAnswerText)
-	if err != nil {
+	if err := printAll(cmd, f.output, report.NewAnswerText, answers); err != nil {
 		return err
 	}
-	refused := false
-	for _, answer := range answers {
-		refused = refused || answer.Decision != "granted"
-		if err := print(answer); err != nil {
-			return err
-		}
-	}
-	if err := flush(); err != nil {
-		return err
-	}
-	if refused {
+	if slices.ContainsFunc(answers, func(a report.Answer) bool { return a.Decision != "granted" }) {
 		return errFound
 	}
 	return nil

@@ -109,9 +109,6 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 	if err := cmp.Or(err, history.watch(cmd.Context(), s)); err != nil {
 		return err
 	}
-	if !f.all && f.cgroup == "" && len(f.filter.Containers) == 0 {
-		s.narrow()
-	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(cmd.Context())) // signals are the command's
 	defer stop()
 	running, err := f.begin(cmd, args, s)
@@ -206,10 +203,13 @@ func (f *runFlags) afterSilence(args []string, status int) *report.Silent {
 	return s
 }
 
-// begin starts the command, unless a signal came before, and then gives up what
-// reading and writing do not need, before anything that the command can have logged is
-// read.
+// begin says whose denials are wanted, starts the command, unless a signal came before, and
+// then gives up what reading and writing do not need, before anything that the command can
+// have logged is read.
 func (f *runFlags) begin(cmd *cobra.Command, args []string, s *stream) (running, error) {
+	if !f.all && f.cgroup == "" && len(f.filter.Containers) == 0 {
+		s.narrow()
+	}
 	r, err := f.start(cmd, args)
 	if err != nil {
 		return r, err

@@ -109,11 +109,8 @@ func (f *soakFlags) evidence(cmd *cobra.Command, args []string) (*store.Evidence
 	if err != nil {
 		return nil, err
 	}
-	e := &store.Evidence{}
 	findings := in.explainer.ExplainAll(session.Findings())
-	for _, one := range findings {
-		e.Findings = append(e.Findings, report.NewFinding(*one))
-	}
+	e := &store.Evidence{Findings: report.NewFindings(findings)}
 	all := &report.Report{Summary: report.NewSummary(session, findings)}
 	first, last := span(session, all)
 	e.Looked = []store.Range{{Since: first, Until: last.Add(time.Second)}} // which has times to the second

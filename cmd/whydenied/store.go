@@ -18,7 +18,6 @@ import (
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/explain/store"
 	"github.com/whydenied/whydenied/parser/source"
-	"github.com/whydenied/whydenied/rules/disk"
 )
 
 // storeFlags are the flags of the commands that append to a store.
@@ -114,9 +113,7 @@ func (h *history) watch(ctx context.Context, s *stream) error {
 		readers = append(readers, l.Name)
 	}
 	h.reader, h.began = strings.Join(readers, " and "), time.Now()
-	if boot, err := disk.ReadNamed("/proc/sys/kernel/random/boot_id", 1<<10); err == nil {
-		h.Boot = strings.TrimSpace(string(boot))
-	}
+	h.Boot = host.Host{}.Boot()
 	return h.Answer(ctx, h.began, host.Answers(thisHost.Read(ctx)))
 }
 
@@ -167,12 +164,8 @@ func (h *history) found(ctx context.Context, findings []*explain.Explained) erro
 	if h == nil {
 		return nil
 	}
-	var list []report.Finding
-	for _, f := range findings {
-		list = append(list, report.NewFinding(*f))
-	}
 	h.wrote = time.Time{}
-	return cmp.Or(h.err, h.write(ctx, time.Now()), h.Explain(ctx, list))
+	return cmp.Or(h.err, h.write(ctx, time.Now()), h.Explain(ctx, report.NewFindings(findings)))
 }
 
 // keep appends what a log gave, and closes the store.

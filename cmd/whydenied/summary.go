@@ -99,9 +99,8 @@ func (f *inputFlags) collect(cmd *cobra.Command, args []string) (all *report.Rep
 		return nil, nil, err
 	}
 	findings := in.explainer.ExplainAll(session.Findings())
-	all = &report.Report{Version: version(), Config: f.config(in.logs), Summary: report.NewSummary(session, findings)}
-	for _, e := range findings {
-		all.Findings = append(all.Findings, report.NewFinding(*e))
+	all = &report.Report{
+		Version: version(), Config: f.config(in.logs), Findings: report.NewFindings(findings), Summary: report.NewSummary(session, findings),
 	}
 	return all, f.exit(cmd, in, &session.Stats, len(all.Findings)), nil
 }

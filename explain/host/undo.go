@@ -42,7 +42,7 @@ func (h Host) Apply(file string, levers []Lever) ([]Change, error) {
 }
 
 func (h Host) apply(file, owner string, levers []Lever) ([]Change, error) {
-	s := state{Boot: h.boot(), Owner: owner, Since: time.Now().UTC().Truncate(time.Second)}
+	s := state{Boot: h.Boot(), Owner: owner, Since: time.Now().UTC().Truncate(time.Second)}
 	for _, l := range levers {
 		now, err := h.get(l)
 		if err != nil {
@@ -105,8 +105,9 @@ func readState(file string) (state, error) {
 	return s, nil
 }
 
-// boot identifies this boot of the kernel.
-func (h Host) boot() string { return h.value("/proc/sys/kernel/random/boot_id").Text }
+// Boot identifies this boot of the kernel (/proc/sys/kernel/random/boot_id, random(4)); "" if
+// it is not known.
+func (h Host) Boot() string { return h.value("/proc/sys/kernel/random/boot_id").Text }
 
 // Undo puts back what the state file holds, the last first, and removes it. A
 // setting that has another value by now than Apply gave it was changed by
@@ -126,7 +127,7 @@ func (h Host) undo(file, owner string) ([]Change, error) {
 	if owner != "" && s.Owner != owner {
 		return nil, nil
 	}
-	if s.Boot != h.boot() {
+	if s.Boot != h.Boot() {
 		return nil, disk.Remove(file)
 	}
 	var done []Change

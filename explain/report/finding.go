@@ -77,6 +77,14 @@ func NewFinding(f explain.Explained) Finding {
 	return wire
 }
 
+// NewFindings returns findings as plain data.
+func NewFindings(list []*explain.Explained) (all []Finding) {
+	for _, f := range list {
+		all = append(all, NewFinding(*f))
+	}
+	return all
+}
+
 func (f *Finding) addFixes(fixes []rules.Fix) {
 	for _, fix := range fixes {
 		wire, err := newFixWithDiff(fix)
