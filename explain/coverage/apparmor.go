@@ -182,15 +182,9 @@ func (u *usage) ofAppArmor(l *library.Library) Profile {
 	} else if len(undecided) > 0 && len(undecided) == len(p.Rules) {
 		p.Unproved = "the profile grants whatever it does not name, or not all of it was understood"
 	}
-	is := map[apparmor.Rule]bool{}
-	for _, r := range dead {
-		is[r] = true
-	}
+	isDead, isOpen := setOf(dead), setOf(undecided)
 	for i, r := range u.appArmor.Rules {
-		p.Rules[i] = Rule{At: r.Location(), Via: r.Head().Via, AppArmor: r, Dead: is[r], Count: u.more[i]}
-	}
-	for _, r := range undecided {
-		p.Rules[u.placeOf(r)].Undecided = true
+		p.Rules[i] = Rule{At: r.Location(), Via: r.Head().Via, AppArmor: r, Dead: isDead[r], Undecided: isOpen[r], Count: u.more[i]}
 	}
 	p.Evidence.Ungranted = u.count(p.Rules)
 	for i := range p.Rules {
@@ -200,7 +194,13 @@ func (u *usage) ofAppArmor(l *library.Library) Profile {
 	return p
 }
 
-func (u *usage) placeOf(r apparmor.Rule) int { return slices.Index(u.appArmor.Rules, r) }
+func setOf(list []apparmor.Rule) map[apparmor.Rule]bool {
+	set := map[apparmor.Rule]bool{}
+	for _, r := range list {
+		set[r] = true
+	}
+	return set
+}
 
 // recorded reports whether the use of a rule would have been seen.
 func (u *usage) recorded(r apparmor.Rule) bool {
