@@ -375,7 +375,7 @@ func TestAuditdRotates(t *testing.T) {
 	later := logged(t, 100, 100*time.Millisecond).Process.Pid
 	netlink.until("a later record", func() bool { return netlink.of(later) > 0 })
 	// Without a CPU for kauditd the kernel drops some, of anybody, before anyone can
-	// have them.
+	// have them, and without one for their reader those that its socket has no room for.
 	dropped := int(kernel.Status(t).Lost - before)
 	ring.notice(Lost, "was started")
 	// What is made after the records is written after them.
@@ -396,11 +396,7 @@ func TestAuditdRotates(t *testing.T) {
 	require.NoError(t, err)
 	t.Logf("%d records through %d rotations", file.of(pid), len(rotated))
 	assert.Greater(t, len(rotated), 2)
-	if dropped == 0 {
-		assert.Equal(t, calls, netlink.of(pid))
-	}
-	assert.GreaterOrEqual(t, netlink.of(pid)+dropped, calls)
-	assert.LessOrEqual(t, netlink.lost(), dropped)
+	assert.GreaterOrEqual(t, netlink.of(pid)+dropped+netlink.lost(), calls, "what is missing is told")
 	assert.Zero(t, file.lost())
 	serials := map[uint32]bool{}
 	for _, serial := range file.serials(pid) {

@@ -22,6 +22,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/testdata/e2e/kernel"
 )
 
 // callsComm is the program's name, by which its calls are told from those of the rest
@@ -105,34 +108,41 @@ func TestTraceTellsFiltersAnswersAlone(t *testing.T) {
 // that is made in the way of 32-bit programs.
 func TestTraceArguments(t *testing.T) {
 	program := calls(t)
+	modes := []string{"args"}
+	if kernel.I386(t) {
+		modes = append(modes, "args32")
+	}
+	for _, mode := range modes {
+		t.Run(mode, func(t *testing.T) { traceArguments(t, program, mode) })
+	}
+}
+
+func traceArguments(t *testing.T, program, mode string) {
 	w := watch(t, openLive(t, "trace", Start{}))
 	began := time.Now()
-	cmd := exec.Command(program, "args")
+	cmd := exec.Command(program, mode)
 	require.NoError(t, cmd.Run())
 	w.end()
-	require.Equal(t, 2, w.of(cmd.Process.Pid))
-	for _, x := range w.denials {
-		if x.Subject.PID != cmd.Process.Pid {
-			continue
-		}
-		assert.WithinRange(t, x.Time, began.Add(-2*time.Millisecond), time.Now())
-		assert.Equal(t, callsComm, x.Subject.Comm)
-		assert.Equal(t, os.Getuid(), x.Subject.UID)
-		call := x.Seccomp
-		assert.True(t, call.Traced)
-		assert.Equal(t, 1, call.Errno)
-		assert.EqualValues(t, 0x50000, call.Code)
-		assert.NotZero(t, call.IP)
-		if call.Compat {
-			assert.EqualValues(t, 0x40000003, call.Arch)
-			assert.EqualValues(t, 39, call.Syscall)
-			assert.Equal(t, []uint64{0x11111111, 0x22222222, 0x33333333, 0x44444444, 0x85555555, 0x66666666}, call.Args)
-			continue
-		}
-		assert.EqualValues(t, 0xc000003e, call.Arch)
-		assert.EqualValues(t, unix.SYS_MKDIR, call.Syscall)
-		assert.Equal(t, []uint64{0x1122334455667788, 2, 3, 4, 5, 1<<64 - 1}, call.Args)
+	require.Equal(t, 1, w.of(cmd.Process.Pid))
+	x := w.denials[slices.IndexFunc(w.denials, func(x parser.Denial) bool { return x.Subject.PID == cmd.Process.Pid })]
+	assert.WithinRange(t, x.Time, began.Add(-2*time.Millisecond), time.Now())
+	assert.Equal(t, callsComm, x.Subject.Comm)
+	assert.Equal(t, os.Getuid(), x.Subject.UID)
+	call := x.Seccomp
+	assert.True(t, call.Traced)
+	assert.Equal(t, 1, call.Errno)
+	assert.EqualValues(t, 0x50000, call.Code)
+	assert.NotZero(t, call.IP)
+	if mode == "args32" {
+		assert.True(t, call.Compat)
+		assert.EqualValues(t, 0x40000003, call.Arch)
+		assert.EqualValues(t, 39, call.Syscall)
+		assert.Equal(t, []uint64{0x11111111, 0x22222222, 0x33333333, 0x44444444, 0x85555555, 0x66666666}, call.Args)
+		return
 	}
+	assert.EqualValues(t, 0xc000003e, call.Arch)
+	assert.EqualValues(t, unix.SYS_MKDIR, call.Syscall)
+	assert.Equal(t, []uint64{0x1122334455667788, 2, 3, 4, 5, 1<<64 - 1}, call.Args)
 }
 
 // Of the answers that a program sees, an errno, SIGSYS and the ENOSYS that there is

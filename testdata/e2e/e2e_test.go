@@ -185,6 +185,9 @@ func run(t *testing.T, name string, args ...string) []byte {
 // scenario runs a scenario under a runtime, and reports whether it ran: a runc
 // before 1.2 refuses the flags of a profile.
 func (b *bed) scenario(t *testing.T, r *runtime, s scenario, control bool) bool {
+	if s.call.arch == "i386" && !kernel.I386(t) {
+		t.SkipNow()
+	}
 	name := filepath.Join(b.profiles, s.profile)
 	p := resolve(t, name, s.caps)
 	if control {

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/whydenied/whydenied/rules/seccomp"
+	"github.com/whydenied/whydenied/testdata/e2e/kernel"
 )
 
 // A loader is a runtime with a libseccomp.
@@ -48,13 +49,14 @@ func TestMatrix(t *testing.T) {
 	whydenied, answers := filepath.Join(dir, "whydenied"), filepath.Join(dir, "answers")
 	run(t, "go", "build", "-o", whydenied, "../../cmd/whydenied")
 	buildAnswers(t, answers)
+	has32 := kernel.I386(t)
 	for _, l := range newLoaders(t) {
 		t.Run(l.runtime+" libseccomp "+l.libseccomp, func(t *testing.T) {
 			cases, ambiguous, refused, outcomes := 0, 0, 0, map[string]int{}
 			for seed := range uint64(matrixProfiles) {
 				r := rand.New(rand.NewPCG(seed, 18))
 				p := randomFilter(r, strings.HasPrefix(l.runtime, "runc"))
-				calls := randomCalls(r, p)
+				calls := randomCalls(r, p, has32)
 				ran, refusal := l.answered(t, answers, p, calls)
 				if refusal != "" { // entries for one call that disagree
 					require.Regexp(t, "seccomp.*rule", refusal)
@@ -349,9 +351,9 @@ func randomConditions(r *rand.Rand) json.RawMessage {
 	return text
 }
 
-// randomCalls returns calls of all entries into the kernel, most of which the profile
-// names, and numbers that no call has.
-func randomCalls(r *rand.Rand, p *profile) (calls []request) {
+// randomCalls returns calls of all entries into the kernel, that of i386 if it has it,
+// most of which the profile names, and numbers that no call has.
+func randomCalls(r *rand.Rand, p *profile, has32 bool) (calls []request) {
 	var named []string
 	for _, s := range p.Syscalls[:len(p.Syscalls)-1] {
 		named = append(named, s.Names...)
@@ -359,7 +361,7 @@ func randomCalls(r *rand.Rand, p *profile) (calls []request) {
 	for len(calls) < matrixCalls {
 		c := request{arch: "x86_64"}
 		arch := seccomp.X86_64
-		if r.IntN(6) == 0 {
+		if r.IntN(6) == 0 && has32 {
 			c.arch, arch = "i386", seccomp.I386
 		}
 		switch r.IntN(4) {

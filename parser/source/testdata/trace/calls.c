@@ -85,10 +85,15 @@ static void handle(int sig, void (*handler)(int), int flags)
 	check(!sigaction(sig, &action, 0), "sigaction");
 }
 
-/* args: one mkdir with six arguments, then one through the entry of i386. */
+/* args: one mkdir with six arguments. */
 static void args(void)
 {
 	check(syscall(SYS_mkdir, 0x1122334455667788, 2, 3, 4, 5, 0xffffffffffffffff) < 0, "mkdir");
+}
+
+/* args32: the same through the entry of i386. */
+static void args32(void)
+{
 	long result;
 	register long r_bp __asm__("r12") = 0x66666666;
 	__asm__ volatile("push %%rbp\n mov %%r12, %%rbp\n int $0x80\n pop %%rbp"
@@ -436,6 +441,8 @@ int main(int argc, char **argv)
 		return execvp(argv[2], argv + 2);
 	if (!strcmp(mode, "args"))
 		args();
+	else if (!strcmp(mode, "args32"))
+		args32();
 	else if (!strcmp(mode, "answers"))
 		answers();
 	else if (!strcmp(mode, "inflight"))
