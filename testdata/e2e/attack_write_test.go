@@ -68,11 +68,19 @@ func (a writeAttack) patch(t *testing.T, profile string) (*exec.Cmd, *bytes.Buff
 	return cmd, out
 }
 
+// often is how many times an attack is made: a fifth of them with -short.
+func often(times int) int {
+	if testing.Short() {
+		return times / 5
+	}
+	return times
+}
+
 // Root patches a profile in a directory of another user, who exchanges it all the
 // time for a link to a directory of root's: nothing outside is ever changed or given
 // away, whether root got there by sudo or not.
 func TestAttackWriteRace(t *testing.T) {
-	const tries = 200
+	tries := often(200)
 	a := newWriteAttack(t)
 	victims := filepath.Join(a.dir, "root")
 	require.NoError(t, os.Mkdir(victims, 0o755))
@@ -220,7 +228,7 @@ func TestAttackWriteRun(t *testing.T) {
 // While it runs, the stranger exchanges the directory for a link to one that is not
 // theirs: nothing is written there.
 func TestAttackWriteRunRace(t *testing.T) {
-	const tries = 40
+	tries := often(40)
 	a := newWriteAttack(t)
 	require.NoError(t, os.WriteFile(filepath.Join(a.dir, "prof"), []byte(writeAttackProfile(0)), 0o644))
 	victims := filepath.Join(a.dir, "root")
@@ -275,7 +283,7 @@ func TestAttackWriteTwice(t *testing.T) {
 	profile := filepath.Join(a.dir, "prof")
 	old := writeAttackProfile(100 << 10)
 	both := 0
-	for round := range 60 {
+	for round := range often(60) {
 		require.NoError(t, os.WriteFile(profile, []byte(old), 0o644))
 		var done [2]bool
 		var pair sync.WaitGroup
@@ -358,7 +366,7 @@ func TestAttackWriteFull(t *testing.T) {
 // Killed at whatever moment, it leaves the old text or the new, backups that are whole,
 // and nothing that keeps the next from writing.
 func TestAttackWriteKilled(t *testing.T) {
-	const kills = 200
+	kills := often(200)
 	a := newWriteAttack(t)
 	old := writeAttackProfile(1 << 20)
 	var longest time.Duration
@@ -375,7 +383,7 @@ func TestAttackWriteKilled(t *testing.T) {
 			longest = max(longest, time.Since(began))
 		} else {
 			require.NoError(t, cmd.Start())
-			time.Sleep(longest * time.Duration(i%97) / 97)
+			time.Sleep(longest * time.Duration(i*61%97) / 97)
 			_ = cmd.Process.Kill()
 			_ = cmd.Wait()
 		}
