@@ -414,7 +414,8 @@ func TestReusedPID(t *testing.T) {
 		t.Logf("%-10s at once: %v; later: %v; /proc after the fact: %v", tier, quick, slow, proc)
 		assert.Zero(t, quick.wrong+slow.wrong, tier)
 		if tier != TierProc {
-			assert.Zero(t, slow.unknown, tier)
+			// Any other process of the machine may take the ID that was asked for.
+			assert.LessOrEqual(t, slow.unknown, times*len(workloads)/50, tier)
 		}
 	}
 }
