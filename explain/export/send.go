@@ -39,21 +39,26 @@ func NewReceiver(address, tokenFile, version string) (*Receiver, error) {
 		return nil, fmt.Errorf("%q is no address of a receiver, such as https://collector.example:4318", address)
 	case u.User != nil:
 		return nil, errors.New("an address with a password in it is seen by every user of this machine: put a token in a file")
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+	case u.Scheme == "http" && !IsLoopback(u.Hostname()):
 		return nil, fmt.Errorf("%s is not on this machine, so that it has to be https", u.Host)
 	}
 	if strings.Trim(u.Path, "/") == "" {
 		u.Path = "/v1/logs"
 	}
-	return &Receiver{url: u.String(), tokenFile: tokenFile, version: version, client: &http.Client{
-		Timeout: 30 * time.Second,
-		// Another place was not chosen by who gave us the token.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
+	return &Receiver{url: u.String(), tokenFile: tokenFile, version: version, client: NewClient(30 * time.Second)}, nil
 }
 
-// isLoopback reports whether a host is this machine whatever a name server says.
-func isLoopback(host string) bool {
+// NewClient returns a client that gives a request so long. It follows no redirection: another
+// place was not chosen by who gave us the token.
+func NewClient(timeout time.Duration) *http.Client {
+	return &http.Client{
+		Timeout:       timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// IsLoopback reports whether a host is this machine whatever a name server says.
+func IsLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -1,11 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,17 +32,15 @@ type kept struct {
 func (s *Store) Report(ctx context.Context, r Range) (*report.Report, error) {
 	all := &report.Report{}
 	err := s.within(ctx, func(tx *sql.Tx) error { // so that all is of one moment
-		q := &query{ctx: ctx, tx: tx, findings: map[string]*kept{}}
-		q.part, q.args = r.part()
-		for _, read := range []func() error{q.totals, q.times, q.containers, q.programs, q.texts} {
-			if err := read(); err != nil {
-				return err
-			}
+		part, args := r.part()
+		q := &query{statements: inFile, findings: map[string]*kept{}}
+		q.each = func(statement string, row func(scan func(...any) error) error) error {
+			return each(ctx, tx, part+statement, args, row)
 		}
-		if err := q.fill(all); err != nil {
+		if err := q.read(all); err != nil {
 			return err
 		}
-		return q.losses(r, all)
+		return losses(ctx, tx, r, all)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.name, err)
@@ -48,20 +48,9 @@ func (s *Store) Report(ctx context.Context, r Range) (*report.Report, error) {
 	return all, nil
 }
 
-// A query reads what belongs to a range.
-type query struct {
-	ctx  context.Context
-	tx   *sql.Tx
-	part string // the buckets of the range, a common table of that name
-	args []any
-
-	order    []string // of findings, as they began
-	findings map[string]*kept
-}
-
-// each calls row for each row that a statement over part gives.
-func (q *query) each(statement string, row func(scan func(...any) error) error) error {
-	rows, err := q.tx.QueryContext(q.ctx, q.part+statement, q.args...)
+// each calls row for each row that a statement gives.
+func each(ctx context.Context, tx *sql.Tx, statement string, args []any, row func(scan func(...any) error) error) error {
+	rows, err := tx.QueryContext(ctx, statement, args...)
 	if err != nil {
 		return err
 	}
@@ -74,8 +63,54 @@ func (q *query) each(statement string, row func(scan func(...any) error) error) 
 	return rows.Err()
 }
 
-func (q *query) totals() error {
-	return q.each(`SELECT finding, sum(count), min(first), max(last) FROM part GROUP BY finding ORDER BY min(first), finding`, func(scan func(...any) error) error {
+// A query reads what belongs to a range. It asks a file and a fleet's database the same, in
+// the SQL of either.
+type query struct {
+	statements
+	each func(statement string, row func(scan func(...any) error) error) error
+
+	order    []string // of findings, as they began
+	findings map[string]*kept
+}
+
+// statements are what is asked of the denials of a range, with the columns of the answers.
+// Of containers and programs they give the 32 of each finding with the most denials;
+// the rest of its count is of others.
+type statements struct {
+	totals     string // finding, count, first, last
+	times      string // finding, at, count
+	containers string // finding, name, container, image, count
+	programs   string // finding, program, count
+	texts      string // finding, explained
+}
+
+// inFile are the statements that ask SQLite. The buckets of the range are its table part.
+var inFile = statements{
+	totals:     `SELECT finding, sum(count), min(first), max(last) FROM part GROUP BY finding`,
+	times:      `SELECT finding, at, sum(count) FROM part WHERE at > 0 GROUP BY finding, at`,
+	containers: `, counted AS (SELECT finding, name, container.container, image, sum(count) AS n FROM part JOIN container ON container.id = part.container GROUP BY finding, container.id) SELECT finding, name, container, image, n` + most,
+	programs:   `, counted AS (SELECT finding, program, sum(count) AS n FROM part WHERE program <> '' GROUP BY finding, program) SELECT finding, program, n` + most,
+	texts:      `SELECT id, explained FROM finding WHERE id IN (SELECT finding FROM part)`,
+}
+
+// most takes of each finding what was counted most.
+const most = ` FROM (SELECT *, row_number() OVER (PARTITION BY finding ORDER BY n DESC) AS rank FROM counted) WHERE rank <= 32`
+
+// read reads the findings of the range, in the order in which they began.
+func (q *query) read(all *report.Report) error {
+	for _, read := range []func() error{q.readTotals, q.readTimes, q.readContainers, q.readPrograms, q.readTexts} {
+		if err := read(); err != nil {
+			return err
+		}
+	}
+	slices.SortFunc(q.order, func(a, b string) int {
+		return cmp.Or(q.findings[a].First.Compare(q.findings[b].First), strings.Compare(a, b))
+	})
+	return q.fill(all)
+}
+
+func (q *query) readTotals() error {
+	return q.each(q.totals, func(scan func(...any) error) error {
 		var id string
 		var first, last int64
 		f := new(kept)
@@ -88,52 +123,44 @@ func (q *query) totals() error {
 	})
 }
 
-func (q *query) times() error {
-	return q.each(`SELECT finding, at, sum(count) FROM part WHERE at > 0 GROUP BY finding, at`, func(scan func(...any) error) error {
+func (q *query) readTimes() error {
+	return q.each(q.times, func(scan func(...any) error) error {
 		var id string
 		var at, n int64
 		err := scan(&id, &at, &n)
-		if err == nil {
-			q.findings[id].Times.Add(time.Unix(at, 0), uint32(min(n, 1<<31)))
+		if f := q.findings[id]; err == nil && f != nil {
+			f.Times.Add(time.Unix(at, 0), uint32(min(n, 1<<31)))
 		}
 		return err
 	})
 }
 
-// maxCounted is how many containers or programs of a finding are told, those with the most
-// denials; the rest of its count is of others.
-const maxCounted = `SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY finding ORDER BY n DESC) AS rank FROM counted) WHERE rank <= 32`
-
-func (q *query) containers() error {
-	return q.each(`, counted AS (SELECT finding, name, container.container, image, sum(count) AS n FROM part JOIN container ON container.id = part.container GROUP BY finding, container.id) `+maxCounted,
-		func(scan func(...any) error) error {
-			var id string
-			var c report.Counted
-			var rank int
-			err := scan(&id, &c.Name, &c.ID, &c.Image, &c.Count, &rank)
-			if err == nil {
-				q.findings[id].Containers = append(q.findings[id].Containers, c)
-			}
-			return err
-		})
+func (q *query) readContainers() error {
+	return q.each(q.containers, func(scan func(...any) error) error {
+		var id string
+		var c report.Counted
+		err := scan(&id, &c.Name, &c.ID, &c.Image, &c.Count)
+		if f := q.findings[id]; err == nil && f != nil {
+			f.Containers = append(f.Containers, c)
+		}
+		return err
+	})
 }
 
-func (q *query) programs() error {
-	return q.each(`, counted AS (SELECT finding, program, sum(count) AS n FROM part WHERE program <> '' GROUP BY finding, program) `+maxCounted,
-		func(scan func(...any) error) error {
-			var id string
-			var c report.Counted
-			var rank int
-			err := scan(&id, &c.Name, &c.Count, &rank)
-			if err == nil {
-				q.findings[id].Programs = append(q.findings[id].Programs, c)
-			}
-			return err
-		})
+func (q *query) readPrograms() error {
+	return q.each(q.programs, func(scan func(...any) error) error {
+		var id string
+		var c report.Counted
+		err := scan(&id, &c.Name, &c.Count)
+		if f := q.findings[id]; err == nil && f != nil {
+			f.Programs = append(f.Programs, c)
+		}
+		return err
+	})
 }
 
-func (q *query) texts() error {
-	return q.each(`SELECT id, explained FROM finding WHERE id IN (SELECT finding FROM part)`, func(scan func(...any) error) error {
+func (q *query) readTexts() error {
+	return q.each(q.texts, func(scan func(...any) error) error {
 		var id string
 		var text []byte
 		err := scan(&id, &text)
@@ -150,7 +177,7 @@ func (q *query) fill(all *report.Report) error {
 	unexplained, denials := 0, 0
 	for _, id := range q.order {
 		f := q.findings[id]
-		if f.text == nil {
+		if len(f.text) == 0 {
 			unexplained++
 			denials += f.Count
 			continue
@@ -186,31 +213,30 @@ var missing = map[string]func(*report.Missing) *int{
 	"auditd":       func(m *report.Missing) *int { return &m.Auditd },
 }
 
+// lose adds a count of losses: kind, count.
+func lose(all *report.Report, scan func(...any) error) error {
+	var kind string
+	var n int
+	if err := scan(&kind, &n); err != nil {
+		return err
+	}
+	if count := missing[kind]; count != nil {
+		*count(&all.Summary.Missing) += n
+	} else {
+		all.Notices = append(all.Notices, report.Notice{Kind: kind, Count: n, Text: fmt.Sprintf("%d records are known to be missing", n)})
+	}
+	return nil
+}
+
 // losses adds what was missing in a range, and what was dropped of it for its age.
-func (q *query) losses(r Range, all *report.Report) error {
+func losses(ctx context.Context, tx *sql.Tx, r Range, all *report.Report) error {
 	since, until := r.bounds()
-	rows, err := q.tx.QueryContext(q.ctx, `SELECT kind, sum(count) FROM loss WHERE last >= ? AND first < ? GROUP BY kind`, since, until)
+	err := each(ctx, tx, `SELECT kind, sum(count) FROM loss WHERE last >= ? AND first < ? GROUP BY kind`, []any{since, until}, func(scan func(...any) error) error { return lose(all, scan) })
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var kind string
-		var n int
-		if err := rows.Scan(&kind, &n); err != nil {
-			return err
-		}
-		if count := missing[kind]; count != nil {
-			*count(&all.Summary.Missing) += n
-		} else {
-			all.Notices = append(all.Notices, report.Notice{Kind: kind, Count: n, Text: fmt.Sprintf("%d records are known to be missing", n)})
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return err
-	}
 	var before sql.NullInt64
-	if err := q.tx.QueryRowContext(q.ctx, `SELECT max(before) FROM dropped`).Scan(&before); err != nil {
+	if err := tx.QueryRowContext(ctx, `SELECT max(before) FROM dropped`).Scan(&before); err != nil {
 		return err
 	}
 	if before.Valid && since < before.Int64 {
