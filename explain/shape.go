@@ -1,6 +1,9 @@
 package explain
 
-import "time"
+import (
+	"math/bits"
+	"time"
+)
 
 // maxBuckets bounds the buckets of Times.
 const maxBuckets = 64
@@ -12,6 +15,12 @@ type Times struct {
 	Counts []uint32
 	shift  uint  // the width is 1<<shift seconds
 	first  int64 // the first bucket's number: that of a time is its Unix seconds >> shift
+}
+
+// NewTimes returns none, of which the buckets will be no narrower than a width, which is a
+// power of two of seconds: for times that are known no better.
+func NewTimes(width time.Duration) Times {
+	return Times{shift: uint(bits.Len64(uint64(width/time.Second)) - 1)}
 }
 
 // Start is when the first bucket begins; it is the zero time if there is none.

@@ -83,7 +83,13 @@ const (
 
 // mergeTimes adds buckets up, those that are nil left out.
 func mergeTimes(list ...*Times) *Times {
-	var all explain.Times
+	widest := int64(1)
+	for _, t := range list {
+		if t != nil {
+			widest = max(widest, t.Seconds)
+		}
+	}
+	all := explain.NewTimes(time.Duration(min(widest, 1<<32)) * time.Second)
 	for _, t := range list {
 		if t == nil {
 			continue

@@ -41,8 +41,8 @@ type named struct {
 // maxHeld bounds the positions that wait to be written.
 const maxHeld = 1 << 18
 
-// Add has a denial be written by the next Flush, which it calls itself when much waits. What
-// no log has, a claim, is no history and passed over.
+// Add has a denial be written by the next Flush, which it calls itself when much waits (2^18
+// denials); its error is Flush's. What no log has, a claim, is no history and passed over.
 func (s *Store) Add(ctx context.Context, c explain.Counted) error {
 	if c.Finding.IsClaim() {
 		return nil
@@ -81,8 +81,8 @@ func newRow(c *explain.Counted, p place) *pendingRow {
 // plain returns a name without what looks like a secret, and as valid UTF-8.
 func plain(s string) string { return escape.UTF8(secret.Text(s, nil)) }
 
-// Flush writes what Add was given, all or nothing. What could not be written is kept for
-// the next time.
+// Flush writes what Add was given, all or nothing, and returns when it is on disk. What could
+// not be written is kept for the next time.
 func (s *Store) Flush(ctx context.Context) error {
 	s.mu.Lock()
 	rows := s.pending

@@ -4,14 +4,11 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
-
-	"modernc.org/sqlite"
 
 	"github.com/whydenied/whydenied/explain/report"
 )
@@ -28,16 +25,19 @@ type kept struct {
 
 // Report returns the findings with denials of a range as they are explained by now, with the
 // counts of those denials, in the order in which they began. The summary counts them, and has
-// what was missing meanwhile.
+// what was missing meanwhile. An explanation that cannot be read is ErrDamaged.
 func (s *Store) Report(ctx context.Context, r Range) (*report.Report, error) {
 	all := &report.Report{}
 	err := s.within(ctx, func(tx *sql.Tx) error { // so that all is of one moment
-		part, args := r.part()
-		q := &query{statements: inFile, findings: map[string]*kept{}}
-		q.each = func(statement string, row func(scan func(...any) error) error) error {
-			return each(ctx, tx, part+statement, args, row)
+		sums, err := sumsOf(ctx, tx, r)
+		if err != nil {
+			return err
 		}
-		if err := q.read(all); err != nil {
+		q := &query{findings: map[string]*kept{}}
+		for id, sum := range sums {
+			q.order, q.findings[id] = append(q.order, id), &sum.kept
+		}
+		if err := q.fill(all); err != nil {
 			return err
 		}
 		return losses(ctx, tx, r, all)
@@ -63,8 +63,7 @@ func each(ctx context.Context, tx *sql.Tx, statement string, args []any, row fun
 	return rows.Err()
 }
 
-// A query reads what belongs to a range. It asks a file and a fleet's database the same, in
-// the SQL of either.
+// A query reads what belongs to a range: of a fleet's database by its statements.
 type query struct {
 	statements
 	each func(statement string, row func(scan func(...any) error) error) error
@@ -84,28 +83,13 @@ type statements struct {
 	texts      string // finding, explained
 }
 
-// inFile are the statements that ask SQLite. The buckets of the range are its table part.
-var inFile = statements{
-	totals:     `SELECT finding, sum(count), min(first), max(last) FROM part GROUP BY finding`,
-	times:      `SELECT finding, at, sum(count) FROM part WHERE at > 0 GROUP BY finding, at`,
-	containers: `, counted AS (SELECT finding, name, container.container, image, sum(count) AS n FROM part JOIN container ON container.id = part.container GROUP BY finding, container.id) SELECT finding, name, container, image, n` + most,
-	programs:   `, counted AS (SELECT finding, program, sum(count) AS n FROM part WHERE program <> '' GROUP BY finding, program) SELECT finding, program, n` + most,
-	texts:      `SELECT id, explained FROM finding WHERE id IN (SELECT finding FROM part)`,
-}
-
-// most takes of each finding what was counted most.
-const most = ` FROM (SELECT *, row_number() OVER (PARTITION BY finding ORDER BY n DESC) AS rank FROM counted) WHERE rank <= 32`
-
-// read reads the findings of the range, in the order in which they began.
+// read reads the findings of the range.
 func (q *query) read(all *report.Report) error {
 	for _, read := range []func() error{q.readTotals, q.readTimes, q.readContainers, q.readPrograms, q.readTexts} {
 		if err := read(); err != nil {
 			return err
 		}
 	}
-	slices.SortFunc(q.order, func(a, b string) int {
-		return cmp.Or(q.findings[a].First.Compare(q.findings[b].First), strings.Compare(a, b))
-	})
 	return q.fill(all)
 }
 
@@ -171,8 +155,11 @@ func (q *query) readTexts() error {
 	})
 }
 
-// fill makes findings of what was read.
+// fill makes findings of what was read, in the order in which they began.
 func (q *query) fill(all *report.Report) error {
+	slices.SortFunc(q.order, func(a, b string) int {
+		return cmp.Or(q.findings[a].First.Compare(q.findings[b].First), strings.Compare(a, b))
+	})
 	all.Summary = &report.Summary{}
 	unexplained, denials := 0, 0
 	for _, id := range q.order {
@@ -252,85 +239,6 @@ func (r Range) bounds() (since, until int64) {
 		until = 1 << 52 // no year that people write
 	}
 	return since, until
-}
-
-// part returns the buckets of a range as a common table, with the arguments. They are of the
-// widest kind that fits in; of the narrowest that are not whole in it the denials are
-// counted by their positions.
-func (r Range) part() (statement string, args []any) {
-	const columns = "SELECT finding, source, container, program, at, count, first, last FROM bucket WHERE width = "
-	if r == (Range{}) {
-		return fmt.Sprintf("WITH part AS (%s%d) ", columns, widths[len(widths)-1]), nil
-	}
-	var list []string
-	since, until := r.bounds()
-	since = max(since, 1000<<widths[len(widths)-1]) // below is what has no time
-	edge := func(at int64) {
-		const call = "within(positions, at, ?, ?, %d)"
-		list = append(list, fmt.Sprintf("SELECT finding, source, container, program, at, "+call+" AS count, "+call+", "+call+" FROM seen WHERE at = ? AND "+call+" > 0", 0, 1, 2, 0))
-		args = append(args, since, until, since, until, since, until, at, since, until)
-	}
-	whole := func(width uint, from, to int64) {
-		if from < to {
-			list = append(list, fmt.Sprintf("%s%d AND at >= ? AND at < ?", columns, width))
-			args = append(args, from, to)
-		}
-	}
-	low, high := floor(since, widths[0]), floor(until, widths[0])
-	from := low
-	if low*1000 < since {
-		edge(low)
-		from += 1 << widths[0]
-	}
-	if high*1000 < until && (high != low || from == low) {
-		edge(high)
-	}
-	decompose(from, high, whole)
-	if len(list) == 0 {
-		return "WITH part AS (" + columns + "0) ", nil
-	}
-	return "WITH part(finding, source, container, program, at, count, first, last) AS (" + strings.Join(list, " UNION ALL ") + ") ", args
-}
-
-// decompose calls whole with the fewest buckets that a range of narrowest ones is made of.
-func decompose(from, to int64, whole func(width uint, from, to int64)) {
-	for i, width := range widths {
-		if i == len(widths)-1 {
-			whole(width, from, to)
-			return
-		}
-		wider := int64(1) << widths[i+1]
-		up, down := (from+wider-1)/wider*wider, to/wider*wider
-		if up >= down {
-			whole(width, from, to)
-			return
-		}
-		whole(width, from, up)
-		whole(width, down, to)
-		from, to = up, down
-	}
-}
-
-// within is a function of statements: of the positions of a bucket those of times from since
-// on and before until: how many they are (0), the first (1) and the last (2) of the times.
-func init() {
-	sqlite.MustRegisterDeterministicScalarFunction("within", 5, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
-		blob, _ := args[0].([]byte)
-		var n [4]int64
-		for i := range n {
-			n[i], _ = args[i+1].(int64)
-		}
-		positions, err := decode(blob)
-		if err != nil {
-			return nil, err
-		}
-		positions = between(positions, n[0], n[1], n[2])
-		if n[3] == 0 || len(positions) == 0 {
-			return int64(len(positions)), nil
-		}
-		first, last := boundsOf(n[0], positions)
-		return []int64{first, last}[n[3]-1], nil
-	})
 }
 
 // Made returns when the newest container of a name, an image, its repository or the

@@ -81,22 +81,3 @@ func TestSoak(t *testing.T) {
 		})
 	}
 }
-
-// TestMigration brings a store of the first version up to date.
-func TestMigration(t *testing.T) {
-	ctx := context.Background()
-	newest := migrations
-	defer func() { migrations = newest }()
-	migrations = newest[:1]
-	s, name := openNew(t)
-	appendLog(t, s, line("/srv/x", start, 7))
-	require.NoError(t, s.Close(ctx))
-	migrations = newest
-	_, err := OpenToRead(ctx, name)
-	require.ErrorContains(t, err, "schema version 1")
-	s, _, err = Open(ctx, name)
-	require.NoError(t, err)
-	defer s.Close(ctx)
-	assert.Equal(t, 1, total(t, s, Range{}))
-	require.NoError(t, s.Look(ctx, "audit", start, start.Add(time.Hour)))
-}

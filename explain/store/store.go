@@ -9,7 +9,9 @@
 // Names are parameters of statements and never their text. What is kept of containers and
 // programs is valid UTF-8 and without what looks like a secret, as that of package report.
 //
-// A Store is safe for concurrent use, and several processes may append to one file.
+// A Store is safe for concurrent use, and several processes may append to one file: a call
+// waits for another's for up to 30 seconds. Errors of all name what could not be done, and
+// are ErrDamaged where the file is; Report, which is of any file, names it too.
 package store
 
 import (
@@ -40,7 +42,8 @@ type Store struct {
 	pending map[pendingKey]*pendingRow
 	held    int // positions in it
 
-	Node, Boot string // of denials whose log says none; "" if not known
+	// Of denials whose log says none, "" if not known. They are set before the first call.
+	Node, Boot string
 }
 
 // magic is how an SQLite file begins (https://www.sqlite.org/fileformat.html), and
@@ -57,11 +60,12 @@ func IsStore(head []byte) bool {
 }
 
 // ErrDamaged is the error for a store that cannot be read as one any more.
-var ErrDamaged = errors.New("the store is damaged")
+var ErrDamaged = errors.New("the store is damaged; move it away, and append the logs to a new one")
 
 // Open opens a store to append to, and makes it if there is none. One that is damaged gets
 // another name, which is returned with the new one: nothing of it is lost by that. A file
-// that is no store is an error.
+// that is no store, or one of a newer version, is an error, and so is a directory in which
+// others could replace the file.
 func Open(ctx context.Context, name string) (s *Store, aside string, err error) {
 	real, err := disk.Keep(name)
 	if err != nil {
@@ -86,7 +90,8 @@ func Open(ctx context.Context, name string) (s *Store, aside string, err error) 
 	return s, aside, nil
 }
 
-// OpenToRead opens a store that is there. It is not changed.
+// OpenToRead opens a store that is there. It is not changed: one of an older version, or one
+// that is damaged, is an error.
 func OpenToRead(ctx context.Context, name string) (*Store, error) {
 	if err := checkHead(name, name); err != nil {
 		return nil, err
@@ -129,8 +134,31 @@ func isSQLite(head []byte) bool {
 }
 
 // maxChecked is the size of the largest store that is checked whole when it is opened to
-// append to, in bytes.
-const maxChecked = 32 << 20
+// append to, in bytes. Of a larger one the two tables that make it large are not, which
+// would take seconds: what is wrong with them is told by what reads it.
+var maxChecked int64 = 32 << 20
+
+// check returns an error of a store that is damaged.
+func (s *Store) check(ctx context.Context, size int64) error {
+	if size == 0 {
+		return nil
+	}
+	statement := "PRAGMA quick_check(1)"
+	if size > maxChecked {
+		statement = `SELECT quick_check FROM sqlite_schema, pragma_quick_check(name) WHERE type = 'table' AND name NOT IN ('seen', 'bucket') ORDER BY quick_check = 'ok' LIMIT 1`
+	}
+	var found string
+	if err := s.db.QueryRowContext(ctx, statement).Scan(&found); err != nil {
+		if errors.Is(err, sql.ErrNoRows) { // it has no tables yet
+			return nil
+		}
+		return err
+	}
+	if found != "ok" {
+		return fmt.Errorf("%w: %s", ErrDamaged, found)
+	}
+	return nil
+}
 
 // open opens a file in one of SQLite's modes, rwc or ro.
 func open(ctx context.Context, real, mode string) (*Store, error) {
@@ -163,14 +191,8 @@ func (s *Store) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if info.Size() > 0 && info.Size() <= maxChecked {
-		var found string
-		if err := s.db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&found); err != nil {
-			return err
-		}
-		if found != "ok" {
-			return fmt.Errorf("%w: %s", ErrDamaged, found)
-		}
+	if err := s.check(ctx, info.Size()); err != nil {
+		return err
 	}
 	if info.Size() == 0 { // later it is what it is
 		if _, err := s.db.ExecContext(ctx, "PRAGMA auto_vacuum = incremental"); err != nil {
@@ -195,7 +217,7 @@ func damaged(err error) error {
 	return err
 }
 
-// Close writes what is held and closes the store.
+// Close writes what is held and closes the store, also where writing fails.
 func (s *Store) Close(ctx context.Context) error {
 	return errors.Join(s.Flush(ctx), s.db.Close())
 }

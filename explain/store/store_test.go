@@ -117,7 +117,7 @@ func TestRangesAreExact(t *testing.T) {
 		case 1:
 			return times[random.IntN(len(times))]
 		case 2:
-			return time.Unix(floor(times[random.IntN(len(times))].UnixMilli(), widths[random.IntN(3)]), 0)
+			return time.Unix(floor(times[random.IntN(len(times))].UnixMilli(), widths[random.IntN(len(widths))]), 0)
 		}
 		return start.Add(time.Duration(random.Int64N(int64(95 * 24 * time.Hour)))).Truncate(time.Millisecond)
 	}
@@ -130,6 +130,28 @@ func TestRangesAreExact(t *testing.T) {
 			}
 		}
 		require.Equal(t, want, total(t, s, r), "%v", r)
+	}
+}
+
+// TestTimelineIsOfOneWidth has a denial an hour: whatever the range, each bucket that it is
+// told in but the first and the last has as many as it has hours.
+func TestTimelineIsOfOneWidth(t *testing.T) {
+	s, _ := openNew(t)
+	var log string
+	for i := range 200 * 24 {
+		log += line("/srv/x", start.Add(time.Duration(i)*time.Hour), 1+i)
+	}
+	appendLog(t, s, log)
+	for _, days := range []int{0, 1, 3, 7, 20, 50, 100, 199} {
+		var r Range
+		if days > 0 {
+			r.Since = start.AddDate(0, 0, 200-days).Add(17 * time.Minute)
+		}
+		times := read(t, s, r).Findings[0].Times
+		assert.GreaterOrEqual(t, len(times.Counts), fewest, "%d days", days)
+		for i, n := range times.Counts[1 : len(times.Counts)-1] {
+			assert.InDelta(t, float64(times.Seconds)/3600, n, 1, "%d days: bucket %d of %v", days, i+1, times)
+		}
 	}
 }
 
@@ -261,6 +283,40 @@ func TestDamage(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, text, kept, "not a byte of it is changed")
 			assert.Zero(t, total(t, s, Range{}))
+		})
+	}
+}
+
+// TestDamageOfALargeStore spoils a table of a store that is too large to be checked whole: the
+// small tables are, and what is wrong with others is told when they are read.
+func TestDamageOfALargeStore(t *testing.T) {
+	defer func(size int64) { maxChecked = size }(maxChecked)
+	maxChecked = 0
+	ctx := context.Background()
+	for table, isChecked := range map[string]bool{"": false, "finding": true, "container": true, "seen": false, "bucket": false} {
+		t.Run(table, func(t *testing.T) {
+			s, name := openNew(t)
+			appendLog(t, s, line("/srv/x", start, 7))
+			page := 0
+			if table != "" {
+				require.NoError(t, s.db.QueryRow(`SELECT rootpage FROM sqlite_schema WHERE name = ?`, table).Scan(&page))
+			}
+			require.NoError(t, s.Close(ctx))
+			text, err := os.ReadFile(name)
+			require.NoError(t, err)
+			if page > 0 {
+				copy(text[4096*(page-1):], bytes.Repeat([]byte{0xfe}, 4096))
+			}
+			require.NoError(t, os.WriteFile(name, text, 0o600))
+			s, aside, err := Open(ctx, name)
+			require.NoError(t, err)
+			defer s.Close(ctx)
+			assert.Equal(t, isChecked, aside != "")
+			if page > 0 && !isChecked {
+				_, err := s.Report(ctx, Range{Since: start.Add(-time.Minute), Until: start.Add(time.Minute)})
+				require.ErrorIs(t, err, ErrDamaged)
+				assert.ErrorContains(t, err, "move it away")
+			}
 		})
 	}
 }

@@ -1,0 +1,62 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestMigration makes a store of each older version, and brings it up to date: it then has
+// what one of the newest version has.
+func TestMigration(t *testing.T) {
+	ctx := context.Background()
+	var log string
+	for i := range 200 {
+		log += line(fmt.Sprintf("/srv/%d", i%3), start.Add(time.Duration(i)*7*time.Hour), 1+i)
+	}
+	fresh, _ := openNew(t)
+	appendLog(t, fresh, log)
+	newest, all := migrations, widths
+	defer func() { migrations, widths = newest, all }()
+	for version := 1; version < len(newest); version++ {
+		t.Run(fmt.Sprint(version), func(t *testing.T) {
+			migrations, widths = newest[:version], []uint{12, 16, 20}
+			s, name := openNew(t)
+			appendLog(t, s, log)
+			require.NoError(t, s.Close(ctx))
+			migrations, widths = newest, all
+			_, err := OpenToRead(ctx, name)
+			require.ErrorContains(t, err, fmt.Sprint("schema version ", version))
+			s, _, err = Open(ctx, name)
+			require.NoError(t, err)
+			defer s.Close(ctx)
+			assert.Equal(t, dump(t, fresh, "bucket"), dump(t, s, "bucket"))
+			assert.Equal(t, dump(t, fresh, "seen"), dump(t, s, "seen"))
+			assert.Equal(t, read(t, fresh, Range{}), read(t, s, Range{}))
+			require.NoError(t, s.Look(ctx, "audit", start, start.Add(time.Hour)))
+		})
+	}
+}
+
+// dump returns the rows of a table as text.
+func dump(t *testing.T, s *Store, table string) (list []string) {
+	rows, err := s.db.Query("SELECT * FROM " + table)
+	require.NoError(t, err)
+	defer rows.Close()
+	names, err := rows.Columns()
+	require.NoError(t, err)
+	for rows.Next() {
+		values, to := make([]any, len(names)), make([]any, len(names))
+		for i := range values {
+			to[i] = &values[i]
+		}
+		require.NoError(t, rows.Scan(to...))
+		list = append(list, fmt.Sprint(values...))
+	}
+	require.NotEmpty(t, list)
+	return list
+}
