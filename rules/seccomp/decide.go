@@ -332,16 +332,19 @@ func (p *Profile) stub(t *table, c *Call, i int, nr uint32, known bool) (s statu
 	if !known && inAnyTable(c.Name) {
 		return no, ""
 	}
-	setup := known && nr == 0 && arches[i].audit == S390X
-	there, unless := p.stubbed(c, i, setup)
-	if there == no {
+	s, when = p.newest(t, c, i, nr, known)
+	if s == no {
 		return no, ""
 	}
-	s, when = p.newest(t, c, i, nr, known)
-	if s == no || there == yes {
+	setup := known && nr == 0 && arches[i].audit == S390X
+	switch there, unless := p.stubbed(c, i, setup); there {
+	case no:
+		return no, ""
+	case yes:
 		return s, when
+	default:
+		return maybe, orWhen(unless, when)
 	}
-	return maybe, orWhen(unless, when)
 }
 
 // orWhen is the condition that one of two holds, of which either can be "".
