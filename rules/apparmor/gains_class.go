@@ -17,31 +17,69 @@ const maxCells = 1 << 16
 // rule of either profile tells two requests apart; one request of each is asked.
 func classGains(before, after *Profile, removed, added []Rule, by difference, wanted []Request) (gains []Gain, complete bool) {
 	complete = true
-	d := Decision{memo: memo{}}
 	c := celler{sides: [2]*Profile{before, after}, by: by, rules: slices.Concat(before.others(), after.others()), wanted: wanted}
 	for _, r := range slices.Concat(removed, added) {
 		isAdded := slices.Contains(added, r)
 		if by.grants && r.Head().Deny == isAdded { // neither an allow rule less nor a deny rule more gives anything
 			continue
 		}
-		gain := Gain{Rule: r}
-		c.left, c.found = maxCells, nil
-		r.cells(&c)
-		for _, req := range c.found {
-			new := by.of(before.tally(req, &d), after.tally(req, &d))
-			if new == 0 || c.isWanted(req) {
-				continue
-			}
-			if gain.Perms |= new; gain.Example == nil {
-				gain.Example = req
-			}
+		if by.grants && !isAdded && !c.opens(r) {
+			continue
 		}
+		gain, all := c.gain(r)
 		if gain.Perms != 0 {
 			gains = append(gains, gain)
 		}
-		complete = complete && c.left > 0
+		complete = complete && all
 	}
 	return gains, complete
+}
+
+// gain is what the requests that a rule matches are answered otherwise, but for those that
+// are wanted; all reports that none was left out.
+func (c *celler) gain(r Rule) (gain Gain, all bool) {
+	d := Decision{memo: memo{}}
+	gain.Rule = r
+	c.left, c.found = maxCells, nil
+	r.cells(c)
+	for _, req := range c.found {
+		new := c.by.of(c.sides[0].tally(req, &d), c.sides[1].tally(req, &d))
+		if new == 0 || c.isWanted(req) {
+			continue
+		}
+		if gain.Perms |= new; gain.Example == nil {
+			gain.Example = req
+		}
+	}
+	return gain, c.left > 0
+}
+
+// opens reports whether a deny rule that has gone may give something. It takes an allow rule
+// to grant what it refused, and those are few, and of few requests.
+func (c *celler) opens(gone Rule) bool {
+	class := reflect.TypeOf(gone)
+	switch gone.(type) {
+	case *AllRule, *NetworkRule, *UnixRule: // other classes have rules for the same requests
+		return true
+	}
+	if c.sides[1].HasFlag("default_allow") {
+		return true
+	}
+	if opens, known := c.opened[class]; known {
+		return opens
+	}
+	opens := slices.ContainsFunc(c.sides[1].others(), func(r Rule) bool {
+		if _, all := r.(*AllRule); r.Head().Deny || !all && reflect.TypeOf(r) != class {
+			return false
+		}
+		gain, all := c.gain(r)
+		return gain.Perms != 0 || !all
+	})
+	if c.opened == nil {
+		c.opened = map[reflect.Type]bool{}
+	}
+	c.opened[class] = opens
+	return opens
 }
 
 // A celler makes one request for each cell of the requests that a rule matches.
@@ -52,7 +90,8 @@ type celler struct {
 	wanted []Request
 	left   int // of maxCells
 	found  []Request
-	flags  []uint32 // of flagCells
+	flags  []uint32              // of flagCells
+	opened map[reflect.Type]bool // what opens says, by the class of the rule
 }
 
 func (c *celler) add(req Request) { c.found = append(c.found, req) }
