@@ -85,13 +85,13 @@ func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) 
 	}
 	if f.failed.stderr != "" {
 		pasted := &parser.Strace{File: f.failed.stderr}
-		o, arch := parser.Origin{File: f.failed.stderr}, cmp.Or(lib.Arch, seccomp.X86_64)
+		output := &message.Reader{Origin: parser.Origin{File: f.failed.stderr}, Arch: cmp.Or(lib.Arch, seccomp.X86_64)}
 		if err := eachLine(cmd, f.failed.stderr, func(line string) {
-			o.Line++
+			said, ok := output.Line(line)
 			if a, failed := pasted.Line(line); failed && strings.Contains(line, ") = -1 E") { // strace's lines fall into the output
 				attempts.Add(a)
-			} else if a, ok := message.Read(o, line, arch); ok {
-				attempts.Add(a)
+			} else if ok {
+				attempts.Add(said)
 			}
 		}); err != nil {
 			return nil, err

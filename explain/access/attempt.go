@@ -312,12 +312,27 @@ func Capability(a *parser.Attempt) string {
 	if strings.Contains(strings.Join(a.Args, " "), "CLONE_NEWUSER") || isClone && a.Args == nil {
 		return "" // anybody may, and holds all capabilities in it; threads and processes need none
 	}
-	call := seccomp.Call{Arch: seccomp.X86_64, Name: a.Syscall, Args: Arguments(a, seccomp.X86_64)}
-	if p, ok := call.Privilege(); ok {
+	if p, ok := Privilege(a, seccomp.X86_64); ok {
 		return strings.ToLower(strings.TrimPrefix(p.Caps[0], "CAP_"))
 	}
 	return neededBy[a.Syscall]
 }
+
+// Privilege returns what the kernel asks of who makes the call of an attempt, as
+// seccomp.Call.Privilege does. Of the requests of ioctl few are asked about, and by their names.
+func Privilege(a *parser.Attempt, arch seccomp.Arch) (p seccomp.Privilege, ok bool) {
+	if a.Syscall == "ioctl" && !slices.Contains(a.Args, "TIOCSTI") {
+		ok = slices.ContainsFunc(a.Args, ofInterface.MatchString)
+		if ok {
+			p = seccomp.Privilege{Caps: []string{"CAP_NET_ADMIN"}, Source: "dev_ioctl() in net/core/dev_ioctl.c and tun_set_iff() in drivers/net/tun.c"}
+		}
+		return p, ok
+	}
+	return seccomp.Call{Arch: arch, Name: a.Syscall, Args: Arguments(a, arch)}.Privilege()
+}
+
+// ofInterface are the requests of ioctl that change network interfaces.
+var ofInterface = regexp.MustCompile(`^(?:SIOCSIF\w+|SIOCBR\w+|TUNSETIFF)$`)
 
 // constants are the values of names that strace prints for arguments, where
 // container profiles have conditions on them: include/uapi/linux/sched.h,

@@ -72,7 +72,7 @@ func neededBy(a *parser.Attempt) (p seccomp.Privilege, asks bool) {
 	if parsed, err := seccomp.ParseArch(a.Arch); err == nil && a.Arch != "" {
 		arch = parsed
 	}
-	if p, asks = (seccomp.Call{Arch: arch, Name: a.Syscall, Args: access.Arguments(a, arch)}).Privilege(); asks {
+	if p, asks = access.Privilege(a, arch); asks {
 		return p, true
 	}
 	switch {

@@ -41,5 +41,13 @@ var hints = map[string]hint{
 	"apparmor-parser":     {"apparmor", "the profile was not loaded: apparmor_parser refused it, or the kernel did. Run `sudo apparmor_parser -r FILE` by hand, and `whydenied check FILE`, which names the place"},
 	"apparmor-no-parser":  {"apparmor", "the profile was not loaded: the engine runs apparmor_parser for that, which is not installed or not in its PATH (package apparmor, apparmor-parser). Install it, or turn the engine's use of AppArmor off where the host has none"},
 	"apparmor-admin":      {"apparmor", "the profile was not loaded: loading needs CAP_MAC_ADMIN in the namespace that owns AppArmor's policy, which a container has not: load it on the host"},
-	"kubelet-create":      {"", "the kubelet could not have the container created: the policy may be the reason, and the event's own text says it (kubectl describe pod): profiles that are not loaded, or files that are not on the node"},
+	"detached-proc": {"apparmor", "runc 1.2.8, 1.3.3 and later open /proc/sys by a detached mount of procfs, which the AppArmor profile of a container around (LXC, Proxmox, Incus, LXD) sees as /sys and denies: update Incus to 6.19 or Proxmox' lxc-pve to 6.0.5-2; " +
+		"no rule in the inner container helps (incident runc-in-lxc in `whydenied help known.md`)"},
+	"selinux-label":     {"selinux", "the runtime may not give the container its SELinux label, as one that runs in a container itself: `ausearch -m AVC` on the host has what was refused"},
+	"key-quota":         {"", "no policy refused it: the user has as many keys as kernel.keys.maxkeys and kernel.keys.maxbytes permit, and each container takes one of its user (/proc/key-users counts them): raise these"},
+	"unit-capabilities": {"capability", "systemd could not set the capabilities of the unit: it asks for ones (AmbientCapabilities=, CapabilityBoundingSet=) that systemd itself does not hold, as in a container that drops them"},
+	"non-root":          {"none", "no layer of the kernel: the pod asks for runAsNonRoot, and its image is to run as root or as a user without a number. Set securityContext.runAsUser, or a number as USER of the image"},
+	"locked-memory":     {"limits", "memory could not be locked: the program lacks CAP_IPC_LOCK (docker run --cap-add IPC_LOCK), and RLIMIT_MEMLOCK is lower than what it wants (--ulimit memlock=-1); or it turns that off itself (disable_mlock, bootstrap.memory_lock)"},
+
+	"kubelet-create": {"", "the kubelet could not have the container created: the policy may be the reason, and the event's own text says it (kubectl describe pod): profiles that are not loaded, or files that are not on the node"},
 }

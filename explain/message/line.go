@@ -14,9 +14,11 @@ import (
 var before = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`>+ ?`, // as quoted in a mail or in Markdown
 	`\[pod/[^\]\s]+\] `,
-	`[\w.-]+ +\| `, // docker compose
+	`[\w.@-]+ +\| `, // docker compose, docker service
+	`(?:=> ERROR \[[^\]]*\] |#\d+ )?\d+\.\d+ `, // BuildKit: the seconds of a step
 	`(?:stdout|stderr) [FP] `,
-	`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)? (?:[\w.-]+ [\w./@-]+\[\d+\]: )?`,
+	`\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?\]? (?:[\w.-]+ [\w./@-]+\[\d+\]: )?`,
+	`\[ *\d+\.\d+\] `, // the kernel's clock
 	`[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)? (?:[\w.-]+ [\w./@-]+(?:\[\d+\])?: )?`,
 	`[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ [\w.-]+:\d+\] `, // klog
 }, "|") + `)`)
@@ -55,6 +57,12 @@ func bare(line string) string {
 	}
 	return strings.TrimSpace(strings.Join(said, ": "))
 }
+
+// isCodeAlone reports whether a line in lower case names an error and nothing else, as npm
+// and Node.js list the parts of the error that they also print whole.
+func isCodeAlone(lower string) bool { return codeAlone.MatchString(lower) }
+
+var codeAlone = regexp.MustCompile(`^(?:npm (?:err!|error) )?code:? '?(?:eperm|eacces)'?,?$`)
 
 // messageKeys are the keys by which loggers and collectors have the text of a line, in the
 // order of a sentence.

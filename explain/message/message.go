@@ -43,6 +43,9 @@ type verb struct {
 	call string
 }
 
+// unable is how programs begin to say what they could not do.
+const unable = `\b(?:[Cc](?:annot|an't|ould not)|(?:[Ff]ailed|[Uu]nable) to) `
+
 // The verbs, the telling ones first. A name of a system call stands for itself.
 var verbs = []verb{
 	{regexp.MustCompile(`\bfailed to map segment\b|\bshared object file\b|\bloading shared librar`), "mmap"},
@@ -52,23 +55,34 @@ var verbs = []verb{
 		`setuid|setgid|setgroups|setresuid|setresgid|setrlimit|setpriority|sched_setscheduler|sched_setaffinity|mlock|mlockall|` +
 		`sethostname|settimeofday|clock_settime|clone|clone3|keyctl|add_key|bpf|perf_event_open|io_uring_setup|userfaultfd|personality|` +
 		`init_module|finit_module|delete_module|capset|syslog|open_by_handle_at|mbind|set_mempolicy|get_mempolicy|reboot|quotactl|acct|swapon|swapoff)\b`), ""},
-	{regexp.MustCompile(`\b[Cc](annot|an't|ould not) create directory\b`), "mkdir"},
-	{regexp.MustCompile(`\b[Cc](annot|an't|ould not) (create|touch|write)\b|\bfor writing\b`), "creat"},
-	{regexp.MustCompile(`\b[Cc](annot|an't|ould not) (remove|delete)\b`), "unlink"},
-	{regexp.MustCompile(`\b[Cc](annot|an't|ould not) (move|rename)\b`), "rename"},
+	{regexp.MustCompile(unable + `create directory\b`), "mkdir"},
+	{regexp.MustCompile(unable + `(create|touch|write)\b|\bfor writing\b`), "creat"},
+	{regexp.MustCompile(unable + `(remove|delete)\b`), "unlink"},
+	{regexp.MustCompile(unable + `(move|rename)\b`), "rename"},
 	{regexp.MustCompile(`\bchanging ownership\b`), "chown"},
 	{regexp.MustCompile(`\bchanging permissions\b`), "chmod"},
 	{regexp.MustCompile(`\bset date\b`), "clock_settime"},
-	{regexp.MustCompile(`\b[Cc](annot|an't|ould not) open\b|\b[Cc](annot|an't|ould not) read\b|\bfor reading\b|\bopendir\b|\bscandir\b`), "open"},
+	{regexp.MustCompile(unable + `(open|read)\b|\bfor reading\b|\bopendir\b|\bscandir\b`), "open"},
 }
 
-// programs are those whose messages are all of one call; "" of those that only have
-// the name of one.
+// programs are those whose messages are all of one call, in whatever language they are; "" of
+// those that only have the name of one.
 var programs = map[string]string{
 	"unshare": "unshare", "nsenter": "setns", "mount": "mount", "umount": "umount2", "chroot": "chroot", "ping": "socket", "arping": "socket",
 	"hostname": "sethostname", "dmesg": "syslog", "insmod": "init_module", "modprobe": "finit_module", "date": "clock_settime",
 	"strace": "ptrace", "gdb": "ptrace", "kill": "kill", "mknod": "mknod", "mkdir": "mkdir", "chown": "chown", "chmod": "chmod",
-	"tee": "", "stat": "", "sync": "", "nice": "", "time": "", "truncate": "", "link": "", "unlink": "", "rename": "", "write": "", "read": "", "rmdir": "",
+	"ln": "linkat", "mv": "rename", "rm": "unlink", "touch": "utimensat", "taskset": "sched_setaffinity", "chrt": "sched_setscheduler",
+	"renice": "setpriority", "swapon": "swapon", "swapoff": "swapoff", "rmdir": "rmdir", "nice": "setpriority",
+	"tee": "", "stat": "", "sync": "", "time": "", "truncate": "", "link": "", "unlink": "", "rename": "", "write": "", "read": "",
+}
+
+// callOf is the call that a program's messages are of, or "". What looks at files gets EPERM
+// only where statx(2) is refused.
+func callOf(program, errno string) string {
+	if errno == "EPERM" && (program == "ls" || program == "stat" || program == "find") {
+		return "statx"
+	}
+	return programs[program]
 }
 
 // functions are those of libraries that have another name than the call they make.
@@ -77,6 +91,9 @@ var functions = map[string]string{
 	"initgroups": "setgroups", "posix_spawn": "clone3", "posix_fallocate": "fallocate", "shm_open": "openat", "opendir": "openat", "scandir": "openat",
 	"futimens": "utimensat", "lutime": "utimensat", "futime": "utimensat", "fstatat": "newfstatat", "fexecve": "execveat",
 	"keyctl_join_session_keyring": "keyctl", "keyctl_read_alloc": "keyctl", "listen": "bind", // Go has listen for bind(2)
+	"ntp_adjtime": "adjtimex", "adjtime": "adjtimex", "stime": "clock_settime", "pthread_setaffinity_np": "sched_setaffinity",
+	"pthread_setschedparam": "sched_setscheduler", "sched_setparam": "sched_setscheduler", "shm_unlink": "unlink", "fork_exec": "execve",
+	"start_new_thread": "clone3", "start_joinable_thread": "clone3", "makedirs": "mkdir",
 }
 
 // maxMessage bounds the bytes of a line that are looked at.
@@ -98,24 +115,29 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	lower := lowerASCII(line)
 	errno, at, end := errnoOf(lower)
 	row, matched := find(lower)
-	if errno == "" && row == nil {
+	if errno == "" && row == nil || isCodeAlone(lower) {
 		return a, false
 	}
 	o.Transport = parser.ErrorOutput
-	a = parser.Attempt{Origin: o, Text: whole, Errno: errno, Comm: speaker(line), First: runtimeSays.MatchString(line)}
+	a = parser.Attempt{Origin: o, Text: whole, Errno: errno, Comm: speaker(line), First: startsProgram.MatchString(line)}
 	if row != nil {
 		row.apply(&a, lower, matched, arch)
 		a.Path = pathIn(line, matched[1])
 		return a, true
 	}
 	a.Path = pathIn(line, at)
-	words := pathPlace.ReplaceAllLiteralString(line, " ") // as the words of paths are names
-	a.Syscall = callIn(lowerASCII(words))
+	words := pathPlace.ReplaceAllLiteralString(innermost(line), " ") // as the words of paths are names
+	if startsThread.MatchString(words) {
+		a.Syscall, a.Or = "clone3", []parser.Tried{{Syscall: "clone"}}
+	}
+	if a.Syscall == "" {
+		a.Syscall = callIn(lowerASCII(words))
+	}
 	if a.Syscall == "" {
 		a.Syscall = verbIn(words)
 	}
 	if a.Syscall == "" {
-		a.Syscall = programs[a.Comm]
+		a.Syscall = callOf(a.Comm, errno)
 	}
 	if a.Syscall == "" && errno == "EAGAIN" && isLimit("", lower) {
 		a.Syscall = "clone"
@@ -152,6 +174,12 @@ func lowerASCII(s string) string {
 	}, strings.ToValidUTF8(s, "?"))
 }
 
+// numbered is how programs print an error by its number alone.
+var numbered = regexp.MustCompile(`\berrno(?: is| ?[:=])? ?(1|13|38)\b`)
+
+// numbers are the errors of numbered.
+var numbers = map[string]string{"1": "EPERM", "13": "EACCES", "38": "ENOSYS"}
+
 // rustCode is how Rust prints the number of an error.
 var rustCode = regexp.MustCompile(`\bos \{ code: 1,`)
 
@@ -167,6 +195,9 @@ func errnoOf(lower string) (errno string, at, end int) {
 			return "EPERM", i, i + len(p.text)
 		}
 		return p.errno, i, i + len(p.text)
+	}
+	if m := numbered.FindStringSubmatchIndex(lower); m != nil {
+		return numbers[lower[m[2]:m[3]]], m[0], m[1]
 	}
 	return "", -1, -1
 }
@@ -193,18 +224,20 @@ var callNames = []*regexp.Regexp{
 // aName is a word that can be the name of a call, and is no common one.
 var aName = regexp.MustCompile(`\b[a-z]+(?:_[a-z0-9_]+|[a-z]*\d+)\b`)
 
+// known returns the system call that a name is of, or "".
+func known(name string) string {
+	if call := functions[name]; call != "" {
+		return call
+	}
+	if isCall(name) {
+		return name
+	}
+	return ""
+}
+
 // callIn returns the system call that a line in lower case names where calls are named,
 // or a word of it that can be nothing else, or "".
 func callIn(lower string) string {
-	known := func(name string) string {
-		if call := functions[name]; call != "" {
-			return call
-		}
-		if isCall(name) {
-			return name
-		}
-		return ""
-	}
 	for _, place := range callNames {
 		for _, m := range place.FindAllStringSubmatch(lower, 16) {
 			if call := known(m[1]); call != "" {
@@ -220,9 +253,22 @@ func callIn(lower string) string {
 	return ""
 }
 
-// runtimeSays is how docker, containerd and runc say that the container's first
-// program could not be started.
-var runtimeSays = regexp.MustCompile(`^exec |^standard_init_linux\.go|\bexec user process\b|\b(unable to start|starting) container process\b`)
+// startsProgram is how docker, containerd and runc say that the container's first program
+// could not be executed. What they do before that has the same beginning.
+var startsProgram = regexp.MustCompile(`^exec |^standard_init_linux\.go|\bexec user process\b|\b(?:unable to start|starting) container process\b.*: exec:? ["/\w]`)
+
+// startsThread is how programs say that they could not start a thread.
+var startsThread = regexp.MustCompile(`(?i)\b(?:creat\w*|start\w*|spawn\w*|launch\w*)\b(?:[\w "'#.-]*[ -])?threads?\b|\bpthread_create\b|\bthread (?:creation|constructor)\b|\bthreadpoolbuild`)
+
+// innermost is what a line says after what engines say of the container as a whole: each
+// of them puts its own words before those of the one below.
+func innermost(line string) string {
+	_, inner, ok := strings.Cut(line, "container process")
+	if !ok {
+		return line
+	}
+	return inner
+}
 
 // shellLine is how shells say that they could not run a program.
 var shellLine = regexp.MustCompile(`^(?:-?(?:ba|da|k|a|z)?sh|/[^:\s]+): (?:line )?\d+: [^\s:]+: |^-?(?:ba|da|k|a|z)?sh: [^\s:]+: `)
@@ -287,7 +333,7 @@ func pathIn(line string, at int) string {
 		}
 		name = strings.TrimRight(name, ":.")
 		switch {
-		case len(name) < 2 || strings.HasPrefix(name, "//"):
+		case len(name) < 2 || strings.HasPrefix(name, "//") || strings.HasSuffix(line[:m[0]], "(via"): // runc opens the target
 		case m[0] > at:
 			return name
 		case scriptPrefix.MatchString(line[min(m[0]+len(name), end):]) && m[0] == 0:

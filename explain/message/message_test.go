@@ -62,6 +62,28 @@ func TestWordings(t *testing.T) {
 		{`Error: Os { code: 13, kind: PermissionDenied, message: "Permission denied" }`, "", "", "EACCES", ""},
 		{`Bad system call (core dumped)`, "", "", "SIGSYS", ""},
 		{`set_mempolicy: Operation not permitted`, "set_mempolicy", "", "EPERM", ""},
+
+		// threads, in whatever words, and errors that are named by their numbers
+		{`OS can't spawn worker thread: Operation not permitted (os error 1)`, "clone3", "", "EPERM", ""},
+		{`ThreadPoolBuildError { kind: IOError(Os { code: 1, kind: PermissionDenied, message: "Operation not permitted" }) }`, "clone3", "", "EPERM", ""},
+		{`[ERROR] [MY-012574] [InnoDB] Could not create thread: errno: 1`, "clone3", "", "EPERM", ""},
+		{`[ERROR] Can't create thread to handle bootstrap (errno: 1 "Operation not permitted")`, "clone3", "", "EPERM", ""},
+		{`[ERROR] mysqld: Can't create interrupt-thread (error 1, errno: 1)`, "clone3", "", "EPERM", ""},
+		{`Failed to create main thread: Operation not permitted (1)`, "clone3", "", "EPERM", ""},
+		{`[ALERT] 331/100000 (1) : Cannot create thread 2: Operation not permitted`, "clone3", "", "EPERM", ""},
+		{`nginx: [emerg] pthread_create() failed (1: Operation not permitted)`, "clone3", "", "EPERM", "nginx"},
+		{`cannot open /data/thread-1: Permission denied`, "open", "/data/thread-1", "EACCES", ""},
+
+		// what a program does, whatever language it says it in
+		{`mv: impossible de déplacer 'a' vers 'b': Opération non permise`, "rename", "", "EPERM", "mv"},
+		{`ls: no se puede acceder a '/tmp': Operación no permitida`, "statx", "/tmp", "EPERM", "ls"},
+		{`ls: /root: Permission denied`, "", "/root", "EACCES", "ls"},
+		{`PHP Warning:  fopen(/data/x): Failed to open stream: Operation not permitted`, "open", "/data/x", "EPERM", ""},
+		{`ntp_adjtime() failed: Operation not permitted`, "adjtimex", "", "EPERM", ""},
+
+		// what the runtime does before it executes the program is no execution
+		{`OCI runtime create failed: runc create failed: unable to start container process: error during container init: error mounting "proc" to rootfs at "/proc": mount proc:/proc (via /proc/self/fd/8), flags: 0xe: operation not permitted: unknown`, "mount", "/proc", "EPERM", ""},
+		{`failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init: error setting rlimits for ready process: error setting rlimit type 7: operation not permitted: unknown`, "prlimit64", "", "EPERM", ""},
 	} {
 		a, ok := Read(parser.Origin{}, c.line, seccomp.X86_64)
 		require.True(t, ok, c.line)
@@ -70,6 +92,46 @@ func TestWordings(t *testing.T) {
 	for _, line := range []string{"", "all good", "listening on /run/x", "the keepereacces of it", "\xff\xfe"} {
 		_, ok := Read(parser.Origin{}, line, seccomp.X86_64)
 		assert.False(t, ok, line)
+	}
+}
+
+// TestRuntimeSteps holds that only what fails in executing the program is said of it.
+func TestRuntimeSteps(t *testing.T) {
+	for line, first := range map[string]bool{
+		`runc create failed: unable to start container process: exec: "/app/run": permission denied: unknown`:                     true,
+		`runc create failed: unable to start container process: error during container init: exec: "/app/run": permission denied`: true,
+		`container_linux.go:380: starting container process caused: exec: "/app/run": permission denied: unknown`:                 true,
+		`exec /app/run: operation not permitted`: true,
+		`unable to start container process: error during container init: open sysctl net.ipv4.ip_unprivileged_port_start file: reopen fd 8: permission denied`:       false,
+		`starting container process caused: process_linux.go:608: container init caused: rootfs_init_linux.go:366: failed to mkdirall /var/lib/x: permission denied`: false,
+	} {
+		a, ok := Read(parser.Origin{}, line, seccomp.X86_64)
+		require.True(t, ok, line)
+		assert.Equal(t, first, a.First, line)
+		assert.True(t, first || a.Syscall != "execve", line)
+	}
+}
+
+// TestReader holds that the call of a line of source is that of the error below it, and that
+// source is not read as output.
+func TestReader(t *testing.T) {
+	for lines, want := range map[string]string{
+		"Traceback (most recent call last):\n  File \"/app/x.py\", line 2, in <module>\n    os.sched_setaffinity(0, {1})\nPermissionError: [Errno 1] Operation not permitted":  "sched_setaffinity EPERM",
+		"  File \"/usr/lib/python3.11/socket.py\", line 232, in __init__\n    _socket.socket.__init__(self, family, type)\nPermissionError: [Errno 1] Operation not permitted": "socket EPERM",
+		"web-1  |   File \"/app/x.py\", line 2, in f\nweb-1  |     os.setgid(gid)\nweb-1  |     ^^^^^^^^^^^^^^\nweb-1  | PermissionError: [Errno 1] Operation not permitted":   "setgid EPERM",
+		"  File \"/app/x.py\", line 2, in f\n    raise OSError('Permission denied')\nOSError: something else":                                                                  "",
+		"npm error code EACCES\nnpm error syscall mkdir\nnpm error Error: EACCES: permission denied, mkdir '/app/x'":                                                           "mkdir EACCES",
+		"Error: EPERM: operation not permitted, chown '/app/x'\n  errno: -1,\n  code: 'EPERM',\n  syscall: 'chown',":                                                           "chown EPERM",
+		"OSError: [Errno 1] Operation not permitted\n  File \"/app/x.py\", line 2, in f\n    os.setgid(gid)":                                                                   " EPERM",
+	} {
+		r := Reader{Arch: seccomp.X86_64}
+		var said []string
+		for line := range strings.Lines(lines) {
+			if a, ok := r.Line(line); ok {
+				said = append(said, a.Syscall+" "+a.Errno)
+			}
+		}
+		assert.Equal(t, want, strings.Join(said, "; "), lines)
 	}
 }
 
@@ -121,6 +183,7 @@ func TestBefore(t *testing.T) {
 			"E1125 10:00:00.000000       1 main.go:42] " + line, `{"log":"` + quoted(line) + `\n","stream":"stderr","time":"2026-11-25T10:00:00Z"}`,
 			`{"level":"error","msg":"` + quoted(line) + `"}`, `time="2026-11-25T10:00:00Z" level=error msg="` + quoted(line) + `"`,
 			`web-1  | 2026-11-25T10:00:00Z {"message":"` + quoted(line) + `"}`, line + "\r",
+			"#12 0.345 " + line, "web.1.x7@node1    | " + line, "[2026-11-25T10:00:00.000Z] " + line, "[  123.456789] " + line, "2026/11/25 10:00:00 " + line,
 		} {
 			got, ok := Read(parser.Origin{}, in, seccomp.X86_64)
 			require.True(t, ok, in)

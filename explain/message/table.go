@@ -96,8 +96,10 @@ func (r *Row) compile() {
 	var b strings.Builder
 	text := lowerText(r.Text)
 	quote := func(literal string) {
-		if len(literal) > len(r.literal) && !strings.Contains(literal, "'") {
-			r.literal = literal
+		for word := range strings.FieldsSeq(literal) { // as there may be several spaces between them
+			if len(word) > len(r.literal) && !strings.Contains(word, "'") {
+				r.literal = word
+			}
 		}
 		for _, c := range literal {
 			switch c {
@@ -123,7 +125,6 @@ func (r *Row) compile() {
 	if isWord(text[len(text)-1]) || strings.HasSuffix(text, "{nr}") {
 		b.WriteString(`\b`)
 	}
-	r.literal = strings.TrimSpace(strings.Split(r.literal, "  ")[0])
 	r.pattern = regexp.MustCompile(b.String())
 }
 

@@ -52,15 +52,21 @@ func byDefault(a *parser.Attempt, arch seccomp.Arch) string {
 		}
 		var those []string
 		mended := true // in other releases
+		which := ""
 		for _, engine := range engines {
-			if names, all := refusing(engine, call, a.Errno); names != "" {
-				those, mended = append(those, names), mended && !all
+			names, all, some := refusing(engine, call, a.Errno)
+			if names == "" {
+				continue
+			}
+			those, mended = append(those, names), mended && !all
+			if some {
+				which = " with some arguments"
 			}
 		}
 		if len(those) == 0 {
 			continue
 		}
-		text := fmt.Sprintf("%s is answered so by the default filter of %s", tried.Syscall, strings.Join(those, ", "))
+		text := fmt.Sprintf("%s%s is answered so by the default filter of %s", tried.Syscall, which, strings.Join(those, ", "))
 		if older, _, ok := seccomp.Fallback(tried.Syscall); ok && mended && a.Errno == "EPERM" {
 			text += ": update to a release that answers ENOSYS, on which programs turn to " + older
 		}
@@ -69,12 +75,13 @@ func byDefault(a *parser.Attempt, arch seccomp.Arch) string {
 	return ""
 }
 
-// refusing names the releases of an engine whose default filter answers an errno to a
-// call, whatever its unknown arguments are, and whether these are all; "" if there are none.
-func refusing(engine string, call seccomp.Call, errno string) (names string, all bool) {
+// refusing names the releases of an engine whose default filter can answer an errno to a
+// call, "" if there are none; whether these are all, and whether some arguments alone are
+// answered so.
+func refusing(engine string, call seccomp.Call, errno string) (names string, all, some bool) {
 	releases, ok := rules.FindReleases(engine, "")
 	if !ok {
-		return "", false
+		return "", false, false
 	}
 	texts, _ := releases.Texts(func(r rules.Release) string { return r.Seccomp })
 	var those []rules.ReleaseText
@@ -84,19 +91,19 @@ func refusing(engine string, call seccomp.Call, errno string) (names string, all
 			continue
 		}
 		profile, _, _ := seccomp.Builtin(engine, text.First())
-		if answersSo(profile.Decide(call), errno) {
-			those = append(those, text)
+		if d := profile.Decide(call); answersSo(d, errno) {
+			those, some = append(those, text), some || d.Undecidable && access.OnlyCaps(d) == ""
 		} else {
 			all = false
 		}
 	}
 	switch {
 	case len(those) == 0:
-		return "", false
+		return "", false, false
 	case all:
-		return rules.EngineTitles[releases.Engine] + " (every release known here)", true
+		return rules.EngineTitles[releases.Engine] + " (every release known here)", true, some
 	}
-	return rules.ReleaseNames(those...), false
+	return rules.ReleaseNames(those...), false, some
 }
 
 // answersSo reports whether a decision can be an errno.
@@ -148,14 +155,15 @@ func ofPermission(a *parser.Attempt) string {
 			return "the kernel does not answer EPERM to this call by itself, but for what a sysctl turns off: a filter does, which is not among the named ones"
 		}
 	}
-	call := seccomp.Call{Arch: seccomp.X86_64, Name: a.Syscall, Args: access.Arguments(a, seccomp.X86_64)}
-	p, asks := call.Privilege()
+	p, asks := access.Privilege(a, seccomp.X86_64)
 	needed := access.Capability(a)
 	switch {
 	case asks && p.Unless != "" && needed != "":
 		return fmt.Sprintf("the kernel asks for %s unless %s; or a filter that is not among the named ones", strings.Join(p.Caps, " or "), p.Unless)
 	case needed != "":
 		return "the process lacks CAP_" + strings.ToUpper(needed) + ", or what it acts on is another user's"
+	case strings.HasPrefix(a.Path, "/dev/"):
+		return "the container's device cgroup does not permit the device (docker run --device, a device plugin), or a filter that is not among the named ones"
 	case strings.HasPrefix(a.Syscall, "exec"):
 		return "a filter that is not among the named ones, or the file has capabilities that the container's bounding set lacks; a missing x bit is EACCES"
 	}

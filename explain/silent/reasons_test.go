@@ -82,6 +82,12 @@ var texts = []struct{ text, suspect, why string }{
 	{"cat: /etc/shadow: Permission denied", "", "an AppArmor profile, which is not known here"},
 	{"bash: /app/run: Permission denied", "execve", "no x bit"},
 	{"bash: /app/run: Operation not permitted", "execve", "capabilities"},
+	{"ERROR: Cannot ioctl TUNSETIFF tun: Operation not permitted (errno=1)", "ioctl(?, TUNSETIFF)", "CAP_NET_ADMIN"},
+	{"socket: Operation not permitted", "socket", "socket with some arguments is answered so"},
+	{"keyctl: Operation not permitted", "keyctl", "keyctl is answered so"},
+	{"fuse: failed to open /dev/fuse: Operation not permitted", "open", "device cgroup"},
+	{"error during container init: open sysctl net.ipv4.ip_unprivileged_port_start file: reopen fd 8: permission denied: unknown", "", "runc-in-lxc"},
+	{"    Last State:     Terminated\n      Exit Code:    159", "", "SIGSYS"},
 }
 
 // TestSuspects holds what texts are taken for where no policy is known, and that none gets the hint of another error.
