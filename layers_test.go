@@ -37,7 +37,7 @@ var layers = map[string][]string{
 	"explain/diff":      {"explain/fix", "explain/library", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/replay":    {"explain", "explain/access", "explain/library", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/coverage":  {"explain/access", "explain/container", "explain/fix", "explain/library", "explain/silent", "parser", "rules", "rules/apparmor", "rules/seccomp"},
-	"explain/expect":    {"explain/access", "rules", "rules/apparmor", "rules/seccomp"},
+	"explain/expect":    {"explain/access", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/layer":     {"explain/access", "explain/container", "parser", "rules/seccomp"},
 	"explain/message":   {"parser", "rules/seccomp"},
 	"explain/silent":    {"explain", "explain/access", "explain/container", "explain/layer", "explain/library", "explain/message", "parser", "rules", "rules/apparmor", "rules/seccomp"},

@@ -7,7 +7,6 @@ import (
 
 	"github.com/whydenied/whydenied/explain/diff"
 	"github.com/whydenied/whydenied/explain/escape"
-	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/rules"
 )
@@ -72,11 +71,9 @@ func runDiff(cmd *cobra.Command, args []string, f diffFlags) error {
 	if err != nil {
 		return err
 	}
-	var sides [2]library.Text
-	for i, name := range args {
-		if sides[i], err = readPolicies(cmd.Context(), cmd.ErrOrStderr(), f.policy, name); err != nil {
-			return err
-		}
+	sides, err := readAllPolicies(cmd, f.policy, args)
+	if err != nil {
+		return err
 	}
 	if (sides[0].Seccomp == nil) != (sides[1].Seccomp == nil) {
 		return usagef("%s and %s are of two languages; compare AppArmor with AppArmor, and seccomp with seccomp", escape.Name(args[0]), escape.Name(args[1]))

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/rules"
@@ -49,6 +51,19 @@ func readPolicies(ctx context.Context, stderr io.Writer, flags policyFlags, name
 		return text, fmt.Errorf("%s: no profile in it", escape.Name(name))
 	}
 	return text, nil
+}
+
+// readAllPolicies reads the policies that names stand for.
+func readAllPolicies(cmd *cobra.Command, flags policyFlags, names []string) ([]library.Text, error) {
+	var texts []library.Text
+	for _, name := range names {
+		text, err := readPolicies(cmd.Context(), cmd.ErrOrStderr(), flags, name)
+		if err != nil {
+			return nil, err
+		}
+		texts = append(texts, text)
+	}
+	return texts, nil
 }
 
 // readNamed reads a profile that is in no file.

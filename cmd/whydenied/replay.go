@@ -111,17 +111,11 @@ func (f *replayFlags) policies(cmd *cobra.Command) (p replay.Policies, lib *libr
 	if len(names) == 0 {
 		return p, nil, usagef("name the changed policy with --profile or --seccomp; see %s --help", cmd.CommandPath())
 	}
-	for _, side := range []struct {
-		names []string
-		texts *[]library.Text
-	}{{names, &p.New}, {f.against, &p.Old}} {
-		for _, name := range side.names {
-			text, err := readPolicies(cmd.Context(), cmd.ErrOrStderr(), f.policy, name)
-			if err != nil {
-				return p, nil, err
-			}
-			*side.texts = append(*side.texts, text)
-		}
+	if p.New, err = readAllPolicies(cmd, f.policy, names); err != nil {
+		return p, nil, err
+	}
+	if p.Old, err = readAllPolicies(cmd, f.policy, f.against); err != nil {
+		return p, nil, err
 	}
 	plain := f.policy
 	plain.profiles, plain.seccomp = nil, ""

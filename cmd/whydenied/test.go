@@ -2,7 +2,7 @@ package main
 
 import (
 	"fmt"
-	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -21,12 +21,13 @@ type testFlags struct {
 	policy   policyFlags
 	output   outputFlags
 	policies []string
+	from     []string
 }
 
 func newTest() *cobra.Command {
 	var f testFlags
 	cmd := &cobra.Command{
-		Use:   "test FILE...",
+		Use:   "test FILE... | test --from LOG --policy POLICY",
 		Short: "Hold expectations against profiles",
 		Long: `test reads expectations, one a line, and says which of them profiles do not meet, with
 the rules that decide:
@@ -44,22 +45,35 @@ the rules that decide:
 An access that begins with owner is of a file that the process owns. Names of policies
 begin at the folder of FILE.
 
+With --from it writes such a file instead: of each access that logs, bundles or saved
+findings have, what the policies answer to it now. Read it before you keep it.
+
 Exit status: 0 all hold, 3 some do not, 2 wrong usage or expectation, 1 something
 could not be read.`,
 		Example: `  whydenied test profiles/web.expect
-  whydenied test profiles/web.expect --policy HEAD~1:profiles/web`,
+  whydenied test profiles/web.expect --policy HEAD~1:profiles/web
+  whydenied test --from audit.log --policy profiles/web > profiles/web.expect`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
+			switch {
+			case len(f.from) > 0 && len(args) > 0:
+				return usagef("--from writes expectations to standard output, and holds none; name no FILE")
+			case len(f.from) == 0 && len(args) == 0:
 				return usagef("name the files of expectations; see whydenied test --help")
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return runTest(cmd, args, f) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(f.from) > 0 {
+				return f.propose(cmd)
+			}
+			return runTest(cmd, args, f)
+		},
 	}
 	flags := cmd.Flags()
 	f.policy.addOnly(flags, "include", "profile-dir", "allow-includes", "runtime", "libseccomp")
 	f.output.add(flags, "text", "json", "markdown", "junit", "sarif", "github", "tap")
 	flags.StringArrayVar(&f.policies, "policy", nil, "hold the expectations against this `POLICY` in place of those that the files name; repeatable")
+	flags.StringArrayVar(&f.from, "from", nil, "write expectations of what the policies answer to the accesses of this `LOG`, or of a bundle or saved findings; repeatable")
 	return cmd
 }
 
@@ -104,11 +118,11 @@ func runTest(cmd *cobra.Command, args []string, f testFlags) error {
 
 // results holds the expectations of a file against the policies.
 func (f *testFlags) results(cmd *cobra.Command, file expect.File) ([]expect.Result, error) {
-	sides, err := f.sides(cmd, cmd.ErrOrStderr(), file)
+	sides, err := f.sides(cmd, file)
 	if err != nil {
 		return nil, err
 	}
-	loader, err := f.policy.loader()
+	known, err := f.call()
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +134,7 @@ func (f *testFlags) results(cmd *cobra.Command, file expect.File) ([]expect.Resu
 				continue
 			}
 			if side.Seccomp != nil {
-				r, err := expect.CheckCall(e, side.Seccomp, seccomp.Call{Arch: seccomp.X86_64, Caps: []string{}, Loader: loader})
+				r, err := expect.CheckCall(e, side.Seccomp, known)
 				if err != nil {
 					return nil, usagef("%s:%d: %v", file.Name, e.Line, err)
 				}
@@ -145,14 +159,20 @@ func (f *testFlags) results(cmd *cobra.Command, file expect.File) ([]expect.Resu
 	return results, nil
 }
 
+// call is what holds of system calls of which an expectation does not say it.
+func (f *testFlags) call() (seccomp.Call, error) {
+	loader, err := f.policy.loader()
+	return seccomp.Call{Arch: seccomp.X86_64, Caps: []string{}, Loader: loader}, err
+}
+
 // sides reads the policies that a file names, or those of --policy.
-func (f *testFlags) sides(cmd *cobra.Command, stderr io.Writer, file expect.File) ([]library.Text, error) {
+func (f *testFlags) sides(cmd *cobra.Command, file expect.File) ([]library.Text, error) {
 	names := f.policies
 	if len(names) == 0 {
 		for _, p := range file.Policies {
 			name := p.Name
-			if !library.IsBuiltin(name) && !library.IsLoaded(name) && !filepath.IsAbs(name) {
-				name = filepath.Join(filepath.Dir(file.Name), name)
+			if dir := filepath.Dir(file.Name); isRelative(dir, name) {
+				name = filepath.Join(dir, name)
 			}
 			names = append(names, name)
 		}
@@ -160,13 +180,15 @@ func (f *testFlags) sides(cmd *cobra.Command, stderr io.Writer, file expect.File
 	if len(names) == 0 {
 		return nil, usagef("%s: it names no policy; write a line `policy NAME`, or give --policy", escape.Name(file.Name))
 	}
-	var sides []library.Text
-	for _, name := range names {
-		side, err := readPolicies(cmd.Context(), stderr, f.policy, name)
-		if err != nil {
-			return nil, err
-		}
-		sides = append(sides, side)
+	return readAllPolicies(cmd, f.policy, names)
+}
+
+// isRelative reports whether the name of a policy is that of a file or directory below a
+// folder, and not one that git has, REV:PATH.
+func isRelative(dir, name string) bool {
+	if library.IsBuiltin(name) || library.IsLoaded(name) || filepath.IsAbs(name) {
+		return false
 	}
-	return sides, nil
+	_, err := os.Stat(filepath.Join(dir, name))
+	return err == nil || !strings.Contains(name, ":")
 }

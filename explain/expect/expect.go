@@ -84,11 +84,13 @@ func Parse(name, text string) (File, error) {
 }
 
 // withoutComment cuts a comment off a line: from a # at its start or after a space, outside
-// of quotes.
+// of quotes, in which a backslash keeps what follows.
 func withoutComment(line string) string {
 	quoted := false
-	for i := range len(line) {
+	for i := 0; i < len(line); i++ {
 		switch {
+		case quoted && line[i] == '\\':
+			i++
 		case line[i] == '"':
 			quoted = !quoted
 		case line[i] == '#' && !quoted && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t'):

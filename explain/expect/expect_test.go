@@ -16,6 +16,9 @@ func TestParse(t *testing.T) {
 	assert.Equal(t, File{Name: "x", Policies: []Policy{{3, "a b"}}, Expectations: []Expectation{
 		{5, `allow open "/a #b" r`, Allow, "p", `open "/a #b" r`}, {7, "never /etc/** w,", Never, "", "/etc/** w,"},
 	}}, f)
+	f, err = Parse("x", `allow open "/a\" #b\\" r # why`)
+	require.NoError(t, err)
+	assert.Equal(t, `open "/a\" #b\\" r`, f.Expectations[0].Access)
 	for text, want := range map[string]string{"allow": "x:1: nothing follows allow", "\npermit x": `x:2: "permit" is none of`} {
 		_, err := Parse("x", text)
 		assert.ErrorContains(t, err, want)

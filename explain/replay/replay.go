@@ -70,7 +70,7 @@ func (p *Policies) Of(findings []*explain.Finding) (list []Access, others map[st
 	for _, f := range findings {
 		a, policy := p.judge(f)
 		if policy == "" {
-			others[nameOf(&f.Denial)] += f.Count
+			others[PolicyOf(&f.Denial)] += f.Count
 			continue
 		}
 		a.Policy = policy
@@ -83,7 +83,9 @@ func (p *Policies) Of(findings []*explain.Finding) (list []Access, others map[st
 	return list, others
 }
 
-func nameOf(d *parser.Denial) string {
+// PolicyOf names the policy that a record is of: an AppArmor profile, "seccomp", or another
+// security module.
+func PolicyOf(d *parser.Denial) string {
 	switch {
 	case d.Seccomp != nil:
 		return "seccomp"

@@ -10,8 +10,8 @@ import (
 	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/replay"
+	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
-	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 // A Replayed is a recorded access and what becomes of it; see replay.Access.
@@ -53,13 +53,6 @@ func newReplayedAnswer(a replay.Answer) ReplayedAnswer {
 
 // accessOf words an access as query takes it, or else by what its record says.
 func accessOf(a replay.Access) string {
-	if a.Call != nil {
-		name := a.Call.Name
-		if name == "" {
-			name, _ = seccomp.SyscallName(a.Call.Arch, a.Call.Syscall)
-		}
-		return "syscall " + name
-	}
 	if a.Request != nil {
 		if text, owner, err := access.Written(a.Request); err == nil {
 			if owner {
@@ -68,7 +61,15 @@ func accessOf(a replay.Access) string {
 			return text
 		}
 	}
-	return strings.TrimSpace(a.Denial.AppArmor.Operation + " " + a.Denial.AppArmor.Name)
+	return recordedAs(&a.Denial)
+}
+
+// recordedAs words an access by what its record says.
+func recordedAs(d *parser.Denial) string {
+	if s := d.Seccomp; s != nil {
+		return "syscall " + NewSeccomp(s).SyscallName
+	}
+	return strings.TrimSpace(d.AppArmor.Operation + " " + d.AppArmor.Name)
 }
 
 // outcomeStyles are how outcomes are marked.

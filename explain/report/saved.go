@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/parser"
 )
 
 // Merge adds a report of saved findings: what has the same ID becomes one finding. A
@@ -203,4 +204,21 @@ func (f *Finding) everyContainer() []Counted {
 		return f.Containers
 	}
 	return []Counted{{Name: f.Container.Name, ID: f.Container.ID, Image: f.Container.Image, Count: f.Count}}
+}
+
+// Recorded returns the record that a saved finding has, as it was logged but for what may
+// be a secret; false if it has none that AppArmor or seccomp decided on, or names in it are
+// no UTF-8.
+func (f *Finding) Recorded() (parser.Denial, bool) {
+	record := parser.Record{Type: parser.Type(f.Denial.Get("type"))}
+	for _, field := range f.Denial {
+		switch {
+		case strings.HasSuffix(field.Key, "_hex"):
+			return parser.Denial{}, false
+		case !slices.Contains([]string{"type", "time", "serial", "node"}, field.Key):
+			record.Fields = append(record.Fields, parser.Field{Key: field.Key, Value: field.Value})
+		}
+	}
+	d, ok := record.Denial()
+	return d, ok && d.Other == nil && f.Claim == nil
 }
