@@ -88,6 +88,10 @@ type Explanation struct {
 	Incident *Incident
 	Harmless string
 
+	// Consequence is what came after the denials: that their container ended, and how, as its
+	// metadata say, a clause; "" if nothing is known. It need not be because of them.
+	Consequence string
+
 	// NotFound names what decided and is not known: an AppArmor profile, a stack of them, or
 	// the program or container whose seccomp filter it is; "" if policy was found. Unchecked
 	// is what grants the access where nothing else is said, without edits; nil if that

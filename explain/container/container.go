@@ -79,6 +79,8 @@ type Container struct {
 	Finished time.Time // zero if it never did, or runs again
 	State    string    // as the engine spells it: running, exited, CONTAINER_EXITED
 	ExitCode int       // of the last run that ended
+	Ended    time.Time // when that was, also where it runs again
+	Restarts int       // how often the engine or the kubelet started it again
 	// Error is what the engine or the kubelet says of the last start or end, lines; "" if
 	// nothing.
 	Error     string
@@ -175,7 +177,7 @@ func (c *Container) Merge(o Container) {
 	for _, t := range []struct {
 		to   *time.Time
 		from time.Time
-	}{{&c.Created, o.Created}, {&c.Started, o.Started}, {&c.Finished, o.Finished}} {
+	}{{&c.Created, o.Created}, {&c.Started, o.Started}, {&c.Finished, o.Finished}, {&c.Ended, o.Ended}} {
 		if t.to.IsZero() {
 			*t.to = t.from
 		}
@@ -186,6 +188,7 @@ func (c *Container) Merge(o Container) {
 	if c.ExitCode == 0 {
 		c.ExitCode = o.ExitCode
 	}
+	c.Restarts = max(c.Restarts, o.Restarts)
 	c.Privileged = c.Privileged || o.Privileged
 	c.OOMKilled = c.OOMKilled || o.OOMKilled
 	if c.Limits == nil || o.Limits != nil && o.Limits.Resolved {

@@ -3,6 +3,7 @@ package container
 import (
 	"cmp"
 	"encoding/json"
+	"strconv"
 )
 
 // A CRI is the part of what crictl inspect prints that is read here. Info is
@@ -62,6 +63,8 @@ func readCRI(object []byte) (Container, error) {
 	c.ID, c.PID, c.Name, c.Image, c.State, c.ExitCode = s.ID, in.Info.PID, s.Metadata.Name, s.Image.Image, s.State, s.ExitCode
 	c.Error, c.OOMKilled = said(s.Reason, s.Message), s.Reason == oomKilled
 	c.Created, c.Started, c.Finished = s.CreatedAt.Time, s.StartedAt.Time, s.FinishedAt.Time
+	c.Ended = c.Finished
+	c.Restarts, _ = strconv.Atoi(s.Labels["io.kubernetes.container.restartCount"])
 	// The kubelet labels containers; others need not, and the bundle's annotations are the runtime's.
 	c.Pod, c.Namespace = cmp.Or(c.Pod, s.Labels["io.kubernetes.pod.name"]), cmp.Or(c.Namespace, s.Labels["io.kubernetes.pod.namespace"])
 	c.Privileged = in.Info.Privileged || in.Info.Config.Linux.SecurityContext.Privileged

@@ -75,6 +75,7 @@ type containerState struct {
 
 type podStatus struct {
 	Name, ContainerID string
+	RestartCount      int
 	State             struct{ Running, Terminated, Waiting *containerState }
 	LastState         struct{ Terminated *containerState }
 }
@@ -171,6 +172,7 @@ func (c *Container) addError(text string) {
 // podState takes the ID, the times of the last run, and what is said of it.
 func (c *Container) podState(s podStatus) {
 	c.Runtime, c.ID, _ = strings.Cut(s.ContainerID, "://")
+	c.Restarts = s.RestartCount
 	for _, state := range []*containerState{s.State.Waiting, s.State.Terminated, s.LastState.Terminated} {
 		if state != nil {
 			c.addError(said(state.Reason, state.Message))
@@ -181,7 +183,7 @@ func (c *Container) podState(s podStatus) {
 	case s.State.Running != nil:
 		c.State, c.Started = "running", s.State.Running.StartedAt.Time
 		if last := s.LastState.Terminated; last != nil {
-			c.ExitCode = last.ExitCode
+			c.ExitCode, c.Ended = last.ExitCode, last.FinishedAt.Time
 		}
 		return
 	case s.State.Terminated != nil:
@@ -190,7 +192,7 @@ func (c *Container) podState(s podStatus) {
 		c.State = "waiting"
 	}
 	if last := cmp.Or(s.State.Terminated, s.LastState.Terminated); last != nil {
-		c.Started, c.ExitCode = last.StartedAt.Time, last.ExitCode
+		c.Started, c.Ended, c.ExitCode = last.StartedAt.Time, last.FinishedAt.Time, last.ExitCode
 		if c.State == "terminated" { // one that waits will run again
 			c.Finished = last.FinishedAt.Time
 		}

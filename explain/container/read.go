@@ -158,6 +158,7 @@ func readDocker(object []byte) (Container, error) {
 		ID, Name, Image                 string
 		Created                         Timestamp
 		Path                            string
+		RestartCount                    int
 		Args                            []string
 		State                           state
 		AppArmorProfile, SeccompProfile string
@@ -183,8 +184,8 @@ func readDocker(object []byte) (Container, error) {
 	c := Container{
 		ID: in.ID, Name: strings.TrimPrefix(in.Name, "/"), Image: in.Config.Image, Runtime: "docker",
 		PID: in.State.Pid, AppArmorProfile: in.AppArmorProfile, SeccompProfile: in.SeccompProfile, CgroupPath: in.State.CgroupPath,
-		Created: in.Created.Time, Started: in.State.StartedAt.Time, Finished: in.State.FinishedAt.Time,
-		State: in.State.Status, ExitCode: in.State.ExitCode, Error: in.State.Error, OOMKilled: in.State.OOMKilled,
+		Created: in.Created.Time, Started: in.State.StartedAt.Time, Finished: in.State.FinishedAt.Time, Ended: in.State.FinishedAt.Time,
+		State: in.State.Status, ExitCode: in.State.ExitCode, Error: in.State.Error, OOMKilled: in.State.OOMKilled, Restarts: in.RestartCount,
 		Pod: in.Config.Labels["io.kubernetes.pod.name"], Namespace: in.Config.Labels["io.kubernetes.pod.namespace"],
 		Service: in.Config.Labels["com.docker.compose.service"],
 	}

@@ -72,6 +72,7 @@ func NewFinding(f explain.Explained) Finding {
 	}
 	wire.addFixes(f.Fixes)
 	wire.Harmless, wire.Incident = plain(f.Harmless), newIncident(f.Incident)
+	wire.Consequence = plain(f.Consequence)
 	wire.NotFound, wire.Unchecked = plain(f.NotFound), newUnchecked(&f)
 	wire.Message = sentenceOf(&wire).String()
 	return wire

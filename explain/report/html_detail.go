@@ -55,6 +55,7 @@ func newDetail(f *Finding) (d detail) {
 	}
 	d.text("cause", escape.Line(f.Cause)+" — "+escape.Line(f.Why))
 	d.line("harmless as far as seen", f.Harmless)
+	d.line("consequence", f.Consequence)
 	if in := f.Incident; in != nil {
 		d.line("known as "+escape.Line(in.ID), in.What+" ("+in.Versions+"). Remedy: "+in.Remedy+". Source: "+in.Source)
 	}

@@ -24,7 +24,7 @@ import (
 
 // SchemaVersion is the version of the JSON form: its first number changes when
 // a key changes its meaning or goes away, its second when one is added.
-const SchemaVersion = "1.5.0"
+const SchemaVersion = "1.6.0"
 
 // A Message is one line of the JSON form. Exactly one of its fields is set. A
 // report is a Config, any number of Findings, and a Summary; while denials are
@@ -136,6 +136,9 @@ type Finding struct {
 
 	Harmless string    `json:"harmless,omitempty"` // why it did no harm as far as the log tells
 	Incident *Incident `json:"incident,omitempty"` // nil if it is of no known one
+
+	// Consequence is what came after the denials; see explain.Explanation.
+	Consequence string `json:"consequence,omitempty"`
 
 	// NotFound names what decided and is not known, and Unchecked is what would grant the
 	// access to an otherwise empty one; see explain.Explanation.

@@ -114,6 +114,9 @@ func (p *page) finding(f *Finding, now time.Time) {
 	if f.Harmless != "" {
 		p.wrap(2, 4, append(words(strong, "harmless", "as", "far", "as", "seen:"), prose(normal, f.Harmless)...))
 	}
+	if f.Consequence != "" {
+		p.wrap(2, 4, append(words(strong, "consequence:"), prose(normal, f.Consequence)...))
+	}
 	if in := f.Incident; in != nil {
 		p.wrap(2, 4, append(words(strong, "known", escape.Line(in.ID)+":"), prose(normal, in.What+" ("+in.Versions+"). Remedy: "+in.Remedy+". Source: "+in.Source)...))
 	}
