@@ -37,6 +37,7 @@ var layers = map[string][]string{
 	"explain/diff":      {"explain/fix", "explain/library", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/replay":    {"explain", "explain/access", "explain/library", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/coverage":  {"explain/access", "explain/container", "explain/fix", "explain/library", "explain/silent", "parser", "rules", "rules/apparmor", "rules/seccomp"},
+	"explain/bisect":    {},
 	"explain/expect":    {"explain/access", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/layer":     {"explain/access", "explain/container", "parser", "rules/seccomp"},
 	"explain/message":   {"parser", "rules/seccomp"},
@@ -50,7 +51,7 @@ var layers = map[string][]string{
 	"explain/export": {"explain/container", "explain/escape", "explain/report", "rules/disk"},
 	"explain/deploy": {"explain", "explain/container", "explain/escape", "explain/patch", "explain/report", "explain/secret", "rules/shell", "rules", "rules/apparmor", "rules/seccomp"},
 	"cmd/whydenied": {
-		"docs", "explain", "explain/access", "explain/bundle", "explain/container", "explain/coverage", "explain/deploy", "explain/diff", "explain/escape", "explain/expect", "explain/export", "explain/fix", "explain/host", "explain/library", "explain/message", "explain/patch",
+		"docs", "explain", "explain/access", "explain/bisect", "explain/bundle", "explain/container", "explain/coverage", "explain/deploy", "explain/diff", "explain/escape", "explain/expect", "explain/export", "explain/fix", "explain/host", "explain/library", "explain/message", "explain/patch",
 		"explain/replay", "explain/report", "explain/secret", "explain/silent", "explain/store", "explain/track", "rules/disk", "rules/shell", "parser", "parser/source", "rules/program",
 		"rules", "rules/apparmor", "rules/apparmor/binary", "rules/seccomp",
 	},

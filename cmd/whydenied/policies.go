@@ -1,17 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +16,6 @@ import (
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
 	"github.com/whydenied/whydenied/rules/apparmor/binary"
-	"github.com/whydenied/whydenied/rules/program"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
@@ -31,11 +26,17 @@ func readPolicies(ctx context.Context, stderr io.Writer, flags policyFlags, name
 	if library.IsBuiltin(name) || library.IsLoaded(name) {
 		return readNamed(flags, name)
 	}
-	text := library.Text{Name: name}
 	files, dir, err := readSide(ctx, name)
 	if err != nil {
-		return text, err
+		return library.Text{Name: name}, err
 	}
+	return textOf(stderr, flags, name, files, dir)
+}
+
+// textOf makes a text of the policy files that a name stands for, and of the directory that
+// has what they include, "" if it is that of the disk.
+func textOf(stderr io.Writer, flags policyFlags, name string, files []*rules.File, dir string) (library.Text, error) {
+	text := library.Text{Name: name}
 	include := flags.include
 	if dir != "" { // a directory of policy most often brings what its files include
 		include = append(slices.Clip(include), dir)
@@ -116,10 +117,10 @@ func addTo(text *library.Text, lib *library.Library, stderr io.Writer, file *rul
 // one: of this disk, or of a revision of git, REV:PATH.
 func readSide(ctx context.Context, name string) (files []*rules.File, dir string, err error) {
 	info, err := os.Stat(name)
-	rev, in, isRevision := strings.Cut(name, ":")
+	rev, _, isRevision := strings.Cut(name, ":")
 	switch {
 	case err != nil && isRevision && rev != "" && rev[0] != '-': // which git would take for an option
-		return readRevision(ctx, name, rev, in)
+		return readRevision(ctx, "", name)
 	case err != nil:
 		return nil, "", err
 	case !info.IsDir():
@@ -136,69 +137,4 @@ func readSide(ctx context.Context, name string) (files []*rules.File, dir string
 		files = append(files, rules.NewFile(file, text))
 	}
 	return files, name, err
-}
-
-// readRevision is readSide for what git has. Included files are those of the disk.
-func readRevision(ctx context.Context, name, rev, in string) (files []*rules.File, dir string, err error) {
-	kind, err := git(ctx, "cat-file", "-t", name)
-	if err != nil {
-		return nil, "", err
-	}
-	if strings.TrimSpace(kind) != "tree" {
-		text, err := git(ctx, "cat-file", "blob", name)
-		return []*rules.File{rules.NewFile(name, text)}, "", err
-	}
-	list, err := git(ctx, "ls-tree", "-z", name)
-	if err != nil {
-		return nil, "", err
-	}
-	for entry := range strings.SplitSeq(strings.TrimSuffix(list, "\x00"), "\x00") {
-		about, file, _ := strings.Cut(entry, "\t")
-		if !strings.Contains(about, " blob ") || apparmor.IgnoredFile(file) {
-			continue
-		}
-		full := rev + ":" + path.Join(in, file)
-		text, err := git(ctx, "cat-file", "blob", full)
-		if err != nil {
-			return nil, "", err
-		}
-		files = append(files, rules.NewFile(full, text))
-	}
-	return files, in, nil
-}
-
-// gitTime is how long one command of git may take.
-const gitTime = 30 * time.Second
-
-// git returns what a command of git prints, at most as much as a policy file may hold.
-func git(ctx context.Context, args ...string) (string, error) {
-	ctx, stop := context.WithTimeout(ctx, gitTime)
-	defer stop()
-	var stdout limitedText
-	var stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, "git", args...)
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := program.Run(cmd, program.Limits{CPU: gitTime})
-	switch {
-	case stdout.over:
-		return "", fmt.Errorf("git %s: more than %d MiB, which no policy has", strings.Join(args, " "), rules.MaxFile>>20)
-	case err != nil:
-		first, _, _ := strings.Cut(strings.TrimSpace(stderr.String()), "\n")
-		return "", fmt.Errorf("git %s: %w: %s", strings.Join(args, " "), err, first)
-	}
-	return stdout.String(), nil
-}
-
-// A limitedText keeps what is written to it, and refuses more than a policy file may hold.
-type limitedText struct {
-	strings.Builder
-	over bool
-}
-
-func (t *limitedText) Write(b []byte) (int, error) {
-	if t.Len()+len(b) > rules.MaxFile {
-		t.over = true
-		return 0, errors.New("too large")
-	}
-	return t.Builder.Write(b)
 }

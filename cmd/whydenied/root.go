@@ -149,7 +149,7 @@ Exit status: 0 nothing refused or found, 1 whydenied failed, 2 wrong usage,
 	}
 	group("explain", "Explain refusals:", newExplain(), newWatch(), newRun(), newTrace(), newParse())
 	group("overview", "Overview:", newSummary(), newCompare(), newReport(), newSoak())
-	group("policy", "Profiles:", newPatch(), newCheck(), newTest(), newDiff(), newReplay(), newCoverage(), newMinimise(), newQuery(), newWhoCan(), newObserve())
+	group("policy", "Profiles:", newPatch(), newCheck(), newTest(), newDiff(), newReplay(), newBisect(), newCoverage(), newMinimise(), newQuery(), newWhoCan(), newObserve())
 	group("host", "Hosts:", newDoctor(), newCollect(), newAgent())
 	root.AddCommand(newPluginMetadata())
 	addHelp(root)

@@ -122,7 +122,7 @@ func (f *testFlags) results(cmd *cobra.Command, file expect.File) ([]expect.Resu
 	if err != nil {
 		return nil, err
 	}
-	known, err := f.call()
+	loader, err := f.policy.loader()
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (f *testFlags) results(cmd *cobra.Command, file expect.File) ([]expect.Resu
 				continue
 			}
 			if side.Seccomp != nil {
-				r, err := expect.CheckCall(e, side.Seccomp, known)
+				r, err := expect.CheckCall(e, side.Seccomp, callOf(loader))
 				if err != nil {
 					return nil, usagef("%s:%d: %v", file.Name, e.Line, err)
 				}
@@ -159,10 +159,9 @@ func (f *testFlags) results(cmd *cobra.Command, file expect.File) ([]expect.Resu
 	return results, nil
 }
 
-// call is what holds of system calls of which an expectation does not say it.
-func (f *testFlags) call() (seccomp.Call, error) {
-	loader, err := f.policy.loader()
-	return seccomp.Call{Arch: seccomp.X86_64, Caps: []string{}, Loader: loader}, err
+// callOf is what holds of a system call of which an expectation does not say it.
+func callOf(loader seccomp.Loader) seccomp.Call {
+	return seccomp.Call{Arch: seccomp.X86_64, Caps: []string{}, Loader: loader}
 }
 
 // sides reads the policies that a file names, or those of --policy.

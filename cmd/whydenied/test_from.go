@@ -31,14 +31,22 @@ func (f *testFlags) propose(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	known, err := f.call()
+	loader, err := f.policy.loader()
 	if err != nil {
 		return err
 	}
 	proposals := report.Proposals{Policies: besides(f.policies)}
 	others := map[string]int{}
 	for _, finding := range findings {
-		if !proposeOf(&proposals, finding, sides, known) {
+		all := proposalsOf(finding, sides, callOf(loader))
+		for _, p := range all {
+			if p.err != nil {
+				proposals.Leave(p.Profile, p.err.Error(), finding)
+			} else {
+				proposals.Add(p.Proposal, finding)
+			}
+		}
+		if len(all) == 0 {
 			others[replay.PolicyOf(&finding.Denial)] += finding.Count
 		}
 	}
@@ -103,28 +111,33 @@ func (f *testFlags) recorded(cmd *cobra.Command) (findings []*explain.Finding, e
 	return findings, nil, nil
 }
 
-// proposeOf adds what is proposed of the access of a finding, and reports whether it is of one
-// of the policies.
-func proposeOf(proposals *report.Proposals, f *explain.Finding, sides []library.Text, known seccomp.Call) (found bool) {
+// A proposedOf is what is proposed of a finding under one profile, or why there is nothing.
+type proposedOf struct {
+	expect.Proposal
+	err error
+}
+
+// proposalsOf returns what is proposed of the access of a finding under each of the policies
+// that it is of.
+func proposalsOf(f *explain.Finding, sides []library.Text, known seccomp.Call) (all []proposedOf) {
 	d := &f.Denial
 	add := func(profile string, list []expect.Proposal, err error) {
-		found = true
 		if d.Event.Records[d.Record].IsLookAlike() {
 			err = errors.New(access.LookAlike)
 		}
 		if err != nil {
-			proposals.Leave(profile, err.Error(), f)
+			all = append(all, proposedOf{expect.Proposal{Expectation: expect.Expectation{Profile: profile}}, err})
 			return
 		}
-		for _, e := range list {
-			proposals.Add(e, f)
+		for _, p := range list {
+			all = append(all, proposedOf{p, nil})
 		}
 	}
 	for i := range sides {
 		switch side := &sides[i]; {
 		case d.Seccomp != nil && side.Seccomp != nil:
-			e, err := expect.ProposeCall(d.Seccomp, side.Seccomp, known)
-			add("", []expect.Proposal{e}, err)
+			p, err := expect.ProposeCall(d.Seccomp, side.Seccomp, known)
+			add("", []expect.Proposal{p}, err)
 		case d.AppArmor != nil:
 			for name := range strings.SplitSeq(replay.PolicyOf(d), "//&") {
 				name, _, _ = strings.Cut(name, apparmor.Learning)
@@ -135,5 +148,5 @@ func proposeOf(proposals *report.Proposals, f *explain.Finding, sides []library.
 			}
 		}
 	}
-	return found
+	return all
 }
