@@ -215,7 +215,7 @@ var userFolder = regexp.MustCompile(`^(?:/var)?/run/user/$`)
 // masks it.
 func componentSpans(folder string, name []byte, c Caller) (spans []span) {
 	start := len(folder)
-	if userFolder.MatchString(folder) && len(name) > 0 && digits(string(name)) == len(name) {
+	if len(name) > 0 && digits(string(name)) == len(name) && userFolder.MatchString(folder) {
 		return []span{{start, start + len(name), Names{Glob: "[0-9]*", Why: "a user ID"}}}
 	}
 	if len(name) > 2 && isWord(string(name)) {
@@ -226,9 +226,10 @@ func componentSpans(folder string, name []byte, c Caller) (spans []span) {
 		s.from, s.to = s.from+start, s.to+start
 		spans = append(spans, s)
 	}
-	generated(folder, name, times, c, claim)
+	fromPackages := packaged.MatchString(folder)
+	generated(folder, name, times, c, fromPackages, claim)
 	for n, pid := range [...]int{c.PID, c.PPID} {
-		if packaged.MatchString(folder) {
+		if fromPackages {
 			break
 		}
 		why := [...]string{"the ID of the process", "the ID of the process's parent"}[n]
@@ -236,7 +237,7 @@ func componentSpans(folder string, name []byte, c Caller) (spans []span) {
 			claim(span{at, at + len(strconv.Itoa(pid)), Names{Glob: "[0-9]*", Why: why, First: true}})
 		}
 	}
-	generated(folder, name, generators, c, claim)
+	generated(folder, name, generators, c, fromPackages, claim)
 	return spans
 }
 
@@ -254,13 +255,14 @@ func numbersIn(name []byte, pid int) (places []int) {
 	return places
 }
 
-// generated claims the parts of a name that generators have made.
-func generated(folder string, name []byte, table []generator, c Caller, claim func(span)) {
+// generated claims the parts of a name that generators have made, in a folder that is
+// packaged or not.
+func generated(folder string, name []byte, table []generator, c Caller, fromPackages bool, claim func(span)) {
 	for i := range table {
 		g := &table[i]
 		least := g.least
 		switch {
-		case g.need != nothing && g.need != never && packaged.MatchString(folder):
+		case g.need != nothing && g.need != never && fromPackages:
 			least = max(least, 3)
 		case g.need == scratch && c.Temporary, c.Alike:
 			least = min(least, 1)

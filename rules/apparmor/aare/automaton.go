@@ -25,8 +25,9 @@ type Automaton struct {
 	tags  []link // of what matches at a node
 	sets  []byteSet
 
-	// Until it is frozen: sets by their bytes, atoms but for sets by their keys, and
-	// which node such an atom leads to from another.
+	// Until it is frozen: sets of one byte by that, plus one, others by their bytes, atoms but
+	// for sets by their keys, and which node such an atom leads to from another.
+	ones        *[256]int32
 	setNumbers  map[byteSet]int32
 	atomNumbers map[string]int32
 	children    map[[2]int32]int32
@@ -43,7 +44,7 @@ type Automaton struct {
 	seen   []uint32 // by node: the last round of closure that saw it
 	round  uint32
 	led    []int32 // scratch of Next
-	key    []byte  // and of intern
+	key    []byte  // and of step and intern
 }
 
 // A node is a state of the nondeterministic automaton: the first of its edges,
@@ -72,7 +73,7 @@ func (s *State) Dead() bool { return len(s.nodes) == 0 }
 
 // New returns an automaton to which expressions can be added.
 func New() *Automaton {
-	return &Automaton{most: maxHeld, nodes: make([]node, 1), setNumbers: map[byteSet]int32{}, atomNumbers: map[string]int32{}, children: map[[2]int32]int32{}}
+	return &Automaton{most: maxHeld, nodes: make([]node, 1), ones: new([256]int32), setNumbers: map[byteSet]int32{}, atomNumbers: map[string]int32{}, children: map[[2]int32]int32{}}
 }
 
 // Add adds an expression under a tag, before Freeze.
@@ -108,11 +109,11 @@ func (a *Automaton) step(from int32, atom *Expr) int32 {
 		a.addEdge(from, set, to)
 		return to
 	}
-	key := string(atom.key(nil))
-	number, ok := a.atomNumbers[key]
+	a.key = atom.key(a.key[:0])
+	number, ok := a.atomNumbers[string(a.key)]
 	if !ok {
 		number = int32(len(a.atomNumbers))
-		a.atomNumbers[key] = number
+		a.atomNumbers[string(a.key)] = number
 	}
 	child := [2]int32{from, number}
 	if to, ok := a.children[child]; ok {
@@ -124,13 +125,21 @@ func (a *Automaton) step(from int32, atom *Expr) int32 {
 }
 
 func (a *Automaton) setNumber(s byteSet) int32 {
-	n, ok := a.setNumbers[s]
-	if !ok {
-		n = int32(len(a.sets))
-		a.setNumbers[s] = n
-		a.sets = append(a.sets, s)
+	c, one := s.single()
+	if one && a.ones[c] > 0 {
+		return a.ones[c] - 1
 	}
-	return n
+	if n, known := a.setNumbers[s]; known {
+		return n
+	}
+	a.sets = append(a.sets, s)
+	n := int32(len(a.sets))
+	if one {
+		a.ones[c] = n
+	} else {
+		a.setNumbers[s] = n - 1
+	}
+	return n - 1
 }
 
 func (a *Automaton) newNode() int32 {
@@ -186,7 +195,7 @@ func (a *Automaton) Hold(most int) { a.most = most }
 
 // Freeze ends the building: it computes the byte classes and the first state.
 func (a *Automaton) Freeze() {
-	a.setNumbers, a.atomNumbers, a.children = nil, nil, nil
+	a.ones, a.setNumbers, a.atomNumbers, a.children = nil, nil, nil, nil
 	count := 1
 	for _, s := range a.sets {
 		count = splitClasses(&a.classes, s, count)
@@ -200,6 +209,15 @@ func (a *Automaton) Freeze() {
 
 // splitClasses refines byte classes by one set and returns their new number.
 func splitClasses(classes *[256]uint8, s byteSet, count int) int {
+	if c, one := s.single(); one { // as most are
+		for other, class := range classes {
+			if class == classes[c] && other != int(c) {
+				classes[c] = uint8(count)
+				return count + 1
+			}
+		}
+		return count
+	}
 	inside := [256]int16{} // class to the new class of its members in s, plus one
 	outside := [256]bool{}
 	for c := range 256 {
