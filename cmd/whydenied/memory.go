@@ -28,7 +28,7 @@ func collectRarely() {
 func raiseLimit() {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(live)
-	const besides = 16 << 20 // stacks and what the runtime needs itself
+	const besides = 8 << 20 // stacks and what the runtime needs itself
 	inUse := int64(live[0].Value.Uint64())
 	spare := min(inUse, max(leastMemory/2, 2*leastMemory-inUse))
 	debug.SetMemoryLimit(max(leastMemory, inUse+spare+besides))
