@@ -37,11 +37,7 @@ func readBundle(cmd *cobra.Command, args []string) (*bundle.Bundle, error) {
 			defer file.Close()
 			in.Reset(file)
 		}
-		head, _ := in.Peek(4)
-		if bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}) { // zstd
-			head, _ = in.Peek(bundle.Head)
-		}
-		if !bundle.Is(head) {
+		if !isBundle(in) {
 			continue
 		}
 		if len(args) > 1 {
@@ -54,6 +50,15 @@ func readBundle(cmd *cobra.Command, args []string) (*bundle.Bundle, error) {
 		return b, nil
 	}
 	return nil, nil
+}
+
+// isBundle reports whether an input, with a buffer of bundle.Head, is an evidence bundle.
+func isBundle(in *bufio.Reader) bool {
+	head, _ := in.Peek(4)
+	if bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}) { // zstd
+		head, _ = in.Peek(bundle.Head)
+	}
+	return bundle.Is(head)
 }
 
 // openBundle takes from a bundle what open takes from this machine. What the

@@ -31,13 +31,15 @@ logged. Where it says "equal", every access of every class is answered alike.
 
 OLD and NEW are files or directories of AppArmor profiles, seccomp profiles, built-in
 ones (builtin:docker@25.0.6, builtin:docker-default@28.1), or any of these as a
-revision of git has it: HEAD~1:profiles/web. Profiles are compared by name; a single
-one with the single other.
+revision of git has it: HEAD~1:profiles/web; evidence bundles, what the kernel has
+(loaded:NAME), and the profiles of a container of this host (container:NAME). Profiles are
+compared by name; a single one with the single other.
 
 Exit status: 0 no difference, 3 some, or not compared in full; 2 wrong usage, 1
 something could not be read. --fail-on says which differences count.`,
 		Example: `  whydenied diff HEAD~1:profiles/web profiles/web
   whydenied diff /etc/apparmor.d ./apparmor.d --fail-on gain
+  whydenied diff container:web profiles/web
   whydenied diff builtin:docker@25.0.6 builtin:docker@28.1 --format markdown`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
@@ -49,7 +51,7 @@ something could not be read. --fail-on says which differences count.`,
 	}
 	flags := cmd.Flags()
 	f.policy.addOnly(flags, "include", "profile-dir", "allow-includes", "runtime", "libseccomp")
-	f.output.add(flags, "text", "json", "markdown")
+	f.output.add(flags, "text", "json", "markdown", "sarif")
 	flags.BoolVar(&f.equal, "equal", false, "say nothing of what differs: only whether the two are proved equal")
 	flags.StringSliceVar(&f.failOn, "fail-on", nil, "`DIFFERENCES` that count for the exit status: gain, loss, exec, silenced, logged, or risk=high, risk=medium of a gain; repeatable")
 	return cmd
@@ -75,10 +77,10 @@ func runDiff(cmd *cobra.Command, args []string, f diffFlags) error {
 	if err != nil {
 		return err
 	}
-	if (sides[0].Seccomp == nil) != (sides[1].Seccomp == nil) {
+	profiles := diff.Compare(sides[0], sides[1], loader)
+	if len(profiles) == 0 {
 		return usagef("%s and %s are of two languages; compare AppArmor with AppArmor, and seccomp with seccomp", escape.Name(args[0]), escape.Name(args[1]))
 	}
-	profiles := diff.Compare(sides[0], sides[1], loader)
 	if err := f.print(cmd, profiles); err != nil {
 		return err
 	}
@@ -118,8 +120,11 @@ func (f *diffFlags) print(cmd *cobra.Command, profiles []diff.Profile) error {
 		}
 		list = append(list, c)
 	}
-	if f.output.format == "markdown" {
+	switch f.output.format {
+	case "markdown":
 		return report.WriteComparisonMarkdown(cmd.OutOrStdout(), list)
+	case "sarif":
+		return report.WriteComparisonSARIF(cmd.OutOrStdout(), list, version())
 	}
 	return printAll(cmd, f.output, report.NewComparisonText, list)
 }

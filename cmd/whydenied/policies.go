@@ -26,6 +26,12 @@ func readPolicies(ctx context.Context, stderr io.Writer, flags policyFlags, name
 	if library.IsBuiltin(name) || library.IsLoaded(name) {
 		return readNamed(flags, name)
 	}
+	if of, ok := strings.CutPrefix(name, containerPrefix); ok {
+		return readContainer(ctx, stderr, flags, of)
+	}
+	if b, err := readBundleFile(name); b != nil || err != nil {
+		return bundledText(stderr, name, b, err)
+	}
 	files, dir, err := readSide(ctx, name)
 	if err != nil {
 		return library.Text{Name: name}, err

@@ -72,7 +72,7 @@ func runWhoCan(cmd *cobra.Command, asked string, names []string, f whoCanFlags) 
 		if err != nil {
 			return err
 		}
-		if side.Seccomp != nil {
+		if len(side.AppArmor) == 0 {
 			return usagef("%s: a seccomp profile; who-can asks AppArmor profiles, whydenied query asks this one", escape.Name(name))
 		}
 		for _, p := range side.AppArmor {

@@ -50,8 +50,9 @@ type Change struct {
 // A Profile is how one profile differs.
 type Profile struct {
 	Name     string
-	Language string // apparmor or seccomp
-	Only     string // old or new, if only that text has the profile
+	Language string         // apparmor or seccomp
+	At       rules.Location // of the profile in the new text, if that has it; of seccomp its file
+	Only     string         // old or new, if only that text has the profile
 	Changes  []Change
 	// Unknown says why there may be differences besides, as a clause; "" if there are
 	// none: the texts are compared in full.
@@ -75,32 +76,40 @@ func (p *Profile) Risk() (most rules.Risk) {
 }
 
 // Compare compares two texts, profile by profile: those of one name, or the only one of
-// each text whatever its name is. Seccomp filters are compared as a loader makes them.
-func Compare(old, new library.Text, loader seccomp.Loader) []Profile {
-	if old.Seccomp != nil && new.Seccomp != nil {
-		return []Profile{compareSeccomp(old, new, loader)}
+// each text whatever its name is. Seccomp filters are compared as a loader makes them. A
+// language that one of the two has no policy of is left out.
+func Compare(old, new library.Text, loader seccomp.Loader) (list []Profile) {
+	if len(old.AppArmor) > 0 && len(new.AppArmor) > 0 {
+		list = compareAll(old, new)
 	}
+	if old.Seccomp != nil && new.Seccomp != nil {
+		list = append(list, compareSeccomp(old, new, loader))
+	}
+	return list
+}
+
+// compareAll compares the AppArmor profiles of two texts.
+func compareAll(old, new library.Text) (list []Profile) {
 	if a, b := old.AppArmor, new.AppArmor; len(a) == 1 && len(b) == 1 {
 		return []Profile{compareAppArmor(b[0].FullName(), a[0], b[0])}
 	}
-	var list []Profile
 	for _, p := range old.AppArmor {
 		if other := new.Profile(p.FullName()); other != nil {
 			list = append(list, compareAppArmor(p.FullName(), p, other))
 		} else {
-			list = append(list, Profile{Name: p.FullName(), Language: "apparmor", Only: "old"})
+			list = append(list, Profile{Name: p.FullName(), Language: "apparmor", At: p.At, Only: "old"})
 		}
 	}
 	for _, p := range new.AppArmor {
 		if old.Profile(p.FullName()) == nil {
-			list = append(list, Profile{Name: p.FullName(), Language: "apparmor", Only: "new"})
+			list = append(list, Profile{Name: p.FullName(), Language: "apparmor", At: p.At, Only: "new"})
 		}
 	}
 	return list
 }
 
 func compareAppArmor(name string, old, new *apparmor.Profile) Profile {
-	p := Profile{Name: name, Language: "apparmor", Changes: headers(old, new)}
+	p := Profile{Name: name, Language: "apparmor", At: new.At, Changes: headers(old, new)}
 	if old.Loaded() || new.Loaded() {
 		p.compareCompiled(old, new)
 		return p

@@ -6,12 +6,13 @@ import (
 
 	"github.com/whydenied/whydenied/explain/fix"
 	"github.com/whydenied/whydenied/explain/library"
+	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 // compareSeccomp compares two seccomp profiles by the filters that a loader makes.
 func compareSeccomp(old, new library.Text, loader seccomp.Loader) Profile {
-	p := Profile{Name: new.Name, Language: "seccomp"}
+	p := Profile{Name: new.Name, Language: "seccomp", At: rules.Location{File: new.Seccomp.File}}
 	gains, complete := seccomp.GainsBy(loader, old.Seccomp, new.Seccomp)
 	for _, g := range gains {
 		p.Changes = append(p.Changes, callChange(g, old.Seccomp, new.Seccomp))

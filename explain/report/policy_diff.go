@@ -21,6 +21,8 @@ type Comparison struct {
 	Unknown  string       `json:"unknown,omitempty"` // why there may be differences besides
 	Risk     string       `json:"risk"`              // the greatest of what is gained
 	Changes  []Difference `json:"changes"`
+
+	at Rule // the profile in the new text
 }
 
 // A Difference is one of a Comparison; see diff.Change.
@@ -41,6 +43,9 @@ type Difference struct {
 func NewComparison(p *diff.Profile) Comparison {
 	c := Comparison{Profile: plain(p.Name), Language: p.Language, Only: p.Only, Equal: p.Equal(), Unknown: plain(p.Unknown), Risk: p.Risk().String(),
 		Changes: make([]Difference, 0, len(p.Changes))}
+	if !p.At.IsZero() {
+		c.at = newRule(explain.Place{At: p.At})
+	}
 	for _, x := range p.Changes {
 		change := Difference{Kind: string(x.Kind), Class: x.Class, What: plain(x.What), Example: plain(x.Example), From: plain(x.From), To: plain(x.To),
 			Old: deciding(x.Old, x.OldAt), New: deciding(x.New, x.NewAt)}
@@ -217,6 +222,55 @@ func WriteComparisonMarkdown(w io.Writer, list []Comparison) error {
 		}
 	}
 	return escape.Write(w, out.Text())
+}
+
+// WriteComparisonSARIF writes comparisons as SARIF: a result for each change, where the new
+// text decides, or else at the profile. What is taken away or dangerous is a warning or more.
+func WriteComparisonSARIF(w io.Writer, list []Comparison, version string) error {
+	r := Report{Version: version}
+	for i := range list {
+		r.Diagnostics = append(r.Diagnostics, list[i].diagnostics()...)
+	}
+	return writeSARIF(w, &r, TextOptions{})
+}
+
+// diagnostics are the changes of a comparison, and what is unknown of it.
+func (c *Comparison) diagnostics() (all []Diagnostic) {
+	add := func(severity rules.Severity, code, message string, new, old []Rule) {
+		d := Diagnostic{Severity: severity.String(), Code: code, Message: "profile " + c.Profile + ": " + message, Rule: c.at}
+		if len(new) > 0 {
+			d.Rule = new[0]
+		}
+		for _, r := range old {
+			r.Note = "decided before"
+			d.Related = append(d.Related, r)
+		}
+		all = append(all, d)
+	}
+	if c.Only != "" {
+		add(rules.Warning, map[string]string{"old": "removed", "new": "added"}[c.Only], "it is "+c.verdict(), nil, nil)
+	}
+	if c.Unknown != "" {
+		add(rules.Warning, "unknown", "not compared in full: "+c.Unknown, nil, nil)
+	}
+	for _, g := range grouped(c.Changes) {
+		severity := rules.Note
+		switch {
+		case g.Risk == rules.High.String():
+			severity = rules.Error
+		case g.Risk == rules.Medium.String() || g.Kind == string(diff.Loss):
+			severity = rules.Warning
+		}
+		message := g.Kind + ": " + g.What
+		if g.From+g.To != "" {
+			message += ": " + orNone(g.From) + " becomes " + orNone(g.To)
+		}
+		if g.Reason != "" {
+			message += ", risk " + g.Risk + ": " + g.Reason
+		}
+		add(severity, g.Kind, message, g.New, g.Old)
+	}
+	return all
 }
 
 func firstWhere(list []Rule) string {
