@@ -413,10 +413,16 @@ func (f *Explained) unmatched(req apparmor.Request, d apparmor.Decision) {
 }
 
 // noteNoFileRules says of a profile that allows something, and no file at all, that it was
-// hardly meant so: under it not even the first program of a container is read.
+// hardly meant so: under it not even the first program of a container is read. What
+// abstractions/base has, which nearly every profile includes, does not change that: it
+// names libraries and no program.
 func (f *Explained) noteNoFileRules() {
-	allows := 0
+	allows, but := 0, ""
 	for _, r := range f.Profile.Rules {
+		if isOfBase(r.Head()) {
+			but = " but those of abstractions/base"
+			continue
+		}
 		if _, ok := r.(*apparmor.FileRule); ok {
 			return
 		}
@@ -425,8 +431,15 @@ func (f *Explained) noteNoFileRules() {
 		}
 	}
 	if allows > 0 {
-		f.Notes = append(f.Notes, "The profile has no rule for files at all, so that no program gets on under it: what no rule allows is refused. If it is to restrict other things alone, the rule `file,` is what it lacks; deny rules of its own go on to refuse.")
+		f.Notes = append(f.Notes, "The profile has no rule for files at all"+but+", so that no program gets on under it: what no rule allows is refused. If it is to restrict other things alone, the rule `file,` is what it lacks; deny rules of its own go on to refuse.")
 	}
+}
+
+// isOfBase reports whether a rule is of abstractions/base, or of what that includes.
+func isOfBase(head *apparmor.Header) bool {
+	return slices.ContainsFunc(append(slices.Clip(head.Via), head.At), func(at rules.Location) bool {
+		return strings.HasSuffix(at.File.Name, "abstractions/base")
+	})
 }
 
 // unmatchedFile explains the refusal of a file that a rule names but does not

@@ -145,6 +145,7 @@ func (x *Explainer) explain(finding Finding, fixes bool) Explanation {
 		x.explainUnchecked(f)
 	}
 	x.recognise(f)
+	f.leave()
 	f.Consequence = f.consequence()
 	if f.Denial.Event.Records[f.Denial.Record].Origin.UnknownPrefix {
 		f.Notes = append(f.Notes, "The text before the record is of no known log format, so nothing says that the kernel wrote the line.")

@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/whydenied/whydenied/parser"
@@ -31,15 +32,19 @@ func judge(all []*Explained) {
 	}
 }
 
-// leave proposes nothing of a harmless finding whose profile is not known but to keep it
-// out of the log, which a deny rule does in any profile.
+// leave asks nobody for a rule of a harmless finding, and proposes nothing where its profile
+// is not known but to keep it out of the log, which a deny rule does in any profile.
 func (f *Explained) leave() {
-	if f.Harmless == "" || f.Unchecked == nil {
+	if f.Harmless == "" {
+		return
+	}
+	f.Notes = slices.DeleteFunc(slices.Clone(f.Notes), func(note string) bool { return strings.HasPrefix(note, lacks) })
+	if f.Unchecked == nil {
 		return
 	}
 	f.Unchecked, f.Investigate = nil, ""
-	if name := f.Denial.AppArmor.CapName; name != "" {
-		f.Quiet = "deny " + apparmor.RuleFor(apparmor.CapabilityRequest{Name: name}, apparmor.Transition{})
+	if a := f.Denial.AppArmor; a != nil && a.CapName != "" {
+		f.Quiet = "deny " + apparmor.RuleFor(apparmor.CapabilityRequest{Name: a.CapName}, apparmor.Transition{})
 	}
 }
 

@@ -115,11 +115,14 @@ func (f *Explained) askProduct(m *family.Member) {
 	}
 }
 
+// lacks begins the note of noteLacking.
+const lacks = "The rule that lacks, for a report to who makes the profile: "
+
 // noteLacking says which rule lacks, for a report to whoever makes the profile.
 func (f *Explained) noteLacking(proposed []rules.Fix) {
 	for _, p := range proposed {
 		if apparmor.IsRule(p.Rule) && f.Investigate == "" {
-			f.Notes = append(f.Notes, fmt.Sprintf("The rule that lacks, for a report to who makes the profile: `%s`", p.Rule))
+			f.Notes = append(f.Notes, lacks+"`"+p.Rule+"`")
 			return
 		}
 	}

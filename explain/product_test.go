@@ -1,6 +1,8 @@
 package explain
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -8,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/rules"
 )
 
@@ -57,11 +60,38 @@ func TestLackingRule(t *testing.T) {
 	assert.Contains(t, strings.Join(f.Notes, "\n"), "The rule that lacks, for a report to who makes the profile: `owner /srv/a r,`")
 }
 
+// What did no harm is nothing to report.
+func TestNothingLacksWhatIsHarmless(t *testing.T) {
+	for result, want := range map[string]bool{"success=no exit=-1": true, "success=yes exit=0": false} {
+		f := explained(t, apparmorRecord(`apparmor="DENIED" operation="capable" class="cap" profile="snap.nextcloud.mysql" pid=7 comm="a" capability=23 capname="sys_nice"`)+
+			`type=SYSCALL msg=audit(1795427169.844:13): arch=c000003e syscall=141 `+result+` a0=0 a1=0 a2=0 a3=0 items=0 ppid=6 pid=7 uid=0 comm="a" exe="/bin/a"`+"\n", "profile snap.nextcloud.mysql {\n  /srv/b r,\n}\n")
+		assert.Equal(t, want, f.Harmless == "")
+		assert.Equal(t, want, strings.Contains(strings.Join(f.Notes, "\n"), "The rule that lacks"))
+	}
+}
+
 // A profile that allows something and no file was meant for something else.
 func TestNoFileRules(t *testing.T) {
 	for body, want := range map[string]bool{"network,\n  deny network raw,": true, "network,\n  /srv/b r,": false, "": false} {
 		f := explained(t, opened(`profile="p"`), "profile p {\n  "+body+"\n}\n")
 		assert.Equal(t, want, strings.Contains(strings.Join(f.Notes, "\n"), "the rule `file,` is what it lacks"), body)
+	}
+}
+
+// What abstractions/base has for files is of no program.
+func TestNoFileRulesButBase(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"base": "/dev/null rw,\nsignal,\ninclude <abstractions/more>\n", "more": "/dev/zero rw,\n", "nginx": "/etc/nginx/** r,\n"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, "abstractions"), 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "abstractions", name), []byte(text), 0o600))
+	}
+	for includes, want := range map[string]bool{"base": true, "nginx": false} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "p"), []byte("profile p {\n  network,\n  include <abstractions/"+includes+">\n}\n"), 0o600))
+		group := NewGroup(nil, Filter{})
+		group.Add(denials(t, opened(`profile="p"`))[0])
+		f := New(library.New(dir, nil)).ExplainAll(group.Findings())[0]
+		require.NotNil(t, f.Profile)
+		assert.Equal(t, want, strings.Contains(strings.Join(f.Notes, "\n"), "no rule for files at all but those of abstractions/base"), includes)
 	}
 }
 
