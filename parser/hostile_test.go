@@ -76,6 +76,11 @@ func TestUnknownPrefix(t *testing.T) {
 		"10.5.0.2: kern:  notice: [2021-11-10T16:26:13.4Z]: " + record,
 		"node-1 some words: " + record,
 		"? type=AVC msg=audit(1795426979.597:47): " + avcBody,
+		"node-logger-x7k2p logger type=AVC msg=audit(1795426979.597:47): " + avcBody, // stern
+		"node-logger-x7k2p › logger " + record,
+		"\x1b[36mnode-logger-x7k2p\x1b[0m \x1b[36mlogger\x1b[0m " + record,
+		"[pod/node-logger-x7k2p/logger] " + record, // kubectl logs --prefix
+		"logger-1  | " + record,                    // docker compose logs
 	} {
 		x := one(t, log)
 		o := x.Event.Records[0].Origin
