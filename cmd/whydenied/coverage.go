@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -63,11 +64,12 @@ Without --profile it is about the profiles of the profile directory that records
 
 Exit status: 0 no rule of the profile itself is dead, 3 some are, 2 wrong usage, 1 something could not be read.`,
 		Example: `  whydenied coverage --log /var/log/audit/audit.log --profile ./web.apparmor
+  whydenied coverage audit.log --profile ./web.apparmor --format html > coverage.html
   whydenied coverage --strace trace.txt --profile ./web.apparmor --seccomp ./web.json`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runCoverage(cmd, args, f) },
 	}
 	f.evidenceFlags.add(cmd.Flags())
-	f.output.add(cmd.Flags(), "text", "json", "lcov")
+	f.output.add(cmd.Flags(), "text", "json", "lcov", "html")
 	return cmd
 }
 
@@ -98,9 +100,10 @@ func runCoverage(cmd *cobra.Command, args []string, f coverageFlags) error {
 }
 
 func (f *coverageFlags) print(cmd *cobra.Command, list []report.Coverage) error {
-	if f.output.format == "lcov" {
+	write := map[string]func(io.Writer, []report.Coverage) error{"lcov": report.WriteLCOV, "html": report.WriteCoverageHTML}[f.output.format]
+	if write != nil {
 		out := bufio.NewWriter(cmd.OutOrStdout())
-		return errors.Join(report.WriteLCOV(out, list), out.Flush())
+		return errors.Join(write(out, list), out.Flush())
 	}
 	return printAll(cmd, f.output, report.NewCoverageText, list)
 }

@@ -105,12 +105,7 @@ func NewCoverageText(w io.Writer, o TextOptions) func(Coverage) error {
 
 // coverage writes what the rules of a profile come to, and then the rules by what is known of them.
 func (p *page) coverage(c *Coverage) {
-	what := "rules"
-	if c.Language == "seccomp" {
-		what = "names of calls"
-	}
-	p.wrap(0, 2, append(words(strong, escape.Name(c.Profile)+":"), prose(normal, fmt.Sprintf("%d of %d %s used, %d not observed in %s, %d dead by proof, %d broader than what was seen",
-		c.count(own(isUsed)), c.count(own(func(*Covered) bool { return true })), what, c.count(own(isUnobserved)), c.seen, c.count(own(isDead)), c.count(own(isBroader))))...))
+	p.wrap(0, 2, append(words(strong, escape.Name(c.Profile)+":"), prose(normal, c.verdict())...))
 	for _, list := range []struct {
 		title string
 		style escape.Style
@@ -122,6 +117,16 @@ func (p *page) coverage(c *Coverage) {
 	for _, note := range c.notes() {
 		p.wrap(2, 4, prose(faint, note))
 	}
+}
+
+// verdict says what the rules come to.
+func (c *Coverage) verdict() string {
+	what := "rules"
+	if c.Language == "seccomp" {
+		what = "names of calls"
+	}
+	return fmt.Sprintf("%d of %d %s used, %d not observed in %s, %d dead by proof, %d broader than what was seen",
+		c.count(own(isUsed)), c.count(own(func(*Covered) bool { return true })), what, c.count(own(isUnobserved)), c.seen, c.count(own(isDead)), c.count(own(isBroader)))
 }
 
 // included writes a line for each included file that other profiles have, too.
@@ -148,7 +153,7 @@ func (c *Coverage) notes() (notes []string) {
 		notes = append(notes, "whether "+counted(n, "other rule was used cannot be seen: its use leaves", "other rules were used cannot be seen: their use leaves")+" no record of the kind that was read")
 	}
 	if c.Ungranted > 0 {
-		notes = append(notes, fmt.Sprintf("%s of what was seen is granted by no rule", counted(c.Ungranted, "access", "accesses")))
+		notes = append(notes, counted(c.Ungranted, "access of what was seen is", "accesses of what was seen are")+" granted by no rule")
 	}
 	if c.Unread > 0 {
 		notes = append(notes, fmt.Sprintf("of %s it is not known what was asked", counted(c.Unread, "record", "records")))

@@ -101,18 +101,23 @@ func (d *document) element(open escape.HTML, text escape.Text, end escape.HTML) 
 	d.Add(open, escape.HTMLText(text), end)
 }
 
+// open begins a page, up to its title, that may have one script and one style.
+func (d *document) open(title escape.Text, script, style escape.HTML) {
+	d.Add("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
+		`<meta http-equiv="Content-Security-Policy" content="`, pagePolicy(script, style), "\">\n",
+		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<link rel=\"icon\" href=\"data:,\">\n")
+	d.element("<title>", title, "</title>\n")
+	d.Add("<style>", style, "</style>\n</head>\n<body>\n<header>\n")
+	d.element("<h1>", title, "</h1>\n")
+}
+
 // head adds what the page is of.
 func (d *document) head(r *Report) {
 	title := escape.Text("whydenied")
 	if r.Config != nil && len(r.Config.Inputs) > 0 {
 		title += ": " + escape.Line(some(r.Config.Inputs))
 	}
-	d.Add("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
-		`<meta http-equiv="Content-Security-Policy" content="`, pagePolicy(pageScript, pageStyle), "\">\n",
-		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<link rel=\"icon\" href=\"data:,\">\n")
-	d.element("<title>", title, "</title>\n")
-	d.Add("<style>", pageStyle, "</style>\n</head>\n<body>\n<header>\n")
-	d.element("<h1>", title, "</h1>\n")
+	d.open(title, pageScript, pageStyle)
 	if s := r.Summary; s != nil {
 		d.element("<p class=\"lead\">", escape.Linef("%s in %s", count(s.Denials, "denial"), count(s.Findings, "finding")), "")
 		if when := timespan(s.First, s.Last, TextOptions{}.Now); when != "" {
