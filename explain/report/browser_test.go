@@ -176,6 +176,20 @@ func TestPage(t *testing.T) {
 	b.clean(t)
 }
 
+// TestPageNarrow holds that on a phone nothing is as wide that one has to scroll for it, but
+// policy and diffs.
+func TestPageNarrow(t *testing.T) {
+	b := newBrowser(t)
+	b.do(t, chromedp.EmulateViewport(390, 900))
+	b.open(t, wholeReport(t), "")
+	for range 2 { // groups, then what they hold
+		ask[int](t, b, openAll)
+	}
+	assert.Empty(t, ask[[]string](t, b, `[document.documentElement, ...document.querySelectorAll("body *:not(pre, pre *, svg, svg *)")]
+		.filter((e) => e.clientWidth > 0 && e.scrollWidth > e.clientWidth + 1).map((e) => e.tagName + "." + e.className)`))
+	b.clean(t)
+}
+
 // TestPageRecallsChoice holds that an address has what was chosen.
 func TestPageRecallsChoice(t *testing.T) {
 	b := newBrowser(t)

@@ -225,8 +225,8 @@ func (d *document) groups(findings []Finding) {
 	o := fitOverview(findings, pageFirst)
 	d.Add("<section id=\"overview\"><h2>Overview</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th>denials</th><th>findings</th><th>when</th><th>risk</th><th>profile</th><th>cause</th><th>what</th></tr></thead>\n<tbody>\n")
 	for _, row := range o.Groups[:min(len(o.Groups), pageFirst)] {
-		d.element("<tr><td class=\"n\">", escape.Line(thousands(row.Count)), "</td>")
-		d.element("<td class=\"n\">", escape.Line(thousands(row.Findings)), "</td>")
+		d.element("<tr><td class=\"n\" data-of=\"denials\">", escape.Line(thousands(row.Count)), "</td>")
+		d.element("<td class=\"n\" data-of=\"findings\">", escape.Line(thousands(row.Findings)), "</td>")
 		d.element("<td class=\"spark\" aria-hidden=\"true\">", sparkline(row.Times, o.First, o.Last, 12), "</td>")
 		d.risk("td", escape.Line(cmp.Or(row.Risk, "-")))
 		d.element("<td>", escape.Line(cmp.Or(row.Profile, "several")), "</td>")
