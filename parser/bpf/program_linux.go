@@ -8,7 +8,6 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
-	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 )
 
@@ -31,7 +30,8 @@ func Attach(tracepoint string, instructions asm.Instructions) (*ebpf.Program, li
 // NewRing returns a ring buffer of a size in bytes, a power of two, for programs to
 // write into, and its reader; both are to be closed.
 func NewRing(name string, size int) (*ebpf.Map, *ringbuf.Reader, error) {
-	_ = rlimit.RemoveMemlock() // needed before Linux 5.11 only; what fails then says so
+	unlimited := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
+	_ = unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unlimited) // needed before Linux 5.11 only; what fails then says so
 	ring, err := ebpf.NewMap(&ebpf.MapSpec{Name: name, Type: ebpf.RingBuf, MaxEntries: uint32(size)})
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot create a ring buffer: %w", err)
