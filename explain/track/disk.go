@@ -7,7 +7,6 @@ import (
 	"os/user"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,11 +39,15 @@ func readFile(name string, uid int) ([]byte, error) {
 
 // safeID reports whether an ID can stand in a path: it comes from the name of a
 // cgroup, which containers that manage cgroups choose.
-var safeID = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,254}$`).MatchString
+func safeID(id string) bool {
+	return len(id) <= 255 && strings.Trim(id, idLetters+".+-") == "" && strings.IndexAny(id, idLetters) == 0
+}
+
+const idLetters = "0123456789_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 // fullID reports whether an ID is one as engines make it, which is in the path of
 // a cgroup.
-var fullID = regexp.MustCompile(`^[0-9a-f]{64}$`).MatchString
+func fullID(id string) bool { return len(id) == 64 && strings.Trim(id, "0123456789abcdef") == "" }
 
 // folders are those where runtimes leave their metadata. The root is "" but in tests.
 type folders struct{ root string }

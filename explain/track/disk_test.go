@@ -222,3 +222,17 @@ func TestFromMount(t *testing.T) {
 		assert.Equal(t, test[2], fromMount(test[0], test[1]), test)
 	}
 }
+
+// An ID becomes a part of a path, and containers choose it.
+func TestSafeID(t *testing.T) {
+	for _, id := range []string{"a", "_", "web-1", "3f9c1d2a7b41", "a.b+c_d-e", strings.Repeat("a", 255)} {
+		assert.True(t, safeID(id), "%q", id)
+	}
+	for _, id := range []string{"", ".", "..", "-rf", "+", "a/b", "a b", "a\x00", "a\n", "\xff", "ä", strings.Repeat("a", 256)} {
+		assert.False(t, safeID(id), "%q", id)
+	}
+	assert.True(t, fullID(strings.Repeat("0f", 32)))
+	for _, id := range []string{"", strings.Repeat("0f", 31), strings.Repeat("0F", 32), strings.Repeat("0f", 32) + "0"} {
+		assert.False(t, fullID(id), "%q", id)
+	}
+}
