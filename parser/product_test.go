@@ -156,7 +156,7 @@ func TestLogsPage(t *testing.T) {
 		names[i] = shapes[i].name
 	}
 	assert.Contains(t, strings.ReplaceAll(string(text), "\n", " "), strings.Join(names, "; ")+".", "the shapes")
-	for _, tool := range tools {
+	for _, tool := range tools() {
 		assert.Contains(t, string(text), fmt.Sprintf("| %s | %s |\n", tool.name, tool.instead))
 	}
 }

@@ -3,6 +3,7 @@ package parser
 import (
 	"bytes"
 	"regexp"
+	"sync"
 )
 
 // A printer is a tool that prints denials in a form of its own, without what is
@@ -15,17 +16,19 @@ type printer struct {
 }
 
 // The tools. aa-log is of apparmor.d, aa-notify of apparmor-utils, aureport of audit.
-var tools = []printer{
-	{"aa-log", "DENIED", regexp.MustCompile(`^DENIED +\S+ \S+ .*\b(comm|requested_mask|info)=`), "aa-log --raw prints whole records"},
-	{"aa-log", "ALLOWED", regexp.MustCompile(`^ALLOWED +\S+ \S+ .*\b(comm|requested_mask|info)=`), "aa-log --raw prints whole records"},
-	{"aa-notify", "Denied: ", regexp.MustCompile(`^Denied: [a-zA-Z_ ]+$`), "give the log that its line Logfile: names"},
-	{"logwatch", "", regexp.MustCompile(`(?i)(apparmor|seccomp|\bdenied\b.*\bprofile).*\b\d+ Time\(s\)|\d+ Time\(s\).*(apparmor|seccomp)`), "give the log that it summed up, /var/log/kern.log or audit.log"},
-	{"the Security Profiles Operator's log-enricher", "", regexp.MustCompile(`"type"="(apparmor|seccomp|selinux)"|"(auditType|type)":"(apparmor|seccomp)"|\btype=(apparmor|seccomp) node=`), "give the node's audit.log or dmesg, which it reads"},
-	{"Auditbeat", "{", regexp.MustCompile(`"(message_type|type|action)":\s*\[?"(seccomp|violated-seccomp-policy|violated-apparmor-policy)"`), "give audit.log, or set include_raw_message"},
-	{"Falco", "", regexp.MustCompile(`^\d\d:\d\d:\d\d\.\d{9}: (Emergency|Alert|Critical|Error|Warning|Notice|Informational|Debug) .*(?i)(apparmor|seccomp|EPERM|EACCES)`), "give the host's audit.log or dmesg: it sees calls and not the policy"},
-	{"aureport", "", regexp.MustCompile(`^\d+\. \d\d/\d\d/\d+ \d\d:\d\d:\d\d .* (denied|DENIED|SECCOMP) \d+$`), "ausearch -m AVC,SECCOMP prints whole records"},
-	{"snappy-debug", "Suggestion", regexp.MustCompile(`^Suggestions?:$`), "give its lines Log:, or the host's log"},
-}
+var tools = sync.OnceValue(func() []printer {
+	return []printer{
+		{"aa-log", "DENIED", regexp.MustCompile(`^DENIED +\S+ \S+ .*\b(comm|requested_mask|info)=`), "aa-log --raw prints whole records"},
+		{"aa-log", "ALLOWED", regexp.MustCompile(`^ALLOWED +\S+ \S+ .*\b(comm|requested_mask|info)=`), "aa-log --raw prints whole records"},
+		{"aa-notify", "Denied: ", regexp.MustCompile(`^Denied: [a-zA-Z_ ]+$`), "give the log that its line Logfile: names"},
+		{"logwatch", "", regexp.MustCompile(`(?i)(apparmor|seccomp|\bdenied\b.*\bprofile).*\b\d+ Time\(s\)|\d+ Time\(s\).*(apparmor|seccomp)`), "give the log that it summed up, /var/log/kern.log or audit.log"},
+		{"the Security Profiles Operator's log-enricher", "", regexp.MustCompile(`"type"="(apparmor|seccomp|selinux)"|"(auditType|type)":"(apparmor|seccomp)"|\btype=(apparmor|seccomp) node=`), "give the node's audit.log or dmesg, which it reads"},
+		{"Auditbeat", "{", regexp.MustCompile(`"(message_type|type|action)":\s*\[?"(seccomp|violated-seccomp-policy|violated-apparmor-policy)"`), "give audit.log, or set include_raw_message"},
+		{"Falco", "", regexp.MustCompile(`^\d\d:\d\d:\d\d\.\d{9}: (Emergency|Alert|Critical|Error|Warning|Notice|Informational|Debug) .*(?i)(apparmor|seccomp|EPERM|EACCES)`), "give the host's audit.log or dmesg: it sees calls and not the policy"},
+		{"aureport", "", regexp.MustCompile(`^\d+\. \d\d/\d\d/\d+ \d\d:\d\d:\d\d .* (denied|DENIED|SECCOMP) \d+$`), "ausearch -m AVC,SECCOMP prints whole records"},
+		{"snappy-debug", "Suggestion", regexp.MustCompile(`^Suggestions?:$`), "give its lines Log:, or the host's log"},
+	}
+})
 
 // toolStarts holds the first bytes of the lines of tools; those of logwatch end in ")".
 var toolStarts = [256]bool{'D': true, 'A': true, 'S': true, 'I': true, '{': true, '\x1b': true,
@@ -52,8 +55,9 @@ func mayBeTools(line []byte) bool {
 // toolOf returns the tool that wrote a line, or nil.
 func toolOf(line []byte) *printer {
 	line = bytes.TrimLeft(escapeSequence.ReplaceAll(line[:min(len(line), maxWidth*8)], nil), " \t>")
-	for i := range tools {
-		if t := &tools[i]; bytes.HasPrefix(line, []byte(t.start)) && t.line.Match(line) {
+	all := tools()
+	for i := range all {
+		if t := &all[i]; bytes.HasPrefix(line, []byte(t.start)) && t.line.Match(line) {
 			return t
 		}
 	}

@@ -3,6 +3,7 @@ package container
 import (
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // FromCgroup returns the ID and the runtime of the innermost container that a
@@ -77,36 +78,38 @@ type shape struct {
 // shapes are tried in order. Sources: cgroup drivers of runc and crun, and what
 // the engines were seen to make (Docker 20.10, containerd, Podman 4, LXC 5,
 // systemd-nspawn 252).
-var shapes = []shape{
-	{nil, regexp.MustCompile(`^(?:libpod|crio)-conmon-(.+)$`), "-"},
-	{nil, regexp.MustCompile(`^lxc\.monitor\.(.+)$`), "-"},
+var shapes = sync.OnceValue(func() []shape {
+	return []shape{
+		{nil, regexp.MustCompile(`^(?:libpod|crio)-conmon-(.+)$`), "-"},
+		{nil, regexp.MustCompile(`^lxc\.monitor\.(.+)$`), "-"},
 
-	// systemd's cgroup driver; the plain forms are the cgroupfs driver's.
-	{nil, regexp.MustCompile(`^docker-([0-9a-f]{64})\.scope$`), "docker"},
-	{nil, regexp.MustCompile(`^libpod-(?:payload-)?([0-9a-f]{64})(?:\.scope)?$`), "podman"},
-	{nil, regexp.MustCompile(`^crio-([0-9a-f]{64})(?:\.scope)?$`), "cri-o"},
-	{nil, regexp.MustCompile(`^cri-containerd-([0-9a-f]{64})\.scope$`), "containerd"},
-	{nil, regexp.MustCompile(`^nerdctl-(.+)\.scope$`), "containerd"},
-	{nil, regexp.MustCompile(`^buildah-(.+?)(?:\.scope)?$`), "buildah"},
-	{nil, regexp.MustCompile(`^[A-Za-z0-9_.-]+-([0-9a-f]{64})\.scope$`), ""},
+		// systemd's cgroup driver; the plain forms are the cgroupfs driver's.
+		{nil, regexp.MustCompile(`^docker-([0-9a-f]{64})\.scope$`), "docker"},
+		{nil, regexp.MustCompile(`^libpod-(?:payload-)?([0-9a-f]{64})(?:\.scope)?$`), "podman"},
+		{nil, regexp.MustCompile(`^crio-([0-9a-f]{64})(?:\.scope)?$`), "cri-o"},
+		{nil, regexp.MustCompile(`^cri-containerd-([0-9a-f]{64})\.scope$`), "containerd"},
+		{nil, regexp.MustCompile(`^nerdctl-(.+)\.scope$`), "containerd"},
+		{nil, regexp.MustCompile(`^buildah-(.+?)(?:\.scope)?$`), "buildah"},
+		{nil, regexp.MustCompile(`^[A-Za-z0-9_.-]+-([0-9a-f]{64})\.scope$`), ""},
 
-	{nil, regexp.MustCompile(`^lxc\.payload\.(.+)$`), "lxc"},
-	{regexp.MustCompile(`(?:^|/)lxc$`), regexp.MustCompile(`^(.+)$`), "lxc"},
-	{nil, regexp.MustCompile(`^systemd-nspawn@(.+)\.service$`), "systemd-nspawn"},
-	{regexp.MustCompile(`(?:^|/)machine\.slice$`), regexp.MustCompile(`^machine-qemu\\x2d(.+)\.scope$`), "-"}, // a virtual machine
-	{regexp.MustCompile(`(?:^|/)machine\.slice$`), regexp.MustCompile(`^machine-(.+)\.scope$`), "systemd-nspawn"},
+		{nil, regexp.MustCompile(`^lxc\.payload\.(.+)$`), "lxc"},
+		{regexp.MustCompile(`(?:^|/)lxc$`), regexp.MustCompile(`^(.+)$`), "lxc"},
+		{nil, regexp.MustCompile(`^systemd-nspawn@(.+)\.service$`), "systemd-nspawn"},
+		{regexp.MustCompile(`(?:^|/)machine\.slice$`), regexp.MustCompile(`^machine-qemu\\x2d(.+)\.scope$`), "-"}, // a virtual machine
+		{regexp.MustCompile(`(?:^|/)machine\.slice$`), regexp.MustCompile(`^machine-(.+)\.scope$`), "systemd-nspawn"},
 
-	{regexp.MustCompile(`(?:^|/)buildkit$`), regexp.MustCompile(`^([0-9a-z]{8,64})$`), "buildkit"},
-	{regexp.MustCompile(`(?:^|/)docker$`), regexp.MustCompile(`^([0-9a-f]{64})$`), "docker"},
-	{regexp.MustCompile(`(?:^|/)libpod_parent$`), regexp.MustCompile(`^([0-9a-f]{64})$`), "podman"},
-	{regexp.MustCompile(`(?:^|/)ecs(?:/[^/]+)+$`), regexp.MustCompile(`^([0-9a-f]{64})$`), "docker"},
-	{regexp.MustCompile(`(?:^|/)ecs(?:/[^/]+)+$`), regexp.MustCompile(`^([0-9a-f]{32}-[0-9]+)$`), "containerd"}, // Fargate
-	{regexp.MustCompile(`(?:^|/)kubepods(?:/[^/]+)*/pod[0-9a-f_-]+$`), regexp.MustCompile(`^([0-9a-f]{64})$`), ""},
-	{regexp.MustCompile(`^(?:default|k8s\.io|moby)$`), regexp.MustCompile(`^([A-Za-z0-9_.-]+)$`), "containerd"},
-}
+		{regexp.MustCompile(`(?:^|/)buildkit$`), regexp.MustCompile(`^([0-9a-z]{8,64})$`), "buildkit"},
+		{regexp.MustCompile(`(?:^|/)docker$`), regexp.MustCompile(`^([0-9a-f]{64})$`), "docker"},
+		{regexp.MustCompile(`(?:^|/)libpod_parent$`), regexp.MustCompile(`^([0-9a-f]{64})$`), "podman"},
+		{regexp.MustCompile(`(?:^|/)ecs(?:/[^/]+)+$`), regexp.MustCompile(`^([0-9a-f]{64})$`), "docker"},
+		{regexp.MustCompile(`(?:^|/)ecs(?:/[^/]+)+$`), regexp.MustCompile(`^([0-9a-f]{32}-[0-9]+)$`), "containerd"}, // Fargate
+		{regexp.MustCompile(`(?:^|/)kubepods(?:/[^/]+)*/pod[0-9a-f_-]+$`), regexp.MustCompile(`^([0-9a-f]{64})$`), ""},
+		{regexp.MustCompile(`^(?:default|k8s\.io|moby)$`), regexp.MustCompile(`^([A-Za-z0-9_.-]+)$`), "containerd"},
+	}
+})
 
 func fromSegment(parent, segment string) (id, runtime string, ok bool) {
-	for _, s := range shapes {
+	for _, s := range shapes() {
 		if s.parent != nil && !s.parent.MatchString(parent) {
 			continue
 		}

@@ -87,8 +87,9 @@ func ofNamespace(namespace string) *Member {
 }
 
 func match(name string, by func(*product) *regexp.Regexp) *Member {
-	for i := range products {
-		p := &products[i]
+	all := products()
+	for i := range all {
+		p := &all[i]
 		pattern := by(p)
 		if pattern == nil {
 			continue

@@ -85,8 +85,9 @@ var groupName = regexp.MustCompile(`\$\{[^}]*\}`)
 
 // Each text is whole: no group is named that the expression has not.
 func TestTextsAreWhole(t *testing.T) {
-	for i := range products {
-		p := &products[i]
+	all := products()
+	for i := range all {
+		p := &all[i]
 		groups := map[string]bool{}
 		for _, name := range p.profile.SubexpNames() {
 			groups["${"+name+"}"] = true

@@ -1,6 +1,9 @@
 package family
 
-import "regexp"
+import (
+	"regexp"
+	"sync"
+)
 
 // Names are what can be typed as it stands: others are not recognised.
 const (
@@ -19,100 +22,102 @@ const (
 //   - Home Assistant Supervisor, 2026: supervisor/host/apparmor.py, supervisor/utils/apparmor.py
 //   - KubeArmor: KubeArmor/core/kubeUpdate.go
 //   - AppArmor 4.1: profiles/apparmor.d/unprivileged_userns, bwrap-userns-restrict; Firejail: etc/apparmor
-var products = []product{
-	{
-		name: "snap", profile: regexp.MustCompile(`^snap\.(?P<snap>[a-z0-9_+-]+)\.hook\.(?P<hook>[A-Za-z0-9-]+)$`),
-		what: "hook ${hook} of snap ${snap}", files: []string{"/var/lib/snapd/apparmor/profiles/snap.${snap}.hook.${hook}"},
-		writer: snapdWrites, other: []string{snapPlugs, snapLayouts},
-	},
-	{
-		name: "snap", profile: regexp.MustCompile(`^snap\.(?P<snap>[a-z0-9_+-]+)\.(?P<app>[A-Za-z0-9-]+)$`),
-		what: "app ${app} of snap ${snap}", files: []string{"/var/lib/snapd/apparmor/profiles/snap.${snap}.${app}"},
-		writer: snapdWrites, other: []string{snapPlugs, snapLayouts},
-	},
-	{
-		name: "snap", profile: regexp.MustCompile(`^snap-update-ns\.(?P<snap>[a-z0-9_+-]+)$`),
-		what: "snapd, which sets up the mounts of snap ${snap}", files: []string{"/var/lib/snapd/apparmor/profiles/snap-update-ns.${snap}"},
-		writer: snapdWrites, other: []string{"What it mounts follows from the layouts and interfaces of the snap. Where those need what is refused here, that is a fault of snapd or of the snap."},
-	},
-	{
-		name: "snap", profile: regexp.MustCompile(`^(?:/snap/(?:snapd|core)/x?[0-9]+)?/usr/lib(?:exec)?/snapd/snap-confine$|^snap-confine\.`),
-		what: "snap-confine, which starts the apps of snaps", writer: snapdWrites,
-		other: []string{"Refusals of it that start no failure are known to be noise: it looks at what it inherits from whoever starts an app."},
-	},
-	{
-		name: "Proxmox VE or LXC", profile: regexp.MustCompile(`^lxc-(?P<name>[1-9][0-9]{2,8})_<(?P<dir>/var/lib/lxc)>$`), runtime: "lxc",
-		namespace: regexp.MustCompile(`^lxc-(?P<name>[1-9][0-9]{2,8})_<(?P<dir>-?var-lib-lxc)>$`),
-		what:      "container ${name}", files: []string{"${dir}/${name}/apparmor/lxc-${name}_<DASHED>"}, writer: lxcWrites,
-		add:  "on Proxmox VE put the line `lxc.apparmor.raw: RULE` into /etc/pve/lxc/${name}.conf, elsewhere `lxc.apparmor.raw = RULE` into ${dir}/${name}/config",
-		then: "start the container anew (pct stop ${name} && pct start ${name}; lxc-stop and lxc-start)", enter: "pct exec ${name} --",
-		other: []string{
-			"What containers in it need as a whole is `pct set ${name} --features nesting=1`, elsewhere lxc.apparmor.allow_nesting = 1: it takes the deny rules for /proc and /sys out, too.",
+var products = sync.OnceValue(func() []product {
+	return []product{
+		{
+			name: "snap", profile: regexp.MustCompile(`^snap\.(?P<snap>[a-z0-9_+-]+)\.hook\.(?P<hook>[A-Za-z0-9-]+)$`),
+			what: "hook ${hook} of snap ${snap}", files: []string{"/var/lib/snapd/apparmor/profiles/snap.${snap}.hook.${hook}"},
+			writer: snapdWrites, other: []string{snapPlugs, snapLayouts},
 		},
-	},
-	{
-		name: "LXC", profile: regexp.MustCompile(`^lxc-` + name + dir), runtime: "lxc",
-		namespace: regexp.MustCompile(`^lxc-` + name + `_<[A-Za-z0-9._-]*>$`),
-		what:      "container ${name}", files: []string{"${dir}/${name}/apparmor/lxc-${name}_<DASHED>"}, writer: lxcWrites,
-		add:  "put the line `lxc.apparmor.raw = RULE` into ${dir}/${name}/config",
-		then: "start the container anew (lxc-stop -n ${name}, lxc-start -n ${name})", enter: "lxc-attach -n ${name} --",
-		other: []string{
-			"lxc.apparmor.allow_nesting = 1 is what containers in it need as a whole; it takes the deny rules for /proc and /sys out, too. lxc.apparmor.profile = NAME gives it a profile of your own in place of the generated one.",
+		{
+			name: "snap", profile: regexp.MustCompile(`^snap\.(?P<snap>[a-z0-9_+-]+)\.(?P<app>[A-Za-z0-9-]+)$`),
+			what: "app ${app} of snap ${snap}", files: []string{"/var/lib/snapd/apparmor/profiles/snap.${snap}.${app}"},
+			writer: snapdWrites, other: []string{snapPlugs, snapLayouts},
 		},
-	},
-	{
-		name: "LXC", profile: regexp.MustCompile(`^lxc-container-default`),
-		what: "a container of LXC", files: []string{"/etc/apparmor.d/lxc/lxc-default", "/etc/apparmor.d/lxc/lxc-default-cgns"},
-		other: []string{
-			"Every LXC container without lxc.apparmor.profile has this profile. To change it for one, copy it under another name into /etc/apparmor.d/lxc/, name that in lxc.apparmor.profile, and load it: apparmor_parser -r /etc/apparmor.d/lxc-containers. Where nothing of the kind is set, lxc.apparmor.profile = generated makes one for the container.",
+		{
+			name: "snap", profile: regexp.MustCompile(`^snap-update-ns\.(?P<snap>[a-z0-9_+-]+)$`),
+			what: "snapd, which sets up the mounts of snap ${snap}", files: []string{"/var/lib/snapd/apparmor/profiles/snap-update-ns.${snap}"},
+			writer: snapdWrites, other: []string{"What it mounts follows from the layouts and interfaces of the snap. Where those need what is refused here, that is a fault of snapd or of the snap."},
 		},
-	},
-	instance("Incus", "incus", "incus", ""), instance("Incus", "incus", "incus", "(?P<project>[A-Za-z0-9._-]+)_"),
-	instance("LXD", "lxd", "lxc", ""), instance("LXD", "lxd", "lxc", "(?P<project>[A-Za-z0-9._-]+)_"),
-	helper("Incus", "incus"),
-	helper("LXD", "lxd"),
-	{
-		name: "libvirt", profile: regexp.MustCompile(`^libvirt-(?P<uuid>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$`),
-		what: "virtual machine ${uuid} of libvirt", files: []string{"/etc/apparmor.d/libvirt/libvirt-${uuid}"},
-		writer: "libvirt's virt-aa-helper makes it of /etc/apparmor.d/libvirt/TEMPLATE.qemu when the machine is defined, and its .files anew at each start, of what the machine's XML names",
-		add:    "put the rule `RULE` into /etc/apparmor.d/local/abstractions/libvirt-qemu, which is of all machines",
-		then:   "stop the machine and start it again, as its profile is loaded then",
-		other: []string{
-			"`virsh domname ${uuid}` tells the name of the machine.",
-			"A disk, a device or a socket belongs into its XML (virsh edit): what is named there is allowed without a rule. The files that a disk image stands on are, too, where the image names them.",
+		{
+			name: "snap", profile: regexp.MustCompile(`^(?:/snap/(?:snapd|core)/x?[0-9]+)?/usr/lib(?:exec)?/snapd/snap-confine$|^snap-confine\.`),
+			what: "snap-confine, which starts the apps of snaps", writer: snapdWrites,
+			other: []string{"Refusals of it that start no failure are known to be noise: it looks at what it inherits from whoever starts an app."},
 		},
-	},
-	{
-		name: "Home Assistant", profile: regexp.MustCompile(`^hassio-supervisor$`),
-		what: "the Supervisor of Home Assistant", files: []string{"/usr/share/hassio/apparmor/hassio-supervisor", "/mnt/data/supervisor/apparmor/hassio-supervisor"},
-		writer: "it comes with the Supervisor, which fetches it anew with its updates",
-		other:  []string{"A rule that lacks is reported to github.com/home-assistant/supervisor; `ha supervisor update` fetches the profile of today."},
-	},
-	{
-		name: "Home Assistant", profile: regexp.MustCompile(`^(?P<repository>core|local|[0-9a-f]{8})_(?P<slug>[a-z0-9_]+)$`),
-		what: "the add-on ${slug} of Home Assistant, by the form of the name", source: "apparmor.txt", loose: true, files: []string{"/usr/share/hassio/apparmor/${repository}_${slug}", "/mnt/data/supervisor/apparmor/${repository}_${slug}"},
-		writer: "the Supervisor makes it of the add-on's apparmor.txt whenever the add-on is installed or updated",
-		add:    "put the rule `RULE` into apparmor.txt of the add-on, beside its config.yaml",
-		then:   "raise its version and update it, or of a local add-on rebuild it (`ha addons rebuild ${repository}_${slug}`)",
-		other:  []string{"In an add-on that is not yours, the rule is for its maintainers. Switching its protection off in the user interface is no remedy: that gives it the host."},
-	},
-	{
-		name: "KubeArmor", profile: regexp.MustCompile(`^kubearmor-(?P<rest>[a-z0-9.-]+)$`),
-		what: "a container that KubeArmor confines (namespace, owner and container: ${rest})", files: []string{"/etc/apparmor.d/kubearmor-${rest}"},
-		writer: "KubeArmor makes it anew of the KubeArmorPolicy resources, whenever those or the pods change",
-		other:  []string{"Which policies select the pod: `kubectl get kubearmorpolicies -A`. Where one has action Allow, all that it does not name is refused; where it has Block, take the path or the process out of it."},
-	},
-	{
-		name: "bubblewrap", profile: regexp.MustCompile(`^(?:unpriv_bwrap|bwrap)$`),
-		what: "what bubblewrap runs, such as a Flatpak app", files: []string{"/etc/apparmor.d/bwrap-userns-restrict"},
-		other: []string{"It is one profile for all that bubblewrap runs, and keeps capabilities from it by intent. What a Flatpak app may reach is set by `flatpak override --user APP` (--filesystem, --device, --socket), or in Flatseal, not here."},
-	},
-	{
-		name: "Firejail", profile: regexp.MustCompile(`^firejail-default$`),
-		what: "a program that Firejail runs", files: []string{"/etc/apparmor.d/firejail-default"},
-		other: []string{"Rules of your own go into /etc/apparmor.d/local/firejail-default, and are of every program that Firejail runs with `apparmor`. For one alone, `ignore apparmor` in ~/.config/firejail/PROGRAM.local takes it out of the profile."},
-	},
-}
+		{
+			name: "Proxmox VE or LXC", profile: regexp.MustCompile(`^lxc-(?P<name>[1-9][0-9]{2,8})_<(?P<dir>/var/lib/lxc)>$`), runtime: "lxc",
+			namespace: regexp.MustCompile(`^lxc-(?P<name>[1-9][0-9]{2,8})_<(?P<dir>-?var-lib-lxc)>$`),
+			what:      "container ${name}", files: []string{"${dir}/${name}/apparmor/lxc-${name}_<DASHED>"}, writer: lxcWrites,
+			add:  "on Proxmox VE put the line `lxc.apparmor.raw: RULE` into /etc/pve/lxc/${name}.conf, elsewhere `lxc.apparmor.raw = RULE` into ${dir}/${name}/config",
+			then: "start the container anew (pct stop ${name} && pct start ${name}; lxc-stop and lxc-start)", enter: "pct exec ${name} --",
+			other: []string{
+				"What containers in it need as a whole is `pct set ${name} --features nesting=1`, elsewhere lxc.apparmor.allow_nesting = 1: it takes the deny rules for /proc and /sys out, too.",
+			},
+		},
+		{
+			name: "LXC", profile: regexp.MustCompile(`^lxc-` + name + dir), runtime: "lxc",
+			namespace: regexp.MustCompile(`^lxc-` + name + `_<[A-Za-z0-9._-]*>$`),
+			what:      "container ${name}", files: []string{"${dir}/${name}/apparmor/lxc-${name}_<DASHED>"}, writer: lxcWrites,
+			add:  "put the line `lxc.apparmor.raw = RULE` into ${dir}/${name}/config",
+			then: "start the container anew (lxc-stop -n ${name}, lxc-start -n ${name})", enter: "lxc-attach -n ${name} --",
+			other: []string{
+				"lxc.apparmor.allow_nesting = 1 is what containers in it need as a whole; it takes the deny rules for /proc and /sys out, too. lxc.apparmor.profile = NAME gives it a profile of your own in place of the generated one.",
+			},
+		},
+		{
+			name: "LXC", profile: regexp.MustCompile(`^lxc-container-default`),
+			what: "a container of LXC", files: []string{"/etc/apparmor.d/lxc/lxc-default", "/etc/apparmor.d/lxc/lxc-default-cgns"},
+			other: []string{
+				"Every LXC container without lxc.apparmor.profile has this profile. To change it for one, copy it under another name into /etc/apparmor.d/lxc/, name that in lxc.apparmor.profile, and load it: apparmor_parser -r /etc/apparmor.d/lxc-containers. Where nothing of the kind is set, lxc.apparmor.profile = generated makes one for the container.",
+			},
+		},
+		instance("Incus", "incus", "incus", ""), instance("Incus", "incus", "incus", "(?P<project>[A-Za-z0-9._-]+)_"),
+		instance("LXD", "lxd", "lxc", ""), instance("LXD", "lxd", "lxc", "(?P<project>[A-Za-z0-9._-]+)_"),
+		helper("Incus", "incus"),
+		helper("LXD", "lxd"),
+		{
+			name: "libvirt", profile: regexp.MustCompile(`^libvirt-(?P<uuid>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$`),
+			what: "virtual machine ${uuid} of libvirt", files: []string{"/etc/apparmor.d/libvirt/libvirt-${uuid}"},
+			writer: "libvirt's virt-aa-helper makes it of /etc/apparmor.d/libvirt/TEMPLATE.qemu when the machine is defined, and its .files anew at each start, of what the machine's XML names",
+			add:    "put the rule `RULE` into /etc/apparmor.d/local/abstractions/libvirt-qemu, which is of all machines",
+			then:   "stop the machine and start it again, as its profile is loaded then",
+			other: []string{
+				"`virsh domname ${uuid}` tells the name of the machine.",
+				"A disk, a device or a socket belongs into its XML (virsh edit): what is named there is allowed without a rule. The files that a disk image stands on are, too, where the image names them.",
+			},
+		},
+		{
+			name: "Home Assistant", profile: regexp.MustCompile(`^hassio-supervisor$`),
+			what: "the Supervisor of Home Assistant", files: []string{"/usr/share/hassio/apparmor/hassio-supervisor", "/mnt/data/supervisor/apparmor/hassio-supervisor"},
+			writer: "it comes with the Supervisor, which fetches it anew with its updates",
+			other:  []string{"A rule that lacks is reported to github.com/home-assistant/supervisor; `ha supervisor update` fetches the profile of today."},
+		},
+		{
+			name: "Home Assistant", profile: regexp.MustCompile(`^(?P<repository>core|local|[0-9a-f]{8})_(?P<slug>[a-z0-9_]+)$`),
+			what: "the add-on ${slug} of Home Assistant, by the form of the name", source: "apparmor.txt", loose: true, files: []string{"/usr/share/hassio/apparmor/${repository}_${slug}", "/mnt/data/supervisor/apparmor/${repository}_${slug}"},
+			writer: "the Supervisor makes it of the add-on's apparmor.txt whenever the add-on is installed or updated",
+			add:    "put the rule `RULE` into apparmor.txt of the add-on, beside its config.yaml",
+			then:   "raise its version and update it, or of a local add-on rebuild it (`ha addons rebuild ${repository}_${slug}`)",
+			other:  []string{"In an add-on that is not yours, the rule is for its maintainers. Switching its protection off in the user interface is no remedy: that gives it the host."},
+		},
+		{
+			name: "KubeArmor", profile: regexp.MustCompile(`^kubearmor-(?P<rest>[a-z0-9.-]+)$`),
+			what: "a container that KubeArmor confines (namespace, owner and container: ${rest})", files: []string{"/etc/apparmor.d/kubearmor-${rest}"},
+			writer: "KubeArmor makes it anew of the KubeArmorPolicy resources, whenever those or the pods change",
+			other:  []string{"Which policies select the pod: `kubectl get kubearmorpolicies -A`. Where one has action Allow, all that it does not name is refused; where it has Block, take the path or the process out of it."},
+		},
+		{
+			name: "bubblewrap", profile: regexp.MustCompile(`^(?:unpriv_bwrap|bwrap)$`),
+			what: "what bubblewrap runs, such as a Flatpak app", files: []string{"/etc/apparmor.d/bwrap-userns-restrict"},
+			other: []string{"It is one profile for all that bubblewrap runs, and keeps capabilities from it by intent. What a Flatpak app may reach is set by `flatpak override --user APP` (--filesystem, --device, --socket), or in Flatseal, not here."},
+		},
+		{
+			name: "Firejail", profile: regexp.MustCompile(`^firejail-default$`),
+			what: "a program that Firejail runs", files: []string{"/etc/apparmor.d/firejail-default"},
+			other: []string{"Rules of your own go into /etc/apparmor.d/local/firejail-default, and are of every program that Firejail runs with `apparmor`. For one alone, `ignore apparmor` in ~/.config/firejail/PROGRAM.local takes it out of the profile."},
+		},
+	}
+})
 
 const (
 	snapdWrites = "snapd makes it anew when the snap is installed or refreshed, or one of its interfaces is connected"

@@ -227,7 +227,7 @@ func componentSpans(folder string, name []byte, c Caller) (spans []span) {
 		spans = append(spans, s)
 	}
 	fromPackages := packaged.MatchString(folder)
-	generated(folder, name, times, c, fromPackages, claim)
+	generated(folder, name, times(), c, fromPackages, claim)
 	for n, pid := range [...]int{c.PID, c.PPID} {
 		if fromPackages {
 			break
@@ -237,7 +237,7 @@ func componentSpans(folder string, name []byte, c Caller) (spans []span) {
 			claim(span{at, at + len(strconv.Itoa(pid)), Names{Glob: "[0-9]*", Why: why, First: true}})
 		}
 	}
-	generated(folder, name, generators, c, fromPackages, claim)
+	generated(folder, name, generators(), c, fromPackages, claim)
 	return spans
 }
 

@@ -24,7 +24,7 @@ func TestChosenNames(t *testing.T) {
 // TestGenerators holds that each expression of the tables is one, and that its groups are
 // of known alphabets.
 func TestGenerators(t *testing.T) {
-	for _, g := range slices.Concat(times, generators) {
+	for _, g := range slices.Concat(times(), generators()) {
 		if g.in != nil {
 			g.in()
 		}

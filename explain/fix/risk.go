@@ -125,9 +125,8 @@ func Undoes(req apparmor.Request) string {
 }
 
 // syscallDangers lists system calls that are more than low.
-var syscallDangers = map[string]Danger{}
-
-func init() {
+var syscallDangers = sync.OnceValue(func() map[string]Danger {
+	byName := map[string]Danger{}
 	for _, d := range []struct {
 		names string
 		Danger
@@ -161,13 +160,14 @@ func init() {
 		{"syslog", Danger{rules.Medium, "it reads the host's kernel log"}},
 	} {
 		for name := range strings.FieldsSeq(d.names) {
-			syscallDangers[name] = d.Danger
+			byName[name] = d.Danger
 		}
 	}
-}
+	return byName
+})
 
 // SyscallDanger returns how dangerous a system call is by its name alone.
-func SyscallDanger(name string) Danger { return syscallDangers[name] }
+func SyscallDanger(name string) Danger { return syscallDangers()[name] }
 
 // An argumentDanger is calls with an argument that makes them more dangerous, or less,
 // than the call is as a whole: that is one of some values, or has one of some bits. A
@@ -212,7 +212,7 @@ func (d *argumentDanger) holds(v uint64) bool {
 // CallDanger returns how dangerous it is to allow a system call: with its
 // arguments, or with all if they are nil.
 func CallDanger(name string, args []uint64) Danger {
-	most := syscallDangers[name]
+	most := syscallDangers()[name]
 	for _, d := range argumentDangers {
 		switch {
 		case !slices.Contains(strings.Fields(d.names), name):

@@ -115,10 +115,12 @@ var toEnglish = sync.OnceValue(func() *strings.Replacer {
 
 // isForeign reports whether a line in lower case says that something else than the kernel
 // refused: a server to a client, a database to a role.
-func isForeign(lower string) bool { return foreign.MatchString(lower) }
+func isForeign(lower string) bool { return foreign().MatchString(lower) }
 
-var foreign = regexp.MustCompile(`\(publickey|\(password|\bcode = permissiondenied\b|\b40[13]\b|\bforbidden\b|\bunauthori[sz]ed\b|\bnot authori[sz]ed\b|^etcdserver:|^5[35]0 |` +
-	`\baccess is denied\b|\b(?:table|schema|database|relation|sequence|role|column) \w+$|\barn:aws:`)
+var foreign = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\(publickey|\(password|\bcode = permissiondenied\b|\b40[13]\b|\bforbidden\b|\bunauthori[sz]ed\b|\bnot authori[sz]ed\b|^etcdserver:|^5[35]0 |` +
+		`\baccess is denied\b|\b(?:table|schema|database|relation|sequence|role|column) \w+$|\barn:aws:`)
+})
 
 // isProse reports whether a phrase of a line in lower case goes on as a sentence, which an
 // error does not that strerror(3) names.

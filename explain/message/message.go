@@ -8,6 +8,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -47,23 +48,25 @@ type verb struct {
 const unable = `\b(?:[Cc](?:annot|an't|ould not)|(?:[Ff]ailed|[Uu]nable) to) `
 
 // The verbs, the telling ones first. A name of a system call stands for itself.
-var verbs = []verb{
-	{regexp.MustCompile(`\bfailed to map segment\b|\bshared object file\b|\bloading shared librar`), "mmap"},
-	{regexp.MustCompile(`\b(fork/exec|exec|execve|execv|execvp|spawn|posix_spawn)\b|\bexec user process\b|\b[Cc]annot (run|execute)\b|\bcan't execute\b`), "execve"},
-	{regexp.MustCompile(`\b(mkdir|rmdir|unlink|unlinkat|rename|symlink|link|mknod|mkfifo|chmod|fchmod|chown|fchown|lchown|truncate|` +
-		`bind|listen|connect|socket|setsockopt|unshare|setns|mount|umount|umount2|pivot_root|chroot|ptrace|kill|` +
-		`setuid|setgid|setgroups|setresuid|setresgid|setrlimit|setpriority|sched_setscheduler|sched_setaffinity|mlock|mlockall|` +
-		`sethostname|settimeofday|clock_settime|clone|clone3|keyctl|add_key|bpf|perf_event_open|io_uring_setup|userfaultfd|personality|` +
-		`init_module|finit_module|delete_module|capset|syslog|open_by_handle_at|mbind|set_mempolicy|get_mempolicy|reboot|quotactl|acct|swapon|swapoff)\b`), ""},
-	{regexp.MustCompile(unable + `create directory\b`), "mkdir"},
-	{regexp.MustCompile(unable + `(create|touch|write)\b|\bfor writing\b`), "creat"},
-	{regexp.MustCompile(unable + `(remove|delete)\b`), "unlink"},
-	{regexp.MustCompile(unable + `(move|rename)\b`), "rename"},
-	{regexp.MustCompile(`\bchanging ownership\b`), "chown"},
-	{regexp.MustCompile(`\bchanging permissions\b`), "chmod"},
-	{regexp.MustCompile(`\bset date\b`), "clock_settime"},
-	{regexp.MustCompile(unable + `(open|read)\b|\bfor reading\b|\bopendir\b|\bscandir\b`), "open"},
-}
+var verbs = sync.OnceValue(func() []verb {
+	return []verb{
+		{regexp.MustCompile(`\bfailed to map segment\b|\bshared object file\b|\bloading shared librar`), "mmap"},
+		{regexp.MustCompile(`\b(fork/exec|exec|execve|execv|execvp|spawn|posix_spawn)\b|\bexec user process\b|\b[Cc]annot (run|execute)\b|\bcan't execute\b`), "execve"},
+		{regexp.MustCompile(`\b(mkdir|rmdir|unlink|unlinkat|rename|symlink|link|mknod|mkfifo|chmod|fchmod|chown|fchown|lchown|truncate|` +
+			`bind|listen|connect|socket|setsockopt|unshare|setns|mount|umount|umount2|pivot_root|chroot|ptrace|kill|` +
+			`setuid|setgid|setgroups|setresuid|setresgid|setrlimit|setpriority|sched_setscheduler|sched_setaffinity|mlock|mlockall|` +
+			`sethostname|settimeofday|clock_settime|clone|clone3|keyctl|add_key|bpf|perf_event_open|io_uring_setup|userfaultfd|personality|` +
+			`init_module|finit_module|delete_module|capset|syslog|open_by_handle_at|mbind|set_mempolicy|get_mempolicy|reboot|quotactl|acct|swapon|swapoff)\b`), ""},
+		{regexp.MustCompile(unable + `create directory\b`), "mkdir"},
+		{regexp.MustCompile(unable + `(create|touch|write)\b|\bfor writing\b`), "creat"},
+		{regexp.MustCompile(unable + `(remove|delete)\b`), "unlink"},
+		{regexp.MustCompile(unable + `(move|rename)\b`), "rename"},
+		{regexp.MustCompile(`\bchanging ownership\b`), "chown"},
+		{regexp.MustCompile(`\bchanging permissions\b`), "chmod"},
+		{regexp.MustCompile(`\bset date\b`), "clock_settime"},
+		{regexp.MustCompile(unable + `(open|read)\b|\bfor reading\b|\bopendir\b|\bscandir\b`), "open"},
+	}
+})
 
 // programs are those whose messages are all of one call, in whatever language they are; "" of
 // those that only have the name of one.
@@ -127,7 +130,7 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	}
 	a.Path = pathIn(line, at)
 	words := pathPlace.ReplaceAllLiteralString(innermost(line), " ") // as the words of paths are names
-	if startsThread.MatchString(words) {
+	if startsThread().MatchString(words) {
 		a.Syscall, a.Or = "clone3", []parser.Tried{{Syscall: "clone"}}
 	}
 	if a.Syscall == "" {
@@ -214,12 +217,14 @@ func isCall(name string) bool {
 
 // callNames are where the names of calls stand: right before the error, as perror(3)
 // has it; before a parenthesis; after a word that says so; and, of libuv, after the error.
-var callNames = []*regexp.Regexp{
-	regexp.MustCompile(`(?:^|[^\w/.-])([a-z_][a-z_0-9]{2,}): ?(?:\[?errno \d+\]? ?)?(?:operation not permitted|permission denied|function not implemented|eperm\b|eacces\b|enosys\b)`),
-	regexp.MustCompile(`(?:^|[^\w/.-])([a-z_][a-z_0-9]{2,})\(`),
-	regexp.MustCompile(`\b(?:from|calling|syscall|system call):? ([a-z_][a-z_0-9]{2,})\b`),
-	regexp.MustCompile(`(?:operation not permitted|permission denied), ([a-z_][a-z_0-9]{2,})\b`),
-}
+var callNames = sync.OnceValue(func() []*regexp.Regexp {
+	return []*regexp.Regexp{
+		regexp.MustCompile(`(?:^|[^\w/.-])([a-z_][a-z_0-9]{2,}): ?(?:\[?errno \d+\]? ?)?(?:operation not permitted|permission denied|function not implemented|eperm\b|eacces\b|enosys\b)`),
+		regexp.MustCompile(`(?:^|[^\w/.-])([a-z_][a-z_0-9]{2,})\(`),
+		regexp.MustCompile(`\b(?:from|calling|syscall|system call):? ([a-z_][a-z_0-9]{2,})\b`),
+		regexp.MustCompile(`(?:operation not permitted|permission denied), ([a-z_][a-z_0-9]{2,})\b`),
+	}
+})
 
 // aName is a word that can be the name of a call, and is no common one.
 var aName = regexp.MustCompile(`\b[a-z]+(?:_[a-z0-9_]+|[a-z]*\d+)\b`)
@@ -238,7 +243,7 @@ func known(name string) string {
 // callIn returns the system call that a line in lower case names where calls are named,
 // or a word of it that can be nothing else, or "".
 func callIn(lower string) string {
-	for _, place := range callNames {
+	for _, place := range callNames() {
 		for _, m := range place.FindAllStringSubmatch(lower, 16) {
 			if call := known(m[1]); call != "" {
 				return call
@@ -258,7 +263,9 @@ func callIn(lower string) string {
 var startsProgram = regexp.MustCompile(`^exec |^standard_init_linux\.go|\bexec user process\b|\b(?:unable to start|starting) container process\b.*: exec:? ["/\w]`)
 
 // startsThread is how programs say that they could not start a thread.
-var startsThread = regexp.MustCompile(`(?i)\b(?:creat\w*|start\w*|spawn\w*|launch\w*)\b(?:[\w "'#.-]*[ -])?threads?\b|\bpthread_create\b|\bthread (?:creation|constructor)\b|\bthreadpoolbuild`)
+var startsThread = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)\b(?:creat\w*|start\w*|spawn\w*|launch\w*)\b(?:[\w "'#.-]*[ -])?threads?\b|\bpthread_create\b|\bthread (?:creation|constructor)\b|\bthreadpoolbuild`)
+})
 
 // innermost is what a line says after what engines say of the container as a whole: each
 // of them puts its own words before those of the one below.
@@ -297,7 +304,7 @@ func speaker(line string) string {
 
 // verbIn returns the system call that a message names, or "".
 func verbIn(line string) string {
-	for _, v := range verbs {
+	for _, v := range verbs() {
 		m := v.text.FindString(line)
 		switch {
 		case m == "":

@@ -4,17 +4,16 @@ import (
 	_ "embed"
 	"path"
 	"strings"
+	"sync"
 )
 
 //go:embed programs.txt
 var programTable string
 
 // programs are the lines of programs.txt: flags by the names of programs.
-var programs = readPrograms(programTable)
-
-func readPrograms(table string) map[string][]string {
+var programs = sync.OnceValue(func() map[string][]string {
 	flags := map[string][]string{}
-	for line := range strings.Lines(table) {
+	for line := range strings.Lines(programTable) {
 		names, own, ok := strings.Cut(line, "  ")
 		if ok && !strings.HasPrefix(line, "#") {
 			for name := range strings.FieldsSeq(names) {
@@ -23,7 +22,7 @@ func readPrograms(table string) map[string][]string {
 		}
 	}
 	return flags
-}
+})
 
 // A command is a command line that is being read, one argument after the other.
 type command struct {
@@ -44,7 +43,7 @@ func (c *command) next(arg string) (from int) {
 	if !strings.HasPrefix(arg, "-") {
 		name = arg[strings.LastIndexAny(arg, "=\"'`(")+1:] // x="mysql, $(mysql
 	}
-	if own, ok := programs[path.Base(name)]; ok {
+	if own, ok := programs()[path.Base(name)]; ok {
 		c.flags = own
 		return -1
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 //go:embed tokens.txt
@@ -66,13 +67,11 @@ func (c *class) runBack(text string, most int) int {
 	return n
 }
 
-// formats are the lines of the table; byStart has their places by the first two bytes
-// of their marks.
-var formats, byStart = readFormats(tokenTable)
-
-func readFormats(table string) (list []format, byStart *[1 << 16][]uint8) {
+// formats are the lines of the table, and their places by the first two bytes of their
+// marks.
+var formats = sync.OnceValues(func() (list []format, byStart *[1 << 16][]uint8) {
 	byStart = new([1 << 16][]uint8)
-	for line := range strings.Lines(table) {
+	for line := range strings.Lines(tokenTable) {
 		fields := strings.Fields(line)
 		if len(fields) == 0 || fields[0] == "#" {
 			continue
@@ -92,7 +91,7 @@ func readFormats(table string) (list []format, byStart *[1 << 16][]uint8) {
 		list = append(list, f)
 	}
 	return list, byStart
-}
+})
 
 // readClass reads a word such as alnum20.
 func readClass(word string) (*class, int) {
@@ -119,10 +118,11 @@ const leastCut = 4
 
 // tokens returns what is of a known format. cut says that the text may end within one.
 func tokens(text string, cut bool) (spans []span) {
+	list, byStart := formats()
 	last := 0 // the end of the token before
 	for i := 0; i+1 < len(text); i++ {
 		for _, n := range byStart[pair(text, i)] {
-			f := &formats[n]
+			f := &list[n]
 			start, end, ok := f.match(text, i, last, cut)
 			if !ok {
 				continue

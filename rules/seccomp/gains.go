@@ -53,9 +53,9 @@ func Gains(before, after *Profile, wanted ...Want) (gains []Gain, complete bool)
 // it is as of runc whose stub is there, and of a libseccomp that knows every name.
 func GainsBy(l Loader, before, after *Profile, wanted ...Want) (gains []Gain, complete bool) {
 	if l.Runtime == "" || l.Runtime == Runc && l.Version == "" {
-		l.Runtime, l.Version = gainLoader.Runtime, gainLoader.Version
+		l.Runtime, l.Version = gainLoader().Runtime, gainLoader().Version
 	}
-	l.Libseccomp = cmp.Or(l.Libseccomp, gainLoader.Libseccomp)
+	l.Libseccomp = cmp.Or(l.Libseccomp, gainLoader().Libseccomp)
 	whole := pair{before, after}
 	w := &gainWalk{loader: l, whole: whole, wanted: wanted, left: maxGainWork, cellWork: maxCellWork, looks: maxLooks, complete: true, kept: map[kept]bool{}}
 	hosts := append(before.hosts(), after.hosts()...)
@@ -84,7 +84,9 @@ func GainsBy(l Loader, before, after *Profile, wanted ...Want) (gains []Gain, co
 }
 
 // gainLoader has a stub, and knows every name.
-var gainLoader = Loader{Runtime: Runc, Version: stubNativeSince, Libseccomp: newestLibseccomp()}
+func gainLoader() Loader {
+	return Loader{Runtime: Runc, Version: stubNativeSince, Libseccomp: newestLibseccomp()}
+}
 
 // A pair is two profiles that are compared.
 type pair struct{ before, after *Profile }

@@ -295,7 +295,7 @@ func (l *linter) host() Call {
 			break
 		}
 	}
-	return Call{Arch: host, Host: host, Kernel: "6.1", Loader: gainLoader, Caps: dockerCaps}
+	return Call{Arch: host, Host: host, Kernel: "6.1", Loader: gainLoader(), Caps: dockerCaps}
 }
 
 // dockerCaps are the capabilities of a container that is given none and denied
