@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -18,28 +21,76 @@ import (
 	"github.com/whydenied/whydenied/explain/report"
 )
 
-var update = flag.Bool("update", false, "write findings.schema.json anew")
+var update = flag.Bool("update", false, "write *.schema.json anew")
 
-const schemaFile = "findings.schema.json"
+// schemas are those that are published, NAME.schema.json: what a line of the JSON form of the
+// commands is.
+var schemas = []struct {
+	name, commands string
+	lines          []reflect.Type // one of them
+}{
+	{"findings", "explain, run, summary, trace, watch", []reflect.Type{reflect.TypeFor[report.Message]()}},
+	{"check", "check", []reflect.Type{reflect.TypeFor[report.CheckMessage]()}},
+	{"compare", "compare", []reflect.Type{reflect.TypeFor[report.CompareMessage]()}},
+	{"coverage", "coverage", []reflect.Type{reflect.TypeFor[report.Coverage]()}},
+	{"diff", "diff", []reflect.Type{reflect.TypeFor[report.Comparison]()}},
+	{"doctor", "doctor", []reflect.Type{reflect.TypeFor[report.DoctorMessage]()}},
+	{"patch", "patch", []reflect.Type{reflect.TypeFor[report.Patch]()}},
+	{"query", "query", []reflect.Type{reflect.TypeFor[report.Answer](), reflect.TypeFor[report.Unanswered]()}},
+	{"replay", "replay", []reflect.Type{reflect.TypeFor[report.Replayed]()}},
+	{"test", "test", []reflect.Type{reflect.TypeFor[report.Expectation]()}},
+}
 
-// TestSchema holds that the published schema is that of the messages.
-func TestSchema(t *testing.T) {
-	definitions := map[string]any{}
-	message := schemaOf(reflect.TypeFor[report.Message](), definitions)
-	schema := map[string]any{
-		"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "whydenied findings " + report.SchemaVersion,
-		"description": "One line of what whydenied --format json writes; see json.md. Readers pass over keys that they do not know.",
-		"$ref":        message["$ref"], "$defs": definitions,
+// TestSchemas holds that the published schemas are those of the messages.
+func TestSchemas(t *testing.T) {
+	for _, s := range schemas {
+		definitions := map[string]any{}
+		schema := map[string]any{
+			"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "whydenied " + s.name + " " + report.SchemaVersion,
+			"description": "One line of what --format json of " + s.commands + " writes; see json.md. Readers pass over keys that they do not know.",
+			"$defs":       definitions,
+		}
+		var lines []any
+		for _, line := range s.lines {
+			lines = append(lines, schemaOf(line, definitions))
+		}
+		schema["$ref"] = lines[0].(map[string]any)["$ref"]
+		if len(lines) > 1 {
+			delete(schema, "$ref")
+			schema["anyOf"] = lines
+		}
+		text, err := json.MarshalIndent(schema, "", "  ")
+		require.NoError(t, err)
+		text = append(text, '\n')
+		if *update {
+			require.NoError(t, os.WriteFile(s.name+".schema.json", text, 0o644))
+		}
+		published, err := os.ReadFile(s.name + ".schema.json")
+		require.NoError(t, err)
+		assert.Equal(t, string(published), string(text), "go test ./docs -update writes it")
 	}
-	text, err := json.MarshalIndent(schema, "", "  ")
+}
+
+// readSchema reads a published schema.
+func readSchema(t *testing.T, name string) (schema map[string]any) {
+	t.Helper()
+	text, err := os.ReadFile(name + ".schema.json")
 	require.NoError(t, err)
-	text = append(text, '\n')
-	if *update {
-		require.NoError(t, os.WriteFile(schemaFile, text, 0o644))
+	require.NoError(t, json.Unmarshal(text, &schema))
+	return schema
+}
+
+// violationsOf compares each line of an output with a schema.
+func violationsOf(t *testing.T, schema map[string]any, lines []byte, name string) (list []string) {
+	t.Helper()
+	for line := range bytes.Lines(lines) {
+		d := json.NewDecoder(bytes.NewReader(line))
+		d.UseNumber()
+		var value any
+		require.NoError(t, d.Decode(&value), "%s", line)
+		list = append(list, violations(schema, schema, value, name)...)
 	}
-	published, err := os.ReadFile(schemaFile)
-	require.NoError(t, err)
-	assert.Equal(t, string(published), string(text), "go test ./docs -update writes it")
+	return list
 }
 
 // schemaOf describes a type: structs by references to definitions.
@@ -58,7 +109,12 @@ func schemaOf(typ reflect.Type, definitions map[string]any) map[string]any {
 		return map[string]any{"type": "boolean"}
 	case reflect.String:
 		return map[string]any{"type": "string"}
+	case reflect.Float64:
+		return map[string]any{"type": "number"}
 	case reflect.Struct:
+		if typ == reflect.TypeFor[time.Time]() {
+			return map[string]any{"type": "string"}
+		}
 		ref := map[string]any{"$ref": "#/$defs/" + typ.Name()}
 		if definitions[typ.Name()] == nil {
 			definitions[typ.Name()] = true // it may be in itself
@@ -70,12 +126,24 @@ func schemaOf(typ reflect.Type, definitions map[string]any) map[string]any {
 }
 
 // objectOf describes the fields of a struct. A pointer that is written when it is nil can
-// be null.
+// be null. A struct in it without a name is part of it: all of it or, by a pointer, none.
 func objectOf(typ reflect.Type, definitions map[string]any) map[string]any {
 	properties, required := map[string]any{}, []string{}
 	for i := range typ.NumField() {
 		field := typ.Field(i)
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if field.Anonymous && name == "" {
+			part, optional := field.Type, field.Type.Kind() == reflect.Pointer
+			if optional {
+				part = part.Elem()
+			}
+			inner := objectOf(part, definitions)
+			maps.Copy(properties, inner["properties"].(map[string]any))
+			if needs, ok := inner["required"].([]string); ok && !optional {
+				required = append(required, needs...)
+			}
+			continue
+		}
 		if !field.IsExported() || name == "" {
 			continue
 		}
@@ -99,25 +167,68 @@ func objectOf(typ reflect.Type, definitions map[string]any) map[string]any {
 // schema says, without a key that it does not name; and that what was saved before has no
 // key that has gone.
 func TestSchemaHolds(t *testing.T) {
-	text, err := os.ReadFile(schemaFile)
-	require.NoError(t, err)
-	var schema map[string]any
-	require.NoError(t, json.Unmarshal(text, &schema))
+	schema := readSchema(t, "findings")
 	files, err := filepath.Glob("../explain/report/testdata/*findings.json")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, name := range files {
 		lines, err := os.ReadFile(name)
 		require.NoError(t, err)
-		for line := range bytes.Lines(lines) {
-			d := json.NewDecoder(bytes.NewReader(line))
-			d.UseNumber()
-			var value any
-			require.NoError(t, d.Decode(&value))
-			assert.Empty(t, violations(schema, schema, value, name))
-		}
+		assert.Empty(t, violationsOf(t, schema, lines, name))
 	}
 	assert.NotEmpty(t, violations(schema, schema, map[string]any{"finding": map[string]any{"id": 7}}, ""))
+}
+
+// TestSchemasOfOutput holds that what the commands write of the example is as the schemas say.
+func TestSchemasOfOutput(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "whydenied")
+	out, err := exec.Command("go", "build", "-o", program, "../cmd/whydenied").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	const web = "examples/web/"
+	dir := t.TempDir()
+	changed, saved := filepath.Join(dir, "web.apparmor"), filepath.Join(dir, "saved.json")
+	policy, err := os.ReadFile(web + "web.apparmor")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(changed, bytes.Replace(policy, []byte("deny /etc/shadow rw,"), []byte("/etc/shadow r,"), 1), 0o600))
+	broken := filepath.Join(dir, "broken.apparmor")
+	require.NoError(t, os.WriteFile(broken, []byte("profile broken {\n  /x rr\n}\n"), 0o600))
+	filter := filepath.Join(dir, "filter.json")
+	require.NoError(t, os.WriteFile(filter, []byte(`{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW"}]}`), 0o600))
+	const batch = `{"class": "file", "name": "/etc/shadow", "requested_mask": "r"}
+{"class": "file", "name": "/var/cache/nginx/x", "requested_mask": "w"}
+no JSON
+`
+	for i, c := range []struct {
+		schema, stdin string
+		args          []string
+	}{
+		{"findings", "", []string{"explain", web + "audit.log", "--profile", web + "web.apparmor", "--inventory", web + "containers.json"}},
+		{"findings", "", []string{"summary", web + "audit.log", "--profile", web + "web.apparmor"}},
+		{"findings", "", []string{"explain", "--profile", web + "web.apparmor", "/dev/null"}},
+		{"check", "", []string{"check", broken, filter}},
+		{"compare", "", []string{"compare", "/dev/null", saved}},
+		{"coverage", "", []string{"coverage", web + "audit.log", "--profile", web + "web.apparmor"}},
+		{"diff", "", []string{"diff", web + "web.apparmor", changed}},
+		{"doctor", "", []string{"doctor"}},
+		{"patch", "", []string{"patch", web + "audit.log", "--profile", web + "web.apparmor"}},
+		{"query", batch, []string{"query", "--profile", web + "web.apparmor"}},
+		{"query", "", []string{"query", "--profile", web + "web.apparmor", "--access", "exec /bin/sh"}},
+		{"query", "", []string{"query", "--seccomp", filter, "--syscall", "mount"}},
+		{"replay", "", []string{"replay", web + "audit.log", "--profile", changed}},
+		{"test", "", []string{"test", web + "web.expect"}},
+	} {
+		cmd := exec.Command(program, append(c.args, "--format", "json")...)
+		cmd.Stdin = strings.NewReader(c.stdin)
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
+		lines, _ := cmd.Output()
+		name := strings.Join(c.args, " ")
+		require.NotEmpty(t, lines, "%s: %s", name, stderr.String())
+		assert.Empty(t, violationsOf(t, readSchema(t, c.schema), lines, name))
+		if i == 0 {
+			require.NoError(t, os.WriteFile(saved, lines, 0o600)) // for compare
+		}
+	}
 }
 
 // violations compares a value with the part of JSON Schema that schemaOf uses.

@@ -354,12 +354,15 @@ func (o Outcome) inWords() string {
 	return o.Action
 }
 
+// An Unanswered is in place of an Answer where a line of a batch has none.
+type Unanswered struct {
+	Line  int    `json:"line"`
+	Error string `json:"error"` // why
+}
+
 // WriteAnswerError writes, in place of the answer, why a line of a batch has none.
 func WriteAnswerError(w io.Writer, line int, err error) error {
-	return escape.JSON(w, struct {
-		Line  int    `json:"line"`
-		Error string `json:"error"`
-	}{line, plain(err.Error())})
+	return escape.JSON(w, Unanswered{line, plain(err.Error())})
 }
 
 // NewAnswerText returns a function that writes each answer to w as text. Calls
