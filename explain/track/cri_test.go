@@ -71,7 +71,7 @@ func TestInspectCRI(t *testing.T) {
 		assert.Equal(t, framed([]byte(nested(1, id)+"\x10\x01")), asked)
 		assert.JSONEq(t, want[0].SeccompProfile, got.SeccompProfile)
 		got.SeccompProfile = want[0].SeccompProfile
-		for _, at := range []*time.Time{&want[0].Created, &want[0].Started, &want[0].Finished} {
+		for _, at := range []*time.Time{&want[0].Created, &want[0].Started, &want[0].Finished, &want[0].Ended} {
 			*at = at.UTC()
 		}
 		assert.Equal(t, want[0], got)
