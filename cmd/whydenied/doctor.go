@@ -23,6 +23,7 @@ type doctorFlags struct {
 	apply  bool
 	undo   bool
 	limit  time.Duration
+	grants bool
 	state  string
 	guard  string
 }
@@ -48,6 +49,7 @@ Exit status: 0 nothing would hide denials, 3 something would, or the policy is s
 1 whydenied failed, 2 wrong usage.`,
 		Example: `  sudo whydenied doctor
   sudo whydenied doctor --apply --for 10m
+  sudo whydenied doctor --apply --grants --for 10m   # for whydenied coverage
   sudo whydenied doctor --undo`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDoctor(cmd, f) },
@@ -58,6 +60,7 @@ Exit status: 0 nothing would hide denials, 3 something would, or the policy is s
 	flags.BoolVar(&f.apply, "apply", false, "set what would show more denials, and store how to undo it")
 	flags.BoolVar(&f.undo, "undo", false, "undo what --apply did")
 	flags.DurationVar(&f.limit, "for", 0, "with --apply: stay for this `TIME`, such as 10m, then undo it")
+	flags.BoolVar(&f.grants, "grants", false, "with --apply and --for: have AppArmor log all that it grants, too, as coverage needs; on a busy host that is a flood")
 	flags.StringVar(&f.state, "state", host.StateFile, "`FILE` that holds how to undo it")
 	flags.StringVar(&f.guard, "guard", "", "")
 	_ = flags.MarkHidden("guard") // of the process that undoes: see host.Hold
@@ -90,6 +93,8 @@ func (f *doctorFlags) check(cmd *cobra.Command) error {
 		return usagef("--for must be more than nothing, such as 10m")
 	case f.limit > 0 && !f.apply && f.guard == "":
 		return usagef("--for is for --apply")
+	case f.grants && f.limit == 0:
+		return usagef("--grants is for --apply --for, as it floods the log")
 	case runtime.GOOS != "linux":
 		return errors.New("doctor is for Linux hosts, and this is " + runtime.GOOS + ": run it on the host that logs")
 	}
@@ -150,6 +155,9 @@ func printAnswers(answers []host.Answer, print func(report.DoctorMessage) error)
 // how many answers that remains true.
 func (f *doctorFlags) applyLevers(cmd *cobra.Command, h host.Host, answers []host.Answer, print func(report.DoctorMessage) error) (int, error) {
 	levers := host.Levers(answers)
+	if f.grants {
+		levers = host.WithGrants(levers)
+	}
 	if len(levers) == 0 {
 		say(cmd.ErrOrStderr(), "there is nothing to apply")
 		return 0, nil

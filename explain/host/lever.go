@@ -3,6 +3,7 @@ package host
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -39,6 +40,16 @@ var targets = map[string]string{
 // Noquiet has AppArmor log what deny rules refuse quietly (audit_mode_names of
 // security/apparmor/audit.c).
 var Noquiet = Lever{"apparmor-audit", "noquiet"}
+
+// LogGrants has AppArmor log all that it grants, and what deny rules refuse quietly: each use of
+// a rule is a record then.
+var LogGrants = Lever{"apparmor-audit", "all"}
+
+// WithGrants returns levers with LogGrants in place of what else is set to that.
+func WithGrants(levers []Lever) []Lever {
+	rest := slices.DeleteFunc(slices.Clone(levers), func(l Lever) bool { return l.Name == LogGrants.Name })
+	return append(rest, LogGrants)
+}
 
 // Target is what the lever sets, in words of the kernel.
 func (l Lever) Target() string {

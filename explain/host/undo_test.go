@@ -58,6 +58,19 @@ func TestApplyAndUndo(t *testing.T) {
 	assert.Empty(t, done)
 }
 
+func TestApplyWithGrants(t *testing.T) {
+	h, file := settings(t)
+	levers := WithGrants([]Lever{Noquiet, unlimited})
+	assert.Equal(t, []Lever{unlimited, LogGrants}, levers)
+	assert.Equal(t, []Lever{LogGrants}, WithGrants(nil))
+	_, err := h.Apply(file, levers)
+	require.NoError(t, err)
+	assert.Equal(t, "all", h.text(t, apparmorAudit))
+	_, err = h.Undo(file)
+	require.NoError(t, err)
+	assert.Equal(t, "normal", h.text(t, apparmorAudit))
+}
+
 // TestApplyFails holds that either all levers are pulled or none.
 func TestApplyFails(t *testing.T) {
 	h, file := settings(t)
