@@ -17,6 +17,7 @@ import (
 // Further, those of many names that are not told apart.
 type Finding struct {
 	ID          string        // 12 hex digits, stable over runs and logs; see IDVersion
+	Bare        string        // the ID that it has where nothing is known of its container; "" of further names
 	Denial      parser.Denial // the earliest one logged
 	Count       int
 	First, Last time.Time           // zero if the log has no times

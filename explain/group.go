@@ -211,7 +211,7 @@ func (g *Group) add(d parser.Denial, c container.Container) (f *Finding, isNew b
 			return g.addFurther(&d, c, of)
 		}
 		isNew = true
-		f = &Finding{ID: id(g.key), Denial: d, Container: c, First: d.Time, Last: d.Time, owner: of.owner}
+		f = &Finding{ID: id(g.key), Bare: id(g.appendKey(nil, &d, &container.Container{})), Denial: d, Container: c, First: d.Time, Last: d.Time, owner: of.owner}
 		g.findings[string(g.key)] = f
 		g.moved(f)
 	}

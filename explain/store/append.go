@@ -25,11 +25,11 @@ type pendingKey struct {
 
 // A pendingRow is what is to be added to a row of seen.
 type pendingRow struct {
-	finding, mode, node string
-	container           named
-	program             string
-	at, sequence        int64
-	positions           []uint64
+	finding, bare, mode, node string
+	container                 named
+	program                   string
+	at, sequence              int64
+	positions                 []uint64
 }
 
 // A named is a container as the store has it; the zero value is none that is known.
@@ -68,7 +68,7 @@ func (s *Store) Add(ctx context.Context, c explain.Counted) error {
 }
 
 func newRow(c *explain.Counted, p place) *pendingRow {
-	row := &pendingRow{finding: c.Finding.ID, mode: c.Finding.Denial.Mode.String(), node: plain(c.Node), at: p.at, sequence: p.sequence}
+	row := &pendingRow{finding: c.Finding.ID, bare: cmp.Or(c.Finding.Bare, c.Finding.ID), mode: c.Finding.Denial.Mode.String(), node: plain(c.Node), at: p.at, sequence: p.sequence}
 	if t := c.Container; t != nil {
 		row.container = named{plain(t.Name), plain(t.ID), plain(t.Image), millis(c.Made)}
 	}
@@ -156,7 +156,7 @@ type bucketKey struct {
 type sum struct {
 	count       int
 	first, last int64
-	mode        string // of a finding
+	mode, bare  string // of a finding
 }
 
 func (s *sum) add(n int, first, last int64) {
@@ -173,7 +173,8 @@ func newWriter(ctx context.Context, tx *sql.Tx, boot string) (*writer, error) {
 		containers: map[named]int64{{}: 0}, sums: map[bucketKey]*sum{}, findings: map[string]*sum{},
 	}
 	var err error
-	w.seen, err = tx.PrepareContext(ctx, `SELECT source, container, program, positions FROM seen WHERE finding = ? AND at = ? AND sequence = ?`)
+	w.seen, err = tx.PrepareContext(ctx, `SELECT finding, source, container, program, positions FROM seen
+		WHERE finding IN (SELECT ? UNION SELECT id FROM finding WHERE bare = ?) AND at = ? AND sequence = ?`)
 	if err == nil {
 		w.put, err = tx.PrepareContext(ctx, `INSERT INTO seen (finding, at, sequence, source, container, program, count, positions) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET count = excluded.count, positions = excluded.positions`)
@@ -213,7 +214,7 @@ func (w *writer) add(row *pendingRow) error {
 	}
 	of := addTo(w.findings, row.finding)
 	of.add(added, first, last)
-	of.mode = row.mode
+	of.mode, of.bare = row.mode, row.bare
 	return nil
 }
 
@@ -227,29 +228,30 @@ func addTo[K comparable](sums map[K]*sum, key K) *sum {
 }
 
 // unseen returns the positions that a row has, and those that are new: neither in it nor
-// counted in another container or program, or under another boot, of the same node. Where a
-// log does not say its node it can be any.
+// counted in another container or program, or under another boot, of the same node, nor in
+// the finding that it is by what else is known of its container. Where a log does not say its
+// node it can be any.
 func (w *writer) unseen(row *pendingRow, source, in int64) (have, more []uint64, err error) {
 	more = slices.Clone(row.positions)
 	slices.Sort(more)
 	more = slices.Compact(more)
-	rows, err := w.seen.QueryContext(w.ctx, row.finding, row.at, row.sequence)
+	rows, err := w.seen.QueryContext(w.ctx, row.finding, row.bare, row.at, row.sequence)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var of, container int64
-		var program string
+		var finding, program string
 		var blob []byte
-		if err := rows.Scan(&of, &container, &program, &blob); err != nil {
+		if err := rows.Scan(&finding, &of, &container, &program, &blob); err != nil {
 			return nil, nil, err
 		}
 		positions, err := decode(blob)
 		if err != nil {
 			return nil, nil, err
 		}
-		if of == source && container == in && program == row.program {
+		if finding == row.finding && of == source && container == in && program == row.program {
 			have = positions
 		}
 		if node := w.nodes[of]; node == row.node || node == "" || row.node == "" {
@@ -318,8 +320,8 @@ func (w *writer) end() error {
 		}
 	}
 	for id, n := range w.findings {
-		if _, err := w.tx.ExecContext(w.ctx, `INSERT INTO finding (id, id_version, first, last, mode) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT DO UPDATE SET first = min(first, excluded.first), last = max(last, excluded.last)`, id, explain.IDVersion, n.first, n.last, n.mode); err != nil {
+		if _, err := w.tx.ExecContext(w.ctx, `INSERT INTO finding (id, id_version, first, last, mode, bare) VALUES (?, ?, ?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET first = min(first, excluded.first), last = max(last, excluded.last), bare = excluded.bare`, id, explain.IDVersion, n.first, n.last, n.mode, n.bare); err != nil {
 			return err
 		}
 	}

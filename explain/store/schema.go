@@ -66,6 +66,10 @@ var migrations = []string{
 	`INSERT INTO bucket (width, at, finding, source, container, program, count, first, last)
 		SELECT 18, at >> 18 << 18, finding, source, container, program, sum(count), min(first), max(last)
 		FROM bucket WHERE width = 16 GROUP BY 2, 3, 4, 5, 6;`,
+	// What tells that a denial was appended before, with another inventory.
+	`ALTER TABLE finding ADD COLUMN bare TEXT NOT NULL DEFAULT ''; -- as of explain.Finding; '' if it is not known
+	UPDATE finding SET bare = id WHERE workload = '';
+	CREATE INDEX finding_bare ON finding (bare);`,
 }
 
 // widths are those of buckets in powers of two of seconds, as explain.Times has them: 68

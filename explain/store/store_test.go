@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser"
 )
@@ -29,10 +30,13 @@ func line(name string, at time.Time, serial int) string {
 }
 
 // appendLog appends a log, as explain --store does.
-func appendLog(t testing.TB, s *Store, log string) {
+func appendLog(t testing.TB, s *Store, log string) { appendOf(t, s, log, nil) }
+
+// appendOf appends a log of which find tells the containers.
+func appendOf(t testing.TB, s *Store, log string, find func(container.Subject) container.Container) {
 	t.Helper()
 	ctx := context.Background()
-	session := explain.NewSession(nil, explain.Filter{})
+	session := explain.NewSession(find, explain.Filter{})
 	session.Counted = func(c explain.Counted) { require.NoError(t, s.Add(ctx, c)) }
 	denials, _ := parser.Scan(nil, parser.Block{File: "audit.log", Body: []byte(log)})
 	for _, d := range denials {
@@ -96,6 +100,27 @@ func TestSameLogCountsOnce(t *testing.T) {
 	info, err := os.Stat(name)
 	require.NoError(t, err)
 	assert.Equal(t, os.FileMode(0o600), info.Mode())
+}
+
+// TestAnotherInventory appends a log with one and without, and a longer one: what was
+// appended stays what it is, and counts once.
+func TestAnotherInventory(t *testing.T) {
+	find := func(container.Subject) container.Container {
+		return container.Container{Name: "web-1", Image: "nginx:1.27", Confidence: container.High}
+	}
+	for what, finds := range map[string][2]func(container.Subject) container.Container{"known later": {nil, find}, "known before": {find, nil}} {
+		t.Run(what, func(t *testing.T) {
+			s, _ := openNew(t)
+			log := line("/srv/x", start, 7) + line("/srv/x", start.Add(time.Second), 8) + line("/srv/y", start, 7)
+			appendOf(t, s, log, finds[0])
+			appendOf(t, s, log, finds[1])
+			assert.Equal(t, 3, total(t, s, Range{}))
+			require.Len(t, read(t, s, Range{}).Findings, 2)
+			appendOf(t, s, log+line("/srv/x", start.Add(time.Minute), 9), finds[1])
+			assert.Equal(t, 4, total(t, s, Range{}))
+			assert.Len(t, read(t, s, Range{}).Findings, 3, "what is new is of what is known now")
+		})
+	}
 }
 
 // TestRangesAreExact compares ranges with what a list of the same times has.
