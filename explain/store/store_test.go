@@ -180,6 +180,26 @@ func TestTimelineIsOfOneWidth(t *testing.T) {
 	}
 }
 
+// TestTimelineOfAnHour holds that also a short time is told in many buckets, whole or in part.
+func TestTimelineOfAnHour(t *testing.T) {
+	s, _ := openNew(t)
+	var log string
+	for i := range 360 {
+		log += line("/srv/x", start.Add(time.Duration(i)*10*time.Second), 1+i)
+	}
+	appendLog(t, s, log)
+	for r, want := range map[Range]int{{}: 360, {Since: start.Add(30 * time.Minute)}: 180, {Since: start.Add(20 * time.Minute), Until: start.Add(25 * time.Minute)}: 30} {
+		f := read(t, s, r).Findings[0]
+		sum := 0
+		for _, n := range f.Times.Counts {
+			sum += int(n)
+		}
+		assert.Equal(t, want, sum)
+		assert.Equal(t, want, f.Count)
+		assert.Greater(t, len(f.Times.Counts), 20)
+	}
+}
+
 // TestRotatedLogs appends the parts of a log in any order, and some twice.
 func TestRotatedLogs(t *testing.T) {
 	s, _ := openNew(t)

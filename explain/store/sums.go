@@ -31,7 +31,10 @@ func sumsOf(ctx context.Context, tx *sql.Tx, r Range) (map[string]*sums, error) 
 	if err != nil {
 		return nil, err
 	}
-	all, err := addUp(ctx, tx, r, widest)
+	all, err := addUp(ctx, tx, r, max(widest, 0))
+	if err == nil && widest < 0 {
+		err = tellTimes(ctx, tx, r, all)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +70,27 @@ func addUp(ctx context.Context, tx *sql.Tx, r Range, widest int) (map[string]*su
 		return nil
 	})
 	return all, err
+}
+
+// tellTimes counts when denials came by their positions, of a range that has few buckets.
+func tellTimes(ctx context.Context, tx *sql.Tx, r Range, all map[string]*sums) error {
+	for _, f := range all {
+		f.Times = explain.Times{}
+	}
+	since, until := r.bounds()
+	var id string
+	var at int64
+	var blob []byte
+	return each(ctx, tx, `SELECT finding, at, positions FROM seen WHERE at > 0 AND at BETWEEN ? AND ?`, []any{floor(since, widths[0]), until / 1000}, func(scan func(...any) error) error {
+		if err := scan(&id, &at, &blob); err != nil {
+			return err
+		}
+		positions, err := decode(blob)
+		for _, p := range between(positions, at, since, until) {
+			all[id].Times.Add(timeOf(place{at: at, position: p}.time()), 1)
+		}
+		return err
+	})
 }
 
 // maxCounted is how many containers or programs of a finding are told, those with the most
@@ -130,7 +154,7 @@ func explained(ctx context.Context, tx *sql.Tx, all map[string]*sums) error {
 const fewest = 8
 
 // widest returns which of widths is the widest that a range is to be told in: that of its
-// denials is cut into enough of.
+// denials is cut into enough of. It is -1 if that of none is.
 func (r Range) widest(ctx context.Context, tx *sql.Tx) (int, error) {
 	var oldest, newest sql.NullInt64
 	// Two statements, each of which is one look at the key: of both at once SQLite reads all.
@@ -141,7 +165,7 @@ func (r Range) widest(ctx context.Context, tx *sql.Tx) (int, error) {
 	since, until := r.bounds()
 	span := min(until/1000, newest.Int64) - max(since/1000, oldest.Int64)
 	i := len(widths) - 1
-	for i > 0 && span>>widths[i] < fewest {
+	for i >= 0 && span>>widths[i] < fewest {
 		i--
 	}
 	return i, nil
