@@ -227,6 +227,8 @@ func (b *bisection) find(ctx context.Context, q question) (report.Bisected, erro
 	message.Is = report.NewBisectedAnswer(explain.Refused, results[found.Since].Rules)
 	message.Commit = report.NewCommit(b.history.commit(found.Since))
 	switch {
+	case found.Before == "" && b.history.shallow:
+		message.Outcome = "shallow"
 	case found.Before == "":
 		message.Outcome = "always"
 	case message.Commit == nil:

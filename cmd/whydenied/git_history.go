@@ -24,6 +24,8 @@ type gitHistory struct {
 	last string // version
 	head string // the first version that is a commit's; "" if there is none
 
+	shallow bool // git does not have older commits
+
 	versions map[string]*gitVersion
 }
 
@@ -74,7 +76,9 @@ func openHistory(ctx context.Context, name string) (*gitHistory, error) {
 	if h.name == "" && h.head == "" {
 		return nil, fmt.Errorf("git has no version of %s", escape.Name(name))
 	}
-	return h, nil
+	shallow, err := git(ctx, h.dir, "rev-parse", "--is-shallow-repository")
+	h.shallow = strings.TrimSpace(shallow) == "true"
+	return h, err
 }
 
 // read reads the commits up to a revision that changed a path, and returns the last version.
@@ -82,7 +86,8 @@ func openHistory(ctx context.Context, name string) (*gitHistory, error) {
 // before that changed it.
 func (h *gitHistory) read(ctx context.Context, rev, in string) (last string, err error) {
 	const fields = 5
-	out, err := git(ctx, h.dir, "log", "-z", "--simplify-merges", "--parents", "--format=%H%x00%P%x00%an%x00%aI%x00%s", rev, "--", ":(top,literal)"+in)
+	out, err := git(ctx, h.dir, "-c", "log.follow=false", "-c", "log.showSignature=false", "log", "-z", "--encoding=UTF-8", "--simplify-merges", "--parents",
+		"--format=%H%x00%P%x00%an%x00%aI%x00%s", rev, "--", ":(top,literal)"+in)
 	if err != nil || out == "" {
 		return "", err
 	}

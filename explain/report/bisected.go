@@ -14,7 +14,8 @@ type Bisected struct {
 	Access  string `json:"access"`  // in the words of query
 	Profile string `json:"profile"` // of seccomp the file
 	// Outcome is commit, disk (a change that is not committed), always (since the first
-	// version), or granted, where nothing else is set.
+	// version), shallow (since before the first that a shallow clone has), or granted,
+	// where nothing else is set.
 	Outcome  string          `json:"outcome"`
 	Commit   *Commit         `json:"commit,omitempty"` // since which it is refused
 	Was      *ReplayedAnswer `json:"was,omitempty"`    // by the version before
@@ -86,6 +87,8 @@ func NewBisectedText(w io.Writer, o TextOptions) func(Bisected) error {
 			p.wrap(2, 4, prose(normal, "since a change that is not committed"))
 		case "always":
 			p.wrap(2, 4, prose(normal, "since the first version"+b.Commit.of()))
+		case "shallow":
+			p.wrap(2, 4, prose(normal, "since before the first commit that this shallow clone has; git fetch --unshallow gets the others"))
 		}
 		if b.Was != nil {
 			p.answered("was", *b.Was)
