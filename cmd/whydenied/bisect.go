@@ -145,21 +145,22 @@ func (f *bisectFlags) questions(cmd *cobra.Command, args []string, last library.
 	if err != nil {
 		return nil, nil, err
 	}
-	asked, granted := map[expect.Expectation]bool{}, 0
+	asked, granted, open := map[expect.Expectation]bool{}, 0, 0
 	for _, finding := range session.Findings() {
 		for _, p := range proposalsOf(finding, []library.Text{last}, callOf(loader)) {
-			if p.Verb == expect.Allow || p.Verb == expect.Exec {
-				granted++
-				continue
-			}
 			e := expect.Expectation{Verb: expect.Allow, Profile: p.Profile, Access: p.Access, Text: p.Access}
-			if !asked[e] {
+			switch {
+			case p.err != nil:
+				open++
+			case p.Verb == expect.Allow || p.Verb == expect.Exec:
+				granted++
+			case !asked[e]:
 				asked[e] = true
 				list = append(list, question{e, last.Seccomp != nil})
 			}
 		}
 	}
-	say(cmd.ErrOrStderr(), "accesses that the policy refuses now: %d; that it grants: %d", len(list), granted)
+	say(cmd.ErrOrStderr(), "accesses that the policy refuses now: %d; that it grants: %d; of which it cannot be asked: %d", len(asked), granted, open)
 	return list, exit, nil
 }
 
@@ -170,6 +171,9 @@ type bisection struct {
 	known   seccomp.Call
 	texts   map[string]readText // by version
 }
+
+// maxTexts bounds the versions that are kept, as each may be a large directory.
+const maxTexts = 32
 
 // A readText is what became of reading a version.
 type readText struct {
@@ -186,6 +190,9 @@ func (b *bisection) text(ctx context.Context, w io.Writer, version string) (libr
 			read.Text, err = textOf(w, b.policy, version, files, dir)
 		}
 		read.err = err
+		if len(b.texts) >= maxTexts {
+			clear(b.texts)
+		}
 		b.texts[version] = read
 	}
 	return read.Text, read.err
