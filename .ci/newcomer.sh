@@ -12,11 +12,11 @@ step() { # STATUS COMMAND
 holds() { # COMMAND, silent
 	bash -c "$1" >/dev/null 2>&1 || { echo "FAILED: $1"; exit 1; }
 }
-step 0 'dpkg -i whydenied_0.0.1_linux_amd64.deb | tail -n 1'
+step 0 'dpkg -i whydenied_0.1.0-rc1_linux_amd64.deb | tail -n 1'
 step 0 'whydenied --version'
-holds 'whydenied --version | grep -q v0.0.1'
-step 0 'dpkg -i whydenied_0.1.0_linux_amd64.deb | tail -n 1'
-holds 'whydenied --version | grep -q v0.1.0'
+holds 'whydenied --version | grep -q v0.1.0-rc1'
+step 0 'dpkg -i whydenied_0.1.0-rc2_linux_amd64.deb | tail -n 1'
+holds 'whydenied --version | grep -q v0.1.0-rc2'
 step 3 'whydenied explain audit.log --profile web.apparmor --inventory containers.json'
 step 3 'whydenied patch audit.log --profile web.apparmor'
 step 0 'whydenied test web.expect'

@@ -59,12 +59,13 @@ func (t target) binary() string {
 // build builds the program, static and without what differs between machines.
 func (r *release) build(t *target) error {
 	t.program = filepath.Join(r.work, t.name(), t.binary())
-	_, err := r.run([]string{"GOOS=" + t.os, "GOARCH=" + t.arch, "GOARM=7", "CGO_ENABLED=0", "GOFLAGS="},
-		"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid= -X main.release=v"+r.version, "-o", t.program, "./cmd/whydenied")
+	_, err := r.run([]string{"GOOS=" + t.os, "GOARCH=" + t.arch, "GOARM=7"},
+		"go", "build", "-buildvcs=false", "-ldflags", "-s -w -buildid= -X main.release=v"+r.version, "-o", t.program, "./cmd/whydenied")
 	return err
 }
 
-// writePages writes the man pages and the completions, which are the same everywhere.
+// writePages writes the man pages and the completions, which are the same everywhere, by
+// this host's program.
 func (r *release) writePages() error {
 	for _, dir := range []string{"man", "completions"} {
 		if err := os.MkdirAll(filepath.Join(r.work, dir), 0o755); err != nil {
@@ -74,8 +75,12 @@ func (r *release) writePages() error {
 	if _, err := r.run(nil, "go", "test", "-count=1", "-run", "^TestManPages$", "./cmd/whydenied", "-man", filepath.Join(r.work, "man")); err != nil {
 		return err
 	}
+	program := filepath.Join(r.work, "whydenied")
+	if _, err := r.run(nil, "go", "build", "-buildvcs=false", "-o", program, "./cmd/whydenied"); err != nil {
+		return err
+	}
 	for shell, name := range map[string]string{"bash": "whydenied.bash", "zsh": "_whydenied", "fish": "whydenied.fish"} {
-		script, err := r.run(nil, "go", "run", "./cmd/whydenied", "completion", shell)
+		script, err := r.run(nil, program, "completion", shell)
 		if err != nil {
 			return err
 		}
