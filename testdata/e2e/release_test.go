@@ -12,7 +12,7 @@ import (
 )
 
 // TestReleasedImage makes the container image of a release, which Docker loads and runs: it
-// explains the example from a folder that is mounted.
+// reads the example from a folder that is mounted.
 func TestReleasedImage(t *testing.T) {
 	const version = "0.1.0-rc1"
 	dir := t.TempDir()
@@ -22,7 +22,7 @@ func TestReleasedImage(t *testing.T) {
 	startDocker(t, e)
 	example, err := filepath.Abs("../../docs/examples/web")
 	require.NoError(t, err)
-	run := []string{"run", "--rm", "--network=none", "--cgroup-parent", "/" + enginesCgroup, "-v", example + ":/web:ro", "whydenied:" + version}
+	run := []string{"run", "--rm", "--network=none", "-v", example + ":/web:ro", "whydenied:" + version}
 	assert.Contains(t, string(e.run(t, slices.Concat(run, []string{"--version"})...)), "v"+version)
-	assert.Contains(t, string(e.run(t, slices.Concat(run, []string{"test", "/web/web.expect"})...)), "5 of 5 expectations hold")
+	assert.Contains(t, string(e.run(t, slices.Concat(run, []string{"test", "/web/web.expect", "--format", "json"})...)), `"holds":true`)
 }
