@@ -83,6 +83,9 @@ func (t *Tracker) choose(uses []*process, when span) location {
 // late reads a process that no event told of, after the record. It had the PID
 // at the time if it started before.
 func (t *Tracker) late(pid int, when span) location {
+	if when.to < 0 { // of an old log that is followed: each of its repeats would be looked for
+		return location{evidence: fmt.Sprintf("process %d of the record had ended before this host was started", pid)}
+	}
 	r, ok := readProcess(pid)
 	switch {
 	case !ok:

@@ -376,8 +376,11 @@ func TestWatchProc(t *testing.T) {
 	assert.Empty(t, why)
 	c := tracker.Find(container.Subject{PID: os.Getpid(), Time: time.Now().Add(time.Second)})
 	assert.Contains(t, c.Evidence[0], "the cgroup of process "+strconv.Itoa(os.Getpid())+" is /")
-	c = tracker.Find(container.Subject{PID: os.Getpid(), Time: time.Now().Add(-24 * time.Hour * 365 * 50)})
+	started := time.Now().Add(-sinceBoot(time.Now()))
+	c = tracker.Find(container.Subject{PID: os.Getpid(), Time: started.Add(time.Second)})
 	assert.Contains(t, c.Evidence[0], "another has its ID now")
+	c = tracker.Find(container.Subject{PID: os.Getpid(), Time: started.Add(-time.Hour)})
+	assert.Contains(t, c.Evidence[0], "had ended before this host was started")
 	assert.NoError(t, tracker.Close())
 }
 
