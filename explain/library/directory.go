@@ -140,8 +140,13 @@ func (l *Library) index() {
 			i := len(l.dirFiles)
 			l.dirFiles = append(l.dirFiles, dirFile{name, headers})
 			read[name], read[dir] = append(read[name], i), append(read[dir], i)
-			for _, m := range includeLine.FindAllStringSubmatch(text, -1) {
-				included[i] = append(included[i], l.tree.Join(l.dir, m[1]))
+			for line := range strings.Lines(text) {
+				if !strings.Contains(line, "include") { // as most
+					continue
+				}
+				if m := includeLine.FindStringSubmatch(line); m != nil {
+					included[i] = append(included[i], l.tree.Join(l.dir, m[1]))
+				}
 			}
 		}
 	}
@@ -157,8 +162,8 @@ func (l *Library) index() {
 	}
 }
 
-// includeLine finds the includes of a policy file, by their names below the directory.
-var includeLine = regexp.MustCompile(`(?m)^[ \t]*#?include[ \t]+(?:if[ \t]+exists[ \t]+)?<([^>\n]+)>`)
+// includeLine is a line that includes a file, by its name below the directory.
+var includeLine = regexp.MustCompile(`^[ \t]*#?include[ \t]+(?:if[ \t]+exists[ \t]+)?<([^>\n]+)>`)
 
 // ofProduct looks for a profile where the product keeps it that makes those of such a
 // name, if the directory is that of a host.
