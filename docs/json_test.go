@@ -36,10 +36,10 @@ func keysOf(typ reflect.Type, seen map[reflect.Type]bool) (keys []string) {
 	seen[typ] = true
 	for i := range typ.NumField() {
 		field := typ.Field(i)
-		if !field.IsExported() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if !field.IsExported() || name == "-" {
 			continue
 		}
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		keys = append(append(keys, name), keysOf(field.Type, seen)...)
 	}
 	return keys

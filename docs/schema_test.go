@@ -144,7 +144,7 @@ func objectOf(typ reflect.Type, definitions map[string]any) map[string]any {
 			}
 			continue
 		}
-		if !field.IsExported() || name == "" {
+		if !field.IsExported() || name == "" || name == "-" {
 			continue
 		}
 		schema := schemaOf(field.Type, definitions)

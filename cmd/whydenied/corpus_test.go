@@ -79,7 +79,7 @@ func TestCorpus(t *testing.T) {
 	require.NotEmpty(t, manifests)
 	root, err := os.Getwd()
 	require.NoError(t, err)
-	for _, name := range manifests {
+	for i, name := range manifests {
 		dir := filepath.Dir(name)
 		t.Run(filepath.Base(filepath.Dir(dir))+"/"+filepath.Base(dir), func(t *testing.T) {
 			t.Chdir(filepath.Join(root, dir))
@@ -98,7 +98,29 @@ func TestCorpus(t *testing.T) {
 			var stdout, stderr bytes.Buffer
 			run(context.Background(), append([]string{"explain"}, args...), strings.NewReader(""), &stdout, &stderr)
 			golden(t, "explain.txt", stdout.Bytes())
+			if i%12 == 0 {
+				checkFirstScreen(t, args)
+			}
 		})
+	}
+}
+
+// checkFirstScreen holds that who reads no further than 24 lines of 80 columns, of which the
+// last is for the prompt, has the cause and knows what to type next.
+func checkFirstScreen(t *testing.T, args []string) {
+	t.Helper()
+	t.Setenv("COLUMNS", "80")
+	t.Setenv("LINES", "24")
+	var stdout, stderr bytes.Buffer
+	run(context.Background(), append([]string{"explain"}, args...), strings.NewReader(""), &stdout, &stderr)
+	text := stdout.String()
+	lines := strings.Split(text, "\n")
+	first := strings.Join(lines[:min(len(lines), 23)], "\n")
+	if strings.Contains(text, "\n  cause: ") {
+		assert.Regexp(t, `(?m)^  cause: |^ +count .* cause `, first)
+	}
+	if strings.Contains(text, "\nnext: ") {
+		assert.Regexp(t, `(?m)^ *next: `, first)
 	}
 }
 

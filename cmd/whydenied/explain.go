@@ -99,6 +99,8 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	}
 	if len(findings) == 0 || len(unexplained) > 0 || f.failed.given() {
 		all.Silent = f.silent(in, args, findings, unexplained)
+	} else {
+		all.Next = f.next(args, findings)
 	}
 	if err := out.show(all, &f.viewFlags); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
@@ -74,6 +75,29 @@ func (n *nextSteps) add(command, why string) {
 func (n *nextSteps) patch() {
 	command := join("whydenied", append([]string{"patch"}, n.args...), n.flags.policy.words(), n.flags.selection(), n.flags.failed.words())
 	n.add(command, "prints the proved change as one diff; with --write it makes the change")
+}
+
+// next are the commands to type after findings of logs.
+func (f *inputFlags) next(args []string, findings []*explain.Explained) []report.Step {
+	n := newSteps(f, args, nil)
+	isUnknown := func(isSeccomp bool) bool {
+		return slices.ContainsFunc(findings, func(f *explain.Explained) bool {
+			return f.NotFound != "" && f.Product == nil && (f.Denial.Seccomp != nil) == isSeccomp
+		})
+	}
+	switch {
+	case hasFix(findings):
+		n.patch()
+	case isUnknown(false):
+		n.add("sudo whydenied collect -o denied.tar.zst", "on the host of the log puts the log and its profiles into one file, which `whydenied explain denied.tar.zst` explains anywhere")
+	case isUnknown(true):
+		n.others(nil)
+	}
+	return n.steps
+}
+
+func hasFix(findings []*explain.Explained) bool {
+	return slices.ContainsFunc(findings, func(f *explain.Explained) bool { return len(f.Fixes) > 0 })
 }
 
 // observe is for a profile that refuses without a record.

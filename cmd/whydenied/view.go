@@ -65,14 +65,14 @@ func (r *reporter) show(all *report.Report, f *viewFlags) error {
 		}
 		say(r.stderr, "--top %d: %d more findings with %d denials are not shown", f.top, n, denials)
 	}
-	list := []report.Message{{Config: all.Config}, {Overview: overview}}
+	list := []report.Message{{Config: all.Config}, {Next: r.first(all)}, {Overview: overview}}
 	for i := range shown {
 		list = append(list, report.Message{Finding: &shown[i]})
 	}
 	for i := range all.Notices {
 		list = append(list, report.Message{Notice: &all.Notices[i]})
 	}
-	list = append(list, report.Message{Summary: all.Summary}, report.Message{Silent: all.Silent}, report.Message{Patch: all.Patch})
+	list = append(list, report.Message{Summary: all.Summary}, report.Message{Silent: r.last(all)}, report.Message{Patch: all.Patch})
 	for _, m := range list {
 		if m == (report.Message{}) {
 			continue
@@ -82,4 +82,23 @@ func (r *reporter) show(all *report.Report, f *viewFlags) error {
 		}
 	}
 	return nil
+}
+
+// last is what text ends with: what is silent, else the commands to type next, unless the
+// summary has said what to give.
+func (r *reporter) last(all *report.Report) *report.Silent {
+	said := all.Summary != nil && len(all.Summary.NotFound) > 0 && r.options.Fits(all)
+	if all.Silent != nil || r.format.Name != "text" || r.options.Brief || len(all.Next) == 0 || said {
+		return all.Silent
+	}
+	return &report.Silent{Next: all.Next}
+}
+
+// first are the commands to type next for the head of a text whose end is on another screen.
+func (r *reporter) first(all *report.Report) *report.Next {
+	whole := report.Report{Findings: all.Findings, Summary: all.Summary, Silent: r.last(all)}
+	if whole.Silent == nil || r.format.Name != "text" || len(whole.Silent.Next) == 0 || r.options.Fits(&whole) {
+		return nil
+	}
+	return &report.Next{Steps: whole.Silent.Next}
 }

@@ -14,6 +14,7 @@ type Report struct {
 	Overview *Overview // in place of them
 	Summary  *Summary  // of logs
 	Silent   *Silent
+	Next     []Step // after what was found in logs; of text alone
 	Patch    *Patch
 	Notices  []Notice
 

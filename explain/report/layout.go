@@ -56,6 +56,7 @@ type page struct {
 	escape.Builder[escape.Text]
 	width int
 	color bool
+	next  *Next // to be written with what comes first; nil if there is none
 }
 
 // pages returns a function that writes each message to w, as write puts it on a page.

@@ -41,6 +41,8 @@ type Message struct {
 	Overview *Overview `json:"overview,omitempty"`
 	Summary  *Summary  `json:"summary,omitempty"`
 	Silent   *Silent   `json:"silent,omitempty"` // of explain, after the summary
+	// Next are the commands to type next, of text alone, which has them with what comes first.
+	Next *Next `json:"-"`
 }
 
 // A Repeat says how often a finding that was printed has been seen by now.

@@ -50,6 +50,9 @@ type Step struct {
 	Why     string `json:"why"`
 }
 
+// Next are commands to type, the most promising first.
+type Next struct{ Steps []Step }
+
 // A Claim says where a finding comes from that no log has.
 type Claim struct {
 	From string `json:"from"` // strace, stderr, exit-status
@@ -124,18 +127,33 @@ func (p *page) claim(c *Claim) {
 // silent writes what could have been refused without a record.
 func (p *page) silent(s *Silent) {
 	p.unexplained(s)
+	p.nextStep(0)
 	for i := range s.Policies {
 		p.silentPolicy(&s.Policies[i])
 	}
-	for i, step := range s.Next {
+	for i := range s.Next {
 		var label escape.Text = "next:"
 		if i > 0 {
 			label = "  or:"
 		}
-		// A command is not wrapped, so that it can be copied.
-		p.Add(p.paint(strong, label), " ", escape.Line(step.Command), "\n")
-		p.wrap(6, 6, prose(normal, step.Why))
+		p.step(label, &s.Next[i])
 	}
+}
+
+// step writes a command and what it is for. It is not wrapped, so that it can be copied.
+func (p *page) step(label escape.Text, s *Step) {
+	p.Add(p.paint(strong, label), " ", escape.Line(s.Command), "\n")
+	p.wrap(label.Width()+1, label.Width()+1, prose(normal, s.Why))
+}
+
+// nextStep writes the first of the commands to type next, if it was not written yet: those
+// who read no further know it then.
+func (p *page) nextStep(indent int) {
+	if p.next == nil {
+		return
+	}
+	p.step(escape.Spaces(indent)+"next:", &p.next.Steps[0])
+	p.next = nil
 }
 
 // said writes where a text stands; one of an inventory has no line.
@@ -179,6 +197,7 @@ func (p *page) unexplained(s *Silent) {
 		if u.Verdict == nil || u.Verdict.Layer == "" || u.From != "strace" && !u.Verdict.Sure {
 			p.wrap(4, 6, append(words(faint, "it", "may", "be:"), prose(normal, u.Why)...))
 		}
+		p.nextStep(4)
 	}
 }
 

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,4 +53,36 @@ func TestSilent(t *testing.T) {
 		require.NoError(t, NewText(&again, TextOptions{Width: 80})(m))
 		assert.Equal(t, text, again.String())
 	}
+}
+
+// TestNextStep holds that the command to type next comes with what comes first, once, and
+// that a text which fits is told from one that does not.
+func TestNextStep(t *testing.T) {
+	next := &Next{Steps: []Step{{Command: "whydenied patch log", Why: "prints it"}, {Command: "other"}}}
+	finding := Message{Finding: &Finding{Message: "x may not y", Cause: "deny-rule"}}
+	silent := Message{Silent: &Silent{Policies: []SilentPolicy{{Target: "container a", Kind: "apparmor", Name: "p"}}}}
+	said := Message{Silent: &Silent{Unexplained: []Unexplained{{Text: "one", Why: "w"}, {Text: "two", Why: "w"}}}}
+	for name, c := range map[string]struct {
+		list []Message
+		want string // in order
+	}{
+		"finding":     {[]Message{{Next: next}, finding, finding}, `(?s)cause: deny-rule\n  next: whydenied patch log\n        prints it\n.*cause: deny-rule\n$`},
+		"overview":    {[]Message{{Next: next}, {Overview: NewOverview([]Finding{*finding.Finding}, "cause")}, finding}, `(?s)count.*\nnext: whydenied patch log\n.*cause`},
+		"policies":    {[]Message{{Next: next}, silent}, `(?s)^next: whydenied patch log\n.*silent: `},
+		"unexplained": {[]Message{{Next: next}, said}, `(?s)one.*\n    next: whydenied patch log\n.*two`},
+	} {
+		var out bytes.Buffer
+		print := NewText(&out, TextOptions{Width: 80})
+		for _, m := range c.list {
+			require.NoError(t, print(m))
+		}
+		assert.Regexp(t, c.want, out.String(), name)
+		assert.Equal(t, 1, strings.Count(out.String(), "next: "), name)
+	}
+
+	o := TextOptions{Width: 80}
+	assert.True(t, o.Fits(&Report{Findings: []Finding{*finding.Finding}, Silent: silent.Silent}))
+	assert.False(t, o.Fits(&Report{Findings: slices.Repeat([]Finding{*finding.Finding}, 9)}))
+	o.Rows = 50
+	assert.True(t, o.Fits(&Report{Findings: slices.Repeat([]Finding{*finding.Finding}, 9)}))
 }

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"bytes"
+	"errors"
 	"io"
 	"path/filepath"
 	"slices"
@@ -33,7 +35,14 @@ type TextOptions struct {
 // Calls must not overlap.
 func NewText(w io.Writer, o TextOptions) func(Message) error {
 	first, overview := true, false // overview: whether one came just before
+	var next *Next
 	return pages(w, o, func(p *page, m Message) {
+		if m.Next != nil {
+			next = m.Next
+			return
+		}
+		p.next = next
+		defer func() { next = p.next }()
 		alone := overview
 		overview = m.Overview != nil
 		if !first && !o.Brief {
@@ -56,6 +65,7 @@ func NewText(w io.Writer, o TextOptions) func(Message) error {
 			p.summary(m.Summary)
 		case m.Overview != nil:
 			p.overview(m.Overview, o.tableRows())
+			p.nextStep(0)
 		case m.Silent != nil:
 			p.silent(m.Silent)
 		default:
@@ -69,23 +79,41 @@ func NewText(w io.Writer, o TextOptions) func(Message) error {
 // tableRows are how many groups of an overview fit on the screen with what is around them.
 func (o TextOptions) tableRows() int { return max(o.Rows, 24) - 6 }
 
+// nextRows are how many lines the command to type next takes.
+const nextRows = 3
+
 // Overview is what text has above findings that are more than fit on the screen: their
 // groups, as finely as these fit. It is nil if all findings fit.
 func (o TextOptions) Overview(findings []Finding) *Overview {
-	if len(findings) < 2 || o.Brief {
+	if len(findings) < 2 || o.Brief || o.Fits(&Report{Findings: findings}) {
 		return nil
 	}
-	lines := 0
-	count := pages(io.Discard, o, func(p *page, f *Finding) {
-		p.finding(f, o.Now)
-		lines += 1 + strings.Count(string(p.Text()), "\n")
-	})
-	for i := range findings {
-		if count(&findings[i]) != nil || lines > max(o.Rows, 24) {
-			return fitOverview(findings, o.tableRows())
+	return fitOverview(findings, o.tableRows()-nextRows)
+}
+
+// Fits reports whether the text of findings, the summary and what is silent is no more than a
+// screen has above the line for the next command.
+func (o TextOptions) Fits(r *Report) bool {
+	print := NewText(&screen{left: max(o.Rows, 24) - 1}, o)
+	for i := range r.Findings {
+		if print(Message{Finding: &r.Findings[i]}) != nil {
+			return false
 		}
 	}
-	return nil
+	return print(Message{Summary: r.Summary}) == nil && print(Message{Silent: r.Silent}) == nil
+}
+
+// A screen takes as many lines as are left on it.
+type screen struct{ left int }
+
+var errFull = errors.New("the screen is full")
+
+func (s *screen) Write(text []byte) (int, error) {
+	s.left -= bytes.Count(text, []byte("\n"))
+	if s.left < 0 {
+		return 0, errFull
+	}
+	return len(text), nil
 }
 
 // Summarised groups findings as finely as fits on the screen.
@@ -118,11 +146,12 @@ func (p *page) finding(f *Finding, now time.Time) {
 		p.wrap(2, 4, append(words(strong, "consequence:"), prose(normal, f.Consequence)...))
 	}
 	if in := f.Incident; in != nil {
-		p.wrap(2, 4, append(words(strong, "known", escape.Line(in.ID)+":"), prose(normal, in.What+" ("+in.Versions+"). Remedy: "+in.Remedy+". Source: "+in.Source)...))
+		p.wrap(2, 4, append(words(strong, "known", escape.Line(in.ID)+":"), prose(normal, in.What+" ("+in.Versions+"). Remedy: "+in.Remedy)...))
 	}
 	if info := f.Denial.Get("info"); info != "" {
 		p.wrap(2, 4, append(words(faint, "kernel:"), kernelSays(info, f.Denial.Get("error"))...))
 	}
+	p.nextStep(2)
 	p.tally("containers", f.Count, f.Containers)
 	p.tally("programs", f.Count, f.Programs)
 	if f.Container != nil && f.Container.Confidence != "high" {
@@ -153,6 +182,9 @@ func (p *page) finding(f *Finding, now time.Time) {
 	}
 	for _, note := range f.Notes {
 		p.wrap(2, 4, append(words(faint, "note:"), prose(normal, note)...))
+	}
+	if in := f.Incident; in != nil {
+		p.wrap(2, 4, append(words(faint, "source", "of", escape.Line(in.ID)+":"), prose(normal, in.Source)...))
 	}
 }
 
