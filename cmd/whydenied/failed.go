@@ -85,17 +85,17 @@ func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) 
 	}
 	if f.failed.stderr != "" {
 		pasted := &parser.Strace{File: f.failed.stderr}
-		output := &message.Reader{Origin: parser.Origin{File: f.failed.stderr}, Arch: cmp.Or(lib.Arch, seccomp.X86_64)}
+		output := message.NewReader(f.failed.stderr, cmp.Or(lib.Arch, seccomp.X86_64), attempts.Add)
 		if err := eachLine(cmd, f.failed.stderr, func(line string) {
-			said, ok := output.Line(line)
 			if a, failed := pasted.Line(line); failed && strings.Contains(line, ") = -1 E") { // strace's lines fall into the output
 				attempts.Add(a)
-			} else if ok {
-				attempts.Add(said)
+				line = ""
 			}
+			output.Line(line)
 		}); err != nil {
 			return nil, err
 		}
+		output.End()
 	}
 	attempts.AddStatus(parser.Origin{}, f.failed.status, false)
 	silent.AddSuspects(lib, target, f.failed.status, group)
@@ -165,7 +165,7 @@ func (f *inputFlags) silent(in input, args []string, findings []*explain.Explain
 	s := &report.Silent{Policies: []report.SilentPolicy{}, Unexplained: report.NewUnexplained(unexplained)}
 	targets := silent.Targets(in.explainer.Library, in.inventory, f.filter)
 	next := newSteps(f, args, targets)
-	if slices.ContainsFunc(findings, func(f *explain.Explained) bool { return f.IsClaim() && len(f.Fixes) > 0 }) {
+	if hasFix(findings) {
 		next.patch()
 	}
 	for _, t := range targets[:min(len(targets), maxTargets)] {

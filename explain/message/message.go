@@ -7,6 +7,7 @@ package message
 import (
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -93,9 +94,9 @@ var functions = map[string]string{
 	"io_uring_queue_init": "io_uring_setup", "io_queue_init": "io_setup", "klogctl": "syslog", "umount": "umount2", "mkfifo": "mknodat",
 	"initgroups": "setgroups", "posix_spawn": "clone3", "posix_fallocate": "fallocate", "shm_open": "openat", "opendir": "openat", "scandir": "openat",
 	"futimens": "utimensat", "lutime": "utimensat", "futime": "utimensat", "fstatat": "newfstatat", "fexecve": "execveat",
-	"keyctl_join_session_keyring": "keyctl", "keyctl_read_alloc": "keyctl", "listen": "bind", // Go has listen for bind(2)
+	"keyctl_join_session_keyring": "keyctl", "keyctl_read_alloc": "keyctl",
 	"ntp_adjtime": "adjtimex", "adjtime": "adjtimex", "stime": "clock_settime", "pthread_setaffinity_np": "sched_setaffinity",
-	"pthread_setschedparam": "sched_setscheduler", "sched_setparam": "sched_setscheduler", "shm_unlink": "unlink", "fork_exec": "execve",
+	"pthread_setschedparam": "sched_setscheduler", "sched_setparam": "sched_setscheduler", "shm_unlink": "unlink", "_fork_exec": "vfork", "fork_exec": "vfork", "semlock": "openat",
 	"start_new_thread": "clone3", "start_joinable_thread": "clone3", "makedirs": "mkdir",
 }
 
@@ -130,7 +131,7 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	}
 	a.Path = pathIn(line, at)
 	words := pathPlace.ReplaceAllLiteralString(innermost(line), " ") // as the words of paths are names
-	if startsThread().MatchString(words) {
+	if startsThread(words) {
 		a.Syscall, a.Or = "clone3", []parser.Tried{{Syscall: "clone"}}
 	}
 	if a.Syscall == "" {
@@ -145,8 +146,14 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	if a.Syscall == "" && errno == "EAGAIN" && isLimit("", lower) {
 		a.Syscall = "clone"
 	}
+	if m := builtin.FindStringSubmatch(line); m != nil && a.Syscall == "" {
+		a.Syscall = builtins[m[1]]
+	}
 	if a.Syscall == "" && shellLine.MatchString(line) {
-		a.Syscall = "execve" // unless it is a redirection, which the shells word with "cannot"
+		a.Syscall = "execve"
+		if errno == "EPERM" { // or a redirection, which other shells than bash word with "cannot"
+			a.Or = []parser.Tried{{Syscall: "openat"}}
+		}
 	}
 	if a.Path == "" && a.Syscall == "execve" {
 		a.Path = wordBefore(line[:at])
@@ -262,10 +269,19 @@ func callIn(lower string) string {
 // could not be executed. What they do before that has the same beginning.
 var startsProgram = regexp.MustCompile(`^exec |^standard_init_linux\.go|\bexec user process\b|\b(?:unable to start|starting) container process\b.*: exec:? ["/\w]`)
 
-// startsThread is how programs say that they could not start a thread.
-var startsThread = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)\b(?:creat\w*|start\w*|spawn\w*|launch\w*)\b(?:[\w "'#.-]*[ -])?threads?\b|\bpthread_create\b|\bthread (?:creation|constructor)\b|\bthreadpoolbuild`)
+// threadWords are how programs say that they could not start a thread, with what stands
+// between the verb and it.
+var threadWords = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)\b(?:creat\w*|start\w*|spawn\w*|launch\w*) ((?:[\w'"-]+ ){0,3}|\w+-)threads?\b(?:[^ ]| [^s]|$)|` +
+		`\bpthread_create\b|\bthread (?:creation|constructor)\b|\bthreadpoolbuild`)
 })
+
+// startsThread reports whether a line says that a thread could not be started: one that is no
+// attribute of something else.
+func startsThread(words string) bool {
+	m := threadWords().FindStringSubmatch(words)
+	return m != nil && !slices.ContainsFunc(strings.Fields(m[1]), func(w string) bool { return slices.Contains([]string{"for", "of", "in", "to", "from", "with"}, w) })
+}
 
 // innermost is what a line says after what engines say of the container as a whole: each
 // of them puts its own words before those of the one below.
@@ -279,6 +295,13 @@ func innermost(line string) string {
 
 // shellLine is how shells say that they could not run a program.
 var shellLine = regexp.MustCompile(`^(?:-?(?:ba|da|k|a|z)?sh|/[^:\s]+): (?:line )?\d+: [^\s:]+: |^-?(?:ba|da|k|a|z)?sh: [^\s:]+: `)
+
+// builtin is how shells say that a command of their own failed, and builtins are the calls
+// that those make.
+var (
+	builtin  = regexp.MustCompile(`^-?(?:ba|da|k|a|z)?sh: (?:line )?\d+: (cd|ulimit|pwd): `)
+	builtins = map[string]string{"cd": "chdir", "ulimit": "prlimit64", "pwd": "getcwd"}
+)
 
 // isBounded reports whether a phrase is no part of a longer word.
 func isBounded(s string, at, n int) bool {

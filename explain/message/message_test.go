@@ -57,7 +57,7 @@ func TestWordings(t *testing.T) {
 		{`panic: open /data/x: permission denied`, "", "/data/x", "EACCES", ""},
 		{`fork/exec /app/tool: operation not permitted`, "execve", "/app/tool", "EPERM", ""},
 		{`listen tcp :80: bind: permission denied`, "bind", "", "EACCES", ""},
-		{`error while loading shared libraries: libc.so.6: cannot open shared object file: Permission denied`, "mmap", "", "EACCES", ""},
+		{`error while loading shared libraries: libc.so.6: cannot open shared object file: Permission denied`, "openat", "", "EACCES", ""},
 		{`/app/x: error while loading shared libraries: /lib/libz.so.1: failed to map segment from shared object`, "mmap", "/lib/libz.so.1", "EACCES", "x"},
 		{`Error: Os { code: 13, kind: PermissionDenied, message: "Permission denied" }`, "", "", "EACCES", ""},
 		{`Bad system call (core dumped)`, "", "", "SIGSYS", ""},
@@ -72,6 +72,9 @@ func TestWordings(t *testing.T) {
 		{`Failed to create main thread: Operation not permitted (1)`, "clone3", "", "EPERM", ""},
 		{`[ALERT] 331/100000 (1) : Cannot create thread 2: Operation not permitted`, "clone3", "", "EPERM", ""},
 		{`nginx: [emerg] pthread_create() failed (1: Operation not permitted)`, "clone3", "", "EPERM", "nginx"},
+		{`listen(): Operation not permitted`, "listen", "", "EPERM", ""},
+		{`Can't start logger thread: Operation not permitted`, "clone3", "", "EPERM", ""},
+		{`could not create a pipe for threads: Operation not permitted`, "creat", "", "EPERM", ""},
 		{`cannot open /data/thread-1: Permission denied`, "open", "/data/thread-1", "EACCES", ""},
 
 		// what a program does, whatever language it says it in
@@ -79,6 +82,8 @@ func TestWordings(t *testing.T) {
 		{`ls: no se puede acceder a '/tmp': Operación no permitida`, "statx", "/tmp", "EPERM", "ls"},
 		{`ls: /root: Permission denied`, "", "/root", "EACCES", "ls"},
 		{`PHP Warning:  fopen(/data/x): Failed to open stream: Operation not permitted`, "open", "/data/x", "EPERM", ""},
+		{`bash: line 1: cd: /tmp: Operation not permitted`, "chdir", "/tmp", "EPERM", "bash"},
+		{`dash: 1: ulimit: error setting limit (Operation not permitted)`, "prlimit64", "", "EPERM", "dash"},
 		{`ntp_adjtime() failed: Operation not permitted`, "adjtimex", "", "EPERM", ""},
 
 		// what the runtime does before it executes the program is no execution
@@ -112,8 +117,8 @@ func TestRuntimeSteps(t *testing.T) {
 	}
 }
 
-// TestReader holds that the call of a line of source is that of the error below it, and that
-// source is not read as output.
+// TestReader holds that the call of a line of source is that of the error below it, that of
+// a frame the one above, and that source is not read as output.
 func TestReader(t *testing.T) {
 	for lines, want := range map[string]string{
 		"Traceback (most recent call last):\n  File \"/app/x.py\", line 2, in <module>\n    os.sched_setaffinity(0, {1})\nPermissionError: [Errno 1] Operation not permitted":  "sched_setaffinity EPERM",
@@ -124,13 +129,12 @@ func TestReader(t *testing.T) {
 		"Error: EPERM: operation not permitted, chown '/app/x'\n  errno: -1,\n  code: 'EPERM',\n  syscall: 'chown',":                                                           "chown EPERM",
 		"OSError: [Errno 1] Operation not permitted\n  File \"/app/x.py\", line 2, in f\n    os.setgid(gid)":                                                                   " EPERM",
 	} {
-		r := Reader{Arch: seccomp.X86_64}
 		var said []string
+		r := NewReader("f", seccomp.X86_64, func(a parser.Attempt) { said = append(said, a.Syscall+" "+a.Errno) })
 		for line := range strings.Lines(lines) {
-			if a, ok := r.Line(line); ok {
-				said = append(said, a.Syscall+" "+a.Errno)
-			}
+			r.Line(line)
 		}
+		r.End()
 		assert.Equal(t, want, strings.Join(said, "; "), lines)
 	}
 }

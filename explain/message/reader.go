@@ -1,6 +1,7 @@
 package message
 
 import (
+	"cmp"
 	"regexp"
 
 	"github.com/whydenied/whydenied/parser"
@@ -8,40 +9,79 @@ import (
 )
 
 // A Reader reads the lines of a program's output one after the other. Beyond Read it knows
-// the traces of Python, which have the call that failed in a line of source before the
-// error. It serves one goroutine at a time.
+// traces: Python has the call that failed in a line of source before the error, Java in
+// frames after it. It serves one goroutine at a time.
 type Reader struct {
-	Origin parser.Origin // of the line before the next
-	Arch   seccomp.Arch  // whose numbers of system calls are meant
+	arch     seccomp.Arch
+	add      func(parser.Attempt)
+	origin   parser.Origin
+	isSource bool            // the next line is one of source
+	source   string          // the last of them, in lower case
+	said     *parser.Attempt // of the line before, whose call is not known yet
+}
 
-	isSource bool   // the next line is one of source
-	source   string // the last of them, in lower case
+// NewReader returns what reads a file, and calls add with each refusal that
+// its lines tell of. Numbers of system calls are those of an architecture.
+func NewReader(file string, arch seccomp.Arch, add func(parser.Attempt)) *Reader {
+	return &Reader{arch: arch, add: add, origin: parser.Origin{File: file}}
 }
 
 // traced is how Python says which line of source comes next.
 var traced = regexp.MustCompile(`^File "[^"]*", line \d+(?:, in \S+)?$`)
 
-// Line reads the next line, as Read does.
-func (r *Reader) Line(line string) (a parser.Attempt, ok bool) {
-	r.Origin.Line++
+// framed is a frame of the JDK's own in a trace of Java. Native methods are named for calls,
+// with a number at the end.
+var framed = regexp.MustCompile(`^at java\.base/[\w.$]+\.([\w<>]+?)\d*\([\w.: ]*\)$`)
+
+// methods are those of the JDK that have another name than the call they make.
+var methods = map[string]string{
+	"setMode": "chmod", "setOwners": "chown", "createDirectory": "mkdir", "move": "rename", "implDelete": "unlink", "createSymbolicLink": "symlink",
+	"createLink": "link", "newByteChannel": "openat", "newDirectoryStream": "openat", "newWatchService": "inotify_init1", "createImpl": "socket", "forkAndExec": "vfork",
+}
+
+// exception is how Python names an exception.
+var exception = regexp.MustCompile(`^[\w.]+(?:Error|Exception)(?::|$)`)
+
+// Line reads the next line.
+func (r *Reader) Line(line string) {
+	r.origin.Line++
 	text := bare(line[:min(len(line), maxMessage)])
+	if m := framed.FindStringSubmatch(text); m != nil && r.said != nil {
+		r.said.Syscall = cmp.Or(methods[m[1]], known(lowerASCII(m[1])))
+		if r.said.Syscall != "" {
+			r.End()
+		}
+		return
+	}
+	r.End()
 	switch {
 	case traced.MatchString(text):
 		r.isSource = true
-		return a, false
-	case r.isSource:
+		return
+	case r.isSource && !exception.MatchString(text): // which follows at once where the source is not known
 		r.isSource, r.source = false, lowerASCII(text)
-		return a, false
+		return
 	}
-	a, ok = Read(r.Origin, line, r.Arch)
+	r.isSource = false
+	a, ok := Read(r.origin, line, r.arch)
 	if !ok {
-		return a, false
+		return
 	}
 	if a.Syscall == "" {
 		a.Syscall = calledIn(r.source)
 	}
-	r.source = ""
-	return a, true
+	r.source, r.said = "", &a
+	if a.Syscall != "" {
+		r.End()
+	}
+}
+
+// End is to be called after the last line.
+func (r *Reader) End() {
+	if r.said != nil {
+		r.add(*r.said)
+		r.said = nil
+	}
 }
 
 // called finds what a line of source calls, and whose constructor.

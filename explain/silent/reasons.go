@@ -20,7 +20,8 @@ func suspects(a *parser.Attempt) []parser.Tried {
 }
 
 // suspect puts the calls that a message can be of in words: "clone3, or clone". A call
-// that strace shows needs no words.
+// that strace shows needs no words; to one that a message names belong those that libraries
+// make in its place.
 func suspect(a *parser.Attempt) string {
 	if a.Origin.Transport == parser.StraceOutput {
 		return ""
@@ -32,6 +33,9 @@ func suspect(a *parser.Attempt) string {
 			name += "(" + known + ")"
 		}
 		names = append(names, name)
+	}
+	if a.Args == nil && a.Or == nil {
+		names = append(names, twins[a.Syscall]...)
 	}
 	return strings.Join(names, ", or ")
 }
