@@ -47,7 +47,7 @@ var layers = map[string][]string{
 	"explain/report": {
 		"explain", "explain/access", "explain/container", "explain/coverage", "explain/diff", "explain/escape", "explain/expect", "explain/family", "explain/host", "explain/layer", "explain/patch", "explain/replay", "explain/secret", "explain/silent", "parser", "rules", "rules/apparmor", "rules/seccomp",
 	},
-	"explain/store":  {"explain", "explain/container", "explain/escape", "explain/host", "explain/report", "explain/secret", "rules/disk"},
+	"explain/store":  {"explain", "explain/container", "explain/escape", "explain/export", "explain/host", "explain/report", "explain/secret", "rules/disk"},
 	"explain/export": {"explain/container", "explain/escape", "explain/report", "rules/disk"},
 	"explain/deploy": {"explain", "explain/container", "explain/escape", "explain/patch", "explain/report", "explain/secret", "rules/shell", "rules", "rules/apparmor", "rules/seccomp"},
 	"cmd/whydenied": {

@@ -18,6 +18,7 @@ import (
 	"github.com/whydenied/whydenied/explain/export"
 	"github.com/whydenied/whydenied/explain/host"
 	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/explain/store"
 	"github.com/whydenied/whydenied/parser/source"
 	"github.com/whydenied/whydenied/rules/disk"
 )
@@ -29,6 +30,8 @@ type agentFlags struct {
 	node       string
 	otlp       string
 	tokenFile  string
+	clickhouse string
+	cluster    string
 	metrics    string
 	textfile   string
 	kubernetes bool
@@ -41,8 +44,8 @@ func newAgent() *cobra.Command {
 		Use:   "agent",
 		Short: "Watch a node, and send what is found to where a fleet is watched",
 		Long: `agent watches as "whydenied watch" does, until it is ended, and gives what it finds
-to others: as logs of OpenTelemetry, as metrics of Prometheus, and as Events and
-reports of Kubernetes. What is sent are findings with their counts, a row for each
+to others: as logs of OpenTelemetry, as rows of ClickHouse, as metrics of Prometheus,
+and as Events and reports of Kubernetes. What is sent are findings with their counts, a row for each
 minute in which there were any, and not records: it stays as much however often the
 same is refused. Rows that the receiver does not take wait, and are sent again;
 whydenied help fleet.md says how they count exactly once.
@@ -50,6 +53,7 @@ whydenied help fleet.md says how they count exactly once.
 Standard error has notices of what was lost, and what could not be sent.`,
 		Example: `  sudo whydenied agent --otlp https://collector.example:4318 --token-file /etc/whydenied/token
   sudo whydenied agent --otlp http://127.0.0.1:4318 --store /var/lib/whydenied/agent.db
+  sudo whydenied agent --store /var/lib/whydenied/agent.db --clickhouse 'clickhouse://agent@ch.example/whydenied?password-file=/etc/whydenied/password'
   whydenied agent --kubernetes --metrics :9763`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runAgent(cmd, f) },
@@ -60,6 +64,8 @@ Standard error has notices of what was lost, and what could not be sent.`,
 	flags.StringVar(&f.node, "node", "", "`NAME` of this node; by default that in the environment's NODE_NAME, or else the host's")
 	flags.StringVar(&f.otlp, "otlp", "", "send to the receiver of OTLP over HTTP at `URL`")
 	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` with the bearer token for --otlp")
+	flags.StringVar(&f.clickhouse, "clickhouse", "", "send what --store has to the tables of a fleet at `ADDRESS`: clickhouse://USER@HOST:PORT/DATABASE?password-file=FILE")
+	flags.StringVar(&f.cluster, "cluster", "", "`NAME` of the cluster that the node is of")
 	flags.StringVar(&f.metrics, "metrics", "127.0.0.1:9763", "serve /metrics at `ADDRESS`; nowhere if it is empty")
 	flags.StringVar(&f.textfile, "textfile", "", "write the metrics to `FILE`, for the textfile collector of node_exporter")
 	flags.BoolVar(&f.kubernetes, "kubernetes", false, "write Events and reports about pods, by the service account of this one")
@@ -76,16 +82,20 @@ type agent struct {
 	receiver *export.Receiver // nil if there is none
 	history  *history         // whose rows are sent, nil for those of ledger
 	cluster  *export.Cluster  // nil if it is not to be written to
+	fleet    *store.Fleet     // likewise; it gets what history has
+	told     time.Time        // when fleet was told of losses
 	textfile string
 
 	mu   sync.Mutex
 	said map[string]time.Time // when an error was said
 }
 
-// maxRows bounds the rows that wait for a receiver, and batch those of one request.
+// maxRows bounds the rows that wait for a receiver, and batch those of one request to it;
+// shipped those of one to ClickHouse, which wants few and large ones.
 const (
 	maxRows = 20000
 	batch   = 500
+	shipped = 5000
 )
 
 func runAgent(cmd *cobra.Command, f agentFlags) error {
@@ -135,11 +145,17 @@ func (f *agentFlags) goOn(cmd *cobra.Command, a *agent) (from time.Time, err err
 		return time.Time{}, err
 	}
 	a.history.Node = a.node
-	from, err = a.history.Latest(cmd.Context())
+	if a.receiver != nil {
+		a.history.Receivers = append(a.history.Receivers, toOTLP)
+	}
+	if a.fleet != nil {
+		a.history.Receivers = append(a.history.Receivers, a.fleet.Name())
+	}
+	from, err = a.history.Reached(cmd.Context())
 	if err != nil || from.IsZero() {
 		return time.Time{}, err
 	}
-	say(a.stderr, "the store has denials up to %s; what came after them counts as far as the source still has it", report.Time(from))
+	say(a.stderr, "the store has what came before %s; what came after it counts as far as the source still has it", report.Time(from))
 	return from.Add(-time.Minute), nil // as records are not in order
 }
 
@@ -180,6 +196,15 @@ func (f *agentFlags) prepare(cmd *cobra.Command) (*agent, error) {
 		if a.receiver, err = export.NewReceiver(f.otlp, f.tokenFile, version()); err != nil {
 			return nil, usagef("--otlp: %v", err)
 		}
+	}
+	if f.clickhouse != "" {
+		if f.store.file == "" {
+			return nil, usagef("--clickhouse sends what is in a store; name its file by --store FILE")
+		}
+		if a.fleet, err = store.OpenFleet(f.clickhouse); err != nil {
+			return nil, usagef("--clickhouse: %v", err)
+		}
+		a.fleet.Cluster = f.cluster
 	}
 	if f.kubernetes {
 		if a.cluster, err = export.InCluster(cmd.Context(), name); err != nil {
@@ -252,6 +277,9 @@ func (a *agent) passes() (list []func(context.Context)) {
 	if a.receiver != nil {
 		list = append(list, a.send)
 	}
+	if a.fleet != nil {
+		list = append(list, func(ctx context.Context) { a.complain(a.ship(ctx)) })
+	}
 	if a.cluster != nil {
 		list = append(list, func(ctx context.Context) { a.complain(a.cluster.Write(ctx, time.Now())) })
 	}
@@ -276,14 +304,44 @@ func (a *agent) next(ctx context.Context, most int) (rows []export.Row, more int
 		rows, more = a.ledger.Next(most)
 		return rows, more, func() error { a.ledger.Arrived(rows, time.Now()); return nil }, nil
 	}
-	buckets, more, err := a.history.Unsent(ctx, most)
+	buckets, more, err := a.history.Unsent(ctx, toOTLP, most)
 	for _, b := range buckets {
 		rows = append(rows, export.Row{
 			Node: b.Node, Boot: b.Boot, Run: b.Made, Finding: export.In(b.Finding, b.Container, b.Program),
 			Start: b.Start, Width: b.Width, Last: b.Last, Count: uint64(b.Count),
 		})
 	}
-	return rows, more, func() error { return a.history.Arrived(context.WithoutCancel(ctx), buckets) }, err
+	return rows, more, func() error { return a.history.Arrived(context.WithoutCancel(ctx), toOTLP, buckets) }, err
+}
+
+// toOTLP is the receiver of OpenTelemetry's logs in the store.
+const toOTLP = "otlp"
+
+// ship sends what the store has to the fleet's database. What is not taken waits there.
+func (a *agent) ship(ctx context.Context) error {
+	for {
+		buckets, more, err := a.history.Unsent(ctx, a.fleet.Name(), shipped)
+		if err != nil {
+			return err
+		}
+		a.waiting(a.fleet.Name(), len(buckets)+more)
+		if len(buckets) == 0 {
+			break
+		}
+		if err := a.fleet.Put(ctx, buckets); err != nil {
+			a.metrics.Sending(export.Failed, len(buckets))
+			return fmt.Errorf("not sent, and tried again: %w", err)
+		}
+		a.metrics.Sending(export.Sent, len(buckets))
+		if err := a.history.Arrived(context.WithoutCancel(ctx), a.fleet.Name(), buckets); err != nil {
+			return err
+		}
+	}
+	if time.Since(a.told) < time.Minute {
+		return nil
+	}
+	a.told = time.Now()
+	return a.fleet.Tell(ctx, a.history.Store)
 }
 
 // send sends the rows that wait.
@@ -294,15 +352,23 @@ func (a *agent) send(ctx context.Context) {
 			a.complain(err)
 			return
 		}
-		dropped := a.ledger.Dropped()
-		a.metrics.Waiting(len(rows)+more, dropped)
-		if dropped > 0 {
-			a.complain(fmt.Errorf("%d denials are not sent, as more than %d rows wait", dropped, maxRows))
-		}
+		a.waiting(toOTLP, len(rows)+more)
 		if len(rows) == 0 || !a.deliver(ctx, rows) {
 			return
 		}
 		a.complain(arrived())
+	}
+}
+
+// waiting notes how many rows wait for a receiver, and what was dropped of all that waited.
+func (a *agent) waiting(receiver string, rows int) {
+	dropped, why := a.ledger.Dropped(), fmt.Sprintf("more than %d rows wait", maxRows)
+	if a.history != nil {
+		dropped, why = a.history.Dropped(), "the store has no room for more"
+	}
+	a.metrics.Waiting(receiver, rows, dropped)
+	if dropped > 0 {
+		a.complain(fmt.Errorf("%d denials are not sent, as %s", dropped, why))
 	}
 }
 

@@ -113,7 +113,7 @@ func TestAgentGoesOn(t *testing.T) {
 	require.Eventually(t, func() bool { return strings.Contains(receiver.String(), "may not write /srv/a ×5\n") }, 10*time.Second, 5*time.Millisecond)
 	second.stop()
 	assert.Equal(t, exitClean, <-second.code)
-	assert.Contains(t, second.stderr.String(), "the store has denials up to ")
+	assert.Contains(t, second.stderr.String(), "the store has what came before ")
 	assert.NotContains(t, receiver.String(), "×6")
 }
 
@@ -127,6 +127,9 @@ func TestAgentUsage(t *testing.T) {
 		{"--otlp http://collector.example:4318", exitUsage, "has to be https"},
 		{"--otlp nonsense", exitUsage, "is no address"},
 		{"--token-file x", exitUsage, "--token-file is for --otlp"},
+		{"--clickhouse clickhouse://127.0.0.1/db", exitUsage, "--clickhouse sends what is in a store"},
+		{"--clickhouse clickhouse://u:p@127.0.0.1/db --store x", exitUsage, "put it in a file"},
+		{"--store clickhouse://127.0.0.1/db", exitUsage, "denials are counted once in a file"},
 		{"--every 0s", exitUsage, "--every must be more than nothing"},
 		{"--kubernetes", exitFailed, "this is no pod of a Kubernetes cluster"},
 		{"--metrics nonsense", exitFailed, "--metrics: "},

@@ -186,7 +186,7 @@ func (f *compareFlags) halves(cmd *cobra.Command, args []string, at time.Time) (
 
 // made asks a store when the newest container of a name or image was made.
 func (f *compareFlags) made(cmd *cobra.Command, args []string) (time.Time, error) {
-	s, err := store.OpenToRead(cmd.Context(), args[0])
+	s, err := openReader(cmd.Context(), args[0])
 	if err != nil {
 		return time.Time{}, err
 	}

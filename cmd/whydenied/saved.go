@@ -16,7 +16,8 @@ import (
 	"github.com/whydenied/whydenied/explain/store"
 )
 
-// A saved is an input that holds findings: those that --format json wrote, or a store.
+// A saved is an input that holds findings: those that --format json wrote, or a store, which
+// may be a fleet's.
 type saved struct {
 	name    string
 	in      io.Reader
@@ -29,6 +30,10 @@ type saved struct {
 func savedInputs(cmd *cobra.Command, args []string) (list []saved, err error) {
 	var others []string
 	for _, arg := range args {
+		if store.IsFleet(arg) {
+			list = append(list, saved{name: arg, isStore: true})
+			continue
+		}
 		in := bufio.NewReader(cmd.InOrStdin())
 		if arg == "-" {
 			cmd.SetIn(in) // with what Peek took

@@ -124,6 +124,9 @@ func (f *soakFlags) evidence(cmd *cobra.Command, args []string) (*store.Evidence
 }
 
 func storeEvidence(ctx context.Context, name string) (*store.Evidence, error) {
+	if store.IsFleet(name) {
+		return nil, usagef("soak is asked of a node's own store, which knows when somebody looked there; not of %s", escape.Name(name))
+	}
 	s, err := store.OpenToRead(ctx, name)
 	if err != nil {
 		return nil, err

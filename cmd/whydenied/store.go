@@ -34,13 +34,14 @@ func (f *storeFlags) add(flags *pflag.FlagSet) {
 // A history is a store that a command appends to.
 type history struct {
 	*store.Store
-	before time.Time // what is older is dropped
-	size   int64
-	err    error // of appending
+	age  time.Duration // what is older is dropped; 0 for nothing
+	size int64
+	err  error // of appending
 
 	// Of a watch: what it reads, since when, and when that was written last.
 	reader       string
 	began, wrote time.Time
+	retained     time.Time // when what is too old or too much was dropped last
 }
 
 // open opens the store that the flags name; it is nil if they name none.
@@ -51,17 +52,18 @@ func (f *storeFlags) open(cmd *cobra.Command) (*history, error) {
 		}
 		return nil, nil
 	}
+	if store.IsFleet(f.file) {
+		return nil, usagef("--store: denials are counted once in a file; name one, and have agent --clickhouse send what is in it")
+	}
 	h := &history{}
 	var err error
 	if h.size, err = parseSize(f.size); err != nil {
 		return nil, usagef("--store-size: %v", err)
 	}
 	if f.age != "" {
-		age, err := parseAge(f.age)
-		if err != nil {
+		if h.age, err = parseAge(f.age); err != nil {
 			return nil, usagef("--store-age: %v", err)
 		}
-		h.before = time.Now().Add(-age)
 	}
 	var aside string
 	h.Store, aside, err = store.Open(cmd.Context(), f.file)
@@ -90,7 +92,7 @@ func (h *history) counted(ctx context.Context) func(explain.Counted) {
 func (h *history) end(ctx context.Context) error {
 	err := h.Flush(ctx)
 	if err == nil {
-		err = h.Retain(ctx, h.before, h.size)
+		err = h.retain(ctx, time.Now())
 	}
 	if closed := h.Close(ctx); err == nil {
 		err = closed
@@ -99,6 +101,16 @@ func (h *history) end(ctx context.Context) error {
 		return fmt.Errorf("--store: %w", err)
 	}
 	return nil
+}
+
+// retain drops what is too old or too much.
+func (h *history) retain(ctx context.Context, now time.Time) error {
+	h.retained = now
+	var before time.Time
+	if h.age > 0 {
+		before = now.Add(-h.age)
+	}
+	return h.Retain(ctx, before, h.size)
 }
 
 // watch has the stream append what it finds, and keeps what doctor says of this host.
@@ -117,7 +129,8 @@ func (h *history) watch(ctx context.Context, s *stream) error {
 	return h.Answer(ctx, h.began, host.Answers(thisHost.Read(ctx)))
 }
 
-// write writes what was counted, and now and then that the watch goes on.
+// write writes what was counted, and now and then that the watch goes on; and drops what is
+// too old or too much.
 func (h *history) write(ctx context.Context, now time.Time) error {
 	if h == nil {
 		return nil
@@ -126,6 +139,9 @@ func (h *history) write(ctx context.Context, now time.Time) error {
 	if err == nil && now.Sub(h.wrote) >= 10*time.Second {
 		h.wrote = now
 		err = h.Look(ctx, h.reader, h.began, now)
+	}
+	if err == nil && now.Sub(h.retained) >= 10*time.Minute {
+		err = h.retain(ctx, now)
 	}
 	return err
 }
@@ -205,9 +221,24 @@ func span(session *explain.Session, all *report.Report) (first, last time.Time) 
 	return first, last
 }
 
+// A reader is what can be asked for findings of any time: a store, or a fleet's database.
+type reader interface {
+	Report(context.Context, store.Range) (*report.Report, error)
+	Made(context.Context, string) (time.Time, error)
+	Close(context.Context) error
+}
+
+// openReader opens a store, or a fleet's database by its address.
+func openReader(ctx context.Context, name string) (reader, error) {
+	if store.IsFleet(name) {
+		return store.OpenFleet(name)
+	}
+	return store.OpenToRead(ctx, name)
+}
+
 // readStore reads a store as a report of the denials that the filter's times select.
 func readStore(ctx context.Context, name string, r store.Range) (*report.Report, error) {
-	s, err := store.OpenToRead(ctx, name)
+	s, err := openReader(ctx, name)
 	if err != nil {
 		return nil, err
 	}

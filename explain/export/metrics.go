@@ -33,7 +33,7 @@ type Metrics struct {
 	lost     uint64
 	losses   uint64            // notices of loss, of which some do not know how many
 	sent     map[string]uint64 // rows, by outcome
-	waiting  int               // rows
+	waiting  map[string]int    // rows, by receiver
 	dropped  uint64            // denials
 }
 
@@ -45,7 +45,7 @@ type counted struct {
 
 // NewMetrics returns metrics that count nothing yet, of a version of whydenied.
 func NewMetrics(version string) *Metrics {
-	return &Metrics{version: version, denials: map[series]uint64{}, findings: map[string]counted{}, sent: map[string]uint64{}}
+	return &Metrics{version: version, denials: map[series]uint64{}, findings: map[string]counted{}, sent: map[string]uint64{}, waiting: map[string]int{}}
 }
 
 // Take counts a message of a watch: findings, how often they came again, and notices of
@@ -102,11 +102,12 @@ func (m *Metrics) Sending(outcome string, rows int) {
 	m.sent[outcome] += uint64(rows)
 }
 
-// Waiting notes how many rows wait, and counts denials that are dropped for want of room.
-func (m *Metrics) Waiting(rows, dropped int) {
+// Waiting notes how many rows wait for a receiver, and counts denials that are dropped for want
+// of room.
+func (m *Metrics) Waiting(receiver string, rows, dropped int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.waiting = rows
+	m.waiting[receiver] = rows
 	m.dropped += uint64(dropped)
 }
 
@@ -132,7 +133,11 @@ func (m *Metrics) Write(w io.Writer) error {
 		out.Add(escape.MetricLine("whydenied_rows_total", m.sent[outcome], "outcome", outcome))
 	}
 	out.Add(escape.MetricHead("whydenied_rows_waiting", "gauge", "Rows that are to be sent."))
-	out.Add(escape.MetricLine("whydenied_rows_waiting", uint64(m.waiting)))
+	waiting := 0
+	for _, rows := range m.waiting {
+		waiting += rows
+	}
+	out.Add(escape.MetricLine("whydenied_rows_waiting", uint64(waiting)))
 	out.Add(escape.MetricHead("whydenied_denials_dropped_total", "counter", "Denials that were not sent, as too many rows waited."))
 	out.Add(escape.MetricLine("whydenied_denials_dropped_total", m.dropped))
 	return escape.Write(w, out.Text())

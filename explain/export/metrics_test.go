@@ -51,7 +51,7 @@ func TestMetrics(t *testing.T) {
 	m.Take(report.Message{Notice: &report.Notice{Kind: "lost"}})
 	m.Take(report.Message{Notice: &report.Notice{Kind: "rotated"}})
 	m.Sending(export.Sent, 4)
-	m.Waiting(2, 9)
+	m.Waiting("one", 2, 9)
 	all := read(t, m)
 	assert.Equal(t, 10.0, all[web])
 	assert.Equal(t, 1.0, all["whydenied_findings"])

@@ -319,13 +319,19 @@ func (w *writer) end() error {
 			return err
 		}
 	}
+	reached := int64(1<<63 - 1)
 	for id, n := range w.findings {
 		if _, err := w.tx.ExecContext(w.ctx, `INSERT INTO finding (id, id_version, first, last, mode, bare) VALUES (?, ?, ?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET first = min(first, excluded.first), last = max(last, excluded.last), bare = excluded.bare`, id, explain.IDVersion, n.first, n.last, n.mode, n.bare); err != nil {
 			return err
 		}
+		reached = min(reached, n.first)
 	}
-	return nil
+	if len(w.findings) == 0 {
+		return nil
+	}
+	_, err = w.tx.ExecContext(w.ctx, `DELETE FROM reached; INSERT INTO reached VALUES (?)`, reached)
+	return err
 }
 
 // Containers has containers be known, with when they were made.

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -33,11 +34,11 @@ func (s *Store) Report(ctx context.Context, r Range) (*report.Report, error) {
 		if err != nil {
 			return err
 		}
-		q := &query{findings: map[string]*kept{}}
+		findings := map[string]*kept{}
 		for id, sum := range sums {
-			q.order, q.findings[id] = append(q.order, id), &sum.kept
+			findings[id] = &sum.kept
 		}
-		if err := q.fill(all); err != nil {
+		if err := fill(all, findings); err != nil {
 			return err
 		}
 		return losses(ctx, tx, r, all)
@@ -63,107 +64,15 @@ func each(ctx context.Context, tx *sql.Tx, statement string, args []any, row fun
 	return rows.Err()
 }
 
-// A query reads what belongs to a range: of a fleet's database by its statements.
-type query struct {
-	statements
-	each func(statement string, row func(scan func(...any) error) error) error
-
-	order    []string // of findings, as they began
-	findings map[string]*kept
-}
-
-// statements are what is asked of the denials of a range, with the columns of the answers.
-// Of containers and programs they give the 32 of each finding with the most denials;
-// the rest of its count is of others.
-type statements struct {
-	totals     string // finding, count, first, last
-	times      string // finding, at, count
-	containers string // finding, name, container, image, count
-	programs   string // finding, program, count
-	texts      string // finding, explained
-}
-
-// read reads the findings of the range.
-func (q *query) read(all *report.Report) error {
-	for _, read := range []func() error{q.readTotals, q.readTimes, q.readContainers, q.readPrograms, q.readTexts} {
-		if err := read(); err != nil {
-			return err
-		}
-	}
-	return q.fill(all)
-}
-
-func (q *query) readTotals() error {
-	return q.each(q.totals, func(scan func(...any) error) error {
-		var id string
-		var first, last int64
-		f := new(kept)
-		if err := scan(&id, &f.Count, &first, &last); err != nil {
-			return err
-		}
-		f.First, f.Last = timeOf(first), timeOf(last)
-		q.order, q.findings[id] = append(q.order, id), f
-		return nil
-	})
-}
-
-func (q *query) readTimes() error {
-	return q.each(q.times, func(scan func(...any) error) error {
-		var id string
-		var at, n int64
-		err := scan(&id, &at, &n)
-		if f := q.findings[id]; err == nil && f != nil {
-			f.Times.Add(time.Unix(at, 0), uint32(min(n, 1<<31)))
-		}
-		return err
-	})
-}
-
-func (q *query) readContainers() error {
-	return q.each(q.containers, func(scan func(...any) error) error {
-		var id string
-		var c report.Counted
-		err := scan(&id, &c.Name, &c.ID, &c.Image, &c.Count)
-		if f := q.findings[id]; err == nil && f != nil {
-			f.Containers = append(f.Containers, c)
-		}
-		return err
-	})
-}
-
-func (q *query) readPrograms() error {
-	return q.each(q.programs, func(scan func(...any) error) error {
-		var id string
-		var c report.Counted
-		err := scan(&id, &c.Name, &c.Count)
-		if f := q.findings[id]; err == nil && f != nil {
-			f.Programs = append(f.Programs, c)
-		}
-		return err
-	})
-}
-
-func (q *query) readTexts() error {
-	return q.each(q.texts, func(scan func(...any) error) error {
-		var id string
-		var text []byte
-		err := scan(&id, &text)
-		if f := q.findings[id]; err == nil && f != nil {
-			f.text = text
-		}
-		return err
-	})
-}
-
 // fill makes findings of what was read, in the order in which they began.
-func (q *query) fill(all *report.Report) error {
-	slices.SortFunc(q.order, func(a, b string) int {
-		return cmp.Or(q.findings[a].First.Compare(q.findings[b].First), strings.Compare(a, b))
+func fill(all *report.Report, findings map[string]*kept) error {
+	order := slices.SortedFunc(maps.Keys(findings), func(a, b string) int {
+		return cmp.Or(findings[a].First.Compare(findings[b].First), strings.Compare(a, b))
 	})
 	all.Summary = &report.Summary{}
 	unexplained, denials := 0, 0
-	for _, id := range q.order {
-		f := q.findings[id]
+	for _, id := range order {
+		f := findings[id]
 		if len(f.text) == 0 {
 			unexplained++
 			denials += f.Count

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -51,6 +52,7 @@ func (s *Store) size(ctx context.Context) (int64, error) {
 // drop drops the buckets before at, in seconds. Of a wider one that reaches beyond, what is
 // left is the sum of the narrower ones.
 func (s *Store) drop(ctx context.Context, at int64) error {
+	unsent := 0
 	err := s.within(ctx, func(tx *sql.Tx) error {
 		var some bool
 		if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM seen WHERE at < ?)`, at).Scan(&some); err != nil || !some {
@@ -58,6 +60,10 @@ func (s *Store) drop(ctx context.Context, at int64) error {
 		}
 		run := func(statement string, args ...any) (err error) {
 			_, err = tx.ExecContext(ctx, statement, args...)
+			return err
+		}
+		var err error
+		if unsent, err = s.unsent(ctx, tx, at); err != nil {
 			return err
 		}
 		if err := run(`DELETE FROM seen WHERE at < ?`, at); err != nil {
@@ -85,6 +91,7 @@ func (s *Store) drop(ctx context.Context, at int64) error {
 			`DELETE FROM decided WHERE finding NOT IN (SELECT id FROM finding)`,
 			`DELETE FROM policy WHERE hash NOT IN (SELECT policy FROM decided)`,
 			`DELETE FROM container WHERE made < ?1 * 1000 AND id NOT IN (SELECT container FROM bucket)`,
+			`DELETE FROM arrived WHERE at < ?1`,
 			`DELETE FROM loss WHERE last < ?1 * 1000`,
 			`DELETE FROM span WHERE last < ?1 * 1000`,
 			`DELETE FROM answer WHERE at < ?1 * 1000`,
@@ -100,6 +107,30 @@ func (s *Store) drop(ctx context.Context, at int64) error {
 	if err != nil {
 		return err
 	}
+	s.mu.Lock()
+	s.dropped += unsent
+	s.mu.Unlock()
 	_, err = s.db.ExecContext(ctx, "PRAGMA incremental_vacuum")
 	return damaged(err)
+}
+
+// unsent returns how many of the denials before at, in seconds, have not arrived at a receiver.
+func (s *Store) unsent(ctx context.Context, tx *sql.Tx, at int64) (n int, err error) {
+	for _, receiver := range s.Receivers {
+		var of int
+		err = cmp.Or(err, tx.QueryRowContext(ctx, `SELECT (SELECT ifnull(sum(count), 0) FROM bucket WHERE width = ? AND at < ?)
+			- (SELECT ifnull(sum(count), 0) FROM arrived WHERE receiver = ? AND at < ?)`, widths[0], at, receiver, at).Scan(&of))
+		n += of
+	}
+	return n, err
+}
+
+// Dropped returns how many denials were dropped before they arrived, added up over Receivers,
+// since it was asked last.
+func (s *Store) Dropped() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.dropped
+	s.dropped = 0
+	return n
 }

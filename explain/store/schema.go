@@ -70,6 +70,15 @@ var migrations = []string{
 	`ALTER TABLE finding ADD COLUMN bare TEXT NOT NULL DEFAULT ''; -- as of explain.Finding; '' if it is not known
 	UPDATE finding SET bare = id WHERE workload = '';
 	CREATE INDEX finding_bare ON finding (bare);`,
+	`ALTER TABLE arrived RENAME TO arrived_at_one;
+	CREATE TABLE arrived ( -- what each receiver has of the narrowest buckets
+		receiver TEXT NOT NULL, at INTEGER NOT NULL, finding TEXT NOT NULL, source INTEGER NOT NULL,
+		container INTEGER NOT NULL, program TEXT NOT NULL, count INTEGER NOT NULL,
+		PRIMARY KEY (receiver, at, finding, source, container, program)) STRICT, WITHOUT ROWID;
+	INSERT INTO arrived SELECT 'otlp', * FROM arrived_at_one;
+	DROP TABLE arrived_at_one;
+	CREATE TABLE reached (at INTEGER NOT NULL) STRICT; -- the earliest time of what was written last
+	INSERT INTO reached SELECT max(last) FROM bucket WHERE width = 12 HAVING count(*) > 0;`,
 }
 
 // widths are those of buckets in powers of two of seconds, as explain.Times has them: 68

@@ -16,6 +16,9 @@ var undone = []string{
 	`DROP TABLE arrived; DROP TABLE made`,
 	`DELETE FROM bucket WHERE width = 18`,
 	`DROP INDEX finding_bare; ALTER TABLE finding DROP COLUMN bare`,
+	`DROP TABLE reached; DROP TABLE arrived; CREATE TABLE arrived (
+		at INTEGER NOT NULL, finding TEXT NOT NULL, source INTEGER NOT NULL,
+		container INTEGER NOT NULL, program TEXT NOT NULL, count INTEGER NOT NULL)`,
 }
 
 // TestMigration makes a store of each older version, and brings it up to date: it then has

@@ -41,9 +41,12 @@ type Store struct {
 	mu      sync.Mutex // of what is not yet written
 	pending map[pendingKey]*pendingRow
 	held    int // positions in it
+	dropped int // denials that had not arrived, since Dropped was asked
 
 	// Of denials whose log says none, "" if not known. They are set before the first call.
 	Node, Boot string
+
+	Receivers []string // for which Retain counts what it drops unsent
 }
 
 // magic is how an SQLite file begins (https://www.sqlite.org/fileformat.html), and

@@ -36,12 +36,7 @@ func appendLog(t testing.TB, s *Store, log string) { appendOf(t, s, log, nil) }
 func appendOf(t testing.TB, s *Store, log string, find func(container.Subject) container.Container) {
 	t.Helper()
 	ctx := context.Background()
-	session := explain.NewSession(find, explain.Filter{})
-	session.Counted = func(c explain.Counted) { require.NoError(t, s.Add(ctx, c)) }
-	denials, _ := parser.Scan(nil, parser.Block{File: "audit.log", Body: []byte(log)})
-	for _, d := range denials {
-		session.Add(d)
-	}
+	session := addLog(t, s, log, find)
 	require.NoError(t, s.Flush(ctx))
 	x, _, err := explain.Options{ProfileDir: t.TempDir()}.Explainer()
 	require.NoError(t, err)
@@ -50,6 +45,17 @@ func appendOf(t testing.TB, s *Store, log string, find func(container.Subject) c
 		list = append(list, report.NewFinding(*f))
 	}
 	require.NoError(t, s.Explain(ctx, list))
+}
+
+// addLog has what a log holds wait to be written.
+func addLog(t testing.TB, s *Store, log string, find func(container.Subject) container.Container) *explain.Session {
+	session := explain.NewSession(find, explain.Filter{})
+	session.Counted = func(c explain.Counted) { require.NoError(t, s.Add(context.Background(), c)) }
+	denials, _ := parser.Scan(nil, parser.Block{File: "audit.log", Body: []byte(log)})
+	for _, d := range denials {
+		session.Add(d)
+	}
+	return session
 }
 
 func openNew(t testing.TB) (s *Store, name string) {
@@ -142,7 +148,7 @@ func TestRangesAreExact(t *testing.T) {
 		case 1:
 			return times[random.IntN(len(times))]
 		case 2:
-			return time.Unix(floor(times[random.IntN(len(times))].UnixMilli(), widths[random.IntN(len(widths))]), 0)
+			return time.Unix(floor(times[random.IntN(len(times))].UnixMilli(), widths[random.IntN(3)]), 0)
 		}
 		return start.Add(time.Duration(random.Int64N(int64(95 * 24 * time.Hour)))).Truncate(time.Millisecond)
 	}
@@ -328,40 +334,6 @@ func TestDamage(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, text, kept, "not a byte of it is changed")
 			assert.Zero(t, total(t, s, Range{}))
-		})
-	}
-}
-
-// TestDamageOfALargeStore spoils a table of a store that is too large to be checked whole: the
-// small tables are, and what is wrong with others is told when they are read.
-func TestDamageOfALargeStore(t *testing.T) {
-	defer func(size int64) { maxChecked = size }(maxChecked)
-	maxChecked = 0
-	ctx := context.Background()
-	for table, isChecked := range map[string]bool{"": false, "finding": true, "container": true, "seen": false, "bucket": false} {
-		t.Run(table, func(t *testing.T) {
-			s, name := openNew(t)
-			appendLog(t, s, line("/srv/x", start, 7))
-			page := 0
-			if table != "" {
-				require.NoError(t, s.db.QueryRow(`SELECT rootpage FROM sqlite_schema WHERE name = ?`, table).Scan(&page))
-			}
-			require.NoError(t, s.Close(ctx))
-			text, err := os.ReadFile(name)
-			require.NoError(t, err)
-			if page > 0 {
-				copy(text[4096*(page-1):], bytes.Repeat([]byte{0xfe}, 4096))
-			}
-			require.NoError(t, os.WriteFile(name, text, 0o600))
-			s, aside, err := Open(ctx, name)
-			require.NoError(t, err)
-			defer s.Close(ctx)
-			assert.Equal(t, isChecked, aside != "")
-			if page > 0 && !isChecked {
-				_, err := s.Report(ctx, Range{Since: start.Add(-time.Minute), Until: start.Add(time.Minute)})
-				require.ErrorIs(t, err, ErrDamaged)
-				assert.ErrorContains(t, err, "move it away")
-			}
 		})
 	}
 }

@@ -1,0 +1,72 @@
+-- The findings of a fleet in ClickHouse 18.16 or later: docs/fleet.md. On each server
+--
+--	clickhouse-client --query 'CREATE DATABASE whydenied'
+--	clickhouse-client --database whydenied --multiquery < schema.sql
+--
+-- Where they are sharded, it is the database whydenied_shard that has these tables, and
+-- distributed.sql makes whydenied of them.
+--
+-- What is sent twice is here twice until parts are merged, and nothing may depend on when that
+-- is: counts only grow, so that of a key the greatest stands. Read denial, denial_day and
+-- lost, which say so. Times are milliseconds since 1970, but for at, the seconds at which
+-- a bucket of 4,096 s begins, or a day; 0 is not known.
+
+CREATE VIEW schema_version AS SELECT toInt64(1) AS version;
+
+CREATE TABLE bucket (
+	cluster String, node String, boot String,
+	sequence Int64, -- when the node's own store was made, which counts from 0
+	finding String, at Int64,
+	name String, container String, image String, repository String, made Int64, -- of the container
+	program String,
+	count UInt64, first Int64, last Int64
+) ENGINE = ReplacingMergeTree(count)
+PARTITION BY toYYYYMM(toDate(intDiv(at, 86400)))
+ORDER BY (at, finding, cluster, node, boot, sequence, name, container, image, program);
+
+CREATE VIEW denial AS
+SELECT cluster, node, boot, finding, at, name, container, image, any(repository) AS repository, max(made) AS made, program,
+	max(count) AS count, min(first) AS first, max(last) AS last
+FROM bucket
+GROUP BY cluster, node, boot, sequence, finding, at, name, container, image, program;
+
+-- The buckets that begin in a day, 22 at most, each by its greatest count.
+CREATE MATERIALIZED VIEW day
+ENGINE = AggregatingMergeTree
+PARTITION BY toYYYYMM(toDate(intDiv(day, 86400)))
+ORDER BY (finding, day, cluster, node, boot, sequence, name, container, image, program)
+AS SELECT cluster, node, boot, sequence, finding, intDiv(at, 86400) * 86400 AS day, name, container, image, program,
+	anyState(repository) AS repositories, maxState(made) AS mades,
+	maxForEachState(arrayPushBack(arrayResize(emptyArrayUInt64(), intDiv(at % 86400, 4096)), count)) AS counts,
+	minState(first) AS firsts, maxState(last) AS lasts
+FROM bucket
+GROUP BY cluster, node, boot, sequence, finding, day, name, container, image, program;
+
+CREATE VIEW denial_day AS
+SELECT cluster, node, boot, finding, day AS at, name, container, image, anyMerge(repositories) AS repository, maxMerge(mades) AS made, program,
+	arraySum(maxForEachMerge(counts)) AS count, minMerge(firsts) AS first, maxMerge(lasts) AS last
+FROM day
+GROUP BY cluster, node, boot, sequence, finding, day, name, container, image, program;
+
+-- What findings are explained by; the newest stands.
+CREATE TABLE finding (
+	finding String, said Int64, id_version Int64, mode String, profile String, cause String, layer String, workload String, message String,
+	explained String -- JSON as of docs/json.md, without counts
+) ENGINE = ReplacingMergeTree(said) ORDER BY finding;
+
+-- What is known to be missing, when somebody looked, and what doctor said.
+CREATE TABLE loss (
+	cluster String, node String, boot String, kind String, first Int64, last Int64, count UInt64, said String
+) ENGINE = ReplacingMergeTree(count) PARTITION BY toYYYYMM(toDate(intDiv(first, 86400000))) ORDER BY (cluster, node, boot, kind, first);
+
+CREATE VIEW lost AS
+SELECT cluster, node, boot, kind, first, max(last) AS last, max(count) AS count, any(said) AS said
+FROM loss GROUP BY cluster, node, boot, kind, first;
+
+CREATE TABLE span (
+	cluster String, node String, boot String, reader String, first Int64, last Int64
+) ENGINE = ReplacingMergeTree(last) PARTITION BY toYYYYMM(toDate(intDiv(first, 86400000))) ORDER BY (cluster, node, boot, reader, first);
+
+CREATE TABLE answer (
+	cluster String, node String, boot String, at Int64, name String, status String, found String
+) ENGINE = ReplacingMergeTree PARTITION BY toYYYYMM(toDate(intDiv(at, 86400000))) ORDER BY (cluster, node, boot, at, name);
