@@ -11,6 +11,10 @@
 # make e2e     real containers on this machine's kernel: root, runc, busybox, gcc,
 #              docker.io; docs/e2e.md. And the closed loop in the lab's guest, if it
 #              is built. REQUIRE_KERNEL=1 fails where it would skip.
+# make e2e-fleet
+#              agents with the kernel's own records, killed at random for FLEET_FOR (1m)
+#              together with the two servers of ClickHouse that they send to: docs/fleet.md.
+#              Root, and Debian's clickhouse-server and clickhouse-client.
 # make lab-smoke, make lab-evidence
 #              the closed loop alone: a part of its scenarios; all, with the table
 #              written to docs/evidence.md (docs/evidence-6.12.md, docs/evidence-7.2.md).
@@ -21,7 +25,7 @@
 #              installs, uses and removes the package in clean Debian trees, as somebody
 #              would who is new to it, and writes docs/newcomer.md. Root and apt.
 
-.PHONY: test ci parsers fuzz attack e2e lab lab-smoke lab-evidence release release-test newcomer
+.PHONY: test ci parsers fuzz attack e2e e2e-fleet lab lab-smoke lab-evidence release release-test newcomer
 
 test:
 	go test ./...
@@ -57,6 +61,11 @@ e2e:
 	@test -d "$(E2E_DEBIAN)" || testdata/e2e/newer.sh "$(E2E_DEBIAN)" || echo "no Debian 13: going on without its engines and libseccomp"
 	@test -x "$(E2E_RUNC)" || $(MAKE) --no-print-directory "$(CACHE)/runc-$(RUNC_VERSION)" || echo "no runc that takes the log flag: going on without"
 	E2E_RUNC=$$(test -x "$(E2E_RUNC)" && echo "$(E2E_RUNC)") E2E_DEBIAN=$$(test -d "$(E2E_DEBIAN)" && echo "$(E2E_DEBIAN)") KERNEL=$(KERNEL) go test -tags e2e -count=1 -timeout 2h -p 1 $(E2E_FLAGS) ./testdata/e2e ./parser/source ./explain/track ./rules/seccomp
+
+FLEET_FOR = 1m
+
+e2e-fleet:
+	REQUIRE_KERNEL=1 go test -tags e2e -count=1 -timeout 1h -v -run '^TestFleet$$' ./testdata/e2e -fleet.for $(FLEET_FOR)
 
 KERNEL = 6.1
 LAB = REQUIRE_KERNEL=1 KERNEL=$(KERNEL) go test -tags e2e -count=1 -timeout 2h -v -run TestLab ./testdata/e2e
