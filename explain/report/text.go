@@ -139,18 +139,7 @@ func (p *page) finding(f *Finding, now time.Time) {
 		cause = append(append(cause, words(normal, "—")...), prose(normal, f.Why)...)
 	}
 	p.wrap(2, 4, cause)
-	if f.Harmless != "" {
-		p.wrap(2, 4, append(words(strong, "harmless", "as", "far", "as", "seen:"), prose(normal, f.Harmless)...))
-	}
-	if f.Consequence != "" {
-		p.wrap(2, 4, append(words(strong, "consequence:"), prose(normal, f.Consequence)...))
-	}
-	if in := f.Incident; in != nil {
-		p.wrap(2, 4, append(words(strong, "known", escape.Line(in.ID)+":"), prose(normal, in.What+" ("+in.Versions+"). Remedy: "+in.Remedy)...))
-	}
-	if info := f.Denial.Get("info"); info != "" {
-		p.wrap(2, 4, append(words(faint, "kernel:"), kernelSays(info, f.Denial.Get("error"))...))
-	}
+	p.beside(f)
 	p.nextStep(2)
 	p.tally("containers", f.Count, f.Containers)
 	p.tally("programs", f.Count, f.Programs)
@@ -185,6 +174,22 @@ func (p *page) finding(f *Finding, now time.Time) {
 	}
 	if in := f.Incident; in != nil {
 		p.wrap(2, 4, append(words(faint, "source", "of", escape.Line(in.ID)+":"), prose(normal, in.Source)...))
+	}
+}
+
+// beside writes what is known of a finding besides its cause.
+func (p *page) beside(f *Finding) {
+	if f.Harmless != "" {
+		p.wrap(2, 4, append(words(strong, "harmless", "as", "far", "as", "seen:"), prose(normal, f.Harmless)...))
+	}
+	if f.Consequence != "" {
+		p.wrap(2, 4, append(words(strong, "consequence:"), prose(normal, f.Consequence)...))
+	}
+	if in := f.Incident; in != nil {
+		p.wrap(2, 4, append(words(strong, "known", escape.Line(in.ID)+":"), prose(normal, in.What+" ("+in.Versions+"). Remedy: "+in.Remedy)...))
+	}
+	if info := f.Denial.Get("info"); info != "" {
+		p.wrap(2, 4, append(words(faint, "kernel:"), kernelSays(info, f.Denial.Get("error"))...))
 	}
 }
 

@@ -49,8 +49,7 @@ func (s *Store) size(ctx context.Context) (int64, error) {
 	return (pages - free) * size, nil
 }
 
-// drop drops the buckets before at, in seconds. Of a wider one that reaches beyond, what is
-// left is the sum of the narrower ones.
+// drop drops what came before at, in seconds.
 func (s *Store) drop(ctx context.Context, at int64) error {
 	unsent := 0
 	err := s.within(ctx, func(tx *sql.Tx) error {
@@ -69,22 +68,8 @@ func (s *Store) drop(ctx context.Context, at int64) error {
 		if err := run(`DELETE FROM seen WHERE at < ?`, at); err != nil {
 			return err
 		}
-		for i, width := range widths {
-			cut := floor(at*1000, width)
-			if err := run(`DELETE FROM bucket WHERE width = ? AND at < ?`, width, cut); err != nil {
-				return err
-			}
-			if cut == at {
-				continue
-			}
-			if err := run(`DELETE FROM bucket WHERE width = ? AND at = ?`, width, cut); err != nil {
-				return err
-			}
-			if err := run(fmt.Sprintf(`INSERT INTO bucket (width, at, finding, source, container, program, count, first, last)
-				SELECT %d, ?, finding, source, container, program, sum(count), min(first), max(last) FROM bucket
-				WHERE width = %d AND at >= ? AND at < ? GROUP BY finding, source, container, program`, width, widths[i-1]), cut, floor(at*1000, widths[i-1]), cut+1<<width); err != nil {
-				return err
-			}
+		if err := dropBuckets(run, at); err != nil {
+			return err
 		}
 		for _, statement := range []string{
 			`DELETE FROM finding WHERE id NOT IN (SELECT finding FROM bucket)`,
@@ -112,6 +97,29 @@ func (s *Store) drop(ctx context.Context, at int64) error {
 	s.mu.Unlock()
 	_, err = s.db.ExecContext(ctx, "PRAGMA incremental_vacuum")
 	return damaged(err)
+}
+
+// dropBuckets drops the counts before at, in seconds. Of a wider bucket that reaches beyond, what
+// is left is the sum of the narrower ones.
+func dropBuckets(run func(statement string, args ...any) error, at int64) error {
+	for i, width := range widths {
+		cut := floor(at*1000, width)
+		if err := run(`DELETE FROM bucket WHERE width = ? AND at < ?`, width, cut); err != nil {
+			return err
+		}
+		if cut == at {
+			continue
+		}
+		if err := run(`DELETE FROM bucket WHERE width = ? AND at = ?`, width, cut); err != nil {
+			return err
+		}
+		if err := run(fmt.Sprintf(`INSERT INTO bucket (width, at, finding, source, container, program, count, first, last)
+			SELECT %d, ?, finding, source, container, program, sum(count), min(first), max(last) FROM bucket
+			WHERE width = %d AND at >= ? AND at < ? GROUP BY finding, source, container, program`, width, widths[i-1]), cut, floor(at*1000, widths[i-1]), cut+1<<width); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // unsent returns how many of the denials before at, in seconds, have not arrived at a receiver.

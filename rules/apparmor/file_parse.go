@@ -15,12 +15,9 @@ func (p *parser) fileRules(start int, h Header) []Rule {
 	if file && p.tok.kind == tokComma {
 		return p.bareFile(start, keyword, r)
 	}
-	safe, unsafe := p.tok, false
+	safe, subset := p.tok, false
 	hasSafe := p.word("safe")
-	if !hasSafe {
-		unsafe = p.word("unsafe")
-	}
-	subset := false
+	unsafe := !hasSafe && p.word("unsafe")
 	switch p.tok.kind {
 	case tokID, tokVar:
 		p.filePath(r)
