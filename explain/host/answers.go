@@ -257,8 +257,12 @@ func cgroups(f Facts) []Answer {
 func sockets(f Facts) []Answer {
 	a := Answer{Name: "engines", Status: OK, Found: strings.Join(f.Sockets, ", "), Why: "container engines can be asked for names"}
 	if len(f.Sockets) == 0 {
-		a.Found = "no container engine listens"
+		a.Found = "no container engine listens on this host"
 		a.Why = "names of containers come from what runtimes leave on disk"
+	}
+	if len(f.Elsewhere) > 0 {
+		a.Found += "; " + strings.Join(f.Elsewhere, " and ") + " names one that is asked over the network"
+		a.Why += "; what is refused to that engine's containers is logged where it runs: run whydenied there"
 	}
 	return []Answer{a}
 }

@@ -128,6 +128,8 @@ func TestAnswers(t *testing.T) {
 			"cgroups", Unknown, "its profile alone", "", ""},
 		{"an engine", func(f *Facts) { f.Sockets = []string{"/run/docker.sock"} },
 			"engines", OK, "/run/docker.sock", "", ""},
+		{"an engine elsewhere", func(f *Facts) { f.Elsewhere = []string{"DOCKER_HOST"} },
+			"engines", OK, "; DOCKER_HOST names one that is asked over the network", "", ""},
 		{"no privileges", func(f *Facts) { f.Capabilities.Text = "0000000000000000" },
 			"privileges", Hides, "CAP_AUDIT_READ (to read the audit netlink), CAP_AUDIT_CONTROL", "", ""},
 		{"the old name of BPF's", func(f *Facts) { f.Capabilities.Text = "0000003fffffffff" }, // without 38 and 39

@@ -73,6 +73,7 @@ type Facts struct {
 
 	Cgroups      string   // v1, v2, hybrid, or "" if none is mounted
 	Sockets      []string // of container engines
+	Elsewhere    []string // environment variables that name an engine by no socket of a file
 	Capabilities Value    // CapEff of this process, in hexadecimal
 }
 
@@ -168,6 +169,7 @@ func (h Host) Read(ctx context.Context) Facts {
 		Journald:         h.exists("/run/systemd/journal/socket"),
 		Cgroups:          h.cgroups(),
 		Sockets:          h.sockets(),
+		Elsewhere:        h.elsewhere(),
 		Capabilities:     h.capabilities(),
 	}
 	if h.Root == "" {

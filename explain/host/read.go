@@ -162,6 +162,18 @@ func (h Host) sockets() []string {
 	return slices.DeleteFunc(places, func(place string) bool { return !h.exists(place) })
 }
 
+// elsewhere lists the environment variables that name an engine which is asked over the
+// network. What they say is not returned, as it may have who asks.
+func (h Host) elsewhere() (names []string) {
+	for _, e := range container.Engines {
+		named := e.Endpoint != "" && strings.Contains(os.Getenv(e.Endpoint), "://")
+		if named && h.Root == "" && !strings.HasPrefix(os.Getenv(e.Endpoint), "unix://") && !slices.Contains(names, e.Endpoint) {
+			names = append(names, e.Endpoint)
+		}
+	}
+	return names
+}
+
 func (h Host) capabilities() Value {
 	status := h.value("/proc/self/status")
 	for line := range strings.Lines(status.Text) {

@@ -132,6 +132,9 @@ func TestSocketsOfTheEnvironment(t *testing.T) {
 	t.Setenv("DOCKER_HOST", "unix://"+socket)
 	assert.Contains(t, Host{}.sockets(), socket)
 	assert.NotContains(t, Host{Root: t.TempDir()}.sockets(), socket)
+	assert.Empty(t, Host{}.elsewhere())
 	t.Setenv("DOCKER_HOST", "tcp://localhost:2375")
 	assert.NotContains(t, Host{}.sockets(), socket)
+	assert.Equal(t, []string{"DOCKER_HOST"}, Host{}.elsewhere())
+	assert.Empty(t, Host{Root: t.TempDir()}.elsewhere())
 }
