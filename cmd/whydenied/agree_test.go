@@ -22,6 +22,9 @@ import (
 // TestQueryAgrees asks each record of each corpus again, as parse prints it: query
 // decides as explain does, by the same profile.
 func TestQueryAgrees(t *testing.T) {
+	if testing.Short() {
+		t.Skip("asks one thing after the other, and takes long under the race detector")
+	}
 	logs, err := filepath.Glob(corpus + "/*/*/before.log")
 	require.NoError(t, err)
 	mixed, err := filepath.Glob(corpus + "/*/final.audit.log")

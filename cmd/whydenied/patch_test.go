@@ -20,6 +20,9 @@ import (
 // nothing left to fix, and the patched profile grants nothing that the verified
 // one does not.
 func TestPatchCorpus(t *testing.T) {
+	if testing.Short() {
+		t.Skip("asks one thing after the other, and takes long under the race detector")
+	}
 	fixed, err := filepath.Glob(corpus + "/*/*/profile.fixed")
 	require.NoError(t, err)
 	require.NotEmpty(t, fixed)

@@ -45,6 +45,9 @@ var hostile = []string{"\x1b]8;;http://x\x1b\\", "::error::x", "##[error]x", "a\
 // one, and files of such names that hold them: what is printed is text, and what is
 // said is a line for each thing.
 func TestMessagesAreText(t *testing.T) {
+	if testing.Short() {
+		t.Skip("asks one thing after the other, and takes long under the race detector")
+	}
 	dir := t.TempDir()
 	web := filepath.Join(dir, "web")
 	require.NoError(t, os.WriteFile(web, []byte("profile web {\n  deny /etc/** w,\n}\n"), 0o600))
