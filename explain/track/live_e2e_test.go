@@ -413,7 +413,8 @@ func TestReusedPID(t *testing.T) {
 		}
 		t.Logf("%-10s at once: %v; later: %v; /proc after the fact: %v", tier, quick, slow, proc)
 		assert.Zero(t, quick.wrong+slow.wrong, tier)
-		if tier != TierProc {
+		assert.NotZero(t, slow.right, tier)
+		if tier != TierProc && !testing.Short() { // how much is known depends on how soon trackers get a CPU
 			// Any other process of the machine may take the ID that was asked for.
 			assert.LessOrEqual(t, slow.unknown, times*len(workloads)/50, tier)
 		}
