@@ -17,7 +17,7 @@ const maxCells = 1 << 16
 // rule of either profile tells two requests apart; one request of each is asked.
 func classGains(before, after *Profile, removed, added []Rule, by difference, wanted []Request) (gains []Gain, complete bool) {
 	complete = true
-	c := celler{sides: [2]*Profile{before, after}, by: by, rules: slices.Concat(before.others(), after.others()), wanted: wanted}
+	c := celler{sides: [2]*Profile{before, after}, by: by, rules: slices.Concat(before.others(), after.others()), wanted: wanted, decision: Decision{memo: memo{}}}
 	for _, r := range slices.Concat(removed, added) {
 		isAdded := slices.Contains(added, r)
 		if by.grants && r.Head().Deny == isAdded { // neither an allow rule less nor a deny rule more gives anything
@@ -38,12 +38,11 @@ func classGains(before, after *Profile, removed, added []Rule, by difference, wa
 // gain is what the requests that a rule matches are answered otherwise, but for those that
 // are wanted; all reports that none was left out.
 func (c *celler) gain(r Rule) (gain Gain, all bool) {
-	d := Decision{memo: memo{}}
 	gain.Rule = r
 	c.left, c.found = maxCells, nil
 	r.cells(c)
 	for _, req := range c.found {
-		new := c.by.of(c.sides[0].tally(req, &d), c.sides[1].tally(req, &d))
+		new := c.by.of(c.sides[0].tally(req, &c.decision), c.sides[1].tally(req, &c.decision))
 		if new == 0 || c.isWanted(req) {
 			continue
 		}
@@ -84,14 +83,15 @@ func (c *celler) opens(gone Rule) bool {
 
 // A celler makes one request for each cell of the requests that a rule matches.
 type celler struct {
-	sides  [2]*Profile // which are compared; nil where every request is wanted
-	by     difference
-	rules  []Rule // by which requests are told apart
-	wanted []Request
-	left   int // of maxCells
-	found  []Request
-	flags  []uint32              // of flagCells
-	opened map[reflect.Type]bool // what opens says, by the class of the rule
+	sides    [2]*Profile // which are compared; nil where every request is wanted
+	by       difference
+	rules    []Rule // by which requests are told apart
+	wanted   []Request
+	left     int // of maxCells
+	found    []Request
+	flags    []uint32              // of flagCells
+	opened   map[reflect.Type]bool // what opens says, by the class of the rule
+	decision Decision              // scratch of gain, with what is known of patterns for all rules
 }
 
 func (c *celler) add(req Request) { c.found = append(c.found, req) }
