@@ -33,3 +33,11 @@ func TestUnitOf(t *testing.T) {
 		assert.Equal(t, want, UnitOf(path), path)
 	}
 }
+
+// Engines make IDs of 64 hex digits in lower case.
+func TestIsFullID(t *testing.T) {
+	assert.True(t, IsFullID(strings.Repeat("0f", 32)))
+	for _, id := range []string{"", strings.Repeat("0f", 31), strings.Repeat("0F", 32), strings.Repeat("0f", 32) + "0"} {
+		assert.False(t, IsFullID(id), "%q", id)
+	}
+}

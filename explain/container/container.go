@@ -121,11 +121,15 @@ func (c *Container) HasPrefix(text string) bool {
 
 // ShortID returns an ID as people are shown it: the first 12 of 64 hex digits.
 func ShortID(id string) string {
-	if isHex(id, 64) {
+	if IsFullID(id) {
 		return id[:12]
 	}
 	return id
 }
+
+// IsFullID reports whether an ID is one as engines make it, of 64 hex digits, which is in the
+// path of a cgroup.
+func IsFullID(id string) bool { return isHex(id, 64) }
 
 func isHex(s string, digits int) bool {
 	return len(s) == digits && strings.Trim(s, "0123456789abcdef") == ""

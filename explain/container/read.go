@@ -316,7 +316,7 @@ func bundleID(name string) string {
 	if filepath.Base(dir) == "userdata" {
 		dir = filepath.Dir(dir)
 	}
-	if id := filepath.Base(dir); isHex(id, 64) {
+	if id := filepath.Base(dir); IsFullID(id) {
 		return id
 	}
 	return ""

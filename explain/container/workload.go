@@ -29,7 +29,7 @@ func (c *Container) Workload() string {
 		return "image " + image
 	case c.Name != "":
 		return "container " + c.Name
-	case c.ID != "" && !isHex(c.ID, 64) && !isHex(c.ID, 12): // that people choose, as of runc
+	case c.ID != "" && !IsFullID(c.ID) && !isHex(c.ID, 12): // that people choose, as of runc
 		return "container " + c.ID
 	}
 	return ""

@@ -45,10 +45,6 @@ func safeID(id string) bool {
 
 const idLetters = "0123456789_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-// fullID reports whether an ID is one as engines make it, which is in the path of
-// a cgroup.
-func fullID(id string) bool { return len(id) == 64 && strings.Trim(id, "0123456789abcdef") == "" }
-
 // folders are those where runtimes leave their metadata. The root is "" but in tests.
 type folders struct{ root string }
 
@@ -220,7 +216,7 @@ func (d folders) bundles() []bundle {
 	configs, _ := filepath.Glob(d.root + "/run/containerd/io.containerd.runtime.v2.task/*/*/config.json")
 	for _, name := range configs {
 		dir := filepath.Dir(name)
-		if id := filepath.Base(dir); !fullID(id) && safeID(id) {
+		if id := filepath.Base(dir); !container.IsFullID(id) && safeID(id) {
 			all = append(all, d.located(bundle{id: id, dir: dir, runtime: "containerd"}))
 		}
 	}
