@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -91,7 +90,7 @@ func runBisect(cmd *cobra.Command, args []string, f bisectFlags) error {
 	if f.name != "" && last.Profile(f.name) == nil {
 		return usagef("--name: the policy has no profile %s", escape.Name(f.name))
 	}
-	questions, exit, err := f.questions(cmd, args, last)
+	questions, exit, err := f.questions(cmd, args, last, b.known)
 	if err != nil {
 		return err
 	}
@@ -123,7 +122,7 @@ type question struct {
 
 // questions returns what is asked: the accesses that are named, and those of logs that the
 // last version refuses. exit stands for the exit status if none is.
-func (f *bisectFlags) questions(cmd *cobra.Command, args []string, last library.Text) (list []question, exit, err error) {
+func (f *bisectFlags) questions(cmd *cobra.Command, args []string, last library.Text, known seccomp.Call) (list []question, exit, err error) {
 	var logs []string
 	for _, arg := range args {
 		if _, err := os.Stat(arg); err == nil || arg == "-" {
@@ -141,13 +140,9 @@ func (f *bisectFlags) questions(cmd *cobra.Command, args []string, last library.
 	if err != nil {
 		return nil, nil, err
 	}
-	loader, err := f.policy.loader()
-	if err != nil {
-		return nil, nil, err
-	}
 	asked, granted, open := map[expect.Expectation]bool{}, 0, 0
 	for _, finding := range session.Findings() {
-		for _, p := range proposalsOf(finding, []library.Text{last}, callOf(loader)) {
+		for _, p := range proposalsOf(finding, []library.Text{last}, known) {
 			e := expect.Expectation{Verb: expect.Allow, Profile: p.Profile, Access: p.Access, Text: p.Access}
 			switch {
 			case p.err != nil:
@@ -280,7 +275,7 @@ func (b *bisection) ask(ctx context.Context, q question, version string) (r expe
 	if err != nil {
 		return r, usagef("%q: %v", q.Access, err)
 	}
-	if !r.Holds && strings.HasPrefix(r.Why, "it depends") {
+	if r.Open {
 		return r, unread("%s", r.Why)
 	}
 	return r, nil

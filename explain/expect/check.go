@@ -15,6 +15,7 @@ type Result struct {
 	Expectation
 	Under string // the profile's name; of seccomp the file's
 	Holds bool
+	Open  bool             // it does not hold, as the answer depends on what is not known
 	Why   string           // if it does not hold: what the profile does instead, as a clause
 	Rules []rules.Location // that decide it
 }
@@ -156,7 +157,7 @@ func CheckCall(e Expectation, p *seccomp.Profile, known seccomp.Call) (Result, e
 	}
 	refuses, sure := access.Refuses(d, nil)
 	if !sure {
-		r.Why = "it depends on what is not known: " + d.Whens[0].When
+		r.Open, r.Why = true, "it depends on what is not known: "+d.Whens[0].When
 		return r, nil
 	}
 	logged := !d.Action.Unlogged() || p.Logs(known.Engine)
