@@ -65,14 +65,15 @@ func (r *reporter) show(all *report.Report, f *viewFlags) error {
 		}
 		say(r.stderr, "--top %d: %d more findings with %d denials are not shown", f.top, n, denials)
 	}
-	list := []report.Message{{Config: all.Config}, {Next: r.first(all)}, {Overview: overview}}
+	end := r.last(all)
+	list := []report.Message{{Config: all.Config}, {Next: r.first(all, end)}, {Overview: overview}}
 	for i := range shown {
 		list = append(list, report.Message{Finding: &shown[i]})
 	}
 	for i := range all.Notices {
 		list = append(list, report.Message{Notice: &all.Notices[i]})
 	}
-	list = append(list, report.Message{Summary: all.Summary}, report.Message{Silent: r.last(all)}, report.Message{Patch: all.Patch})
+	list = append(list, report.Message{Summary: all.Summary}, report.Message{Silent: end}, report.Message{Patch: all.Patch})
 	for _, m := range list {
 		if m == (report.Message{}) {
 			continue
@@ -95,10 +96,9 @@ func (r *reporter) last(all *report.Report) *report.Silent {
 }
 
 // first are the commands to type next for the head of a text whose end is on another screen.
-func (r *reporter) first(all *report.Report) *report.Next {
-	whole := report.Report{Findings: all.Findings, Summary: all.Summary, Silent: r.last(all)}
-	if whole.Silent == nil || r.format.Name != "text" || len(whole.Silent.Next) == 0 || r.options.Fits(&whole) {
+func (r *reporter) first(all *report.Report, end *report.Silent) *report.Next {
+	if end == nil || r.format.Name != "text" || len(end.Next) == 0 || r.options.Fits(&report.Report{Findings: all.Findings, Summary: all.Summary, Silent: end}) {
 		return nil
 	}
-	return &report.Next{Steps: whole.Silent.Next}
+	return &report.Next{Steps: end.Next}
 }
