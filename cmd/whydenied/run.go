@@ -9,18 +9,22 @@ import (
 	"os/exec"
 	"os/signal"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/patch"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/explain/track"
+	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/parser/source"
 	"github.com/whydenied/whydenied/rules/disk"
 )
@@ -122,9 +126,13 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 	if err != nil {
 		return err
 	}
+	ended := time.Now()
 	s.settle()
 	stop()
 	background.Wait()
+	if text := lastRefused(s.findings(), status, ended); text != "" {
+		s.say(report.Message{Notice: &report.Notice{Kind: "failed", Text: text}})
+	}
 	if err := s.end(followed); err != nil && !errors.Is(err, errFound) {
 		return err
 	}
@@ -143,6 +151,40 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 		return exitStatus(status)
 	}
 	return gate.exit(cmd.ErrOrStderr(), findings, s.Stats.Unparsed)
+}
+
+// recent is how long before the end of a command that failed a denial is told with it, and
+// maxRecent how many are at most.
+const (
+	recent    = 2 * time.Second
+	maxRecent = 3
+)
+
+// lastRefused says what was refused just before a command failed, the latest first; "" if it
+// did not fail, or nothing was. That is where to look first, and proves nothing.
+func lastRefused(findings []*explain.Explained, status int, ended time.Time) string {
+	if status == 0 {
+		return ""
+	}
+	var list []*explain.Explained
+	for _, f := range findings {
+		before := ended.Sub(f.Last)
+		if f.Denial.Mode != parser.Allowed && f.Harmless == "" && f.Further == nil && before >= 0 && before <= recent {
+			list = append(list, f)
+		}
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	slices.SortStableFunc(list, func(a, b *explain.Explained) int { return b.Last.Compare(a.Last) })
+	var said []string
+	for _, f := range list[:min(len(list), maxRecent)] {
+		said = append(said, fmt.Sprintf("%s, %.1f s before", report.NewFinding(*f).Message, ended.Sub(f.Last).Seconds()))
+	}
+	if n := len(list) - len(said); n > 0 {
+		said = append(said, fmt.Sprintf("and %d more", n))
+	}
+	return fmt.Sprintf("the command failed with status %d; refused just before, which need not be why: %s", status, strings.Join(said, "; "))
 }
 
 // annotate has annotations in GitHub Actions besides: with text on standard output, with

@@ -16,7 +16,7 @@ type viewFlags struct {
 }
 
 func (f *viewFlags) add(flags *pflag.FlagSet) {
-	flags.IntVar(&f.top, "top", 0, "only the first `N` findings, of --sort or with the most denials")
+	flags.IntVar(&f.top, "top", 0, "only the first `N` findings, of --sort, or those to look at first and with the most denials")
 	flags.StringVar(&f.sort, "sort", "", "`ORDER` of the findings: "+oneOf(report.Orders)+", the most, latest, riskiest or newest first")
 	flags.StringVar(&f.by, "by", "", "group by `WHAT`: "+oneOf(report.GroupKeys))
 }

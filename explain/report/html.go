@@ -55,11 +55,12 @@ func writeHTML(w io.Writer, r *Report, _ TextOptions) error { return WriteHTML(w
 // there as it stands, and a script shows all findings and selects of them.
 func WriteHTML(w io.Writer, r *Report) error {
 	findings := slices.Clone(r.Findings)
-	Sort(findings, "")
+	Sort(findings, "count")
 	d := &document{}
 	d.head(r)
 	d.verdicts(findings)
 	d.losses(r)
+	d.urgent(findings)
 	d.groups(findings)
 	d.findings(findings)
 	d.others(r)
@@ -213,6 +214,27 @@ func (d *document) losses(r *Report) {
 			d.element("<code>", escape.Line(u.Text), "</code></li>\n")
 		}
 		d.Add("</ul></details>\n")
+	}
+	d.Add("</section>\n")
+}
+
+// urgent adds the findings to look at first.
+func (d *document) urgent(findings []Finding) {
+	first, more := urgent(findings)
+	if len(first) == 0 {
+		return
+	}
+	d.Add("<section id=\"urgent\"><h2>To look at first</h2>\n<ul>\n")
+	for _, u := range first {
+		d.element("<li><strong>", escape.Line(u.Message), "</strong>")
+		if u.Why != "" {
+			d.element("<span>: ", escape.Line(u.Why), "</span>")
+		}
+		d.Add("</li>\n")
+	}
+	d.Add("</ul>\n")
+	if more > 0 {
+		d.element("<p>and ", escape.Line(count(more, "more such finding")), ".</p>\n")
 	}
 	d.Add("</section>\n")
 }

@@ -61,11 +61,8 @@ type page struct {
 
 // pages returns a function that writes each message to w, as write puts it on a page.
 func pages[M any](w io.Writer, o TextOptions, write func(p *page, m M)) func(M) error {
-	if o.Width < 40 {
-		o.Width = 80
-	}
 	return func(m M) error {
-		p := &page{width: o.Width, color: o.Color}
+		p := &page{width: o.columns(), color: o.Color}
 		write(p, m)
 		return escape.Write(w, p.Text())
 	}

@@ -63,6 +63,19 @@ func writeMarkdown(w io.Writer, r *Report, _ TextOptions) error {
 
 // markdown adds the groups as a table.
 func (o *Overview) markdown(out *escape.Builder[escape.Markdown]) {
+	for _, u := range o.Urgent {
+		out.Add("- **", escape.Cell(u.Message), "**")
+		if u.Why != "" {
+			out.Add(": ", escape.Cell(u.Why))
+		}
+		out.Add("\n")
+	}
+	if o.MoreUrgent > 0 {
+		out.Add("- and ", escape.Cell(count(o.MoreUrgent, "more such finding")), "\n")
+	}
+	if len(o.Urgent) > 0 {
+		out.Add("\n")
+	}
 	table(out, len(o.Groups), "denials", "findings", "containers", "risk", escape.Cell(o.head()), escape.Cell(o.second()), "what", "last")
 	for _, g := range o.Groups {
 		first, second := o.names(&g)

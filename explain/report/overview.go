@@ -19,6 +19,9 @@ type Overview struct {
 	First    string `json:"first,omitempty"` // of the denials, as in Finding
 	Last     string `json:"last,omitempty"`
 	Groups   []Row  `json:"groups"`
+
+	Urgent     []Urgent `json:"urgent,omitempty"` // findings to look at first, at most 3
+	MoreUrgent int      `json:"more_urgent,omitempty"`
 }
 
 // A Row is one group of an overview.
@@ -74,6 +77,7 @@ func fitOverview(findings []Finding, rows int) *Overview {
 // the denials that are of each.
 func group(findings []Finding, by string, of func(f *Finding) []Counted) *Overview {
 	o := &Overview{By: by, Findings: len(findings), Groups: []Row{}}
+	o.Urgent, o.MoreUrgent = urgent(findings)
 	members := map[string][]*Finding{}
 	counts := map[string]int{}
 	for i := range findings {
@@ -372,11 +376,14 @@ func (l *overviewLayout) line(count, findings, containers, spark, risk, profile,
 	return columns
 }
 
-// overview writes findings in groups as a table of at most so many rows, and what is left.
+// overview writes what is to be looked at first, and findings in groups as a table, in at
+// most so many rows, and what is left.
 func (p *page) overview(o *Overview, rows int) {
 	if len(o.Groups) == 0 {
 		return
 	}
+	p.urgent(o.Urgent, o.MoreUrgent)
+	rows -= urgentRows(o.Urgent, o.MoreUrgent, p.width)
 	l := newOverviewLayout(o, p.width)
 	shown := o.Groups[:min(len(o.Groups), rows)]
 	titles := l.line("count", "n", "in", right("when", l.spark), right("risk", l.risk), escape.Line(o.head()), escape.Line(o.second()))

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -89,6 +90,7 @@ func TestHostileOverview(t *testing.T) {
 	for _, name := range hostileNames {
 		findings := hostileReport(t, name).Findings
 		findings[0].Programs = []Counted{{Name: plain(name), Count: 1}}
+		findings[0].Consequence = plain(name)
 		for _, by := range GroupKeys {
 			var out bytes.Buffer
 			require.NoError(t, NewText(&out, TextOptions{Width: 80})(Message{Overview: NewOverview(findings, by)}))
@@ -105,8 +107,12 @@ func TestSort(t *testing.T) {
 		{ID: "a", Count: 1, First: "1", Last: "9", Fixes: []Fix{{Risk: "low"}}},
 		{ID: "b", Count: 5, First: "2", Last: "3", Investigate: "x"},
 		{ID: "c", Count: 3, First: "4", Last: "5", Fixes: []Fix{{Risk: "high"}}},
+		{ID: "d", Count: 1, First: "3", Last: "4", Mode: "KILLED"},
+		{ID: "e", Count: 1, First: "0", Last: "1", Consequence: "its container ended"},
+		{ID: "f", Count: 1, First: "1", Last: "2", Mode: "KILLED", Harmless: "it went on"},
 	}
-	for order, want := range map[string]string{"count": "bca", "last": "acb", "risk": "bca", "new": "cba"} {
+	for order, want := range map[string]string{"": "edbcaf", "count": "bcadef", "last": "acdbfe", "risk": "bcadef", "new": "cdbafe"} {
+		slices.SortFunc(findings, func(a, b Finding) int { return strings.Compare(a.ID, b.ID) })
 		Sort(findings, order)
 		got := ""
 		for _, f := range findings {
@@ -114,6 +120,34 @@ func TestSort(t *testing.T) {
 		}
 		assert.Equal(t, want, got, order)
 	}
+}
+
+// What is to be looked at first is above the groups, and takes its lines from theirs.
+func TestUrgent(t *testing.T) {
+	var findings []Finding
+	for i := range 40 {
+		findings = append(findings, Finding{ID: fmt.Sprint(i), Message: fmt.Sprintf("p%d may not read", i), Count: 100, Denial: Fields{{Key: "profile", Value: fmt.Sprintf("p%d", i)}}})
+	}
+	findings[7].Mode, findings[7].Last = "KILLED", "2"
+	findings[8].Mode, findings[8].Last = "KILLED", "3"
+	findings[9].Mode, findings[9].Last = "KILLED", "1"
+	findings[20].Consequence = "its container ended within a second of the last denial, with exit code 1"
+	o := TextOptions{Width: 80}
+	overview := o.Overview(findings)
+	require.Len(t, overview.Urgent, 3)
+	assert.Equal(t, Urgent{"20", "p20 may not read", findings[20].Consequence}, overview.Urgent[0])
+	assert.Equal(t, []string{"8", "7"}, []string{overview.Urgent[1].ID, overview.Urgent[2].ID}, "the latest")
+	assert.Equal(t, 1, overview.MoreUrgent)
+
+	var out bytes.Buffer
+	require.NoError(t, NewText(&out, o)(Message{Overview: overview}))
+	assert.LessOrEqual(t, strings.Count(out.String(), "\n"), o.tableRows()+2, "with the titles and what is left")
+	assert.True(t, strings.HasPrefix(out.String(), "first: p20 may not read: its container ended within a second"), out.String())
+	assert.Contains(t, out.String(), "and 1 more such finding")
+
+	out.Reset()
+	require.NoError(t, NewText(&out, o)(Message{Overview: NewOverview(findings[:5], "rule")}))
+	assert.NotContains(t, out.String(), "first:")
 }
 
 func TestSplit(t *testing.T) {

@@ -88,7 +88,7 @@ func (o TextOptions) Overview(findings []Finding) *Overview {
 	if len(findings) < 2 || o.Brief || o.Fits(&Report{Findings: findings}) {
 		return nil
 	}
-	return fitOverview(findings, o.tableRows()-nextRows)
+	return o.fitOverview(findings, o.tableRows()-nextRows)
 }
 
 // Fits reports whether the text of findings, the summary and what is silent is no more than a
@@ -118,7 +118,22 @@ func (s *screen) Write(text []byte) (int, error) {
 
 // Summarised groups findings as finely as fits on the screen.
 func (o TextOptions) Summarised(findings []Finding) *Overview {
-	return fitOverview(findings, o.tableRows())
+	return o.fitOverview(findings, o.tableRows())
+}
+
+// fitOverview groups findings so that their groups fit into so many rows with what is to be
+// looked at first.
+func (o TextOptions) fitOverview(findings []Finding, rows int) *Overview {
+	first, more := urgent(findings)
+	return fitOverview(findings, rows-urgentRows(first, more, o.columns()))
+}
+
+// columns is how wide the page is.
+func (o TextOptions) columns() int {
+	if o.Width < 40 {
+		return 80
+	}
+	return o.Width
 }
 
 // finding writes one finding.
