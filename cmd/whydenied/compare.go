@@ -45,7 +45,7 @@ fewer) or ongoing. The exit status is 3 if one is new.`,
 	}
 	flags := cmd.Flags()
 	f.inputFlags.add(flags)
-	f.output.add(flags, "text", "json", "markdown", "line", "template")
+	f.output.add(flags, report.FormatNames()...)
 	flags.StringVar(&f.split, "split", "", "compare what came before this `TIME` with what came after it")
 	flags.StringVar(&f.deploy, "since-deploy", "", "the same with the time when the newest container of this `NAME` or image was made")
 	flags.StringVar(&f.before, "before", "", "compare the denials of this `RANGE`, FROM/TO, with those of --after; either time may be left out")
@@ -54,8 +54,7 @@ fewer) or ongoing. The exit status is 3 if one is new.`,
 }
 
 func runCompare(cmd *cobra.Command, args []string, f compareFlags) error {
-	print, flush, err := printer(cmd, f.output, report.CompareFormats[f.output.format])
-	if err != nil {
+	if err := f.output.check(); err != nil {
 		return err
 	}
 	before, after, err := f.sides(cmd, args)
@@ -63,18 +62,32 @@ func runCompare(cmd *cobra.Command, args []string, f compareFlags) error {
 		return err
 	}
 	list, sums := report.Compare(before, after)
-	for i := range list {
-		if err := print(report.CompareMessage{Compared: &list[i]}); err != nil {
-			return err
-		}
-	}
-	if err := cmp.Or(print(report.CompareMessage{Summary: &sums}), flush()); err != nil {
+	if err := f.print(cmd, before, after, list, sums); err != nil {
 		return err
 	}
 	if sums.New > 0 {
 		return errFound
 	}
 	return nil
+}
+
+// print prints a comparison; in formats of findings alone those of after, of which the new
+// ones fail.
+func (f *compareFlags) print(cmd *cobra.Command, before, after []report.Finding, list []report.Compared, sums report.CompareSummary) error {
+	format := report.CompareFormats[f.output.format]
+	if format == nil && f.output.format != "json" {
+		out, err := f.output.reporter(cmd)
+		if err != nil {
+			return err
+		}
+		out.Findings = report.Gated(before, after)
+		return out.end()
+	}
+	messages := make([]report.CompareMessage, 0, len(list)+1)
+	for i := range list {
+		messages = append(messages, report.CompareMessage{Compared: &list[i]})
+	}
+	return printAll(cmd, f.output, format, append(messages, report.CompareMessage{Summary: &sums}))
 }
 
 // sides returns the findings that are compared.

@@ -41,7 +41,7 @@ Exit status: 0 yes to all, 3 no or cannot say of one.`,
 	}
 	flags := cmd.Flags()
 	f.inputFlags.add(flags)
-	f.output.add(flags, "text", "json")
+	f.output.add(flags, "text", "json", "markdown", "junit", "sarif", "github", "tap")
 	flags.StringVar(&f.long, "for", "72h", "how `LONG` nothing must have been found, such as 72h or 7d")
 	return cmd
 }
@@ -57,7 +57,7 @@ func runSoak(cmd *cobra.Command, args []string, f soakFlags) error {
 	if f.filtered() && (f.since != "" || f.until != "" || len(f.filter.Containers)+len(f.filter.Comms) > 0) {
 		return usagef("soak asks of all that a profile would have refused: of the filters it takes --profile-name alone")
 	}
-	print, flush, err := printer(cmd, f.output, report.NewSoakText)
+	out, err := newPrinter(cmd, f.output, report.NewSoakText, report.Soak.Diagnostic)
 	if err != nil {
 		return err
 	}
@@ -79,11 +79,11 @@ func runSoak(cmd *cobra.Command, args []string, f soakFlags) error {
 		if answer.Answer != "yes" {
 			exit = errFound
 		}
-		if err := print(answer); err != nil {
+		if err := out.print(answer); err != nil {
 			return err
 		}
 	}
-	return cmp.Or(flush(), exit)
+	return cmp.Or(out.end(), exit)
 }
 
 // evidence reads a store, or logs.

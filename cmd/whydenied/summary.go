@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -31,7 +32,7 @@ fine as fit on the screen, 24 lines where there is none; --by says by what.`,
 	}
 	flags := cmd.Flags()
 	f.inputFlags.add(flags)
-	f.output.add(flags, "text", "json", "markdown", "line", "template")
+	f.output.add(flags, report.FormatNames()...)
 	flags.StringVar(&f.by, "by", "", "group by `WHAT`: "+oneOf(report.GroupKeys))
 	return cmd
 }
@@ -47,6 +48,10 @@ func runSummary(cmd *cobra.Command, args []string, f summaryFlags) error {
 	all, exit, err := f.collect(cmd, args)
 	if err != nil {
 		return err
+	}
+	if !slices.Contains(report.OverviewFormats, f.output.format) {
+		out.Findings, out.Notices, out.Summary = all.Findings, all.Notices, all.Summary
+		return cmp.Or(out.end(), exit)
 	}
 	overview := out.options.Summarised(all.Findings)
 	if f.by != "" {

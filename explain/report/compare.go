@@ -89,6 +89,22 @@ func Compare(before, after []Finding) (list []Compared, sums CompareSummary) {
 	return list, sums
 }
 
+// Gated returns the findings of after as a gate has them: those fail that before does not have.
+func Gated(before, after []Finding) []Finding {
+	old := map[string]bool{}
+	for i := range before {
+		old[before[i].ID] = true
+	}
+	list := slices.Clone(after)
+	for i := range list {
+		list[i].Gate = &Gate{State: "known"}
+		if !old[list[i].ID] {
+			list[i].Gate = &Gate{State: "new", Fails: true}
+		}
+	}
+	return list
+}
+
 // Split cuts findings at a time: those whose denials came before it and those after it. The
 // count of one that has both is that of its buckets; the bucket that holds the time goes by
 // its beginning.

@@ -44,6 +44,9 @@ type Row struct {
 // fix, image that of the container.
 var GroupKeys = []string{"rule", "profile", "container", "image", "cause", "layer", "program", "directory"}
 
+// OverviewFormats are the formats that have groups; the others have findings alone.
+var OverviewFormats = []string{"text", "json", "markdown", "line", "template"}
+
 // NewOverview groups findings by one of GroupKeys. Of a finding that is in several
 // containers or of several programs each has its part of the denials.
 func NewOverview(findings []Finding, by string) *Overview {

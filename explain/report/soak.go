@@ -5,6 +5,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/escape"
+	"github.com/whydenied/whydenied/rules"
 )
 
 // A Soak says whether a profile that only logs may be enforced.
@@ -31,6 +32,21 @@ type SoakFinding struct {
 // IsOf reports whether the finding is of an AppArmor profile, or of a child of it.
 func (f *Finding) IsOf(profile string) bool {
 	return f.Seccomp == nil && f.Module == nil && explain.MatchLabel(profile, f.Denial.Get("profile", "label"))
+}
+
+// Diagnostic is the answer as one of a policy file, without a place: an error unless it is yes.
+func (s Soak) Diagnostic() Diagnostic {
+	d := Diagnostic{Severity: rules.Note.String(), Code: "soak", Message: "profile " + s.Profile + " may be enforced: " + s.Answer + ", from " + s.Since + " to " + s.Until}
+	if s.Answer != "yes" {
+		d.Severity = rules.Error.String()
+	}
+	for _, f := range s.Findings {
+		d.Message += "; " + f.Message
+	}
+	for _, why := range s.Because {
+		d.Message += "; " + why
+	}
+	return d
 }
 
 // NewSoakText returns a function that writes each answer to w as text.
