@@ -20,7 +20,7 @@ type Overview struct {
 	Last     string `json:"last,omitempty"`
 	Groups   []Row  `json:"groups"`
 
-	Urgent     []Urgent `json:"urgent,omitempty"` // findings to look at first, at most 3
+	Urgent     []Urgent `json:"urgent,omitempty"` // findings to look at first, at most 2
 	MoreUrgent int      `json:"more_urgent,omitempty"`
 }
 
@@ -388,6 +388,9 @@ func (p *page) overview(o *Overview, rows int) {
 	p.urgent(o.Urgent, o.MoreUrgent)
 	rows -= urgentRows(o.Urgent, o.MoreUrgent, p.width)
 	l := newOverviewLayout(o, p.width)
+	if len(o.Groups) > rows {
+		rows-- // for the line of what is left
+	}
 	shown := o.Groups[:min(len(o.Groups), rows)]
 	titles := l.line("count", "n", "in", right("when", l.spark), right("risk", l.risk), escape.Line(o.head()), escape.Line(o.second()))
 	p.Add(p.paint(faint, escape.Join(append(titles, "what"), "  ")) + "\n")

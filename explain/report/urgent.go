@@ -16,7 +16,7 @@ type Urgent struct {
 }
 
 // maxUrgent bounds how many findings an overview names to be looked at first.
-const maxUrgent = 3
+const maxUrgent = 2
 
 // urgency is how much the finding is to be looked at first, and why: a container that ended
 // says more than how often something was refused, as programs cope with most refusals. It
@@ -65,10 +65,11 @@ func (p *page) urgent(list []Urgent, more int) {
 		if u.Why != "" {
 			message += ":"
 		}
-		p.wrap(0, 7, append(append(words(alarm, label), prose(strong, message)...), prose(normal, u.Why)...))
-	}
-	if more > 0 {
-		p.wrap(7, 7, prose(faint, "and "+count(more, "more such finding")))
+		line := append(append(words(alarm, label), prose(strong, message)...), prose(normal, u.Why)...)
+		if i == len(list)-1 && more > 0 {
+			line = append(line, prose(faint, "(and "+thousands(more)+" more)")...)
+		}
+		p.wrap(0, 7, line)
 	}
 }
 
