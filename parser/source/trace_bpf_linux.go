@@ -3,6 +3,7 @@ package source
 import (
 	"slices"
 
+	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 
 	"github.com/whydenied/whydenied/parser/bpf"
@@ -28,17 +29,27 @@ const (
 // remembered ends a program for a task without a filter, and leaves the task in R6
 // and what is remembered of it, at first 0, behind R0.
 func (t *trace) remembered(o offsets) asm.Instructions {
+	return slices.Concat(
+		asm.Instructions{
+			asm.FnGetCurrentTaskBtf.Call(),
+			asm.Mov.Reg(asm.R6, asm.R0),
+			asm.LoadMem(asm.R1, asm.R6, int16(o.mode), asm.Word),
+			asm.JNE.Imm(asm.R1, seccompFilter, "out"),
+		},
+		storageOf(t.tasks, countBlind),
+	)
+}
+
+// storageOf leaves what is remembered of the task in R6, at first 0, behind R0. Without room for it
+// the program counts that and ends.
+func storageOf(tasks *ebpf.Map, blind int32) asm.Instructions {
 	return asm.Instructions{
-		asm.FnGetCurrentTaskBtf.Call(),
-		asm.Mov.Reg(asm.R6, asm.R0),
-		asm.LoadMem(asm.R1, asm.R6, int16(o.mode), asm.Word),
-		asm.JNE.Imm(asm.R1, seccompFilter, "out"),
-		asm.LoadMapPtr(asm.R1, t.tasks.FD()),
+		asm.LoadMapPtr(asm.R1, tasks.FD()),
 		asm.Mov.Reg(asm.R2, asm.R6),
 		asm.Mov.Imm(asm.R3, 0),
 		asm.Mov.Imm(asm.R4, createStorage),
 		asm.FnTaskStorageGet.Call(),
-		asm.Mov.Imm(asm.R2, countBlind),
+		asm.Mov.Imm(asm.R2, blind),
 		asm.JEq.Imm(asm.R0, 0, "count"),
 	}
 }

@@ -73,17 +73,26 @@ func (t *trace) open() (err error) {
 	if t.counts, err = bpf.NewCounters("whydenied_count", numCounts); err != nil {
 		return err
 	}
-	if t.tasks, err = ebpf.NewMap(&ebpf.MapSpec{
-		Name: "whydenied_tasks", Type: ebpf.TaskStorage, KeySize: 4, ValueSize: 4, Flags: unix.BPF_F_NO_PREALLOC,
-		Key: &btf.Int{Name: "int", Size: 4, Encoding: btf.Signed}, Value: &btf.Int{Name: "unsigned int", Size: 4},
-	}); err != nil {
-		return fmt.Errorf("cannot create a storage in tasks (Linux 5.13): %w", err)
+	if t.tasks, err = newTaskStorage(); err != nil {
+		return err
 	}
 	if t.entering, t.enter, err = bpf.Attach("sys_enter", t.onEnter(places)); err != nil {
 		return err
 	}
 	t.leaving, t.exit, err = bpf.Attach("sys_exit", t.onExit(places))
 	return err
+}
+
+// newTaskStorage returns room for what is remembered of tasks, in each task itself.
+func newTaskStorage() (*ebpf.Map, error) {
+	tasks, err := ebpf.NewMap(&ebpf.MapSpec{
+		Name: "whydenied_tasks", Type: ebpf.TaskStorage, KeySize: 4, ValueSize: 4, Flags: unix.BPF_F_NO_PREALLOC,
+		Key: &btf.Int{Name: "int", Size: 4, Encoding: btf.Signed}, Value: &btf.Int{Name: "unsigned int", Size: 4},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot create a storage in tasks (Linux 5.13): %w", err)
+	}
+	return tasks, nil
 }
 
 // close ends what open started; sys_exit goes first, as it came last.
