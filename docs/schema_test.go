@@ -30,6 +30,7 @@ var schemas = []struct {
 	lines          []reflect.Type // one of them
 }{
 	{"findings", "explain, run, summary, trace, watch", []reflect.Type{reflect.TypeFor[report.Message]()}},
+	{"calls", "trace --observe", []reflect.Type{reflect.TypeFor[report.Observation]()}},
 	{"check", "check", []reflect.Type{reflect.TypeFor[report.CheckMessage]()}},
 	{"compare", "compare", []reflect.Type{reflect.TypeFor[report.CompareMessage]()}},
 	{"coverage", "coverage", []reflect.Type{reflect.TypeFor[report.Coverage]()}},

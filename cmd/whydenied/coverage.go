@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/parser/source"
+	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 // evidenceFlags are the flags of the commands that ask what rules were used for: where policy
@@ -25,6 +27,8 @@ type evidenceFlags struct {
 	policy       policyFlags
 	logs         []string
 	strace       []string
+	traces       []string
+	containers   []string // of traces
 	since, until string
 	filter       explain.Filter // has these times alone
 }
@@ -33,6 +37,8 @@ func (f *evidenceFlags) add(flags *pflag.FlagSet) {
 	f.policy.addOnly(flags, "profile", "profile-dir", "include", "allow-includes", "seccomp", "arch", "caps", "kernel", "runtime", "libseccomp")
 	flags.StringArrayVar(&f.logs, "log", nil, "`FILE` or directory of records: an audit.log, or what dmesg, journalctl, ausearch or a syslog daemon wrote; repeatable, as are further arguments")
 	flags.StringArrayVar(&f.strace, "strace", nil, "`FILE` that strace -f wrote of a process of the profile: all its calls count; repeatable")
+	flags.StringArrayVar(&f.traces, "trace", nil, "`FILE` that trace --observe --format json wrote: the system calls in it count, for the seccomp profile; repeatable")
+	flags.StringArrayVar(&f.containers, "container", nil, "of what --trace names only the calls of this container: `NAME`, ID, POD, NAMESPACE/POD or NAMESPACE/POD/NAME; repeatable")
 	flags.StringVar(&f.since, "since", "", "only records from this `TIME` on: RFC 3339, a date, HH:MM, or an age such as 2h")
 	flags.StringVar(&f.until, "until", "", "only records up to this `TIME`")
 }
@@ -55,7 +61,8 @@ without it the profile answers every access alike; and what narrower rule would 
 enough, which is proved to grant nothing else.
 
 What is seen are records of accesses that were refused (DENIED), that complain mode let
-pass (ALLOWED) and that a rule asks to log (AUDIT), and all calls of a trace of strace.
+pass (ALLOWED) and that a rule asks to log (AUDIT), all calls of a trace of strace, and
+of a seccomp profile the calls that trace --observe saw, those that were allowed, too.
 The kernel logs what a rule grants only if the rule, its profile (flags=(audit)) or
 AppArmor's parameter audit=all asks for it; of other rules it is not said that they were
 not used.
@@ -65,7 +72,8 @@ Without --profile it is about the profiles of the profile directory that records
 Exit status: 0 no rule of the profile itself is dead, 3 some are, 2 wrong usage, 1 something could not be read.`,
 		Example: `  whydenied coverage --log /var/log/audit/audit.log --profile ./web.apparmor
   whydenied coverage audit.log --profile ./web.apparmor --format html > coverage.html
-  whydenied coverage --strace trace.txt --profile ./web.apparmor --seccomp ./web.json`,
+  whydenied coverage --strace trace.txt --profile ./web.apparmor --seccomp ./web.json
+  whydenied coverage --trace web.calls --seccomp ./web.json`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runCoverage(cmd, args, f) },
 	}
 	f.evidenceFlags.add(cmd.Flags())
@@ -142,11 +150,19 @@ func (f *evidenceFlags) collect(cmd *cobra.Command, args []string) (profiles []c
 	if len(f.strace) > 0 && len(f.policy.profiles) == 0 && f.policy.seccomp == "" {
 		return nil, nil, false, usagef("--strace: a trace does not say which profile its processes have; name it with --profile or --seccomp")
 	}
+	if len(f.traces) > 0 && f.policy.seccomp == "" {
+		return nil, nil, false, usagef("--trace: what is observed are system calls, without the names of files; name the seccomp profile with --seccomp")
+	}
 	if failed, err = f.readLogs(cmd, c, logs); err != nil {
 		return nil, nil, false, err
 	}
 	for _, name := range f.strace {
 		if err := readStrace(cmd, c, name); err != nil {
+			return nil, nil, false, err
+		}
+	}
+	for _, name := range f.traces {
+		if err := f.readTrace(cmd, c, name); err != nil {
 			return nil, nil, false, err
 		}
 	}
@@ -194,6 +210,45 @@ func readStrace(cmd *cobra.Command, c *coverage.Collector, name string) error {
 	}
 	if trace.Calls == 0 {
 		return fmt.Errorf("%s: no system call is in it; name what strace -f wrote", escape.Name(name))
+	}
+	return nil
+}
+
+// readTrace gives the system calls that were observed to a collector. Those of several containers may
+// be of several profiles, and so must be chosen among.
+func (f *evidenceFlags) readTrace(cmd *cobra.Command, c *coverage.Collector, name string) error {
+	var problem error
+	unfiltered, missing, taken := "", uint64(0), 0
+	if err := eachLine(cmd, name, func(line string) {
+		o, err := report.ReadObservation([]byte(line))
+		if problem = cmp.Or(problem, err); err != nil || len(f.containers) > 0 && !slices.ContainsFunc(f.containers, o.IsOf) {
+			return
+		}
+		taken, missing = taken+1, max(missing, o.Missing)
+		if !o.Filtered {
+			unfiltered = o.Whose()
+		}
+		for _, call := range o.Calls {
+			if arch, err := seccomp.ParseArch(call.Arch); err == nil {
+				c.Observed(arch, call.Number, call.Answered)
+			}
+		}
+	}); err != nil {
+		return err
+	}
+	switch {
+	case problem != nil:
+		return fmt.Errorf("%s: %w; name what whydenied trace --observe --format json wrote", escape.Name(name), problem)
+	case taken == 0:
+		return fmt.Errorf("%s: no calls of a container that is asked for; name what whydenied trace --observe --format json wrote", escape.Name(name))
+	case taken > 1 && len(f.containers) == 0:
+		return usagef("%s: calls of %d containers or services; choose by --container", escape.Name(name), taken)
+	}
+	if unfiltered != "" {
+		say(cmd.ErrOrStderr(), "%s had no seccomp filter when it was observed: what its runtime called to start it counts, too", escape.Name(unfiltered))
+	}
+	if missing > 0 {
+		say(cmd.ErrOrStderr(), "%s: %d system calls of that host were not looked at; \"not observed\" is less sure for it", escape.Name(name), missing)
 	}
 	return nil
 }

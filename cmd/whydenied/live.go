@@ -38,8 +38,19 @@ func (f *liveFlags) add(flags *pflag.FlagSet) {
 	f.policy.add(flags)
 	addFilter(flags, &f.filter)
 	flags.StringVar(&f.source, "source", "", "read `SOURCE`: audit (the kernel's audit netlink), audit-unicast (the same in auditd's place, which must not run), kmsg, journal, trace (see the command), or a file that is followed; by default the best that can be opened")
-	flags.StringVar(&f.cgroup, "cgroup", "", "only processes in the cgroup `PATH` or below it, as /proc/PID/cgroup has it: /system.slice/web.service")
+	f.addCgroup(flags)
 	flags.BoolVar(&f.silent, "silent", false, "see also what leaves no record: trace system calls, which slows this host down, and have AppArmor log quiet denials until the end; whydenied help trace.md has what it costs")
+}
+
+func (f *liveFlags) addCgroup(flags *pflag.FlagSet) {
+	flags.StringVar(&f.cgroup, "cgroup", "", "only processes in the cgroup `PATH` or below it, as /proc/PID/cgroup has it: /system.slice/web.service")
+}
+
+func (f *liveFlags) checkCgroup() error {
+	if f.cgroup != "" && (!strings.HasPrefix(f.cgroup, "/") || strings.HasPrefix(f.cgroup, "/sys/fs/cgroup")) {
+		return usagef("--cgroup %q is no cgroup's path; /proc/PID/cgroup has it behind the last colon, such as /system.slice/web.service", f.cgroup)
+	}
+	return nil
 }
 
 // A stream explains denials as they come. Its methods may be called by several
@@ -75,8 +86,8 @@ type stream struct {
 // taken.
 func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(report.Message) error) (*stream, error) {
 	stderr := cmd.ErrOrStderr()
-	if f.cgroup != "" && (!strings.HasPrefix(f.cgroup, "/") || strings.HasPrefix(f.cgroup, "/sys/fs/cgroup")) {
-		return nil, usagef("--cgroup %q is no cgroup's path; /proc/PID/cgroup has it behind the last colon, such as /system.slice/web.service", f.cgroup)
+	if err := f.checkCgroup(); err != nil {
+		return nil, err
 	}
 	explainer, inventory, err := f.policy.load(cmd.Context(), stderr, true)
 	if err != nil {

@@ -37,7 +37,7 @@ Exit status: 0 there is nothing to take away, 3 there is, 2 wrong usage, 1 somet
 not be read or proved.`,
 		Example: `  whydenied minimise --profile ./web.apparmor | patch -p1
   whydenied minimise --profile ./web.apparmor --log audit.log --narrow
-  whydenied minimise --seccomp ./web.json --strace trace.txt --narrow --write`,
+  whydenied minimise --seccomp ./web.json --trace web.calls --narrow --write`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runMinimise(cmd, args, f) },
 	}
 	flags := cmd.Flags()
@@ -52,10 +52,10 @@ func runMinimise(cmd *cobra.Command, args []string, f minimiseFlags) error {
 	if err := f.output.check(); err != nil {
 		return err
 	}
-	seen := len(f.logs)+len(f.strace)+len(args) > 0
+	seen := len(f.logs)+len(f.strace)+len(f.traces)+len(args) > 0
 	switch {
 	case f.narrow && !seen:
-		return usagef("--narrow goes by what was seen; give it with --log or --strace")
+		return usagef("--narrow goes by what was seen; give it with --log, --strace or --trace")
 	case len(f.policy.profiles) == 0 && f.policy.seccomp == "":
 		return usagef("name the profile with --profile or --seccomp")
 	}

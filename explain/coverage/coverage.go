@@ -55,6 +55,7 @@ func (r *Rule) Shared() bool { return r.AppArmor != nil && r.AppArmor.Head().Sha
 type Evidence struct {
 	Records     int       // of the log
 	Calls       int       // system calls that were traced
+	Observed    int       // different ones of which it was seen that they were made, but not how often
 	First, Last time.Time // of the records; zero if they have no times
 	Ungranted   int       // of all, that no rule of the profile grants
 	Unread      int       // records of which it is not known what they ask
@@ -66,7 +67,7 @@ type Evidence struct {
 // Seen says what there is, as "12 records of 3.5 hours".
 func (e *Evidence) Seen() string {
 	var parts []string
-	if e.Records > 0 || e.Calls == 0 {
+	if e.Records > 0 || e.Calls+e.Observed == 0 {
 		text := plural(e.Records, "record")
 		if e.Last.Sub(e.First) >= time.Second {
 			text += " of " + duration(e.Last.Sub(e.First))
@@ -75,6 +76,9 @@ func (e *Evidence) Seen() string {
 	}
 	if e.Calls > 0 {
 		parts = append(parts, plural(e.Calls, "traced call"))
+	}
+	if e.Observed > 0 {
+		parts = append(parts, plural(e.Observed, "different call"))
 	}
 	return strings.Join(parts, " and ")
 }

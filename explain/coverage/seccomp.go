@@ -18,7 +18,7 @@ func (c *Collector) addSeccomp(d *parser.Denial) (found []*observation, all bool
 		return nil, true
 	}
 	c.filter.note(d.Time)
-	o, kept := c.filter.observeCall(access.Call(d.Seccomp, c.library.Call(container.Container{}, seccomp.Arch(d.Seccomp.Arch))))
+	o, kept := c.filter.observeCall(access.Call(d.Seccomp, c.library.Call(container.Container{}, seccomp.Arch(d.Seccomp.Arch))), unseen)
 	return []*observation{o}, kept
 }
 
@@ -39,22 +39,53 @@ func (c *Collector) addCall(a *parser.Attempt) {
 		c.filter.evidence.Unread++
 		return
 	}
-	c.filter.observeCall(access.Call(&parser.Seccomp{Arch: uint32(arch), Syscall: nr, Args: access.Arguments(a, arch)}, c.library.Call(container.Container{}, arch)))
+	c.filter.observeCall(access.Call(&parser.Seccomp{Arch: uint32(arch), Syscall: nr, Args: access.Arguments(a, arch)}, c.library.Call(container.Container{}, arch)), unseen)
 }
 
-// observeCall counts a call; see observe.
-func (u *usage) observeCall(call seccomp.Call) (o *observation, kept bool) {
-	key := fmt.Sprintf("%x %d %s %x", uint32(call.Arch), call.Syscall, call.Name, call.Args)
+// Observed counts a system call that was seen to be made, with what arguments and how often is not
+// known. answered says that a filter answered it, else it let it pass.
+func (c *Collector) Observed(arch seccomp.Arch, nr uint32, answered bool) {
+	if c.filter == nil {
+		return
+	}
+	c.filter.evidence.Observed++
+	call := c.library.Call(container.Container{}, arch)
+	call.Arch, call.Syscall = arch, nr
+	became := passed
+	if answered {
+		became = refused
+	}
+	c.filter.observeCall(call, became)
+}
+
+// A fate is what became of a call, as far as that was seen and not concluded from the profile.
+type fate int
+
+const (
+	unseen fate = iota
+	passed
+	refused
+)
+
+// may reports whether an answer can have had the fate.
+func (f fate) may(a seccomp.Outcome) bool { return f == unseen || a.Action.Permits() == (f == passed) }
+
+// observeCall counts a call; see observe. Of answers that hang on what is not known of it, only those count
+// by which it may have had its fate, unless there is none: then another filter was in force.
+func (u *usage) observeCall(call seccomp.Call, became fate) (o *observation, kept bool) {
+	key := fmt.Sprintf("%x %d %s %x %d", uint32(call.Arch), call.Syscall, call.Name, call.Args, became)
 	if o := u.known[key]; o != nil {
 		o.count++
 		return o, true
 	}
 	o = &observation{of: u, count: 1, call: call}
 	d := u.seccomp.Decide(call)
-	o.granted = d.Action.Permits()
 	outcomes := []seccomp.Outcome{d.Outcome}
 	if d.Undecidable {
 		outcomes = append(slices.Clone(d.Whens), d.Outcome)
+	}
+	if slices.ContainsFunc(outcomes, became.may) {
+		outcomes = slices.DeleteFunc(outcomes, func(a seccomp.Outcome) bool { return !became.may(a) })
 	}
 	var places []int
 	for _, answer := range outcomes {
@@ -110,7 +141,7 @@ func (u *usage) ofSeccomp() Profile {
 // answers reports whether an answer by an entry would have been seen.
 func (u *usage) answers(e *seccomp.Entry) bool {
 	switch {
-	case u.evidence.Calls > 0:
+	case u.evidence.Calls+u.evidence.Observed > 0:
 		return true
 	case u.evidence.Records == 0 || e.Action == seccomp.Allow:
 		return false

@@ -20,7 +20,8 @@ type Coverage struct {
 	Language  string     `json:"language"` // apparmor or seccomp
 	Source    string     `json:"source"`   // where it was read
 	Records   int        `json:"records"`
-	Calls     int        `json:"calls"` // that were traced
+	Calls     int        `json:"calls"`              // that were traced
+	Observed  int        `json:"observed,omitempty"` // different ones that were seen to be made, but not how often
 	First     *time.Time `json:"first,omitempty"`
 	Last      *time.Time `json:"last,omitempty"`
 	Ungranted int        `json:"ungranted"`          // of all, that no rule grants
@@ -50,7 +51,7 @@ type Covered struct {
 // NewCoverage returns the message of a profile.
 func NewCoverage(p *coverage.Profile) Coverage {
 	e := &p.Evidence
-	c := Coverage{Profile: plain(p.Name), Language: p.Language, Source: plain(p.Source), Records: e.Records, Calls: e.Calls, Ungranted: e.Ungranted,
+	c := Coverage{Profile: plain(p.Name), Language: p.Language, Source: plain(p.Source), Records: e.Records, Calls: e.Calls, Observed: e.Observed, Ungranted: e.Ungranted,
 		Unread: e.Unread, Unproved: plain(p.Unproved), Rules: coveredOf(p.Rules), seen: e.Seen()}
 	if !e.First.IsZero() {
 		c.First, c.Last = &e.First, &e.Last
@@ -149,7 +150,11 @@ func (p *page) included(c *Coverage) {
 
 // notes says what the lists do not.
 func (c *Coverage) notes() (notes []string) {
-	if n := c.count(isUnrecorded); n > 0 {
+	argued := c.count(func(r *Covered) bool { return isUnrecorded(r) && r.Possible > 0 })
+	if argued > 0 {
+		notes = append(notes, "whether "+counted(argued, "other rule was used hangs on arguments", "other rules were used hangs on arguments")+" that were not seen")
+	}
+	if n := c.count(isUnrecorded) - argued; n > 0 {
 		notes = append(notes, "whether "+counted(n, "other rule was used cannot be seen: its use leaves", "other rules were used cannot be seen: their use leaves")+" no record of the kind that was read")
 	}
 	if c.Ungranted > 0 {
@@ -186,10 +191,10 @@ func (p *page) covered(c *Coverage, title string, style escape.Style, holds func
 	for i := 0; i < len(list); i++ {
 		r := list[i]
 		line := append(words(style, escape.Line(title)+":"), prose(faint, where(r.Rule)+":")...)
-		line = append(line, prose(normal, r.told(title))...)
+		line = append(line, prose(normal, r.told(title, c))...)
 		for r.entry != nil && i+1 < len(list) && list[i+1].entry == r.entry {
 			i++
-			line = append(line, prose(normal, list[i].told(title))...)
+			line = append(line, prose(normal, list[i].told(title, c))...)
 		}
 		if title == "broader" {
 			line = append(line, prose(faint, fmt.Sprintf("— %s of %s", counted(r.Count, "use", "uses"), counted(r.Distinct, "access", "accesses")))...)
@@ -203,9 +208,9 @@ func (p *page) covered(c *Coverage, title string, style escape.Style, holds func
 	}
 }
 
-// told is the rule in a list of a title: with how often it was used in that of the used.
-func (r *Covered) told(title string) string {
-	if title == "used" {
+// told is the rule in a list of a title: with how often it was used in that of the used, if that is known.
+func (r *Covered) told(title string, c *Coverage) string {
+	if title == "used" && c.Records+c.Calls > 0 {
 		return fmt.Sprintf("%d× %s", r.Count, r.source())
 	}
 	return r.source()

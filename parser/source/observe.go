@@ -4,32 +4,16 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"time"
+
+	"github.com/whydenied/whydenied/parser"
 )
 
 // An Observed is what the processes of one cgroup called while they were observed.
 type Observed struct {
 	PID   int       // the process that was seen first in it, in the host's PID namespace
 	Time  time.Time // when it was
-	Calls []ObservedCall
+	Calls []parser.ObservedCall
 }
-
-// An ObservedCall is a system call that was made at least once.
-type ObservedCall struct {
-	Arch    uint32 // AUDIT_ARCH_*
-	Syscall uint32
-	How     Passage
-}
-
-// A Passage says what became of a call on its way into the kernel.
-type Passage int
-
-// The passages, as the programs number their bitmaps.
-const (
-	Free     Passage = iota // the task had no seccomp filter
-	Passed                  // its filters let the call pass
-	Answered                // a filter answered it
-	numPassages
-)
 
 // Unobserved counts system calls, of all of the host, that are in no bitmap.
 type Unobserved struct {
@@ -47,15 +31,16 @@ const (
 	maxCall    = 1024 // system calls, by number; Linux 6.18 has them up to 470
 )
 
-// What the programs keep of a cgroup: who was seen first, and a bitmap of each passage and ABI,
-// in the order of bytes of the machine.
+// What the programs keep of a cgroup: who was seen first, and a bitmap of each passage, by its
+// number, and ABI, in the order of bytes of the machine.
 const (
 	observedTime = 0 // uint64, nanoseconds since boot
 	observedPID  = 8 // uint32
 	observedBits = 16
 	passageSize  = 2 * abiSize // of calls of the native ABI, and of the compat one
+	numPassages  = 3
 	abiSize      = maxCall / 8 // bytes
-	observedSize = observedBits + int(numPassages)*passageSize
+	observedSize = observedBits + numPassages*passageSize
 )
 
 // decodeObserved reads what the programs keep of a cgroup. Its time is since boot, and it is
@@ -66,12 +51,12 @@ func decodeObserved(raw []byte, l layout) (o Observed, at time.Duration, ok bool
 	}
 	at = time.Duration(binary.NativeEndian.Uint64(raw[observedTime:]))
 	o.PID = int(binary.NativeEndian.Uint32(raw[observedPID:]))
-	for how := range numPassages {
+	for how := range parser.Passage(numPassages) {
 		for i, arch := range [...]uint32{l.native.arch, l.compat.arch} {
 			bitmap := raw[observedBits+int(how)*passageSize+i*abiSize:][:abiSize]
 			for word := 0; word < abiSize; word += 8 {
 				for set := binary.NativeEndian.Uint64(bitmap[word:]); set != 0; set &= set - 1 {
-					o.Calls = append(o.Calls, ObservedCall{arch, uint32(word*8 + bits.TrailingZeros64(set)), how})
+					o.Calls = append(o.Calls, parser.ObservedCall{Arch: arch, Syscall: uint32(word*8 + bits.TrailingZeros64(set)), How: how})
 				}
 			}
 		}

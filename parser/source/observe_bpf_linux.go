@@ -5,6 +5,7 @@ import (
 
 	"github.com/cilium/ebpf/asm"
 
+	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/parser/bpf"
 )
 
@@ -27,14 +28,14 @@ func (o *Observer) onEnter(places offsets, ways [2][]int) asm.Instructions {
 			asm.LoadMem(asm.R8, asm.R1, 8, asm.DWord),
 			asm.FnGetCurrentTaskBtf.Call(),
 			asm.Mov.Reg(asm.R6, asm.R0),
-			asm.Mov.Imm(asm.R9, int32(Free)*passageSize),
+			asm.Mov.Imm(asm.R9, int32(parser.Free)*passageSize),
 			asm.LoadMem(asm.R1, asm.R6, int16(places.mode), asm.Word),
 			asm.JNE.Imm(asm.R1, seccompFilter, "called"),
 		},
 		storageOf(o.tasks, countObserveBlind),
 		asm.Instructions{
 			asm.StoreImm(asm.R0, 0, taskInside, asm.Word),
-			asm.Mov.Imm(asm.R9, int32(Passed)*passageSize),
+			asm.Mov.Imm(asm.R9, int32(parser.Passed)*passageSize),
 		},
 		o.mark(places, ways),
 		bpf.Count(o.counts, wordAt),
@@ -72,7 +73,7 @@ func (o *Observer) onExit(places offsets, ways [2][]int) asm.Instructions {
 			asm.LoadMem(asm.R8, asm.RFP, numberAt, asm.Word),
 			asm.LSh.Imm(asm.R8, 32),
 			asm.ArSh.Imm(asm.R8, 32),
-			asm.Mov.Imm(asm.R9, int32(Answered)*passageSize),
+			asm.Mov.Imm(asm.R9, int32(parser.Answered)*passageSize),
 		},
 		o.mark(places, ways),
 		bpf.Count(o.counts, wordAt),

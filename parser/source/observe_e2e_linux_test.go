@@ -16,6 +16,8 @@ import (
 	"github.com/elastic/go-libaudit/v2/auparse"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/parser"
 )
 
 func observing(t *testing.T, room int) *Observer {
@@ -45,7 +47,7 @@ func newCgroups(t *testing.T) (dirs []string) {
 }
 
 // names are the calls of a passage by name.
-func names(o Observed, how Passage) map[string]bool {
+func names(o Observed, how parser.Passage) map[string]bool {
 	set := map[string]bool{}
 	for _, c := range o.Calls {
 		if c.How == how {
@@ -86,8 +88,8 @@ func TestObserveAsStrace(t *testing.T) {
 		}
 		i := slices.IndexFunc(list, func(o Observed) bool { return o.PID == pid })
 		require.GreaterOrEqual(t, i, 0, "%s", dir)
-		assert.Equal(t, slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(names(list[i], Free))), "%s", dir)
-		assert.Empty(t, names(list[i], Passed))
+		assert.Equal(t, slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(names(list[i], parser.Free))), "%s", dir)
+		assert.Empty(t, names(list[i], parser.Passed))
 		assert.Greater(t, len(want), 15)
 	}
 }
@@ -105,12 +107,12 @@ func TestObserveFilter(t *testing.T) {
 	require.NoError(t, err)
 	i := slices.IndexFunc(list, func(o Observed) bool { return o.PID == cmd.Process.Pid })
 	require.GreaterOrEqual(t, i, 0)
-	assert.Equal(t, map[string]bool{"mkdir": true}, names(list[i], Answered))
-	passed := names(list[i], Passed)
+	assert.Equal(t, map[string]bool{"mkdir": true}, names(list[i], parser.Answered))
+	passed := names(list[i], parser.Passed)
 	assert.True(t, passed["exit_group"], "%v", passed)
 	assert.False(t, passed["mkdir"], "%v", passed)
 	assert.False(t, passed["execve"], "%v", passed)
-	assert.True(t, names(list[i], Free)["execve"])
+	assert.True(t, names(list[i], parser.Free)["execve"])
 }
 
 // A thousand processes in eight cgroups at once: each call is observed in its own.
@@ -136,7 +138,7 @@ func TestObserveCgroups(t *testing.T) {
 	for i, pid := range pids {
 		at := slices.IndexFunc(list, func(o Observed) bool { return o.PID == pid })
 		require.GreaterOrEqual(t, at, 0)
-		free := names(list[at], Free)
+		free := names(list[at], parser.Free)
 		assert.Equal(t, []bool{i%2 == 0, i%2 == 1}, []bool{free["mkdir"], free["rmdir"]})
 	}
 }
