@@ -108,7 +108,7 @@ func appendAccess(key []byte, d *parser.Denial) []byte {
 // that differ in them are not the same access.
 func tracedCall(s *parser.Seccomp) string {
 	name, _ := seccomp.SyscallName(seccomp.Arch(s.Arch), s.Syscall)
-	return seccomp.CallText(name, s.Args)
+	return seccomp.CallText(seccomp.Arch(s.Arch), name, s.Args)
 }
 
 // workloadKey is what of a container is the same in its next run; "" if nothing is, so

@@ -58,8 +58,7 @@ func NextOfCall(profile *apparmor.Profile, call seccomp.Call) string {
 			}
 		}
 	}
-	const newUser = 0x10000000 // CLONE_NEWUSER
-	if (call.Name == "unshare" || call.Name == "clone") && len(call.Args) > 0 && call.Args[0]&newUser != 0 {
+	if (call.Name == "unshare" || call.Name == "clone") && strings.Contains(seccomp.CallText(call.Arch, call.Name, call.Args), "CLONE_NEWUSER") {
 		_, known := profile.Mediates(apparmor.UsernsRequest{}) // older parsers and kernels do not ask
 		if by, refuses := refusesAll(profile, []apparmor.Request{apparmor.UsernsRequest{}}); refuses && known {
 			return nextSentence(profile, "user namespaces", by)

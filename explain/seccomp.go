@@ -62,6 +62,9 @@ func (x *Explainer) explainSeccomp(f *Explained) {
 		f.Cause, f.Why = seccompCause(call, d)
 	}
 	f.Rules = seccompPlaces(profile, d)
+	if f.Cause == ArgumentMismatch && (seccomp.Call{Arch: call.Arch, Name: d.Syscall}).Swaps() {
+		f.Notes = append(f.Notes, fmt.Sprintf("On %s the first argument of %s is the stack, and the flags are the second: a condition on argument 0 looks at the stack there. Default profiles have an entry for it with the condition on argument 1.", call.ArchName(), d.Syscall))
+	}
 	if f.Cause == LoggedOnly {
 		return
 	}

@@ -26,7 +26,7 @@ func compareSeccomp(old, new library.Text, loader seccomp.Loader) Profile {
 }
 
 func callChange(g seccomp.Gain, old, new *seccomp.Profile) Change {
-	c := Change{Kind: Answer, Class: "syscall", What: callWords(g), Example: seccomp.CallText(g.Syscall, g.Example.Args), From: g.Before.String(), To: g.After.String()}
+	c := Change{Kind: Answer, Class: "syscall", What: callWords(g), Example: seccomp.CallText(g.Example.Arch, g.Syscall, g.Example.Args), From: g.Before.String(), To: g.After.String()}
 	switch {
 	case g.Permits():
 		danger := fix.CallDanger(g.Syscall, g.Example.Args)
@@ -42,7 +42,7 @@ func callChange(g seccomp.Gain, old, new *seccomp.Profile) Change {
 // callWords says which calls one gain is, and in which case they are an example if it is
 // not every call of the name.
 func callWords(g seccomp.Gain) string {
-	words, example := g.Syscall, seccomp.CallText(g.Syscall, g.Example.Args)
+	words, example := g.Syscall, seccomp.CallText(g.Example.Arch, g.Syscall, g.Example.Args)
 	switch {
 	case !g.Every:
 		words += " in some cases"
@@ -61,7 +61,7 @@ func callWords(g seccomp.Gain) string {
 // inCase words a call: its arguments, if they matter, and what else decides.
 func inCase(c seccomp.Call, arguments bool) (words []string) {
 	if arguments {
-		words = append(words, seccomp.CallText(c.Name, c.Args))
+		words = append(words, seccomp.CallText(c.Arch, c.Name, c.Args))
 	}
 	if len(c.Caps) > 0 {
 		words = append(words, "with "+strings.Join(c.Caps, ", "))

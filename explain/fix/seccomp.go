@@ -135,7 +135,7 @@ func (c *callFix) allowWhen() {
 	}
 	danger := CallDanger(c.d.Syscall, c.call.Args)
 	c.prove(seccomp.Allow, rules.Fix{
-		Message: fmt.Sprintf("allow %s alone: %s", seccomp.CallText(c.d.Syscall, c.call.Args), why),
+		Message: fmt.Sprintf("allow %s alone: %s", seccomp.CallText(c.call.Arch, c.d.Syscall, c.call.Args), why),
 		Rule:    fmt.Sprintf("%q when %s", c.d.Syscall, strings.Join(words, " and ")),
 		Edits:   edits,
 		Risk:    danger.Risk,
@@ -352,7 +352,7 @@ func callGains(gains []seccomp.Gain) (permitted string, answers []string) {
 		if !g.Permits() {
 			change := fmt.Sprintf("%s in place of %s", g.After.String(), g.Before.String())
 			if counts[change]++; counts[change] == 1 {
-				answers = append(answers, seccomp.CallText(g.Syscall, g.Example.Args)+" answers "+change)
+				answers = append(answers, seccomp.CallText(g.Example.Arch, g.Syscall, g.Example.Args)+" answers "+change)
 			}
 			continue
 		}
@@ -369,7 +369,7 @@ func callGains(gains []seccomp.Gain) (permitted string, answers []string) {
 
 // gainText says which calls one gain is.
 func gainText(g seccomp.Gain) string {
-	text := seccomp.CallText(g.Syscall, g.Example.Args)
+	text := seccomp.CallText(g.Example.Arch, g.Syscall, g.Example.Args)
 	switch {
 	case text == g.Syscall && g.Every:
 	case text == g.Syscall:

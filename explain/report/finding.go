@@ -50,7 +50,7 @@ func NewFinding(f explain.Explained) Finding {
 	if d.Seccomp != nil {
 		wire.Seccomp = NewSeccomp(d.Seccomp)
 		if f.IsClaim() && d.Seccomp.Args != nil {
-			wire.Seccomp.Call = seccomp.CallText(wire.Seccomp.SyscallName, d.Seccomp.Args)
+			wire.Seccomp.Call = seccomp.CallText(seccomp.Arch(d.Seccomp.Arch), wire.Seccomp.SyscallName, d.Seccomp.Args)
 		}
 	}
 	if d.Other != nil {

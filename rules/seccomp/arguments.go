@@ -137,6 +137,10 @@ func (p *Profile) arguments(name string) []argument {
 // order: clone's first is the stack on s390 (clone(2)).
 func swapped(name string, a Arch) bool { return name == "clone" && (a == S390X || a == s390) }
 
+// Swaps reports whether the call has its arguments in another order than on other
+// architectures, so that a condition on the first is one on another argument there.
+func (c Call) Swaps() bool { return swapped(c.Name, c.Arch) }
+
 // CloneOrder returns the first arguments of clone on an architecture, in order, as
 // strace names them.
 func CloneOrder(a Arch) []string {
@@ -157,11 +161,24 @@ func (a argument) condition(v uint64, wide bool) Arg {
 	return Arg{Index: a.index, Op: EQ, Value: v}
 }
 
-// CallText returns a call as C would have it, with the arguments that choose
-// what it does: "socket(AF_VSOCK)", "ioctl(_, 0x5412)"; the bare name if it has
+// inOrder returns the arguments of a call in the order that most architectures have
+// them in, as far as they are known.
+func inOrder(a Arch, name string, args []uint64) []uint64 {
+	switch {
+	case !swapped(name, a):
+		return args
+	case len(args) < 2:
+		return nil
+	}
+	return append([]uint64{args[1], args[0]}, args[2:]...)
+}
+
+// CallText returns a call of an architecture as C would have it, with the arguments that
+// choose what it does: "socket(AF_VSOCK)", "ioctl(_, 0x5412)"; the bare name if it has
 // none or they are not known.
-func CallText(name string, args []uint64) string {
+func CallText(arch Arch, name string, args []uint64) string {
 	list := argumentsOf[name]
+	args = inOrder(arch, name, args)
 	if len(list) == 0 {
 		return name
 	}

@@ -158,7 +158,7 @@ func summary(gains []Gain) []string {
 		if g.Every {
 			every = " every"
 		}
-		lines = append(lines, fmt.Sprintf("%s%s: %s to %s on %s", CallText(g.Syscall, g.Example.Args), every, outcomeText(g.Before), outcomeText(g.After), strings.Join(g.Archs, " ")))
+		lines = append(lines, fmt.Sprintf("%s%s: %s to %s on %s", CallText(g.Example.Arch, g.Syscall, g.Example.Args), every, outcomeText(g.Before), outcomeText(g.After), strings.Join(g.Archs, " ")))
 	}
 	return lines
 }

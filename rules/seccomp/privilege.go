@@ -11,6 +11,7 @@ import (
 type Privilege struct {
 	Caps    []string // one of which is enough, the least first: CAP_SYSLOG
 	Unless  string   // where the kernel goes without, as far as arguments do not tell; "" if nowhere
+	Maybe   bool     // the arguments, as far as they are known, may be ones for which it asks for none
 	Setting string   // of the host with which it goes without; "" if there is none
 	Host    bool     // asked for in the user namespace of the host, not in that of the process
 	Source  string   // of the fact, in Linux 6.12
@@ -24,11 +25,7 @@ func (c Call) Privilege() (p Privilege, ok bool) {
 	if name == "" {
 		name, _ = SyscallName(c.Arch, c.Syscall)
 	}
-	args := c.Args
-	if swapped(name, c.Arch) {
-		args = nil
-	}
-	rows, known := candidates(name, args)
+	rows, known := candidates(name, inOrder(c.Arch, name, c.Args))
 	var without []string
 	for _, row := range rows {
 		if row.Unless != "" && !slices.Contains(without, row.Unless) {
@@ -44,6 +41,7 @@ func (c Call) Privilege() (p Privilege, ok bool) {
 	p.Caps = slices.Clone(p.Caps)
 	if !known {
 		p.Unless = strings.Join(without, ", or ")
+		p.Maybe = slices.ContainsFunc(rows, func(r privilegeRow) bool { return len(r.Caps) == 0 })
 	}
 	return p, true
 }

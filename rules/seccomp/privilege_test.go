@@ -96,6 +96,10 @@ func TestPrivilege(t *testing.T) {
 		assert.Equal(t, c.unless, p.Unless, "%s %#x", c.name, c.args)
 		assert.Equal(t, c.host, p.Host, "%s %#x", c.name, c.args)
 	}
-	p, ok := Call{Arch: S390X, Name: "clone", Args: []uint64{0, 0x11}}.Privilege()
-	assert.True(t, ok && p.Unless != "", "the flags are the second argument there")
+	_, ok := Call{Arch: S390X, Name: "clone", Args: []uint64{0x3ffb3006000, 0x11}}.Privilege()
+	assert.False(t, ok, "the flags are the second argument there")
+	p, ok := Call{Arch: S390X, Name: "clone", Args: []uint64{0, newUser >> 1}}.Privilege()
+	assert.True(t, ok && p.Unless == "", "%+v", p)
+	p, ok = Call{Arch: X86_64, Name: "keyctl"}.Privilege()
+	assert.True(t, ok && p.Maybe, "most operations ask for none")
 }
