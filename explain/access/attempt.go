@@ -337,7 +337,8 @@ var ofInterface = regexp.MustCompile(`^(?:SIOCSIF\w+|SIOCBR\w+|TUNSETIFF)$`)
 // constants are the values of names that strace prints for arguments, where
 // container profiles have conditions on them: include/uapi/linux/sched.h,
 // include/linux/socket.h, include/linux/net.h, include/uapi/linux/personality.h,
-// asm-generic/ioctls.h and fcntl.h of Linux 6.18. SOCK_ and O_ names have other
+// asm-generic/ioctls.h and fcntl.h, keyctl.h, bpf.h, time.h, fanotify.h, userfaultfd.h, ioprio.h
+// of include/uapi/linux and include/linux/syslog.h of Linux 6.18. SOCK_ and O_ names have other
 // values on MIPS, Alpha, PA-RISC and SPARC.
 var constants = map[string]uint64{
 	"NULL": 0, "AT_FDCWD": 1<<64 - 100,
@@ -357,6 +358,20 @@ var constants = map[string]uint64{
 
 	"PER_LINUX": 0, "PER_LINUX32": 8, "UNAME26": 0x20000, "ADDR_NO_RANDOMIZE": 0x40000,
 	"READ_IMPLIES_EXEC": 0x400000, "FICLONE": 0x40049409,
+	// What the kernel asks for hangs on these: see the table of privileges in rules/seccomp.
+	"KEYCTL_GET_KEYRING_ID": 0, "KEYCTL_JOIN_SESSION_KEYRING": 1, "KEYCTL_UPDATE": 2, "KEYCTL_REVOKE": 3, "KEYCTL_CHOWN": 4, "KEYCTL_SETPERM": 5,
+	"KEYCTL_DESCRIBE": 6, "KEYCTL_CLEAR": 7, "KEYCTL_LINK": 8, "KEYCTL_UNLINK": 9, "KEYCTL_SEARCH": 10, "KEYCTL_READ": 11, "KEYCTL_SET_TIMEOUT": 15,
+	"KEYCTL_SESSION_TO_PARENT": 18, "KEYCTL_INVALIDATE": 21, "KEYCTL_GET_PERSISTENT": 22,
+	"BPF_MAP_CREATE": 0, "BPF_MAP_LOOKUP_ELEM": 1, "BPF_MAP_UPDATE_ELEM": 2, "BPF_MAP_DELETE_ELEM": 3, "BPF_MAP_GET_NEXT_KEY": 4, "BPF_PROG_LOAD": 5,
+	"BPF_OBJ_PIN": 6, "BPF_OBJ_GET": 7, "BPF_PROG_ATTACH": 8, "BPF_PROG_DETACH": 9, "BPF_PROG_TEST_RUN": 10, "BPF_PROG_GET_NEXT_ID": 11, "BPF_MAP_GET_NEXT_ID": 12,
+	"BPF_PROG_GET_FD_BY_ID": 13, "BPF_MAP_GET_FD_BY_ID": 14, "BPF_OBJ_GET_INFO_BY_FD": 15, "BPF_PROG_QUERY": 16, "BPF_RAW_TRACEPOINT_OPEN": 17, "BPF_BTF_LOAD": 18,
+	"BPF_BTF_GET_FD_BY_ID": 19, "BPF_TASK_FD_QUERY": 20, "BPF_BTF_GET_NEXT_ID": 23, "BPF_LINK_CREATE": 28, "BPF_LINK_GET_FD_BY_ID": 30, "BPF_LINK_GET_NEXT_ID": 31, "BPF_ENABLE_STATS": 32,
+	"CLOCK_REALTIME": 0, "CLOCK_MONOTONIC": 1, "CLOCK_BOOTTIME": 7, "CLOCK_REALTIME_ALARM": 8, "CLOCK_BOOTTIME_ALARM": 9, "CLOCK_TAI": 11,
+	"SCHED_OTHER": 0, "SCHED_FIFO": 1, "SCHED_RR": 2, "SCHED_BATCH": 3, "SCHED_IDLE": 5, "SCHED_DEADLINE": 6, "SCHED_RESET_ON_FORK": 0x40000000,
+	"SYSLOG_ACTION_READ": 2, "SYSLOG_ACTION_READ_ALL": 3, "SYSLOG_ACTION_READ_CLEAR": 4, "SYSLOG_ACTION_CLEAR": 5, "SYSLOG_ACTION_CONSOLE_LEVEL": 8, "SYSLOG_ACTION_SIZE_UNREAD": 9, "SYSLOG_ACTION_SIZE_BUFFER": 10,
+	"FAN_CLASS_NOTIF": 0, "FAN_CLOEXEC": 1, "FAN_NONBLOCK": 2, "FAN_CLASS_CONTENT": 4, "FAN_CLASS_PRE_CONTENT": 8, "FAN_UNLIMITED_QUEUE": 0x10, "FAN_UNLIMITED_MARKS": 0x20,
+	"FAN_ENABLE_AUDIT": 0x40, "FAN_REPORT_PIDFD": 0x80, "FAN_REPORT_TID": 0x100, "FAN_REPORT_FID": 0x200, "FAN_REPORT_DIR_FID": 0x400, "FAN_REPORT_NAME": 0x800, "FAN_REPORT_TARGET_FID": 0x1000,
+	"UFFD_USER_MODE_ONLY": 1, "IOPRIO_WHO_PROCESS": 1, "IOPRIO_WHO_PGRP": 2, "IOPRIO_WHO_USER": 3,
 	"TIOCSTI": 0x5412, "TIOCLINUX": 0x541c, "PTRACE_TRACEME": 0, "PTRACE_ATTACH": 16, "PTRACE_SEIZE": 0x4206,
 }
 

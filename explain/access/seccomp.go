@@ -176,17 +176,20 @@ func Answers(d seccomp.Decision, record *parser.Seccomp) bool {
 	return given(d.Outcome, record) || slices.ContainsFunc(d.Whens, func(w seccomp.Outcome) bool { return given(w, record) })
 }
 
-// given reports whether an outcome can be the kernel's answer. Of a traced call
-// the errno is known, and not what made it: a call also fails with ENOSYS for want
-// of a tracer, and with whatever a supervising process says.
+// given reports whether an outcome can be the kernel's answer. Of a traced call, and of one
+// that a program says it made, the errno is known; of a traced one not what made it: a call
+// also fails with ENOSYS for want of a tracer, and with whatever a supervising process says.
 func given(o seccomp.Outcome, record *parser.Seccomp) bool {
 	action := seccomp.Action(record.Code)
-	if !record.Traced || action != seccomp.Errno {
+	switch {
+	case action != seccomp.Errno || record.Errno == 0:
 		return o.Action == action
+	case o.Action == seccomp.Errno:
+		return o.Errno == record.Errno
+	case !record.Traced:
+		return false
 	}
 	switch o.Action {
-	case seccomp.Errno:
-		return o.Errno == record.Errno
 	case seccomp.Trace:
 		return seccomp.ErrnoName(record.Errno) == "ENOSYS"
 	}

@@ -134,9 +134,12 @@ func (f *facts) noNewPrivs() bool {
 }
 
 // is reports whether the call is one of some, separated by spaces.
-func (f *facts) is(calls string) bool {
-	for call := range strings.FieldsSeq(calls) {
-		if call == f.call {
+func (f *facts) is(calls string) bool { return contains(calls, f.call) }
+
+// contains reports whether a call is one of some, separated by spaces.
+func contains(calls, call string) bool {
+	for c := range strings.FieldsSeq(calls) {
+		if c == call {
 			return true
 		}
 	}
@@ -162,9 +165,22 @@ const (
 		"kill tkill tgkill sched_setaffinity"
 )
 
+// IsOfFile reports whether a call is one that the mode of a file can refuse.
+func IsOfFile(call string) bool { return contains(ofFiles, call) }
+
+// IsOfOwner reports whether a call is one that only the owner of a file or a process may
+// make, without a capability for it.
+func IsOfOwner(call string) bool { return contains(ofOwners, call) }
+
 // aboutFile reports whether it was a file that was refused.
 func (f *facts) aboutFile() bool {
 	return f.is(ofFiles) || f.call == "" && f.path != ""
+}
+
+// mayExecute reports whether it can have been the execution of a program that was refused,
+// by what the text says.
+func (f *facts) mayExecute() bool {
+	return f.is(executes) || f.Attempt.First && slices.ContainsFunc(f.Attempt.Or, func(t parser.Tried) bool { return contains(executes, t.Syscall) })
 }
 
 // executing reports whether a program was to be executed, or code mapped.

@@ -109,7 +109,7 @@ func ofMode(f *facts) (Standing, string) {
 		return Likely, "O_NOATIME is for the owner of the file"
 	case f.is(opens) && f.readsOnly():
 		return RuledOut, "modes do not answer EPERM to opening for reading"
-	case f.is(opens) && isDevice(f.path):
+	case f.is(opens) && IsDevice(f.path):
 		return Unlikely, "modes do not answer EPERM to opening, and devices are seldom immutable"
 	case f.is(opens):
 		return Likely, "an immutable or append-only file (lsattr), which root cannot write either"
@@ -154,7 +154,8 @@ func (f *facts) ofFileMode() (Standing, string) {
 var usualDevices = []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/console", "/dev/ptmx", "/dev/pts", "/dev/shm", "/dev/mqueue",
 	"/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr"}
 
-func isDevice(name string) bool {
+// IsDevice reports whether a path is of a device that not every container has.
+func IsDevice(name string) bool {
 	return strings.HasPrefix(name, "/dev/") && container.Under(name, usualDevices) == ""
 }
 
@@ -165,7 +166,7 @@ func ofDevices(f *facts) (Standing, string) {
 	switch {
 	case f.errno != "EPERM" || !opened && !makes:
 		return RuledOut, "it does not answer " + f.answer()
-	case opened && !isDevice(f.path):
+	case opened && !IsDevice(f.path):
 		return RuledOut, f.target() + " is no device that it refuses"
 	case f.limits == nil || f.limits.Devices == nil && !f.limits.AllDevices:
 		return Likely, "which devices are permitted is not known: docker inspect and config.json have them"
@@ -218,7 +219,7 @@ func ofUserNamespace(f *facts) (Standing, string) {
 		return Refused, "the user namespace has no such ID: it is not in its mapping"
 	case f.errno == "EPERM" && writesMap:
 		return Refused, "the kernel did not take the mapping of IDs: one line of one's own ID, or CAP_SETUID and CAP_SETGID in the namespace above (user_namespaces(7))"
-	case f.errno == "EPERM" && f.asks && f.needs.Host && f.ownUserNamespace():
+	case f.errno == "EPERM" && f.asks && !f.needs.Maybe && f.needs.Host && f.ownUserNamespace():
 		return Refused, fmt.Sprintf("%s counts only in the host's user namespace for this, and the process is in another", f.needs.Caps[0])
 	case f.errno == "EPERM" && f.self.UserNamespace && f.is("setgroups"):
 		return Refused, "setgroups is denied in a user namespace that was made without privilege (/proc/PID/setgroups)"
@@ -247,9 +248,9 @@ func ofCapability(f *facts) (Standing, string) {
 	names := strings.Join(f.needs.Caps, " or ")
 	holds, known := f.holds(f.needs.Caps...)
 	switch {
-	case f.errno == "EPERM" && f.is(executes) && f.Container.Caps != nil:
-		return Likely, "the file has capabilities that the container's bounding set lacks (getcap): that answers EPERM"
-	case f.errno == "EPERM" && f.is(executes):
+	case f.errno == "EPERM" && f.mayExecute() && f.Container.Caps != nil:
+		return Likely, "the file may have capabilities that the container's bounding set lacks (getcap): that answers EPERM"
+	case f.errno == "EPERM" && f.mayExecute():
 		return Open, "the file may have capabilities that the container's bounding set lacks (getcap): that answers EPERM"
 	case f.errno != "EPERM" && !(f.errno == "EACCES" && f.is("bind perf_event_open setpriority seccomp")):
 		return RuledOut, "a missing capability does not answer " + f.answer()
@@ -265,7 +266,7 @@ func ofCapability(f *facts) (Standing, string) {
 		return RuledOut, "the owner needs none"
 	case known && f.noNewPrivs() && f.uid > 0 && slices.Contains(gainers, f.Attempt.Comm):
 		return RuledOut, "the program would hold " + names + ", but for no_new_privs"
-	case known && f.is("ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd"):
+	case known && (f.needs.Maybe || f.is("ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd")):
 		return Likely, "it needs " + names + " unless " + f.needs.Unless
 	case known:
 		return Refused, "it needs " + names + ", and the process does not hold it"

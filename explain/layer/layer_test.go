@@ -88,6 +88,11 @@ var cases = []struct {
 	{"capability", "", started + `1 mount("x", "/mnt", "tmpfs", 0, NULL) = -1 EPERM (O)`, layer.Capability, true, "CAP_SYS_ADMIN"},
 	{"dropped by itself", `{"process":{"capabilities":{"effective":["CAP_SYS_CHROOT"]}}}`, started + `1 capset({version=_LINUX_CAPABILITY_VERSION_3, pid=0}, {effective=1<<CAP_CHOWN, permitted=1<<CAP_CHOWN, inheritable=0}) = 0
 		1 chroot("/srv") = -1 EPERM (O)`, layer.Capability, true, "CAP_SYS_CHROOT"},
+	{"an operation that asks for none", "", started + `1 keyctl(KEYCTL_JOIN_SESSION_KEYRING, NULL) = -1 EPERM (O)`, "", false, ""},
+	{"an operation that is not known", "", started + `1 keyctl(KEYCTL_OF_TOMORROW, NULL) = -1 EPERM (O)`, layer.Capability, false, "unless"},
+	{"an operation that asks for one", "", started + `1 keyctl(KEYCTL_CHOWN, 5, 0, 0) = -1 EPERM (O)`, layer.Capability, true, "CAP_SYS_ADMIN"},
+	{"the same in a user namespace", `{"linux":{"namespaces":[{"type":"user"}]}}`, started + `1 keyctl(KEYCTL_JOIN_SESSION_KEYRING, NULL) = -1 EPERM (O)`, "", false, ""},
+	{"the execution or the look before it", "", "exec /usr/bin/caddy: operation not permitted", layer.Capability, false, "may have capabilities"},
 	{"low port", "", started + `1 bind(3, {sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr("0.0.0.0")}, 16) = -1 EACCES (P)`, layer.Capability, true, "CAP_NET_BIND_SERVICE"},
 
 	{"no new privileges", `{"process":{"user":{"uid":1000},"noNewPrivileges":true}}`, "1 execve(\"/bin/su\", [\"su\"], 0x1) = 0\n1 setgid(0) = -1 EPERM (O)", layer.NoNewPrivs, true, "su is setuid"},

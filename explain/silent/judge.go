@@ -18,14 +18,21 @@ import (
 // the policy that refused it, which explain.Group.AddClaim takes, or false if neither
 // policy explains it. A filter is asked before AppArmor, as the kernel does.
 func Judge(l *library.Library, a parser.Attempt, t Target) (parser.Denial, bool) {
-	d, sure, refused := bySeccomp(l, &a, t)
-	if sure {
-		return d, true
+	filter, refused := bySeccomp(l, &a, t)
+	if filter.sure {
+		return filter.denial, true
 	}
 	if other, ok := byAppArmor(l, &a, t); ok && !lacks(&other, &a, t) {
 		return other, true
 	}
-	return d, refused
+	return filter.denial, refused
+}
+
+// A refusal is what a filter answers to a call.
+type refusal struct {
+	denial parser.Denial
+	usual  bool // as most loaders make the filter
+	sure   bool // whatever is not known
 }
 
 // twins are the calls that libraries make in place of the one that a message
@@ -36,13 +43,12 @@ var twins = map[string][]string{
 	"chmod": {"fchmodat"}, "chown": {"fchownat"}, "lchown": {"fchownat"}, "kill": {"tgkill"}, "clone": {"clone3"},
 }
 
-// bySeccomp asks the seccomp profile. sure is false where its answer depends on
-// what is not known. Of several calls that it can have been, the first that is refused
-// counts.
-func bySeccomp(l *library.Library, a *parser.Attempt, t Target) (d parser.Denial, sure, refused bool) {
+// bySeccomp asks the seccomp profile. Of several calls that it can have been, the first
+// that is refused counts, and before those that may be one that surely is.
+func bySeccomp(l *library.Library, a *parser.Attempt, t Target) (r refusal, ok bool) {
 	profile, _ := l.Seccomp(t.Container, t.Profile, archOf(l, a))
 	if profile == nil || a.Syscall == "" {
-		return d, false, false
+		return r, false
 	}
 	if a.Or == nil {
 		return byCall(l, a, t, profile)
@@ -50,20 +56,21 @@ func bySeccomp(l *library.Library, a *parser.Attempt, t Target) (d parser.Denial
 	for _, tried := range suspects(a) {
 		asked := *a
 		asked.Syscall, asked.Args = tried.Syscall, tried.Args
-		next, nextSure, ok := byCall(l, &asked, t, profile)
-		if ok && (nextSure || !refused) {
-			d, sure, refused = next, nextSure, true
+		next, refuses := byCall(l, &asked, t, profile)
+		if refuses && (next.sure || !ok) {
+			r, ok = next, true
 		}
-		if sure {
+		if r.sure {
 			break
 		}
 	}
-	return d, sure, refused
+	return r, ok
 }
 
 // byCall asks the seccomp profile about one call, and about those that libraries make
-// in its place unless it is one of several already.
-func byCall(l *library.Library, a *parser.Attempt, t Target, profile *seccomp.Profile) (d parser.Denial, sure, refused bool) {
+// in its place unless it is one of several already. All have to be refused. The first
+// counts, unless the filter as most loaders make it answers otherwise to it.
+func byCall(l *library.Library, a *parser.Attempt, t Target, profile *seccomp.Profile) (r refusal, ok bool) {
 	calls := []string{a.Syscall}
 	switch {
 	case a.First && strings.HasPrefix(a.Syscall, "faccessat"): // Go tries the older one if the newer is refused
@@ -71,36 +78,39 @@ func byCall(l *library.Library, a *parser.Attempt, t Target, profile *seccomp.Pr
 	case a.Args == nil && a.Or == nil:
 		calls = append(calls, twins[a.Syscall]...)
 	}
-	for _, name := range calls {
+	sure := true
+	for i, name := range calls {
 		asked := *a
 		asked.Syscall = name
-		next, nextSure, ok := askFilter(l, &asked, t, profile)
-		if !ok {
-			return d, false, false
+		next, refuses := askFilter(l, &asked, t, profile)
+		if !refuses {
+			return refusal{}, false
 		}
-		if !refused {
-			d, sure, refused = next, nextSure, true
+		if i == 0 || next.usual && !r.usual {
+			r = next
 		}
-		sure = sure && nextSure
+		sure = sure && next.sure
 	}
-	return d, sure, refused
+	r.sure = sure
+	return r, true
 }
 
 // askFilter asks about one call.
-func askFilter(l *library.Library, a *parser.Attempt, t Target, profile *seccomp.Profile) (d parser.Denial, sure, ok bool) {
+func askFilter(l *library.Library, a *parser.Attempt, t Target, profile *seccomp.Profile) (r refusal, ok bool) {
 	arch := archOf(l, a)
 	nr, known := seccomp.SyscallNumber(arch, a.Syscall)
 	if !known {
-		return d, false, false
+		return r, false
 	}
 	fields := access.NewWords("pid", fmt.Sprint(a.PID), "comm", comm(a), "arch", fmt.Sprintf("%x", uint32(arch)), "syscall", fmt.Sprint(nr), "code", "0x50000")
 	if t.Profile != "" {
 		fields = append(fields, parser.Field{Key: "subj", Value: t.Profile})
 	}
-	d, ok = claim(a, parser.SECCOMP, fields)
+	r.denial, ok = claim(a, parser.SECCOMP, fields)
 	if !ok {
-		return d, false, false
+		return r, false
 	}
+	d := &r.denial
 	d.Seccomp.Args = access.Arguments(a, arch)
 	answer := profile.Decide(access.Call(d.Seccomp, l.Call(t.Container, arch)))
 	isAnswer := func(o seccomp.Outcome) bool {
@@ -112,8 +122,9 @@ func askFilter(l *library.Library, a *parser.Attempt, t Target, profile *seccomp
 	outcomes := append([]seccomp.Outcome{answer.Outcome}, answer.Whens...)
 	i := slices.IndexFunc(outcomes, isAnswer)
 	if i < 0 {
-		return d, false, false
+		return r, false
 	}
+	r.usual = i == 0
 	code := outcomes[i].Action
 	d.Seccomp.Code, d.Seccomp.Errno = uint32(code), outcomes[i].Errno
 	for j := range d.Event.Records[0].Fields {
@@ -124,7 +135,8 @@ func askFilter(l *library.Library, a *parser.Attempt, t Target, profile *seccomp
 	if code == seccomp.KillProcess || code == seccomp.KillThread {
 		d.Mode = parser.Killed
 	}
-	return d, !answer.Undecidable || access.OnlyCaps(answer) != "", true
+	r.sure = !answer.Undecidable || access.OnlyCaps(answer) != ""
+	return r, true
 }
 
 // archOf returns the architecture of a process: what strace says, else the

@@ -6,6 +6,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/layer"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -130,7 +131,7 @@ func otherReasons(a *parser.Attempt) string {
 	case a.Errno == "ENOSYS":
 		return "the kernel does not have this system call, or a filter of the program's own answers so"
 	case a.Errno == "SIGSYS":
-		return "a filter that is not among the named ones, such as the program's own"
+		return "a filter that no engine has by default, such as one that the program installed itself"
 	case a.Errno == "ENOEXEC":
 		return "the file is no program for this machine's architecture, or a script without #!"
 	case a.Errno == "EROFS":
@@ -143,9 +144,16 @@ func otherReasons(a *parser.Attempt) string {
 		return "the file has no x bit, or is on a file system that is mounted noexec"
 	case a.Syscall == "bind":
 		return "ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE"
+	case a.Syscall == "setpriority":
+		return "the kernel asks for CAP_SYS_NICE where the priority becomes higher than RLIMIT_NICE permits"
+	case a.Syscall != "" && a.Path == "" && !layer.IsOfFile(a.Syscall):
+		return "the text does not tell: strace -f shows " + a.Syscall + " with its arguments"
 	}
 	return "the mode and owner of the file, or of a directory on the way to it"
 }
+
+// otherFilter are those that no engine loads by itself.
+const otherFilter = "a filter that no engine has by default (--security-opt seccomp=FILE, localhostProfile of a pod, SystemCallFilter= of a unit, the program's own)"
 
 // needsNothing are calls of which the kernel itself does not say EPERM, whoever makes
 // them: a filter does, or it is off by a sysctl.
@@ -154,22 +162,31 @@ var needsNothing = strings.Fields("clone3 fork vfork statx fstatfs faccessat fac
 
 // ofPermission says why a call answers EPERM.
 func ofPermission(a *parser.Attempt) string {
+	if a.First {
+		return "the program's file has capabilities (getcap) that the container's bounding set lacks, as with cap_drop: ALL; or a filter refuses faccessat2 and faccessat, by which runc looks whether it may execute the program; a missing x bit is EACCES"
+	}
 	for _, call := range needsNothing {
 		if call == a.Syscall {
-			return "the kernel does not answer EPERM to this call by itself, but for what a sysctl turns off: a filter does, which is not among the named ones"
+			return otherFilter + ", as the kernel does not answer EPERM to this call by itself, but for what a sysctl turns off"
 		}
 	}
 	p, asks := access.Privilege(a, seccomp.X86_64)
 	needed := access.Capability(a)
 	switch {
 	case asks && p.Unless != "" && needed != "":
-		return fmt.Sprintf("the kernel asks for %s unless %s; or a filter that is not among the named ones", strings.Join(p.Caps, " or "), p.Unless)
-	case needed != "":
+		return fmt.Sprintf("the kernel asks for %s unless %s; or %s", strings.Join(p.Caps, " or "), p.Unless, otherFilter)
+	case needed != "" && layer.IsOfOwner(a.Syscall):
 		return "the process lacks CAP_" + strings.ToUpper(needed) + ", or what it acts on is another user's"
-	case strings.HasPrefix(a.Path, "/dev/"):
-		return "the container's device cgroup does not permit the device (docker run --device, a device plugin), or a filter that is not among the named ones"
+	case needed != "":
+		return "the process lacks CAP_" + strings.ToUpper(needed) + "; or " + otherFilter
+	case layer.IsDevice(a.Path):
+		return "the container's device cgroup does not permit the device (docker run --device, a device plugin); or " + otherFilter
 	case strings.HasPrefix(a.Syscall, "exec"):
-		return "a filter that is not among the named ones, or the file has capabilities that the container's bounding set lacks; a missing x bit is EACCES"
+		return "the file has capabilities (getcap) that the container's bounding set lacks, as with cap_drop: ALL; or " + otherFilter + "; a missing x bit is EACCES"
+	case a.Syscall == "":
+		return "the text does not say which system call it was: strace -f shows it"
+	case layer.IsOfOwner(a.Syscall) || layer.IsOfFile(a.Syscall):
+		return "the state of what it acts on (an immutable file, another user's file or process); or " + otherFilter
 	}
-	return "a filter that is not among the named ones, or the state of what it acts on (an immutable file, another user's process)"
+	return otherFilter
 }

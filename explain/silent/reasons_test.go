@@ -1,6 +1,7 @@
 package silent
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -87,6 +88,12 @@ var texts = []struct{ text, suspect, why string }{
 	{"keyctl: Operation not permitted", "keyctl", "keyctl is answered so"},
 	{"fuse: failed to open /dev/fuse: Operation not permitted", "open", "device cgroup"},
 	{"error during container init: open sysctl net.ipv4.ip_unprivileged_port_start file: reopen fd 8: permission denied: unknown", "", "runc-in-lxc"},
+	{"exec /usr/bin/caddy: operation not permitted", "faccessat2, or faccessat, or execve", "getcap"},
+	{"set_mempolicy: Operation not permitted", "set_mempolicy", "a filter that no engine has by default"},
+	{"ping: socket: Operation not permitted", "socket", "CAP_NET_RAW"},
+	{"nice: cannot set niceness: Permission denied", "setpriority", "CAP_SYS_NICE"},
+	{"losetup: cannot find an unused loop device: Operation not permitted", "openat(AT_FDCWD, \"/dev/loop-control\")", "device cgroup"},
+	{"app: could not do it: Operation not permitted (errno=1)", "", "which system call it was"},
 	{"    Last State:     Terminated\n      Exit Code:    159", "", "SIGSYS"},
 }
 
@@ -100,10 +107,39 @@ func TestSuspects(t *testing.T) {
 		assert.True(t, strings.HasPrefix(got[0].Suspect, c.suspect) && (c.suspect != "" || got[0].Suspect == ""), "%s: %s", c.text, got[0].Suspect)
 		assert.Contains(t, got[0].Why, c.why, c.text)
 		assert.NotContains(t, got[0].Why, "a missing capability", c.text)
+		if !strings.Contains(c.text, "/") && c.suspect != "" { // which acts on no file, and no other process
+			assert.NotContains(t, got[0].Why, "another user's", c.text)
+			assert.NotContains(t, got[0].Why, "immutable", c.text)
+		}
 		if got[0].Errno != "EACCES" {
 			assert.NotContains(t, got[0].Why, "mode and owner", c.text)
 			assert.NotContains(t, got[0].Why, "the file has no x bit", c.text)
 		}
+	}
+}
+
+// TestAnswerTellsLoader holds that the errno which was printed tells which program loaded the
+// filter, and which of two calls was refused.
+func TestAnswerTellsLoader(t *testing.T) {
+	const profile = `{"defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86_64"], "syscalls": [{"names": ["read", "write", "open", "execve", "execveat"], "action": "SCMP_ACT_ALLOW"}]}`
+	for line, want := range map[string]string{
+		"runc create failed: unable to start container process: exec /x: operation not permitted": "faccessat 1", // as runc's stub answers ENOSYS to the newer one
+		"statx: Operation not permitted":  "statx 1",  // so crun loaded it
+		"statx: Function not implemented": "statx 38", // so runc did
+	} {
+		a, ok := message.Read(parser.Origin{File: "f", Line: 1}, line, seccomp.X86_64)
+		require.True(t, ok, line)
+		l := policyOf(t, "", profile).Library
+		group := explain.NewGroup(nil, explain.Filter{})
+		attempts := NewAttempts(l, Target{}, group)
+		attempts.Add(a)
+		require.Len(t, group.Findings(), 1, line)
+		found := group.Findings()[0]
+		f := (&explain.Explainer{Library: l}).Diagnose(*found)
+		name, _ := seccomp.SyscallName(seccomp.X86_64, found.Denial.Seccomp.Syscall)
+		assert.Equal(t, want, fmt.Sprint(name, " ", found.Denial.Seccomp.Errno), line)
+		assert.Equal(t, explain.SyscallNotListed, f.Cause, line)
+		assert.Equal(t, strings.HasSuffix(want, "38"), strings.Contains(f.Why, "runc answers ENOSYS"), f.Why)
 	}
 }
 
@@ -117,6 +153,7 @@ func TestSuspectsAreAsked(t *testing.T) {
 		{"exec /x: operation not permitted", `"faccessat2"`, ""}, // Go then tries the older one
 		{"exec /x: operation not permitted", `"faccessat2", "faccessat"`, "faccessat2"},
 		{"apparmor profile not found x", `"clone3", "openat", "execve"`, ""},
+		{"exec /x: operation not permitted", `"execve"`, "execve"},
 	} {
 		a, ok := message.Read(parser.Origin{File: "f", Line: 1}, c.line, seccomp.X86_64)
 		require.True(t, ok, c.line)
