@@ -23,6 +23,9 @@ var before = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ [\w.-]+:\d+\] `, // klog
 }, "|") + `)`)
 
+// ofRuntime is how Podman ends what a runtime says, to tell of what kind it is: of EPERM, too.
+var ofRuntime = regexp.MustCompile(`(?i)([^\s:]): OCI (?:runtime )?permission denied(?: error)?$`)
+
 // colour is how programs have a terminal change colours.
 var colour = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
 
@@ -46,6 +49,7 @@ func bare(line string) string {
 	if strings.HasPrefix(line, "{") {
 		return fromJSON(line)
 	}
+	line = ofRuntime.ReplaceAllString(line, "$1")
 	var said []string
 	for _, m := range logged.FindAllStringSubmatch(line, maxBefore) {
 		if value, err := strconv.Unquote(m[1]); err == nil {

@@ -62,8 +62,8 @@ var verbs = sync.OnceValue(func() []verb {
 		{regexp.MustCompile(unable + `(create|touch|write)\b|\bfor writing\b`), "creat"},
 		{regexp.MustCompile(unable + `(remove|delete)\b`), "unlink"},
 		{regexp.MustCompile(unable + `(move|rename)\b`), "rename"},
-		{regexp.MustCompile(`\bchanging ownership\b`), "chown"},
-		{regexp.MustCompile(`\bchanging permissions\b`), "chmod"},
+		{regexp.MustCompile(`\bchanging ownership\b|` + unable + `change (?:the )?(?:owner(?:ship)?|group)\b`), "chown"},
+		{regexp.MustCompile(`\bchanging permissions\b|` + unable + `change (?:the )?(?:permissions|mode)\b`), "chmod"},
 		{regexp.MustCompile(`\bset date\b`), "clock_settime"},
 		{regexp.MustCompile(unable + `(open|read)\b|\bfor reading\b|\bopendir\b|\bscandir\b`), "open"},
 	}
@@ -97,6 +97,7 @@ var functions = map[string]string{
 	"keyctl_join_session_keyring": "keyctl", "keyctl_read_alloc": "keyctl",
 	"ntp_adjtime": "adjtimex", "adjtime": "adjtimex", "stime": "clock_settime", "pthread_setaffinity_np": "sched_setaffinity",
 	"pthread_setschedparam": "sched_setscheduler", "sched_setparam": "sched_setscheduler", "shm_unlink": "unlink", "_fork_exec": "vfork", "fork_exec": "vfork", "semlock": "openat",
+	"seteuid": "setresuid", "setegid": "setresgid",
 	"start_new_thread": "clone3", "start_joinable_thread": "clone3", "makedirs": "mkdir",
 }
 
@@ -223,11 +224,13 @@ func isCall(name string) bool {
 }
 
 // callNames are where the names of calls stand: right before the error, as perror(3)
-// has it; before a parenthesis; after a word that says so; and, of libuv, after the error.
+// has it; before a parenthesis, or the number of the error in one; after a word that says
+// so; and, of libuv, after the error.
 var callNames = sync.OnceValue(func() []*regexp.Regexp {
 	return []*regexp.Regexp{
 		regexp.MustCompile(`(?:^|[^\w/.-])([a-z_][a-z_0-9]{2,}): ?(?:\[?errno \d+\]? ?)?(?:operation not permitted|permission denied|function not implemented|eperm\b|eacces\b|enosys\b)`),
 		regexp.MustCompile(`(?:^|[^\w/.-])([a-z_][a-z_0-9]{2,})\(`),
+		regexp.MustCompile(`(?:^|[^\w/.-])([a-z_][a-z_0-9]{2,}) \(\d+: (?:operation not permitted|permission denied)`),
 		regexp.MustCompile(`\b(?:from|calling|syscall|system call):? ([a-z_][a-z_0-9]{2,})\b`),
 		regexp.MustCompile(`(?:operation not permitted|permission denied), ([a-z_][a-z_0-9]{2,})\b`),
 	}

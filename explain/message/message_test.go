@@ -77,6 +77,16 @@ func TestWordings(t *testing.T) {
 		{`could not create a pipe for threads: Operation not permitted`, "creat", "", "EPERM", ""},
 		{`cannot open /data/thread-1: Permission denied`, "open", "/data/thread-1", "EACCES", ""},
 
+		{`initdb: error: could not change permissions of directory "/var/lib/postgresql/data": Operation not permitted`, "chmod", "/var/lib/postgresql/data", "EPERM", "initdb"},
+		{`E: setegid 65534 failed - setegid (1: Operation not permitted)`, "setresgid", "", "EPERM", ""},
+		{`losetup: cannot find an unused loop device: Operation not permitted`, "openat", "", "EPERM", "losetup"},
+
+		// Podman ends what the runtime says by its kind, which is of EPERM, too
+		{`Error: open executable: Operation not permitted: OCI permission denied`, "openat", "", "EPERM", ""},
+		{`Error: crun: cannot set up namespace using /proc/123/ns/net: setns: Operation not permitted: OCI permission denied`, "setns", "/proc/123/ns/net", "EPERM", ""},
+		{`Error: runc: runc create failed: error mounting "proc" to rootfs at "/proc": mount through procfd: operation not permitted: OCI runtime permission denied error`, "mount", "/proc", "EPERM", ""},
+		{`Error: crun: creating /run/.containerenv: openat2: Permission denied: OCI permission denied`, "openat2", "/run/.containerenv", "EACCES", ""},
+
 		// what a program does, whatever language it says it in
 		{`mv: impossible de déplacer 'a' vers 'b': Opération non permise`, "rename", "", "EPERM", "mv"},
 		{`ls: no se puede acceder a '/tmp': Operación no permitida`, "statx", "/tmp", "EPERM", "ls"},
