@@ -18,9 +18,17 @@ var (
 	forumTag       = regexp.MustCompile(`(?i)\[/?(b|i|u|s|code|pre|quote|colou?r|size|font|spoiler|highlight|tt|mono)(=[^\]\[ ]{0,64})?\]`)
 )
 
+// typographic are the quotation marks that word processors and forums put in place of the
+// record's own, and doubled is a value in a field of CSV, which has each of them twice.
+var (
+	typographic = strings.NewReplacer("“", `"`, "”", `"`, "„", `"`, "‟", `"`, "«", `"`, "»", `"`, "″", `"`)
+	curly       = regexp.MustCompile(`\b(?:apparmor|comm|exe)=[“”„‟«»″]`)
+	doubled     = regexp.MustCompile(`\b[a-z_]+=""[^"\s]`)
+)
+
 // unadorn removes from a line what colours it or marks it up: escape sequences of
 // terminals, HTML's entities and elements where the record's own quotes are
-// spelled as entities, and tags of BBCode outside of values.
+// spelled as entities, tags of BBCode outside of values, and CSV around a field.
 func unadorn(line []byte) []byte {
 	if bytes.IndexByte(line, '\x1b') >= 0 {
 		line = escapeSequence.ReplaceAll(line, nil)
@@ -30,6 +38,12 @@ func unadorn(line []byte) []byte {
 	}
 	if bytes.IndexByte(line, '[') >= 0 {
 		line = cutTags(line)
+	}
+	if bytes.IndexByte(line, '"') < 0 && curly.Match(line) { // the kernel writes no letters beyond ASCII
+		line = []byte(typographic.Replace(string(line)))
+	}
+	if bytes.Contains(line, []byte(`=""`)) {
+		line = cutCSV(line)
 	}
 	return bytes.TrimRight(line, "\r")
 }
@@ -64,6 +78,30 @@ func cutTags(line []byte) []byte {
 		return line
 	}
 	return append(out, line[last:]...)
+}
+
+// cutCSV returns the field of a line of CSV that has a record, if one has it, as exports of
+// log viewers do: each of its quotation marks stands there twice.
+func cutCSV(line []byte) []byte {
+	at := doubled.FindIndex(line)
+	if at == nil {
+		return line
+	}
+	start := bytes.LastIndexByte(line[:at[0]], '"') + 1
+	if start == 0 || start > 1 && bytes.IndexByte([]byte(",;\t"), line[start-2]) < 0 {
+		return line
+	}
+	end := start
+	for ; end < len(line); end++ {
+		if line[end] != '"' {
+			continue
+		}
+		if end+1 == len(line) || line[end+1] != '"' {
+			break
+		}
+		end++
+	}
+	return bytes.ReplaceAll(line[start:end], []byte(`""`), []byte(`"`))
 }
 
 // cutQuoting removes the "> " that mail programs and Markdown put before lines.

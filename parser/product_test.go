@@ -61,6 +61,9 @@ func soft(width int, end, start string) func(string) string {
 	}
 }
 
+// typeset matches the values that a word processor puts its own quotation marks around.
+var typeset = regexp.MustCompile(`(=)"([^"\n]*)"`)
+
 var treatments = func() []treatment {
 	all := []treatment{
 		{"whole", false, func(s string) string { return s }},
@@ -84,6 +87,15 @@ var treatments = func() []treatment {
 			return lines(s, func(l string) string { return "[color=#f00]" + l + "[/color]" })
 		}},
 		{"BBCode of the word", false, func(s string) string { return strings.ReplaceAll(s, "DENIED", "[b]DENIED[/b]") }},
+		{"typographic quotes", false, func(s string) string {
+			return lines(s, func(l string) string {
+				at := max(strings.Index(l, "audit("), 0) // before which are the marks of the shape
+				return l[:at] + typeset.ReplaceAllString(l[at:], "$1“$2”")
+			})
+		}},
+		{"CSV", false, func(s string) string {
+			return lines(s, func(l string) string { return `"2026-01-02T10:00:00.000Z","node1","` + strings.ReplaceAll(l, `"`, `""`) + `"` })
+		}},
 		{"backslash", false, func(s string) string { return lines(s, soft(90, ` \`, "")) }},
 		{"one key a line", false, func(s string) string { return lines(s, soft(1, "", "")) }},
 		{"mail, wrapped and quoted", false, func(s string) string {

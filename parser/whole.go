@@ -8,7 +8,7 @@ import "strings"
 // after that, such as target=, is not in every record.
 func (x *Denial) isWhole(r *Record) bool {
 	if x.Seccomp != nil {
-		return isAction(x.Seccomp.Code) && !strings.HasPrefix(x.Subject.Comm, "&") // of an entity
+		return isAction(x.Seccomp.Code) && !isQuoted(x.Subject.Comm)
 	}
 	a := x.AppArmor
 	switch last := r.Fields[len(r.Fields)-1]; {
@@ -43,6 +43,12 @@ func (x *Denial) isWhole(r *Record) bool {
 		return a.hasMasks(x.Mode)
 	}
 	return x.Subject.Comm != "" || r.has("comm")
+}
+
+// isQuoted reports whether a name begins with a quotation mark as HTML or a word processor
+// has it.
+func isQuoted(name string) bool {
+	return strings.HasPrefix(name, "&") || strings.HasPrefix(name, "“") || strings.HasPrefix(name, "”") || strings.HasPrefix(name, "„") || strings.HasPrefix(name, "«")
 }
 
 // cutOff says behind which key a record that is not whole was cut off, if what
