@@ -136,6 +136,18 @@ func (s *scanner) refusal(line []byte, h *header) {
 	s.wait(pending{denial: len(s.dst) - 1, record: r})
 }
 
+// wrappedNeighbour adds the denial of a neighbour's record that was wrapped before what says
+// that it is one.
+func (s *scanner) wrappedNeighbour(line []byte, typ Type, body []byte) {
+	says := map[Type]string{LANDLOCKACCESS: "blockers=", IPEACCESS: "action="}[typ]
+	if s.b.Live || says == "" || bytes.Contains(body, []byte(says)) {
+		return
+	}
+	if h, v := s.pasted(line, s.start); v != broken && refusesIn(&h) {
+		s.refusal(line, &h)
+	}
+}
+
 // neighbourLine counts the record of a line of another shape than auditd's log, which
 // has its word audit at a place: "audit: type=1423 audit(1.2:3): BODY", "audit[7]: AVC BODY".
 func (s *scanner) neighbourLine(line []byte, at, audit int) {

@@ -83,6 +83,7 @@ func TestPastedNeighbours(t *testing.T) {
 		for _, log := range []string{
 			"> " + record, "- `" + record + "`", "> " + strings.Join(words[:head], " ") + "\n> " + strings.Join(words[head:], " "),
 			strings.Join(words[:len(words)-3], " ") + " \\\n  " + strings.Join(words[len(words)-3:], " "),
+			strings.Join(words[:max(head, 3)], " ") + "\n  " + strings.Join(words[max(head, 3):], " "),
 			"Nov 29 14:02:41 lab kernel: audit: " + strings.Join(words[:len(words)-2], " ") + "\n    " + strings.Join(words[len(words)-2:], " "),
 		} {
 			denials, stats := scanString(t, log+"\n")

@@ -119,10 +119,15 @@ func (s *scanner) auditNeighbour(line []byte, r raw, at int) {
 	if typ == LANDLOCKDOMAIN { // which says more of a refusal, too
 		s.mark(at, at+len(line), s.id.serial)
 	}
-	if s.part == body && s.neighbour(typ, line[r.body:]) {
-		s.start, s.end = at, at+len(line)
-		s.refusal(line, s.auditHeader(line, r))
+	if s.part != body {
+		return
 	}
+	s.start, s.end = at, at+len(line)
+	if s.neighbour(typ, line[r.body:]) {
+		s.refusal(line, s.auditHeader(line, r))
+		return
+	}
+	s.wrappedNeighbour(line, typ, line[r.body:])
 }
 
 // auditHeader returns the header of a line of auditd's log, the last that was read.
