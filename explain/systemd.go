@@ -38,7 +38,11 @@ func (f *Explained) explainUnit() {
 		gives += fmt.Sprintf(", `SystemCallFilter=%s` all %d calls of its group", group, len(calls))
 	}
 	unit, why := "UNIT", "No login started the process, it is of no container that is known, and no profile confines it: it may be a service of systemd, whose filter is SystemCallFilter= of its unit. The journal has the unit's name, at this time: `UNIT: Main process exited, code=killed, status=31/SYS`."
-	if f.Container.Unit != "" {
+	switch {
+	case f.Container.Unit == "" && record.Unit != "":
+		unit = shell.Quote(record.Unit)
+		why = fmt.Sprintf("Right after it systemd says that SIGSYS ended %s, so the process may have been of that service, whose filter is SystemCallFilter= of its unit (`systemctl cat %s`), unless the program installed one itself.", record.Unit, unit)
+	case f.Container.Unit != "":
 		unit = shell.Quote(f.Container.Unit)
 		why = fmt.Sprintf("By its cgroup the process was of the service %s, whose filter is SystemCallFilter= of its unit (`systemctl cat %s`), unless the program installed one itself.", f.Container.Unit, unit)
 	}

@@ -43,6 +43,16 @@ func TestSystemCallFilter(t *testing.T) {
 	}).Notes, " ")
 	assert.Contains(t, notes, "By its cgroup the process was of the service spam.service")
 	assert.Contains(t, notes, "`systemctl edit spam.service`")
+	const ended = "Jun 19 12:17:11 lab systemd[1]: spam.service: Main process exited, code=dumped, status=31/SYS\n"
+	other := strings.Replace(record, "pid=7053", "pid=7054", 1)
+	for log, unit := range map[string]string{
+		record + ended: "spam.service", record + "a line between\n" + record + ended: "spam.service",
+		record + other + ended: "", ended + record: "",
+	} {
+		notes := strings.Join(of(log, nil).Notes, " ")
+		assert.Equal(t, unit != "", strings.Contains(notes, "systemd says that SIGSYS ended spam.service"), log)
+		assert.Equal(t, unit != "", strings.Contains(notes, "`systemctl edit spam.service`"), log)
+	}
 	f := of(record, func(container.Subject) container.Container {
 		return container.Container{Name: "web", Confidence: container.High}
 	})

@@ -94,7 +94,9 @@ var treatments = func() []treatment {
 			})
 		}},
 		{"CSV", false, func(s string) string {
-			return lines(s, func(l string) string { return `"2026-01-02T10:00:00.000Z","node1","` + strings.ReplaceAll(l, `"`, `""`) + `"` })
+			return lines(s, func(l string) string {
+				return `"2026-01-02T10:00:00.000Z","node1","` + strings.ReplaceAll(l, `"`, `""`) + `"`
+			})
 		}},
 		{"backslash", false, func(s string) string { return lines(s, soft(90, ` \`, "")) }},
 		{"one key a line", false, func(s string) string { return lines(s, soft(1, "", "")) }},

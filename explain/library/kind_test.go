@@ -1,9 +1,12 @@
 package library
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/whydenied/whydenied/rules"
 )
@@ -28,5 +31,14 @@ func TestOtherKinds(t *testing.T) {
 	for _, text := range []string{"profile p {\n  /srv/[ab] r,\n}\n", "@{x} = \"a\"\nprofile p {\n}\n", "apiVersion: security-profiles-operator.x-k8s.io/v1beta1\nkind: SeccompProfile\nspec:\n  defaultAction: SCMP_ACT_ALLOW\n"} {
 		_, noPolicy := New("", nil).Lint(rules.NewFile("f", text))
 		assert.NoError(t, noPolicy, text)
+	}
+	for text, want := range map[string]string{
+		`{"defaultAction": "SCMP_ACT_ERRNO"}`:              "name it by --seccomp",
+		"apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n": "a Kubernetes resource of kind Pod",
+	} {
+		name := filepath.Join(t.TempDir(), "f")
+		require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
+		_, _, err := New("", nil).AddProfile(name)
+		assert.ErrorContains(t, err, want)
 	}
 }

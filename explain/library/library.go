@@ -124,6 +124,12 @@ func (l *Library) AddProfile(name string) (*apparmor.Policy, []rules.Diagnostic,
 		policy, err := l.UseCompiled(rules.NewFile(name, text))
 		return policy, nil, err
 	}
+	if seccomp.IsProfile(text) {
+		return nil, nil, fmt.Errorf("%s is a seccomp profile, and no AppArmor profile: name it by --seccomp", name)
+	}
+	if kind := kindOf(text); kind != "" {
+		return nil, nil, fmt.Errorf("%s is no AppArmor profile: %s", name, kind)
+	}
 	policy, diagnostics := l.UseProfile(rules.NewFile(name, text))
 	return policy, diagnostics, nil
 }

@@ -21,6 +21,7 @@ var socketVerbs = map[string]escape.Text{
 	"getsockopt":      "read options of",
 	"setsockopt":      "set options of",
 	"socket_shutdown": "shut down",
+	"file_lock":       "lock",
 }
 
 // socket words an operation on a socket: "create an inet stream socket".
