@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/whydenied/whydenied/rules/disk"
@@ -20,6 +21,28 @@ type Tree struct {
 	dir   string // what relative names begin at
 	texts map[string]string
 	lists map[string][]string // the files of each directory, without its name
+
+	// over begins the names that are its own, if it lies over the disk: all others are the disk's.
+	over string
+}
+
+// NewTreeOver is NewTree of texts whose names all begin with one text, over this machine's
+// disk, which has all other names.
+func NewTreeOver(over string, texts map[string]string) *Tree {
+	t := NewTree("/", texts)
+	t.over = over
+	return t
+}
+
+// Has reports whether a name is the tree's, and not the disk's.
+func (t *Tree) Has(name string) bool { return t.of(name) != nil }
+
+// of returns the tree that has a name, nil for the disk.
+func (t *Tree) of(name string) *Tree {
+	if t != nil && t.over != "" && !strings.HasPrefix(name, t.over) {
+		return nil
+	}
+	return t
 }
 
 // MaxFile is the size of the largest policy file that is read, in bytes.
@@ -59,7 +82,7 @@ func (t *Tree) absolute(name string) string {
 
 // ReadFile returns the text of a regular file.
 func (t *Tree) ReadFile(name string) (string, error) {
-	if t != nil {
+	if t := t.of(name); t != nil {
 		text, ok := t.texts[t.absolute(name)]
 		switch {
 		case t.IsDir(name):
@@ -88,7 +111,7 @@ const SystemPolicy = "/etc/apparmor.d"
 // disk, whoever made the directory can have a link there lead to what only this user can
 // read; so none that leads out of it is followed, but in SystemPolicy.
 func (t *Tree) ReadListed(dir, name string) (string, error) {
-	if t != nil || dir == SystemPolicy {
+	if t.Has(name) || dir == SystemPolicy {
 		return t.ReadFile(name)
 	}
 	below, err := filepath.Abs(dir)
@@ -112,7 +135,7 @@ func (t *Tree) ReadListed(dir, name string) (string, error) {
 // List returns the names of the regular files in a directory, sorted and
 // without the directory's.
 func (t *Tree) List(dir string) ([]string, error) {
-	if t != nil {
+	if t := t.of(dir); t != nil {
 		names, ok := t.lists[t.absolute(dir)]
 		if !ok {
 			return nil, &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOENT}
@@ -126,7 +149,7 @@ func (t *Tree) List(dir string) ([]string, error) {
 // directory's.
 func (t *Tree) Dirs(dir string) ([]string, error) {
 	var names []string
-	if t == nil {
+	if !t.Has(dir) {
 		entries, err := os.ReadDir(dir)
 		for _, e := range entries {
 			if e.IsDir() {
@@ -150,7 +173,7 @@ func (t *Tree) Dirs(dir string) ([]string, error) {
 
 // IsDir reports whether there is a directory of that name.
 func (t *Tree) IsDir(name string) bool {
-	if t != nil {
+	if t := t.of(name); t != nil {
 		_, ok := t.lists[t.absolute(name)]
 		return ok
 	}
@@ -160,7 +183,7 @@ func (t *Tree) IsDir(name string) bool {
 
 // Join makes a name of a directory and what is in it.
 func (t *Tree) Join(dir, name string) string {
-	if t != nil {
+	if t.Has(dir) {
 		return path.Join(dir, name)
 	}
 	return filepath.Join(dir, name)

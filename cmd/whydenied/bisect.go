@@ -40,7 +40,8 @@ that do not have the profile, are passed over and named.
 An ACCESS is in the words of query, with owner before it where the process owns the file;
 of a seccomp profile it is syscall NAME [ARG...] [caps=CAP,...] [arch=ARCH]. Of a LOG, each
 access that the policy refuses now is asked about, under the profile that its record names.
-What files include is that of the disk.
+What files include is of the same commit where the repository has it, else of the disk, which is
+said.
 
 Exit status: 0 all is granted now, 3 something is refused, 2 wrong usage, 1 something
 could not be read.`,
@@ -74,7 +75,7 @@ func runBisect(cmd *cobra.Command, args []string, f bisectFlags) error {
 	if err != nil {
 		return err
 	}
-	history, err := openHistory(cmd.Context(), names[0])
+	history, err := openHistory(cmd.Context(), names[0], f.policy.searchPath())
 	if err != nil {
 		return err
 	}
@@ -180,9 +181,9 @@ type readText struct {
 func (b *bisection) text(ctx context.Context, w io.Writer, version string) (library.Text, error) {
 	read, known := b.texts[version]
 	if !known {
-		files, dir, err := b.history.files(ctx, version)
+		s, err := b.history.files(ctx, version)
 		if err == nil {
-			read.Text, err = textOf(w, b.policy, version, files, dir)
+			read.Text, err = textOf(ctx, w, b.policy, version, s)
 		}
 		read.err = err
 		if len(b.texts) >= maxTexts {

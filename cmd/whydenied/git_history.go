@@ -10,7 +10,6 @@ import (
 
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/report"
-	"github.com/whydenied/whydenied/rules"
 )
 
 // onDisk is the version of a policy that is in no commit: that of the disk.
@@ -26,6 +25,10 @@ type gitHistory struct {
 
 	shallow bool // git does not have older commits
 
+	// searched are the pathspecs of directories of the repository that included files are looked
+	// for in: commits that changed these are versions, too.
+	searched []string
+
 	versions map[string]*gitVersion
 }
 
@@ -37,8 +40,8 @@ type gitVersion struct {
 }
 
 // openHistory finds the versions of a policy: a file or directory, or one of a revision,
-// REV:PATH.
-func openHistory(ctx context.Context, name string) (*gitHistory, error) {
+// REV:PATH. Included files are looked for in the directories of search.
+func openHistory(ctx context.Context, name string, search []string) (*gitHistory, error) {
 	h := &gitHistory{versions: map[string]*gitVersion{}}
 	rev, in, isRevision := strings.Cut(name, ":")
 	info, err := os.Stat(name)
@@ -67,6 +70,15 @@ func openHistory(ctx context.Context, name string) (*gitHistory, error) {
 			return h, nil // nothing is committed yet
 		}
 	}
+	top, err := git(ctx, h.dir, "rev-parse", "--show-toplevel")
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range search {
+		if in, ok := below(strings.TrimSuffix(top, "\n"), dir); ok {
+			h.searched = append(h.searched, ":(top,literal)"+in)
+		}
+	}
 	if h.head, err = h.read(ctx, rev, in); err != nil {
 		return nil, err
 	}
@@ -81,13 +93,14 @@ func openHistory(ctx context.Context, name string) (*gitHistory, error) {
 	return h, err
 }
 
-// read reads the commits up to a revision that changed a path, and returns the last version.
+// read reads the commits up to a revision that changed a path or what is searched, and returns the last version.
 // Merges of which no side is as they left it are among them, and parents are the last ones
 // before that changed it.
 func (h *gitHistory) read(ctx context.Context, rev, in string) (last string, err error) {
 	const fields = 5
-	out, err := git(ctx, h.dir, "-c", "log.follow=false", "-c", "log.showSignature=false", "log", "-z", "--encoding=UTF-8", "--simplify-merges", "--parents",
-		"--format=%H%x00%P%x00%an%x00%aI%x00%s", rev, "--", ":(top,literal)"+in)
+	args := append([]string{"-c", "log.follow=false", "-c", "log.showSignature=false", "log", "-z", "--encoding=UTF-8", "--simplify-merges", "--parents",
+		"--format=%H%x00%P%x00%an%x00%aI%x00%s", rev, "--", ":(top,literal)" + in}, h.searched...)
+	out, err := git(ctx, h.dir, args...)
 	if err != nil || out == "" {
 		return "", err
 	}
@@ -116,7 +129,7 @@ func (h *gitHistory) parents(ctx context.Context, version string) ([]string, err
 		return []string{h.head}, nil
 	}
 	v := h.versions[version]
-	if len(v.parents) > 0 || v.path == "" {
+	if v.path == "" || len(v.parents) > 0 && h.has(ctx, v.parents[0]) {
 		return v.parents, nil
 	}
 	out, err := git(ctx, h.dir, "diff-tree", "--root", "-r", "-M", "-z", "--no-commit-id", "--name-status", "--diff-filter=R", v.ID)
@@ -139,6 +152,12 @@ func (h *gitHistory) parents(ctx context.Context, version string) ([]string, err
 	return v.parents, nil
 }
 
+// has reports whether a version has the policy, which a commit of what is searched may not.
+func (h *gitHistory) has(ctx context.Context, version string) bool {
+	_, err := git(ctx, h.dir, "cat-file", "-e", version)
+	return err == nil
+}
+
 // renamed returns what a file or directory was called before one file was given another name.
 func renamed(name, from, to string) (before string, ok bool) {
 	if to == name {
@@ -151,8 +170,8 @@ func renamed(name, from, to string) (before string, ok bool) {
 	return strings.CutSuffix(from, "/"+rest)
 }
 
-// files returns the policy files of a version, and the directory if it is one.
-func (h *gitHistory) files(ctx context.Context, version string) ([]*rules.File, string, error) {
+// files returns the policy files of a version.
+func (h *gitHistory) files(ctx context.Context, version string) (side, error) {
 	if version == onDisk {
 		return readSide(ctx, h.name)
 	}

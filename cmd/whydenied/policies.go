@@ -32,27 +32,44 @@ func readPolicies(ctx context.Context, stderr io.Writer, flags policyFlags, name
 	if b, err := readBundleFile(name); b != nil || err != nil {
 		return bundledText(stderr, name, b, err)
 	}
-	files, dir, err := readSide(ctx, name)
+	s, err := readSide(ctx, name)
 	if err != nil {
 		return library.Text{Name: name}, err
 	}
-	return textOf(stderr, flags, name, files, dir)
+	return textOf(ctx, stderr, flags, name, s)
 }
 
-// textOf makes a text of the policy files that a name stands for, and of the directory that
-// has what they include, "" if it is that of the disk.
-func textOf(stderr io.Writer, flags policyFlags, name string, files []*rules.File, dir string) (library.Text, error) {
+// A side is the policy files that a name stands for.
+type side struct {
+	files    []*rules.File
+	dir      string    // that they are of, "" if one file was named
+	revision *revision // of git, nil of the disk
+}
+
+// textOf makes a text of policy files. What they include is of the same revision where the
+// repository has the directory that is searched, else of the disk.
+func textOf(ctx context.Context, stderr io.Writer, flags policyFlags, name string, s side) (library.Text, error) {
 	text := library.Text{Name: name}
-	include := flags.include
-	if dir != "" { // a directory of policy most often brings what its files include
-		include = append(slices.Clip(include), dir)
+	include, profiles := flags.include, flags.profileDir
+	if s.dir != "" { // a directory of policy most often brings what its files include
+		include = append(slices.Clip(include), s.dir)
 	}
-	lib := library.New(flags.profileDir, include)
-	lib.Loader.Allow = flags.allow
-	for _, file := range files {
-		if err := addTo(&text, lib, stderr, file, len(files) > 1); err != nil {
+	var tree *rules.Tree
+	if s.revision != nil {
+		var err error
+		if include, profiles, tree, err = s.revision.search(ctx, include, profiles); err != nil {
 			return text, err
 		}
+	}
+	lib := library.New(profiles, include)
+	lib.Loader.Allow, lib.Loader.Tree = flags.allow, tree
+	for _, file := range s.files {
+		if err := addTo(&text, lib, stderr, file, len(s.files) > 1); err != nil {
+			return text, err
+		}
+	}
+	if s.revision != nil {
+		sayFromDisk(stderr, name, s.revision, text.AppArmor)
 	}
 	if text.Seccomp == nil && len(text.AppArmor) == 0 {
 		return text, fmt.Errorf("%s: no profile in it", escape.Name(name))
@@ -119,20 +136,21 @@ func addTo(text *library.Text, lib *library.Library, stderr io.Writer, file *rul
 	return nil
 }
 
-// readSide returns the policy files that a name stands for, and the directory if it is
-// one: of this disk, or of a revision of git, REV:PATH.
-func readSide(ctx context.Context, name string) (files []*rules.File, dir string, err error) {
+// readSide returns the policy files that a name stands for: of this disk, or of a revision of
+// git, REV:PATH.
+func readSide(ctx context.Context, name string) (s side, err error) {
 	info, err := os.Stat(name)
 	rev, _, isRevision := strings.Cut(name, ":")
 	switch {
 	case err != nil && isRevision && rev != "" && rev[0] != '-': // which git would take for an option
 		return readRevision(ctx, "", name)
 	case err != nil:
-		return nil, "", err
+		return s, err
 	case !info.IsDir():
 		text, err := rules.ReadFile(name)
-		return []*rules.File{rules.NewFile(name, text)}, "", err
+		return side{files: []*rules.File{rules.NewFile(name, text)}}, err
 	}
+	s.dir = name
 	names, err := apparmor.PolicyFiles(nil, name)
 	for _, file := range names {
 		text, readErr := readPolicy(file, true)
@@ -140,7 +158,7 @@ func readSide(ctx context.Context, name string) (files []*rules.File, dir string
 			err = errors.Join(err, readErr)
 			continue
 		}
-		files = append(files, rules.NewFile(file, text))
+		s.files = append(s.files, rules.NewFile(file, text))
 	}
-	return files, name, err
+	return s, err
 }

@@ -97,7 +97,7 @@ var (
 // open returns a file or directory that the policy includes.
 func (r *resolver) open(name string) *parsedFile {
 	l := r.loader
-	if _, changed := l.Overlay[name]; changed || l.Tree != nil {
+	if _, changed := l.Overlay[name]; changed || l.Tree.Has(name) {
 		return l.open(name, found{policy: true})
 	}
 	at := r.reach.find(name)
