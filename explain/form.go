@@ -12,9 +12,9 @@ import (
 type form struct {
 	subject container.Subject // of all its records, but for PID, Time and Exe
 	mode    parser.Mode
-	answers bool                // the process got SIGSYS; see sigsys
-	moves   bool                // see IsUsernsMove
-	made    container.Container // by the product that made its profile; see byProduct
+	answers bool                 // the process got SIGSYS; see sigsys
+	moves   bool                 // see IsUsernsMove
+	made    *container.Container // by the product that made its profile, see byProduct; nil if none did
 
 	// What its records are counted in, by container: of most there is one.
 	first   string
@@ -50,7 +50,11 @@ func (g *Group) learn(d *parser.Denial) {
 	if len(g.forms) >= maxForms {
 		clear(g.forms)
 	}
-	g.forms[key] = &form{subject: subject(d), mode: d.Mode, answers: d.Seccomp != nil && answers(d.Seccomp), moves: IsUsernsMove(d), made: byProduct(d, container.Container{})}
+	known := &form{subject: subject(d), mode: d.Mode, answers: d.Seccomp != nil && answers(d.Seccomp), moves: IsUsernsMove(d)}
+	if made := byProduct(d, container.Container{}); made.Name != "" {
+		known.made = &made
+	}
+	g.forms[key] = known
 }
 
 // folds notes what the records of a form in a container are counted in.
@@ -121,8 +125,8 @@ func (g *Group) addRepeat(k *form, r *parser.Repeat) (f *Finding, isNew bool) {
 	if g.Find != nil {
 		c = g.Find(who)
 	}
-	if c.Confidence == container.Unknown && k.made.Name != "" {
-		c = k.made
+	if c.Confidence == container.Unknown && k.made != nil {
+		c = *k.made
 	}
 	if !g.Filter.match(&who, r.Label, &c) {
 		return nil, false

@@ -2,6 +2,9 @@ package explain
 
 import (
 	"fmt"
+	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,4 +38,20 @@ func TestTracedGroup(t *testing.T) {
 		counts[fmt.Sprintf("%d %d %s", f.Denial.Seccomp.Syscall, f.Denial.Seccomp.Errno, tracedCall(f.Denial.Seccomp))] = f.Count
 	}
 	assert.Equal(t, map[string]int{"41 1 socket(AF_VSOCK)": 2, "41 1 socket(AF_ALG)": 1, "83 1 mkdir": 2, "83 13 mkdir": 1}, counts)
+}
+
+// A finding keeps the names of the programs that it counts apart, and not the records that
+// they are from.
+func TestTallyKeepsNoRecords(t *testing.T) {
+	const long = 1 << 20
+	var tally Tally
+	for i := range maxTally {
+		record := strings.Repeat("x", long) + strconv.Itoa(i)
+		tally.of(record[long-1:], "")
+	}
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	assert.Less(t, m.HeapAlloc, uint64(maxTally*long/2))
+	assert.Len(t, tally, maxTally)
 }

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"math/bits"
+	"strings"
 	"time"
 )
 
@@ -115,7 +116,7 @@ func (t *Tally) of(name, id string) *Tallied {
 	if len(*t) >= maxTally {
 		return nil
 	}
-	one := &Tallied{Name: name, ID: id}
+	one := &Tallied{Name: strings.Clone(name), ID: strings.Clone(id)} // which are parts of whole records
 	*t = append(*t, one)
 	return one
 }

@@ -7,31 +7,53 @@ import (
 	"runtime/metrics"
 )
 
-// leastMemory is what the program takes, in bytes, before memory counts.
-const leastMemory = 64 << 20
+// How large the heap may grow, in bytes, before garbage is collected.
+const (
+	leastHeap   = 48 << 20 // whatever is in use
+	usualHeap   = 2 * leastHeap
+	leastBeside = 32 << 20 // beside what is in use
+)
 
 // collectRarely has garbage collected less often than Go does by itself, which
 // makes the parsing of a long log a sixth faster: it makes much garbage and keeps
-// little. Memory may grow to leastMemory, or to twice what is in use, but beyond twice
-// leastMemory by no more than half of it. A user who sets GOGC or GOMEMLIMIT decides.
+// little. A user who sets GOGC or GOMEMLIMIT decides.
+//
+// How much may be allocated until the next collection follows from what is in use, and
+// not from a limit of all memory: what the runtime needs itself and what lies between
+// objects counts against that, so that with much in use there is nothing left to
+// allocate and one collection follows the other.
 func collectRarely() {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	debug.SetGCPercent(400)
-	debug.SetMemoryLimit(leastMemory)
-	afterCollection(raiseLimit)
+	debug.SetGCPercent(percent(leastInUse))
+	afterCollection(func() { debug.SetGCPercent(percent(inUse())) })
 }
 
-// raiseLimit keeps the limit away from what is in use: close to it, one collection
-// would follow the other.
-func raiseLimit() {
+// leastInUse is what Go takes to be in use at least, in bytes.
+const leastInUse = 4 << 20
+
+// inUse returns what the last collection left, in bytes.
+func inUse() uint64 {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(live)
-	const besides = 8 << 20 // stacks and what the runtime needs itself
-	inUse := int64(live[0].Value.Uint64())
-	spare := min(inUse, max(leastMemory/2, 2*leastMemory-inUse))
-	debug.SetMemoryLimit(max(leastMemory, inUse+spare+besides))
+	return max(live[0].Value.Uint64(), leastInUse)
+}
+
+// percent is what Go calls GOGC: of what is in use, how much may be allocated beside it
+// until the next collection.
+func percent(inUse uint64) int { return int(100 * beside(inUse) / inUse) }
+
+// beside returns how much that is, in bytes: as much again while the heap stays within
+// usualHeap, and beyond that leastBeside.
+func beside(inUse uint64) uint64 {
+	switch {
+	case inUse <= leastHeap/2:
+		return leastHeap - inUse
+	case inUse+leastBeside >= usualHeap:
+		return leastBeside
+	}
+	return min(inUse, usualHeap-inUse)
 }
 
 // afterCollection calls a function after each collection, in a goroutine of the

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"runtime"
+	"runtime/debug"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// Garbage is collected as often whether much or little is in use: each collection costs as
+// much as is in use, so that a log with many findings would else take ever longer for each.
+func TestCollectionsDoNotCrowd(t *testing.T) {
+	const mib = 1 << 20
+	defer debug.SetGCPercent(debug.SetGCPercent(100))
+	for _, live := range []int{8, 64, 160} {
+		kept := make([][]byte, live*16) // of small objects with gaps, as findings leave them
+		for i := range kept {
+			kept[i] = make([]byte, mib/16)
+		}
+		runtime.GC()
+		debug.SetGCPercent(percent(inUse()))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range 640 * 16 {
+			garbage = make([]byte, mib/16)
+		}
+		runtime.ReadMemStats(&after)
+		assert.LessOrEqual(t, after.NumGC-before.NumGC, uint32(640/(leastBeside/mib)+2), "with %d MiB in use", live)
+		runtime.KeepAlive(kept)
+	}
+}
+
+// garbage keeps the compiler from leaving out what is allocated.
+var garbage []byte
+
+func TestBeside(t *testing.T) {
+	for mib := uint64(4); mib < 1024; mib++ {
+		inUse := mib << 20
+		got := beside(inUse)
+		assert.GreaterOrEqual(t, got, min(uint64(leastBeside), leastHeap/2), "%d MiB", mib)
+		assert.LessOrEqual(t, inUse+got, max(uint64(usualHeap), inUse+leastBeside), "%d MiB", mib)
+	}
+}
