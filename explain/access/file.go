@@ -127,13 +127,12 @@ func argument(d *parser.Denial, calls map[string]string) (value uint64, ok bool)
 	if call == nil {
 		return 0, false
 	}
-	for name, field := range calls {
-		if IsCall(call, name) {
-			value, err := strconv.ParseUint(call.Get(field), 16, 64)
-			return value, err == nil
-		}
+	field, ok := calls[callOf(call)]
+	if !ok {
+		return 0, false
 	}
-	return 0, false
+	value, err := strconv.ParseUint(call.Get(field), 16, 64)
+	return value, err == nil
 }
 
 // Attached returns the access to a file whose name does not begin at the root, as

@@ -228,13 +228,19 @@ func Refuses(d seccomp.Decision, record *parser.Seccomp) (refuses, sure bool) {
 
 // IsCall reports whether a SYSCALL record is of a system call, by number or, as
 // ausearch -i prints it, by name.
-func IsCall(r *parser.Record, name string) bool {
+func IsCall(r *parser.Record, name string) bool { return callOf(r) == name }
+
+// callOf returns the name of a SYSCALL record's system call, "" if that is not known.
+func callOf(r *parser.Record) string {
 	text := r.Get("syscall")
 	nr, err := strconv.ParseUint(text, 10, 32)
 	if err != nil {
-		return text == name
+		return text
 	}
 	arch, err := strconv.ParseUint(r.Get("arch"), 16, 32)
-	found, _ := seccomp.SyscallName(seccomp.Arch(arch), uint32(nr))
-	return err == nil && found == name
+	if err != nil {
+		return ""
+	}
+	name, _ := seccomp.SyscallName(seccomp.Arch(arch), uint32(nr))
+	return name
 }
