@@ -40,7 +40,7 @@ func (x *Explainer) explainAppArmor(f *Explained) {
 	}
 	text, decided := f.chooseText(x, &v)
 	f.Profile, f.Policy, cause = v.Profile, text, causes[v.Reason]
-	x.noteProblems(f)
+	partly := x.noteProblems(f)
 	f.noteRecord()
 	if v.Profile.Loaded() {
 		f.explainCompiled(&v, cause)
@@ -60,6 +60,9 @@ func (x *Explainer) explainAppArmor(f *Explained) {
 		f.Rules = []Place{profilePlace(v.Profile, "the profile in force")}
 	default:
 		f.decide(v.Request, v.Decision)
+	}
+	if partly && f.Cause == NoMatchingRule {
+		f.Why = "no rule of the profile that could be read speaks of it; one that could not may"
 	}
 	if !decided {
 		f.Decision = Undecidable
@@ -97,17 +100,18 @@ func rulePlace(r apparmor.Rule, note string) Place {
 }
 
 // noteProblems says what of the policy could not be read, as a decision on half
-// a profile can be wrong.
-func (x *Explainer) noteProblems(f *Explained) {
+// a profile can be wrong, and reports whether there is something.
+func (x *Explainer) noteProblems(f *Explained) (some bool) {
 	problems := x.Library.Problems(f.Profile.Policy)
 	if len(problems) == 0 {
-		return
+		return false
 	}
 	note := fmt.Sprintf("Part of this policy could not be read, so rules may be missing from this answer: %s", problems[0])
 	if n := len(problems) - 1; n > 0 {
 		note += fmt.Sprintf(", and %d more", n)
 	}
 	f.Notes = append(f.Notes, note+".")
+	return true
 }
 
 // noteRecord says what in the record makes its profile or its meaning special.

@@ -3,6 +3,7 @@ package explain
 import (
 	"cmp"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -27,6 +28,7 @@ func (x *Explainer) explainSeccomp(f *Explained) {
 		if f.Cause == "" {
 			f.Cause, f.Why = ProfileNotFound, name
 			f.explainUnit()
+			f.noteOwnFilter()
 		}
 		if !x.Library.Unfiltered(f.Container) {
 			f.NotFound = f.filtered()
@@ -71,6 +73,25 @@ func (x *Explainer) explainSeccomp(f *Explained) {
 	f.refused(call, d)
 	if d.Action == seccomp.Errno && profile.File.Builtin != "" && f.Cause != LibseccompTooOld {
 		f.noteMended(call, d)
+	}
+}
+
+// sandboxed are programs that install filters of their own, by how their names begin: Chromium
+// and what is made of it (sandbox/linux), Firefox (security/sandbox/linux), Tor
+// (src/lib/sandbox), OpenSSH (sandbox-seccomp-filter.c), vsftpd (seccompsandbox.c), QEMU with
+// -sandbox (system/qemu-seccomp.c).
+var sandboxed = strings.Fields("chrome chromium msedge brave opera vivaldi electron firefox tor sshd vsftpd qemu-system-")
+
+// noteOwnFilter says that a filter which is not known can be one that the program installed
+// itself.
+func (f *Explained) noteOwnFilter() {
+	program := path.Base(cmp.Or(f.Denial.Subject.Exe, f.Denial.Subject.Comm))
+	i := slices.IndexFunc(sandboxed, func(name string) bool {
+		rest, ok := strings.CutPrefix(program, name)
+		return ok && (strings.HasSuffix(name, "-") || rest == "" || rest[0] == '-')
+	})
+	if i >= 0 && f.Container.Unit == "" && f.Denial.Seccomp.Unit == "" {
+		f.Notes = append(f.Notes, program+" confines parts of itself by filters of its own: this may be one of those, which no profile changes. A newer release of it may know the call.")
 	}
 }
 

@@ -59,6 +59,33 @@ func TestSystemCallFilter(t *testing.T) {
 	assert.NotContains(t, strings.Join(f.Notes, " "), "SystemCallFilter", "a container is no unit")
 }
 
+// A filter that is not known can be one of the program's own, where programs of its name have
+// some.
+func TestOwnFilter(t *testing.T) {
+	const record = `type=SECCOMP msg=audit(1592568000.1:88): auid=1000 uid=1000 gid=1000 ses=2 subj=unconfined pid=4110 comm="c" exe="%" sig=31 arch=c000003e syscall=39 compat=0 ip=0x55 code=0x0` + "\n"
+	for exe, own := range map[string]bool{"/opt/google/chrome/chrome": true, "/usr/lib/firefox/firefox": true, "/usr/bin/qemu-system-x86_64": true, "/usr/bin/torsocks": false, "/usr/bin/node": false} {
+		f := explained(t, strings.Replace(record, "%", exe, 1), "profile p {\n}\n")
+		assert.Equal(t, own, strings.Contains(strings.Join(f.Notes, " "), "this may be one of those"), exe)
+	}
+}
+
+// A profile of which a rule could not be read is not said to have none for an access, and
+// mounts are offered what the profile has for mounts elsewhere.
+func TestNearRules(t *testing.T) {
+	const read = `apparmor="DENIED" operation="open" profile="p" name="/srv/x" pid=41 comm="c" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`
+	assert.Equal(t, "no rule of the profile speaks of it", explained(t, apparmorRecord(read), "profile p {\n}\n").Why)
+	assert.Contains(t, explained(t, apparmorRecord(read), "profile p {\n  @{unset}/x r,\n}\n").Why, "one that could not may")
+
+	const mount = `apparmor="DENIED" operation="mount" info="failed mntpnt match" error=-13 profile="p" name="/data/a/" pid=41 comm="c" fstype="fuse.sshfs" srcname="u@h:/" flags="rw, nosuid"`
+	f := explained(t, apparmorRecord(mount), "@{fs} = fuse fuse.*\nprofile p {\n  mount fstype=@{fs} options in (nosuid,rw) -> /mnt/**/,\n  mount fstype=ext4 -> /srv/,\n}\n")
+	var rulesOf []string
+	for _, fix := range f.Fixes {
+		rulesOf = append(rulesOf, fix.Rule)
+	}
+	assert.Contains(t, strings.Join(rulesOf, "\n"), "mount fstype=@{fs} options in (nosuid,rw) -> /data/a/,")
+	assert.NotContains(t, strings.Join(rulesOf, "\n"), "ext4", "which would not grant it")
+}
+
 // A profile that systemd was to enter is named where units name it, and not as those of
 // containers are.
 func TestAppArmorProfileOfUnit(t *testing.T) {

@@ -156,6 +156,9 @@ func (p *Proposer) Candidates(profile *apparmor.Profile, req apparmor.Request, d
 	}
 	req = missing(req, d)
 	fixes, notes, last := p.ruleFixes(profile, req, c)
+	if mount, ok := req.(apparmor.MountRequest); ok {
+		fixes = append(fixes, mountLike(profile, mount, d)...)
+	}
 	if !last {
 		fixes = append(fixes, p.abstractionFixes(profile, req)...)
 	}
@@ -194,6 +197,26 @@ func (p *Proposer) ruleFixes(profile *apparmor.Profile, req apparmor.Request, c 
 		own.Edits = append([]rules.Edit{edit}, own.Edits...)
 	}
 	return []rules.Fix{own}, nil, false
+}
+
+// mountLike proposes the nearest rule that the profile has for mounts elsewhere, with its file
+// systems and options, for the mount point of a request: a program that mounts at one place
+// does so at others. Whether it grants the request is to be proved.
+func mountLike(profile *apparmor.Profile, req apparmor.MountRequest, d apparmor.Decision) []rules.Fix {
+	for _, near := range d.Near() {
+		rule, ok := near.Rule.(*apparmor.MountRule)
+		if !ok || rule.Shared || rule.Op != "mount" || rule.Target == nil || rule.Target.Match(req.Target) {
+			continue
+		}
+		text, point := rule.At.Text(), rule.Target.At.Text()
+		at := strings.LastIndex(text, point)
+		if at < 0 || strings.Contains(text, "\n") {
+			continue
+		}
+		text = text[:at] + apparmor.QuotePath(req.Target) + text[at+len(point):]
+		return []rules.Fix{Insert(profile, text, "add a rule like that for "+rule.Target.Source+", for this mount point")}
+	}
+	return nil
 }
 
 // FromSnap reports whether a signal that a container is refused is from its engine, which a
