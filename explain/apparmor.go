@@ -570,7 +570,7 @@ func (f *Explained) modes() {
 		f.Why = "the profile is in complain mode, so this was logged and permitted; enforced, it would be refused: " + f.Why
 		f.Cause, f.Decision = Complain, Granted
 		if !complains {
-			f.Notes = append(f.Notes, "The source does not say complain: the profile was loaded in complain mode by other means (aa-complain, apparmor_parser -C).")
+			f.Notes = append(f.Notes, "The source does not say complain: the profile was loaded in complain mode by other means (aa-complain, apparmor_parser -C, whydenied run --learn).")
 		}
 	case complains && f.Cause != DenyRule:
 		f.Why = "another version of the profile is in force: the source has flags=(complain), and the kernel enforced it"

@@ -26,8 +26,10 @@ type Filter struct {
 	Containers   []string  // see container.Container.IsNamed
 	Profiles     []string  // AppArmor profile: the name, or the parent of a//b
 	Comms        []string
-	// Keep, if it is set, selects besides: by the process and its container.
-	Keep func(container.Subject, container.Container) bool
+	// Keep, if it is set, selects besides: by the process and its container. It is not asked
+	// where the profile is one of Learning.
+	Keep     func(container.Subject, container.Container) bool
+	Learning []string
 
 	prefixes []string // see Resolve
 }
@@ -60,10 +62,11 @@ func (f Filter) match(who *container.Subject, label string, c *container.Contain
 	if len(f.Comms) > 0 && !slices.Contains(f.Comms, who.Comm) {
 		return false
 	}
-	if len(f.Profiles) > 0 && !slices.ContainsFunc(f.Profiles, func(name string) bool { return MatchLabel(name, label) }) {
+	ofLabel := func(name string) bool { return MatchLabel(name, label) }
+	if len(f.Profiles) > 0 && !slices.ContainsFunc(f.Profiles, ofLabel) {
 		return false
 	}
-	if f.Keep != nil && !f.Keep(*who, *c) {
+	if f.Keep != nil && !slices.ContainsFunc(f.Learning, ofLabel) && !f.Keep(*who, *c) {
 		return false
 	}
 	return f.OfContainer(c)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain/bundle"
 	"github.com/whydenied/whydenied/explain/escape"
+	"github.com/whydenied/whydenied/explain/host"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/parser/source"
@@ -111,7 +112,7 @@ const doctorTime = time.Minute
 func addDoctor(cmd *cobra.Command, c *bundle.Collection) error {
 	ctx, cancel := context.WithTimeout(cmd.Context(), doctorTime)
 	defer cancel()
-	_, answers := diagnose(ctx, cmd, c.Manifest.ProfileDir)
+	_, answers := diagnose(ctx, cmd, c.Manifest.ProfileDir, host.StateFile)
 	if ctx.Err() != nil {
 		c.Missing(fmt.Sprintf("whether loaded profiles are those of the files: it was not told within %s", doctorTime))
 	}

@@ -104,7 +104,7 @@ func (f *doctorFlags) check(cmd *cobra.Command) error {
 // examine prints what would hide denials on this host and, with --apply, changes
 // it. The error is errFound if any of it remains.
 func (f *doctorFlags) examine(cmd *cobra.Command, print func(report.DoctorMessage) error, flush func() error) error {
-	h, answers := diagnose(cmd.Context(), cmd, f.policy.profileDir)
+	h, answers := diagnose(cmd.Context(), cmd, f.policy.profileDir, f.state)
 	if err := cmd.Context().Err(); err != nil {
 		return err
 	}
@@ -129,9 +129,10 @@ func (f *doctorFlags) examine(cmd *cobra.Command, print func(report.DoctorMessag
 }
 
 // diagnose finds out what would hide denials on this host.
-func diagnose(ctx context.Context, cmd *cobra.Command, policyDir string) (host.Host, []host.Answer) {
+func diagnose(ctx context.Context, cmd *cobra.Command, policyDir, state string) (host.Host, []host.Answer) {
 	h := host.Host{Run: host.RunProgram, PolicyDir: policyDir}
 	facts := h.Read(ctx)
+	facts.Applied = h.Applied(state)
 	progress := newProgress(cmd.ErrOrStderr())
 	h.Compare(ctx, &facts, progress.step)
 	progress.clear()

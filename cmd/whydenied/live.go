@@ -32,6 +32,7 @@ type liveFlags struct {
 	source string
 	cgroup string
 	silent bool
+	learn  bool // of run alone
 }
 
 func (f *liveFlags) add(flags *pflag.FlagSet) {
@@ -59,6 +60,7 @@ type stream struct {
 	lives     []*source.Live
 	tracker   *track.Tracker // nil where processes cannot be followed
 	undo      func()         // of noquiet
+	learner   *learner       // nil unless profiles learn
 	explainer *explain.Explainer
 	stderr    io.Writer
 	print     func(report.Message) error // and flush
@@ -107,10 +109,11 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 		s.close()
 		return nil, err
 	}
-	if f.silent {
-		s.undo = sync.OnceFunc(noquiet(host.Host{}, stderr))
-	}
 	s.Session = explain.NewSession(find, f.filter)
+	if err := s.pullLevers(f); err != nil {
+		s.close()
+		return nil, err
+	}
 	if f.cgroup != "" {
 		if s.tracker == nil {
 			s.close()
@@ -130,6 +133,27 @@ func (f *liveFlags) open(cmd *cobra.Command, from source.Start, print func(repor
 		s.followed.tier, _ = s.tracker.Tier()
 	}
 	return s, nil
+}
+
+// pullLevers has AppArmor log more while the stream lasts, as --learn and --silent say.
+func (s *stream) pullLevers(f *liveFlags) error {
+	if !f.learn && !f.silent {
+		return nil
+	}
+	if err := undoLeft(host.Host{}, host.StateFile, s.stderr); err != nil {
+		return err
+	}
+	if !f.learn {
+		s.undo = sync.OnceFunc(noquiet(host.Host{}, s.stderr))
+		return nil
+	}
+	var err error
+	if s.learner, err = learn(host.Host{}, s.explainer.Library, f.silent); err != nil {
+		return err
+	}
+	s.undo = func() { _ = s.learner.release() } // which was said if it was called before
+	s.Filter.Learning = s.learner.profiles
+	return nil
 }
 
 // cutShort returns an error if a signal came before the answer was whole. The exit

@@ -57,8 +57,14 @@ is 0, run exits with 3 when the gate of --fail-on trips: on any finding, on thos
 that are not in the baseline (new, the default with --baseline), on those whose
 fix has a high risk (risk=high), or never.
 
+With --learn the profiles of --profile are in complain mode while the command runs:
+what their rules do not allow is logged and permitted, to every process under them,
+so that one run shows all that they lack. It is the loaded profile that is put in that
+mode and back again, whatever its file says by then; also when whydenied is killed.
+
 On GitHub Actions every finding is an annotation too.`,
 		Example: `  sudo whydenied run -- docker compose up --abort-on-container-exit
+  sudo whydenied run --learn --profile /etc/apparmor.d/usr.sbin.cron -- service cron restart
   sudo whydenied run --baseline denials.jsonl --patch-dir suggestions -- go test ./...`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -73,6 +79,7 @@ On GitHub Actions every finding is an annotation too.`,
 	f.liveFlags.add(flags)
 	f.output.add(flags, report.FormatNames()...)
 	f.store.add(flags)
+	flags.BoolVar(&f.learn, "learn", false, "have the profiles of --profile complain while the command runs: what they do not allow is logged and permitted, and the patch is of all of it at once")
 	flags.BoolVar(&f.all, "all", false, "explain what is refused to any process of this host meanwhile")
 	flags.StringVar(&f.baseline, "baseline", "", "`FILE` of findings that are known and do not fail the run")
 	flags.StringVar(&f.writeBaseline, "write-baseline", "", "write the findings to `FILE`, for --baseline")
@@ -115,6 +122,11 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(cmd.Context())) // signals are the command's
 	defer stop()
+	if s.learner != nil {
+		if err := out.print(s.learner.permits()); err != nil {
+			return err
+		}
+	}
 	running, err := f.begin(cmd, args, s)
 	if err != nil {
 		return err
@@ -123,10 +135,10 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 	var followed error
 	background.Go(func() { followed = s.follow(ctx) })
 	status, err := running.wait()
-	if err != nil {
+	ended := time.Now()
+	if err := errors.Join(err, s.learnt()); err != nil {
 		return err
 	}
-	ended := time.Now()
 	s.settle()
 	stop()
 	background.Wait()
@@ -185,6 +197,21 @@ func lastRefused(findings []*explain.Explained, status int, ended time.Time) str
 		said = append(said, fmt.Sprintf("and %d more", n))
 	}
 	return fmt.Sprintf("the command failed with status %d; refused just before, which need not be why: %s", status, strings.Join(said, "; "))
+}
+
+// learnt has the profiles decide again that learnt.
+func (s *stream) learnt() error {
+	if s.learner == nil {
+		return nil
+	}
+	m, err := s.learner.stop()
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.say(m)
+	return nil
 }
 
 // annotate has annotations in GitHub Actions besides: with text on standard output, with

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A Status is what an Answer comes to.
@@ -53,7 +54,7 @@ func Answers(f Facts) []Answer {
 		seccompLogged, runtimes,
 		auditing, rateLimit, lost, excludes,
 		records, printk, journal,
-		userns, cgroups, sockets, privileges,
+		userns, cgroups, sockets, privileges, applied,
 	} {
 		all = append(all, answer(f)...)
 	}
@@ -190,7 +191,7 @@ func seccompLogged(f Facts) []Answer {
 	a.Status = Hides
 	a.Found = "kernel.seccomp.actions_logged lacks " + strings.Join(dropped, ", ")
 	a.Why = "what a filter answers by these leaves no record, whatever its flags"
-	return []Answer{a.pull(Lever{"seccomp-actions-logged", strings.Join(available, " ")}, v.Text)}
+	return []Answer{a.pull(Lever{Name: "seccomp-actions-logged", Value: strings.Join(available, " ")}, v.Text)}
 }
 
 func runtimes(f Facts) []Answer {
@@ -305,6 +306,29 @@ func privileges(f Facts) []Answer {
 		a.Status = Hides
 		a.Found = "whydenied runs without " + strings.Join(lacking, ", ")
 		a.Why = "it would not see all that is logged; run it as root, outside a container"
+	}
+	return []Answer{a}
+}
+
+// applied says what of this is whydenied's own doing, and whether anybody undoes it.
+func applied(f Facts) []Answer {
+	if len(f.Applied.Changes) == 0 {
+		return nil
+	}
+	var what []string
+	for _, c := range f.Applied.Changes {
+		what = append(what, fmt.Sprintf("%s is %s, and was %s", c.Target(), c.Value, c.Previous))
+	}
+	a := Answer{Name: "applied", Status: OK, Found: fmt.Sprintf("set by whydenied at %s: %s", f.Applied.Since.Format(time.RFC3339), few(what))}
+	switch {
+	case f.Applied.Left:
+		a.Status = Stale
+		a.Why = "the whydenied that set it for a while was killed, together with the process that should have undone it: it stays until it is undone"
+		a.Do = "whydenied doctor --undo"
+	case f.Applied.Held:
+		a.Why = "the whydenied that set it still runs, and undoes it at its end"
+	default:
+		a.Why = "it stays until the next boot or whydenied doctor --undo"
 	}
 	return []Answer{a}
 }

@@ -54,7 +54,7 @@ func rateLimit(f Facts) []Answer {
 	}
 	a := Answer{Name: "audit-rate-limit", Status: Hides, Found: "at most " + count(int(n), "audit record") + " a second",
 		Why: "the kernel drops what is beyond it"}
-	return []Answer{f.locked(a.pull(Lever{"audit-rate-limit", "0"}, strconv.Itoa(int(n))))}
+	return []Answer{f.locked(a.pull(Lever{Name: "audit-rate-limit", Value: "0"}, strconv.Itoa(int(n))))}
 }
 
 // enoughBacklog is what Debian's and Red Hat's audit rules set.
@@ -81,7 +81,7 @@ func lost(f Facts) []Answer {
 	}
 	a.Status = Hides
 	a.Why = "a burst of denials does not fit"
-	return []Answer{f.locked(a.pull(Lever{"audit-backlog-limit", strconv.Itoa(enoughBacklog)}, strconv.Itoa(int(s.BacklogLimit))))}
+	return []Answer{f.locked(a.pull(Lever{Name: "audit-backlog-limit", Value: strconv.Itoa(enoughBacklog)}, strconv.Itoa(int(s.BacklogLimit))))}
 }
 
 func excludes(f Facts) []Answer {
@@ -181,7 +181,7 @@ func printk(f Facts) []Answer {
 	}
 	a.Status = Hides
 	a.Why = "auditd does not run, and what is beyond it is lost to dmesg and to what is copied from there (journalctl -k, syslog)"
-	return []Answer{a.pull(Lever{name, "0"}, v.Text)}
+	return []Answer{a.pull(Lever{Name: name, Value: "0"}, v.Text)}
 }
 
 // journal says whether records are in the journal.

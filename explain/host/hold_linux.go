@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Hold applies levers for a while: until release is called, or this process
@@ -35,11 +37,13 @@ func (h Host) Hold(file string, levers []Lever, guardian *exec.Cmd) (changes []C
 		return nil, nil, fmt.Errorf("nothing is applied, as the process that would undo it cannot be started: %w", err)
 	}
 	ended := false
+	var lock *os.File
 	release = func() error {
 		if ended {
 			return nil
 		}
 		ended = true
+		defer lock.Close() // which does nothing if there is none
 		held.Close()
 		failed := guardian.Wait()
 		if _, err := h.undo(file, owner); err != nil { // if the guardian was killed
@@ -50,11 +54,31 @@ func (h Host) Hold(file string, levers []Lever, guardian *exec.Cmd) (changes []C
 	if line, _ := bufio.NewReader(said).ReadString('\n'); line != guards {
 		return nil, nil, errors.Join(errors.New("nothing is applied, as the process that would undo it does not answer"), release())
 	}
-	changes, err = h.apply(file, owner, levers)
+	changes, lock, err = h.apply(file, owner, levers)
 	if err != nil {
 		return nil, nil, errors.Join(err, release())
 	}
 	return changes, release, nil
+}
+
+// lockState locks a new state file until what it returns is closed, or this process ends. What
+// this process starts does not keep it locked.
+func lockState(f *os.File) (*os.File, error) {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), f.Name()), unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
+}
+
+// stateLocked reports whether a process has the state file locked.
+func stateLocked(file string) bool {
+	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == unix.EWOULDBLOCK
 }
 
 // guards is what a guardian says when it is there.

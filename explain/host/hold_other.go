@@ -19,3 +19,7 @@ func (h Host) Hold(file string, levers []Lever, guardian *exec.Cmd) (changes []C
 func (h Host) Guard(ctx context.Context, in *os.File, out io.Writer, file, owner string, limit time.Duration) error {
 	return errUnsupported
 }
+
+func lockState(*os.File) (*os.File, error) { return nil, errUnsupported }
+
+func stateLocked(string) bool { return false }

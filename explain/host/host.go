@@ -53,7 +53,8 @@ type Facts struct {
 	CommandLine Value // of the kernel
 	Security    Value // the security modules in force, with commas
 	AppArmor    AppArmor
-	Policy      Policy // filled in by Compare
+	Policy      Policy  // filled in by Compare
+	Applied     Applied // filled in by whoever knows the state file
 	Audit       Audit
 	Auditd      Auditd
 	Listeners   []string // programs that read the audit netlink's multicast group, beside or instead of auditd
@@ -93,6 +94,8 @@ type Loaded struct {
 	Hash string // SHA-1 or, from Linux 6.8 on, SHA-256, in hexadecimal; "" where the kernel keeps none
 	At   time.Time
 	Raw  string // the file with what was loaded; "" where the kernel keeps none
+
+	dir string // where the kernel shows it
 }
 
 // An Audit is the state of auditing, which the kernel tells to CAP_AUDIT_CONTROL

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -15,6 +16,8 @@ import (
 type Lever struct {
 	Name  string `json:"lever"` // stable
 	Value string `json:"value"` // what it is set to
+	// Profile is whose mode the lever profile-mode sets.
+	Profile string `json:"profile,omitempty"`
 }
 
 // What levers set.
@@ -25,6 +28,8 @@ const (
 
 	auditRateLimit    = "audit rate limit"
 	auditBacklogLimit = "audit backlog limit"
+
+	profileMode = "profile-mode" // see Learn
 )
 
 // targets are what the levers set, by name: a file, or a setting that only the
@@ -39,11 +44,11 @@ var targets = map[string]string{
 
 // Noquiet has AppArmor log what deny rules refuse quietly (audit_mode_names of
 // security/apparmor/audit.c).
-var Noquiet = Lever{"apparmor-audit", "noquiet"}
+var Noquiet = Lever{Name: "apparmor-audit", Value: "noquiet"}
 
 // LogGrants has AppArmor log all that it grants, and what deny rules refuse quietly: each use of
 // a rule is a record then.
-var LogGrants = Lever{"apparmor-audit", "all"}
+var LogGrants = Lever{Name: "apparmor-audit", Value: "all"}
 
 // WithGrants returns levers with LogGrants in place of what else is set to that.
 func WithGrants(levers []Lever) []Lever {
@@ -53,6 +58,9 @@ func WithGrants(levers []Lever) []Lever {
 
 // Target is what the lever sets, in words of the kernel.
 func (l Lever) Target() string {
+	if l.Name == profileMode {
+		return "the mode of AppArmor profile " + l.Profile
+	}
 	target := targets[l.Name]
 	if key, ok := strings.CutPrefix(target, "/proc/sys/"); ok {
 		return strings.ReplaceAll(key, "/", ".")
@@ -63,6 +71,8 @@ func (l Lever) Target() string {
 // Command is what sets the lever's target to a value, in a root shell.
 func (l Lever) Command(value string) string {
 	switch target := targets[l.Name]; {
+	case l.Name == profileMode: // of the kernel's own copy; other tools take the file
+		return "whydenied doctor --undo"
 	case target == auditRateLimit:
 		return "auditctl -r " + shell.Quote(value)
 	case target == auditBacklogLimit:
@@ -76,6 +86,9 @@ func (l Lever) Command(value string) string {
 
 // get reads what the lever's target is set to now.
 func (h Host) get(l Lever) (string, error) {
+	if l.Name == profileMode {
+		return h.mode(l.Profile)
+	}
 	target := targets[l.Name]
 	if strings.HasPrefix(target, "/") {
 		v := h.value(target)
@@ -95,6 +108,9 @@ func (h Host) get(l Lever) (string, error) {
 
 // set sets the lever's target.
 func (h Host) set(l Lever, value string) error {
+	if l.Name == profileMode {
+		return h.setMode(l.Profile, value)
+	}
 	target, known := targets[l.Name]
 	if !known {
 		return fmt.Errorf("there is no lever %q", l.Name)
@@ -106,14 +122,15 @@ func (h Host) set(l Lever, value string) error {
 		}
 		return setAudit(target, uint32(n))
 	}
-	file, err := os.OpenFile(h.Root+target, os.O_WRONLY|os.O_TRUNC, 0)
+	return h.write(target, []byte(value))
+}
+
+// write writes to a file of the kernel at once, as it takes each write as a whole value.
+func (h Host) write(name string, value []byte) error {
+	file, err := os.OpenFile(h.Root+name, os.O_WRONLY|os.O_TRUNC, 0)
 	if err != nil {
 		return err
 	}
-	// One write: the kernel takes each as a whole value.
-	_, err = file.WriteString(value)
-	if closed := file.Close(); err == nil {
-		err = closed
-	}
-	return err
+	_, err = file.Write(value)
+	return errors.Join(err, file.Close())
 }

@@ -66,7 +66,7 @@ func (h Host) details(dir, parent string, found map[string]Loaded) {
 		if name.Err != nil {
 			continue
 		}
-		l := Loaded{Name: parent + name.Text, Hash: h.value(at + "/sha256").Text}
+		l := Loaded{Name: parent + name.Text, Hash: h.value(at + "/sha256").Text, dir: at}
 		if l.Hash == "" {
 			l.Hash = h.value(at + "/sha1").Text
 		}

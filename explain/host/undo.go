@@ -38,57 +38,100 @@ type state struct {
 // none is left, there is no state file. If one cannot be pulled, those before it
 // are undone. It refuses to go on top of another Apply that is not undone.
 func (h Host) Apply(file string, levers []Lever) ([]Change, error) {
-	return h.apply(file, "", levers)
+	changes, _, err := h.apply(file, "", levers)
+	return changes, err
 }
 
-func (h Host) apply(file, owner string, levers []Lever) ([]Change, error) {
+// apply is Apply. The state file is locked while held is open, which it is only if there is an
+// owner.
+func (h Host) apply(file, owner string, levers []Lever) (changes []Change, held *os.File, err error) {
 	s := state{Boot: h.Boot(), Owner: owner, Since: time.Now().UTC().Truncate(time.Second)}
 	for _, l := range levers {
 		now, err := h.get(l)
 		if err != nil {
-			return nil, fmt.Errorf("%s cannot be read, and is left as it is: %w", l.Target(), err)
+			return nil, nil, fmt.Errorf("%s cannot be read, and is left as it is: %w", l.Target(), err)
 		}
 		if now != l.Value {
 			s.Changes = append(s.Changes, Change{Lever: l, Previous: now})
 		}
 	}
 	if len(s.Changes) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
-	if err := h.store(file, s); err != nil {
-		return nil, err
+	if held, err = h.store(file, s); err != nil {
+		return nil, nil, err
 	}
 	for _, c := range s.Changes {
 		if err := h.set(c.Lever, c.Value); err != nil {
 			_, undo := h.undo(file, owner)
-			return nil, errors.Join(fmt.Errorf("%s cannot be set to %q: %w", c.Target(), c.Value, err), undo)
+			held.Close() // which does nothing if there is none
+			return nil, nil, errors.Join(fmt.Errorf("%s cannot be set to %q: %w", c.Target(), c.Value, err), undo)
 		}
 	}
-	return s.Changes, nil
+	return s.Changes, held, nil
 }
 
-// store creates the state file. One that was left by another boot speaks of
-// nothing any more.
-func (h Host) store(file string, s state) error {
+// store creates the state file, and keeps it locked if there is an owner. One that was left by
+// another boot speaks of nothing any more.
+func (h Host) store(file string, s state) (held *os.File, err error) {
 	old, err := readState(file)
 	switch {
 	case err == nil && old.Boot == s.Boot:
-		return fmt.Errorf("%s: what was applied at %s is still in force; undo it first, by whydenied doctor --undo", file, old.Since.Format(time.RFC3339))
+		return nil, fmt.Errorf("%s: what was applied at %s is still in force; undo it first, by whydenied doctor --undo", file, old.Since.Format(time.RFC3339))
 	case err == nil:
 		if err := disk.Remove(file); err != nil {
-			return err
+			return nil, err
 		}
 	case !errors.Is(err, fs.ErrNotExist):
-		return err
+		return nil, err
 	}
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return disk.Create(file, 0o600, 0o700, func(f *os.File) error {
+	err = disk.Create(file, 0o600, 0o700, func(f *os.File) error {
+		if s.Owner != "" {
+			if held, err = lockState(f); err != nil {
+				return err
+			}
+		}
 		_, err := f.Write(append(text, '\n'))
 		return err
 	})
+	if err != nil {
+		held.Close()
+	}
+	return held, err
+}
+
+// An Applied is what a state file holds of this boot.
+type Applied struct {
+	Since   time.Time
+	Changes []Change
+	// Held says that a process of whydenied undoes it that still runs, and Left that there was
+	// one, which was killed together with the one that looks after it. Neither is what stays
+	// until whydenied doctor --undo.
+	Held, Left bool
+}
+
+// Applied reads a state file. There are no changes if there is none, or none that can be
+// believed.
+func (h Host) Applied(file string) Applied {
+	s, err := readState(file)
+	if err != nil || s.Boot != h.Boot() {
+		return Applied{}
+	}
+	held := s.Owner != "" && stateLocked(file)
+	return Applied{Since: s.Since, Changes: s.Changes, Held: held, Left: s.Owner != "" && !held}
+}
+
+// UndoLeft is Undo of what a process had applied for a while that was killed, together with the
+// one that should have undone it. What is in force by intent it leaves alone.
+func (h Host) UndoLeft(file string) ([]Change, error) {
+	if !h.Applied(file).Left {
+		return nil, nil
+	}
+	return h.Undo(file)
 }
 
 // readState reads the state file, which must be of this user's or root's making. An
@@ -128,7 +171,7 @@ func (h Host) undo(file, owner string) ([]Change, error) {
 		return nil, nil
 	}
 	if s.Boot != h.Boot() {
-		return nil, disk.Remove(file)
+		return nil, removeState(file)
 	}
 	var done []Change
 	var failed error
@@ -150,5 +193,13 @@ func (h Host) undo(file, owner string) ([]Change, error) {
 	if failed != nil {
 		return done, failed
 	}
-	return done, disk.Remove(file)
+	return done, removeState(file)
+}
+
+// removeState removes the state file, which another process may have done that undoes the same.
+func removeState(file string) error {
+	if err := disk.Remove(file); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var unlimited = Lever{"printk-ratelimit", "0"}
+var unlimited = Lever{Name: "printk-ratelimit", Value: "0"}
 
 // settings is a host whose levers are plain files, and where its state goes.
 func settings(t *testing.T) (Host, string) {
@@ -41,7 +41,7 @@ func TestApplyAndUndo(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 
-	_, err = h.Apply(file, []Lever{{"printk-ratelimit", "1"}})
+	_, err = h.Apply(file, []Lever{{Name: "printk-ratelimit", Value: "1"}})
 	assert.ErrorContains(t, err, "undo it first")
 	changes, err = h.Apply(file, []Lever{Noquiet})
 	require.NoError(t, err, "it is so already, and undone with the rest")
@@ -74,7 +74,7 @@ func TestApplyWithGrants(t *testing.T) {
 // TestApplyFails holds that either all levers are pulled or none.
 func TestApplyFails(t *testing.T) {
 	h, file := settings(t)
-	_, err := h.Apply(file, []Lever{Noquiet, {"seccomp-actions-logged", "errno"}})
+	_, err := h.Apply(file, []Lever{Noquiet, {Name: "seccomp-actions-logged", Value: "errno"}})
 	assert.ErrorContains(t, err, "kernel.seccomp.actions_logged cannot be read")
 	assert.Equal(t, "normal", h.text(t, apparmorAudit))
 	assert.NoFileExists(t, file)
@@ -86,7 +86,7 @@ func TestApplyFails(t *testing.T) {
 	setting := h.Root + actionsLogged
 	require.NoError(t, os.MkdirAll(filepath.Dir(setting), 0o755))
 	require.NoError(t, os.Symlink("/proc/version", setting))
-	_, err = h.Apply(file, []Lever{Noquiet, {"seccomp-actions-logged", "errno"}})
+	_, err = h.Apply(file, []Lever{Noquiet, {Name: "seccomp-actions-logged", Value: "errno"}})
 	assert.ErrorContains(t, err, `kernel.seccomp.actions_logged cannot be set to "errno"`)
 	assert.Equal(t, "normal", h.text(t, apparmorAudit))
 	assert.NoFileExists(t, file)
@@ -173,6 +173,6 @@ func TestCommands(t *testing.T) {
 	assert.Equal(t, "printf %s '' >/sys/module/apparmor/parameters/audit", Noquiet.Command(""))
 	assert.Equal(t, "sysctl -w kernel.printk_ratelimit=5", unlimited.Command("5"))
 	assert.Equal(t, `sysctl -w 'kernel.printk_ratelimit=5'\''; reboot'`, unlimited.Command("5'; reboot"))
-	assert.Equal(t, "auditctl -r 100", Lever{"audit-rate-limit", "0"}.Command("100"))
-	assert.Equal(t, "auditctl -b 64", Lever{"audit-backlog-limit", "8192"}.Command("64"))
+	assert.Equal(t, "auditctl -r 100", Lever{Name: "audit-rate-limit", Value: "0"}.Command("100"))
+	assert.Equal(t, "auditctl -b 64", Lever{Name: "audit-backlog-limit", Value: "8192"}.Command("64"))
 }

@@ -64,6 +64,7 @@ type Profile struct {
 	attach, policy, file *database
 	attachLength         uint32
 	asked                *apparmor.Profile
+	place                place
 }
 
 // Capabilities are sets of capabilities by number: those granted, those of which
@@ -96,6 +97,7 @@ func Decode(policy []byte) ([]*Profile, error) {
 	var profiles []*Profile
 	namespace, abi := "", uint64(0)
 	for !s.done() {
+		start := s.pos
 		name, code := s.head()
 		switch {
 		case name == "version" && code == codeU32:
@@ -113,7 +115,9 @@ func Decode(policy []byte) ([]*Profile, error) {
 			if abi&forceComplain != 0 {
 				d.p.Flags = append(d.p.Flags, "complain")
 			}
+			d.p.place = place{start: start, abi: abi}
 			profiles = append(profiles, d.profile())
+			d.p.place.end = s.pos
 		default:
 			s.fail("%q is not what compiled policy begins with", name)
 		}
@@ -261,6 +265,7 @@ func (d *decoder) flags() {
 		d.p.Flags = append(d.p.Flags, "hat")
 	}
 	mode := d.u32()
+	d.p.place.mode = d.pos - 4
 	if int64(mode) >= int64(len(modes)) {
 		d.fail("there is no mode %d", mode)
 		return

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -93,6 +94,8 @@ func (l *loop) run() {
 		if l.patch("round-1", log) {
 			l.problem("a fix is proposed where none is wanted")
 		}
+	case l.scenario.learn:
+		l.learnOnce()
 	default:
 		l.patchUntilItPasses(log)
 	}
@@ -134,25 +137,7 @@ func (l *loop) workload(round, policy string) (log string, passed bool) {
 		}
 	}
 	start := mark()
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "bash", "-c", ". /lab/lib.sh; fixtures >/dev/null 2>&1\n"+l.scenario.workload)
-	cmd.Env = l.environment(policy)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second
-	output, err := os.Create(l.file(round + ".output"))
-	if err != nil {
-		l.problem("%v", err)
-		return "", false
-	}
-	defer output.Close()
-	cmd.Stdout, cmd.Stderr = output, output
-	err = cmd.Run()
-	fmt.Fprintf(output, "%v\n", cmd.ProcessState)
-	if ctx.Err() != nil {
-		l.problem("%s: the workload ran into the limit of %s", round, limit)
-	}
+	passed = l.execute(round, policy, "bash", "-c", l.script())
 	log = l.file(round + ".log")
 	text := logged(start, mark())
 	if err := os.WriteFile(log, text, 0o644); err != nil {
@@ -164,7 +149,75 @@ func (l *loop) workload(round, policy string) (log string, passed bool) {
 	if l.quietly {
 		return log, !bytes.Contains(text, []byte("apparmor=\"ALLOWED\"")) && !bytes.Contains(text, []byte("apparmor=\"DENIED\""))
 	}
-	return log, err == nil
+	return log, passed
+}
+
+// script is the workload, after the files that it works on have been made.
+func (l *loop) script() string {
+	return ". /lab/lib.sh; fixtures >/dev/null 2>&1\n" + l.scenario.workload
+}
+
+// execute runs a program within the limit of a workload, keeps what it prints, and reports
+// whether it ended well.
+func (l *loop) execute(round, policy, name string, args ...string) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = l.environment(policy)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	output, err := os.Create(l.file(round + ".output"))
+	if err != nil {
+		l.problem("%v", err)
+		return false
+	}
+	defer output.Close()
+	cmd.Stdout, cmd.Stderr = output, output
+	err = cmd.Run()
+	fmt.Fprintf(output, "%v\n", cmd.ProcessState)
+	if ctx.Err() != nil {
+		l.problem("%s: the workload ran into the limit of %s", round, limit)
+	}
+	return err == nil
+}
+
+// learnOnce has the profile complain for one run of the workload, which passes then, and takes
+// the patch of it. The profile is as it was before after it.
+func (l *loop) learnOnce() {
+	before := loadedModes()
+	patches := l.file("learnt")
+	l.execute("learn", l.policy, "whydenied", "run", "--learn", "--profile", l.policy, "--patch-dir", patches, "--fail-on", "never", "--", "bash", "-c", l.script())
+	if after := loadedModes(); after != before {
+		l.problem("learning leaves the profiles in other modes: %s", after)
+	}
+	patched, err := os.ReadFile(filepath.Join(patches, l.policy))
+	if err != nil {
+		l.problem("learning makes no patch: %v", err)
+		return
+	}
+	if err := os.WriteFile(l.policy, patched, 0o644); err != nil {
+		l.problem("%v", err)
+	}
+	l.Rounds = 1
+	log, passed := l.workload("round-1", l.policy)
+	if l.Outcome = "fixed"; !passed {
+		l.Outcome = "not fixed"
+		l.problem("not fixed by one run of --learn")
+		l.explain("round-1", log)
+	}
+}
+
+// loadedModes lists the profiles that are loaded, with their modes, but for those that the kernel
+// made while others learnt.
+func loadedModes() string {
+	text, err := os.ReadFile("/sys/kernel/security/apparmor/profiles")
+	if err != nil {
+		return err.Error()
+	}
+	lines := slices.DeleteFunc(strings.Split(string(text), "\n"), func(line string) bool { return strings.Contains(line, "//null-") })
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
 }
 
 func (l *loop) environment(policy string) []string {

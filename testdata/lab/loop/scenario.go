@@ -22,6 +22,7 @@ type scenario struct {
 	atOnce   bool             // nothing is refused: the kernel does not mediate it
 	quietly  bool             // the workload always passes: it is done when nothing is logged
 	observe  bool             // the refusals are silent, but whydenied observe shows them
+	learn    bool             // the patch is that of one run of whydenied run --learn
 	docker   bool
 	smoke    bool
 	kernels  []string // the only ones it is for, if any
@@ -88,6 +89,8 @@ func (s *scenario) set(key, value string) (err error) {
 		s.atOnce, s.quietly = value == "at once", value == "quietly"
 	case "observe":
 		s.observe = value == "yes"
+	case "learn":
+		s.learn = value == "yes"
 	case "docker":
 		s.docker = value == "yes"
 	case "smoke":
