@@ -73,8 +73,8 @@ func (l *learner) stop() (report.Message, error) {
 		return report.Message{}, fmt.Errorf("profiles may still be in complain mode: %w", err)
 	}
 	text := "every profile is in the mode that it had before"
-	if left := l.host.Learnt(l.profiles); len(left) > 0 {
-		text += fmt.Sprintf("; but programs that the command left running may be in %s, where all stays permitted until they are started anew", strings.Join(left, ", "))
+	if left := l.host.StillLearning(l.profiles); len(left) > 0 {
+		text += fmt.Sprintf("; but to programs that ran without a rule, all stays permitted until they are started anew: process %s", strings.Join(left, ", "))
 	}
 	return report.Message{Notice: &report.Notice{Kind: "learnt", Text: text}}, nil
 }

@@ -2,8 +2,10 @@ package host
 
 import (
 	"fmt"
+	"os"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/whydenied/whydenied/rules/apparmor"
@@ -45,16 +47,21 @@ func (h Host) Learn(names []string) ([]Lever, error) {
 	return slices.Compact(levers), nil
 }
 
-// Learnt returns the profiles that the kernel made for programs that the profiles, while they
-// learnt, let run without a rule. In them all is permitted, also when learning is over.
-func (h Host) Learnt(names []string) (profiles []string) {
-	for full := range h.loaded() {
-		if of, _, _ := strings.Cut(full, "//"); strings.Contains(full, apparmor.Learning) && slices.Contains(names, of) {
-			profiles = append(profiles, full)
+// StillLearning returns the processes that are in a profile which the kernel made for a program
+// that ran without a rule while the profiles learnt: "7 in web//null-/bin/x". All is permitted to
+// them, also when learning is over.
+func (h Host) StillLearning(names []string) (processes []string) {
+	entries, _ := os.ReadDir(h.Root + "/proc")
+	for _, e := range entries {
+		if _, err := strconv.Atoi(e.Name()); err != nil {
+			continue
+		}
+		label, _, _ := strings.Cut(h.value("/proc/"+e.Name()+"/attr/current").Text, " (")
+		if of, _, _ := strings.Cut(label, "//"); strings.Contains(label, apparmor.Learning) && slices.Contains(names, of) {
+			processes = append(processes, e.Name()+" in "+label)
 		}
 	}
-	slices.Sort(profiles)
-	return profiles
+	return processes
 }
 
 // loaded reads what the kernel keeps of the profiles of its root namespace, by name.

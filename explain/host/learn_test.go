@@ -35,6 +35,10 @@ func learner(t *testing.T) Host {
 		dir + "policy/profiles/webb.5/mode": "enforce\n",
 		dir + "policy/profiles/bare.6/name": "bare\n",
 		dir + "policy/profiles/bare.6/mode": "unconfined\n",
+		"proc/7/attr/current":               "web//null-/bin/x (complain)\n",
+		"proc/8/attr/current":               "web (complain)\n",
+		"proc/9/attr/current":               "other//null-/bin/x (complain)\n",
+		"proc/10/attr/current":              "unconfined\n",
 		"proc/sys/kernel/random/boot_id":    "one\n",
 	})}
 }
@@ -58,7 +62,7 @@ func TestLearn(t *testing.T) {
 		{Name: "profile-mode", Value: "complain", Profile: "web"},
 		{Name: "profile-mode", Value: "complain", Profile: "web//child"},
 	}, levers, "the hat complains already, as does what the kernel made")
-	assert.Equal(t, []string{"web//null-/bin/x"}, h.Learnt([]string{"web"}))
+	assert.Equal(t, []string{"7 in web//null-/bin/x"}, h.StillLearning([]string{"web", "webb"}))
 	_, err = h.Learn([]string{"none"})
 	assert.EqualError(t, err, "profile none is not loaded")
 	_, err = h.Learn([]string{"webb"})
