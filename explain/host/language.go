@@ -21,7 +21,7 @@ func (h Host) compareLoaded(stream []byte, loaded []Loaded, compiled []Compiled)
 			if file == nil {
 				file, _ = binary.Decode(stream)
 			}
-			raw, err := disk.Read(h.Root+l.Raw, binary.MaxSize)
+			raw, err := disk.ReadKernels(h.Root+l.Raw, binary.MaxSize)
 			if err != nil {
 				continue
 			}

@@ -87,7 +87,7 @@ func (h Host) setMode(profile, mode string) error {
 	if !ok {
 		return fmt.Errorf("profile %s is not loaded", profile)
 	}
-	raw, err := disk.Read(h.Root+l.Raw, binary.MaxSize)
+	raw, err := disk.ReadKernels(h.Root+l.Raw, binary.MaxSize)
 	if err != nil {
 		return err
 	}

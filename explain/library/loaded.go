@@ -99,7 +99,7 @@ func (l *Library) rawData(dir, profile string) ([]byte, error) {
 // kernelFile reads a file that the kernel makes, or the copy of it in a bundle.
 func (l *Library) kernelFile(name string, max int64) ([]byte, error) {
 	if l.tree == nil {
-		return disk.Read(l.Root+name, max)
+		return disk.ReadKernels(l.Root+name, max)
 	}
 	text, err := l.tree.ReadFile(name)
 	return []byte(text), err

@@ -80,6 +80,17 @@ func Read(name string, max int64) ([]byte, error) {
 	return read(f, name, max)
 }
 
+// ReadKernels returns the content of a file of at most max bytes that the kernel makes, as in
+// /proc and /sys: for names that are this program's own, and no user's.
+func ReadKernels(name string, max int64) ([]byte, error) {
+	f, err := Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readAll(f, name, max)
+}
+
 func read(f *os.File, name string, max int64) ([]byte, error) {
 	if isKernels(f) {
 		return nil, fmt.Errorf("%s: not a file on disk, but one that the kernel makes", name)

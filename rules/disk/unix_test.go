@@ -73,7 +73,12 @@ func TestKernelFiles(t *testing.T) {
 			assert.ErrorContains(t, err, "not a file on disk")
 		}
 	}
-	_, err := Read("/dev/null", 10)
+	status, err := ReadKernels("/proc/self/status", 1<<20)
+	require.NoError(t, err)
+	assert.Contains(t, string(status), "Name:")
+	_, err = ReadKernels("/proc/self/status", 10)
+	assert.ErrorContains(t, err, "larger than")
+	_, err = Read("/dev/null", 10)
 	assert.ErrorContains(t, err, "not a regular file")
 	_, err = List("/proc/self")
 	assert.ErrorContains(t, err, "not a directory on disk")
