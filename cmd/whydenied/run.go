@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -122,18 +121,12 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(cmd.Context())) // signals are the command's
 	defer stop()
-	if s.learner != nil {
-		if err := out.print(s.learner.permits()); err != nil {
-			return err
-		}
-	}
 	running, err := f.begin(cmd, args, s)
 	if err != nil {
 		return err
 	}
-	var background sync.WaitGroup
-	var followed error
-	background.Go(func() { followed = s.follow(ctx) })
+	followed := make(chan error, 1)
+	go func() { followed <- s.follow(ctx) }()
 	status, err := running.wait()
 	ended := time.Now()
 	if err := errors.Join(err, s.learnt()); err != nil {
@@ -141,16 +134,13 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 	}
 	s.settle()
 	stop()
-	background.Wait()
-	if text := lastRefused(s.findings(), status, ended); text != "" {
-		s.say(report.Message{Notice: &report.Notice{Kind: "failed", Text: text}})
-	}
-	if err := s.end(followed); err != nil && !errors.Is(err, errFound) {
+	following := <-followed
+	s.sayLastRefused(status, ended)
+	if err := s.end(following); err != nil && !errors.Is(err, errFound) {
 		return err
 	}
 	findings := s.findings()
-	change := patch.Make(s.explainer, findings)
-	out.Patch, out.Incomplete = report.NewPatch(change), s.Stats.Unparsed > 0
+	out.Patch, out.Incomplete = report.NewPatch(patch.Make(s.explainer, findings)), s.Stats.Unparsed > 0
 	if status != 0 && len(findings) == 0 && s.Stats.Unparsed == 0 {
 		if err := out.print(report.Message{Silent: f.afterSilence(args, status)}); err != nil {
 			return err
@@ -171,6 +161,13 @@ const (
 	recent    = 2 * time.Second
 	maxRecent = 3
 )
+
+// sayLastRefused says what lastRefused does.
+func (s *stream) sayLastRefused(status int, ended time.Time) {
+	if text := lastRefused(s.findings(), status, ended); text != "" {
+		s.tell(report.Message{Notice: &report.Notice{Kind: "failed", Text: text}})
+	}
+}
 
 // lastRefused says what was refused just before a command failed, the latest first; "" if it
 // did not fail, or nothing was. That is where to look first, and proves nothing.
@@ -205,13 +202,17 @@ func (s *stream) learnt() error {
 		return nil
 	}
 	m, err := s.learner.stop()
-	if err != nil {
-		return err
+	if err == nil {
+		s.tell(m)
 	}
+	return err
+}
+
+// tell says something that no record brought.
+func (s *stream) tell(m report.Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.say(m)
-	return nil
 }
 
 // annotate has annotations in GitHub Actions besides: with text on standard output, with
@@ -278,6 +279,9 @@ func (f *runFlags) afterSilence(args []string, status int) *report.Silent {
 func (f *runFlags) begin(cmd *cobra.Command, args []string, s *stream) (running, error) {
 	if !f.all && f.cgroup == "" && len(f.filter.Containers) == 0 {
 		s.narrow()
+	}
+	if s.learner != nil {
+		s.tell(s.learner.permits())
 	}
 	r, err := f.start(cmd, args)
 	if err != nil {
