@@ -68,6 +68,8 @@ AppArmor's parameter audit=all asks for it; of other rules it is not said that t
 not used.
 
 Without --profile it is about the profiles of the profile directory that records name.
+container:NAME in its place, or in that of --seccomp, is the policy in force for a container
+of this host, by its name, ID or pod.
 
 Exit status: 0 no rule of the profile itself is dead, 3 some are, 2 wrong usage, 1 something could not be read.`,
 		Example: `  whydenied coverage --log /var/log/audit/audit.log --profile ./web.apparmor
@@ -123,6 +125,10 @@ func (f *evidenceFlags) collect(cmd *cobra.Command, args []string) (profiles []c
 		return nil, nil, false, err
 	}
 	logs := append(slices.Clip(f.logs), args...)
+	inForce, err := f.policy.takeContainers(cmd)
+	if err != nil {
+		return nil, nil, false, err
+	}
 	options, err := f.policy.options()
 	if err != nil {
 		return nil, nil, false, err
@@ -134,6 +140,9 @@ func (f *evidenceFlags) collect(cmd *cobra.Command, args []string) (profiles []c
 	lib = explainer.Library
 	c := coverage.New(lib)
 	named := map[string]bool{}
+	for _, text := range inForce {
+		useInForce(cmd.ErrOrStderr(), c, named, text)
+	}
 	for _, policy := range lib.Named() {
 		for _, p := range policy.Profiles {
 			if p.Loaded() {
@@ -144,13 +153,13 @@ func (f *evidenceFlags) collect(cmd *cobra.Command, args []string) (profiles []c
 		}
 	}
 	c.UseSeccomp()
-	if len(f.policy.profiles) > 0 || f.policy.seccomp != "" {
+	if len(f.policy.profiles) > 0 || f.policy.seccomp != "" || len(inForce) > 0 {
 		c.Only = func(name string) bool { return named[name] }
 	}
-	if len(f.strace) > 0 && len(f.policy.profiles) == 0 && f.policy.seccomp == "" {
+	if len(f.strace) > 0 && len(f.policy.profiles) == 0 && f.policy.seccomp == "" && len(inForce) == 0 {
 		return nil, nil, false, usagef("--strace: a trace does not say which profile its processes have; name it with --profile or --seccomp")
 	}
-	if len(f.traces) > 0 && f.policy.seccomp == "" {
+	if len(f.traces) > 0 && f.policy.seccomp == "" && len(inForce) == 0 {
 		return nil, nil, false, usagef("--trace: what is observed are system calls, without the names of files; name the seccomp profile with --seccomp")
 	}
 	if failed, err = f.readLogs(cmd, c, logs); err != nil {
@@ -173,6 +182,21 @@ func (f *evidenceFlags) collect(cmd *cobra.Command, args []string) (profiles []c
 		return nil, nil, false, errors.New("no profile is named, and the records name none whose source is known; name one with --profile or --seccomp")
 	}
 	return profiles, lib, failed, nil
+}
+
+// useInForce has the policy of a container be told of. What the kernel alone has of it has no rules.
+func useInForce(stderr io.Writer, c *coverage.Collector, named map[string]bool, text library.Text) {
+	for _, p := range text.AppArmor {
+		if p.Loaded() {
+			say(stderr, "the AppArmor profile %s of %s has no rules, as the kernel has it compiled; name the file that it was loaded from with --profile", escape.Name(p.FullName()), escape.Name(text.Name))
+			continue
+		}
+		named[p.FullName()] = true
+		c.Use(p)
+	}
+	if text.Seccomp != nil {
+		c.UseFilter(text.Seccomp, text.Name)
+	}
 }
 
 // readLogs gives the records of logs to a collector, and reports whether one could not be read.

@@ -9,6 +9,9 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
 
 	"github.com/whydenied/whydenied/explain/bundle"
 	"github.com/whydenied/whydenied/explain/container"
@@ -98,6 +101,27 @@ func readContainer(ctx context.Context, stderr io.Writer, flags policyFlags, nam
 		lib.UseLoaded(h.LoadedTexts(ctx, []string{c.AppArmorProfile}))
 	}
 	return containerText(stderr, lib, c)
+}
+
+// takeContainers takes containers of this host out of what --profile and --seccomp name, and returns
+// the policies that are in force for them.
+func (f *policyFlags) takeContainers(cmd *cobra.Command) (texts []library.Text, err error) {
+	var names, rest []string
+	for _, name := range f.profiles {
+		if strings.HasPrefix(name, containerPrefix) {
+			names = append(names, name)
+		} else {
+			rest = append(rest, name)
+		}
+	}
+	if strings.HasPrefix(f.seccomp, containerPrefix) {
+		if !slices.Contains(names, f.seccomp) {
+			names = append(names, f.seccomp)
+		}
+		f.seccomp = ""
+	}
+	f.profiles = rest
+	return readAllPolicies(cmd, *f, names)
 }
 
 // containerNamed returns the container that a user means by a name: one that runs goes before

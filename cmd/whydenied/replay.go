@@ -111,14 +111,14 @@ func (f *replayFlags) policies(cmd *cobra.Command) (p replay.Policies, lib *libr
 	if len(names) == 0 {
 		return p, nil, usagef("name the changed policy with --profile or --seccomp; see %s --help", cmd.CommandPath())
 	}
-	if p.New, err = readAllPolicies(cmd, f.policy, names); err != nil {
-		return p, nil, err
-	}
-	if p.Old, err = readAllPolicies(cmd, f.policy, f.against); err != nil {
-		return p, nil, err
-	}
 	plain := f.policy
-	plain.profiles, plain.seccomp = nil, ""
+	plain.profiles, plain.seccomp = nil, "" // which may be of other texts than files
+	if p.New, err = readAllPolicies(cmd, plain, names); err != nil {
+		return p, nil, err
+	}
+	if p.Old, err = readAllPolicies(cmd, plain, f.against); err != nil {
+		return p, nil, err
+	}
 	o, err := plain.options()
 	if err != nil {
 		return p, nil, err

@@ -211,7 +211,14 @@ func (c *Collector) Use(p *apparmor.Profile) {
 
 // UseSeccomp has the entries of the seccomp profile that the user named be told of.
 func (c *Collector) UseSeccomp() {
-	if profile, name := c.library.NamedSeccomp(); profile != nil && c.filter == nil {
+	if profile, name := c.library.NamedSeccomp(); profile != nil {
+		c.UseFilter(profile, name)
+	}
+}
+
+// UseFilter is UseSeccomp for a profile that the user did not name; the first one counts.
+func (c *Collector) UseFilter(profile *seccomp.Profile, name string) {
+	if c.filter == nil {
 		c.filter = c.newUsage(&usage{seccomp: profile, source: name})
 	}
 }

@@ -4,8 +4,10 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -87,4 +89,46 @@ func TestObserveContainer(t *testing.T) {
 	require.NotNil(t, again, refusal)
 	assert.Equal(t, c.output, again.output)
 	assert.Equal(t, c.outcome, again.outcome)
+}
+
+// The policy in force for a container that runs is policy to all commands that take policy.
+func TestContainerPolicy(t *testing.T) {
+	b := newBed(t)
+	p := resolve(t, filepath.Join(b.profiles, "docker.json"), dockersCaps)
+	require.NoError(t, os.Link(filepath.Join(b.programs, "true"), filepath.Join(b.programs, "busybox")))
+	r := newRuntimes(t)[0]
+	id := fmt.Sprintf("whydenied-%d", os.Getpid())
+	c := &container{id: strings.Repeat("0", 12) + id, bundle: filepath.Join(t.TempDir(), id)} // its cgroup is named by 12 characters
+	writeBundle(t, c, b.programs, []string{"busybox", "sh", "-c", "while :; do busybox unshare -U true; busybox sleep 0.2; done"}, dockersCaps, p)
+	// Its output is not a pipe that somebody would wait for.
+	require.NoError(t, exec.Command(r.path, "run", "--detach", "--bundle", c.bundle, id).Run())
+	t.Cleanup(func() { run(t, r.path, "delete", "--force", id) })
+	folder, name := t.TempDir(), "container:"+id
+
+	calls, stderr, status := b.exec(t, "trace", "--observe", "--container", id, "--for", "3s", "--format", "json")
+	require.Equal(t, 0, status, stderr)
+	files := map[string]string{
+		"calls":  string(calls),
+		"expect": "policy " + name + "\nallow syscall mkdir\ndeny syscall unshare 0x10000000\n",
+		"log":    "type=SECCOMP msg=audit(1700000000.1:1): auid=0 uid=0 gid=0 ses=1 pid=7 comm=\"x\" exe=\"/x\" sig=0 arch=c000003e syscall=90 compat=0 ip=0x1 code=0x7ffc0000\n",
+	}
+	for file, text := range files {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, file), []byte(text), 0o600))
+	}
+	in := func(file string) string { return filepath.Join(folder, file) }
+	for _, test := range []struct {
+		args   []string
+		status int
+		prints string
+	}{
+		{[]string{"coverage", "--trace", in("calls"), "--seccomp", name}, 3, "different calls"},
+		{[]string{"minimise", "--narrow", "--trace", in("calls"), "--seccomp", name}, 0, "is built in"}, // as it is Docker's own
+		{[]string{"replay", in("log"), "--seccomp", name}, 0, "still-granted"},
+		{[]string{"test", in("expect")}, 0, ""},
+		{[]string{"diff", name, name}, 0, "equal"},
+	} {
+		out, stderr, status := b.exec(t, test.args...)
+		assert.Equal(t, test.status, status, "%v %s%s", test.args, out, stderr)
+		assert.Contains(t, string(out)+stderr, test.prints, "%v", test.args)
+	}
 }
