@@ -22,6 +22,8 @@ func ofSeccomp(f *facts) (Standing, string) {
 		return Open, "the text does not say which call it was, and filters go by calls: strace -f shows it"
 	case f.mayExecute() && !f.is(executes):
 		return Open, "it looks whether it may execute the program, and then executes it: which of the two was refused the text does not say"
+	case f.kernelNeverSays() && f.Attempt.Hint != "":
+		return Open, "a filter may answer so, and the text has other causes as well"
 	case f.kernelNeverSays():
 		return Likely, "the kernel does not answer " + f.answer() + " by itself, but for what a sysctl turns off"
 	}
