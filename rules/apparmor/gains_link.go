@@ -9,7 +9,7 @@ import (
 )
 
 // maxLinkWork bounds one comparison of links, in visits of a state by a byte.
-const maxLinkWork = 1 << 23
+const maxLinkWork = 1 << 25
 
 // linkGains returns the hard links that one text of a profile permits and another does
 // not, and those that it does not permit any more. A link asks three things (see
