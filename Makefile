@@ -14,6 +14,7 @@
 # make e2e-fleet
 #              agents with the kernel's own records, killed at random for FLEET_FOR (1m)
 #              together with the two servers of ClickHouse that they send to: docs/fleet.md.
+#              What these answer, and what their names may hold, is asked before.
 #              Root, and Debian's clickhouse-server and clickhouse-client.
 # make lab-smoke, make lab-evidence
 #              the closed loop alone: a part of its scenarios; all, with the table
@@ -65,7 +66,7 @@ e2e:
 FLEET_FOR = 1m
 
 e2e-fleet:
-	REQUIRE_KERNEL=1 go test -tags e2e -count=1 -timeout 1h -v -run '^TestFleet$$' ./testdata/e2e -fleet.for $(FLEET_FOR)
+	REQUIRE_KERNEL=1 go test -tags e2e -count=1 -timeout 1h -v -run '^TestFleet' ./testdata/e2e -fleet.for $(FLEET_FOR)
 
 KERNEL = 6.1
 LAB = REQUIRE_KERNEL=1 KERNEL=$(KERNEL) go test -tags e2e -count=1 -timeout 2h -v -run TestLab ./testdata/e2e

@@ -23,6 +23,8 @@ type compareFlags struct {
 	deploy string
 	before string
 	after  string
+
+	watched *report.Watched // of the side that is compared with what was before
 }
 
 func newCompare() *cobra.Command {
@@ -62,6 +64,7 @@ func runCompare(cmd *cobra.Command, args []string, f compareFlags) error {
 		return err
 	}
 	list, sums := report.Compare(before, after)
+	sums.Watched = f.watched
 	if err := f.print(cmd, before, after, list, sums); err != nil {
 		return err
 	}
@@ -103,11 +106,11 @@ func (f *compareFlags) sides(cmd *cobra.Command, args []string) (before, after [
 		return f.halves(cmd, args, at)
 	}
 	if !at.IsZero() {
-		all, err := f.findings(cmd, args)
+		all, err := f.whole(cmd, args)
 		if err != nil {
 			return nil, nil, err
 		}
-		before, after = report.Split(all, report.Time(at))
+		before, after = report.Split(all.Findings, report.Time(at))
 		return before, after, nil
 	}
 	if len(args) != 2 {
@@ -115,9 +118,11 @@ func (f *compareFlags) sides(cmd *cobra.Command, args []string) (before, after [
 	}
 	var versions [2]int
 	for i, to := range []*[]report.Finding{&before, &after} {
-		if *to, err = f.findings(cmd, args[i:i+1]); err != nil {
+		all, err := f.whole(cmd, args[i:i+1])
+		if err != nil {
 			return nil, nil, err
 		}
+		*to = all.Findings
 		if len(*to) > 0 {
 			versions[i] = max((*to)[0].IDVersion, 1)
 		}
@@ -147,15 +152,20 @@ func (f *compareFlags) ranges(cmd *cobra.Command, args []string) (before, after 
 		}
 		r := f.inputFlags
 		r.since, r.until = from, to
-		if *side.to, err = r.findings(cmd, args); err != nil {
+		all, err := r.whole(cmd, args)
+		if err != nil {
 			return nil, nil, err
+		}
+		*side.to = all.Findings
+		if all.Summary != nil {
+			f.watched = all.Summary.Watched
 		}
 	}
 	return before, after, nil
 }
 
-// findings returns the findings of inputs.
-func (f *inputFlags) findings(cmd *cobra.Command, args []string) ([]report.Finding, error) {
+// whole returns what inputs have; that a part of them cannot be read is an error.
+func (f *inputFlags) whole(cmd *cobra.Command, args []string) (*report.Report, error) {
 	all, exit, err := f.collect(cmd, args)
 	if err == nil && exit == errReported {
 		err = exit
@@ -163,7 +173,7 @@ func (f *inputFlags) findings(cmd *cobra.Command, args []string) ([]report.Findi
 	if err != nil {
 		return nil, err
 	}
-	return all.Findings, nil
+	return all, nil
 }
 
 // isStore reports whether the inputs are one store, which can be asked for any time.
@@ -192,7 +202,7 @@ func (f *compareFlags) halves(cmd *cobra.Command, args []string, at time.Time) (
 		if f.filtered() {
 			all.Select(f.filter)
 		}
-		*half.to = all.Findings
+		*half.to, f.watched = all.Findings, all.Summary.Watched
 	}
 	return before, after, nil
 }

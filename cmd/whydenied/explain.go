@@ -49,6 +49,7 @@ asked of these profiles, and what a profile refuses is explained like a denial, 
 	}
 	flags := cmd.Flags()
 	f.inputFlags.add(flags)
+	f.addNew(flags)
 	f.failed.add(flags)
 	f.viewFlags.add(flags)
 	f.output.add(flags, report.FormatNames()...)
@@ -102,7 +103,11 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	} else {
 		all.Next = f.next(args, findings)
 	}
-	if err := out.show(all, &f.viewFlags); err != nil {
+	grouped, err := f.grouped(cmd.Context(), nil, all, f.by)
+	if err != nil {
+		return err
+	}
+	if err := out.show(all, &f.viewFlags, grouped); err != nil {
 		return err
 	}
 	out.Incomplete = in.failed > 0 || session.Stats.Unparsed > 0

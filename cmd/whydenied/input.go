@@ -31,6 +31,7 @@ type inputFlags struct {
 	since, until string
 	filter       explain.Filter
 	failed       failedFlags
+	fresh        bool
 }
 
 func (f *inputFlags) add(flags *pflag.FlagSet) {
@@ -38,6 +39,11 @@ func (f *inputFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.since, "since", "", "only denials from this `TIME` on: RFC 3339, a date, HH:MM, or an age such as 2h")
 	flags.StringVar(&f.until, "until", "", "only denials up to this `TIME`")
 	addFilter(flags, &f.filter)
+}
+
+// addNew adds the flag of the commands that show what a store has.
+func (f *inputFlags) addNew(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.fresh, "new", false, "of a store or a fleet's database: only what was seen nowhere before --since")
 }
 
 // addFilter adds the flags that select denials by whose they are.

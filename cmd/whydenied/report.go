@@ -37,6 +37,7 @@ last part of their name are folded, and what finds no room is counted.`,
 	}
 	flags := cmd.Flags()
 	f.add(flags)
+	f.addNew(flags)
 	flags.StringVarP(&output, "output", "o", "", "`FILE` to write; - is standard output")
 	return cmd
 }

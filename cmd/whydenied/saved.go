@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -98,6 +99,62 @@ func readSaved(ctx context.Context, list []saved, r store.Range) (*report.Report
 	return all, nil
 }
 
+// readSaved reads saved findings as one report, of which the filter selects.
+func (f *inputFlags) readSaved(ctx context.Context, list []saved) (*report.Report, error) {
+	if f.fresh && (f.filter.Since.IsZero() || !onlyStores(list)) {
+		return nil, usagef("--new is of a store or a fleet's database, and needs --since TIME: what was seen before it is left out")
+	}
+	all, err := readSaved(ctx, list, f.timesOf())
+	if err != nil {
+		return nil, err
+	}
+	if f.filtered() {
+		all.Select(f.filter)
+	}
+	if f.fresh {
+		all.SelectNew(f.filter.Since)
+	}
+	return all, nil
+}
+
+// onlyStores reports whether inputs are stores or databases, and there are some.
+func onlyStores(list []saved) bool {
+	return len(list) > 0 && !slices.ContainsFunc(list, func(s saved) bool { return !s.isStore })
+}
+
+// grouped groups findings by a key; a store or a database sums up itself what differs between
+// the denials of a finding.
+func (f *inputFlags) grouped(ctx context.Context, list []saved, all *report.Report, by string) (*report.Overview, error) {
+	counted := slices.Contains(report.CountedKeys, by)
+	switch {
+	case by == "":
+		return nil, nil
+	case counted && len(list) == 1 && list[0].isStore:
+		break
+	case by == "node" || by == "cluster":
+		return nil, usagef("--by %s is of one store or of a fleet's database, named alone: nothing else counts by it", by)
+	default:
+		return report.NewOverview(all.Findings, by), nil
+	}
+	s, err := openReader(ctx, list[0].name)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close(ctx)
+	var only []string
+	if f.filtered() || f.fresh {
+		only = []string{}
+		for i := range all.Findings {
+			only = append(only, all.Findings[i].ID)
+		}
+	}
+	groups, n, err := s.Groups(ctx, f.timesOf(), by, only)
+	if err != nil {
+		return nil, err
+	}
+	return all.Grouped(by, groups, n), nil
+}
+
 // read reads one input.
 func (s *saved) read(ctx context.Context, r store.Range) (*report.Report, error) {
 	if s.isStore {
@@ -132,14 +189,15 @@ func (f *explainFlags) replay(ctx context.Context, list []saved, out *reporter) 
 	if f.failed.given() {
 		return usagef("--exit-code, --stderr and --strace are asked of policies, which saved findings do not have; name the log, or none")
 	}
-	all, err := readSaved(ctx, list, f.timesOf())
+	all, err := f.readSaved(ctx, list)
 	if err != nil {
 		return err
 	}
-	if f.filtered() {
-		all.Select(f.filter)
+	overview, err := f.grouped(ctx, list, all, f.by)
+	if err != nil {
+		return err
 	}
-	if err := out.show(all, &f.viewFlags); err != nil {
+	if err := out.show(all, &f.viewFlags, overview); err != nil {
 		return err
 	}
 	if len(all.Findings) > 0 {

@@ -224,6 +224,7 @@ func span(session *explain.Session, all *report.Report) (first, last time.Time) 
 // A reader is what can be asked for findings of any time: a store, or a fleet's database.
 type reader interface {
 	Report(context.Context, store.Range) (*report.Report, error)
+	Groups(ctx context.Context, r store.Range, by string, only []string) (list []report.Group, all int, err error)
 	Made(context.Context, string) (time.Time, error)
 	Close(context.Context) error
 }

@@ -32,6 +32,7 @@ fine as fit on the screen, 24 lines where there is none; --by says by what.`,
 	}
 	flags := cmd.Flags()
 	f.inputFlags.add(flags)
+	f.addNew(flags)
 	f.output.add(flags, report.FormatNames()...)
 	flags.StringVar(&f.by, "by", "", "group by `WHAT`: "+oneOf(report.GroupKeys))
 	return cmd
@@ -54,9 +55,15 @@ func runSummary(cmd *cobra.Command, args []string, f summaryFlags) error {
 		return cmp.Or(out.end(), exit)
 	}
 	overview := out.options.Summarised(all.Findings)
-	if f.by != "" {
-		overview = report.NewOverview(all.Findings, f.by)
+	list, err := savedInputs(cmd, args)
+	if err != nil {
+		return err
 	}
+	grouped, err := f.grouped(cmd.Context(), list, all, f.by)
+	if err != nil {
+		return err
+	}
+	overview = cmp.Or(grouped, overview)
 	if f.output.format != "text" || len(overview.Groups) > 0 {
 		err = out.print(report.Message{Overview: overview})
 	}
@@ -80,12 +87,9 @@ func (f *inputFlags) collect(cmd *cobra.Command, args []string) (all *report.Rep
 		return nil, nil, err
 	}
 	if len(list) > 0 {
-		all, err := readSaved(cmd.Context(), list, f.timesOf())
+		all, err := f.readSaved(cmd.Context(), list)
 		if err != nil {
 			return nil, nil, err
-		}
-		if f.filtered() {
-			all.Select(f.filter)
 		}
 		if len(all.Findings) > 0 {
 			exit = errFound

@@ -47,13 +47,13 @@ func (f *viewFlags) choose(findings []report.Finding, long bool) []report.Findin
 }
 
 // show prints a report: above findings that are more than a screen has, or that are to be
-// grouped, a table of them.
-func (r *reporter) show(all *report.Report, f *viewFlags) error {
+// grouped, a table of them. grouped is that table where it is known, else nil.
+func (r *reporter) show(all *report.Report, f *viewFlags, grouped *report.Overview) error {
 	var overview *report.Overview
 	switch {
 	case r.format.Name != "text":
-	case f.by != "":
-		overview = report.NewOverview(all.Findings, f.by)
+	case grouped != nil:
+		overview = grouped
 	default:
 		overview = r.options.Overview(all.Findings)
 	}

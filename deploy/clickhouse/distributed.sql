@@ -11,6 +11,7 @@ CREATE VIEW schema_version AS SELECT version FROM whydenied_shard.schema_version
 CREATE TABLE bucket AS whydenied_shard.bucket ENGINE = Distributed(whydenied, whydenied_shard, bucket, sipHash64(finding));
 CREATE TABLE denial AS whydenied_shard.denial ENGINE = Distributed(whydenied, whydenied_shard, denial);
 CREATE TABLE denial_day AS whydenied_shard.denial_day ENGINE = Distributed(whydenied, whydenied_shard, denial_day);
+CREATE TABLE first_seen AS whydenied_shard.first_seen ENGINE = Distributed(whydenied, whydenied_shard, first_seen);
 CREATE TABLE finding AS whydenied_shard.finding ENGINE = Distributed(whydenied, whydenied_shard, finding, sipHash64(finding));
 CREATE TABLE loss AS whydenied_shard.loss ENGINE = Distributed(whydenied, whydenied_shard, loss, sipHash64(node));
 CREATE TABLE lost AS whydenied_shard.lost ENGINE = Distributed(whydenied, whydenied_shard, lost);

@@ -7,8 +7,8 @@
 -- distributed.sql makes whydenied of them.
 --
 -- What is sent twice is here twice until parts are merged, and nothing may depend on when that
--- is: counts only grow, so that of a key the greatest stands. Read denial, denial_day and
--- lost, which say so. Times are milliseconds since 1970, but for at, the seconds at which
+-- is: counts only grow, so that of a key the greatest stands. Read denial, denial_day, first_seen
+-- and lost, which say so. Times are milliseconds since 1970, but for at, the seconds at which
 -- a bucket of 4,096 s begins, or a day; 0 is not known.
 
 CREATE VIEW schema_version AS SELECT toInt64(1) AS version;
@@ -47,6 +47,19 @@ SELECT cluster, node, boot, finding, day AS at, name, container, image, anyMerge
 	arraySum(maxForEachMerge(counts)) AS count, minMerge(firsts) AS first, maxMerge(lasts) AS last
 FROM day
 GROUP BY cluster, node, boot, sequence, finding, day, name, container, image, program;
+
+-- Where a finding was seen first; this stays known when the months of it are dropped.
+CREATE MATERIALIZED VIEW sighting
+ENGINE = AggregatingMergeTree
+ORDER BY (finding, cluster)
+AS SELECT finding, cluster, minState(first) AS firsts, argMinState(node, first) AS nodes
+FROM bucket WHERE first > 0
+GROUP BY finding, cluster;
+
+CREATE VIEW first_seen AS
+SELECT finding, cluster, argMinMerge(nodes) AS node, minMerge(firsts) AS first
+FROM sighting
+GROUP BY finding, cluster;
 
 -- What findings are explained by; the newest stands.
 CREATE TABLE finding (

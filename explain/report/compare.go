@@ -21,6 +21,8 @@ type Compared struct {
 	After   int    `json:"after"`
 	First   string `json:"first,omitempty"` // of both
 	Last    string `json:"last,omitempty"`
+
+	FirstSeen *Sighting `json:"first_seen,omitempty"` // as in Finding
 }
 
 // States are what can have become of a finding, in the order of their weight. More is
@@ -35,6 +37,8 @@ type CompareSummary struct {
 	Ongoing       int    `json:"ongoing"`
 	Less          int    `json:"less"`
 	Gone          int    `json:"gone"`
+
+	Watched *Watched `json:"watched,omitempty"` // as in Summary, of what is compared with what was before
 }
 
 // A CompareMessage is one line of what compare prints; one of its fields is set.
@@ -52,7 +56,7 @@ func Compare(before, after []Finding) (list []Compared, sums CompareSummary) {
 	}
 	for i := range after {
 		f := &after[i]
-		c := Compared{ID: f.ID, Message: f.Message, Cause: f.Cause, Risk: f.risk(), After: f.Count, First: f.First, Last: f.Last}
+		c := Compared{ID: f.ID, Message: f.Message, Cause: f.Cause, Risk: f.risk(), After: f.Count, First: f.First, Last: f.Last, FirstSeen: f.FirstSeen}
 		was := old[f.ID]
 		delete(old, f.ID)
 		if was != nil {
@@ -199,14 +203,18 @@ func newCompareTemplate(w io.Writer, o TextOptions) func(CompareMessage) error {
 
 // String words the sums: "1 new, 0 more, 2 less, 0 gone, 5 ongoing".
 func (s *CompareSummary) String() string {
-	return fmt.Sprintf("%d new, %d more, %d less, %d gone, %d ongoing", s.New, s.More, s.Less, s.Gone, s.Ongoing)
+	sums := fmt.Sprintf("%d new, %d more, %d less, %d gone, %d ongoing", s.New, s.More, s.Less, s.Gone, s.Ongoing)
+	if blind := s.Watched.String(); blind != "" {
+		sums += "; " + blind
+	}
+	return sums
 }
 
 // newCompareText writes a paragraph for each finding that is not ongoing.
 func newCompareText(w io.Writer, o TextOptions) func(CompareMessage) error {
 	return pages(w, o, func(p *page, m CompareMessage) {
 		if s := m.Summary; s != nil {
-			p.Add(escape.Line(s.String()) + "\n")
+			p.wrap(0, 2, prose(normal, s.String()))
 			return
 		}
 		c := m.Compared
@@ -223,6 +231,9 @@ func newCompareText(w io.Writer, o TextOptions) func(CompareMessage) error {
 		}
 		line := append([]word{{text: right(escape.Line(c.State), 8), style: style}}, prose(normal, c.Message)...)
 		line = append(line, word{text: counts, style: strong, gap: 2}, word{text: escape.Line(c.Cause), style: faint, gap: 1})
+		if seen := c.FirstSeen.String(); seen != "" && c.State == "new" {
+			line = append(line, prose(faint, "first "+seen)...)
+		}
 		p.wrap(0, 9, line)
 	})
 }

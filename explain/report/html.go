@@ -195,7 +195,7 @@ func (d *document) losses(r *Report) {
 	if r.Incomplete {
 		d.Add("<p class=\"alert\">Something that was to be read could not be.</p>\n")
 	}
-	if len(missingParts(s.Missing)) == 0 {
+	if len(missingParts(s.Missing)) == 0 && s.Watched.String() == "" {
 		d.Add("<p>The log has no sign of records that are missing. What policies refuse without a record, no log has.</p>\n")
 	}
 	if len(s.NotFound) > 0 {

@@ -139,6 +139,8 @@ type Finding struct {
 	Harmless string    `json:"harmless,omitempty"` // why it did no harm as far as the log tells
 	Incident *Incident `json:"incident,omitempty"` // nil if it is of no known one
 
+	FirstSeen *Sighting `json:"first_seen,omitempty"` // nil but of a store or a fleet's database
+
 	// Consequence is what came after the denials; see explain.Explanation.
 	Consequence string `json:"consequence,omitempty"`
 
@@ -348,6 +350,8 @@ type Summary struct {
 	NotFound []NotFound `json:"not_found,omitempty"` // in the order of the findings
 
 	Missing Missing `json:"missing"`
+
+	Watched *Watched `json:"watched,omitempty"` // nil but of a store or a fleet's database
 }
 
 // A NotFound is a policy that decided findings and is not known.

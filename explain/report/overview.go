@@ -19,6 +19,7 @@ type Overview struct {
 	First    string `json:"first,omitempty"` // of the denials, as in Finding
 	Last     string `json:"last,omitempty"`
 	Groups   []Row  `json:"groups"`
+	Further  int    `json:"further,omitempty"` // groups beyond these
 
 	Urgent     []Urgent `json:"urgent,omitempty"` // findings to look at first, at most 2
 	MoreUrgent int      `json:"more_urgent,omitempty"`
@@ -38,11 +39,14 @@ type Row struct {
 	Times      *Times   `json:"times,omitempty"`
 	Risk       string   `json:"risk,omitempty"` // the highest of the first fixes; investigate if one should be looked into first
 	IDs        []string `json:"ids"`
+	Made       string   `json:"made,omitempty"`  // of a deploy: when its first container was, or else was refused something
+	Blind      int      `json:"blind,omitempty"` // of a node or a cluster: nodes of which denials may not have been seen
+	Why        string   `json:"why,omitempty"`   // why a node is blind
 }
 
 // GroupKeys are what findings can be grouped by: rule is the rule responsible with the
-// fix, image that of the container.
-var GroupKeys = []string{"rule", "profile", "container", "image", "cause", "layer", "program", "directory"}
+// fix, image that of the container, deploy the image with its tag, digest what is behind it.
+var GroupKeys = []string{"rule", "profile", "container", "image", "deploy", "digest", "node", "cluster", "cause", "layer", "program", "directory"}
 
 // OverviewFormats are the formats that have groups; the others have findings alone.
 var OverviewFormats = []string{"text", "json", "markdown", "line", "template"}
@@ -169,6 +173,10 @@ func (f *Finding) groups(by string) []Counted {
 		return f.parts(f.everyContainer(), func(c Counted) string { return cmp.Or(c.Name, container.ShortID(c.ID)) })
 	case "image":
 		return f.parts(f.everyContainer(), func(c Counted) string { return container.Repository(c.Image) })
+	case "deploy":
+		return f.parts(f.everyContainer(), func(c Counted) string { return c.Image })
+	case "digest":
+		return f.parts(f.everyContainer(), func(c Counted) string { return digest(c.Image) })
 	case "program":
 		if len(f.Programs) == 0 {
 			return one(f.Subject.Comm)
@@ -404,6 +412,9 @@ func (p *page) overview(o *Overview, rows int) {
 		}
 		p.Add(p.paint(faint, left(escape.Line(thousands(hidden)), l.count)+"  "+escape.Linef("and %s more with %s", count(n, "group"), count(findings, "finding"))) + "\n")
 	}
+	if o.Further > 0 {
+		p.Add(p.paint(faint, escape.Linef("and %s beyond the %s with the most denials", count(o.Further, "group"), thousands(len(o.Groups)))) + "\n")
+	}
 }
 
 // head is what the first names of the groups are: the profile, unless they are made by
@@ -416,15 +427,23 @@ func (o *Overview) head() string {
 }
 
 func (o *Overview) second() string {
-	if o.By == "cause" {
+	switch o.By {
+	case "cause":
 		return "profile"
+	case "node", "cluster":
+		return "blind"
+	case "deploy":
+		return "made"
 	}
 	return "cause"
 }
 
 // names are those of a group that head and second speak of.
 func (o *Overview) names(row *Row) (first, second string) {
-	names := map[string]string{"profile": cmp.Or(row.Profile, "several"), "cause": cmp.Or(row.Cause, "several")}
+	names := map[string]string{"profile": cmp.Or(row.Profile, "several"), "cause": cmp.Or(row.Cause, "several"), "made": cmp.Or(row.Made, "-"), "blind": cmp.Or(row.Why, "-")}
+	if row.Blind > 0 && o.By == "cluster" {
+		names["blind"] = count(row.Blind, "node")
+	}
 	if o.head() != "profile" {
 		names[o.head()] = row.Key
 	}

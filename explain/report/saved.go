@@ -73,6 +73,9 @@ func (f *Finding) merge(o *Finding) {
 	f.Serials = f.Serials[:min(len(f.Serials), maxSavedSerials)]
 	f.Times = mergeTimes(f.Times, o.Times)
 	f.Containers, f.Programs = mergeCounted(f.Containers, o.Containers), mergeCounted(f.Programs, o.Programs)
+	if o.FirstSeen != nil && (f.FirstSeen == nil || o.FirstSeen.Time < f.FirstSeen.Time) {
+		f.FirstSeen = o.FirstSeen
+	}
 	f.Message = sentenceOf(f).String()
 }
 
@@ -143,6 +146,7 @@ func (s *Summary) merge(o *Summary) {
 		s.First = o.First
 	}
 	s.Last = max(s.Last, o.Last)
+	s.Watched = s.Watched.merge(o.Watched)
 }
 
 // Select keeps the findings that a filter selects; one of which some denials are is kept

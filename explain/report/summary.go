@@ -146,6 +146,9 @@ func summaryLine(s *Summary) string {
 	if lost := s.Lost(); lost != "" {
 		line.WriteString("; records may be missing: " + lost)
 	}
+	if blind := s.Watched.String(); blind != "" {
+		line.WriteString("; " + blind)
+	}
 	return line.String()
 }
 

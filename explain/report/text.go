@@ -200,6 +200,9 @@ func (p *page) beside(f *Finding) {
 	if f.Consequence != "" {
 		p.wrap(2, 4, append(words(strong, "consequence:"), prose(normal, f.Consequence)...))
 	}
+	if seen := f.FirstSeen.String(); seen != "" {
+		p.wrap(2, 4, append(words(faint, "first", "seen:"), prose(normal, seen)...))
+	}
 	if in := f.Incident; in != nil {
 		p.wrap(2, 4, append(words(strong, "known", escape.Line(in.ID)+":"), prose(normal, in.What+" ("+in.Versions+"). Remedy: "+in.Remedy)...))
 	}

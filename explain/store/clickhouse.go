@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -154,7 +155,10 @@ var noTable = regexp.MustCompile(`^Code: (60|81)\b`)
 // each calls row for each row that a statement gives.
 func (c *clickHouse) each(ctx context.Context, statement string, row func(scan func(...any) error) error) error {
 	// That what is asked of a view is looked for in its table is no matter of course in 18.16.
-	body, err := c.do(ctx, statement+" FORMAT RowBinary", nil, url.Values{"enable_optimize_predicate_expression": {"1"}})
+	body, err := c.do(ctx, statement+" FORMAT RowBinary", nil, url.Values{
+		"enable_optimize_predicate_expression": {"1"},
+		"max_query_size":                       {strconv.Itoa(maxStatement)}, "max_ast_elements": {strconv.Itoa(maxStatement)}, "max_expanded_ast_elements": {strconv.Itoa(maxStatement)},
+	})
 	if err != nil {
 		return err
 	}
@@ -172,6 +176,9 @@ func (c *clickHouse) each(ctx context.Context, statement string, row func(scan f
 		}
 	}
 }
+
+// maxStatement bounds a statement, in bytes: one that names findings has many.
+const maxStatement = 64 << 20
 
 // maxText bounds a text of a row, in bytes.
 const maxText = 64 << 20

@@ -23,6 +23,13 @@ func (f *Fleet) Report(ctx context.Context, r Range) (*report.Report, error) {
 			err = ask(all)
 		}
 	}
+	v := f.view(ctx, r, 0)
+	if err == nil {
+		err = v.sightings(all.Findings)
+	}
+	if err == nil {
+		all.Summary.Watched, err = v.watched(time.Now())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.name, err)
 	}
@@ -57,16 +64,21 @@ func partOf(r Range) part {
 	return p
 }
 
-// by returns a statement that sums up the denials of a part by columns: with these n, began
-// and ended.
+// by returns a statement that sums up the denials of a part by columns.
 func (p part) by(columns, where, sums string) string {
+	return fmt.Sprintf("SELECT %s, %s FROM (%s) GROUP BY %[1]s", columns, sums, p.union(columns, where))
+}
+
+// union returns a statement that sums up the denials of a part by columns, apart in whole days
+// and in what remains: with the columns n, began and ended.
+func (p part) union(columns, where string) string {
 	var list []string
 	for _, of := range []struct{ table, within string }{{"denial_day", p.days}, {"denial", p.edges}} {
 		if of.within != "" {
 			list = append(list, fmt.Sprintf("SELECT %s, sum(count) AS n, min(first) AS began, max(last) AS ended FROM %s WHERE %s AND %s GROUP BY %[1]s", columns, of.table, of.within, where))
 		}
 	}
-	return fmt.Sprintf("SELECT %s, %s FROM (%s) GROUP BY %[1]s", columns, sums, strings.Join(list, " UNION ALL "))
+	return strings.Join(list, " UNION ALL ")
 }
 
 // A question is what is read of a part.
@@ -96,11 +108,14 @@ func (q *question) totals(*report.Report) error {
 	})
 }
 
+// shortest is the time from which on timelines are of days.
+const shortest = 14 * 24 * time.Hour
+
 // times reads timelines, each of buckets of one width. Those of more than two weeks are made of
 // days.
 func (q *question) times(*report.Report) error {
 	statement, width := q.by("finding, at", "at > 0", "sum(n)"), time.Second<<18
-	if q.span() < 14*24*time.Hour {
+	if q.span() < shortest {
 		statement, width = "SELECT finding, at, sum(count) FROM denial WHERE at > 0 AND "+q.all+" GROUP BY finding, at", time.Second<<widths[0]
 	}
 	for _, f := range q.findings {

@@ -41,7 +41,17 @@ func (s *Store) Report(ctx context.Context, r Range) (*report.Report, error) {
 		if err := fill(all, findings); err != nil {
 			return err
 		}
-		return losses(ctx, tx, r, all)
+		if err := losses(ctx, tx, r, all); err != nil {
+			return err
+		}
+		v, err := s.view(ctx, tx, r)
+		if err == nil {
+			err = v.sightings(all.Findings)
+		}
+		if err == nil {
+			all.Summary.Watched, err = v.watched(time.Now())
+		}
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.name, err)

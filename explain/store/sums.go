@@ -45,7 +45,7 @@ func sumsOf(ctx context.Context, tx *sql.Tx, r Range) (map[string]*sums, error) 
 // would sort them for each sum.
 func addUp(ctx context.Context, tx *sql.Tx, r Range, widest int) (map[string]*sums, error) {
 	all := map[string]*sums{}
-	part, args := r.part(widest)
+	part, args := r.part("", widest)
 	var id, program string
 	var in, at, first, last int64
 	var n int
@@ -173,9 +173,9 @@ func (r Range) widest(ctx context.Context, tx *sql.Tx) (int, error) {
 
 // part returns a statement that gives the buckets of a range, with its arguments. They are of
 // the widest kind that fits in, up to that of widths which is given; of the narrowest that
-// are not whole in it the denials are counted by their positions.
-func (r Range) part(widest int) (statement string, args []any) {
-	const columns = "SELECT finding, container, program, at, count, first, last FROM bucket WHERE width = "
+// are not whole in it the denials are counted by their positions. Further columns come first.
+func (r Range) part(further string, widest int) (statement string, args []any) {
+	columns := "SELECT " + further + "finding, container, program, at, count, first, last FROM bucket WHERE width = "
 	if r == (Range{}) {
 		return fmt.Sprint(columns, widths[widest]), nil
 	}
@@ -184,7 +184,7 @@ func (r Range) part(widest int) (statement string, args []any) {
 	since = max(since, 1000<<widths[len(widths)-1]) // below is what has no time
 	edge := func(at int64) {
 		const call = "within(positions, at, ?, ?, %d)"
-		list = append(list, fmt.Sprintf("SELECT finding, container, program, at, "+call+" AS count, "+call+", "+call+" FROM seen WHERE at = ? AND "+call+" > 0", 0, 1, 2, 0))
+		list = append(list, fmt.Sprintf("SELECT "+further+"finding, container, program, at, "+call+" AS count, "+call+" AS first, "+call+" AS last FROM seen WHERE at = ? AND "+call+" > 0", 0, 1, 2, 0))
 		args = append(args, since, until, since, until, since, until, at, since, until)
 	}
 	whole := func(width uint, from, to int64) {

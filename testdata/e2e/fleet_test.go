@@ -36,6 +36,7 @@ type shard struct {
 	t      *testing.T
 	dir    string
 	http   int
+	tcp    int
 	config string
 	cmd    *exec.Cmd
 }
@@ -84,7 +85,7 @@ func startShards(t *testing.T) (shards [2]*shard) {
 	}
 	tcp := [2]int{freePort(t), freePort(t)}
 	for i := range shards {
-		s := &shard{t: t, dir: t.TempDir(), http: freePort(t)}
+		s := &shard{t: t, dir: t.TempDir(), http: freePort(t), tcp: tcp[i]}
 		s.config = filepath.Join(s.dir, "config.xml")
 		require.NoError(t, os.WriteFile(s.config, fmt.Appendf(nil, fleetConfig, s.dir, s.http, tcp[i], tcp[0], tcp[1]), 0o600))
 		require.NoError(t, os.WriteFile(filepath.Join(s.dir, "users.xml"), []byte(fleetUsers), 0o600))
