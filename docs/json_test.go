@@ -40,7 +40,10 @@ func keysOf(typ reflect.Type, seen map[reflect.Type]bool) (keys []string) {
 		if !field.IsExported() || name == "-" {
 			continue
 		}
-		keys = append(append(keys, name), keysOf(field.Type, seen)...)
+		if !field.Anonymous { // whose keys are those of the struct that it is part of
+			keys = append(keys, name)
+		}
+		keys = append(keys, keysOf(field.Type, seen)...)
 	}
 	return keys
 }
