@@ -25,13 +25,7 @@ type observing struct {
 	find     func(container.Subject) container.Container
 	flags    *watchFlags
 	since    time.Time
-	cgroups  map[process]owner
-}
-
-// A process is one that was seen first in a cgroup.
-type process struct {
-	pid int
-	at  time.Time
+	cgroups  map[[2]uint64]owner // by source.Observed.Cgroup
 }
 
 // An owner is whose a cgroup is, and whether its calls are asked for.
@@ -103,7 +97,7 @@ func openObserving(cmd *cobra.Command, f *watchFlags) (*observing, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &observing{flags: f, find: inventory.Find, cgroups: map[process]owner{}}
+	o := &observing{flags: f, find: inventory.Find, cgroups: map[[2]uint64]owner{}}
 	if o.tracker, err = track.Watch(cmd.Context(), inventory); err == nil {
 		o.find = o.tracker.Find
 	} else {
@@ -137,17 +131,22 @@ func (o *observing) close() {
 // read reads what was called so far, and finds out whose the cgroups are that are new in it.
 func (o *observing) read() ([]source.Observed, source.Unobserved, error) {
 	list, missing, err := o.observer.Read()
+	o.note(list)
+	return list, missing, err
+}
+
+// note finds out whose the cgroups are that were not seen before: later their first process may
+// be gone.
+func (o *observing) note(list []source.Observed) {
 	for _, seen := range list {
-		key := process{seen.PID, seen.Time}
-		if _, known := o.cgroups[key]; known {
+		if _, known := o.cgroups[seen.Cgroup]; known {
 			continue
 		}
 		subject := container.Subject{PID: seen.PID, Time: seen.Time}
 		of := owner{container: o.find(subject)}
 		of.wanted = o.flags.filter.OfContainer(&of.container) && (o.flags.cgroup == "" || o.tracker.Under(subject, o.flags.cgroup))
-		o.cgroups[key] = of
+		o.cgroups[seen.Cgroup] = of
 	}
-	return list, missing, err
 }
 
 // byContainer joins what was called in the cgroups of a container, a service or the host.
@@ -155,7 +154,7 @@ func (o *observing) byContainer(list []source.Observed, missing source.Unobserve
 	owners := map[string]container.Container{}
 	calls := map[string][]parser.ObservedCall{}
 	for _, seen := range list {
-		of := o.cgroups[process{seen.PID, seen.Time}]
+		of := o.cgroups[seen.Cgroup]
 		if !of.wanted {
 			continue
 		}

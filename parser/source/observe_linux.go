@@ -3,6 +3,7 @@ package source
 import (
 	"bufio"
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -103,6 +104,9 @@ func (o *Observer) Read() (list []Observed, missing Unobserved, err error) {
 	for all := o.cgroups.Iterate(); all.Next(&key, &value); {
 		if observed, at, ok := decodeObserved(value, o.layout); ok {
 			observed.Time = wallClock(at)
+			for i := range observed.Cgroup {
+				observed.Cgroup[i] = binary.NativeEndian.Uint64(key[8*i:])
+			}
 			list = append(list, observed)
 		}
 	}
