@@ -2,13 +2,19 @@ package whydenied
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"text/template"
 
 	"github.com/goccy/go-yaml"
 	"github.com/stretchr/testify/assert"
@@ -23,17 +29,140 @@ func TestAlerts(t *testing.T) {
 	const name = "deploy/prometheus/alerts.yaml"
 	text, err := os.ReadFile(name)
 	require.NoError(t, err)
+	assertMetrics(t, string(text))
+	checkRules(t, name)
+}
+
+// assertMetrics holds that a text names metrics, and only such as there are.
+func assertMetrics(t *testing.T, text string) {
 	var metrics bytes.Buffer
 	require.NoError(t, export.NewMetrics("v1").Write(&metrics))
-	named := regexp.MustCompile(`\bwhydenied_[a-z_]+`).FindAllString(string(text), -1)
-	assert.Greater(t, len(named), 5)
+	named := regexp.MustCompile(`\bwhydenied_[a-z_]+`).FindAllString(text, -1)
+	assert.NotEmpty(t, named, text)
 	for _, metric := range named {
 		assert.Contains(t, metrics.String(), "# TYPE "+metric+" ")
 	}
+}
+
+// checkRules has promtool, where it is installed, read a file of rules.
+func checkRules(t *testing.T, name string) {
 	if promtool, err := exec.LookPath("promtool"); err == nil {
 		out, err := exec.Command(promtool, "check", "rules", name).CombinedOutput()
 		assert.NoError(t, err, "%s", out)
 	}
+}
+
+// TestDashboard holds that the panels of the dashboard for Grafana ask for metrics and labels
+// that there are, in expressions that promtool reads, and do not lie over each other.
+func TestDashboard(t *testing.T) {
+	text, err := os.ReadFile("deploy/grafana/whydenied.json")
+	require.NoError(t, err)
+	var dashboard struct {
+		UID        string
+		Templating struct{ List []struct{ Name string } }
+		Panels     []struct {
+			ID      int
+			Title   string
+			GridPos struct{ X, Y, W, H int }
+			Targets []struct{ Expr string }
+		}
+	}
+	require.NoError(t, json.Unmarshal(text, &dashboard))
+	assert.NotEmpty(t, dashboard.UID)
+	variables := map[string]bool{"__range": true, "__rate_interval": true}
+	for _, v := range dashboard.Templating.List {
+		variables[v.Name] = true
+	}
+	labels := []string{"layer", "cause", "profile", "namespace", "decision", "outcome", "instance"} // the last is Prometheus' own
+	taken := map[[2]int]string{}
+	rules := strings.Builder{}
+	rules.WriteString("groups:\n  - name: dashboard\n    rules:\n")
+	for _, panel := range dashboard.Panels {
+		require.NotEmpty(t, panel.Targets, panel.Title)
+		for x := range panel.GridPos.W {
+			for y := range panel.GridPos.H {
+				place := [2]int{panel.GridPos.X + x, panel.GridPos.Y + y}
+				assert.Empty(t, taken[place], panel.Title)
+				assert.Less(t, place[0], 24, panel.Title)
+				taken[place] = panel.Title
+			}
+		}
+		for _, target := range panel.Targets {
+			assertMetrics(t, target.Expr)
+			for _, v := range regexp.MustCompile(`\$(\w+)`).FindAllStringSubmatch(target.Expr, -1) {
+				assert.True(t, variables[v[1]], "%s: $%s", panel.Title, v[1])
+			}
+			for _, by := range regexp.MustCompile(`by \(([^)]*)\)`).FindAllStringSubmatch(target.Expr, -1) {
+				assert.Subset(t, labels, strings.Split(by[1], ", "), panel.Title)
+			}
+			plain := strings.NewReplacer("$__range", "1d", "$__rate_interval", "5m").Replace(target.Expr)
+			fmt.Fprintf(&rules, "      - record: dashboard:panel:%d\n        expr: %s\n", panel.ID, strconv.Quote(plain))
+		}
+	}
+	name := filepath.Join(t.TempDir(), "rules.yaml")
+	require.NoError(t, os.WriteFile(name, []byte(rules.String()), 0o600))
+	checkRules(t, name)
+}
+
+// TestChart holds that the chart for Helm makes the objects of the plain manifest of its values
+// as they are, but for the namespace, and that values are what they are in YAML, whatever they hold.
+func TestChart(t *testing.T) {
+	plain, err := os.ReadFile("deploy/kubernetes/agent.yaml")
+	require.NoError(t, err)
+	want := objects(t, plain)
+	require.Equal(t, "Namespace", want[0]["kind"])
+	assert.Equal(t, want[1:], objects(t, renderChart(t, "")))
+
+	hostile := "a: b # \"'\n- {{ .Values }}"
+	changed := objects(t, renderChart(t, "image: "+strconv.Quote(hostile)+"\nargs: ["+strconv.Quote(hostile)+"]\nsecret: token\nmetricsPort: 9000\nnodeSelector: {a: b}\n"))
+	spec := changed[len(changed)-1]["spec"].(map[string]any)["template"].(map[string]any)["spec"].(map[string]any)
+	agent := spec["containers"].([]any)[0].(map[string]any)
+	assert.Equal(t, hostile, agent["image"])
+	assert.Equal(t, []any{"agent", "--kubernetes", "--metrics", ":9000", hostile}, agent["args"])
+	assert.Contains(t, agent["volumeMounts"], map[string]any{"name": "secret", "mountPath": "/etc/whydenied", "readOnly": true})
+	assert.Contains(t, spec["volumes"], map[string]any{"name": "secret", "secret": map[string]any{"secretName": "token"}})
+	assert.Equal(t, map[string]any{"a": "b"}, spec["nodeSelector"])
+}
+
+// objects reads a stream of YAML.
+func objects(t *testing.T, text []byte) (list []map[string]any) {
+	t.Helper()
+	documents := yaml.NewDecoder(bytes.NewReader(text))
+	for {
+		var object map[string]any
+		err := documents.Decode(&object)
+		if err == io.EOF {
+			return list
+		}
+		require.NoError(t, err, "%s", text)
+		list = append(list, object)
+	}
+}
+
+// renderChart makes the objects of the chart as Helm does, whose functions that it uses are
+// defined here, with other values than its own.
+func renderChart(t *testing.T, values string) []byte {
+	t.Helper()
+	own, err := os.ReadFile("deploy/helm/whydenied/values.yaml")
+	require.NoError(t, err)
+	all := map[string]any{}
+	for _, text := range []string{string(own), values} {
+		var some map[string]any
+		require.NoError(t, yaml.Unmarshal([]byte(text), &some))
+		maps.Copy(all, some)
+	}
+	chart := template.New("agent.yaml").Option("missingkey=error").Funcs(template.FuncMap{
+		"toJson": func(v any) (string, error) {
+			text, err := json.Marshal(v)
+			return string(text), err
+		},
+		"toString": func(v any) string { return fmt.Sprint(v) },
+	})
+	chart, err = chart.ParseFiles("deploy/helm/whydenied/templates/agent.yaml")
+	require.NoError(t, err)
+	var out bytes.Buffer
+	require.NoError(t, chart.Execute(&out, map[string]any{"Values": all, "Release": map[string]any{"Namespace": "whydenied"}}))
+	return out.Bytes()
 }
 
 // TestAgentPrivileges holds that the agent has the same few capabilities wherever it is
