@@ -9,9 +9,8 @@ import (
 
 // How large the heap may grow, in bytes, before garbage is collected.
 const (
-	leastHeap   = 48 << 20 // whatever is in use
-	usualHeap   = 2 * leastHeap
-	leastBeside = 32 << 20 // beside what is in use
+	leastHeap   = 44 << 20 // whatever is in use
+	leastBeside = 20 << 20 // beside what is in use
 )
 
 // collectRarely has garbage collected less often than Go does by itself, which
@@ -44,16 +43,10 @@ func inUse() uint64 {
 // until the next collection.
 func percent(inUse uint64) int { return int(100 * beside(inUse) / inUse) }
 
-// beside returns how much that is, in bytes: as much again while the heap stays within
-// usualHeap, and beyond that leastBeside.
+// beside returns how much that is, in bytes: what is left of leastHeap, but leastBeside at
+// least, and a quarter of much.
 func beside(inUse uint64) uint64 {
-	switch {
-	case inUse <= leastHeap/2:
-		return leastHeap - inUse
-	case inUse+leastBeside >= usualHeap:
-		return leastBeside
-	}
-	return min(inUse, usualHeap-inUse)
+	return max(leastHeap-min(inUse, leastHeap), leastBeside, inUse/4)
 }
 
 // afterCollection calls a function after each collection, in a goroutine of the

@@ -38,7 +38,8 @@ func TestBeside(t *testing.T) {
 	for mib := uint64(4); mib < 1024; mib++ {
 		inUse := mib << 20
 		got := beside(inUse)
-		assert.GreaterOrEqual(t, got, min(uint64(leastBeside), leastHeap/2), "%d MiB", mib)
-		assert.LessOrEqual(t, inUse+got, max(uint64(usualHeap), inUse+leastBeside), "%d MiB", mib)
+		assert.GreaterOrEqual(t, got, uint64(leastBeside), "%d MiB", mib)
+		assert.GreaterOrEqual(t, inUse+got, uint64(leastHeap), "%d MiB", mib)
+		assert.LessOrEqual(t, inUse+got, max(leastHeap, inUse+leastBeside, inUse+inUse/4), "%d MiB", mib)
 	}
 }
