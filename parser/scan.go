@@ -336,9 +336,7 @@ func (s *scanner) found(line []byte, h *header) {
 	if whole && !h.isPart(line) && !isAdorned(line) {
 		s.learn(h, &x, &r)
 	}
-	if x.Seccomp != nil {
-		x.Seccomp.Unit = s.unitEnded(&x)
-	}
+	s.noteUnit(&x)
 	s.stats.Records++
 	s.dst = append(s.dst, x)
 	s.wait(pending{denial: len(s.dst) - 1, record: r})

@@ -156,11 +156,8 @@ func (f *evidenceFlags) collect(cmd *cobra.Command, args []string) (profiles []c
 	if len(f.policy.profiles) > 0 || f.policy.seccomp != "" || len(inForce) > 0 {
 		c.Only = func(name string) bool { return named[name] }
 	}
-	if len(f.strace) > 0 && len(f.policy.profiles) == 0 && f.policy.seccomp == "" && len(inForce) == 0 {
-		return nil, nil, false, usagef("--strace: a trace does not say which profile its processes have; name it with --profile or --seccomp")
-	}
-	if len(f.traces) > 0 && f.policy.seccomp == "" && len(inForce) == 0 {
-		return nil, nil, false, usagef("--trace: what is observed are system calls, without the names of files; name the seccomp profile with --seccomp")
+	if err := f.checkTraced(len(inForce) > 0); err != nil {
+		return nil, nil, false, err
 	}
 	if failed, err = f.readLogs(cmd, c, logs); err != nil {
 		return nil, nil, false, err
@@ -182,6 +179,19 @@ func (f *evidenceFlags) collect(cmd *cobra.Command, args []string) (profiles []c
 		return nil, nil, false, errors.New("no profile is named, and the records name none whose source is known; name one with --profile or --seccomp")
 	}
 	return profiles, lib, failed, nil
+}
+
+// checkTraced refuses traces without the policy that they are of; inForce says that it is that
+// of containers.
+func (f *evidenceFlags) checkTraced(inForce bool) error {
+	switch {
+	case inForce || f.policy.seccomp != "":
+	case len(f.strace) > 0 && len(f.policy.profiles) == 0:
+		return usagef("--strace: a trace does not say which profile its processes have; name it with --profile or --seccomp")
+	case len(f.traces) > 0:
+		return usagef("--trace: what is observed are system calls, without the names of files; name the seccomp profile with --seccomp")
+	}
+	return nil
 }
 
 // useInForce has the policy of a container be told of. What the kernel alone has of it has no rules.
