@@ -28,7 +28,7 @@ import (
 	"github.com/whydenied/whydenied/testdata/e2e/kernel"
 )
 
-// fleetFor is for how long TestFleet kills and fills; make e2e-fleet says it.
+// fleetFor is for how long TestFleet kills and fills; make e2e-fleet says it, which runs the other tests of the fleet too.
 var fleetFor = flag.Duration("fleet.for", 0, "how long TestFleet goes on; not at all if it is 0")
 
 // A shard is a server of ClickHouse.
@@ -74,6 +74,14 @@ func freePort(t *testing.T) int {
 	require.NoError(t, err)
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
+}
+
+// skipFleet skips a test of servers of ClickHouse but in make e2e-fleet.
+func skipFleet(t *testing.T) {
+	t.Helper()
+	if *fleetFor == 0 {
+		t.Skip("make e2e-fleet runs it")
+	}
 }
 
 // startShards starts two servers, with the tables of deploy/clickhouse.
@@ -230,9 +238,7 @@ func (n *fleetNode) fill(full bool) {
 // stopped, disks are full and clocks step. In the end both the database and what summary
 // makes of it have each record once.
 func TestFleet(t *testing.T) {
-	if *fleetFor == 0 {
-		t.Skip("make e2e-fleet runs it")
-	}
+	skipFleet(t)
 	shards := startShards(t)
 	program := buildForAll(t)
 	audit := kernel.OpenAudit(t)

@@ -59,6 +59,7 @@ func overview(t *testing.T, program string, args ...string) (o report.Overview, 
 // TestFleetViews holds that the database of three nodes and the store that has the logs of
 // all three give the same groups, ranges, first sightings and blind nodes.
 func TestFleetViews(t *testing.T) {
+	skipFleet(t)
 	shards := startShards(t)
 	program := buildForAll(t)
 	dir := t.TempDir()
@@ -135,6 +136,7 @@ func TestFleetViews(t *testing.T) {
 // TestFleetNames holds that any bytes as the name of a container come back as that name and no
 // other, and end no statement.
 func TestFleetNames(t *testing.T) {
+	skipFleet(t)
 	shards := startShards(t)
 	fleet, err := store.OpenFleet(shards[0].address("agent", "s3nd"))
 	require.NoError(t, err)
@@ -182,6 +184,7 @@ func TestFleetNames(t *testing.T) {
 // TestFleetRetains holds that retain.sh drops the months that are old on a shard, and no other,
 // and that where a finding was seen first stays known.
 func TestFleetRetains(t *testing.T) {
+	skipFleet(t)
 	shards := startShards(t)
 	fleet, err := store.OpenFleet(shards[0].address("agent", "s3nd"))
 	require.NoError(t, err)
