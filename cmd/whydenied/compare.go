@@ -65,7 +65,7 @@ func runCompare(cmd *cobra.Command, args []string, f compareFlags) error {
 	}
 	list, sums := report.Compare(before, after)
 	sums.Watched = f.watched
-	if err := f.print(cmd, before, after, list, sums); err != nil {
+	if err := f.print(cmd, after, list, sums); err != nil {
 		return err
 	}
 	if sums.New > 0 {
@@ -76,14 +76,14 @@ func runCompare(cmd *cobra.Command, args []string, f compareFlags) error {
 
 // print prints a comparison; in formats of findings alone those of after, of which the new
 // ones fail.
-func (f *compareFlags) print(cmd *cobra.Command, before, after []report.Finding, list []report.Compared, sums report.CompareSummary) error {
+func (f *compareFlags) print(cmd *cobra.Command, after []report.Finding, list []report.Compared, sums report.CompareSummary) error {
 	format := report.CompareFormats[f.output.format]
 	if format == nil && f.output.format != "json" {
 		out, err := f.output.reporter(cmd)
 		if err != nil {
 			return err
 		}
-		out.Findings = report.Gated(before, after)
+		out.Findings = report.Gated(after, list)
 		return out.end()
 	}
 	messages := make([]report.CompareMessage, 0, len(list)+1)

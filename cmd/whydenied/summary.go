@@ -54,16 +54,10 @@ func runSummary(cmd *cobra.Command, args []string, f summaryFlags) error {
 		out.Findings, out.Notices, out.Summary = all.Findings, all.Notices, all.Summary
 		return cmp.Or(out.end(), exit)
 	}
-	overview := out.options.Summarised(all.Findings)
-	list, err := savedInputs(cmd, args)
+	overview, err := f.overview(cmd, args, all, out.options)
 	if err != nil {
 		return err
 	}
-	grouped, err := f.grouped(cmd.Context(), list, all, f.by)
-	if err != nil {
-		return err
-	}
-	overview = cmp.Or(grouped, overview)
 	if f.output.format != "text" || len(overview.Groups) > 0 {
 		err = out.print(report.Message{Overview: overview})
 	}
@@ -74,6 +68,18 @@ func runSummary(cmd *cobra.Command, args []string, f summaryFlags) error {
 		err = cmp.Or(err, out.print(report.Message{Summary: all.Summary}))
 	}
 	return cmp.Or(err, out.end(), exit)
+}
+
+// overview groups what was read by what --by says, else as finely as fits on the screen.
+func (f *summaryFlags) overview(cmd *cobra.Command, args []string, all *report.Report, o report.TextOptions) (*report.Overview, error) {
+	if f.by == "" {
+		return o.Summarised(all.Findings), nil
+	}
+	list, err := savedInputs(cmd, args)
+	if err != nil {
+		return nil, err
+	}
+	return f.grouped(cmd.Context(), list, all, f.by)
 }
 
 // collect reads logs, a bundle or saved findings, and returns their findings as one report,

@@ -93,16 +93,17 @@ func Compare(before, after []Finding) (list []Compared, sums CompareSummary) {
 	return list, sums
 }
 
-// Gated returns the findings of after as a gate has them: those fail that before does not have.
-func Gated(before, after []Finding) []Finding {
-	old := map[string]bool{}
-	for i := range before {
-		old[before[i].ID] = true
+// Gated returns the findings of after as a gate has them, by what has become of them: those
+// that are new fail.
+func Gated(after []Finding, became []Compared) []Finding {
+	states := map[string]string{}
+	for _, c := range became {
+		states[c.ID] = c.State
 	}
 	list := slices.Clone(after)
 	for i := range list {
 		list[i].Gate = &Gate{State: "known"}
-		if !old[list[i].ID] {
+		if states[list[i].ID] == "new" {
 			list[i].Gate = &Gate{State: "new", Fails: true}
 		}
 	}

@@ -54,7 +54,9 @@ var OverviewFormats = []string{"text", "json", "markdown", "line", "template"}
 // NewOverview groups findings by one of GroupKeys. Of a finding that is in several
 // containers or of several programs each has its part of the denials.
 func NewOverview(findings []Finding, by string) *Overview {
-	return group(findings, by, func(f *Finding) []Counted { return f.groups(by) })
+	o := group(findings, by, func(f *Finding) []Counted { return f.groups(by) })
+	o.Urgent, o.MoreUrgent = urgent(findings)
+	return o
 }
 
 // fitOverview groups findings as finely as fits into a number of rows.
@@ -77,6 +79,7 @@ func fitOverview(findings []Finding, rows int) *Overview {
 			break
 		}
 	}
+	o.Urgent, o.MoreUrgent = urgent(findings)
 	return o
 }
 
@@ -84,7 +87,6 @@ func fitOverview(findings []Finding, rows int) *Overview {
 // the denials that are of each.
 func group(findings []Finding, by string, of func(f *Finding) []Counted) *Overview {
 	o := &Overview{By: by, Findings: len(findings), Groups: []Row{}}
-	o.Urgent, o.MoreUrgent = urgent(findings)
 	members := map[string][]*Finding{}
 	counts := map[string]int{}
 	for i := range findings {
