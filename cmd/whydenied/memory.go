@@ -13,12 +13,14 @@ const (
 	leastBeside = 20 << 20 // beside what is in use
 )
 
+const leastLimit = 176 << 20 // of all memory, in bytes
+
 // collectRarely has garbage collected less often than Go does by itself, which
 // makes the parsing of a long log a sixth faster: it makes much garbage and keeps
 // little. A user who sets GOGC or GOMEMLIMIT decides.
 //
 // How much may be allocated until the next collection follows from what is in use, and
-// not from a limit of all memory: what the runtime needs itself and what lies between
+// but for very much not from a limit of all memory: what the runtime needs itself and what lies between
 // objects counts against that, so that with much in use there is nothing left to
 // allocate and one collection follows the other.
 func collectRarely() {
@@ -26,7 +28,12 @@ func collectRarely() {
 		return
 	}
 	debug.SetGCPercent(percent(leastInUse))
-	afterCollection(func() { debug.SetGCPercent(percent(inUse())) })
+	debug.SetMemoryLimit(limit(leastInUse))
+	afterCollection(func() {
+		inUse := inUse()
+		debug.SetGCPercent(percent(inUse))
+		debug.SetMemoryLimit(limit(inUse))
+	})
 }
 
 // leastInUse is what Go takes to be in use at least, in bytes.
@@ -44,9 +51,17 @@ func inUse() uint64 {
 func percent(inUse uint64) int { return int(100 * beside(inUse) / inUse) }
 
 // beside returns how much that is, in bytes: what is left of leastHeap, but leastBeside at
-// least, and a quarter of much.
+// least.
 func beside(inUse uint64) uint64 {
-	return max(leastHeap-min(inUse, leastHeap), leastBeside, inUse/4)
+	return max(leastHeap-min(inUse, leastHeap), leastBeside)
+}
+
+// limit returns the memory, in bytes, from which on the runtime gives back at once what
+// it has freed, and collects more often. That matters to nobody but who sends what is made
+// to exhaust memory.
+func limit(inUse uint64) int64 {
+	const besides = 8 << 20 // stacks and what the runtime needs itself
+	return int64(max(leastLimit, inUse+beside(inUse)+besides))
 }
 
 // afterCollection calls a function after each collection, in a goroutine of the
