@@ -28,7 +28,10 @@ func (p *Proposer) prove(fix *rules.Fix, profile *apparmor.Profile, requests ...
 	if taken.Any() {
 		return taken.Words(), false
 	}
-	if mended == nil || p.needless(fix.Edits, profile, requests) {
+	enough := func(fewer *apparmor.Profile) bool {
+		return grants(profile, fewer, requests) && !LostIn(profile.Policy, fewer.Policy).Any()
+	}
+	if mended == nil || p.needless(fix.Edits, profile, enough) {
 		return "", false
 	}
 	edited = mended.Profile(profile.FullName())
@@ -38,24 +41,42 @@ func (p *Proposer) prove(fix *rules.Fix, profile *apparmor.Profile, requests ...
 	if beyond := ProvedBeyond(gains, complete); beyond != "" {
 		fix.Proof = append(fix.Proof, beyond)
 	}
-	fix.Proof = append(fix.Proof, taken.Proof(), "each edit is needed")
+	fix.Proof = append(fix.Proof, taken.Proof(), eachNeeded)
 	d := Worst(requests, gains, edited)
 	fix.Risk, fix.Reason = d.Risk, d.Reason
 	return "", true
 }
 
-// needless reports whether one of several edits can be left out: the requests are granted
-// without it, too, and nothing is lost.
-func (p *Proposer) needless(edits []rules.Edit, profile *apparmor.Profile, requests []apparmor.Request) bool {
+// proveDoes is prove for a fix of what no rule decides: does reports whether the kernel will
+// not refuse so under an edited profile. What the fix grants besides is not looked at.
+func (p *Proposer) proveDoes(fix *rules.Fix, profile *apparmor.Profile, does func(edited *apparmor.Profile) bool) bool {
+	enough := func(edited *apparmor.Profile) bool {
+		return does(edited) && !Conflicts(profile, edited) && !LostIn(profile.Policy, edited.Policy).ButTransitions().Any()
+	}
+	edited := p.Library.Edited(fix.Edits, profile)
+	if edited == nil || !enough(edited) || p.needless(fix.Edits, profile, enough) {
+		return false
+	}
+	kept := "nothing is lost but how the program was executed"
+	if lost := LostIn(profile.Policy, edited.Policy); !lost.Any() {
+		kept = lost.Proof()
+	}
+	fix.Proof = []string{p.parses(profile), kept, eachNeeded}
+	return true
+}
+
+// eachNeeded says what needless has not found.
+const eachNeeded = "each edit is needed"
+
+// needless reports whether one of several edits can be left out, as the others are enough.
+func (p *Proposer) needless(edits []rules.Edit, profile *apparmor.Profile, enough func(edited *apparmor.Profile) bool) bool {
 	for i := range edits {
 		fewer := slices.Delete(slices.Clone(edits), i, i+1)
 		if len(fewer) == 0 {
 			break // the profile as it is, which refuses
 		}
-		if without := p.Library.Edited(fewer, profile); without != nil && grants(profile, without, requests) {
-			if !LostIn(profile.Policy, without.Policy).Any() {
-				return true
-			}
+		if without := p.Library.Edited(fewer, profile); without != nil && enough(without) {
+			return true
 		}
 	}
 	return false

@@ -28,15 +28,11 @@ func (p *Proposer) Flag(profile *apparmor.Profile, flag string, attached *apparm
 			fix.Edits = append(fix.Edits, own.Edits...)
 		}
 	}
-	edited := p.Library.Edited(fix.Edits, profile)
-	if edited == nil || !edited.HasFlag(flag) {
+	if !p.proveDoes(&fix, profile, func(edited *apparmor.Profile) bool {
+		return edited.HasFlag(flag) && (attached == nil || len(fix.Edits) == 1 || edited.Grants(*attached))
+	}) {
 		return nil
 	}
-	lost := LostIn(profile.Policy, edited.Policy)
-	if lost.Any() {
-		return nil
-	}
-	fix.Proof = []string{p.parses(profile), lost.Proof(), "each edit is needed"} // see attachedRule
 	return []rules.Fix{fix}
 }
 
@@ -65,18 +61,15 @@ func (p *Proposer) Transition(profile *apparmor.Profile, rule *apparmor.FileRule
 		exec, message = rule.Exec.OrInherit(), "stay in this profile where the target is not loaded"
 	}
 	edits, text := execEdits(profile, rule, program, exec)
-	if len(edits) == 0 || !p.changesExec(edits, profile) {
-		return nil
-	}
-	return []rules.Fix{{
+	fix := rules.Fix{
 		Message: message,
 		Rule:    text,
 		Edits:   edits,
 		Grants:  "the program runs with this profile's rules, which must then cover what it does",
 		Risk:    rules.Medium,
 		Reason:  "two programs share one set of rules",
-		Proof:   []string{p.parses(profile)},
-	}}
+	}
+	return p.executes(fix, profile, program, exec)
 }
 
 // Link proposes to have a link executed as its target is, where both may be and
@@ -87,17 +80,14 @@ func (p *Proposer) Link(profile *apparmor.Profile, name, to string) []rules.Fix 
 		return nil
 	}
 	edits, text := execEdits(profile, link, name, target.Exec)
-	if len(edits) == 0 || !p.changesExec(edits, profile) {
-		return nil
-	}
-	return []rules.Fix{{
+	fix := rules.Fix{
 		Message: "let the link run as its target does",
 		Rule:    text,
 		Edits:   edits,
 		Grants:  "what the rule for " + to + " does, by another name of the same file",
 		Risk:    rules.Low,
-		Proof:   []string{p.parses(profile)},
-	}}
+	}
+	return p.executes(fix, profile, name, target.Exec)
 }
 
 // execRule returns the rule that decides how a program runs, or nil.
@@ -127,9 +117,21 @@ func execEdits(profile *apparmor.Profile, rule *apparmor.FileRule, path string, 
 	return Insert(profile, text, "").Edits, text
 }
 
-// changesExec reports whether edits of exec modes make a policy without errors, and take
-// nothing away besides.
-func (p *Proposer) changesExec(edits []rules.Edit, profile *apparmor.Profile) bool {
-	edited := p.Library.Edited(edits, profile)
-	return edited != nil && !Conflicts(profile, edited) && !LostIn(profile.Policy, edited.Policy).ButTransitions().Any()
+// executes returns a fix after which a program is proved to run in a mode, if it is one.
+func (p *Proposer) executes(fix rules.Fix, profile *apparmor.Profile, program string, exec apparmor.Transition) []rules.Fix {
+	if len(fix.Edits) == 0 || !p.proveDoes(&fix, profile, func(edited *apparmor.Profile) bool {
+		runs := edited.Decide(apparmor.FileRequest{Path: program, Perms: apparmor.Exec, Owner: true}).Exec
+		return runs != nil && runs.Transition.String() == exec.String() && targetOf(runs.Transition) == targetOf(exec)
+	}) {
+		return nil
+	}
+	return []rules.Fix{fix}
+}
+
+// targetOf returns the profile that a transition names, "" for none.
+func targetOf(exec apparmor.Transition) string {
+	if exec.Target == nil {
+		return ""
+	}
+	return exec.Target.Source
 }

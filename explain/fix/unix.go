@@ -24,12 +24,10 @@ func (p *Proposer) Unix(profile *apparmor.Profile) []rules.Fix {
 	}
 	var fixes []rules.Fix
 	for _, f := range []rules.Fix{abi, Insert(profile, "unix,", "add the rule for unix sockets")} {
-		edited := p.Library.Edited(f.Edits, profile)
-		if edited == nil || !coversUnix(edited) {
-			continue
+		if p.proveDoes(&f, profile, coversUnix) {
+			f.Proof = slices.Insert(f.Proof, 1, "unix sockets are covered")
+			fixes = append(fixes, f)
 		}
-		f.Proof = []string{p.parses(profile), "unix sockets are covered"}
-		fixes = append(fixes, f)
 	}
 	return fixes
 }
