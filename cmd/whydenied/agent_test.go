@@ -117,6 +117,42 @@ func TestAgentGoesOn(t *testing.T) {
 	assert.NotContains(t, receiver.String(), "×6")
 }
 
+// TestAgentGoesOnWithClockSetBack has a denial come while no agent runs, of a clock that was set
+// back since the last one that was written.
+func TestAgentGoesOnWithClockSetBack(t *testing.T) {
+	t.Cleanup(func() { endsItself.Store(false) })
+	db := filepath.Join(t.TempDir(), "agent.db")
+	receiver := &otlp{t: t}
+	server := httptest.NewServer(receiver)
+	defer server.Close()
+	start := func(args ...string) *watching {
+		return started(t, "agent", "", append(args, "--every", "20ms", "--metrics", "", "--store", db, "--otlp", server.URL)...)
+	}
+	first := start()
+	log := first.log
+	now := time.Now().Unix()
+	write := func(at int64, serial int) {
+		file, err := os.OpenFile(log, os.O_APPEND|os.O_WRONLY, 0)
+		require.NoError(t, err)
+		defer file.Close()
+		fmt.Fprintf(file, "type=AVC msg=audit(%d.001:%d): apparmor=\"DENIED\" operation=\"open\" profile=\"web\" name=\"/srv/a\" pid=42 comm=\"p\" requested_mask=\"w\" denied_mask=\"w\" fsuid=0 ouid=0\n", at, serial)
+	}
+	sent := func(count string) {
+		t.Helper()
+		require.Eventually(t, func() bool { return strings.Contains(receiver.String(), "may not write /srv/a "+count+"\n") }, 10*time.Second, 5*time.Millisecond)
+	}
+	write(now, 1)
+	write(now, 2)
+	sent("×2")
+	first.stop()
+	require.Equal(t, exitClean, <-first.code, first.stderr.String())
+	write(now-7200, 3)
+	second := start("--source", log)
+	sent("×1")
+	second.stop()
+	assert.Equal(t, exitClean, <-second.code, second.stderr.String())
+}
+
 func TestAgentUsage(t *testing.T) {
 	t.Setenv("KUBERNETES_SERVICE_HOST", "")
 	for _, c := range []struct {

@@ -45,7 +45,7 @@ const maxIntake = 8 << 20
 // ctx, after what came before; or with a *Error when the source ends. It closes l,
 // which can be followed once. As of Scan, a Batch's Denials are valid until the
 // next iteration. Their line numbers count from the place where following began,
-// and those from before l's Since are left out. Memory is bounded: while the
+// and those that come before the first of l's Since or later are left out. Memory is bounded: while the
 // caller is slow the source waits, and what it drops meanwhile is counted. What comes again is
 // among Repeats, with the programs of their processes, as of Fold.
 func Follow(ctx context.Context, l *Live) iter.Seq2[Batch, error] {
@@ -73,7 +73,7 @@ type follower struct {
 	in      *intake
 	name    string
 	hold    time.Duration
-	since   time.Time
+	since   time.Time // zero once a denial was of it or later
 	before  [2][]byte // the parser's context: what precedes the text that waits, and what preceded the last cut
 	spare   []byte
 	lines   int // cut so far
@@ -133,7 +133,9 @@ func (f *follower) cut(now time.Time, all bool) (batch Batch, wait time.Duration
 	batch.Stats.TornLast = torn
 	f.lines += batch.Stats.Lines
 	batch.Stats.Lines += batch.TooLong
-	batch.dropBefore(f.since)
+	if batch.dropBefore(f.since) {
+		f.since = time.Time{} // a clock that is set back since then drops nothing
+	}
 	next := append(f.before[1][:0], f.before[0][max(0, len(f.before[0])+min(end, parser.Context)-parser.Context):]...)
 	next = append(next, text[max(0, end-parser.Context):end]...)
 	f.before = [2][]byte{next, f.before[0]}
@@ -144,12 +146,16 @@ func (f *follower) cut(now time.Time, all bool) (batch Batch, wait time.Duration
 	return batch, 0
 }
 
-// dropBefore leaves out what is from before a time.
-func (b *Batch) dropBefore(since time.Time) {
+// dropBefore leaves out what comes before the first denial of a time or later, if it has a time
+// of its own, and reports whether there is such a denial.
+func (b *Batch) dropBefore(since time.Time) (reached bool) {
 	if since.IsZero() {
-		return
+		return false
 	}
-	isBefore := func(at time.Time) bool { return !at.IsZero() && at.Before(since) }
+	isBefore := func(at time.Time) bool {
+		reached = reached || !at.Before(since)
+		return !reached && !at.IsZero()
+	}
 	kept, next := b.Denials[:0], 0
 	keepUpTo := func(end int) {
 		for ; next < end; next++ {
@@ -168,6 +174,7 @@ func (b *Batch) dropBefore(since time.Time) {
 	keepUpTo(len(b.Denials))
 	clear(b.Denials[len(kept):])
 	b.Denials, b.Repeats = kept, repeats
+	return reached
 }
 
 // take takes the text that waits, of which the first end bytes are old enough;

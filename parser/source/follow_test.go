@@ -226,6 +226,20 @@ func TestFollowSince(t *testing.T) {
 	assert.NoError(t, w.err)
 }
 
+// What stands behind a denial of the time is not from before it, whatever the clock said.
+func TestFollowSinceClockSetBack(t *testing.T) {
+	l := &Live{from: Start{Since: time.UnixMilli(1795427685_500)}, hold: time.Millisecond, stream: &scripted{script: func(ctx context.Context, in *intake) error {
+		in.lines([]byte(avc(400) + avc(600) + avc(401)))
+		time.Sleep(20 * time.Millisecond)
+		in.lines([]byte(avc(402)))
+		return nil
+	}}}
+	w := watch(t, l)
+	<-w.ended
+	w.sees(600, 401, 402)
+	assert.NoError(t, w.err)
+}
+
 func TestNoticesAreBounded(t *testing.T) {
 	in := newIntake(t.Context())
 	for range 10_000 {

@@ -15,7 +15,7 @@ import (
 // A Start says where in a log to begin. The zero Start is now: only what comes
 // from here on.
 type Start struct {
-	Since time.Time // with the records from this time on; zero for none of the past
+	Since time.Time // with the first denial of this time or later, and all behind it, as a clock may be set back; zero for none of the past
 	Last  int       // with this many of the newest lines; not with Since
 }
 
