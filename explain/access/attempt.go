@@ -328,7 +328,14 @@ func Privilege(a *parser.Attempt, arch seccomp.Arch) (p seccomp.Privilege, ok bo
 		}
 		return p, ok
 	}
-	return seccomp.Call{Arch: arch, Name: a.Syscall, Args: Arguments(a, arch)}.Privilege()
+	known := *a
+	known.Args = slices.Clone(a.Args)
+	for i, arg := range a.Args { // what the kernel asks for hangs on no pointer
+		if _, _, isText := parser.StraceString(arg); isText {
+			known.Args[i] = "NULL"
+		}
+	}
+	return seccomp.Call{Arch: arch, Name: a.Syscall, Args: Arguments(&known, arch)}.Privilege()
 }
 
 // ofInterface are the requests of ioctl that change network interfaces.
@@ -337,11 +344,12 @@ var ofInterface = regexp.MustCompile(`^(?:SIOCSIF\w+|SIOCBR\w+|TUNSETIFF)$`)
 // constants are the values of names that strace prints for arguments, where
 // container profiles have conditions on them: include/uapi/linux/sched.h,
 // include/linux/socket.h, include/linux/net.h, include/uapi/linux/personality.h,
-// asm-generic/ioctls.h and fcntl.h, keyctl.h, bpf.h, time.h, fanotify.h, userfaultfd.h, ioprio.h
+// asm-generic/ioctls.h and fcntl.h, stat.h, keyctl.h, bpf.h, time.h, fanotify.h, userfaultfd.h, ioprio.h
 // of include/uapi/linux and include/linux/syslog.h of Linux 6.18. SOCK_ and O_ names have other
 // values on MIPS, Alpha, PA-RISC and SPARC.
 var constants = map[string]uint64{
 	"NULL": 0, "AT_FDCWD": 1<<64 - 100,
+	"S_IFIFO": 0x1000, "S_IFCHR": 0x2000, "S_IFBLK": 0x6000, "S_IFREG": 0x8000, "S_IFSOCK": 0xc000,
 
 	"CLONE_NEWTIME": 0x80, "CLONE_VM": 0x100, "CLONE_FS": 0x200, "CLONE_FILES": 0x400, "CLONE_SIGHAND": 0x800, "CLONE_PIDFD": 0x1000,
 	"CLONE_PTRACE": 0x2000, "CLONE_VFORK": 0x4000, "CLONE_PARENT": 0x8000, "CLONE_THREAD": 0x10000, "CLONE_NEWNS": 0x20000,
@@ -417,11 +425,27 @@ func cloneArguments(args []string, arch seccomp.Arch) []uint64 {
 
 var comment = regexp.MustCompile(` */\*.*?\*/`)
 
+// device is how strace prints the number of one.
+var device = regexp.MustCompile(`^makedev\((\w+), (\w+)\)$`)
+
+// deviceNumber is new_encode_dev() of include/linux/kdev_t.h.
+func deviceNumber(major, minor string) (n uint64, ok bool) {
+	m, err := strconv.ParseUint(major, 0, 12)
+	if err != nil {
+		return 0, false
+	}
+	i, err := strconv.ParseUint(minor, 0, 20)
+	return i&0xff | m<<8 | i&^0xff<<12, err == nil
+}
+
 // evaluate returns the value of one argument: a number, a name, several joined by |, or the
 // number of a file descriptor.
 func evaluate(text string) (n uint64, ok bool) {
 	text = comment.ReplaceAllLiteralString(text, "")
 	text, _, _ = strings.Cut(text, "<")
+	if m := device.FindStringSubmatch(text); m != nil {
+		return deviceNumber(m[1], m[2])
+	}
 	for part := range strings.SplitSeq(text, "|") {
 		v, known := constants[part]
 		if !known {

@@ -13,6 +13,8 @@ func ofLimits(f *facts) (Standing, string) {
 	switch {
 	case f.errno == "EAGAIN" && f.is(forks):
 		return Refused, f.limitOfProcesses()
+	case f.is(forks) && f.Attempt.Hint != "": // the text names no error
+		return Likely, f.limitOfProcesses()
 	case f.errno == "EMFILE":
 		return Refused, "the process has as many open files as " + f.rlimit("nofile")
 	case f.is("mlock mlock2 mlockall") && (f.errno == "ENOMEM" || f.errno == "EPERM" || f.errno == "EAGAIN"):
@@ -162,7 +164,7 @@ func IsDevice(name string) bool {
 // ofDevices judges the device cgroup, which answers EPERM (devcgroup_check_permission()).
 func ofDevices(f *facts) (Standing, string) {
 	opened := f.is(opens) || f.call == "" && f.path != ""
-	makes := f.is("mknod mknodat") && (f.argument("S_IFCHR") || f.argument("S_IFBLK"))
+	makes := f.is("mknod mknodat") && (f.argument("S_IFCHR") || f.argument("S_IFBLK")) && !f.argument("makedev(0, 0)") // the whiteout of an overlay
 	switch {
 	case f.errno != "EPERM" || !opened && !makes:
 		return RuledOut, "it does not answer " + f.answer()

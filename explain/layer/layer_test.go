@@ -91,6 +91,10 @@ var cases = []struct {
 	{"an operation that asks for none", "", started + `1 keyctl(KEYCTL_JOIN_SESSION_KEYRING, NULL) = -1 EPERM (O)`, "", false, ""},
 	{"an operation that is not known", "", started + `1 keyctl(KEYCTL_OF_TOMORROW, NULL) = -1 EPERM (O)`, layer.Capability, false, "unless"},
 	{"an operation that asks for one", "", started + `1 keyctl(KEYCTL_CHOWN, 5, 0, 0) = -1 EPERM (O)`, layer.Capability, true, "CAP_SYS_ADMIN"},
+	{"a device", `{"process":{"capabilities":{"effective":["CAP_CHOWN"]}}}`, started + `1 mknodat(AT_FDCWD</tmp>, "/tmp/n", S_IFCHR|0666, makedev(0x1, 0x3)) = -1 EPERM (O)`, layer.Capability, true, "CAP_MKNOD"},
+	{"a pipe asks for none", `{"process":{"capabilities":{"effective":["CAP_CHOWN"]}}}`, started + `1 mknodat(AT_FDCWD</tmp>, "/tmp/n", S_IFIFO|0666) = -1 EPERM (O)`, "", false, ""},
+	{"the whiteout of an overlay asks for none", `{"process":{"capabilities":{"effective":["CAP_CHOWN"]}}}`, started + `1 mknodat(AT_FDCWD</tmp>, "/tmp/n", S_IFCHR|0666, makedev(0, 0)) = -1 EPERM (O)`, "", false, ""},
+	{"a device in a user namespace", `{"linux":{"namespaces":[{"type":"user"}]}}`, started + `1 mknod("/tmp/n", S_IFBLK|0666, makedev(0x7, 0x100)) = -1 EPERM (O)`, layer.UserNamespace, true, "CAP_MKNOD"},
 	{"the same in a user namespace", `{"linux":{"namespaces":[{"type":"user"}]}}`, started + `1 keyctl(KEYCTL_JOIN_SESSION_KEYRING, NULL) = -1 EPERM (O)`, "", false, ""},
 	{"the execution or the look before it", "", "exec /usr/bin/caddy: operation not permitted", layer.Capability, false, "may have capabilities"},
 	{"low port", "", started + `1 bind(3, {sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr("0.0.0.0")}, 16) = -1 EACCES (P)`, layer.Capability, true, "CAP_NET_BIND_SERVICE"},
@@ -111,6 +115,7 @@ var cases = []struct {
 	{"a device that was given", `{"linux":{"devices":[{"path":"/dev/fuse"}]}}`, started + `1 openat(AT_FDCWD, "/dev/fuse", O_RDWR) = -1 EPERM (O)`, "", false, ""},
 
 	{"pids limit", `{"linux":{"resources":{"pids":{"limit":5}}}}`, started + `1 clone(child_stack=NULL, flags=SIGCHLD) = -1 EAGAIN (R)`, layer.Limits, true, "5 processes"},
+	{"a text without an error", `{"linux":{"resources":{"pids":{"limit":5}}}}`, "sh: 1: Cannot fork", layer.Limits, false, "5 processes"},
 	{"files", `{"process":{"rlimits":[{"type":"RLIMIT_NOFILE","soft":8,"hard":8}]}}`, `openat(AT_FDCWD, "/x", O_RDONLY) = -1 EMFILE (T)`, layer.Limits, true, "(8)"},
 	{"locked memory", "", `mlockall(MCL_CURRENT) = -1 ENOMEM (C)`, layer.Limits, true, "RLIMIT_MEMLOCK"},
 

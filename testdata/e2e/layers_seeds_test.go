@@ -97,7 +97,7 @@ var privileged = []struct {
 	{"CAP_DAC_OVERRIDE", sh("D=$(mktemp -d); chmod 700 $D; chown 1000 $D; mkdir $D/d"), `d", 0777) = -1 EACCES`},
 	{"CAP_KILL", sh("setpriv --reuid 1000 sleep 3 & sleep 0.3; kill $!"), "SIGTERM) = -1 EPERM"},
 	{"CAP_MKNOD", sh("D=$(mktemp -d); mknod $D/n c 1 3"), "makedev(0x1, 0x3)) = -1 EPERM"},
-	{"CAP_SYS_NICE", sh("nice -n -5 true"), "setpriority(PRIO_PROCESS, 0, -5) = -1 E"},
+	{"CAP_SYS_NICE", py("os.setpriority(os.PRIO_PROCESS,0,-15)"), "setpriority(PRIO_PROCESS, 0, -15) = -1 E"},
 }
 
 func capabilitySeeds() (list []seed) {
