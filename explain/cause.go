@@ -41,6 +41,7 @@ const (
 	SmackDenial    Cause = "smack-denial"
 	LandlockDenial Cause = "landlock-denial"
 	IPEDenial      Cause = "ipe-denial"
+	IMADenial      Cause = "ima-denial"
 	FanotifyDenial Cause = "fanotify-denial" // by a program that permits access to files: fapolicyd
 )
 
@@ -54,6 +55,6 @@ func Causes() []Cause {
 		ExecTransition, ProfileNotLoaded, ProfileNotFound, Complain, FlagsMismatch, RestrictedUserns, UndecidedOperation,
 		SyscallNotListed, SyscallDenied, ArgumentMismatch, CapabilityGated, ArchNotListed, KernelGated, LibseccompTooOld,
 		UndecidableArguments, LoggedOnly, EndedBySIGSYS,
-		SELinuxDenial, SmackDenial, LandlockDenial, IPEDenial, FanotifyDenial, FurtherNames,
+		SELinuxDenial, SmackDenial, LandlockDenial, IPEDenial, IMADenial, FanotifyDenial, FurtherNames,
 	}
 }

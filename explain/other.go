@@ -24,6 +24,9 @@ func (x *Explainer) explainOther(f *Explained) {
 	case parser.IPE:
 		f.Cause, f.Why = IPEDenial, "the policy of IPE refuses it by: "+o.Rule
 		f.Notes = []string{"IPE goes by where a file comes from (dm-verity, fs-verity, the initramfs), not by names or labels: run it from what the policy trusts, or have whoever signs the policy change it (/sys/kernel/security/ipe). No rule of AppArmor or seccomp helps."}
+	case parser.IMA:
+		f.Cause, f.Why = IMADenial, "IMA's policy wants the file appraised, and it is not as it should be: "+o.Rule
+		f.Notes = []string{"`getfattr -m security -d FILE` shows security.ima, the signature or hash; whoever signs the host's files signs it (evmctl ima_sign), and it is lost where a file is copied without its attributes, as into most image layers. With ima_appraise=log or fix the record is written and nothing refused. No rule of AppArmor or seccomp helps."}
 	case parser.Fanotify:
 		f.Cause, f.Why = FanotifyDenial, "a program that permits access to files answered no, as fapolicyd or a virus scanner does"
 		f.Notes = []string{"Of fapolicyd, `fapolicyd-cli --list` numbers the rules and `fapolicyd-cli --file add PATH` trusts a file. No rule of AppArmor or seccomp helps."}

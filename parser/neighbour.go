@@ -19,12 +19,13 @@ const (
 	LandlockDomain                  // 1424: which domain refused, and when it was freed
 	IPE                             // 1420 to 1422, since Linux 6.12: refusals, and policy
 	Fanotify                        // 1331: the answer of a program that permits access to files
+	IMA                             // 1800: a file whose contents or signature are not as they should be
 	Neighbours                      // how many there are
 )
 
 // String names the kind as summaries do.
 func (n Neighbour) String() string {
-	return [...]string{"SELinux", "Smack", "Landlock access", "Landlock domain", "IPE", "fanotify"}[n]
+	return [...]string{"SELinux", "Smack", "Landlock access", "Landlock domain", "IPE", "fanotify", "IMA"}[n]
 }
 
 // An Other is the body of a record by which a neighbour refused something. Strings are
@@ -36,13 +37,14 @@ type Other struct {
 	Name   string // of the object: a path, the last part of one (SELinux), or a process
 	Target string // the label of the object
 	Domain string // of Landlock, hexadecimal
-	Rule   string // that decided: IPE's, or the number that a fanotify program gave
+	Rule   string // that decided: IPE's, the number that a fanotify program gave, or what IMA found wrong
 }
 
 // neighbourTypes are the types of records that are only of neighbours, by number and by
 // name (include/uapi/linux/audit.h, Linux 6.18).
 var neighbourTypes = map[string]Type{
 	"1331": FANOTIFY, "FANOTIFY": FANOTIFY,
+	"1800": INTEGRITYDATA, "INTEGRITY_DATA": INTEGRITYDATA,
 	"1420": IPEACCESS, "IPE_ACCESS": IPEACCESS,
 	"1421": "IPE_CONFIG_CHANGE", "IPE_CONFIG_CHANGE": "IPE_CONFIG_CHANGE",
 	"1422": "IPE_POLICY_LOAD", "IPE_POLICY_LOAD": "IPE_POLICY_LOAD",
@@ -53,6 +55,7 @@ var neighbourTypes = map[string]Type{
 // The types of neighbours' records that are refusals, or say more of one.
 const (
 	FANOTIFY       Type = "FANOTIFY"
+	INTEGRITYDATA  Type = "INTEGRITY_DATA"
 	IPEACCESS      Type = "IPE_ACCESS"
 	LANDLOCKACCESS Type = "LANDLOCK_ACCESS"
 	LANDLOCKDOMAIN Type = "LANDLOCK_DOMAIN"
@@ -74,6 +77,8 @@ func neighbourOf(t Type, body []byte) (Neighbour, bool) {
 		return LandlockDomain, true
 	case FANOTIFY:
 		return Fanotify, true
+	case INTEGRITYDATA:
+		return IMA, true
 	}
 	return IPE, strings.HasPrefix(string(t), "IPE_")
 }
@@ -93,6 +98,8 @@ func (n Neighbour) refuses(t Type, body []byte) bool {
 		return t == IPEACCESS && bytes.Contains(body, []byte("action=DENY"))
 	case Fanotify:
 		return bytes.HasPrefix(body, []byte("resp=2 ")) // FAN_DENY
+	case IMA: // others are of measurements, which refuse nothing
+		return bytes.Contains(body, []byte("appraise_data")) && bytes.Contains(body, []byte(" res=0"))
 	}
 	return false
 }
@@ -229,13 +236,15 @@ func (o *Other) isWhole(r *Record) bool {
 		return r.has("rule")
 	case Fanotify:
 		return r.has("fan_info")
+	case IMA:
+		return r.has("res")
 	}
 	return r.Fields[len(r.Fields)-1].Key != "blockers" // of which what is refused comes next
 }
 
 // typeOther fills in x from a neighbour's record: slow_avc_audit() and avc_dump_query() of
 // security/selinux, smack_log_callback(), landlock_log_denial(), ipe_audit_match(),
-// audit_fanotify(). It returns what is wrong with the record, or "".
+// audit_fanotify(), integrity_audit_message(). It returns what is wrong with the record, or "".
 func typeOther(x *Denial, r *Record) string {
 	n, ok := neighbourOf(r.Type, []byte(r.Text))
 	if !ok || !n.refuses(r.Type, []byte(r.Text)) {
@@ -273,6 +282,9 @@ func typeOther(x *Denial, r *Record) string {
 		}
 	case Fanotify:
 		o.Access, o.Rule = "open", r.Get("fan_info")
+	case IMA:
+		o.Access, o.Rule, o.Name = "appraise", r.Get("cause"), r.Get("name")
+		x.Subject.Label = labelOf(r.Get("subj"))
 	}
 	if o.Access == "" || n == SELinux && o.Class == "" {
 		return "a record of another module without what was refused"

@@ -230,6 +230,23 @@ func Refuses(d seccomp.Decision, record *parser.Seccomp) (refuses, sure bool) {
 // ausearch -i prints it, by name.
 func IsCall(r *parser.Record, name string) bool { return callOf(r) == name }
 
+// Called returns the system call and the error that the SYSCALL record of a denial's event
+// has, "" where it has none.
+func Called(d *parser.Denial) (call, errno string) {
+	r := d.Event.Record(parser.SYSCALL)
+	if r == nil {
+		return "", ""
+	}
+	exit, _, _ := strings.Cut(r.Get("exit"), "(") // of ausearch -i: EACCES(Permission denied)
+	if n, err := strconv.Atoi(exit); err == nil {
+		if n >= 0 || n < -4095 {
+			return callOf(r), ""
+		}
+		exit = seccomp.ErrnoName(-n)
+	}
+	return callOf(r), exit
+}
+
 // callOf returns the name of a SYSCALL record's system call, "" if that is not known.
 func callOf(r *parser.Record) string {
 	text := r.Get("syscall")

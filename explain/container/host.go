@@ -2,9 +2,11 @@ package container
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -29,6 +31,10 @@ type Host struct {
 	// Unset says what containers of pods get that name no seccomp profile:
 	// "RuntimeDefault" or "Unconfined".
 	Unset string
+
+	// BPF are the names of the BPF programs that the kernel asks as a security module, with
+	// spaces between them, as bpftool lists them: the first 15 bytes of each.
+	BPF string
 }
 
 // Merge fills what is unknown of a host from what else is known of it; what is of another
@@ -48,6 +54,7 @@ func (h *Host) Merge(o Host) {
 	fill(&h.Arch, o.Arch)
 	fill(&h.Kernel, o.Kernel)
 	fill(&h.Unset, o.Unset)
+	fill(&h.BPF, o.BPF)
 }
 
 func fill(to *string, from string) {
@@ -60,8 +67,8 @@ func fill(to *string, from string) {
 // `docker version`, `docker info`, `podman version`, `podman info`, `crictl version`,
 // `crictl info` or `kubectl get node` in JSON, the answer to /version of the Docker
 // Engine API, a kubelet's configuration (in YAML or JSON, or its configz), and what
-// `runc --version`, `crun --version`, `containerd --version`, `podman --version` and
-// `crio --version` print. What docker and dockerd print of themselves is the same text,
+// `runc --version`, `crun --version`, `containerd --version`, `podman --version`,
+// `crio --version` and `bpftool prog list` print. What docker and dockerd print of themselves is the same text,
 // and the client's version says nothing of the engine: it is not read.
 func ReadHosts(text []byte) []Host {
 	if found := bytes.TrimLeft(text, " \t\r\n\xef\xbb\xbf"); len(found) == 0 || found[0] != '{' {
@@ -276,7 +283,27 @@ func PlainLines(text []byte) []byte {
 			lines = append(append(lines, bytes.TrimSpace(found)...), '\n')
 		}
 	}
+	for _, found := range lsmProgram.FindAll(text, maxPrograms) {
+		lines = append(append(lines, found...), '\n')
+	}
 	return lines
+}
+
+// lsmProgram is a line of `bpftool prog list` of a program at a hook of security modules.
+var lsmProgram = regexp.MustCompile(`(?m)^\d+: lsm  (?:name (\w+)  )?tag [0-9a-f]{16}\b`)
+
+// maxPrograms bounds how many programs are told apart.
+const maxPrograms = 64
+
+// lsmPrograms returns the names of the programs that bpftool lists.
+func lsmPrograms(text []byte) string {
+	var names []string
+	for _, m := range lsmProgram.FindAllSubmatch(text, maxPrograms) {
+		if name := cmp.Or(string(m[1]), "unnamed"); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, " ")
 }
 
 // readPlain reads what is not JSON.
@@ -296,6 +323,9 @@ func readPlain(text []byte) []Host {
 			h.Libseccomp = string(m[1])
 		}
 		hosts = append(hosts, h)
+	}
+	if names := lsmPrograms(text); names != "" {
+		hosts = append(hosts, Host{BPF: names})
 	}
 	if hosts != nil {
 		return hosts

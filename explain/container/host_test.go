@@ -109,3 +109,24 @@ func TestPlainLines(t *testing.T) {
 		}
 	}
 }
+
+// What bpftool lists is of a host. Of its programs those count that the kernel asks as a
+// security module.
+func TestReadHostsBPF(t *testing.T) {
+	const list = `2: tracing  name hid_tail_call  tag 7cc47bbf07148bfe  gpl
+	loaded_at 2026-11-29T10:02:11+0000  uid 0
+50: lsm  name restrict_filesy  tag 713a545fe0530ce7  gpl
+	loaded_at 2026-11-29T10:02:14+0000  uid 0
+51: lsm  tag 713a545fe0530ce8  gpl
+52: lsm  name restrict_filesy  tag 713a545fe0530ce7  gpl
+53: cgroup_device  name sd_devices  tag 40ddf486530245f5  gpl
+`
+	for _, text := range []string{list, "Name:\tcat\nUid:\t0\t0\t0\t0\nCapEff:\t0\nCapBnd:\t0\ncapability,bpf\n" + list} {
+		assert.Equal(t, []Host{{BPF: "restrict_filesy unnamed"}}, ReadHosts([]byte(text)))
+	}
+	assert.Equal(t, "50: lsm  name restrict_filesy  tag 713a545fe0530ce7\n51: lsm  tag 713a545fe0530ce8\n52: lsm  name restrict_filesy  tag 713a545fe0530ce7\n", string(PlainLines([]byte(list))))
+	found, err := Read("status", []byte("Name:\tcat\nUid:\t0\t0\t0\t0\nCapEff:\t0\nCapBnd:\t0\ncapability,bpf\n"+list))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"capability", "bpf"}, found[0].Limits.Modules)
+	assert.Equal(t, "unconfined", found[0].AppArmorProfile, "the kernel lacks it, and no line is a label")
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/bits"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -175,10 +176,14 @@ func isStatus(text []byte) bool {
 
 // readStatus reads /proc/PID/status, which says of a process without a container what
 // metadata say of one: proc_pid_status(5). Behind it may stand /proc/PID/attr/current, the
-// label, and /sys/kernel/security/lsm, the list of modules.
+// label, /sys/kernel/security/lsm, the list of modules, and what bpftool lists, which
+// ReadHosts reads.
 func readStatus(name string, text []byte) (Container, error) {
 	values := map[string]string{}
 	for line := range strings.Lines(string(text)) {
+		if ofBPFTool.MatchString(line) {
+			continue
+		}
 		key, value, isPair := strings.Cut(line, ":\t")
 		if text := strings.TrimRight(strings.TrimSpace(line), "\x00"); !isPair && text != "" {
 			key, value = "label", text
@@ -216,6 +221,9 @@ func readStatus(name string, text []byte) (Container, error) {
 	}
 	return c, nil
 }
+
+// ofBPFTool are the lines of what bpftool lists.
+var ofBPFTool = regexp.MustCompile(`^(?:\d+: |\t)`)
 
 // capabilitiesOf returns the names of a mask, in their order.
 func capabilitiesOf(mask string) ([]string, error) {

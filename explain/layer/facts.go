@@ -26,7 +26,7 @@ type facts struct {
 
 func factsOf(q Question) *facts {
 	a := q.Attempt
-	f := &facts{Question: q, call: a.Syscall, errno: a.Errno, limits: q.Container.Limits, uid: -1, path: pathOf(a)}
+	f := &facts{Question: q, call: a.Syscall, errno: a.Errno, limits: q.Container.Limits, uid: -1, path: PathOf(a)}
 	if a.Self != nil {
 		f.self = *a.Self
 	}
@@ -40,8 +40,8 @@ func factsOf(q Question) *facts {
 	return f
 }
 
-// pathOf returns the path that an attempt is about, or "".
-func pathOf(a *parser.Attempt) string {
+// PathOf returns the path that an attempt is about, or "".
+func PathOf(a *parser.Attempt) string {
 	if a.Args == nil {
 		return a.Path
 	}

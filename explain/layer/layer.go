@@ -97,6 +97,8 @@ type Question struct {
 	Container *container.Container
 	Seccomp   Answer
 	AppArmor  Answer
+	BPF       string           // the programs of BPF at LSM hooks, as container.Host has them
+	Records   map[Layer]string // of which layers the log has a record of this very refusal, each in words
 }
 
 // candidates are the layers in the order of the list above, each with what judges it.
@@ -120,6 +122,13 @@ func Judge(q Question) Verdict {
 	for i, c := range candidates {
 		standing, why := c.judge(f)
 		v.Candidates[i] = Candidate{c.layer, standing, why}
+	}
+	for i, c := range candidates {
+		if why := q.Records[c.layer]; why != "" {
+			v.Candidates[i] = Candidate{c.layer, Refused, why}
+			v.Layer, v.Sure = c.layer, true
+			return v
+		}
 	}
 	for _, refused := range v.with(Refused) {
 		if isAfterFilters(refused.Layer) && v.Of(Seccomp).Standing == Open {

@@ -173,3 +173,37 @@ func TestJudgePolicies(t *testing.T) {
 	assert.Empty(t, v.Layer, "a filter may have been asked first")
 	assert.Equal(t, layer.Refused, v.Of(layer.Capability).Standing)
 }
+
+// Programs of BPF leave no record. That there are some speaks for them where nothing else
+// does, unless they are known to be asked about something else.
+func TestJudgeBPF(t *testing.T) {
+	for _, c := range []struct {
+		programs, config, text string
+		want                   layer.Layer
+	}{
+		{"", "", `1 openat(AT_FDCWD, "/srv/x", O_RDONLY) = -1 EPERM (O)`, ""},
+		{"deny_all", "", `1 openat(AT_FDCWD, "/srv/x", O_RDONLY) = -1 EPERM (O)`, layer.BPF},
+		{"restrict_filesy", "", `1 openat(AT_FDCWD, "/srv/x", O_RDONLY) = -1 EPERM (O)`, layer.BPF},
+		{"restrict_filesy", "", `1 socket(AF_INET, SOCK_STREAM, IPPROTO_IP) = -1 EPERM (O)`, ""},
+		{"restrict_filesy userns_restrict", "", `1 mkdir("/srv/x", 0777) = -1 EPERM (O)`, ""},
+		{"deny_all", "", `1 openat(AT_FDCWD, "/srv/x", O_WRONLY) = -1 EPERM (O)`, ""}, // or an immutable file
+		{"deny_all", `{"process":{"user":{"uid":1000}}}`, `1 openat(AT_FDCWD, "/srv/x", O_RDONLY) = -1 EACCES (P)`, ""},
+	} {
+		a, of := last(t, started+c.text), config(t, c.config)
+		v := layer.Judge(layer.Question{Attempt: &a, Container: &of, Seccomp: layer.Answer{Known: true}, AppArmor: layer.Answer{Known: true}, BPF: c.programs})
+		assert.Equal(t, c.want, v.Layer, "%+v %+v", c, v.Candidates)
+	}
+	a, of := last(t, started+`1 openat(AT_FDCWD, "/srv/x", O_RDONLY) = -1 EPERM (O)`), config(t, "")
+	of.Limits.Modules = []string{"capability", "landlock"}
+	v := layer.Judge(layer.Question{Attempt: &a, Container: &of, BPF: "deny_all"})
+	assert.Equal(t, layer.RuledOut, v.Of(layer.BPF).Standing)
+}
+
+// A record of the very refusal is its evidence, whatever else would refuse it.
+func TestJudgeRecords(t *testing.T) {
+	a, of := last(t, started+`1 openat(AT_FDCWD, "/srv/x", O_RDONLY) = -1 EACCES (P)`), config(t, `{"process":{"user":{"uid":1000}}}`)
+	v := layer.Judge(layer.Question{Attempt: &a, Container: &of, Records: map[layer.Layer]string{layer.SELinux: "the log has it"}})
+	assert.Equal(t, layer.SELinux, v.Layer)
+	assert.True(t, v.Sure)
+	assert.Equal(t, layer.Candidate{Layer: layer.SELinux, Standing: layer.Refused, Why: "the log has it"}, v.Of(layer.SELinux))
+}

@@ -1,6 +1,9 @@
 package layer
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // engineAnswers are the errors that filters of engines give.
 var engineAnswers = []string{"EPERM", "ENOSYS", "SIGSYS", ""}
@@ -112,10 +115,35 @@ func ofIntegrity(f *facts) (Standing, string) {
 
 // ofBPF judges programs of BPF that are attached to LSM hooks.
 func ofBPF(f *facts) (Standing, string) {
-	if f.errno != "EACCES" && f.errno != "EPERM" {
+	programs := f.bpfPrograms()
+	switch {
+	case f.errno != "EACCES" && f.errno != "EPERM":
 		return RuledOut, "they do not answer " + f.answer()
+	case f.limits.Lacks("bpf"):
+		return RuledOut, "the kernel asks none"
+	case programs != nil:
+		return Likely, "the host has programs at LSM hooks, which leave no record (bpftool prog list): " + strings.Join(programs, ", ")
+	case f.BPF != "":
+		return RuledOut, "of the programs at LSM hooks none is asked about this"
 	}
 	return Unlikely, "nothing tells of it: `bpftool prog list | grep lsm` on the host"
+}
+
+// bpfPrograms returns those of the host's programs at LSM hooks that can have refused this.
+// Of systemd's own it is known what they are asked about, by its restrict-fs.bpf.c and
+// userns-restrict.bpf.c. The kernel keeps 15 bytes of a name.
+func (f *facts) bpfPrograms() (list []string) {
+	for name := range strings.FieldsSeq(f.BPF) {
+		switch {
+		case name == "restrict_filesy" && (f.errno != "EPERM" || !f.is(opens) && f.call != ""):
+		case strings.HasPrefix(name, "userns_restrict") && !f.ownUserNamespace():
+		case name == "restrict_filesy":
+			list = append(list, name+" (RestrictFileSystems= of a unit)")
+		default:
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 // ofNone judges whether nothing refused it at all.

@@ -52,5 +52,5 @@ func (l *Library) AssumedSeccomp(arch string) *seccomp.Profile {
 // Unfiltered reports whether it is known that a container's engine gives it no seccomp
 // filter, so that one which answered is the program's own.
 func (l *Library) Unfiltered(c container.Container) bool {
-	return c.SeccompProfile == "unconfined" || c.SeccompProfile == "" && c.SeccompUnset && l.host(c).Unset == "Unconfined"
+	return c.SeccompProfile == "unconfined" || c.SeccompProfile == "" && c.SeccompUnset && l.Host(c).Unset == "Unconfined"
 }

@@ -54,9 +54,9 @@ func loaderName(runtime string) string {
 	return ""
 }
 
-// host returns what is known of the host that runs a container, and of its engine: what
+// Host returns what is known of the host that runs a container, and of its engine: what
 // is said of its node, then what is said of no node. If only one node is known, it is that.
-func (l *Library) host(c container.Container) container.Host {
+func (l *Library) Host(c container.Container) container.Host {
 	h := container.Host{Engine: c.Runtime, Node: l.node(c.Node)}
 	for _, o := range l.hosts {
 		if o.Node != "" && o.Node == h.Node {
@@ -103,7 +103,7 @@ func (l *Library) engineVersion(c container.Container, engine string) string {
 		c.Runtime = engine
 	}
 	known := ""
-	if h := l.host(c); c.Runtime == engine {
+	if h := l.Host(c); c.Runtime == engine {
 		known = h.Version
 	}
 	return cmp.Or(c.EngineVersion, known, l.Engines[engine])

@@ -76,7 +76,7 @@ func (l *Library) Seccomp(c container.Container, label string, arch seccomp.Arch
 	if c.Runtime == "" {
 		c.Runtime = container.EngineOf(label).Name
 	}
-	h := l.host(c)
+	h := l.Host(c)
 	if l.Unfiltered(c) {
 		return nil, "the pod names no seccompProfile, and the kubelet of its node gives such a pod none (seccompDefault is not set): it is unconfined"
 	}
@@ -113,7 +113,7 @@ func (l *Library) engineDefault(c container.Container, h container.Host) (*secco
 // Call returns what is known of any system call in a container, from the inventory
 // and what the user said of the host, which goes before.
 func (l *Library) Call(c container.Container, arch seccomp.Arch) seccomp.Call {
-	h := l.host(c)
+	h := l.Host(c)
 	call := seccomp.Call{Arch: arch, Caps: c.Caps, Kernel: cmp.Or(l.Kernel, h.Kernel), Host: l.Arch, Loader: l.SeccompLoader}
 	call.Engine = seccomp.Engine{Name: cmp.Or(c.Runtime, h.Engine), Version: l.engineVersion(c, cmp.Or(c.Runtime, h.Engine))}
 	if call.Caps == nil {

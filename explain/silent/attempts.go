@@ -27,6 +27,7 @@ type Attempts struct {
 	claims  int               // distinct ones
 	judged  map[string]answer // by what was tried, as a program can try it often
 
+	logged   []logged           // records of modules, once they are asked; nil before
 	recorded map[recordKey]bool // what the log has, once it is asked
 	beyond   bool               // it has more than the group tells apart
 }
@@ -108,7 +109,7 @@ func (s *Attempts) judge(a parser.Attempt) answer {
 	if a.Errno == "EACCES" && a.Hint == "" && !a.First && s.target.Profile != "unconfined" && s.library.Profile(s.target.Container, s.target.Profile) == nil {
 		u.Why = "an AppArmor profile, which is not known here: its refusals are in the log, but for those by deny rules; else " + u.Why
 	}
-	u.Verdict = verdictOf(s.library, &a, s.target, unlogged)
+	u.Verdict = s.verdictOf(&a, unlogged)
 	u.Next = next(s.library, &a, s.target, u.Verdict)
 	s.Unexplained = append(s.Unexplained, u)
 	return answer{unexplained: len(s.Unexplained) - 1}

@@ -12,7 +12,8 @@ import (
 
 // verdictOf says which layer refused what neither policy of a target does, or what
 // AppArmor would have logged, and did not.
-func verdictOf(l *library.Library, a *parser.Attempt, t Target, unlogged bool) layer.Verdict {
+func (s *Attempts) verdictOf(a *parser.Attempt, unlogged bool) layer.Verdict {
+	l, t := s.library, s.target
 	c := t.Container
 	if t.Profile == "unconfined" {
 		c.AppArmorProfile = t.Profile
@@ -21,7 +22,7 @@ func verdictOf(l *library.Library, a *parser.Attempt, t Target, unlogged bool) l
 	if unlogged {
 		says = layer.Answer{Known: true, Why: "what profile " + t.Profile + " refuses here is logged, and the log has no record of it"}
 	}
-	return layer.Judge(layer.Question{Attempt: a, Container: &c, Seccomp: filterSays(l, a, t), AppArmor: says})
+	return layer.Judge(layer.Question{Attempt: a, Container: &c, Seccomp: filterSays(l, a, t), AppArmor: says, BPF: l.Host(c).BPF, Records: s.recordsOf(a)})
 }
 
 // filterSays is what the seccomp profile says of what it does not refuse.
