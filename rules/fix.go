@@ -27,7 +27,8 @@ const (
 func (r Risk) String() string { return [...]string{"low", "medium", "high"}[r] }
 
 // A Fix is one way to remedy a finding. The fixes of a finding are
-// alternatives, narrowest first: at most one of them is applied.
+// alternatives, narrowest first but for one that is more easily read, which says what it
+// grants: at most one of them is applied.
 type Fix struct {
 	Message string   // what it does, such as "add w to this rule"
 	Rule    string   // the rule or entry as it reads afterwards

@@ -13,10 +13,7 @@ import (
 // they leave it out and refuse all else. Where no rule allows the access either, a rule
 // for it is added.
 func (p *Proposer) denyFixes(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision) (fixes []rules.Fix, notes []string) {
-	perms := d.Refused
-	if _, isFile := req.(apparmor.FileRequest); isFile && perms&apparmor.Exec != 0 {
-		perms |= apparmor.Read | apparmor.Mmap // without which a program cannot run
-	}
+	perms := deniedPerms(req, d)
 	above := p.aboveFixes(profile, req, d)
 	narrow := rules.Fix{Message: "make the deny rule leave out this alone"}
 	written := map[string]bool{}
@@ -42,10 +39,18 @@ func (p *Proposer) denyFixes(profile *apparmor.Profile, req apparmor.Request, d 
 	if narrow.Rule == "" {
 		narrow.Message = "remove the deny rule (it names nothing else)"
 	}
-	if strings.Count(narrow.Rule, "[^") <= readableClasses {
+	if readable(narrow) {
 		above = nil
 	}
 	return append(above, p.allowToo(narrow, profile, req)), notes
+}
+
+// deniedPerms are the permissions that deny rules are to leave out of an access.
+func deniedPerms(req apparmor.Request, d apparmor.Decision) apparmor.Perms {
+	if _, isFile := req.(apparmor.FileRequest); isFile && d.Refused&apparmor.Exec != 0 {
+		return d.Refused | apparmor.Read | apparmor.Mmap // without which a program cannot run
+	}
+	return d.Refused
 }
 
 // readableClasses is how many negated classes of characters people still read.
@@ -92,12 +97,9 @@ func readsPriority(policy *apparmor.Policy) bool {
 // wholeDenyFixes proposes to take file permissions out of deny rules on all that they name,
 // where narrowing them says less than that and another rule keeps permissions of it.
 func (p *Proposer) wholeDenyFixes(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision) []rules.Fix {
-	perms := d.Refused
+	perms := deniedPerms(req, d)
 	if _, isFile := req.(apparmor.FileRequest); !isFile || perms == 0 {
 		return nil
-	}
-	if perms&apparmor.Exec != 0 {
-		perms |= apparmor.Read | apparmor.Mmap
 	}
 	wide := rules.Fix{Message: "take this out of the deny rule"}
 	for _, r := range d.Deny {

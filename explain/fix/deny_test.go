@@ -78,7 +78,6 @@ func TestReadableFormFirst(t *testing.T) {
 		{"abi <abi/5.0>,\n", "  /** rw,\n  deny /srv/** w,\n", "priority=1 owner /srv/lib/app/db w,"},
 		{"abi <abi/5.0>,\n", "  /** rw,\n  priority=5 deny /srv/** w,\n", "priority=6 owner /srv/lib/app/db w,"},
 		{"abi <abi/5.0>,\n", "  /** rw,\n  deny /srv/lib/app/d? w,\n", "deny /srv/lib/app/d[^b/] w,"},
-		{"", "  /** rw,\n  deny /srv/** w,\n", "deny /srv/{[^l/]**"},
 	} {
 		l := library.New(t.TempDir(), nil)
 		policy, diagnostics := l.Loader.Load(rules.NewFile("p", c.abi+"profile p {\n"+c.text+"}\n"))
@@ -90,4 +89,29 @@ func TestReadableFormFirst(t *testing.T) {
 		edited := l.Edited(r.Fixes[0].Edits, profile)
 		assert.NotZero(t, edited.Decide(apparmor.FileRequest{Path: "/srv/lib/app/dx", Perms: apparmor.Write}).Refused, c.text)
 	}
+}
+
+// TestSplitBeforeGlobs holds that explain shows a deny rule that is split by directory before one
+// that nobody would read, with what stays refused and what does not, and that what is
+// written unasked is the narrower.
+func TestSplitBeforeGlobs(t *testing.T) {
+	write := apparmor.FileRequest{Path: "/srv/lib/app/db", Perms: apparmor.Write, Owner: true}
+	profile, r := remedies(t, "  /** rw,\n  deny /srv/** w,\n", write)
+	require.Len(t, r.Fixes, 2)
+	split, globs := r.Fixes[0], r.Fixes[1]
+	assert.Equal(t, "deny /srv/[^l/]** w,\n  deny /srv/lib/[^a/]** w,\n  deny /srv/lib/app/[^d/]** w,", split.Rule)
+	assert.Contains(t, split.Message, "/srv/[^l/]**, /srv/lib/[^a/]** and /srv/lib/app/[^d/]** stay refused; what else is named /srv/l**, /srv/lib/a** or /srv/lib/app/d** no longer is")
+	assert.Contains(t, split.Grants, "such as /srv/l")
+	assert.Contains(t, globs.Rule, "deny /srv/{[^l/]**")
+	assert.NotContains(t, globs.Grants, "such as")
+	edited := New(library.New(t.TempDir(), nil)).Library.Edited(globs.Edits, profile)
+	assert.NotZero(t, edited.Decide(apparmor.FileRequest{Path: "/srv/lib/app/dx", Perms: apparmor.Write}).Refused)
+	p := New(library.New(t.TempDir(), nil))
+	assert.Equal(t, globs.Rule, p.Narrowest(profile, write, Caller{}).Rule)
+	candidates, _ := p.Candidates(profile, write, profile.Decide(write), Caller{})
+	require.Len(t, candidates, 1)
+	assert.Equal(t, globs.Rule, candidates[0].Rule)
+
+	_, r = remedies(t, "  /** rw,\n  deny /srv/d? w,\n", apparmor.FileRequest{Path: "/srv/db", Perms: apparmor.Write, Owner: true})
+	require.Len(t, r.Fixes, 1, "which is read as it is")
 }

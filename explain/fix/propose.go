@@ -13,7 +13,8 @@ import (
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
-// Remedies are the proved fixes of an access, narrowest first.
+// Remedies are the proved fixes of an access, narrowest first; but before a deny rule that
+// nobody would read stands one that is wider, if there is no other.
 type Remedies struct {
 	Fixes []rules.Fix
 	Notes []string // what the reader should know of them
@@ -31,6 +32,7 @@ func (p *Proposer) Access(profile *apparmor.Profile, req apparmor.Request, c Cal
 	var r Remedies
 	var candidates []rules.Fix
 	candidates, r.Notes = p.Candidates(profile, req, d, c)
+	candidates = p.withSplit(profile, req, d, candidates)
 	for _, wide := range p.wholeDenyFixes(profile, req, d) {
 		if len(candidates) == 0 || !slices.Equal(candidates[0].Edits, wide.Edits) {
 			candidates = append(candidates, wide)
@@ -84,7 +86,9 @@ func (p *Proposer) proveNarrowest(profile *apparmor.Profile, req apparmor.Reques
 		}
 	}
 	for _, fix := range p.Access(profile, req, c).Fixes {
-		return fix
+		if !isSplit(fix) {
+			return fix
+		}
 	}
 	return rules.Fix{}
 }
