@@ -87,7 +87,7 @@ func byChance(group, part string, least int) bool {
 // separated by, END for what may be behind the last: an ending, or another part that
 // varies (a NUL each, as no name has one).
 func row(why, in, name string, least int, need need) generator {
-	name = strings.NewReplacer("SEP", `[._\-\x00]`, "END", `(?:\.[A-Za-z][A-Za-z0-9]{0,5}){0,2}(?:[._~-]*\x00.*)?$`, "LEAD", `(?:[._-]?(?:[a-z]{2,}|[A-Z][a-z]{2,})|[a-z._-]*[._-][a-z]{2,})`, "LIBC", `[A-Za-z0-9]{6}`, "PY", `[a-z0-9_]{8}`).Replace(name)
+	name = strings.NewReplacer("SEP", `[._\-\x00]`, "END", `(?:\.[A-Za-z][A-Za-z0-9]{0,5}){0,2}(?:[._~-]*\x00.*|,v|~)?$`, "LEAD", `(?:[._-]?(?:[a-z]{2,}|[A-Z][a-z]{2,})|[a-z._-]*[._-][a-z]{2,})`, "LIBC", `[A-Za-z0-9]{6}`, "PY", `[a-z0-9_]{8}`).Replace(name)
 	g := generator{why: why, name: lazy(name), least: least, need: need}
 	if in != "" {
 		g.in = lazy(in)
@@ -111,6 +111,10 @@ const (
 // other.
 var times = sync.OnceValue(func() []generator {
 	return []generator{
+		// AtomicWriter of k8s.io/kubernetes/pkg/volume/util, by os.MkdirTemp of Go.
+		row("a time", "", `^\.\.(?P<t>20[0-9]{2}_[0-9]{2}_[0-9]{2}_[0-9]{2}_[0-9]{2}_[0-9]{2})\.(?P<n>[0-9]+)$`, 0, nothing),
+		// maildir(5).
+		row("a time", `/(?:tmp|new|cur)/$`, `^(?P<t>[0-9]{10})\.M(?P<n>[0-9]+)P(?P<m>[0-9]+)(?:[QV.].*)?$`, 0, nothing),
 		row("a time", "", `(?:^|[^0-9])(?P<t>(?:19|20)[0-9]{2}[._-]?(?:0[1-9]|1[0-2])[._-]?(?:0[1-9]|[12][0-9]|3[01])`+
 			`(?:T`+clock+`(?:[._-][0-9]{3,9})?`+zone+`|[_.:-]?`+clock+zone+`)?)(?:[^0-9]|$)`, 0, made),
 		row("a month", "", `[._-](?P<t>20[0-9]{2}[_-](?:0[1-9]|1[0-2]))(?:[._]|$)`, 0, made),
@@ -134,11 +138,15 @@ var generators = sync.OnceValue(func() []generator {
 		row("a container ID", "", `(?:^|[^0-9A-Za-z])(?P<q>[0-9a-f]{64})(?:[^0-9A-Za-z]|$)`, 0, nothing),
 		row("a container ID", "", `(?:^|[^0-9A-Za-z])(?P<c>[0-9a-f]{12})(?:[^0-9A-Za-z]|$)`, 0, nothing),
 		row("a number of 128 bits", "", `(?:^|[^0-9A-Za-z])(?P<q>[0-9a-f]{32})(?:[^0-9A-Za-z]|$)`, 0, made), // sd_id128_t of systemd
+		// ULID: 26 digits of Crockford's base 32, of Prometheus' blocks and others.
+		row("a ULID", "", `(?:^|[^0-9A-Za-z])(?P<q>0[0-9][0-9A-HJKMNP-TV-Z]{24})(?:[^0-9A-Za-z]|$)`, 0, nothing),
+		// docker's and CNI's ends of a network: randomly named by libnetwork and plugins.
+		row("a random number", `/(?:net|conf|neigh)/$`, `^veth(?P<h>[0-9a-f]{7,8})$`, 0, nothing),
 		// SafeEncodeString() and String() in k8s.io/apimachinery/pkg/util/rand.
 		row("the name of a pod", "", `-(?P<q>[bcdfghjklmnpqrstvwxz2456789]{8,10})-(?P<r>[bcdfghjklmnpqrstvwxz2456789]{5})(?:[_.]|$)`, 0, nothing),
 		// printf(3)'s %p; dotlock.c of GnuPG writes zeros before it.
 		row("an address in memory", "", `(?:^|[^0-9A-Za-z]|lk)0x(?P<q>[0-9a-f]{16})(?:[^0-9A-Za-z]|$)`, 0, nothing),
-		row("an address in memory", "", `(?:^|[^0-9A-Za-z]|lk)0x(?P<x>[0-9a-f]{6,15})(?:[^0-9A-Za-z]|$)`, 0, nothing),
+		row("an address in memory", "", `(?:^|[^0-9A-Za-z]|lk|isolate)0x(?P<x>[0-9a-f]{6,15})(?:[^0-9A-Za-z]|$)`, 0, nothing),
 		row("the ID of a process", "", `\.#lk[0x\x00]*\.[^/]*\.(?P<n>[0-9]+)x?$`, 0, nothing), // dotlock.c of GnuPG
 
 		// g10 and agent of GnuPG name keys by their digests.
@@ -161,6 +169,17 @@ var generators = sync.OnceValue(func() []generator {
 		// ext/session/session.c and main/rfc1867.c of PHP.
 		row("the ID of a PHP session", "", `^sess_(?P<a>[0-9A-Za-z,-]{22,256})$`, 0, nothing),
 		row("a name of PHP", `^(?:/var)?/tmp/$`, `^php(?P<r>LIBC)$`, 0, made),
+		// tempfile() and tempdir() of R.
+		row("a name of R", "", `^Rtmp(?P<r>LIBC)$`, 0, nothing),
+		row("a name of R", `/Rtmp[A-Za-z0-9]{6}/$`, `^file(?P<x>[0-9a-f]{8,14})END`, 0, nothing),
+		// Driver of clang, by createUniquePath() of LLVM.
+		row(randomName, `^(?:/var)?/tmp/$`, `-(?P<h>[0-9a-f]{6})\.(?:o|s|ii?|bc|cpp|sh)$`, 0, made),
+		// ds-ipc-pal-socket.c and the debugger's twowaypipe.cpp of .NET: the process, and when it began.
+		row("the ID of a process", "", `^(?:dotnet-diagnostic|clr-debug-pipe)-(?:(?P<n>[0-9]+)|\x00+)-(?P<m>[0-9]+)-(?:socket|in|out)$`, 0, nothing),
+		// kv_catalog of MongoDB, for tables of WiredTiger.
+		row("a random number", "", `^(?:collection|index)-(?P<n>[0-9]+)--?(?P<m>[0-9]{10,20})\.wt$`, 0, nothing),
+		// os.MkdirTemp and os.CreateTemp of what containers are made with.
+		row("a random number", "", `^(?:containerd-mount|buildkit-mount|docker-builder|GetImageBlob|runc-process)(?P<n>[0-9]+)$`, 0, nothing),
 		// go build and os.MkdirTemp of Go; its cache, cmd/go/internal/cache.
 		row("a random number", "", `^go-(?:build|link|tool-dist|test|run|vet)-?(?P<n>[0-9]{5,})$`, 0, nothing),
 		row("a digest", `/go-build/$`, `^(?P<h>[0-9a-f]{2})$`, 0, nothing),
@@ -190,6 +209,8 @@ var generators = sync.OnceValue(func() []generator {
 		row("the number of a segment", `/pg_wal/(?:archive_status/)?$`, `^(?P<q>[0-9A-F]{24})(?:\.[a-z.]+)?$`, 0, nothing),
 		row("the number of a table", `postgres.*/base/$|/pgdata/base/$`, `^(?P<n>[0-9]+)$`, 0, nothing),
 		row("the number of a table", `(?:postgres.*|/pgdata)/base/[0-9]+/$`, `^(?:t(?P<m>[0-9]+)_)?(?P<n>[0-9]+)(?:_fsm|_vm|_init)?(?:\.[0-9]+)?$`, 0, nothing),
+		// etcd: walName() in wal/util.go, and its snapshots.
+		row("the number of a segment", `/(?:wal|snap)/$`, `^(?P<q>[0-9a-f]{16})-(?P<h>[0-9a-f]{16})\.(?:wal|snap)(?:\.[a-z]+)?$`, 0, nothing),
 		// MySQL and MariaDB: tmp_file_prefix in sql_table.cc and sql_tmp_table.cc; innobase_mysql_tmpfile(), open_cached_file().
 		row("a name of MySQL", "", `^#sql(?:-[a-z]+-|-|_)?(?:(?P<x>[0-9a-f]+)|\x00+)[-_](?P<y>[0-9a-f]+)(?:[-_](?P<z>[0-9a-f]+))?(?:[.#].*)?$`, 0, nothing),
 		row("a name of MySQL", `^(?:/var)?/tmp/$|/tmpdir/$`, `^(?:ib|ML|MY)(?P<r>LIBC)$`, 1, made),
@@ -224,12 +245,21 @@ var generators = sync.OnceValue(func() []generator {
 		row("a random number", "", `^\.fuse_hidden(?P<q>[0-9a-f]{16})$`, 0, nothing),
 		row("a name of Docker", `/overlay2/l/$`, `^(?P<q>[A-Z2-7]{26})$`, 0, nothing),
 
+		// Postfix's queues: mail_queue_enter() in global/mail_queue.c, file_id.c. CUPS: cupsTempFd()
+		// of cups/tempfile.c. at: run_file() of at.c. Firefox: SharedMemory_posix.cpp.
+		row("the ID of a process", `/postfix/[a-z]+/$`, `^(?P<n>[0-9]+)\.(?:(?P<m>[0-9]+)|\x00+)$`, 0, nothing),
+		row("the number of a message", `/postfix/(?:incoming|active|deferred|defer|bounce|hold|corrupt|maildrop)/(?:[0-9A-F]/)*$`, `^(?P<q>[0-9A-F]{8,13})$`, 0, nothing),
+		row(randomName, `/cups/tmp/$`, `^(?P<x>[0-9a-f]{13,15})$`, 0, nothing),
+		row("the number of a job", `/cron/at(?:jobs|spool)/$`, `^[a=](?P<q>[0-9a-f]{13})$`, 0, nothing),
+		row("the ID of a process", `^/dev/shm/$`, `^org\.mozilla\.ipc\.(?:(?P<n>[0-9]+)|\x00+)\.(?P<m>[0-9]+)$`, 0, nothing),
+
 		// mkstemp(3) of sed, sort, PHP and the compilers, and __sem_open() in sem_open.c of glibc.
 		row(randomName, "", `^(?:sed|sort|php|cc)(?P<r>LIBC)END`, 1, made),
 		row(randomName, `^/dev/shm/$`, `^sem\.(?P<r>LIBC)$`, 1, made),
 
 		// What is known by the call, by the folder, or by its letters alone, whoever makes it.
 		// Where a name may end with six letters by chance or with eight, eight cover both.
+		row(randomName, "", `^[a-z]{2,}_(?P<r>LIBC)END`, 1, byCall),
 		row(randomName, "", `^(?P<r>[a-z0-9_]{8}|[A-Za-z0-9_]{10})END`, 2, scratch),
 		row(randomName, "", `SEP(?P<r>PY)END`, 1, byCall),
 		row(randomName, "", `^LEAD(?P<r>PY)END`, 2, byCall),

@@ -1,6 +1,7 @@
 package fix
 
 import (
+	"bytes"
 	"regexp"
 	"slices"
 	"strconv"
@@ -262,6 +263,8 @@ func generated(folder string, name []byte, table []generator, c Caller, fromPack
 		g := &table[i]
 		least := g.least
 		switch {
+		case g.need == made && fromPackages:
+			continue // what is there has the name that its package gave it
 		case g.need != nothing && g.need != never && fromPackages:
 			least = max(least, 3)
 		case g.need == scratch && c.Temporary, c.Alike:
@@ -274,16 +277,22 @@ func generated(folder string, name []byte, table []generator, c Caller, fromPack
 		if g.in != nil && !g.in().MatchString(folder) {
 			continue
 		}
+		look := name // with what is not by chance taken out, as another match may begin in it
 		for again := true; again; {
 			again = false
-			for _, m := range g.name().FindAllSubmatchIndex(name, -1) {
+			for _, m := range g.name().FindAllSubmatchIndex(look, -1) {
 				for n, group := range g.name().SubexpNames() {
 					from, to := m[2*n], m[2*n+1]
-					if group == "" || from < 0 || !byChance(group, string(name[from:to]), least) {
+					if group == "" || from < 0 {
 						continue
 					}
 					again = true
-					claim(span{from, to, Names{Glob: alphabet(group, string(name[from:to])), Why: g.why, First: g.need != never, made: g.need != nothing}})
+					if part := string(name[from:to]); byChance(group, part, least) {
+						claim(span{from, to, Names{Glob: alphabet(group, part), Why: g.why, First: g.need != never, made: g.need != nothing}})
+						mask(look, span{from: from, to: to})
+						continue
+					}
+					look = slices.Concat(look[:from], bytes.Repeat([]byte{1}, to-from), look[to:])
 				}
 			}
 		}

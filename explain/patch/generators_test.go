@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -193,7 +194,7 @@ func (m maker) record(serial, pid int, path string) string {
 // TestFreshNames holds that the rule for the names of two runs covers 15 of
 // the runs that follow.
 func TestFreshNames(t *testing.T) {
-	for i, m := range makers {
+	for i, m := range slices.Concat(makers, programs) {
 		t.Run(m.name, func(t *testing.T) {
 			r := fresh{rand.New(rand.NewPCG(20, uint64(i)))}
 			var names []string
