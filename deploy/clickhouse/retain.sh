@@ -5,7 +5,7 @@ set -eu
 days=$1 database=${2:-whydenied}
 shift; [ $# = 0 ] || shift
 case $days in *[!0-9]* | '') echo "usage: $0 DAYS [DATABASE]" >&2; exit 2 ;; esac
-clickhouse-client "$@" --format TSVRaw --query "
+old=$(clickhouse-client "$@" --format TSVRaw --query "
 	SELECT DISTINCT concat('ALTER TABLE \`', database, '\`.\`', table, '\` DROP PARTITION ', partition, ';') FROM system.parts
-	WHERE active AND database = '$database' AND match(partition, '^[0-9]+\$') AND toUInt32OrZero(partition) < toYYYYMM(today() - $days)" |
-	clickhouse-client "$@" --multiquery
+	WHERE active AND database = '$database' AND match(partition, '^[0-9]+\$') AND toUInt32OrZero(partition) < toYYYYMM(today() - $days)")
+[ -z "$old" ] || printf '%s\n' "$old" | clickhouse-client "$@" --multiquery

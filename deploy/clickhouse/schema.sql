@@ -11,7 +11,7 @@
 -- and lost, which say so. Times are milliseconds since 1970, but for at, the seconds at which
 -- a bucket of 4,096 s begins, or a day; 0 is not known.
 
-CREATE VIEW schema_version AS SELECT toInt64(1) AS version;
+CREATE VIEW schema_version AS SELECT toInt64(2) AS version;
 
 CREATE TABLE bucket (
 	cluster String, node String, boot String,

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"compress/gzip"
 	"context"
+	"crypto/x509"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -109,13 +110,16 @@ func (c *clickHouse) do(ctx context.Context, statement string, data io.Reader, s
 	if errors.As(err, &of) {
 		err = of.Err // without the address, which has the statement
 	}
+	if unknown := new(x509.UnknownAuthorityError); errors.As(err, unknown) {
+		err = fmt.Errorf("%w; SSL_CERT_FILE=FILE in the environment names a file of authorities", err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if answer.StatusCode != http.StatusOK {
 		defer answer.Body.Close()
 		text, _ := io.ReadAll(io.LimitReader(answer.Body, maxRefusal))
-		return nil, refusal(answer.Status, string(text))
+		return nil, c.refusal(answer.Status, string(text))
 	}
 	return answer.Body, nil
 }
@@ -137,20 +141,28 @@ func (c *clickHouse) authorize(request *http.Request) error {
 }
 
 // refusal is the error of an answer that is no success; what the server says is one line.
-func refusal(status, text string) error {
+func (c *clickHouse) refusal(status, text string) error {
 	text, _, _ = strings.Cut(escape.UTF8(text), ", e.what()")
 	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > 400 {
 		text = strings.ToValidUTF8(text[:400], "") + "…"
 	}
-	if noTable.MatchString(text) {
+	switch {
+	case noTable.MatchString(text):
 		return fmt.Errorf("the database lacks the tables of deploy/clickhouse/schema.sql: %s", text)
+	case noUser.MatchString(text):
+		return fmt.Errorf("the server does not let %s in: %s", cmp.Or(c.user, "default"), text)
 	}
 	return fmt.Errorf("the server answers %s: %s", status, text)
 }
 
-// noTable are the errors 60, UNKNOWN_TABLE, and 81, UNKNOWN_DATABASE.
-var noTable = regexp.MustCompile(`^Code: (60|81)\b`)
+// noTable are the errors 60, UNKNOWN_TABLE, and 81, UNKNOWN_DATABASE; noUser 192 to 195, of users
+// and their passwords and addresses, and 516, which later versions give in place of these
+// (ClickHouse's ErrorCodes.cpp).
+var (
+	noTable = regexp.MustCompile(`^Code: (60|81)\b`)
+	noUser  = regexp.MustCompile(`^Code: (19[2-5]|516)\b`)
+)
 
 // each calls row for each row that a statement gives.
 func (c *clickHouse) each(ctx context.Context, statement string, row func(scan func(...any) error) error) error {

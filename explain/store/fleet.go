@@ -24,6 +24,8 @@ type Fleet struct {
 	mu   sync.Mutex
 	sent map[string][sha256.Size]byte // what findings are explained by there, by ID
 	told int64                        // up to when losses and the like were sent
+
+	checked bool // whether the schema is one that is known
 }
 
 // IsFleet reports whether a name is a fleet's database and no file.
@@ -42,23 +44,41 @@ func OpenFleet(address string) (*Fleet, error) {
 // Name returns the host and the database.
 func (f *Fleet) Name() string { return f.name }
 
-// fleetVersion is that of the schema that this program reads and writes.
-const fleetVersion = 1
+// fleetVersion is that of the schema that this program reads and writes: 2 since it has
+// sightings, losses and what was watched.
+const fleetVersion = 2
 
-// check says why a database cannot be read or written by this program.
+// check says why a database cannot be read or written by this program. It asks once.
 func (f *Fleet) check(ctx context.Context) error {
+	f.mu.Lock()
+	known := f.checked
+	f.mu.Unlock()
+	if known {
+		return nil
+	}
 	var version int
 	err := f.server.each(ctx, `SELECT version FROM schema_version`, func(scan func(...any) error) error { return scan(&version) })
-	if err == nil && version != fleetVersion {
-		err = fmt.Errorf("its schema has version %d, and this program knows %d; use the version of whydenied that it was made for", version, fleetVersion)
+	switch {
+	case err != nil:
+		return err
+	case version < fleetVersion:
+		return fmt.Errorf("its schema has version %d, and this program needs %d: make another database by deploy/clickhouse/schema.sql; agents send it what their stores have", version, fleetVersion)
+	case version > fleetVersion:
+		return fmt.Errorf("its schema has version %d, and this program knows %d; use the version of whydenied that it was made for", version, fleetVersion)
 	}
-	return err
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.checked = true
+	return nil
 }
 
 // Put sends buckets of Unsent. Those for which it returns nil have arrived.
 func (f *Fleet) Put(ctx context.Context, list []Bucket) error {
 	if len(list) == 0 {
 		return nil
+	}
+	if err := f.check(ctx); err != nil {
+		return err
 	}
 	if err := f.explain(ctx, list); err != nil {
 		return err

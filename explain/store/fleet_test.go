@@ -2,12 +2,14 @@ package store
 
 import (
 	"context"
+	"encoding/binary"
 	"flag"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +17,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/explain/report"
 )
 
 var schedules = flag.Int("schedules", 8, "random schedules of TestFleetCountsExactly")
@@ -36,7 +40,11 @@ type model struct {
 const bucketColumns = "sssnsnssssnsnnn"
 
 func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !strings.HasPrefix(r.URL.Query().Get("query"), "INSERT INTO bucket (") {
+	switch statement := r.URL.Query().Get("query"); {
+	case statement == "": // the version is asked for
+		binary.Write(w, binary.LittleEndian, int64(fleetVersion))
+		return
+	case !strings.HasPrefix(statement, "INSERT INTO bucket ("):
 		return
 	}
 	taken := true
@@ -244,4 +252,29 @@ func TestFleetCountsExactly(t *testing.T) {
 		assert.EqualValues(t, truth, m.sum(), "seed %d", seed)
 		server.Close()
 	}
+}
+
+// A database of another version is neither read nor written, and the error says what to do.
+func TestFleetVersion(t *testing.T) {
+	version := int64(fleetVersion)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		binary.Write(w, binary.LittleEndian, version)
+		assert.NotContains(t, r.URL.RawQuery, "INSERT")
+	}))
+	defer server.Close()
+	ctx := context.Background()
+	for of, says := range map[int64]string{
+		fleetVersion - 1: "make another database by deploy/clickhouse/schema.sql",
+		fleetVersion + 1: "use the version of whydenied that it was made for",
+	} {
+		version = of
+		fleet, err := OpenFleet(scheme + strings.TrimPrefix(server.URL, "http://") + "/db")
+		require.NoError(t, err)
+		_, err = fleet.Report(ctx, Range{})
+		assert.ErrorContains(t, err, says)
+		assert.ErrorContains(t, fleet.Put(ctx, []Bucket{{Finding: &report.Finding{}}}), says)
+	}
+	schema, err := os.ReadFile("../../deploy/clickhouse/schema.sql")
+	require.NoError(t, err)
+	assert.Contains(t, string(schema), fmt.Sprintf("toInt64(%d) AS version", fleetVersion))
 }

@@ -212,7 +212,10 @@ func TestFleetRetains(t *testing.T) {
 	assert.Equal(t, strconv.Itoa(want), shards[1].ask("SELECT sum(count) FROM whydenied.denial"))
 	assert.Equal(t, strconv.Itoa(want), shards[1].ask("SELECT sum(count) FROM whydenied.denial_day"))
 	assert.Equal(t, strconv.Itoa(len(list)), shards[1].ask("SELECT count() FROM whydenied.first_seen"))
-	out, err := exec.Command("../../deploy/clickhouse/retain.sh", "90; rm").CombinedOutput()
+	out, err := exec.Command("../../deploy/clickhouse/retain.sh", "90", "whydenied_shard", "--port", strconv.Itoa(shards[0].tcp), "--user", "nobody").CombinedOutput()
+	assert.Error(t, err)
+	assert.Contains(t, string(out), "nobody")
+	out, err = exec.Command("../../deploy/clickhouse/retain.sh", "90; rm").CombinedOutput()
 	assert.Error(t, err)
 	assert.Contains(t, string(out), "usage:")
 }
