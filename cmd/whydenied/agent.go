@@ -114,7 +114,7 @@ func runAgent(cmd *cobra.Command, f agentFlags) error {
 	if err != nil {
 		return err
 	}
-	s, err := f.open(cmd, source.Start{Since: from}, a.take)
+	s, err := f.open(cmd, source.Start{Since: from, OrNow: true}, a.take)
 	if err != nil {
 		return err
 	}

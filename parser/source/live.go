@@ -17,6 +17,7 @@ import (
 type Start struct {
 	Since time.Time // with the first denial of this time or later, and all behind it, as a clock may be set back; zero for none of the past
 	Last  int       // with this many of the newest lines; not with Since
+	OrNow bool      // where no source that can be opened has Since, begin now; Passed says so
 }
 
 // traceName is the name of the source that traces system calls.
@@ -64,6 +65,20 @@ func Open(name string, from Start) (*Live, error) {
 	if from.Last < 0 || from.Last > 0 && !from.Since.IsZero() {
 		return nil, errors.New("begin either at a time or with the last lines")
 	}
+	l, err := open(name, from)
+	if !from.OrNow || from.Since.IsZero() || !errors.Is(err, errNoPast) {
+		return l, err
+	}
+	if l, err = open(name, Start{}); err != nil {
+		return nil, err
+	}
+	l.Passed = append(l.Passed, "the "+l.Name+" source has no past: what came while nobody read it is not known")
+	return l, nil
+}
+
+var errNoPast = errors.New("audit netlink: it has no past; begin now, or follow audit.log or the journal")
+
+func open(name string, from Start) (*Live, error) {
 	switch name {
 	case "":
 		return choose(from)

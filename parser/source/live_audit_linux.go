@@ -32,8 +32,6 @@ func openAudit(from Start) (*Live, error) {
 	return &Live{Name: "audit", Taken: "the audit netlink", stream: n, hold: eventHold}, nil
 }
 
-var errNoPast = errors.New("audit netlink: it has no past; begin now, or follow audit.log or the journal")
-
 // eventHold is how long a record of the netlink waits for the rest of its event.
 const eventHold = 2 * time.Millisecond
 

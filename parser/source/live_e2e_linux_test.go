@@ -505,6 +505,10 @@ func TestChoice(t *testing.T) {
 	l.Close()
 	assert.NotEqual(t, "audit", l.Name)
 	assert.Contains(t, l.Passed[0], "audit netlink: it has no past")
+	l = openLive(t, "audit", Start{Since: time.Now().Add(-time.Hour), OrNow: true})
+	l.Close()
+	assert.Equal(t, "audit", l.Name)
+	assert.Contains(t, l.Passed[0], "what came while nobody read it is not known")
 }
 
 // From the record to the yielded denial, at 100 records/s.
