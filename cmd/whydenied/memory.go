@@ -11,6 +11,7 @@ import (
 const (
 	leastHeap   = 44 << 20 // whatever is in use
 	leastBeside = 20 << 20 // beside what is in use
+	mostBeside  = 36 << 20 // the same
 )
 
 const leastLimit = 176 << 20 // of all memory, in bytes
@@ -51,9 +52,9 @@ func inUse() uint64 {
 func percent(inUse uint64) int { return int(100 * beside(inUse) / inUse) }
 
 // beside returns how much that is, in bytes: what is left of leastHeap, but leastBeside at
-// least.
+// least, and of much a half, but mostBeside at most.
 func beside(inUse uint64) uint64 {
-	return max(leastHeap-min(inUse, leastHeap), leastBeside)
+	return max(leastHeap-min(inUse, leastHeap), leastBeside, min(inUse/2, mostBeside))
 }
 
 // limit returns the memory, in bytes, from which on the runtime gives back at once what
@@ -61,7 +62,7 @@ func beside(inUse uint64) uint64 {
 // to exhaust memory.
 func limit(inUse uint64) int64 {
 	const besides = 8 << 20 // stacks and what the runtime needs itself
-	return int64(max(leastLimit, inUse+beside(inUse)+besides))
+	return int64(max(leastLimit, inUse+leastBeside+besides))
 }
 
 // afterCollection calls a function after each collection, in a goroutine of the

@@ -40,7 +40,7 @@ func TestBeside(t *testing.T) {
 		got := beside(inUse)
 		assert.GreaterOrEqual(t, got, uint64(leastBeside), "%d MiB", mib)
 		assert.GreaterOrEqual(t, inUse+got, uint64(leastHeap), "%d MiB", mib)
-		assert.Greater(t, limit(inUse), int64(inUse+got), "%d MiB", mib)
-		assert.LessOrEqual(t, inUse+got, max(leastHeap, inUse+leastBeside), "%d MiB", mib)
+		assert.Greater(t, limit(inUse), int64(inUse+leastBeside), "%d MiB", mib)
+		assert.LessOrEqual(t, inUse+got, max(leastHeap, inUse+mostBeside), "%d MiB", mib)
 	}
 }
