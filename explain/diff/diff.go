@@ -96,6 +96,8 @@ func compareAll(old, new library.Text) (list []Profile) {
 	for _, p := range old.AppArmor {
 		if other := new.Profile(p.FullName()); other != nil {
 			list = append(list, compareAppArmor(p.FullName(), p, other))
+			p.Forget()
+			other.Forget()
 		} else {
 			list = append(list, Profile{Name: p.FullName(), Language: "apparmor", At: p.At, Only: "old"})
 		}

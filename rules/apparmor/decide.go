@@ -241,6 +241,10 @@ type layer struct {
 // texts have where they stand in the other, and before those that are new.
 func (p *Profile) Reuse(other *Profile) { p.decider.base = other }
 
+// Forget gives up what the profile is compiled to, which takes much memory after a
+// comparison; asked again, it is compiled anew. Nothing else may use the profile meanwhile.
+func (p *Profile) Forget() { p.decider = decider{} }
+
 // compile builds the decider's part for files when it is first needed.
 func (p *Profile) compile() *decider {
 	p.decider.once.Do(func() {

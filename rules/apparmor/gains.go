@@ -1,7 +1,6 @@
 package apparmor
 
 import (
-	"encoding/binary"
 	"slices"
 	"strings"
 
@@ -97,7 +96,7 @@ type gainWalk struct {
 	next  []*aare.State // scratch of walk
 	live  []byte        // and of it
 	votes [4][]vote     // and of look
-	spare []*aare.State // of which steps take theirs
+	kept  keptStates    // of the steps
 	gains []Gain
 }
 
@@ -237,10 +236,7 @@ func (w *gainWalk) visit(s gainStep) {
 	if s.states[0].Dead() {
 		return
 	}
-	key := w.key[:0]
-	for _, state := range s.states {
-		key = binary.LittleEndian.AppendUint32(key, state.ID)
-	}
+	key := appendStates(w.key[:0], s.states)
 	key = append(key, byte(s.half[0]), byte(s.half[1]), byte(s.half[0]>>24), byte(s.half[1]>>24))
 	if s.pair {
 		key = append(key, 'p')
@@ -253,20 +249,23 @@ func (w *gainWalk) visit(s gainStep) {
 	}
 	if w.key = key; !w.seen[string(key)] {
 		w.seen[string(key)] = true
-		s.states = w.keep(s.states)
+		s.states = w.kept.keep(s.states)
 		w.queue = append(w.queue, s)
 	}
 }
 
-// keep copies states, many steps' into one slice.
-func (w *gainWalk) keep(states []*aare.State) []*aare.State {
+// keptStates are the states of steps, many steps' in one slice.
+type keptStates struct{ spare []*aare.State }
+
+// keep returns a copy of states.
+func (k *keptStates) keep(states []*aare.State) []*aare.State {
 	const steps = 32
-	if n := len(states); cap(w.spare)-len(w.spare) < n {
-		w.spare = make([]*aare.State, 0, steps*n)
+	if n := len(states); cap(k.spare)-len(k.spare) < n {
+		k.spare = make([]*aare.State, 0, steps*n)
 	}
-	from := len(w.spare)
-	w.spare = append(w.spare, states...)
-	return w.spare[from:len(w.spare):len(w.spare)]
+	from := len(k.spare)
+	k.spare = append(k.spare, states...)
+	return k.spare[from:len(k.spare):len(k.spare)]
 }
 
 // look compares what the two sides grant at a step, and returns the permissions

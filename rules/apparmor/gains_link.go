@@ -9,7 +9,7 @@ import (
 )
 
 // maxLinkWork bounds one comparison of links, in visits of a state by a byte.
-const maxLinkWork = 1 << 25
+const maxLinkWork = 1 << 26
 
 // linkGains returns the hard links that one text of a profile permits and another does
 // not, and those that it does not permit any more. A link asks three things (see
@@ -288,7 +288,9 @@ func startsOf(autos []*aare.Automaton) (states []*aare.State) {
 func (w *linkWalk) walk(autos []*aare.Automaton, start []*aare.State, with func(states []*aare.State, spell func() string) bool) bool {
 	queue := []gainStep{{from: -1, states: start}}
 	seen := map[string]bool{}
-	var bytes []byte
+	var kept keptStates
+	var bytes, key []byte // scratch, as next
+	next := make([]*aare.State, len(autos))
 	for i := 0; i < len(queue); i++ {
 		step := queue[i]
 		if i > 0 && !with(step.states, func() string { return spellStep(queue, i) }) {
@@ -302,30 +304,30 @@ func (w *linkWalk) walk(autos []*aare.Automaton, start []*aare.State, with func(
 			if c == 0 || c == '/' && step.c == '/' && step.from >= 0 {
 				continue
 			}
-			next := gainStep{from: i, c: c, states: make([]*aare.State, len(autos))}
 			for k, a := range autos {
-				next.states[k] = a.Next(step.states[k], c)
+				next[k] = a.Next(step.states[k], c)
 			}
-			key := stateKey(next.states)
-			if c == '/' {
-				key += "/"
+			if key = appendStates(key[:0], next); c == '/' {
+				key = append(key, c)
 			}
-			if !seen[key] {
-				seen[key] = true
-				queue = append(queue, next)
+			if !seen[string(key)] {
+				seen[string(key)] = true
+				queue = append(queue, gainStep{from: i, c: c, states: kept.keep(next)})
 			}
 		}
 	}
 	return true
 }
 
-func stateKey(states []*aare.State) string {
-	key := make([]byte, 0, 4*len(states))
+// appendStates appends what tells states of the same automata from others.
+func appendStates(key []byte, states []*aare.State) []byte {
 	for _, s := range states {
 		key = binary.LittleEndian.AppendUint32(key, s.ID)
 	}
-	return string(key)
+	return key
 }
+
+func stateKey(states []*aare.State) string { return string(appendStates(nil, states)) }
 
 // answerKey tells apart what both texts say of names.
 func answerKey(end *linkEnd) string {
