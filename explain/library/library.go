@@ -81,10 +81,13 @@ func New(dir string, include []string) *Library { return In(nil, dir, include) }
 // In is New for a copy of another machine's files: dir, include and what the
 // inventory names are names there.
 func In(tree *rules.Tree, dir string, include []string) *Library {
+	if !slices.Contains(include, dir) {
+		include = append(slices.Clip(include), dir)
+	}
 	return &Library{
 		tree:      tree,
 		dir:       dir,
-		Loader:    &apparmor.Loader{Tree: tree, Include: append(slices.Clip(include), dir)},
+		Loader:    &apparmor.Loader{Tree: tree, Include: include},
 		byFile:    map[string]*apparmor.Policy{},
 		problems:  map[*apparmor.Policy][]rules.Diagnostic{},
 		seccompBy: map[string]*seccomp.Profile{},
