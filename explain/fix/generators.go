@@ -225,6 +225,7 @@ var generators = sync.OnceValue(func() []generator {
 		row("the revision of a snap", `^(?:/var)?/(?:lib/snapd/)?snap/[a-z0-9-]+/$|/snap/[a-z0-9-]+/$`, `^x?(?P<n>[0-9]+)$`, 0, nothing),
 		// git: odb_mkstemp() in object-file.c, tmp-objdir.c, mktemp of diff.c and ll-merge.c, gc of builtin/repack.c; the folders of objects.
 		row("a name of git", "", `^(?:tmp_(?:obj|pack|idx|rev|mtimes|graph|midx|bitmap)_|(?:tmp_objdir-)?incoming-|bulk-fsync-|\.merge_file_|sharedindex_|git-blob-)(?P<a>LIBC)$`, 0, nothing),
+		row("a name of git", `\.git/(?:worktrees/[^/]+/)?$`, `^t(?P<a>LIBC)$`, 0, nothing), // create_default_files() in setup.c
 		row("a name of git", `/objects/(?:pack/)?$`, `^\.?tmp-(?:(?P<n>[0-9]+)|\x00+)-pack(?:-(?P<q>[0-9a-f]{40}))?(?:\.[a-z]+)?$`, 0, nothing),
 		row("a name of git", `/(?:objects/)?info/$`, `^(?:refs|packs)_(?P<a>LIBC)$`, 0, nothing), // server-info.c
 		row("a digest", `\.git/objects/$|/git/.*/objects/$`, `^(?P<h>[0-9a-f]{2})$`, 0, nothing),

@@ -325,7 +325,9 @@ func homeSpan(path string, vars map[string][]string) (span, bool) {
 // madeNames are those of a path that the program makes, or that lies in a folder
 // which it makes, by a rule of the profile's own that leaves part of the name open:
 // the next run will have another.
-func madeNames(profile *apparmor.Profile, path string) Names {
+//
+// What varies in the names below such a folder does so in names.
+func madeNames(profile *apparmor.Profile, path string, names Names) Names {
 	for _, r := range profile.Rules {
 		rule, ok := r.(*apparmor.FileRule)
 		if !ok || rule.Path == nil || rule.Deny || rule.Perms&apparmor.Write == 0 || rule.Shared {
@@ -341,12 +343,30 @@ func madeNames(profile *apparmor.Profile, path string) Names {
 		}
 		for end := range path {
 			if path[end] == '/' && rule.Path.Match(path[:end+1]) {
-				glob := strings.Trim(apparmor.QuoteAround("", folder, path[end:]), `"`)
+				below := strings.Trim(apparmor.QuoteAround("", "", path[end:]), `"`)
+				if varying := strings.Trim(names.Glob, `"`); names.First && strings.HasPrefix(varying, "/") {
+					if from := nthSlash(varying, strings.Count(path[:end+1], "/")); from >= 0 {
+						below = varying[from:]
+					}
+				}
+				glob := folder + below
 				return Names{Glob: spaced(glob), Why: "the name of a folder that the program makes", First: true}
 			}
 		}
 	}
 	return Names{}
+}
+
+// nthSlash returns where the nth slash of a path expression is, -1 if it has fewer.
+func nthSlash(glob string, n int) int {
+	for i := range len(glob) {
+		if glob[i] == '/' {
+			if n--; n == 0 {
+				return i
+			}
+		}
+	}
+	return -1
 }
 
 // openName is a glob that stands for names of a program's making, as globs of
@@ -355,7 +375,7 @@ var openName = regexp.MustCompile(`(\?\?\?|\[0-9(a-f)?\]\*|(\[0-9(a-f)?\]){4})[^
 
 // spaced returns a path expression as a rule has it.
 func spaced(glob string) string {
-	if strings.ContainsAny(glob, " \t") {
+	if strings.ContainsAny(glob, " \t#") {
 		return `"` + glob + `"`
 	}
 	return glob

@@ -283,7 +283,10 @@ func (p *Proposer) fileFixes(profile *apparmor.Profile, file apparmor.FileReques
 		if !ok {
 			continue
 		}
-		if literal || (names.Only || names.First) && rule.Owner == file.Owner && rule.Path.Source == strings.Trim(names.Glob, `"`) {
+		if file.Target != "" { // l of a rule is for links to whatever file
+			literal = false
+		}
+		if literal || file.Target == "" && (names.Only || names.First) && rule.Owner == file.Owner && rule.Path.Source == strings.Trim(names.Glob, `"`) {
 			return slices.Concat(broad, []rules.Fix{fix}, execFixes(profile, file)), true
 		}
 		if at := strings.IndexAny(rule.Path.Source, "*?[{"); wider == nil || at > closest {
@@ -347,7 +350,7 @@ func pathNames(profile *apparmor.Profile, file apparmor.FileRequest, c Caller) N
 	if c.Exact {
 		return names
 	}
-	if made := madeNames(profile, file.Path); !names.Only && made.Glob != "" {
+	if made := madeNames(profile, file.Path, names); !names.Only && made.Glob != "" {
 		return made
 	}
 	if !names.Only && !names.First {

@@ -6,6 +6,7 @@
 package patch
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -368,6 +369,7 @@ func (b *patcher) round(d *policyDraft) bool {
 		}
 	}
 	slices.SortStableFunc(proposals, func(x, y proposal) int { return strings.Compare(x.fix.Rule, y.fix.Rule) })
+	proposals = oneForEach(proposals)
 	_, conflicts := merge(proposals)
 	dropped := map[rules.Edit]bool{}
 	for _, c := range conflicts {
@@ -395,6 +397,22 @@ func (b *patcher) round(d *policyDraft) bool {
 		accepted = good
 	}
 	return len(proposals) > 0
+}
+
+// oneForEach leaves out new rules for what another has a new rule for, which the next round adds
+// the permissions to.
+func oneForEach(proposals []proposal) []proposal {
+	added := map[string]string{} // rules, by what they are for
+	return slices.DeleteFunc(proposals, func(x proposal) bool {
+		space := strings.LastIndexByte(x.fix.Rule, ' ')
+		if len(x.fix.Edits) != 1 || x.fix.Edits[0].At.Span.Start != x.fix.Edits[0].At.Span.End || space < 0 || !strings.Contains(x.fix.Rule, "/") {
+			return false
+		}
+		what := x.wanted.profile + "\x00" + x.fix.Rule[:space]
+		first, ok := added[what]
+		added[what] = cmp.Or(first, x.fix.Rule)
+		return ok && first != x.fix.Rule
+	})
 }
 
 // merge joins the edits of proposals.
