@@ -12,6 +12,7 @@ import (
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
+	"github.com/whydenied/whydenied/rules/shell"
 )
 
 // explainSeccomp fills in what the seccomp profile says to the finding's system call.
@@ -268,6 +269,12 @@ func seccompPlaces(profile *seccomp.Profile, d seccomp.Decision) []Place {
 			places = append(places, entryPlace(near, d.Syscall, "applies to other arguments only"))
 		}
 	}
+	seen := map[rules.Location]bool{}
+	places = slices.DeleteFunc(places, func(p Place) bool { // a setting of a unit makes several entries
+		was := seen[p.At]
+		seen[p.At] = true
+		return was
+	})
 	return places[:min(len(places), maxPlaces)]
 }
 
@@ -323,6 +330,9 @@ func (x *Explainer) fixSeccomp(f *Explained) {
 		return
 	}
 	f.Fixes = x.Fixes.Call(profile, call, d)
+	if unit := f.Container.Unit; unit != "" && profile.Form == seccomp.Unit && len(f.Fixes) == 1 {
+		f.Fixes[0].Message = fmt.Sprintf("give the unit a drop-in: `systemctl edit %s`, then `systemctl restart %[1]s`", shell.Quote(unit))
+	}
 	if why := f.OutOfReach(); why != "" {
 		f.Fixes = nil
 		f.Notes = append(f.Notes, "No fix is proposed: "+why+".")

@@ -43,7 +43,8 @@ type Container struct {
 	Service   string // of the Compose file that it was started from
 	Owner     string // Deployment or the like that made the pod, if its metadata say so
 
-	// Unit is the service of systemd that a process of no container is of, by its cgroup: nginx.service.
+	// Unit is the service of systemd that a process of no container is of, by its cgroup:
+	// nginx.service. Where the unit itself is known, it is the Name as well, and Systemd the Runtime.
 	Unit string
 
 	Evidence   []string // sentences; none if the container is unknown

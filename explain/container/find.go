@@ -83,6 +83,13 @@ func (inv *Inventory) byCgroup(s Subject) (Container, bool) {
 	if s.CgroupPath == "" {
 		return Container{}, false
 	}
+	if unit := UnitOf(s.CgroupPath); unit != "" {
+		for i := range inv.Containers {
+			if c := &inv.Containers[i]; c.Unit == unit {
+				return c.with(High, fmt.Sprintf("its cgroup is %s", s.CgroupPath)), true
+			}
+		}
+	}
 	for i := range inv.Containers {
 		if c := &inv.Containers[i]; c.CgroupPath == s.CgroupPath {
 			return c.with(High, fmt.Sprintf("its cgroup is %s", s.CgroupPath)), true
@@ -224,6 +231,11 @@ func (c *Container) runs(s Subject) string {
 		return ""
 	}
 	if s.Exe != "" && path.Base(s.Exe) == program {
+		return program
+	}
+	// systemd calls a process so that has yet to execute its program (rename_process_from_path
+	// in src/core/exec-invoke.c of systemd 257): the last 8 bytes.
+	if inner, ok := strings.CutSuffix(s.Comm, ")"); ok && c.Runtime == Systemd && inner == "("+program[max(len(program)-8, 0):] {
 		return program
 	}
 	// comm is cut at 15 bytes (TASK_COMM_LEN of linux/sched.h).

@@ -169,6 +169,9 @@ type origin struct {
 func (l *Library) containerSeccomp(c container.Container) (*seccomp.Profile, string) {
 	source := c.SeccompProfile
 	if source == "unconfined" {
+		if c.Runtime == container.Systemd {
+			return nil, "the unit has no setting that makes a seccomp filter"
+		}
 		return nil, "the inventory says that the container has no seccomp profile"
 	}
 	if profile := l.seccompBy[source]; profile != nil {
@@ -179,7 +182,7 @@ func (l *Library) containerSeccomp(c container.Container) (*seccomp.Profile, str
 		name = "seccomp profile of container " + cmp.Or(c.Name, c.ID)
 	}
 	file := rules.NewFile(name, source)
-	switch text := strings.HasPrefix(strings.TrimSpace(source), "{"); {
+	switch text := strings.HasPrefix(strings.TrimSpace(source), "{") || c.Runtime == container.Systemd; {
 	case text && l.seccomp != nil && sameJSON(source, l.seccomp.File.Text):
 		l.seccompBy[source] = l.seccomp
 		return l.seccomp, l.seccompName

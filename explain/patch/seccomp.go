@@ -117,6 +117,9 @@ func (b *patcher) allow(s *filterDraft, f *explain.Explained, call seccomp.Call)
 			s.after, made.fix.Edits = edited, nil
 		}
 		s.fixes[key] = made
+		if s.of.Form == seccomp.Unit {
+			b.step(fmt.Sprintf("systemctl edit %s, and in it: %s", cmp.Or(f.Container.Unit, "UNIT"), strings.ReplaceAll(made.fix.Rule, "\n", " ")))
+		}
 	}
 	b.give(made.fix.Capability, f.Container)
 	remedy := Remedy{Finding: f, Fix: made.fix}

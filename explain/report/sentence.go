@@ -186,6 +186,8 @@ func whoIs(f *Finding, passive bool) []escape.Text {
 	switch {
 	case n > 1:
 		return append(who, containers(f, inside)...)
+	case c.Runtime == container.Systemd:
+		return append(who, escape.Words("in unit %", c.Name)...)
 	case c.Name != "":
 		who = append(who, escape.Words("in container %", c.Name)...)
 	case id != "":

@@ -193,8 +193,8 @@ func ofSeccomp(l *library.Library, t Target, status int) Policy {
 		return s
 	}
 	add := func(at rules.Location, o seccomp.Outcome, what string) {
-		if !o.Action.Unlogged() {
-			return
+		if !o.Action.Unlogged() || slices.ContainsFunc(s.Refusals, func(r Refusal) bool { return r.Place.At == at }) {
+			return // a setting of a unit makes several entries
 		}
 		likely := status == 0 || status == 128+31 && o.Action == seccomp.Trap || status < 128 && o.Action != seccomp.Trap
 		s.Refusals = append(s.Refusals, Refusal{
@@ -217,6 +217,9 @@ func ofSeccomp(l *library.Library, t Target, status int) Policy {
 		add(e.ActionAt, seccomp.Outcome{Action: e.Action, Errno: e.Errno}, what)
 	}
 	s.Why = "runc and crun do not ask the kernel for records of an errno or a trap, so these answers leave none"
+	if profile.Form == seccomp.Unit {
+		s.Why = "systemd does not ask the kernel for records of an errno, so these answers leave none"
+	}
 	if len(s.Refusals) == 0 {
 		s.Why = "the profile answers with nothing that leaves no record"
 	}

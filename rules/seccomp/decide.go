@@ -156,6 +156,14 @@ const (
 // Where others may be in force in place of the profile, their answers are cases, too;
 // see Profile.Others.
 func (p *Profile) Decide(c Call) Decision {
+	d := p.decided(c)
+	if p.Form == Unit { // no two of its conditions hold at once
+		d.Ambiguous = false
+	}
+	return d
+}
+
+func (p *Profile) decided(c Call) Decision {
 	if p.Others != nil {
 		return p.decideAmong(c)
 	}

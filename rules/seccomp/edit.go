@@ -19,8 +19,11 @@ func (p *Profile) Allow(name string) ([]rules.Edit, error) {
 	if err := p.checkEdit(name); err != nil {
 		return nil, err
 	}
-	if p.Form == LXC {
+	switch p.Form {
+	case LXC:
 		return p.allowLXC(name)
+	case Unit:
+		return nil, errNoEdit
 	}
 	against := func(e *Entry) bool {
 		return e.Action != Allow && (len(e.Args) == 0 || p.Default == Allow)
@@ -61,7 +64,7 @@ func (p *Profile) AllowWhen(name string, args ...Arg) ([]rules.Edit, error) {
 	if err := p.checkEdit(name); err != nil {
 		return nil, err
 	}
-	if p.Form == LXC {
+	if p.Form == LXC || p.Form == Unit {
 		return nil, errNoEdit
 	}
 	if len(args) == 0 || sharedIndex(args) {
@@ -116,7 +119,7 @@ func (p *Profile) AnswerENOSYS(name string) ([]rules.Edit, error) {
 	if err := p.checkEdit(name); err != nil {
 		return nil, err
 	}
-	if p.Form == LXC {
+	if p.Form == LXC || p.Form == Unit {
 		return nil, errNoEdit
 	}
 	has := func(f func(*Entry) bool) bool {
@@ -147,7 +150,7 @@ func (p *Profile) Cover(c Call) ([]rules.Edit, error) {
 		return nil, fmt.Errorf("the profile has to be mended first: %s", p.refused)
 	}
 	i, _, _ := p.locate(&c)
-	if i < 0 || p.covers(i, c.Host) || p.Form == LXC {
+	if i < 0 || p.covers(i, c.Host) || p.Form == LXC || p.Form == Unit {
 		return nil, fmt.Errorf("there is no architecture to add for %s", c.Arch)
 	}
 	name, host := "SCMP_ARCH_"+arches[i].scmp, c.Host.SCMP()
@@ -212,6 +215,9 @@ func (p *Profile) Remove(e *Entry, name string) (rules.Edit, error) {
 	if !slices.Contains(p.Entries, e) || !e.has(name) {
 		return rules.Edit{}, fmt.Errorf("the entry does not name %s", name)
 	}
+	if p.Form == Unit {
+		return rules.Edit{}, errNoEdit
+	}
 	if p.Form == LXC {
 		return p.edit(p.wholeLine(e.At.Span), ""), nil
 	}
@@ -263,7 +269,7 @@ func (p *Profile) Observe(flag bool) ([]rules.Edit, error) {
 	if p.refused != "" {
 		return nil, fmt.Errorf("the profile has to be mended first: %s", p.refused)
 	}
-	if p.Form == LXC {
+	if p.Form == LXC || p.Form == Unit {
 		return nil, errNoEdit
 	}
 	if flag {
@@ -316,8 +322,8 @@ func (p *Profile) checkEdit(name string) error {
 }
 
 // errNoEdit is the error for what the form of a policy of LXC has no words for, or none
-// that are written here.
-var errNoEdit = errors.New("an LXC seccomp policy is changed by taking lines out and putting lines in alone")
+// that are written here, and for units, which get a drop-in.
+var errNoEdit = errors.New("an LXC seccomp policy is changed by taking lines out and putting lines in alone, a unit of systemd by a drop-in")
 
 // checkName refuses what is no system call name.
 func checkName(name string) error {

@@ -23,12 +23,13 @@ const (
 	Moby Form = iota // Docker, Podman, CRI-O, Kubernetes localhostProfile
 	OCI              // linux.seccomp inside a runtime's config.json
 	SPO              // SeccompProfile of the Security Profiles Operator
+	Unit             // a unit of systemd
 	LXC              // lxc.seccomp.profile of LXC, Incus and Proxmox VE
 )
 
 // String names the form in plain words.
 func (f Form) String() string {
-	return [...]string{"seccomp profile", "OCI config.json", "SeccompProfile resource", "LXC seccomp policy"}[f]
+	return [...]string{"seccomp profile", "OCI config.json", "SeccompProfile resource", "unit of systemd", "LXC seccomp policy"}[f]
 }
 
 // A Profile is one seccomp profile as written, with nothing resolved: entries

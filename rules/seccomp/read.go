@@ -22,8 +22,8 @@ const (
 )
 
 // Parse reads a seccomp profile: Docker's and Podman's JSON, linux.seccomp
-// inside a whole OCI config.json, a SeccompProfile resource as YAML or JSON, or a
-// policy of LXC.
+// inside a whole OCI config.json, a SeccompProfile resource as YAML or JSON, a
+// policy of LXC, or a unit of systemd.
 // The diagnostics are what a runtime refuses, or reads otherwise than it looks;
 // the profile is whole but for the parts they are about. The error is for text
 // that is no seccomp profile.
@@ -75,6 +75,9 @@ func readTree(file *rules.File) (*node, int, error) {
 	case isLXC(file.Text):
 		n, err := readLXC(file)
 		return n, 1, err
+	case IsUnit(file.Text):
+		n, err := readUnit(file)
+		return n, 1, err
 	case !strings.ContainsAny(trimmed[:1], "{[\"") && strings.Contains(file.Text, "SeccompProfile"):
 		return readYAML(file)
 	}
@@ -98,10 +101,10 @@ func errorAt(file *rules.File, offset int, err error) error {
 func (e *placedError) Error() string { return e.at.String() + ": " + e.error.Error() }
 
 // IsProfile reports whether the text of a policy file is meant as a seccomp profile:
-// it is JSON, which AppArmor policy never is, a SeccompProfile resource, or a policy of LXC.
+// it is JSON, which AppArmor policy never is, a SeccompProfile resource, a policy of LXC, or a unit of systemd.
 func IsProfile(text string) bool {
 	start := strings.TrimLeft(strings.TrimPrefix(text, "\ufeff"), " \t\r\n")
-	return strings.HasPrefix(start, "{") || strings.HasPrefix(start, "[") || kindYAML.MatchString(text) || isLXC(text)
+	return strings.HasPrefix(start, "{") || strings.HasPrefix(start, "[") || kindYAML.MatchString(text) || isLXC(text) || IsUnit(text)
 }
 
 var kindYAML = regexp.MustCompile(`(?m)^kind:[ \t]*["']?SeccompProfile\b`)
@@ -155,6 +158,8 @@ func (r *reader) find(root *node) (*node, Form, error) {
 	switch {
 	case isLXC(r.file.Text):
 		return root, LXC, nil
+	case IsUnit(r.file.Text):
+		return root, Unit, nil
 	case root.get("defaultAction") != nil || root.get("syscalls") != nil:
 		return root, Moby, nil
 	}
@@ -223,7 +228,7 @@ func (r *reader) profile(n *node, form Form) *Profile {
 	p := &Profile{File: r.file, Form: form, At: r.at(n.at), node: n, Default: Errno, DefaultErrno: 1}
 	known := [][]string{profileKeys}
 	switch form {
-	case Moby, LXC:
+	case Moby, LXC, Unit:
 		known = append(known, []string{"defaultErrno", "archMap"})
 	case SPO:
 		known = append(known, spoKeys)
@@ -244,7 +249,7 @@ func (r *reader) profile(n *node, form Form) *Profile {
 	p.Archs = r.archs(n.get("architectures"))
 	p.archs = archIndexes(p.Archs)
 	p.Flags = r.flags(n.get("flags"))
-	if form == Moby || form == LXC {
+	if form == Moby || form == LXC || form == Unit {
 		if e := n.get("defaultErrno"); e != nil && e.value != "" {
 			p.DefaultErrno = r.errno(e)
 		}
@@ -272,7 +277,7 @@ func (r *reader) profile(n *node, form Form) *Profile {
 func (r *reader) entry(i int, n *node, form Form) *Entry {
 	e := &Entry{Index: i, At: r.at(n.at), node: n, Errno: 1}
 	known := [][]string{entryKeys}
-	if form == Moby || form == LXC {
+	if form == Moby || form == LXC || form == Unit {
 		known = append(known, []string{"name", "comment", "includes", "excludes", "errno"})
 	}
 	r.keys(n, "an entry of syscalls", form, known...)
@@ -283,7 +288,7 @@ func (r *reader) entry(i int, n *node, form Form) *Entry {
 			e.Names = append(e.Names, Name{s.value, r.at(s.at), ids[s.value]})
 		}
 	}
-	if form == Moby || form == LXC {
+	if form == Moby || form == LXC || form == Unit {
 		r.oldName(e, n)
 		e.Comment = r.string(n.get("comment"))
 		e.Includes = r.filter(n.get("includes"), "includes")
