@@ -97,7 +97,8 @@ func (n Neighbour) refuses(t Type, body []byte) bool {
 	case IPE:
 		return t == IPEACCESS && bytes.Contains(body, []byte("action=DENY"))
 	case Fanotify:
-		return bytes.HasPrefix(body, []byte("resp=2 ")) // FAN_DENY
+		resp, _, _ := bytes.Cut(body[:min(len(body), 16)], []byte(" ")) // which before Linux 6.3 is all of it
+		return string(bytes.TrimSpace(resp)) == "resp=2"                // FAN_DENY
 	case IMA: // others are of measurements, which refuse nothing
 		return bytes.Contains(body, []byte("appraise_data")) && bytes.Contains(body, []byte(" res=0"))
 	}

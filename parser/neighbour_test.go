@@ -38,6 +38,8 @@ var neighbourRecords = []struct {
 	{"INTEGRITY_DATA 1800", `pid=7 uid=0 auid=4294967295 ses=4294967295 subj=unconfined op=appraise_data cause=invalid-signature comm="c" name="/x y" dev="vda1" ino=13 res=0 errno=0`, IMA,
 		&Other{Module: IMA, Access: "appraise", Name: "/x y", Rule: "invalid-signature"}, Subject{PID: 7, Comm: "c", Label: "unconfined", UID: -1}, Denied},
 	{"INTEGRITY_DATA 1800", `pid=7 uid=0 auid=0 ses=1 subj=kernel op=collect_data cause=hashing_error comm="c" name="/x" dev="vda1" ino=13 res=1 errno=0`, IMA, nil, Subject{}, 0},
+	{"FANOTIFY 1331", `resp=2`, Fanotify, &Other{Module: Fanotify, Access: "open"}, Subject{UID: -1}, Denied},
+	{"FANOTIFY 1331", `resp=1`, Fanotify, nil, Subject{}, 0},
 	{"FANOTIFY 1331", `resp=1 fan_type=0 fan_info=0 subj_trust=2 obj_trust=2`, Fanotify, nil, Subject{}, 0},
 }
 

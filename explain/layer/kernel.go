@@ -113,6 +113,8 @@ func ofMode(f *facts) (Standing, string) {
 		return RuledOut, "modes do not answer EPERM to opening for reading"
 	case f.is(opens) && IsDevice(f.path):
 		return Unlikely, "modes do not answer EPERM to opening, and devices are seldom immutable"
+	case f.is("open openat openat2") && f.Attempt.Args == nil:
+		return Open, "an immutable or append-only file (lsattr), if it was opened to be written, which the text does not say"
 	case f.is(opens):
 		return Likely, "an immutable or append-only file (lsattr), which root cannot write either"
 	case f.uid > 0:
@@ -250,6 +252,8 @@ func ofCapability(f *facts) (Standing, string) {
 	names := strings.Join(f.needs.Caps, " or ")
 	holds, known := f.holds(f.needs.Caps...)
 	switch {
+	case f.errno == "EPERM" && f.mayExecute() && f.boundsNothing():
+		return RuledOut, "the bounding set lacks no capability that the file may have"
 	case f.errno == "EPERM" && f.mayExecute() && f.Container.Caps != nil:
 		return Likely, "the file may have capabilities that the container's bounding set lacks (getcap): that answers EPERM"
 	case f.errno == "EPERM" && f.mayExecute():
@@ -276,6 +280,14 @@ func ofCapability(f *facts) (Standing, string) {
 		return Open, "it needs " + names + " unless " + f.needs.Unless + "; whether the process holds it is not known (CapEff in /proc/PID/status)"
 	}
 	return Open, "it needs " + names + "; whether the process holds it is not known: name the container with --inventory, or /proc/PID/status"
+}
+
+// ofPrograms are capabilities that files of programs have in distributions.
+var ofPrograms = []string{"CAP_NET_RAW", "CAP_NET_ADMIN", "CAP_NET_BIND_SERVICE", "CAP_SYS_NICE", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_SETUID", "CAP_SETGID", "CAP_IPC_LOCK", "CAP_PERFMON", "CAP_BPF"}
+
+// boundsNothing reports whether the bounding set holds whatever a file may have.
+func (f *facts) boundsNothing() bool {
+	return f.Container.Caps != nil && allIn(ofPrograms, f.Container.Caps)
 }
 
 // modeNeedsCapability judges root without what it passes modes by.

@@ -97,6 +97,8 @@ var cases = []struct {
 	{"a device in a user namespace", `{"linux":{"namespaces":[{"type":"user"}]}}`, started + `1 mknod("/tmp/n", S_IFBLK|0666, makedev(0x7, 0x100)) = -1 EPERM (O)`, layer.UserNamespace, true, "CAP_MKNOD"},
 	{"the same in a user namespace", `{"linux":{"namespaces":[{"type":"user"}]}}`, started + `1 keyctl(KEYCTL_JOIN_SESSION_KEYRING, NULL) = -1 EPERM (O)`, "", false, ""},
 	{"the execution or the look before it", "", "exec /usr/bin/caddy: operation not permitted", layer.Capability, false, "may have capabilities"},
+	{"the file can have none that is lacking", `{"process":{"capabilities":{"bounding":["CAP_NET_RAW","CAP_NET_ADMIN","CAP_NET_BIND_SERVICE","CAP_SYS_NICE","CAP_SYS_ADMIN","CAP_SYS_PTRACE","CAP_SETUID","CAP_SETGID","CAP_IPC_LOCK","CAP_PERFMON","CAP_BPF"]}}}`, "sh: 1: /usr/bin/ping: Operation not permitted", "", false, ""},
+	{"opened to read or to write", "", "cat: can't open '/srv/x': Operation not permitted", "", false, ""},
 	{"low port", "", started + `1 bind(3, {sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr("0.0.0.0")}, 16) = -1 EACCES (P)`, layer.Capability, true, "CAP_NET_BIND_SERVICE"},
 
 	{"no new privileges", `{"process":{"user":{"uid":1000},"noNewPrivileges":true}}`, "1 execve(\"/bin/su\", [\"su\"], 0x1) = 0\n1 setgid(0) = -1 EPERM (O)", layer.NoNewPrivs, true, "su is setuid"},

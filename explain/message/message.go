@@ -52,7 +52,7 @@ const unable = `\b(?:[Cc](?:annot|an't|ould not)|(?:[Ff]ailed|[Uu]nable) to) `
 var verbs = sync.OnceValue(func() []verb {
 	return []verb{
 		{regexp.MustCompile(`\bfailed to map segment\b|\bshared object file\b|\bloading shared librar`), "mmap"},
-		{regexp.MustCompile(`\b(fork/exec|exec|execve|execv|execvp|spawn|posix_spawn)\b|\bexec user process\b|\b[Cc]annot (run|execute)\b|\bcan't execute\b`), "execve"},
+		{regexp.MustCompile(`\b(fork/exec|exec|execve|execv|execvp|spawn|posix_spawn)\b|\bexec user process\b|` + unable + `(run|execute)\b`), "execve"},
 		{regexp.MustCompile(`\b(mkdir|rmdir|unlink|unlinkat|rename|symlink|link|mknod|mkfifo|chmod|fchmod|chown|fchown|lchown|truncate|` +
 			`bind|listen|connect|socket|setsockopt|unshare|setns|mount|umount|umount2|pivot_root|chroot|ptrace|kill|` +
 			`setuid|setgid|setgroups|setresuid|setresgid|setrlimit|setpriority|sched_setscheduler|sched_setaffinity|mlock|mlockall|` +

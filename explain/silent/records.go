@@ -91,8 +91,19 @@ func (l *logged) isOf(a *parser.Attempt, name string) bool {
 	case a.PID != 0 && l.pid != 0 && a.PID != l.pid, l.errno != "" && l.errno != a.Errno, !slices.Contains(errnos[l.layer], a.Errno):
 		return false
 	case name != "" && l.name != "":
-		return l.name == name || !strings.Contains(l.name, "/") && (l.name == path.Base(name) || l.name == path.Base(path.Dir(name)))
+		return resolved(l.name) == resolved(name) || !strings.Contains(l.name, "/") && (l.name == path.Base(name) || l.name == path.Base(path.Dir(name)))
 	}
 	made := l.call != "" && (l.call == a.Syscall || slices.ContainsFunc(a.Or, func(t parser.Tried) bool { return t.Syscall == l.call }))
 	return made && a.Comm != "" && l.comm != ""
+}
+
+// resolved is a path without the symbolic links that most distributions have, and without the
+// slash that AppArmor puts behind a directory.
+func resolved(name string) string {
+	for _, link := range links {
+		if rest, ok := strings.CutPrefix(name, link[0]); ok {
+			name = link[1] + rest
+		}
+	}
+	return strings.TrimSuffix(name, "/")
 }

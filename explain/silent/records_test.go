@@ -1,6 +1,7 @@
 package silent
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -31,6 +32,7 @@ type=PATH msg=audit(1.2:3): item=0 name="/home/u/ls"`
 		{selinux, "PermissionError: [Errno 13] Permission denied: '/srv/data/x'", layer.SELinux},
 		{selinux + " \n", "touch: cannot touch '/srv/data/x': Read-only file system", layer.Mount},
 		{selinux[:len(selinux)-1] + "1", "touch: cannot touch '/srv/data/x': Permission denied", ""}, // permitted
+		{strings.Replace(selinux, `name="data"`, `path="/run/x.sock"`, 1), "touch: cannot touch '/var/run/x.sock': Permission denied", layer.SELinux},
 		{fanotify, "bash: /home/u/ls: Operation not permitted", layer.Integrity},
 		{fanotify, "bash: /home/u/ls: Permission denied", ""}, // another error
 		{fanotify, "bash: /home/u/cat: Operation not permitted", ""},

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,43 +48,62 @@ type layersBed struct {
 // container, and the layer is the right one, or is said not to be known.
 func TestLayers(t *testing.T) {
 	b := newLayersBed(t)
-	type tally struct{ all, right, unknown, wrong int }
-	tallies := map[string]*tally{}
+	all := tallies{}
 	for i, s := range seeds() {
 		if testing.Short() && i%16 != 0 {
 			continue
 		}
-		got := ""
-		t.Run(s.layer+" "+s.name, func(t *testing.T) { got = b.seed(t, s) })
-		if tallies[s.layer] == nil {
-			tallies[s.layer] = &tally{}
-		}
-		n := tallies[s.layer]
-		n.all++
-		switch got {
-		case s.layer:
-			n.right++
-		case "":
-			n.unknown++
-			t.Logf("unknown: %s %s", s.layer, s.name)
-		default:
-			n.wrong++
-		}
+		t.Run(s.layer+" "+s.name, func(t *testing.T) { all.add(t, s, b.seed(t, s)) })
 	}
-	total := tally{}
+	t.Run("records", func(t *testing.T) { b.records(t, all) })
+	t.Run("lab", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("it boots a guest")
+		}
+		labSeeds(t, all)
+	})
+	table, total := all.table()
+	t.Logf("\n%s", table)
+	assert.Zero(t, total.wrong)
+	assert.GreaterOrEqual(t, total.right*100, total.all*95)
+	if *layersEvidence != "" {
+		writeLayersEvidence(t, *layersEvidence, table)
+	}
+}
+
+// A tally counts the seeds of a layer by what was said of them.
+type tally struct{ all, right, unknown, wrong int }
+
+type tallies map[string]*tally
+
+// add counts a seed of which a layer was named, "" if it was said not to be known.
+func (all tallies) add(t *testing.T, s seed, got string) {
+	if all[s.layer] == nil {
+		all[s.layer] = &tally{}
+	}
+	n := all[s.layer]
+	n.all++
+	switch got {
+	case s.layer:
+		n.right++
+	case "":
+		n.unknown++
+		t.Logf("unknown: %s %s", s.layer, s.name)
+	default:
+		n.wrong++
+	}
+}
+
+// table is the table of docs/evidence.md.
+func (all tallies) table() (text string, total tally) {
 	var table strings.Builder
-	for _, layer := range slices.Sorted(maps.Keys(tallies)) {
-		n := tallies[layer]
+	for _, layer := range slices.Sorted(maps.Keys(all)) {
+		n := all[layer]
 		total.all, total.right, total.unknown, total.wrong = total.all+n.all, total.right+n.right, total.unknown+n.unknown, total.wrong+n.wrong
 		fmt.Fprintf(&table, "| `%s` | %d | %d | %d | %d |\n", layer, n.all, n.right, n.unknown, n.wrong)
 	}
 	fmt.Fprintf(&table, "| all | %d | %d | %d | %d |\n", total.all, total.right, total.unknown, total.wrong)
-	t.Logf("\n%s", table.String())
-	assert.Zero(t, total.wrong)
-	assert.GreaterOrEqual(t, total.right*100, total.all*95)
-	if *layersEvidence != "" {
-		writeLayersEvidence(t, *layersEvidence, table.String())
-	}
+	return table.String(), total
 }
 
 func newLayersBed(t *testing.T) *layersBed {
@@ -127,16 +147,65 @@ func (b *layersBed) seed(t *testing.T, s seed) string {
 	} else {
 		args = append(args, "--strace", filepath.Join(dir, "trace"))
 	}
+	return s.compare(t, b.explain(t, args...))
+}
+
+// explain returns what whydenied prints.
+func (b *layersBed) explain(t *testing.T, args ...string) []byte {
 	out, err := exec.Command(b.whydenied, args...).Output()
 	var exit *exec.ExitError
 	require.True(t, err == nil || errors.As(err, &exit) && exit.ExitCode() == 3, "%v %s", err, out)
-	got, why := layerOf(t, out, s)
+	return out
+}
+
+// compare returns the layer that the output names, which must be the right one, or "".
+func (s *seed) compare(t *testing.T, out []byte) string {
+	got, why := layerOf(t, out, *s)
 	if got != "" {
-		assert.Equal(t, s.layer, got, "%s\n%s", s.refused, why)
+		assert.Equal(t, s.layer, got, "%s: %s\n%s", s.name, s.refused, why)
 	} else if testing.Verbose() {
 		t.Log(why)
 	}
 	return got
+}
+
+// records has what programs printed beside the records that a log has of it.
+func (b *layersBed) records(t *testing.T, all tallies) {
+	for _, r := range recorded {
+		dir := t.TempDir()
+		log, said := filepath.Join(dir, "audit.log"), filepath.Join(dir, "stderr")
+		require.NoError(t, os.WriteFile(log, []byte(r.log+"\n"), 0o600))
+		require.NoError(t, os.WriteFile(said, []byte(r.said+"\n"), 0o600))
+		s := seed{layer: r.layer, name: r.said, refused: r.said, said: true}
+		all.add(t, s, s.compare(t, b.explain(t, "explain", "--format", "json", log, "--stderr", said)))
+	}
+}
+
+// labSeeds has the lab's guest make the refusals of testdata/lab/layers.
+func labSeeds(t *testing.T, all tallies) {
+	release := cmp.Or(os.Getenv("KERNEL"), "6.1")
+	lab := labOf(t, release)
+	t.Setenv("LIMIT", cmp.Or(os.Getenv("LIMIT"), "600")) // of boot.sh, in seconds
+	in, results := t.TempDir(), t.TempDir()
+	goBuild(t, filepath.Join(in, "bin/whydenied"), "../../cmd/whydenied")
+	goBuild(t, filepath.Join(in, "bin/refuse"), "../lab/refuse")
+	command(t, "cp", filepath.Join(lab, "layers"), filepath.Join(in, "run"))
+	runGuest(t, lab, release, in, results)
+	made, err := filepath.Glob(filepath.Join(results, "seeds/*"))
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(made), 30)
+	for _, dir := range made {
+		read := func(name string) string {
+			text, err := os.ReadFile(filepath.Join(dir, name))
+			require.NoError(t, err)
+			return string(text)
+		}
+		layer, name, _ := strings.Cut(strings.TrimSpace(read("name")), "\n")
+		refused, _, _ := strings.Cut(read("stderr"), "\n")
+		require.NotEmpty(t, refused, "%s was not refused", name)
+		s := seed{layer: layer, name: name, refused: refused, said: true}
+		all.add(t, s, s.compare(t, []byte(read("out.json"))))
+	}
 }
 
 // makes runs the seed in a container with a config.json, or as a plain process.
@@ -285,7 +354,7 @@ func layerOf(t *testing.T, out []byte, s seed) (layer, why string) {
 			}
 		}
 	}
-	require.True(t, found, "nothing is said of %q: %s", s.refused, out)
+	require.True(t, found || s.said, "nothing is said of %q: %s", s.refused, out)
 	return layer, why
 }
 
@@ -306,11 +375,13 @@ func writeLayersEvidence(t *testing.T, file, table string) {
 
 %s, Linux %s, containers by runc and plain processes: each refusal is made by one layer, and explained by what strace or the
 program printed and by config.json, or /proc/PID/status. Where a layer can be left out, it is checked that the same is not
-refused then. [layers.md](layers.md) has what the layers are. Not among them: AppArmor, of which the tables above are; SELinux, IPE,
-IMA, fapolicyd and BPF, which this kernel does not have in force: of those that leave records, recorded ones are tested.
+refused then. Those of AppArmor, of IMA, fanotify (as fapolicyd does) and of programs of BPF at LSM hooks are made in the lab's
+guest (%s, testdata/lab/layers), by plain processes and in containers, and explained by what the program printed and by what a
+person has besides: the profile where the refusal is quiet, else the log alone, or bpftool's list. SELinux and IPE are in force on
+neither: of them there are records of other hosts. [layers.md](layers.md) has what the layers are.
 
 | layer | seeded | named right | said to be unknown | wrong |
 |---|---|---|---|---|
-%s`, time.Now().UTC().Format(time.DateOnly), kernel, table)
+%s`, time.Now().UTC().Format(time.DateOnly), kernel, "Linux "+cmp.Or(os.Getenv("KERNEL"), "6.1"), table)
 	require.NoError(t, os.WriteFile(file, []byte(before+layersHeading+text+after), 0o644))
 }
