@@ -2,6 +2,7 @@ package fix
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -16,6 +17,7 @@ type generator struct {
 	// With 0 the name is known by what else is in it, and its letters are no word.
 	least int
 	need  need
+	sure  bool // the rest of a name leaves no doubt: letters a of alphabet
 }
 
 // A need is what must be known beside a name for it to be a generator's.
@@ -88,7 +90,7 @@ func byChance(group, part string, least int) bool {
 // varies (a NUL each, as no name has one).
 func row(why, in, name string, least int, need need) generator {
 	name = strings.NewReplacer("SEP", `[._\-\x00]`, "END", `(?:\.[A-Za-z][A-Za-z0-9]{0,5}){0,2}(?:[._~-]*\x00.*|,v|~)?$`, "LEAD", `(?:[._-]?(?:[a-z]{2,}|[A-Z][a-z]{2,})|[a-z._-]*[._-][a-z]{2,})`, "LIBC", `[A-Za-z0-9]{6}`, "PY", `[a-z0-9_]{8}`).Replace(name)
-	g := generator{why: why, name: lazy(name), least: least, need: need}
+	g := generator{why: why, name: lazy(name), least: least, need: need, sure: strings.Contains(name, "(?P<a>")}
 	if in != "" {
 		g.in = lazy(in)
 	}
@@ -277,4 +279,9 @@ var generators = sync.OnceValue(func() []generator {
 		row(randomName, "", `[.-](?P<w>[A-Za-z0-9]*[A-Z][A-Za-z0-9]*[0-9a-z][A-Za-z0-9]*)$`, 0, never),
 		row("a version", "", `[a-z.-](?P<v>[0-9]+(?:\.[0-9]+)+)(?:$|[.-])`, 0, never),
 	}
+})
+
+// sureGenerators are those of generators that leave no doubt.
+var sureGenerators = sync.OnceValue(func() []generator {
+	return slices.DeleteFunc(slices.Clone(generators()), func(g generator) bool { return !g.sure })
 })

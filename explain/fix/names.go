@@ -219,13 +219,18 @@ func componentSpans(folder string, name []byte, c Caller) (spans []span) {
 	if len(name) > 0 && digits(string(name)) == len(name) && userFolder.MatchString(folder) {
 		return []span{{start, start + len(name), Names{Glob: "[0-9]*", Why: "a user ID"}}}
 	}
-	if len(name) > 2 && isWord(string(name)) {
-		return nil // as most are
+	word := len(name) > 2 && isWord(string(name)) // as most are
+	if word && !c.Makes {
+		return nil
 	}
 	claim := func(s span) {
 		mask(name, s)
 		s.from, s.to = s.from+start, s.to+start
 		spans = append(spans, s)
+	}
+	if word {
+		generated(folder, name, sureGenerators(), c, false, claim)
+		return spans
 	}
 	fromPackages := packaged.MatchString(folder)
 	generated(folder, name, times(), c, fromPackages, claim)

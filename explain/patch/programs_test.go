@@ -27,13 +27,13 @@ func TestWholeRuns(t *testing.T) {
 			opened(1, "/r/.git/objects/42/", "c", 0) + opened(2, "/r/.git/objects/47/", "c", 0) + opened(3, "/r/.git/objects/47/", "r", 0),
 			"owner /r/.git/objects/[0-9a-f][0-9a-f]/ rw,"},
 		{"a varying name in a varying folder", "  owner /tmp/pymp-????????/ rw,\n",
-			opened(1, "/tmp/pymp-8gcbgrdl/listener-sz5nf3qk", "wc", 0),
+			opened(1, "/tmp/pymp-8gcbgrdl/listener-h_wotlbz", "wc", 0),
 			"owner /tmp/pymp-????????/ rw,\nowner /tmp/pymp-????????/listener-???????? w,"},
 		{"a name in a varying folder", "  owner /tmp/pymp-????????/ rw,\n",
 			opened(1, "/tmp/pymp-8gcbgrdl/name with space", "wc", 0),
 			"owner /tmp/pymp-????????/ rw,\nowner \"/tmp/pymp-????????/name with space\" w,"},
 		{"git's look at what symbolic links are here", "",
-			opened(1, "/r/.git/tQ5vakb", "wrc", 0), "owner /r/.git/t?????? rw,"},
+			opened(1, "/r/.git/tpatbat", "wrc", 0), "owner /r/.git/t?????? rw,"},
 	} {
 		p := patched(t, c.log, "profile p {\n"+c.profile+"}\n", nil)
 		require.Len(t, p.Changes, 1, c.name)
