@@ -122,6 +122,13 @@ func TestChart(t *testing.T) {
 	assert.Contains(t, agent["volumeMounts"], map[string]any{"name": "secret", "mountPath": "/etc/whydenied", "readOnly": true})
 	assert.Contains(t, spec["volumes"], map[string]any{"name": "secret", "secret": map[string]any{"secretName": "token"}})
 	assert.Equal(t, map[string]any{"a": "b"}, spec["nodeSelector"])
+	assert.NotContains(t, agent["securityContext"], "appArmorProfile")
+
+	changed = objects(t, renderChart(t, "seccompProfile: {type: Localhost, localhostProfile: whydenied-agent.json}\nappArmorProfile: {type: Localhost, localhostProfile: whydenied-agent}\n"))
+	spec = changed[len(changed)-1]["spec"].(map[string]any)["template"].(map[string]any)["spec"].(map[string]any)
+	context := spec["containers"].([]any)[0].(map[string]any)["securityContext"].(map[string]any)
+	assert.Equal(t, map[string]any{"type": "Localhost", "localhostProfile": "whydenied-agent.json"}, context["seccompProfile"])
+	assert.Equal(t, map[string]any{"type": "Localhost", "localhostProfile": "whydenied-agent"}, context["appArmorProfile"])
 }
 
 // objects reads a stream of YAML.
@@ -202,6 +209,48 @@ func TestAgentPrivileges(t *testing.T) {
 			assert.True(t, mount.ReadOnly, mount.MountPath)
 		}
 		return
+	}
+}
+
+// TestAgentProfiles holds that the agent's own profiles are such, that the resource of the
+// Security Profiles Operator has what the file has, and that the unit permits bpf(2), without
+// which processes are followed worse: it is of the group that is taken out.
+func TestAgentProfiles(t *testing.T) {
+	text, err := os.ReadFile("deploy/seccomp/whydenied-agent.json")
+	require.NoError(t, err)
+	type syscalls struct {
+		Names    []string
+		Action   string
+		ErrnoRet int `json:"errnoRet" yaml:"errnoRet"`
+		Args     []struct {
+			Index, Value int
+			Op           string
+		}
+	}
+	type profile struct {
+		DefaultAction string `json:"defaultAction" yaml:"defaultAction"`
+		Architectures []string
+		Syscalls      []syscalls
+	}
+	var own profile
+	require.NoError(t, json.Unmarshal(text, &own))
+	assert.Equal(t, "SCMP_ACT_ERRNO", own.DefaultAction)
+	assert.True(t, slices.IsSorted(own.Syscalls[0].Names))
+	resource, err := os.ReadFile("deploy/kubernetes/profiles.yaml")
+	require.NoError(t, err)
+	var of struct{ Spec profile }
+	require.NoError(t, yaml.Unmarshal(resource, &of))
+	assert.Equal(t, own, of.Spec)
+
+	unit, err := os.ReadFile("deploy/systemd/whydenied-agent.service")
+	require.NoError(t, err)
+	_, last, found := strings.Cut(string(unit), "\nSystemCallFilter=~@privileged")
+	require.True(t, found)
+	assert.Regexp(t, `(?m)^SystemCallFilter=bpf `, last)
+
+	if parser, err := exec.LookPath("apparmor_parser"); err == nil {
+		out, err := exec.Command(parser, "--skip-kernel-load", "--skip-cache", "deploy/apparmor/whydenied-agent").CombinedOutput()
+		assert.NoError(t, err, "%s", out)
 	}
 }
 

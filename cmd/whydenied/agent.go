@@ -278,7 +278,11 @@ func (a *agent) passes() (list []func(context.Context)) {
 		list = append(list, a.send)
 	}
 	if a.fleet != nil {
-		list = append(list, func(ctx context.Context) { a.complain(a.ship(ctx)) })
+		list = append(list, func(ctx context.Context) {
+			if err := a.ship(ctx); !errors.Is(ctx.Err(), context.Canceled) { // then the last pass says it
+				a.complain(err)
+			}
+		})
 	}
 	if a.cluster != nil {
 		list = append(list, func(ctx context.Context) { a.complain(a.cluster.Write(ctx, time.Now())) })
@@ -349,7 +353,9 @@ func (a *agent) send(ctx context.Context) {
 	for ctx.Err() == nil {
 		rows, more, arrived, err := a.next(ctx, batch)
 		if err != nil {
-			a.complain(err)
+			if ctx.Err() == nil {
+				a.complain(err)
+			}
 			return
 		}
 		a.waiting(toOTLP, len(rows)+more)

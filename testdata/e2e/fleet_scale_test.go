@@ -27,7 +27,7 @@ var fleetBuckets = flag.Int("fleet.buckets", 0, "buckets that TestFleetScale ask
 // The fleet that TestFleetScale makes: each of the nodes has the same pairs of a finding and a
 // container in each bucket of a week.
 const (
-	scaleFindings = 5000 // of 200 profiles
+	scaleFindings = 1000 // of 200 profiles
 	scalePairs    = 68   // of a node
 	scaleSlots    = 147  // a week's buckets of 4,096 s
 )
@@ -40,7 +40,7 @@ const (
 		concat('shop/app-', toString(app), '-', substring(digest, 1, 10), '/main') AS name, concat(digest, lower(hex(MD5(digest)))) AS container,
 		concat('registry.example/shop/app-', toString(app), ':1.', toString(app %% 7)) AS image, concat('registry.example/shop/app-', toString(app)) AS repository,
 		concat('prog', toString(app %% 40)) AS program, intHash64(n) AS h
-	FROM (SELECT number AS n, intHash64(n) %% 500 AS app, lower(hex(MD5(toString(n)))) AS digest, intHash32(n) %% %[3]d AS i FROM numbers(%[2]d))
+	FROM (SELECT number AS n, intHash64(n) %% 500 AS app, lower(hex(MD5(toString(n)))) AS digest, toUInt32(intHash32(n) %% %[3]d) AS i FROM numbers(%[2]d))
 	ANY LEFT JOIN (SELECT toUInt32(rowNumberInAllBlocks()) AS i, finding FROM (SELECT finding FROM finding ORDER BY finding)) USING i`
 	scaleSlot = `INSERT INTO bucket (cluster, node, boot, sequence, finding, at, name, container, image, repository, made, program, count, first, last)
 	SELECT 'c', node, boot, 1796000000000, finding, %[1]d, name, container, image, repository, 1796000000000, program,
@@ -67,12 +67,30 @@ func TestFleetScale(t *testing.T) {
 	s.client("", fmt.Sprintf(scalePair, scalePairs, nodes*scalePairs, scaleFindings))
 	for slot := range scaleSlots {
 		s.client("", fmt.Sprintf(scaleSlot, start+int64(slot)*4096))
+		if slot%21 == 20 {
+			t.Logf("%d buckets after %.0f s", (slot+1)*nodes*scalePairs, time.Since(began).Seconds())
+		}
 	}
 	t.Logf("%d buckets of %d nodes; made and inserted in %.0f s", all, nodes, time.Since(began).Seconds())
 	s.rest()
 	require.Equal(t, strconv.Itoa(all), s.ask("SELECT count() FROM whydenied_shard.bucket"))
 	s.weigh()
 
+	require.Equal(t, s.ask("SELECT sum(count) FROM whydenied_shard.denial"), s.ask("SELECT sum(count) FROM whydenied_shard.denial_day"))
+	week := time.Now().Add(-167 * time.Hour).UTC().Format(time.RFC3339)
+	for _, args := range [][]string{
+		{"summary", reader, "--since", week, "--by", "profile"},
+		{"summary", reader, "--since", week, "--by", "node"},
+		{"summary", reader, "--since", time.Now().Add(-24 * time.Hour).UTC().Format(time.RFC3339), "--by", "profile"},
+		{"explain", reader, "--since", week, "--new", "--format", "line"},
+	} {
+		began := time.Now()
+		cmd := exec.Command(program, args...)
+		out, err := cmd.CombinedOutput()
+		require.NotNil(t, cmd.ProcessState, err)
+		first, _, _ := bytes.Cut(out, []byte("\n"))
+		t.Logf("%s %v: %.1f s, %d bytes: %s", args[0], args[2:], time.Since(began).Seconds(), len(out), first)
+	}
 	began = time.Now()
 	s.client("", `CREATE TABLE record ENGINE = MergeTree PARTITION BY toYYYYMM(at) ORDER BY (node, at) AS
 		SELECT cluster, node, boot, toDateTime(intDiv(first, 1000) + i * 97) AS at, profile, finding, name, container, image, program, concat('type=AVC msg=audit(', toString(at), '.', toString(i), '): ', message, ' pid=', toString(intHash32(at + i) % 32768)) AS text
@@ -88,21 +106,6 @@ func TestFleetScale(t *testing.T) {
 		{"first seen, of all nodes", "SELECT finding, min(first), argMin(node, first) FROM first_seen GROUP BY finding ORDER BY min(first) LIMIT 10"},
 	} {
 		s.time(q.what, q.statement)
-	}
-	require.Equal(t, s.ask("SELECT sum(count) FROM whydenied_shard.denial"), s.ask("SELECT sum(count) FROM whydenied_shard.denial_day"))
-	week := time.Now().Add(-167 * time.Hour).UTC().Format(time.RFC3339)
-	for _, args := range [][]string{
-		{"summary", reader, "--since", week, "--by", "profile"},
-		{"summary", reader, "--since", week, "--by", "node"},
-		{"summary", reader, "--since", time.Now().Add(-24 * time.Hour).UTC().Format(time.RFC3339), "--by", "profile"},
-		{"explain", reader, "--since", week, "--new", "--format", "line"},
-	} {
-		began := time.Now()
-		cmd := exec.Command(program, args...)
-		out, err := cmd.CombinedOutput()
-		require.NotNil(t, cmd.ProcessState, err)
-		first, _, _ := bytes.Cut(out, []byte("\n"))
-		t.Logf("%s %v: %.1f s, %d bytes: %s", args[0], args[2:], time.Since(began).Seconds(), len(out), first)
 	}
 }
 
