@@ -147,7 +147,7 @@ func (s *scanner) refusal(line []byte, h *header) {
 // wrappedNeighbour adds the denial of a neighbour's record that was wrapped before what says
 // that it is one.
 func (s *scanner) wrappedNeighbour(line []byte, typ Type, body []byte) {
-	says := map[Type]string{LANDLOCKACCESS: "blockers=", IPEACCESS: "action="}[typ]
+	says := map[Type]string{LANDLOCKACCESS: "blockers=", IPEACCESS: "action=", AVC: "{"}[typ]
 	if s.b.Live || says == "" || bytes.Contains(body, []byte(says)) {
 		return
 	}

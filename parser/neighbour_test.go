@@ -99,8 +99,23 @@ func TestPastedNeighbours(t *testing.T) {
 			}
 		}
 	}
+	for _, log := range []string{ // wrapped before what was refused, and within it
+		strings.Replace(avc, "{ read }", "{\nread }", 1), strings.Replace(avc, "{ read }", "{ read\n}", 1), strings.Replace(avc, "denied  {", "denied\n{", 1),
+		strings.Replace(avc, "avc:  denied", "avc:\ndenied", 1), "> " + strings.Replace(avc, "{ read }", "{ read\n> }", 1), strings.Replace(avc, "} for", "}\nfor", 1),
+		strings.Replace(strings.Replace(avc, "type=AVC msg=", "Nov 29 14:02:41 lab kernel: audit: type=1400 ", 1), "denied  {", "denied  {\n  ", 1),
+	} {
+		denials, stats := scanString(t, log+"\n")
+		assert.Zero(t, stats.Unparsed, log)
+		if assert.Len(t, denials, 1, log) {
+			assert.Equal(t, "read", denials[0].Other.Access, log)
+			assert.Equal(t, "file", denials[0].Other.Class, log)
+		}
+	}
+	denials, _ := scanString(t, strings.Replace(avc, "{ read }", "{ read\nwrite }", 1)+"\n")
+	require.Len(t, denials, 1)
+	assert.Equal(t, "read write", denials[0].Other.Access)
 	abend := "> type=ANOM_ABEND msg=audit(1795960961.933:48): auid=4294967295 uid=0 gid=0\n> ses=4294967295 subj=docker-default pid=7 comm=\"w\" exe=\"/w\"\n> sig=31 res=1\n"
-	denials, _ := scanString(t, abend)
+	denials, _ = scanString(t, abend)
 	require.Len(t, denials, 1)
 	assert.True(t, denials[0].Seccomp.Suspected)
 }

@@ -355,6 +355,11 @@ func (j *joiner) add(line string, z zone) bool {
 		return false // another record
 	case body == "":
 		text, ok = joinWithin(text, line, z)
+	case strings.HasPrefix(body, "avc:") && !strings.Contains(body, "}"):
+		text, ok = joinAccess(text, body, line)
+	case strings.HasPrefix(body, "avc:") && strings.HasSuffix(strings.TrimRight(body, " "), "}"):
+		next := strings.TrimLeft(line, " \t")
+		text, ok = strings.TrimRight(text, " ")+" "+next, strings.HasPrefix(next, "for ")
 	case strings.Count(body, `"`)%2 == 1:
 		text, ok = j.joinValue(text, line)
 	default:
@@ -495,6 +500,29 @@ func (j *joiner) joinField(text, line string) (string, bool) {
 	}
 	j.hard = true
 	return text + next, true
+}
+
+// joinAccess joins a line to a record of SELinux that ends before what was refused, or within
+// it: avc:  denied  { read write } for.
+func joinAccess(text, body, line string) (string, bool) {
+	next := strings.TrimLeft(line, " \t")
+	access, rest, closed := strings.Cut(next, "}")
+	if said := strings.Fields(body); !strings.Contains(body, "{") {
+		want := []string{"denied", "{"}[min(len(said)-1, 1)]
+		if len(said) > 2 || said[len(said)-1] != []string{"avc:", "denied"}[len(said)-1] || !strings.HasPrefix(next, want) {
+			return "", false
+		}
+		return strings.TrimRight(text, " ") + " " + next, true
+	}
+	for word := range strings.FieldsSeq(access) {
+		if strings.Trim(word, "abcdefghijklmnopqrstuvwxyz_0123456789") != "" {
+			return "", false
+		}
+	}
+	if closed && !strings.HasPrefix(strings.TrimLeft(rest, " "), "for") && strings.TrimSpace(rest) != "" {
+		return "", false
+	}
+	return strings.TrimRight(text, " ") + " " + next, true
 }
 
 // isUnquoted reports whether a word can be the rest of a value without quotes: a

@@ -101,6 +101,10 @@ func (s *scanner) auditDenial(line []byte, r raw, at int) {
 			s.refusal(line, s.auditHeader(line, r))
 			return
 		}
+		if bytes.HasPrefix(body, []byte("avc:")) && !bytes.Contains(body, []byte("{")) {
+			s.wrappedNeighbour(line, AVC, body)
+			return
+		}
 		s.stats.Others++
 		return
 	}
