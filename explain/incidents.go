@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
 )
@@ -18,8 +19,8 @@ import (
 //
 // A shape is conditions of which all hold: KEY=GLOB, with others after a |, for a value of
 // the record, != for one that is not that; call= is a system call with its arguments, answer= the errno or the action
-// that it got, and kernel<6.2 or kernel>=6.17 the kernel, as far as it is known. A * stands
-// for any text.
+// that it got, container= "known" where it is known which container it was, and kernel<6.2 or
+// kernel>=6.17 the kernel, as far as it is known. A * stands for any text.
 //
 //go:embed incidents.tsv
 var incidentsTSV string
@@ -111,6 +112,11 @@ func (f *Finding) valueOf(key string) string {
 		return tracedCall(s)
 	case "comm":
 		return f.Denial.Subject.Comm
+	case "container":
+		if f.Container.Confidence > container.Unknown && f.Container.Runtime != container.Systemd {
+			return "known"
+		}
+		return ""
 	}
 	return f.Denial.Event.Records[f.Denial.Record].Get(key)
 }

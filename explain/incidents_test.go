@@ -30,7 +30,7 @@ var recordsOfIncidents = []struct{ id, record string }{
 func TestIncidents(t *testing.T) {
 	page, err := os.ReadFile("../docs/known.md")
 	require.NoError(t, err)
-	seen := map[string]bool{"clone3-eperm": true} // of a traced call: see TestIncidentOfTracedCall
+	seen := map[string]bool{"clone3-eperm": true, "console": true} // see TestIncidentOfTracedCall, TestIncidentOfContainer
 	for _, test := range recordsOfIncidents {
 		f := alone(t, apparmorRecord(test.record), container.Container{})
 		require.NotNil(t, f.Incident, test.id)
@@ -103,5 +103,16 @@ func TestKernelOfIncident(t *testing.T) {
 		f := x.ExplainAll(group.Findings())[0]
 		assert.Equal(t, want.known, f.Incident != nil, kernel)
 		assert.Equal(t, want.harmless, f.Harmless != "", kernel)
+	}
+}
+
+// TestIncidentOfContainer holds that the console is a container's own terminal in that alone.
+func TestIncidentOfContainer(t *testing.T) {
+	record := apparmorRecord(`apparmor="DENIED" operation="open" profile="web" name="/dev/console" pid=7 comm="sh" requested_mask="w" denied_mask="w" fsuid=0 ouid=0`)
+	f := alone(t, record, container.Container{Name: "web", Confidence: container.High})
+	require.NotNil(t, f.Incident)
+	assert.Equal(t, "console", f.Incident.ID)
+	for _, c := range []container.Container{{}, {Name: "x.service", Unit: "x.service", Runtime: container.Systemd, Confidence: container.High}} {
+		assert.Nil(t, alone(t, record, c).Incident)
 	}
 }

@@ -13,7 +13,7 @@ func ofLimits(f *facts) (Standing, string) {
 	switch {
 	case f.errno == "EAGAIN" && f.is(forks):
 		return Refused, f.limitOfProcesses()
-	case f.is(forks) && f.Attempt.Hint != "": // the text names no error
+	case f.errno == "EPERM" && f.is(forks) && strings.Contains(f.Attempt.Hint, "a limit was reached"): // the text names no error
 		return Likely, f.limitOfProcesses()
 	case f.errno == "EMFILE":
 		return Refused, "the process has as many open files as " + f.rlimit("nofile")

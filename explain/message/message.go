@@ -57,7 +57,11 @@ var verbs = sync.OnceValue(func() []verb {
 			`bind|listen|connect|socket|setsockopt|unshare|setns|mount|umount|umount2|pivot_root|chroot|ptrace|kill|` +
 			`setuid|setgid|setgroups|setresuid|setresgid|setrlimit|setpriority|sched_setscheduler|sched_setaffinity|mlock|mlockall|` +
 			`sethostname|settimeofday|clock_settime|clone|clone3|keyctl|add_key|bpf|perf_event_open|io_uring_setup|userfaultfd|personality|` +
-			`init_module|finit_module|delete_module|capset|syslog|open_by_handle_at|mbind|set_mempolicy|get_mempolicy|reboot|quotactl|acct|swapon|swapoff)\b`), ""},
+			`init_module|finit_module|delete_module|capset|syslog|open_by_handle_at|mbind|set_mempolicy|get_mempolicy|reboot|quotactl|acct|swapon|swapoff|chdir|chgrp|prlimit|setsid|vhangup)\b`), ""},
+		{regexp.MustCompile(`\(Bind failed\)`), "bind"},
+		{regexp.MustCompile(`\([Cc]onnect failed\)`), "connect"},
+		{regexp.MustCompile(`\b(?:set|setting|raise) (?:\w+ )?rlimit\b`), "prlimit64"},
+		{regexp.MustCompile(`\b[Ll]oad(?:ing)? (?:the )?(?:e?BPF|bpf) (?:program|object)`), "bpf"},
 		{regexp.MustCompile(unable + `create directory\b`), "mkdir"},
 		{regexp.MustCompile(unable + `(create|touch|write)\b|\bfor writing\b`), "creat"},
 		{regexp.MustCompile(unable + `(remove|delete)\b`), "unlink"},
@@ -92,6 +96,7 @@ func callOf(program, errno string) string {
 // functions are those of libraries that have another name than the call they make.
 var functions = map[string]string{
 	"io_uring_queue_init": "io_uring_setup", "io_queue_init": "io_setup", "klogctl": "syslog", "umount": "umount2", "mkfifo": "mknodat",
+	"uv_os_setpriority": "setpriority", "chgrp": "fchownat", "prlimit": "prlimit64",
 	"initgroups": "setgroups", "posix_spawn": "clone3", "posix_fallocate": "fallocate", "shm_open": "openat", "opendir": "openat", "scandir": "openat",
 	"futimens": "utimensat", "lutime": "utimensat", "futime": "utimensat", "fstatat": "newfstatat", "fexecve": "execveat",
 	"keyctl_join_session_keyring": "keyctl", "keyctl_read_alloc": "keyctl",

@@ -127,6 +127,26 @@ func TestRuntimeSteps(t *testing.T) {
 	}
 }
 
+// TestVerbs holds that words of libraries and programs that are no names of calls tell them.
+func TestVerbs(t *testing.T) {
+	for line, call := range map[string]string{
+		"redis-server: Can't chdir to '/data': Permission denied":                                        "chdir",
+		"java.net.SocketException: Permission denied (Bind failed)":                                      "bind",
+		"java.net.ConnectException: Permission denied (connect failed)":                                  "connect",
+		"failed to set MEMLOCK rlimit: operation not permitted":                                          "prlimit64",
+		"Error: failed to load BPF program: operation not permitted":                                     "bpf",
+		`rsync: [generator] chgrp "/data/.x" failed: Operation not permitted (1)`:                        "fchownat",
+		"Error: EPERM: operation not permitted, uv_os_setpriority":                                       "setpriority",
+		"setpriv: failed to execute sh: Operation not permitted":                                         "execve",
+		"watchdog: unable to run /opt/x: Permission denied":                                              "execve",
+		"container_linux.go:380: starting container process caused: apply caps: operation not permitted": "capset",
+	} {
+		a, ok := Read(parser.Origin{}, line, seccomp.X86_64)
+		require.True(t, ok, line)
+		assert.Equal(t, call, a.Syscall, line)
+	}
+}
+
 // TestReader holds that the call of a line of source is that of the error below it, that of
 // a frame the one above, and that source is not read as output.
 func TestReader(t *testing.T) {
