@@ -12,7 +12,7 @@ import (
 )
 
 // kinds are the metadata that Read understands, for people.
-const kinds = "saved output of `docker inspect`, `podman inspect`, `crictl inspect`, `ctr containers info` or `kubectl get pod -o json`, an OCI bundle's config.json, runc's state.json, Docker's config.v2.json, /proc/PID/status, a unit of systemd (`systemctl cat`, `systemctl show`), or a list of objects with id, name, image and apparmor"
+const kinds = "saved output of `docker inspect`, `podman inspect`, `crictl inspect`, `ctr containers info` or `kubectl get pod -o json`, an OCI bundle's config.json, runc's state.json, Docker's config.v2.json, /proc/PID/status, a unit of systemd (`systemctl cat`, `systemctl show`), the config of a container of LXC or Proxmox VE, or a list of objects with id, name, image and apparmor"
 
 // Metadata is one text that a host has about one container, or about its engine.
 type Metadata struct {
@@ -49,6 +49,9 @@ func Read(name string, text []byte) ([]Container, error) {
 	}
 	if isUnit(text) {
 		return []Container{readUnit(name, text)}, nil
+	}
+	if isLXC(text) && !bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{")) && !bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("[")) {
+		return []Container{readLXC(name, text)}, nil
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	var containers []Container

@@ -1,0 +1,125 @@
+package container
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A container of LXC is its config (lxc.container.conf(5) of LXC 6.0), of Proxmox VE its
+// /etc/pve/lxc/ID.conf (pct.conf(5)), in which the same keys stand behind colons.
+var lxcKey = regexp.MustCompile(`(?m)^[ \t]*lxc\.[a-z][a-z0-9_.]*[ \t]*[=:]`)
+
+// isLXC reports whether a text is such a config.
+func isLXC(text []byte) bool {
+	return lxcKey.Match(text) || strings.HasPrefix(string(text), "arch: ") && strings.Contains(string(text), "\nrootfs: ")
+}
+
+// readLXC reads a config. What files that it includes say is not known.
+func readLXC(name string, text []byte) Container {
+	of := lxcValues(string(text))
+	last := func(keys ...string) string {
+		for _, key := range keys {
+			if values := of[key]; len(values) > 0 {
+				return values[len(values)-1]
+			}
+		}
+		return ""
+	}
+	c := Container{Name: lxcName(name, last("lxc.rootfs.path", "lxc.rootfs"), last("lxc.uts.name", "lxc.utsname", "hostname")), Runtime: "lxc"}
+	c.Command = strings.Fields(last("lxc.init.cmd"))
+	switch profile := last("lxc.apparmor.profile", "lxc.aa_profile"); profile {
+	case "generated":
+		c.AppArmorProfile = "lxc-" + c.Name + "_</var/lib/lxc>"
+	case "unchanged":
+	default:
+		c.AppArmorProfile = profile
+	}
+	c.SeccompProfile = last("lxc.seccomp.profile", "lxc.seccomp")
+	c.UserNamespace = len(of["lxc.idmap"])+len(of["lxc.id_map"]) > 0 || last("unprivileged") == "1"
+	c.Caps = lxcCapabilities(of)
+	l := &Limits{UID: 0, Effective: c.Caps, NoNewPrivs: last("lxc.no_new_privs") == "1"}
+	c.Limits = l
+	l.Pids, _ = strconv.ParseInt(last("lxc.cgroup2.pids.max", "lxc.cgroup.pids.max"), 10, 64)
+	for _, limit := range []string{"nofile", "nproc", "memlock"} {
+		soft, hard, _ := strings.Cut(last("lxc.prlimit."+limit), ":")
+		n, err := strconv.ParseUint(soft, 10, 64)
+		if err != nil {
+			continue
+		}
+		most, err := strconv.ParseUint(hard, 10, 64)
+		if err != nil {
+			most = n
+		}
+		l.Rlimits = append(l.Rlimits, Rlimit{limit, n, most})
+	}
+	return c
+}
+
+// lxcValues returns what each key of a config is given, since it was last given nothing. Of
+// Proxmox VE sections follow, of snapshots.
+func lxcValues(text string) map[string][]string {
+	values := map[string][]string{}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "[") {
+			break
+		}
+		at := strings.IndexAny(line, "=:")
+		if strings.HasPrefix(line, "#") || at < 0 {
+			continue
+		}
+		key, value := strings.TrimSpace(line[:at]), strings.TrimSpace(line[at+1:])
+		if value == "" {
+			delete(values, key)
+			continue
+		}
+		values[key] = append(values[key], value)
+	}
+	return values
+}
+
+// lxcName returns the name of a container: of Proxmox VE the number that its file is called
+// by, else the folder of the config or of the root file system, else the host name.
+func lxcName(file, rootfs, hostname string) string {
+	base := path.Base(file)
+	if id, ok := strings.CutSuffix(base, ".conf"); ok {
+		if _, err := strconv.Atoi(id); err == nil {
+			return id
+		}
+	}
+	if dir := path.Base(path.Dir(file)); base == "config" && dir != "." && dir != "/" {
+		return dir
+	}
+	if dir, last := path.Split(strings.TrimPrefix(rootfs, "dir:")); last == "rootfs" && len(dir) > 1 {
+		return path.Base(dir)
+	}
+	return hostname
+}
+
+// lxcCapabilities returns what lxc.cap.keep keeps, or lxc.cap.drop leaves; nil where an
+// included file may drop more.
+func lxcCapabilities(of map[string][]string) []string {
+	keeps, drops := of["lxc.cap.keep"], of["lxc.cap.drop"]
+	kept := strings.Fields(strings.Join(keeps, " "))
+	dropped := strings.Fields(strings.Join(drops, " "))
+	switch {
+	case keeps != nil:
+	case of["lxc.include"] != nil || drops == nil:
+		return nil
+	default:
+		kept = slices.DeleteFunc(slices.Clone(capabilityNames), func(name string) bool {
+			return slices.ContainsFunc(dropped, func(d string) bool { return strings.EqualFold(d, name) })
+		})
+	}
+	caps := []string{}
+	for _, name := range kept {
+		if name != "none" {
+			caps = append(caps, "CAP_"+strings.ToUpper(name))
+		}
+	}
+	slices.Sort(caps)
+	return caps
+}
