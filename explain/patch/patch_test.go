@@ -77,6 +77,9 @@ func TestPatch(t *testing.T) {
 	made := func(name, flags, mode string) string {
 		return strings.Replace(opened(1, name, "c", 0), `"open"`, `"mknod"`, 1) + strings.Replace(with(1, 257, "0", flags), "a3=0", "a3="+mode, 1)
 	}
+	path := func(nametype, mode string, ouid int) string {
+		return fmt.Sprintf("type=PATH msg=audit(1795427169.844:1): item=0 name=\"/x\" inode=9 dev=fe:00 mode=%s ouid=%d ogid=0 rdev=00:00 nametype=%s\n", mode, ouid, nametype)
+	}
 	ptraced := func(serial int, mask string) string {
 		return fmt.Sprintf(`type=AVC msg=audit(1795427169.844:%d): apparmor="DENIED" operation="ptrace" class="ptrace" profile="p" pid=7 comm="app" requested_mask="%[2]s" denied_mask="%[2]s" peer="unconfined"`+"\n", serial, mask)
 	}
@@ -189,6 +192,10 @@ func TestPatch(t *testing.T) {
 		{"a limit that mq_open is refused by", capable(1, "sys_resource", 24) + call(1, 240), "", "  capability sys_resource,\n", 0},
 		{"a limit of another call", capable(1, "sys_resource", 24) + call(1, 160) + opened(1, "/q", "w", 0), "", "  capability sys_resource,\n  owner /q w,\n", 0},
 		{"attributes, of what complain mode learns", strings.NewReplacer(`"open"`, `"getattr"`, `profile="p"`, `profile="p//null-/bin/x"`, "DENIED", "ALLOWED").Replace(opened(1, "/", "r", 0)), "", "", 1},
+		{"a link of a read-only file of one's own", capable(1, "dac_override", 1) + strings.Replace(with(1, 86, "0", "0"), "uid=0", "uid=0 fsuid=0", 1) + path("PARENT", "040755", 0) + path("CREATE", "0100444", 0), "", "", 1},
+		{"a link of another's file", capable(1, "dac_override", 1) + strings.Replace(with(1, 86, "0", "0"), "uid=0", "uid=0 fsuid=0", 1) + path("PARENT", "040755", 0) + path("CREATE", "0100444", 7), "", "  capability dac_override,\n", 0},
+		{"a link in a folder that is not writable", capable(1, "dac_override", 1) + strings.Replace(with(1, 86, "0", "0"), "uid=0", "uid=0 fsuid=0", 1) + path("PARENT", "040555", 0) + path("CREATE", "0100444", 0), "", "  capability dac_override,\n", 0},
+		{"an optional capability, of what complain mode learns", strings.NewReplacer(`operation="capable"`, `operation="capable" info="optional: no audit" error=-1`, "DENIED", "ALLOWED").Replace(capable(1, "net_admin", 12)), "", "", 1},
 		{"a mode without a set-group-ID bit", capable(1, "fsetid", 4) + with(1, 90, "1a0", "0"), "", "", 1},
 		{"a mode with a set-group-ID bit", capable(1, "fsetid", 4) + with(1, 268, "0", "5a0"), "", "  capability fsetid,\n", 0},
 		{"a library", opened(1, library, "r", 0), "", "  " + library + " rm,\n", 0},

@@ -101,6 +101,11 @@ func (b *patcher) retried(f *explain.Explained) bool {
 	})
 }
 
+// optional is what the kernel says of a capability that it asks about with CAP_OPT_NOAUDIT,
+// as for what root may do without, too: audit_caps() in security/apparmor/capability.c, Linux
+// 6.1. Refused it leaves no record, so it is learnt alone.
+const optional = "optional: no audit"
+
 // harmless says why an access was asked for and is of no use, or returns "".
 func (b *patcher) harmless(f *explain.Explained) string {
 	call := f.Denial.Event.Record(parser.SYSCALL)
@@ -109,9 +114,13 @@ func (b *patcher) harmless(f *explain.Explained) string {
 		return "it was tried read-only as the profile refuses it writable, which the patch allows"
 	case f.Denial.AppArmor.CapName == "dac_read_search" && b.overrides(f) && (call == nil || b.wentOn(f, call)):
 		return "the kernel asks for it before dac_override, which the profile allows"
+	case f.Denial.AppArmor.CapName != "" && f.Denial.AppArmor.Info == optional:
+		return "the kernel asks for it as optional, and goes on without it"
 	case call == nil:
 	case f.Denial.AppArmor.CapName == "sys_resource" && access.IsCall(call, "mq_open") && b.wentOn(f, call):
 		return "mq_open asks for it to choose the limits of the queue, and goes on with the lower ones without it"
+	case f.Denial.AppArmor.CapName == "dac_override" && f.Count == 1 && linksOwn(&f.Denial.Event, call):
+		return "link asks for it where the file is not writable, before it sees that it is the process's own"
 	case f.Denial.AppArmor.CapName == "fsetid" && setsNoGroupBit(call):
 		return "chmod asks for it lest a set-group-ID bit be set, and the mode here has none"
 	}
@@ -144,4 +153,34 @@ func setsNoGroupBit(call *parser.Record) bool {
 		}
 	}
 	return false
+}
+
+// linksOwn reports whether a call makes a hard link of a file of the process's own, in folders
+// of its own that it may write to: then what safe_hardlink_source() in fs/namei.c (Linux
+// 6.12) asks for is of no consequence, as may_linkat() permits that to the owner.
+func linksOwn(event *parser.Event, call *parser.Record) bool {
+	if !access.IsCall(call, "link") && !access.IsCall(call, "linkat") {
+		return false
+	}
+	files := 0
+	for i := range event.Records {
+		r := &event.Records[i]
+		if r.Type != parser.PATH || r.Get("mode") == "" {
+			continue
+		}
+		mode, err := strconv.ParseUint(r.Get("mode"), 8, 32)
+		if err != nil || r.Get("ouid") != call.Get("fsuid") {
+			return false
+		}
+		const writable = 0o300
+		switch r.Get("nametype") {
+		case "PARENT":
+			if mode&writable != writable {
+				return false
+			}
+		default:
+			files++
+		}
+	}
+	return files > 0
 }
