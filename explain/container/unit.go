@@ -91,37 +91,43 @@ func readUnit(name string, text []byte) Container {
 	return c
 }
 
-// unitValues returns what each key of the sections of a unit that run programs is given, since
-// it was last given nothing.
-func unitValues(text string) map[string][]string {
-	values := map[string][]string{}
-	inside := !unitSection.MatchString(text)
-	key, goesOn := "", false
+// unitLines returns the lines of a unit without comments, those that a backslash goes on put
+// together.
+func unitLines(text string) (list []string) {
+	var whole strings.Builder
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		if strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";") {
 			continue // also within a line that goes on
 		}
 		said, more := strings.CutSuffix(line, `\`)
-		said = strings.TrimSpace(said)
-		switch name, value, ok := strings.Cut(said, "="); {
-		case goesOn:
-			if list := values[key]; len(list) > 0 {
-				list[len(list)-1] = strings.TrimSpace(list[len(list)-1] + " " + said)
-			}
-		case strings.HasPrefix(said, "["):
-			inside, key = unitSection.MatchString(said), ""
-		case !ok || !inside:
-			key = ""
-		default:
-			key = strings.TrimSpace(name)
-			if value = strings.TrimSpace(value); value == "" && !more {
-				delete(values, key)
-			} else {
-				values[key] = append(values[key], value)
-			}
+		whole.WriteString(said)
+		if more {
+			whole.WriteByte(' ')
+			continue
 		}
-		goesOn = more
+		list = append(list, strings.TrimSpace(whole.String()))
+		whole.Reset()
+	}
+	return append(list, strings.TrimSpace(whole.String()))
+}
+
+// unitValues returns what each key of the sections of a unit that run programs is given, since
+// it was last given nothing.
+func unitValues(text string) map[string][]string {
+	values := map[string][]string{}
+	inside := !unitSection.MatchString(text)
+	for _, line := range unitLines(text) {
+		key, value, ok := strings.Cut(line, "=")
+		switch key, value = strings.TrimSpace(key), strings.TrimSpace(value); {
+		case strings.HasPrefix(line, "["):
+			inside = unitSection.MatchString(line)
+		case !ok || !inside:
+		case value == "":
+			delete(values, key)
+		default:
+			values[key] = append(values[key], value)
+		}
 	}
 	return values
 }

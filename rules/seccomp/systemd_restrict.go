@@ -188,32 +188,29 @@ func (r *unitReader) namespaces(given [][]unitWord) {
 func (r *unitReader) families(given [][]unitWord) {
 	const unsupported = "97" // EAFNOSUPPORT
 	at := spanOf(given[len(given)-1])
-	var names []string
+	named := map[string]bool{}
 	refuses := strings.HasPrefix(given[0][0].text, "~")
 	for _, words := range given {
-		first, inverted := strings.CutPrefix(words[0].text, "~")
+		_, inverted := strings.CutPrefix(words[0].text, "~")
 		for i, w := range words {
 			name := w.text
 			if i == 0 {
-				name = first
+				name = strings.TrimPrefix(name, "~")
 			}
-			switch {
-			case inverted == refuses:
-				names = append(names, name)
-			default:
-				names = slices.DeleteFunc(names, func(o string) bool { return o == name })
+			if inverted == refuses && name != "" {
+				named[name] = true
+			} else {
+				delete(named, name)
 			}
 		}
 	}
-	if refuses && (len(names) == 0 || len(names) == 1 && names[0] == "") { // systemctl show has "~" where there is no restriction
+	if refuses && len(named) == 0 { // systemctl show has "~" where there is no restriction
 		return
 	}
-	inverted := refuses
-	named := func(family string) bool { return slices.Contains(names, family) }
 	var left [][]node
 	for number, family := range addressFamilies {
 		is := compares(0, "SCMP_CMP_EQ", uint64(number), 0)
-		if named(family) != inverted {
+		if named[family] != refuses {
 			left = append(left, []node{is})
 			continue
 		}
