@@ -160,3 +160,21 @@ func TestSplit(t *testing.T) {
 	assert.Equal(t, "ongoing", list[0].State)
 	assert.Equal(t, CompareSummary{SchemaVersion: SchemaVersion, Ongoing: 1}, sums)
 }
+
+// Nodes of one name in two clusters are blind for reasons of their own.
+func TestGroupedNodesOfOneName(t *testing.T) {
+	watched := &Watched{Nodes: 4}
+	watched.Add(map[Node]*Blind{
+		{"east", "node-1"}: {Node: Node{"east", "node-1"}, Silent: "2026-11-23T09:00:00.000Z"},
+		{"", "node-1"}:     {Node: Node{"", "node-1"}, Lost: 7},
+		{"east", "node-2"}: {Node: Node{"east", "node-2"}, Lost: 5},
+	})
+	all := &Report{Findings: []Finding{{ID: "f"}}, Summary: &Summary{Watched: watched}}
+	o := all.Grouped("node", []Group{{Key: "node-1", IDs: []string{"f"}}, {Key: "node-2", IDs: []string{"f"}}, {Key: "node-3", IDs: []string{"f"}}}, 3)
+	assert.Equal(t, 2, o.Groups[0].Blind)
+	assert.Equal(t, "of no cluster: 7 lost; of east: silent since 2026-11-23T09:00:00.000Z", o.Groups[0].Why)
+	assert.Equal(t, "5 lost", o.Groups[1].Why)
+	assert.Zero(t, o.Groups[2].Blind)
+	o = all.Grouped("cluster", []Group{{Key: "east", IDs: []string{"f"}}}, 1)
+	assert.Equal(t, 2, o.Groups[0].Blind)
+}

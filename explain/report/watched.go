@@ -68,21 +68,33 @@ func (w *Watched) merge(o *Watched) *Watched {
 	return sum
 }
 
-// of counts the blind nodes that a name is of, and says why the last of them is: by is node or
-// cluster.
+// of counts the blind nodes that a name is of, and says why: by is node or cluster. Nodes of
+// one name are told apart by their clusters.
 func (w *Watched) of(by, name string) (n int, why string) {
 	if w == nil {
 		return 0, ""
 	}
+	var list []*Blind
 	for node, b := range w.all {
 		switch {
 		case by == "node" && node.Name == name:
-			n, why = n+1, plain(b.why(false))
+			list = append(list, b)
 		case by == "cluster" && node.Cluster == name:
 			n++
 		}
 	}
-	return n, why
+	if len(list) == 1 {
+		return 1, plain(list[0].why(false))
+	}
+	slices.SortFunc(list, func(a, b *Blind) int { return strings.Compare(a.Cluster, b.Cluster) })
+	var parts []string
+	for _, b := range list[:min(len(list), maxBlindShown)] {
+		parts = append(parts, fmt.Sprintf("of %s: %s", cmp.Or(b.Cluster, "no cluster"), b.why(false)))
+	}
+	if more := len(list) - len(parts); more > 0 {
+		parts = append(parts, "and "+thousands(more)+" more")
+	}
+	return n + len(list), plain(strings.Join(parts, "; "))
 }
 
 // why words the reasons why a node is blind. Of one that is the only one its missing records

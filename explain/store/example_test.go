@@ -63,3 +63,37 @@ func Example() {
 	// Output:
 	// 2026-03-01T09:00:00.000Z 1 nginx (profile web, container unknown) may not write /srv/a
 }
+
+// A node's agent sends what its store has to a fleet's database, and whoever wants to know
+// asks that for what was refused on each node within a day.
+func ExampleFleet() {
+	ctx := context.Background()
+	fleet, err := store.OpenFleet("clickhouse://agent@ch.example/whydenied?password-file=/etc/whydenied/password")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fleet.Cluster = "east"
+	s, _, err := store.Open(ctx, "/var/lib/whydenied/agent.db")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close(ctx)
+	buckets, _, err := s.Unsent(ctx, fleet.Name(), 5000)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := fleet.Put(ctx, buckets); err != nil {
+		log.Fatal(err) // they are unsent still
+	}
+	if err := s.Arrived(ctx, fleet.Name(), buckets); err != nil {
+		log.Fatal(err)
+	}
+
+	groups, _, err := fleet.Groups(ctx, store.Range{Since: time.Now().AddDate(0, 0, -1)}, "node", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, g := range groups {
+		fmt.Println(g.Key, g.Count, g.Last)
+	}
+}
