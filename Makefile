@@ -16,6 +16,9 @@
 #              together with the two servers of ClickHouse that they send to: docs/fleet.md.
 #              What these answer, and what their names may hold, is asked before.
 #              Root, and Debian's clickhouse-server and clickhouse-client.
+# make fleet-scale BUCKETS=1000000
+#              what an agent takes of its node, a week of a fleet takes of a server of
+#              ClickHouse, and questions of it take: docs/fleet.md. Says figures.
 # make lab-smoke, make lab-evidence
 #              the closed loop alone: a part of its scenarios; all, with the table
 #              written to docs/evidence.md (docs/evidence-6.12.md, docs/evidence-7.2.md).
@@ -26,7 +29,7 @@
 #              installs, uses and removes the package in clean Debian trees, as somebody
 #              would who is new to it, and writes docs/newcomer.md. Root and apt.
 
-.PHONY: test ci parsers fuzz attack e2e e2e-fleet lab lab-smoke lab-evidence release release-test newcomer
+.PHONY: test ci parsers fuzz attack e2e e2e-fleet fleet-scale lab lab-smoke lab-evidence release release-test newcomer
 
 test:
 	go test ./...
@@ -67,6 +70,11 @@ FLEET_FOR = 1m
 
 e2e-fleet:
 	REQUIRE_KERNEL=1 go test -tags e2e -count=1 -timeout 1h -v -run '^TestFleet' ./testdata/e2e -fleet.for $(FLEET_FOR)
+
+BUCKETS = 1000000
+
+fleet-scale:
+	REQUIRE_KERNEL=1 nice go test -tags e2e -count=1 -timeout 6h -v -run '^TestFleet(Node|Growth|Ingest|Scale)$$' ./testdata/e2e -fleet.buckets $(BUCKETS)
 
 KERNEL = 6.1
 LAB = REQUIRE_KERNEL=1 KERNEL=$(KERNEL) go test -tags e2e -count=1 -timeout 2h -v -run TestLab ./testdata/e2e
