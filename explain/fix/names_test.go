@@ -6,6 +6,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
 // TestChosenNames holds that names which programs choose for files of their own stand
@@ -32,4 +35,13 @@ func TestGenerators(t *testing.T) {
 		assert.NotEmpty(t, groups, g.name())
 		assert.Empty(t, strings.Trim(groups, "rahtnmvxyzqcw"), g.name())
 	}
+}
+
+// A rule whose path is spelled with a variable is for that name, and gets permissions where
+// it stands.
+func TestSpelledRule(t *testing.T) {
+	p, profile := loadedFix(t, "@{run}=/run/ /var/run/\nprofile p {\n  owner @{run}/a.pid rw,\n}\n")
+	r := p.Access(profile, apparmor.FileRequest{Path: "/run/a.pid", Perms: apparmor.Lock, Owner: true}, Caller{})
+	require.NotEmpty(t, r.Fixes)
+	assert.Equal(t, "owner @{run}/a.pid rwk,", r.Fixes[0].Rule)
 }

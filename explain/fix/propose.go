@@ -269,12 +269,14 @@ func (p *Proposer) fileFixes(profile *apparmor.Profile, file apparmor.FileReques
 	closest := 0
 	ours := file
 	ours.Owner = true // owner rules name it, too
+	spelled := strings.Trim(spell(profile, file.Path, c), `"`)
 	for _, r := range profile.Naming(ours) {
 		rule, ok := r.(*apparmor.FileRule)
 		if !ok || rule.Path == nil {
 			continue
 		}
 		_, literal := rule.Path.Literal()
+		literal = literal || rule.Path.Source == spelled
 		fix, ok := permsFix(profile, rule, file.Perms)
 		if rule.Owner && !file.Owner {
 			fix, ok = ownerFix(profile, rule, file.Perms)

@@ -24,7 +24,7 @@ case $KERNEL in
 *) echo "build.sh: no guest has kernel $KERNEL; there are 6.1, 6.12 and 7.2" >&2; exit 2 ;;
 esac
 # What scenarios run besides.
-programs="dnsmasq-base haproxy memcached nginx-light rsyslog unbound"
+programs="cron dnsmasq-base git gpg gpg-agent haproxy logrotate memcached nginx-light php-cli python3 redis-server rsync rsyslog unbound"
 lab=${XDG_CACHE_HOME:-$HOME/.cache}/whydenied/lab/$KERNEL
 
 inputs=$(cat build.sh guest/{initrd,kernel,provision,nginx-image} | sha256sum)
