@@ -204,7 +204,9 @@ func labSeeds(t *testing.T, all tallies) {
 		refused, _, _ := strings.Cut(read("stderr"), "\n")
 		require.NotEmpty(t, refused, "%s was not refused", name)
 		s := seed{layer: layer, name: name, refused: refused, said: true}
-		all.add(t, s, s.compare(t, []byte(read("out.json"))))
+		out := read("out.json")
+		require.NotEmpty(t, out, "%s: %s", name, read("warnings"))
+		all.add(t, s, s.compare(t, []byte(out)))
 	}
 }
 
