@@ -348,18 +348,24 @@ func madeNames(profile *apparmor.Profile, path string, names Names) Names {
 		}
 		for end := range path {
 			if path[end] == '/' && rule.Path.Match(path[:end+1]) {
-				below := strings.Trim(apparmor.QuoteAround("", "", path[end:]), `"`)
-				if varying := strings.Trim(names.Glob, `"`); names.First && strings.HasPrefix(varying, "/") {
-					if from := nthSlash(varying, strings.Count(path[:end+1], "/")); from >= 0 {
-						below = varying[from:]
-					}
-				}
-				glob := folder + below
-				return Names{Glob: spaced(glob), Why: "the name of a folder that the program makes", First: true}
+				glob := names.In(folder, path, end)
+				return Names{Glob: glob, Why: "the name of a folder that the program makes", First: true}
 			}
 		}
 	}
 	return Names{}
+}
+
+// In returns the path expression for a path of which a glob stands for the folder that ends
+// before the slash at end: what varies behind it does so as in the names of the path.
+func (names Names) In(folder, path string, end int) string {
+	below := strings.Trim(apparmor.QuoteAround("", "", path[end:]), `"`)
+	if varying := strings.Trim(names.Glob, `"`); names.First && strings.HasPrefix(varying, "/") {
+		if from := nthSlash(varying, strings.Count(path[:end+1], "/")); from >= 0 {
+			below = varying[from:]
+		}
+	}
+	return spaced(folder + below)
 }
 
 // nthSlash returns where the nth slash of a path expression is, -1 if it has fewer.

@@ -140,7 +140,10 @@ func (d *policyDraft) inFolders() {
 			in, ok := folders[fileKey{profile: w.profile, path: file.Path[:i+1]}]
 			if file.Path[i] == '/' && ok && in.made != w && in.at > last && file.Target == "" {
 				last = in.at
-				w.glob, w.why = apparmor.QuoteAround("", strings.Trim(in.like.Glob, `"`), file.Path[i+1:]), "this name in folders like this one, whose name holds "+in.like.Why
+				caller := w.caller
+				caller.Makes = file.Perms&apparmor.Write != 0
+				names := fix.NamesOf(file.Path, caller, d.after.Variables)
+				w.glob, w.why = names.In(strings.TrimSuffix(strings.Trim(in.like.Glob, `"`), "/"), file.Path, i), "this name in folders like this one, whose name holds "+in.like.Why
 			}
 		}
 	}
