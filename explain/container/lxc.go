@@ -20,14 +20,7 @@ func isLXC(text []byte) bool {
 // readLXC reads a config. What files that it includes say is not known.
 func readLXC(name string, text []byte) Container {
 	of := lxcValues(string(text))
-	last := func(keys ...string) string {
-		for _, key := range keys {
-			if values := of[key]; len(values) > 0 {
-				return values[len(values)-1]
-			}
-		}
-		return ""
-	}
+	last := func(keys ...string) string { return lastOf(of, keys...) }
 	c := Container{Name: lxcName(name, last("lxc.rootfs.path", "lxc.rootfs"), last("lxc.uts.name", "lxc.utsname", "hostname")), Runtime: "lxc"}
 	c.Command = strings.Fields(last("lxc.init.cmd"))
 	switch profile := last("lxc.apparmor.profile", "lxc.aa_profile"); profile {
@@ -44,16 +37,7 @@ func readLXC(name string, text []byte) Container {
 	c.Limits = l
 	l.Pids, _ = strconv.ParseInt(last("lxc.cgroup2.pids.max", "lxc.cgroup.pids.max"), 10, 64)
 	for _, limit := range []string{"nofile", "nproc", "memlock"} {
-		soft, hard, _ := strings.Cut(last("lxc.prlimit."+limit), ":")
-		n, err := strconv.ParseUint(soft, 10, 64)
-		if err != nil {
-			continue
-		}
-		most, err := strconv.ParseUint(hard, 10, 64)
-		if err != nil {
-			most = n
-		}
-		l.Rlimits = append(l.Rlimits, Rlimit{limit, n, most})
+		l.addRlimit(limit, last("lxc.prlimit."+limit))
 	}
 	return c
 }

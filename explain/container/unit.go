@@ -42,12 +42,7 @@ func readUnit(name string, text []byte) Container {
 	l := &Limits{Effective: []string{}, AllDevices: true}
 	c.Limits = l
 	of := unitValues(string(text))
-	last := func(key string) string {
-		if values := of[key]; len(values) > 0 {
-			return values[len(values)-1]
-		}
-		return ""
-	}
+	last := func(key string) string { return lastOf(of, key) }
 	if id := last("Id"); id != "" {
 		c.Unit = id
 	}
@@ -77,16 +72,7 @@ func readUnit(name string, text []byte) Container {
 	}
 	l.Pids, _ = strconv.ParseInt(last("TasksMax"), 10, 64)
 	for _, limit := range []string{"NOFILE", "NPROC", "MEMLOCK"} {
-		soft, hard, _ := strings.Cut(last("Limit"+limit), ":")
-		n, err := strconv.ParseUint(soft, 10, 64)
-		if err != nil {
-			continue
-		}
-		most, err := strconv.ParseUint(hard, 10, 64)
-		if err != nil {
-			most = n
-		}
-		l.Rlimits = append(l.Rlimits, Rlimit{strings.ToLower(limit), n, most})
+		l.addRlimit(strings.ToLower(limit), last("Limit"+limit))
 	}
 	return c
 }
@@ -130,6 +116,30 @@ func unitValues(text string) map[string][]string {
 		}
 	}
 	return values
+}
+
+// lastOf returns what the first key that is given something is given last, "" if none is.
+func lastOf(values map[string][]string, keys ...string) string {
+	for _, key := range keys {
+		if given := values[key]; len(given) > 0 {
+			return given[len(given)-1]
+		}
+	}
+	return ""
+}
+
+// addRlimit adds a limit that is written SOFT:HARD, or SOFT for both, if SOFT is a number.
+func (l *Limits) addRlimit(name, value string) {
+	soft, hard, _ := strings.Cut(value, ":")
+	n, err := strconv.ParseUint(soft, 10, 64)
+	if err != nil {
+		return
+	}
+	most, err := strconv.ParseUint(hard, 10, 64)
+	if err != nil {
+		most = n
+	}
+	l.Rlimits = append(l.Rlimits, Rlimit{name, n, most})
 }
 
 // isTrue is parse_boolean() of systemd.

@@ -1,7 +1,10 @@
 package seccomp
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -82,9 +85,10 @@ func settings(text string) (list []setting) {
 // places of the unit's own text. systemd loads a filter for each setting; of several answers
 // to a call the strictest counts, so what one setting refuses is in no list of what is allowed.
 type unitReader struct {
-	filter  map[string]unitWord // by call: of the list, with the word that has it; the text is the answer, "" for the usual one
-	order   []string
-	allow   bool // it lists what is allowed
+	filter  map[string]listedCall // by call: of the list
+	order   []string              // its calls, "" in the place of one that was taken out
+	named   int                   // calls so far, put in or taken out; see maxValues
+	allow   bool                  // it lists what is allowed
 	set     bool
 	at      rules.Span // of what begins the list
 	answer  string     // SystemCallErrorNumber=, "" is to kill
@@ -93,14 +97,23 @@ type unitReader struct {
 	refused map[string]bool // calls that another setting refuses, always or in some cases
 }
 
+// A listedCall is one of SystemCallFilter=.
+type listedCall struct {
+	answer string // "" for the usual one
+	at     rules.Span
+	place  int // in order
+}
+
 // readUnit reads a unit as a tree. It fails where no setting makes a filter.
 func readUnit(file *rules.File) (*node, error) {
-	r := &unitReader{filter: map[string]unitWord{}, refused: map[string]bool{}}
+	r := &unitReader{filter: map[string]listedCall{}, refused: map[string]bool{}}
 	list := settings(file.Text)
 	for _, s := range list {
 		switch s.key {
 		case "SystemCallFilter":
-			r.list(s.words)
+			if r.list(s.words); r.named > maxValues {
+				return nil, fmt.Errorf("SystemCallFilter= names calls more than %d times, which is too many for a seccomp profile", maxValues)
+			}
 		case "SystemCallErrorNumber":
 			r.answer = errorNumber(s.words)
 		case "SystemCallArchitectures":
@@ -150,7 +163,7 @@ func (p *Profile) UnitSetting(at rules.Location) string {
 // empty one takes all back.
 func (r *unitReader) list(words []unitWord) {
 	if len(words) == 0 {
-		r.filter, r.order, r.set = map[string]unitWord{}, nil, false
+		r.filter, r.order, r.set = map[string]listedCall{}, nil, false
 		return
 	}
 	first, inverted := strings.CutPrefix(words[0].text, "~")
@@ -163,6 +176,9 @@ func (r *unitReader) list(words []unitWord) {
 		}
 	}
 	for _, w := range words {
+		if r.named > maxValues {
+			return
+		}
 		r.put(w, inverted != r.allow)
 	}
 }
@@ -170,30 +186,28 @@ func (r *unitReader) list(words []unitWord) {
 // put adds the calls of a word, NAME or @GROUP, with :ERROR behind it or not, or takes them out.
 func (r *unitReader) put(w unitWord, add bool) {
 	name, answer, _ := strings.Cut(w.text, ":")
-	calls := []string{name}
-	if strings.HasPrefix(name, "@") {
-		calls = nil
-		for call := range membersOf(name) {
-			calls = append(calls, call)
-		}
-		slices.Sort(calls)
-	}
-	for _, call := range calls {
-		if call == "" {
-			continue
-		}
-		_, has := r.filter[call]
-		switch {
-		case add && !has:
-			r.order = append(r.order, call)
-			fallthrough
-		case add:
-			r.filter[call] = unitWord{answer, w.at}
-		case has:
+	for _, call := range callsOf(name) {
+		was, has := r.filter[call]
+		switch r.named++; {
+		case call == "" || !add && !has:
+		case !add:
+			r.order[was.place] = ""
 			delete(r.filter, call)
-			r.order = slices.DeleteFunc(r.order, func(o string) bool { return o == call })
+		case has:
+			r.filter[call] = listedCall{answer, w.at, was.place}
+		default:
+			r.filter[call] = listedCall{answer, w.at, len(r.order)}
+			r.order = append(r.order, call)
 		}
 	}
+}
+
+// callsOf returns the calls of a group, NAME with an @ before it, or else the name alone.
+func callsOf(name string) []string {
+	if strings.HasPrefix(name, "@") {
+		return slices.Sorted(maps.Keys(membersOf(name)))
+	}
+	return []string{name}
 }
 
 // errorNumber is what SystemCallErrorNumber= says, "" for the default, which kills: systemctl
@@ -222,14 +236,13 @@ func (r *unitReader) tree(file *rules.File) *node {
 		root.set("archMap", node{kind: array, at: whole, items: slices.Clone(lxcArchMap)})
 	}
 	for _, call := range r.order {
-		of := r.filter[call]
+		of, ok := r.filter[call]
+		if !ok {
+			continue
+		}
 		does, errno := "SCMP_ACT_ALLOW", ""
-		if of.text != "" || !r.allow {
-			answer := of.text
-			if answer == "" {
-				answer = r.answer
-			}
-			does, errno = actionOf(answer)
+		if of.answer != "" || !r.allow {
+			does, errno = actionOf(cmp.Or(of.answer, r.answer))
 		}
 		if does != "SCMP_ACT_ALLOW" || !r.refused[call] {
 			r.entries = append(r.entries, entryOf([]string{call}, of.at, does, errno))

@@ -78,15 +78,7 @@ func isNo(s string) bool {
 func refusing(names ...string) func(*unitReader, rules.Span) {
 	return func(r *unitReader, at rules.Span) {
 		for _, name := range names {
-			calls := []string{name}
-			if strings.HasPrefix(name, "@") {
-				calls = nil
-				for call := range membersOf(name) {
-					calls = append(calls, call)
-				}
-				slices.Sort(calls)
-			}
-			for _, call := range calls {
+			for _, call := range callsOf(name) {
 				r.add(at, call, "1")
 			}
 		}

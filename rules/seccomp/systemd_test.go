@@ -2,6 +2,7 @@ package seccomp
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -105,4 +106,18 @@ func TestUnitShown(t *testing.T) {
 		_, _, err := Parse(rules.NewFile("x.service", text))
 		assert.ErrorContains(t, err, "no SystemCallFilter=", text)
 	}
+}
+
+// A unit costs what it is long: calls that are listed and taken out again are many here, and
+// groups many more.
+func TestUnitBounds(t *testing.T) {
+	var names strings.Builder
+	for i := range 200_000 {
+		fmt.Fprintf(&names, " a%d", i)
+	}
+	p := unitOf(t, "SystemCallFilter=read"+names.String()+"\nSystemCallFilter=~a0"+names.String())
+	assert.Equal(t, 1, strings.Count(fmt.Sprint(p.Entries[len(p.Entries)-1].Names), "read"))
+
+	_, _, err := Parse(rules.NewFile("u.service", "[Service]\nSystemCallFilter="+strings.Repeat("@system-service ", 100_000)))
+	assert.ErrorContains(t, err, "names calls more than 600000 times")
 }
