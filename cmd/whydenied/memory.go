@@ -20,10 +20,10 @@ const leastLimit = 176 << 20 // of all memory, in bytes
 // makes the parsing of a long log a sixth faster: it makes much garbage and keeps
 // little. A user who sets GOGC or GOMEMLIMIT decides.
 //
-// How much may be allocated until the next collection follows from what is in use, and
-// but for very much not from a limit of all memory: what the runtime needs itself and what lies between
-// objects counts against that, so that with much in use there is nothing left to
-// allocate and one collection follows the other.
+// How much may be allocated until the next collection follows from what is in use, and not,
+// but where that is very much, from a limit of all memory: what the runtime needs itself and
+// what lies between objects counts against that, so that there is nothing left to allocate
+// and one collection follows the other.
 func collectRarely() {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return
