@@ -72,11 +72,17 @@ func probed(f *Explained, all []*Explained) string {
 	return ""
 }
 
+// tellNothing are capabilities of which the success of one call tells nothing of the next:
+// without fsetid chmod(2) succeeds and takes a bit away; of setuid and setgid the kernel asks
+// before it looks whether the ID is one of the process's own, and AppArmor logs a capability
+// that is refused again but once (audit_caps() of security/apparmor/capability.c).
+var tellNothing = []string{"fsetid", "setuid", "setgid"}
+
 // wentOn says that the system call for which a capability was refused succeeded, if its
-// record says so. Without fsetid chmod(2) succeeds, too, and takes a bit away.
+// record says so.
 func (f *Finding) wentOn() string {
 	call := f.Denial.Event.Record(parser.SYSCALL)
-	if call == nil || call.Get("success") != "yes" || f.Denial.AppArmor.CapName == "fsetid" {
+	if call == nil || call.Get("success") != "yes" || slices.Contains(tellNothing, f.Denial.AppArmor.CapName) {
 		return ""
 	}
 	return fmt.Sprintf("the system call went on without it and succeeded (SYSCALL record: success=yes, exit=%s)", call.Get("exit"))

@@ -28,6 +28,7 @@ func TestHarmless(t *testing.T) {
 		"sys_admin alone":   {capable(1, 0, 7, "sys_admin"), []string{""}},
 		"the call went on":  {capable(1, 0, 7, "sys_ptrace") + call(1, "success=yes exit=0"), []string{"success=yes, exit=0"}},
 		"the call failed":   {capable(1, 0, 7, "sys_ptrace") + call(1, "success=no exit=-1"), []string{""}},
+		"its own group":     {capable(1, 0, 7, "setgid") + call(1, "success=yes exit=0"), []string{""}},
 		"a bit was dropped": {capable(1, 0, 7, "fsetid") + call(1, "success=yes exit=0"), []string{""}},
 	} {
 		t.Run(name, func(t *testing.T) {
