@@ -50,15 +50,20 @@ func (p *Proposer) prove(fix *rules.Fix, profile *apparmor.Profile, requests ...
 // proveDoes is prove for a fix of what no rule decides: does reports whether the kernel will
 // not refuse so under an edited profile. What the fix grants besides is not looked at.
 func (p *Proposer) proveDoes(fix *rules.Fix, profile *apparmor.Profile, does func(edited *apparmor.Profile) bool) bool {
+	answers := func(edited *apparmor.Profile) bool { return does(edited) && !Conflicts(profile, edited) }
 	enough := func(edited *apparmor.Profile) bool {
-		return does(edited) && !Conflicts(profile, edited) && !LostIn(profile.Policy, edited.Policy).ButTransitions().Any()
+		return answers(edited) && !LostIn(profile.Policy, edited.Policy).ButTransitions().Any()
 	}
 	edited := p.Library.Edited(fix.Edits, profile)
-	if edited == nil || !enough(edited) || p.needless(fix.Edits, profile, enough) {
+	if edited == nil || !answers(edited) {
+		return false
+	}
+	lost := LostIn(profile.Policy, edited.Policy)
+	if lost.ButTransitions().Any() || p.needless(fix.Edits, profile, enough) {
 		return false
 	}
 	kept := "nothing is lost but how the program was executed"
-	if lost := LostIn(profile.Policy, edited.Policy); !lost.Any() {
+	if !lost.Any() {
 		kept = lost.Proof()
 	}
 	fix.Proof = []string{p.parses(profile), kept, eachNeeded}
