@@ -1,6 +1,7 @@
 package container
 
 import (
+	"bytes"
 	"path"
 	"regexp"
 	"slices"
@@ -14,7 +15,7 @@ var lxcKey = regexp.MustCompile(`(?m)^[ \t]*lxc\.[a-z][a-z0-9_.]*[ \t]*[=:]`)
 
 // isLXC reports whether a text is such a config.
 func isLXC(text []byte) bool {
-	return lxcKey.Match(text) || strings.HasPrefix(string(text), "arch: ") && strings.Contains(string(text), "\nrootfs: ")
+	return lxcKey.Match(text) || bytes.HasPrefix(text, []byte("arch: ")) && bytes.Contains(text, []byte("\nrootfs: "))
 }
 
 // readLXC reads a config. What files that it includes say is not known.

@@ -50,7 +50,8 @@ func Read(name string, text []byte) ([]Container, error) {
 	if isUnit(text) {
 		return []Container{readUnit(name, text)}, nil
 	}
-	if isLXC(text) && !bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{")) && !bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("[")) {
+	start := bytes.TrimLeft(text, " \t\r\n")
+	if isJSON := bytes.HasPrefix(start, []byte("{")) || bytes.HasPrefix(start, []byte("[")); !isJSON && isLXC(text) {
 		return []Container{readLXC(name, text)}, nil
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))

@@ -21,9 +21,13 @@ var (
 	unitShown   = regexp.MustCompile(`(?m)^SystemCallFilter=`)
 )
 
+// unitWords are those of which a unit has one: a search for them is much cheaper than the
+// expressions, and all policy is asked.
+var unitWords = []string{"[Service]", "[Socket]", "[Mount]", "[Swap]", "SystemCallFilter="}
+
 // IsUnit reports whether a text is meant as a unit of systemd.
 func IsUnit(text string) bool {
-	return !strings.HasPrefix(strings.TrimLeft(text, " \t\r\n\ufeff"), "{") && (unitSection.MatchString(text) || unitShown.MatchString(text))
+	return slices.ContainsFunc(unitWords, func(word string) bool { return strings.Contains(text, word) }) && !strings.HasPrefix(strings.TrimLeft(text, " \t\r\n\ufeff"), "{") && (unitSection.MatchString(text) || unitShown.MatchString(text))
 }
 
 // A setting of a unit is KEY=WORDS.
@@ -58,7 +62,6 @@ func settings(text string) (list []setting) {
 		if !goesOn {
 			key, _, ok := strings.Cut(said, "=")
 			if !ok || !inside {
-				goesOn = false
 				continue
 			}
 			list = append(list, setting{key: strings.TrimSpace(key)})
