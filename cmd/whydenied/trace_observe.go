@@ -143,10 +143,25 @@ func (o *observing) note(list []source.Observed) {
 			continue
 		}
 		subject := container.Subject{PID: seen.PID, Time: seen.Time}
-		of := owner{container: o.find(subject)}
+		of := owner{container: o.whose(seen, subject)}
 		of.wanted = o.flags.filter.OfContainer(&of.container) && (o.flags.cgroup == "" || o.tracker.Under(subject, o.flags.cgroup))
 		o.cgroups[seen.Cgroup] = of
 	}
+}
+
+// whose returns the container of a cgroup. Its path decides, where it is known: its first process was
+// there, but when it was moved is not known so exactly that it could not have been elsewhere.
+func (o *observing) whose(seen source.Observed, first container.Subject) container.Container {
+	if o.tracker != nil {
+		for i, hierarchy := range []int{0, seen.Version1} {
+			in := first
+			in.CgroupPath = o.tracker.CgroupPath(hierarchy, seen.Cgroup[i])
+			if c := o.find(in); in.CgroupPath != "" && c.Confidence == container.High {
+				return c
+			}
+		}
+	}
+	return o.find(first)
 }
 
 // byContainer joins what was called in the cgroups of a container, a service or the host.

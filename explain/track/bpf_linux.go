@@ -18,7 +18,7 @@ import (
 )
 
 // What the programs write into the ring: a header of 40 bytes, in the order of
-// bytes of the machine; a move has the path of the cgroup in place of comm.
+// bytes of the machine; a move has the ID and the path of the cgroup in place of comm.
 const (
 	offKind   = 0  // uint32
 	offPID    = 4  // uint32
@@ -27,8 +27,10 @@ const (
 	offSame   = 20 // uint32: 1 if the child of a fork has its parent's cgroups
 	offComm   = 24 // 16 bytes
 	smallSize = 40
+	offID     = 24 // uint64
+	offPath   = 32
 	pathSize  = 1024 // TRACE_CGROUP_PATH_LEN of kernel/cgroup/cgroup-internal.h
-	moveSize  = offComm + pathSize
+	moveSize  = offPath + pathSize
 )
 
 // ringSize holds some 90,000 small events until they are read.
@@ -153,7 +155,8 @@ func decodeBPF(raw []byte) (event, bool) {
 	case exited:
 		e.exact = true
 	case moved:
-		e.hierarchy, e.path = other, text
+		e.hierarchy, e.id = other, binary.NativeEndian.Uint64(raw[offID:])
+		e.path, _, _ = strings.Cut(string(raw[offPath:]), "\x00")
 	default:
 		return event{}, false
 	}
@@ -164,7 +167,8 @@ func decodeBPF(raw []byte) (event, bool) {
 type offsets struct {
 	pid, tgid, startBoottime, signal, cgroups int // struct task_struct
 	live                                      int // struct signal_struct
-	root                                      int // struct cgroup
+	root, kn                                  int // struct cgroup
+	id                                        int // struct kernfs_node
 	hierarchyID                               int // struct cgroup_root
 }
 
@@ -180,7 +184,7 @@ func taskOffsets() (o offsets, err error) {
 	}{
 		{"task_struct", "pid", &o.pid}, {"task_struct", "tgid", &o.tgid}, {"task_struct", "start_boottime", &o.startBoottime},
 		{"task_struct", "signal", &o.signal}, {"task_struct", "cgroups", &o.cgroups}, {"signal_struct", "live", &o.live},
-		{"cgroup", "root", &o.root}, {"cgroup_root", "hierarchy_id", &o.hierarchyID},
+		{"cgroup", "root", &o.root}, {"cgroup", "kn", &o.kn}, {"kernfs_node", "id", &o.id}, {"cgroup_root", "hierarchy_id", &o.hierarchyID},
 	} {
 		if *want.to, err = bpf.OffsetOf(types, want.structure, want.member); err != nil {
 			return o, err
@@ -262,6 +266,9 @@ func (f *bpfFeed) onMove(o offsets) asm.Instructions {
 			asm.LoadMem(asm.R7, asm.R1, 16, asm.DWord),
 		},
 		skipThread(asm.R7, o),
+		readKernel(scratchA, 8, asm.R6, o.kn),
+		asm.Instructions{asm.LoadMem(asm.R9, asm.RFP, scratchA, asm.DWord)},
+		readKernel(scratchB, 8, asm.R9, o.id),
 		readKernel(scratchA, 8, asm.R6, o.root),
 		asm.Instructions{asm.LoadMem(asm.R6, asm.RFP, scratchA, asm.DWord)},
 		readKernel(scratchA, 4, asm.R6, o.hierarchyID),
@@ -281,9 +288,11 @@ func (f *bpfFeed) onMove(o offsets) asm.Instructions {
 			asm.StoreImm(asm.R9, offSame, 0, asm.Word),
 			asm.FnKtimeGetBootNs.Call(),
 			asm.StoreMem(asm.R9, offTime, asm.R0, asm.DWord),
-			asm.StoreImm(asm.R9, offComm, 0, asm.Word), // if the path cannot be read, it is ""
+			asm.LoadMem(asm.R1, asm.RFP, scratchB, asm.DWord),
+			asm.StoreMem(asm.R9, offID, asm.R1, asm.DWord),
+			asm.StoreImm(asm.R9, offPath, 0, asm.Word), // if the path cannot be read, it is ""
 			asm.Mov.Reg(asm.R1, asm.R9),
-			asm.Add.Imm(asm.R1, offComm),
+			asm.Add.Imm(asm.R1, offPath),
 			asm.Mov.Imm(asm.R2, pathSize),
 			asm.Mov.Reg(asm.R3, asm.R8),
 			asm.FnProbeReadKernelStr.Call(),

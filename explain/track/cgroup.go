@@ -11,6 +11,13 @@ type cgroup struct {
 	path      string // from the hierarchy's root
 }
 
+// A cgroupID is what the kernel calls a cgroup: the ID of its folder (struct
+// kernfs_node), which no later one of the hierarchy has.
+type cgroupID struct {
+	hierarchy int
+	id        uint64
+}
+
 // parseCgroups reads /proc/PID/cgroup of a host with cgroup v1, v2 or both. Lines
 // that it does not understand are left out.
 func parseCgroups(text string) []cgroup {

@@ -522,3 +522,38 @@ func ownTime() time.Duration {
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &usage)
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
+
+// The ID of a cgroup that something is moved to is its folder's inode number, in each hierarchy.
+func TestCgroupPath(t *testing.T) {
+	tracker := track(t, TierBPF)
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	require.NoError(t, err)
+	tried := 0
+	for line := range strings.Lines(string(text)) {
+		m := regexp.MustCompile(`^\S+ \S+ \S+ / (\S+) .* - cgroup2? `).FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		name := fmt.Sprintf("/whydenied-path-%d", os.Getpid())
+		dir := m[1] + name
+		if os.Mkdir(dir, 0o755) != nil { // cpuset has none without settings, a folder of another mount is its
+			continue
+		}
+		t.Cleanup(func() { os.Remove(dir) })
+		info, err := os.Stat(dir)
+		require.NoError(t, err)
+		out, err := exec.Command("sh", "-c", `echo $$ >"$0/cgroup.procs" && cat /proc/self/cgroup`, dir).Output()
+		if err != nil {
+			t.Logf("%s cannot be joined: %v", dir, err)
+			continue
+		}
+		i := slices.IndexFunc(parseCgroups(string(out)), func(c cgroup) bool { return c.path == name })
+		require.GreaterOrEqual(t, i, 0, "%s", out)
+		hierarchy := parseCgroups(string(out))[i].hierarchy
+		assert.Equal(t, name, tracker.CgroupPath(hierarchy, info.Sys().(*syscall.Stat_t).Ino), dir)
+		tried++
+	}
+	if tried == 0 {
+		missing(t, "a hierarchy of cgroups that can be written")
+	}
+}

@@ -30,6 +30,7 @@ type event struct {
 	inherits  bool          // forked: is in its parent's cgroups
 	comm      string        // executed; "" is unknown
 	hierarchy int           // moved
+	id        uint64        // moved: what the kernel calls the cgroup, among those of the hierarchy
 	path      string        // moved
 }
 

@@ -38,12 +38,13 @@ type Tracker struct {
 	lost      int
 	last      time.Duration // of the last event, since boot
 	processes processes
-	unread    []int            // PIDs whose cgroups are to be read
-	starting  []int            // PIDs whose cgroups are to be read again and again
-	fresh     map[key]identity // containers to look up
-	commands  []command        // to be read
-	learning  chan struct{}    // closed when those before have been read; nil if there are none
-	undecided []*membership    // whose container those may tell
+	cgroups   map[cgroupID]string // the paths of those that something was moved to
+	unread    []int               // PIDs whose cgroups are to be read
+	starting  []int               // PIDs whose cgroups are to be read again and again
+	fresh     map[key]identity    // containers to look up
+	commands  []command           // to be read
+	learning  chan struct{}       // closed when those before have been read; nil if there are none
+	undecided []*membership       // whose container those may tell
 }
 
 // A command is that of a low-level runtime that has started.
@@ -281,6 +282,10 @@ func (t *Tracker) apply(e event) {
 		if p := t.processes.move(e); p != nil {
 			t.noticed(p.cgroupsAt(e.at))
 		}
+		if t.cgroups == nil || len(t.cgroups) >= maxContainers {
+			t.cgroups = map[cgroupID]string{}
+		}
+		t.cgroups[cgroupID{e.hierarchy, e.id}] = e.path
 	}
 }
 
@@ -505,6 +510,16 @@ func (t *Tracker) Under(s container.Subject, cgroup string) bool {
 	return !slices.ContainsFunc(uses, func(p *process) bool {
 		return !slices.ContainsFunc(p.cgroupsWithin(when), func(m *membership) bool { return m.under(cgroup) })
 	})
+}
+
+// CgroupPath returns the path of a cgroup by its ID among those of a hierarchy, 0
+// for version 2, from the hierarchy's root. It is "" if no process was moved there
+// since Watch, or so many to others that it is forgotten, and in other tiers than TierBPF.
+func (t *Tracker) CgroupPath(hierarchy int, id uint64) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.drain()
+	return t.cgroups[cgroupID{hierarchy, id}]
 }
 
 // window returns when, since boot, something with that time in its record was.

@@ -78,7 +78,7 @@ func TestFindLive(t *testing.T) {
 		event{kind: forked, pid: shim, at: at(60 * time.Second), exact: true},
 		event{kind: moved, pid: shim, at: at(60 * time.Second), path: "/system.slice/docker.service"},
 		event{kind: forked, pid: init, parent: shim, at: at(50 * time.Second), inherits: true, exact: true},
-		event{kind: moved, pid: init, at: at(40 * time.Second), path: "/docker/" + a},
+		event{kind: moved, pid: init, at: at(40 * time.Second), hierarchy: 7, id: 77, path: "/docker/" + a},
 		event{kind: forked, pid: child, parent: init, at: at(30 * time.Second), inherits: true, exact: true},
 		event{kind: exited, pid: child, at: at(30*time.Second - 2*ms), exact: true},
 		event{kind: forked, pid: child, parent: shim, at: at(20 * time.Second), inherits: true, exact: true},
@@ -117,6 +117,9 @@ func TestFindLive(t *testing.T) {
 	assert.Contains(t, find(host, 3050*ms).Evidence[0], "was in two containers within 100ms")
 	assert.Equal(t, b, find(host, 2*time.Second).ID)
 	assert.Empty(t, find(nobody+9, 0).ID)
+
+	assert.Equal(t, "/docker/"+a, tracker.CgroupPath(7, 77))
+	assert.Empty(t, tracker.CgroupPath(0, 77), "an ID is of one hierarchy")
 
 	under := func(pid int, ago time.Duration, cgroup string) bool {
 		return tracker.Under(container.Subject{PID: pid, Time: now.Add(-ago)}, cgroup)
@@ -462,16 +465,17 @@ func TestDecodeConnector(t *testing.T) {
 
 func TestDecodeBPF(t *testing.T) {
 	encode := func(kind eventKind, other, same uint32, text string) []byte {
-		raw := make([]byte, smallSize)
+		raw, at := make([]byte, smallSize), offComm
 		if kind == moved {
-			raw = make([]byte, moveSize)
+			raw, at = make([]byte, moveSize), offPath
+			binary.NativeEndian.PutUint64(raw[offID:], 9)
 		}
 		binary.NativeEndian.PutUint32(raw[offKind:], uint32(kind))
 		binary.NativeEndian.PutUint32(raw[offPID:], 20)
 		binary.NativeEndian.PutUint64(raw[offTime:], 7)
 		binary.NativeEndian.PutUint32(raw[offOther:], other)
 		binary.NativeEndian.PutUint32(raw[offSame:], same)
-		copy(raw[offComm:], text)
+		copy(raw[at:], text)
 		return raw
 	}
 	long := strings.Repeat("a", pathSize)
@@ -483,8 +487,8 @@ func TestDecodeBPF(t *testing.T) {
 		{encode(forked, 10, 0, "sh"), event{kind: forked, parent: 10, exact: true}},
 		{encode(executed, 0, 0, "runc"), event{kind: executed, comm: "runc"}},
 		{encode(exited, 0, 0, "runc"), event{kind: exited, exact: true}},
-		{encode(moved, 3, 0, "/docker/a"), event{kind: moved, hierarchy: 3, path: "/docker/a"}},
-		{encode(moved, 3, 0, long), event{kind: moved, hierarchy: 3, path: long}},
+		{encode(moved, 3, 0, "/docker/a"), event{kind: moved, hierarchy: 3, id: 9, path: "/docker/a"}},
+		{encode(moved, 3, 0, long), event{kind: moved, hierarchy: 3, id: 9, path: long}},
 	} {
 		test.want.pid, test.want.at = 20, 7
 		got, ok := decodeBPF(test.raw)

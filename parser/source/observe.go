@@ -10,10 +10,11 @@ import (
 
 // An Observed is what the processes of one cgroup called while they were observed.
 type Observed struct {
-	Cgroup [2]uint64 // what it is known by: its IDs in a hierarchy of version 2 and in one of version 1; 0 where it has none
-	PID    int       // the process that was seen first in it, in the host's PID namespace
-	Time   time.Time // when it was, by the clock of the wall as it goes now
-	Calls  []parser.ObservedCall
+	Cgroup   [2]uint64 // what it is known by: its IDs in a hierarchy of version 2 and in one of version 1; 0 where it has none
+	Version1 int       // the number of the latter hierarchy (cgroups(7)), 0 where there is none
+	PID      int       // the process that was seen first in it, in the host's PID namespace
+	Time     time.Time // when it was, by the clock of the wall as it goes now
+	Calls    []parser.ObservedCall
 }
 
 // Unobserved counts system calls, of all of the host, that are in no bitmap.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -26,6 +27,7 @@ type Observer struct {
 	links                         []link.Link
 	programs                      []*ebpf.Program // asked for what the kernel did not run
 	layout                        layout
+	version1                      int // hierarchy
 }
 
 // Observe loads and attaches the programs. It needs what tracing does: Linux 5.13 with BTF, and CAP_BPF
@@ -50,11 +52,12 @@ func (o *Observer) open(room int) error {
 	if err != nil {
 		return err
 	}
-	ways, err := cgroupOffsets()
+	controller, number := versionOne()
+	ways, err := cgroupOffsets(controller)
 	if err != nil {
 		return err
 	}
-	o.layout = places.regs.layout
+	o.layout, o.version1 = places.regs.layout, number
 	if o.counts, err = bpf.NewCounters("whydenied_count", numObserveCounts); err != nil {
 		return err
 	}
@@ -103,7 +106,7 @@ func (o *Observer) Read() (list []Observed, missing Unobserved, err error) {
 	var key, value []byte
 	for all := o.cgroups.Iterate(); all.Next(&key, &value); {
 		if observed, at, ok := decodeObserved(value, o.layout); ok {
-			observed.Time = wallClock(at)
+			observed.Time, observed.Version1 = wallClock(at), o.version1
 			for i := range observed.Cgroup {
 				observed.Cgroup[i] = binary.NativeEndian.Uint64(key[8*i:])
 			}
@@ -134,9 +137,9 @@ const (
 )
 
 // cgroupOffsets are the ways from a task to the ID of its cgroup: of version 2, and of version 1
-// where a hierarchy of that has a controller which engines give each container, else nil. Together
+// by a controller of it, nil if that is "". Together
 // they tell containers apart on hosts that have either or both.
-func cgroupOffsets() (ways [2][]int, err error) {
+func cgroupOffsets(controller string) (ways [2][]int, err error) {
 	types, err := bpf.KernelTypes()
 	if err != nil {
 		return ways, err
@@ -151,7 +154,7 @@ func cgroupOffsets() (ways [2][]int, err error) {
 		return way
 	}
 	ways[0] = follow("task_struct cgroups", "css_set dfl_cgrp", "cgroup kn", "kernfs_node id")
-	if controller := versionOne(); controller != "" {
+	if controller != "" {
 		var ids *btf.Enum
 		if err := types.TypeByName("cgroup_subsys_id", &ids); err != nil {
 			return ways, fmt.Errorf("cannot find enum cgroup_subsys_id of the kernel: %w", err)
@@ -165,19 +168,21 @@ func cgroupOffsets() (ways [2][]int, err error) {
 	return ways, err
 }
 
-// versionOne returns a controller of a hierarchy of version 1 (cgroups(7)), "" if there is none.
-func versionOne() string {
+// versionOne returns a controller of version 1 (cgroups(7)) that engines give each container, and
+// the number of its hierarchy; "" if there is none.
+func versionOne() (controller string, hierarchy int) {
 	file, err := os.Open("/proc/cgroups")
 	if err != nil {
-		return ""
+		return "", 0
 	}
 	defer file.Close()
-	found := ""
 	for lines := bufio.NewScanner(file); lines.Scan(); { // subsys_name hierarchy num_cgroups enabled
 		words := strings.Fields(lines.Text())
-		if len(words) == 4 && words[1] != "0" && slices.Contains([]string{"devices", "memory", "pids", "freezer"}, words[0]) && (found == "" || words[0] == "devices") {
-			found = words[0]
+		if len(words) == 4 && words[1] != "0" && slices.Contains([]string{"devices", "memory", "pids", "freezer"}, words[0]) && (controller == "" || words[0] == "devices") {
+			if n, err := strconv.Atoi(words[1]); err == nil {
+				controller, hierarchy = words[0], n
+			}
 		}
 	}
-	return found
+	return controller, hierarchy
 }

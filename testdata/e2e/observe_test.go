@@ -40,10 +40,13 @@ func TestObserveContainer(t *testing.T) {
 	answered := map[string]bool{}
 	for line := range strings.Lines(string(text)) {
 		var o struct {
-			Container *struct{ ID, Confidence string }
-			Filtered  bool
-			Before    int
-			Calls     []struct {
+			Container *struct {
+				ID, Confidence string
+				Evidence       []string
+			}
+			Filtered bool
+			Before   int
+			Calls    []struct {
 				Syscall  string
 				Answered bool
 			}
@@ -52,7 +55,7 @@ func TestObserveContainer(t *testing.T) {
 		if o.Container == nil || o.Container.ID != c.id {
 			continue
 		}
-		assert.Equal(t, "high", o.Container.Confidence)
+		assert.Equal(t, "high", o.Container.Confidence, o.Container.Evidence)
 		assert.True(t, o.Filtered)
 		assert.NotZero(t, o.Before)
 		for _, call := range o.Calls {
