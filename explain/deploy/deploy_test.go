@@ -3,7 +3,6 @@ package deploy
 import (
 	"bytes"
 	"flag"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -18,8 +17,8 @@ import (
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/escape/escapetest"
-	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/patch"
+	"github.com/whydenied/whydenied/explain/patch/patchtest"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/apparmor"
@@ -39,71 +38,6 @@ func golden(t *testing.T, name, got string) {
 	assert.Equal(t, string(want), got, "%s; if the change is meant, run go test -update", path)
 }
 
-// fixtures are those of the forms of a patch that report writes.
-var fixtures, _ = filepath.Abs("../report/testdata")
-
-func fixture(t testing.TB, name string) string {
-	text, err := os.ReadFile(filepath.Join(fixtures, name))
-	require.NoError(t, err)
-	return string(text)
-}
-
-// patchOf returns the patch for AppArmor records (bodies) in a profile, whose
-// file is named as given. All of them are of one container.
-func patchOf(t testing.TB, name, profile string, c container.Container, bodies ...string) *patch.Patch {
-	t.Helper()
-	t.Chdir(t.TempDir())
-	require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o700))
-	require.NoError(t, os.WriteFile(name, []byte(profile), 0o600))
-	explainer := explain.New(library.New("none", nil))
-	_, _, err := explainer.Library.AddProfile(name)
-	require.NoError(t, err)
-	var log strings.Builder
-	for i, body := range bodies {
-		fmt.Fprintf(&log, "type=AVC msg=audit(1795427169.844:%d): apparmor=\"DENIED\" %s\n", i+1, body)
-	}
-	found, stats := parser.Scan(nil, parser.Block{File: "log", Body: []byte(log.String())})
-	require.Zero(t, stats.Unparsed)
-	group := explain.NewGroup(nil, explain.Filter{})
-	for _, d := range found {
-		group.Add(d)
-	}
-	findings := group.Findings()
-	for _, f := range findings {
-		f.Container = c
-	}
-	return patch.Make(explainer, explainer.DiagnoseAll(findings))
-}
-
-// opened is the body of a refused open.
-func opened(profile, path, mask string) string {
-	return fmt.Sprintf(`operation="open" profile="%s" name="%s" pid=7 comm="nginx" requested_mask="%[3]s" denied_mask="%[3]s" fsuid=0 ouid=0`, profile, path, mask)
-}
-
-var webContainer = container.Container{
-	ID: strings.Repeat("3f", 32), Name: "shop-web-1", Image: "nginx:1.27", Runtime: "docker", Service: "web", Confidence: container.High,
-}
-
-// withSeccomp adds a change of a seccomp profile, and a new one, to a patch.
-func withSeccomp(t testing.TB, p *patch.Patch, c container.Container) *patch.Patch {
-	old := rules.NewFile("seccomp/web.json", "{\n  \"defaultAction\": \"SCMP_ACT_ERRNO\",\n  \"syscalls\": [\n    {\"names\": [\"read\"], \"action\": \"SCMP_ACT_ALLOW\"}\n  ]\n}\n")
-	made := rules.NewFile("/var/lib/kubelet/seccomp/profiles/docker-db.json", "")
-	made.Absent = true
-	p.Changes = append(p.Changes,
-		rules.Change{File: old, New: strings.Replace(old.Text, `"read"`, `"mkdir", "read"`, 1)},
-		rules.Change{File: made, New: fixture(t, "docker-db.json")})
-	p.Profiles = append(p.Profiles,
-		patch.Patched{Seccomp: true, File: old.Name, Containers: []container.Container{c}},
-		patch.Patched{Seccomp: true, File: made.Name, Derived: true})
-	return p
-}
-
-// somePatch is a patch of everything that a resource can and cannot express.
-func somePatch(t testing.TB, c container.Container) *patch.Patch {
-	return patchOf(t, "web.apparmor", fixture(t, "web.apparmor"), c, opened("web", "/etc/nginx/mime.types", "w"), opened("web", "/var/cache/nginx/x", "r"),
-		`operation="capable" profile="web" pid=7 comm="nginx" capability=21  capname="sys_admin"`)
-}
-
 // TestFormats compares each form with its golden file.
 func TestFormats(t *testing.T) {
 	pod := container.Container{ID: "a", Name: "web", Pod: "shop-5d9-x2x", Namespace: "shop", Runtime: "containerd", Confidence: container.High}
@@ -113,9 +47,9 @@ func TestFormats(t *testing.T) {
 		t.Run(format.Name, func(t *testing.T) {
 			c := pod
 			if format.Name == "compose" {
-				c = webContainer
+				c = patchtest.Container
 			}
-			p := withSeccomp(t, somePatch(t, c), c)
+			p := patchtest.WithSeccomp(t, patchtest.Some(t, c), c)
 			require.Len(t, p.Remedies, 3)
 			for i := range p.Remedies {
 				p.Remedies[i].Fix.Proof = []string{"the changed policy parses", "nothing else is"}
@@ -181,7 +115,7 @@ const evil = "a\x1b]0;t\a\x1b[2J\r\nb\u0085\u009b31m\x7f\u202e\u2066\u200e\u061c
 
 // poison returns a finding in which a name stands wherever one can from outside.
 func poison(t *testing.T, name string) *explain.Explained {
-	d, _ := parser.Scan(nil, parser.Block{File: "log", Body: []byte("type=AVC msg=audit(1795427169.844:1): apparmor=\"DENIED\" " + opened("web", "/x", "r") + "\n")})
+	d, _ := parser.Scan(nil, parser.Block{File: "log", Body: []byte("type=AVC msg=audit(1795427169.844:1): apparmor=\"DENIED\" " + patchtest.Opened("web", "/x", "r") + "\n")})
 	require.Len(t, d, 1)
 	f := &explain.Finding{Denial: d[0], Container: container.Container{Name: name, Confidence: container.Low}}
 	f.Denial.Subject = parser.Subject{Comm: name, Label: name}
@@ -223,12 +157,12 @@ func TestHostilePatch(t *testing.T) {
 }
 
 func TestComposeServices(t *testing.T) {
-	other := webContainer
+	other := patchtest.Container
 	other.ID, other.Name = "b", "shop-web-2"
 	plain := container.Container{ID: "c", Name: "db-1", Confidence: container.High}
 	p := &patch.Patch{Profiles: []patch.Patched{
-		{Name: "web//child", Containers: []container.Container{webContainer}},
-		{Name: "web", Containers: []container.Container{webContainer, other}},
+		{Name: "web//child", Containers: []container.Container{patchtest.Container}},
+		{Name: "web", Containers: []container.Container{patchtest.Container, other}},
 		{Name: "db", Containers: []container.Container{plain}},
 		{Seccomp: true, File: "/etc/s.json"},
 	}}
@@ -261,7 +195,7 @@ func TestPodTemplates(t *testing.T) {
 // the profile does, but for what is said: each access that the profile allows is
 // allowed, or the rule is in the limits.
 func TestSPOGrants(t *testing.T) {
-	p := somePatch(t, webContainer)
+	p := patchtest.Some(t, patchtest.Container)
 	profile := p.Profiles[0].Profile
 	a := newAbstract(profile)
 	made, base := a.load(profile)
@@ -309,7 +243,7 @@ func refused(p *apparmor.Profile, req apparmor.FileRequest) apparmor.Perms {
 // TestSPONeverGrantsAll holds that no resource is written of a profile that is
 // only held by its deny rules.
 func TestSPONeverGrantsAll(t *testing.T) {
-	p := patchOf(t, "web", "profile web {\n  file,\n  deny /etc/** w,\n}\n", webContainer, `operation="capable" profile="web" pid=7 comm="x" capability=5  capname="kill"`)
+	p := patchtest.Of(t, "web", "profile web {\n  file,\n  deny /etc/** w,\n}\n", patchtest.Container, `operation="capable" profile="web" pid=7 comm="x" capability=5  capname="kill"`)
 	var out bytes.Buffer
 	limits := write(t, writeSPO, &out, p)
 	assert.Empty(t, documents(t, out.String()))

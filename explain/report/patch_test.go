@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,79 +13,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/escape/escapetest"
-	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/patch"
-	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/explain/patch/patchtest"
 	"github.com/whydenied/whydenied/rules"
 )
-
-// fixtures are read after a test has changed its directory, too.
-var fixtures, _ = filepath.Abs("testdata")
-
-func fixture(t testing.TB, name string) string {
-	text, err := os.ReadFile(filepath.Join(fixtures, name))
-	require.NoError(t, err)
-	return string(text)
-}
-
-// patchOf returns the patch for AppArmor records (bodies) in a profile, whose
-// file is named as given. All of them are of one container.
-func patchOf(t testing.TB, name, profile string, c container.Container, bodies ...string) *patch.Patch {
-	t.Helper()
-	t.Chdir(t.TempDir())
-	require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o700))
-	require.NoError(t, os.WriteFile(name, []byte(profile), 0o600))
-	explainer := explain.New(library.New("none", nil))
-	_, _, err := explainer.Library.AddProfile(name)
-	require.NoError(t, err)
-	var log strings.Builder
-	for i, body := range bodies {
-		fmt.Fprintf(&log, "type=AVC msg=audit(1795427169.844:%d): apparmor=\"DENIED\" %s\n", i+1, body)
-	}
-	found, stats := parser.Scan(nil, parser.Block{File: "log", Body: []byte(log.String())})
-	require.Zero(t, stats.Unparsed)
-	group := explain.NewGroup(nil, explain.Filter{})
-	for _, d := range found {
-		group.Add(d)
-	}
-	findings := group.Findings()
-	for _, f := range findings {
-		f.Container = c
-	}
-	return patch.Make(explainer, explainer.DiagnoseAll(findings))
-}
-
-// opened is the body of a refused open.
-func opened(profile, path, mask string) string {
-	return fmt.Sprintf(`operation="open" profile="%s" name="%s" pid=7 comm="nginx" requested_mask="%[3]s" denied_mask="%[3]s" fsuid=0 ouid=0`, profile, path, mask)
-}
-
-var webContainer = container.Container{
-	ID: strings.Repeat("3f", 32), Name: "shop-web-1", Image: "nginx:1.27", Runtime: "docker", Service: "web", Confidence: container.High,
-}
-
-// withSeccomp adds a change of a seccomp profile, and a new one, to a patch.
-func withSeccomp(t testing.TB, p *patch.Patch, c container.Container) *patch.Patch {
-	old := rules.NewFile("seccomp/web.json", "{\n  \"defaultAction\": \"SCMP_ACT_ERRNO\",\n  \"syscalls\": [\n    {\"names\": [\"read\"], \"action\": \"SCMP_ACT_ALLOW\"}\n  ]\n}\n")
-	made := rules.NewFile("/var/lib/kubelet/seccomp/profiles/docker-db.json", "")
-	made.Absent = true
-	p.Changes = append(p.Changes,
-		rules.Change{File: old, New: strings.Replace(old.Text, `"read"`, `"mkdir", "read"`, 1)},
-		rules.Change{File: made, New: fixture(t, "docker-db.json")})
-	p.Profiles = append(p.Profiles,
-		patch.Patched{Seccomp: true, File: old.Name, Containers: []container.Container{c}},
-		patch.Patched{Seccomp: true, File: made.Name, Derived: true})
-	return p
-}
-
-// somePatch is a patch of everything that a resource can and cannot express.
-func somePatch(t testing.TB, c container.Container) *patch.Patch {
-	return patchOf(t, "web.apparmor", fixture(t, "web.apparmor"), c, opened("web", "/etc/nginx/mime.types", "w"), opened("web", "/var/cache/nginx/x", "r"),
-		`operation="capable" profile="web" pid=7 comm="nginx" capability=21  capname="sys_admin"`)
-}
 
 // TestPatchFormats compares the changed files and SARIF with their golden files.
 func TestPatchFormats(t *testing.T) {
@@ -104,7 +36,7 @@ func TestPatchFormats(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := withSeccomp(t, somePatch(t, c.container), c.container)
+			p := patchtest.WithSeccomp(t, patchtest.Some(t, c.container), c.container)
 			require.Len(t, p.Remedies, 3)
 			for i := range p.Remedies {
 				p.Remedies[i].Fix.Proof = []string{"the changed policy parses", "nothing else is"}
@@ -118,7 +50,7 @@ func TestPatchFormats(t *testing.T) {
 }
 
 func TestOneFileAlone(t *testing.T) {
-	p := patchOf(t, "web", "profile web {\r\n  /a r,\r\n}", webContainer, opened("web", "/b", "r"))
+	p := patchtest.Of(t, "web", "profile web {\r\n  /a r,\r\n}", patchtest.Container, patchtest.Opened("web", "/b", "r"))
 	require.Len(t, p.Changes, 1)
 	var out bytes.Buffer
 	require.NoError(t, NewPatch(p).WriteFiles(&out))
@@ -162,14 +94,14 @@ func TestSARIFFixes(t *testing.T) {
 		profile += "}" + [...]string{"", newline, newline + newline}[random.IntN(3)]
 		var bodies []string
 		for range 1 + random.IntN(20) {
-			bodies = append(bodies, opened("web", name(), [...]string{"r", "w", "wr"}[random.IntN(3)]))
+			bodies = append(bodies, patchtest.Opened("web", name(), [...]string{"r", "w", "wr"}[random.IntN(3)]))
 		}
 		if random.IntN(2) == 0 {
-			bodies = append(bodies, strings.Replace(opened("web", name(), "r"), "requested", `info="Failed name lookup - disconnected path" error=-13 requested`, 1))
+			bodies = append(bodies, strings.Replace(patchtest.Opened("web", name(), "r"), "requested", `info="Failed name lookup - disconnected path" error=-13 requested`, 1))
 		}
-		p := patchOf(t, "web", profile, webContainer, bodies...)
+		p := patchtest.Of(t, "web", profile, patchtest.Container, bodies...)
 		if random.IntN(2) == 0 {
-			withSeccomp(t, p, webContainer)
+			patchtest.WithSeccomp(t, p, patchtest.Container)
 		}
 		checkSARIFFixes(t, p)
 	}
