@@ -64,7 +64,7 @@ func (p *Profile) AllowWhen(name string, args ...Arg) ([]rules.Edit, error) {
 	if err := p.checkEdit(name); err != nil {
 		return nil, err
 	}
-	if p.Form == LXC || p.Form == Unit {
+	if p.Form.isOwn() {
 		return nil, errNoEdit
 	}
 	if len(args) == 0 || sharedIndex(args) {
@@ -119,7 +119,7 @@ func (p *Profile) AnswerENOSYS(name string) ([]rules.Edit, error) {
 	if err := p.checkEdit(name); err != nil {
 		return nil, err
 	}
-	if p.Form == LXC || p.Form == Unit {
+	if p.Form.isOwn() {
 		return nil, errNoEdit
 	}
 	has := func(f func(*Entry) bool) bool {
@@ -150,7 +150,7 @@ func (p *Profile) Cover(c Call) ([]rules.Edit, error) {
 		return nil, fmt.Errorf("the profile has to be mended first: %s", p.refused)
 	}
 	i, _, _ := p.locate(&c)
-	if i < 0 || p.covers(i, c.Host) || p.Form == LXC || p.Form == Unit {
+	if i < 0 || p.covers(i, c.Host) || p.Form.isOwn() {
 		return nil, fmt.Errorf("there is no architecture to add for %s", c.Arch)
 	}
 	name, host := "SCMP_ARCH_"+arches[i].scmp, c.Host.SCMP()
@@ -269,7 +269,7 @@ func (p *Profile) Observe(flag bool) ([]rules.Edit, error) {
 	if p.refused != "" {
 		return nil, fmt.Errorf("the profile has to be mended first: %s", p.refused)
 	}
-	if p.Form == LXC || p.Form == Unit {
+	if p.Form.isOwn() {
 		return nil, errNoEdit
 	}
 	if flag {

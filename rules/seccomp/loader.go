@@ -53,7 +53,7 @@ const (
 // that is open. setup is for 0 on s390x. crun has no stub (src/libcrun/seccomp.c of
 // 1.29.1).
 func (p *Profile) stubbed(c *Call, i int, setup bool) (s status, unless string) {
-	if p.Form == LXC || p.Form == Unit { // LXC and systemd load their policy themselves
+	if p.Form.isOwn() {
 		return no, ""
 	}
 	if p.Default.Permits() || p.Default == Trace || c.Loader.Runtime == Crun {

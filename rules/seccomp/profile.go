@@ -27,6 +27,9 @@ const (
 	LXC              // lxc.seccomp.profile of LXC, Incus and Proxmox VE
 )
 
+// isOwn reports whether a form is a language of its own, whose program loads it itself.
+func (f Form) isOwn() bool { return f == Unit || f == LXC }
+
 // String names the form in plain words.
 func (f Form) String() string {
 	return [...]string{"seccomp profile", "OCI config.json", "SeccompProfile resource", "unit of systemd", "LXC seccomp policy"}[f]

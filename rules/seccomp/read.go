@@ -104,7 +104,12 @@ func (e *placedError) Error() string { return e.at.String() + ": " + e.error.Err
 // it is JSON, which AppArmor policy never is, a SeccompProfile resource, a policy of LXC, or a unit of systemd.
 func IsProfile(text string) bool {
 	start := strings.TrimLeft(strings.TrimPrefix(text, "\ufeff"), " \t\r\n")
-	return strings.HasPrefix(start, "{") || strings.HasPrefix(start, "[") || kindYAML.MatchString(text) || isLXC(text) || IsUnit(text)
+	return strings.HasPrefix(start, "{") || strings.HasPrefix(start, "[") || isResource(text) || isLXC(text) || IsUnit(text)
+}
+
+// isResource looks for the name first, as the expression takes long over what has none.
+func isResource(text string) bool {
+	return strings.Contains(text, "SeccompProfile") && kindYAML.MatchString(text)
 }
 
 var kindYAML = regexp.MustCompile(`(?m)^kind:[ \t]*["']?SeccompProfile\b`)
