@@ -1,8 +1,12 @@
 package explain
 
 import (
+	"cmp"
+	"fmt"
+
 	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/family"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -16,7 +20,50 @@ func (x *Explainer) Find(inv *container.Inventory) func(container.Subject) conta
 		return inv.Find
 	}
 	a := &asker{library: x.Library.ForFilters(), known: map[asked]container.Answer{}}
-	return func(s container.Subject) container.Container { return inv.FindCall(s, a.answer) }
+	byLabel := map[string]*container.Container{}
+	return func(s container.Subject) container.Container {
+		found := inv.FindCall(s, a.answer)
+		if found.Confidence != container.Unknown {
+			return found
+		}
+		c, known := byLabel[s.Label]
+		if !known {
+			if len(byLabel) >= maxAnswers {
+				clear(byLabel)
+			}
+			c = configured(inv, s.Label)
+			byLabel[s.Label] = c
+		}
+		if c == nil || !container.SameNode(c.Node, s.Node) {
+			return found
+		}
+		return *c
+	}
+}
+
+// configured returns the container of which the config was read, and for which a product made
+// the profile of a label; nil if there is none, or several are called so.
+func configured(inv *container.Inventory, label string) (found *container.Container) {
+	m := family.Of(label, "")
+	if m == nil || m.Name == "" {
+		return nil
+	}
+	for _, c := range inv.Containers {
+		isOf := c.Runtime == m.Runtime || c.Runtime == container.Instance && (m.Runtime == "incus" || m.Runtime == "lxd")
+		if c.Setup == nil || c.Name != m.Name || !isOf || c.AppArmorProfile != "" {
+			continue
+		}
+		if project := c.Setup.Project; project != "" && project != cmp.Or(m.Project, "default") {
+			continue
+		}
+		if found != nil {
+			return nil
+		}
+		c.Runtime, c.Confidence = m.Runtime, container.High
+		c.Evidence = []string{fmt.Sprintf("%s makes the profile %s for it alone; %s is the config of one of that name", m.Product, label, c.Setup.File)}
+		found = &c
+	}
+	return found
 }
 
 // An asker asks the filters of containers about calls, each once.

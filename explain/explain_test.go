@@ -34,13 +34,19 @@ func apparmorRecord(body string) string {
 // are written to a directory first; the file "p" is named as the profile.
 func explained(t *testing.T, log, profile string) *Explained {
 	t.Helper()
+	return explainedIn(t, nil, log, profile)
+}
+
+// explainedIn is explained with an inventory.
+func explainedIn(t *testing.T, inventory []container.Container, log, profile string) *Explained {
+	t.Helper()
 	dir := t.TempDir()
 	name := filepath.Join(dir, "p")
 	require.NoError(t, os.WriteFile(name, []byte(profile), 0o600))
 	explainer := New(library.New(filepath.Join(dir, "none"), nil))
 	_, _, err := explainer.Library.AddProfile(name)
 	require.NoError(t, err)
-	g := NewGroup(nil, Filter{})
+	g := NewGroup(explainer.Find(&container.Inventory{Containers: inventory}), Filter{})
 	for _, d := range denials(t, log) {
 		g.Add(d)
 	}

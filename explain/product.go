@@ -63,6 +63,53 @@ func (x *Explainer) explainProduct(f *Explained) {
 	if m.Generated() {
 		f.askProduct(m)
 	}
+	if f.Container.Setup != nil {
+		f.noteSetup(f.Container.Setup)
+	}
+}
+
+// noteSetup says what the config of the product has to do with what was refused.
+func (f *Explained) noteSetup(s *container.Setup) {
+	if s.Nesting {
+		f.Notes = append(f.Notes, s.File+" has nesting on already, so that it is not what lacks.")
+	}
+	if s.Raw != "" {
+		for line := range strings.Lines(s.Raw) {
+			if f.Cause == DenyRule && f.isDecidedBy(strings.TrimSpace(line)) {
+				f.Notes = append(f.Notes, fmt.Sprintf("The deny rule is of people's own, in %s, as %s has it: take the line `%s` out there.", s.Option, s.File, strings.TrimSpace(line)))
+				return
+			}
+		}
+		if f.Product.Adds() && f.Cause != DenyRule {
+			f.Notes = append(f.Notes, fmt.Sprintf("%s has %d lines already, as %s says, which stay: the new one goes below them.", s.Option, 1+strings.Count(s.Raw, "\n"), s.File))
+		}
+	}
+	if file, ok := s.GivenFor(f.Denial.AppArmor.Name); ok && f.Container.Runtime == container.Libvirt {
+		f.noteGiven(file)
+	}
+}
+
+// isDecidedBy reports whether a rule that decides stands in a line of a text.
+func (f *Explained) isDecidedBy(line string) bool {
+	for _, place := range f.Rules {
+		text, at := place.At.File.Text, place.At.Span.Start
+		start := strings.LastIndexByte(text[:at], '\n') + 1
+		rest, _, _ := strings.Cut(text[start:], "\n")
+		if line != "" && strings.TrimSpace(rest) == line {
+			return true
+		}
+	}
+	return false
+}
+
+// noteGiven says why a virtual machine is refused what its XML names.
+func (f *Explained) noteGiven(file container.Given) {
+	edit := "`" + shell.Command("virsh edit", f.Container.Name) + "`"
+	if file.ReadOnly && strings.ContainsAny(f.Denial.AppArmor.Denied, "wac") {
+		f.Notes = append(f.Notes, fmt.Sprintf("The XML of the machine gives it %s to read alone: if it is to write that, take <readonly/> out there (%s), or write to an image that stands on it.", file.Path, edit))
+		return
+	}
+	f.Notes = append(f.Notes, fmt.Sprintf("The XML of the machine names %s, which libvirt allows without a rule when the machine starts. If it was added since, or by other means than libvirt's, stop the machine and start it again.", file.Path))
 }
 
 // noteInside says where the policy is that decides in the namespace of a container.
@@ -87,7 +134,14 @@ func (f *Explained) notePlug() {
 	default:
 		plug = family.FileInterface(a.Name)
 	}
-	if plug != "" {
+	s := f.Container.Setup
+	switch {
+	case plug == "":
+	case s != nil && s.Plugs != nil && s.PlugOf(plug) == "":
+		f.Notes = append(f.Notes, fmt.Sprintf("The interface %s allows such things, and %s has no plug of it for this app: only who publishes the snap can add one.", plug, s.File))
+	case s != nil && s.Plugs != nil:
+		f.Notes = append(f.Notes, fmt.Sprintf("The interface %s allows such things, and the app has the plug %s of it: `%s`.", plug, s.PlugOf(plug), shell.Command("sudo snap connect", snap+":"+s.PlugOf(plug))))
+	default:
 		f.Notes = append(f.Notes, fmt.Sprintf("The interface %s allows such things: if the snap has that plug, `sudo snap connect %s:%s`.", plug, snap, plug))
 	}
 }

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -170,4 +171,65 @@ func TestGeneratedFlag(t *testing.T) {
 	f := explained(t, apparmorRecord(`apparmor="DENIED" operation="open" info="Failed name lookup - disconnected path" error=-13 profile="incus-f43_</var/lib/incus>" name="a/b" pid=7 comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`), "profile \"incus-f43_</var/lib/incus>\" {\n}\n")
 	assert.Equal(t, DisconnectedPath, f.Cause)
 	assert.Empty(t, f.Fixes)
+}
+
+// The config of a product says whose the profile is, what people's own rules in it are, and what
+// is no remedy, as it is there already.
+func TestSetup(t *testing.T) {
+	const uuid = "1c01b0a5-0f2e-4d1b-9c1d-0a1b2c3d4e5f"
+	instance := "architecture: x86_64\nconfig:\n  raw.apparmor: deny /srv/a r,\n  security.nesting: \"true\"\nprofiles:\n- default\n"
+	machine := "<domain type='kvm'><name>web vm</name><uuid>" + uuid + "</uuid><devices><disk><source file='/srv/a'/>%s</disk></devices></domain>"
+	snap := "name: nextcloud\nversion: 1\napps:\n  php:\n    plugs: [media]\nplugs:\n  media:\n    interface: removable-media\n"
+	for _, c := range []struct{ label, name, text, body, record, want, not string }{
+		{"incus-f43_</var/lib/incus>", "f43.yaml", instance, "deny /srv/a r,", "", "The deny rule is of people's own, in raw.apparmor, as f43.yaml has it: take the line `deny /srv/a r,` out there.", ""},
+		{"incus-f43_</var/lib/incus>", "f43.yaml", instance, "deny /srv/* r,", "", "f43.yaml has nesting on already", "people's own"},
+		{"lxd-f43_</var/lib/lxd>", "f43.yaml", instance, "/b r,", "", "raw.apparmor has 1 lines already, as f43.yaml says, which stay", ""},
+		{"lxd-f44_</var/lib/lxd>", "f43.yaml", instance, "/b r,", "", "", "f43.yaml"},
+		{"lxc-f43_</var/lib/lxc>", "/var/lib/lxc/f43/config", "lxc.apparmor.profile = generated\nlxc.apparmor.raw = deny /srv/a r,\n", "deny /srv/a r,", "", "in lxc.apparmor.raw, as /var/lib/lxc/f43/config has it", ""},
+		{"libvirt-" + uuid, "web.xml", fmt.Sprintf(machine, ""), "/b r,", "", "The XML of the machine names /srv/a, which libvirt allows without a rule when the machine starts.", ""},
+		{"libvirt-" + uuid, "web.xml", fmt.Sprintf(machine, "<readonly/>"), "/b r,", `requested_mask="w" denied_mask="w"`, "take <readonly/> out there (`virsh edit 'web vm'`)", "which libvirt allows"},
+		{"snap.nextcloud.php", "snap.yaml", snap, "/b r,", `name="/media/a" requested_mask="r" denied_mask="r"`, "has the plug media of it: `sudo snap connect nextcloud:media`", ""},
+		{"snap.nextcloud.php", "snap.yaml", snap, "/b r,", `name="/home/u/a" requested_mask="r" denied_mask="r"`, "snap.yaml has no plug of it for this app", "snap connect nextcloud:home"},
+	} {
+		found, err := container.Read(c.name, []byte(c.text))
+		require.NoError(t, err)
+		record := `name="/srv/a" requested_mask="r" denied_mask="r"`
+		if strings.HasPrefix(c.record, "name") {
+			record = c.record
+		} else if c.record != "" {
+			record = `name="/srv/a" ` + c.record
+		}
+		f := explainedIn(t, found, apparmorRecord(`apparmor="DENIED" operation="open" profile="`+c.label+`" pid=7 comm="cat" `+record+` fsuid=0 ouid=0`), "profile \""+c.label+"\" {\n  "+c.body+"\n}\n")
+		notes := strings.Join(f.Notes, "\n")
+		assert.Contains(t, notes, c.want, c.label)
+		if c.not != "" {
+			assert.NotContains(t, notes, c.not, c.label)
+		}
+		if c.want != "" {
+			assert.Equal(t, found[0].Name, f.Container.Name)
+			assert.Greater(t, f.Container.Confidence, container.Unknown)
+		}
+		for _, fix := range f.Fixes {
+			assert.Empty(t, fix.Edits, c.label)
+		}
+	}
+}
+
+// Of two instances of one name in two projects the label tells which it is.
+func TestConfiguredProject(t *testing.T) {
+	inv := &container.Inventory{}
+	for _, project := range []string{"team", "default"} {
+		inv.Containers = append(inv.Containers, container.Container{Name: "web", Runtime: container.Instance, Setup: &container.Setup{Project: project}})
+	}
+	for label, want := range map[string]string{"incus-team_web_</var/lib/incus>": "team", "incus-web_</var/lib/incus>": "default", "incus-x_web_</var/lib/incus>": "", "lxc-web_</var/lib/lxc>": ""} {
+		c := configured(inv, label)
+		if want == "" {
+			assert.Nil(t, c, label)
+			continue
+		}
+		require.NotNil(t, c, label)
+		assert.Equal(t, want, c.Setup.Project)
+	}
+	inv.Containers[0].Setup.Project = ""
+	assert.Nil(t, configured(inv, "incus-web_</var/lib/incus>"), "either may be it")
 }

@@ -72,6 +72,7 @@ type Container struct {
 	// its capabilities count for what belongs to that alone.
 	UserNamespace bool
 	Limits        *Limits // nil if they are not known
+	Setup         *Setup  // nil if no config of a product that makes its profile was read
 	OCIRuntime    string  // that the engine runs it by: runc, crun, kata, ...
 	EngineVersion string
 
@@ -86,6 +87,19 @@ type Container struct {
 	// nothing.
 	Error     string
 	OOMKilled bool // the kernel ended it for want of memory
+}
+
+// Noun is what a thing is called that an engine or another product of a name runs.
+func Noun(runtime string) string {
+	switch runtime {
+	case Systemd:
+		return "unit"
+	case Libvirt:
+		return "virtual machine"
+	case Snap:
+		return "app"
+	}
+	return "container"
 }
 
 // title is how evidence names a container.
@@ -199,6 +213,7 @@ func (c *Container) Merge(o Container) {
 	if c.Limits == nil || o.Limits != nil && o.Limits.Resolved {
 		c.Limits = cmp.Or(o.Limits, c.Limits)
 	}
+	c.Setup = cmp.Or(c.Setup, o.Setup)
 	c.SeccompUnset = c.SeccompUnset || o.SeccompUnset
 	c.UserNamespace = c.UserNamespace || o.UserNamespace
 }

@@ -31,6 +31,8 @@ func readLXC(name string, text []byte) Container {
 	default:
 		c.AppArmorProfile = profile
 	}
+	raw := strings.Join(of["lxc.apparmor.raw"], "\n")
+	c.Setup = &Setup{File: name, Option: "lxc.apparmor.raw", Raw: raw, Nesting: last("lxc.apparmor.allow_nesting") == "1" || strings.Contains(last("features"), "nesting=1")}
 	c.SeccompProfile = last("lxc.seccomp.profile", "lxc.seccomp")
 	c.UserNamespace = len(of["lxc.idmap"])+len(of["lxc.id_map"]) > 0 || last("unprivileged") == "1"
 	c.Caps = lxcCapabilities(of)

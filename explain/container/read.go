@@ -12,7 +12,7 @@ import (
 )
 
 // kinds are the metadata that Read understands, for people.
-const kinds = "saved output of `docker inspect`, `podman inspect`, `crictl inspect`, `ctr containers info` or `kubectl get pod -o json`, an OCI bundle's config.json, runc's state.json, Docker's config.v2.json, /proc/PID/status, a unit of systemd (`systemctl cat`, `systemctl show`), the config of a container of LXC or Proxmox VE, or a list of objects with id, name, image and apparmor"
+const kinds = "saved output of `docker inspect`, `podman inspect`, `crictl inspect`, `ctr containers info` or `kubectl get pod -o json`, an OCI bundle's config.json, runc's state.json, Docker's config.v2.json, /proc/PID/status, a unit of systemd (`systemctl cat`, `systemctl show`), the config of a container of LXC or Proxmox VE, an instance of Incus or LXD (`incus config show NAME --expanded`, `lxc list --format json`), a virtual machine of libvirt (`virsh dumpxml`), the meta/snap.yaml of a snap, or a list of objects with id, name, image and apparmor"
 
 // Metadata is one text that a host has about one container, or about its engine.
 type Metadata struct {
@@ -51,8 +51,10 @@ func Read(name string, text []byte) ([]Container, error) {
 		return []Container{readUnit(name, text)}, nil
 	}
 	start := bytes.TrimLeft(text, " \t\r\n")
-	if isJSON := bytes.HasPrefix(start, []byte("{")) || bytes.HasPrefix(start, []byte("[")); !isJSON && isLXC(text) {
-		return []Container{readLXC(name, text)}, nil
+	if isJSON := bytes.HasPrefix(start, []byte("{")) || bytes.HasPrefix(start, []byte("[")); !isJSON {
+		if found, err := readProduct(name, text); found != nil || err != nil {
+			return found, err
+		}
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	var containers []Container
@@ -85,6 +87,25 @@ func Read(name string, text []byte) ([]Container, error) {
 			return nil, fmt.Errorf("%s: more than %d containers are too many; save those that the log is about", name, MaxContainers)
 		}
 	}
+}
+
+// readProduct returns what the config of a product says, nil if a text is none that is known.
+func readProduct(name string, text []byte) ([]Container, error) {
+	switch {
+	case isDomain(text):
+		c, err := readDomain(name, text)
+		if err != nil {
+			return nil, err
+		}
+		return []Container{c}, nil
+	case isInstance(text):
+		return []Container{readInstance(name, text)}, nil
+	case isSnap(text):
+		return readSnap(name, text), nil
+	case isLXC(text):
+		return []Container{readLXC(name, text)}, nil
+	}
+	return nil, nil
 }
 
 func notJSON(name string, text []byte, err error, offset int64) error {
@@ -136,6 +157,8 @@ func readObject(name string, object []byte) ([]Container, error) {
 		c, err = readStorage(object)
 	case has("id", "init_process_pid", "config"):
 		c, err = readRunc(object)
+	case has("name", "expanded_config"), has("name", "config", "devices", "architecture"):
+		c, err = readInstanceJSON(name, object)
 	case has("id", "name", "apparmor"):
 		c, err = readListed(object)
 	default:

@@ -169,6 +169,9 @@ func FuzzRead(f *testing.F) {
 		f.Add(text)
 	}
 	f.Add([]byte(`{"ociVersion":"1","process":{},"linux":{"cgroupsPath":":::"}}`))
+	for _, text := range []string{instanceConfig, domainXML, snapYAML} {
+		f.Add([]byte(text))
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		containers, err := Read("bundle/x/config.json", text)
 		if err != nil {

@@ -43,6 +43,7 @@ type Member struct {
 	Product string   // snap
 	Runtime string   // of the container that it is of: lxc; "" if it is of no container
 	Name    string   // of that container
+	Project string   // that it is in, of Incus or LXD; "" for the default one
 	What    string   // "app mysql of snap nextcloud"
 	Files   []string // where the profile lies, or else; none if that is not known
 	// Writer is who makes the file anew, a clause: what is changed in it by hand does not last. It is
@@ -104,7 +105,7 @@ func match(name string, by func(*product) *regexp.Regexp) *Member {
 			add: expand(p.add), then: expand(p.then), source: p.source, loose: p.loose,
 		}
 		if p.runtime != "" {
-			m.Name = expand("${name}")
+			m.Name, m.Project = expand("${name}"), expand("${project}")
 		}
 		for _, file := range p.files {
 			m.Files = append(m.Files, strings.ReplaceAll(expand(file), dashed, strings.ReplaceAll(expand("${dir}"), "/", "-")))

@@ -188,6 +188,10 @@ func whoIs(f *Finding, passive bool) []escape.Text {
 		return append(who, containers(f, inside)...)
 	case c.Runtime == container.Systemd:
 		return append(who, escape.Words("in unit %", c.Name)...)
+	case c.Runtime == container.Snap:
+		return append(who, escape.Words("in app %", c.Name)...)
+	case c.Runtime == container.Libvirt:
+		return append(who, escape.Words("in virtual machine %", c.Name)...)
 	case c.Name != "":
 		who = append(who, escape.Words("in container %", c.Name)...)
 	case id != "":

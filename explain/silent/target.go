@@ -18,10 +18,8 @@ type Target struct {
 // Name names the target for a sentence, in the words of the container's metadata.
 func (t Target) Name() string {
 	switch {
-	case t.Container.Runtime == container.Systemd:
-		return "unit " + t.Container.Unit
 	case t.Container.Name != "":
-		return "container " + t.Container.Name
+		return container.Noun(t.Container.Runtime) + " " + t.Container.Name
 	case t.Container.ID != "":
 		return "container " + t.Container.ID
 	case t.Profile != "":

@@ -1,0 +1,88 @@
+package container
+
+import (
+	"encoding/json"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// An instance of Incus or LXD is what `incus config show NAME --expanded` prints, or an object
+// of `incus list --format json` (the options: "Instance options" of the manuals of Incus 6 and
+// LXD 5; the object: shared/api/instance.go). The text of the former names neither
+// the instance nor which of the two it is of: the file is to be called by the instance.
+var (
+	instanceHead = regexp.MustCompile(`(?m)^architecture: `)
+	instanceRest = regexp.MustCompile(`(?m)^(?:ephemeral|stateful|profiles|devices):`)
+)
+
+// Instance is the Runtime of an instance of which it is not told whether Incus or LXD runs it.
+const Instance = "incus or lxd"
+
+// isInstance reports whether a text is what config show prints.
+func isInstance(text []byte) bool {
+	return instanceHead.Match(text) && strings.Contains("\n"+string(text), "\nconfig:") && instanceRest.Match(text)
+}
+
+// readInstance reads what config show prints.
+func readInstance(name string, text []byte) Container {
+	of := plainValues(string(text))
+	config := map[string]string{}
+	for key, given := range of {
+		if option, ok := strings.CutPrefix(key, "config/"); ok {
+			config[option] = given[len(given)-1]
+		}
+	}
+	c := Container{Name: lastOf(of, "name"), Runtime: Instance}
+	if c.Name == "" {
+		c.Name, _, _ = strings.Cut(path.Base(name), ".")
+	}
+	c.instance(name, config)
+	return c
+}
+
+// readInstanceJSON reads an object of `incus list` or `lxc list`.
+func readInstanceJSON(name string, object []byte) (Container, error) {
+	var in struct {
+		Name, Status, Location, Project string
+		Config                          map[string]string
+		Expanded                        map[string]string `json:"expanded_config"`
+		Created                         Timestamp         `json:"created_at"`
+		State                           *struct{ Pid int }
+	}
+	if err := json.Unmarshal(object, &in); err != nil {
+		return Container{}, broken("an instance of Incus or LXD", err)
+	}
+	c := Container{Name: in.Name, Runtime: Instance, State: strings.ToLower(in.Status), Created: in.Created.Time}
+	if in.Location != "none" {
+		c.Node = in.Location
+	}
+	if in.State != nil && in.State.Pid > 0 {
+		c.PID = in.State.Pid
+	}
+	if in.Expanded == nil {
+		in.Expanded = in.Config
+	}
+	c.instance(name, in.Expanded)
+	c.Setup.Project = in.Project
+	return c, nil
+}
+
+// instance takes what the options of an instance say. Without any it runs in a user
+// namespace.
+func (c *Container) instance(file string, config map[string]string) {
+	c.Image = config["image.description"]
+	c.UserNamespace = !isTrue(config["security.privileged"])
+	c.Setup = &Setup{File: file, Option: "raw.apparmor", Raw: config["raw.apparmor"], Nesting: isTrue(config["security.nesting"])}
+	own := lxcValues(config["raw.lxc"])
+	if profile := lastOf(own, "lxc.apparmor.profile", "lxc.aa_profile"); profile != "generated" && profile != "unchanged" {
+		c.AppArmorProfile = profile
+	}
+	l := &Limits{NoNewPrivs: lastOf(own, "lxc.no_new_privs") == "1"}
+	l.Pids, _ = strconv.ParseInt(config["limits.processes"], 10, 64)
+	for _, limit := range []string{"nofile", "nproc", "memlock"} {
+		l.addRlimit(limit, config["limits.kernel."+limit])
+	}
+	c.Limits = l
+}

@@ -1,0 +1,163 @@
+package container
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const instanceConfig = `architecture: x86_64
+config:
+  image.description: Debian trixie amd64 (20261101_05:24)
+  limits.kernel.nofile: "1024"
+  limits.processes: "500"
+  raw.apparmor: |-
+    mount fstype=nfs,
+      deny /srv/b r,
+  raw.lxc: lxc.no_new_privs = 1
+  security.nesting: "true"
+devices:
+  root:
+    path: /
+    type: disk
+ephemeral: false
+profiles:
+- default
+`
+
+// An instance of Incus or LXD is read of what config show prints, under the name of the
+// file, and of what list prints.
+func TestReadInstance(t *testing.T) {
+	found, err := Read("/tmp/f43.yaml", []byte(instanceConfig))
+	require.NoError(t, err)
+	want := Container{
+		Name: "f43", Runtime: Instance, Image: "Debian trixie amd64 (20261101_05:24)", UserNamespace: true,
+		Limits: &Limits{NoNewPrivs: true, Pids: 500, Rlimits: []Rlimit{{"nofile", 1024, 1024}}},
+		Setup:  &Setup{File: "/tmp/f43.yaml", Option: "raw.apparmor", Raw: "mount fstype=nfs,\n  deny /srv/b r,", Nesting: true},
+	}
+	assert.Equal(t, []Container{want}, found)
+
+	list := `[{"name": "web-1", "project": "team", "location": "none", "status": "Running", "created_at": "2026-11-01T00:00:00Z", "type": "container", "architecture": "x86_64", "devices": {},
+		"config": {}, "expanded_config": {"security.privileged": "true", "raw.lxc": "lxc.apparmor.profile=unconfined"}, "state": {"pid": 77, "status": "Running"}}]`
+	found, err = Read("list", []byte(list))
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	c := found[0]
+	assert.Equal(t, "team", c.Setup.Project)
+	assert.Equal(t, []any{"web-1", "running", 77, "unconfined", false}, []any{c.Name, c.State, c.PID, c.AppArmorProfile, c.UserNamespace})
+}
+
+const domainXML = `<!--
+WARNING: THIS IS AN AUTO-GENERATED FILE.
+-->
+<domain type='kvm' id='3'>
+  <name>web</name>
+  <uuid>1c01b0a5-0f2e-4d1b-9c1d-0a1b2c3d4e5f</uuid>
+  <os><loader type='pflash'>/usr/share/OVMF/OVMF_CODE.fd</loader><nvram>/var/lib/libvirt/qemu/nvram/web.fd</nvram></os>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <disk><source file='/data/web.qcow2'/><backingStore><source file='/data/base.qcow2'/></backingStore></disk>
+    <disk><source file='/data/cd.iso'/><readonly/></disk>
+    <interface type='network'><source network='default'/></interface>
+    <filesystem><source dir='/srv/share'/></filesystem>
+  </devices>
+  LABELS
+</domain>
+`
+
+// A virtual machine of libvirt has the profile that its XML says, or one made for it.
+func TestReadDomain(t *testing.T) {
+	for labels, profile := range map[string]string{
+		"": "libvirt-1c01b0a5-0f2e-4d1b-9c1d-0a1b2c3d4e5f",
+		"<seclabel type='dynamic' model='apparmor' relabel='yes'/><seclabel type='dynamic' model='dac'/>": "libvirt-1c01b0a5-0f2e-4d1b-9c1d-0a1b2c3d4e5f",
+		"<seclabel type='static' model='apparmor'><label>my-vm</label></seclabel>":                        "my-vm",
+		"<seclabel type='none' model='apparmor'/>":                                                        "unconfined",
+		"<seclabel type='none'/>":             "unconfined",
+		"<seclabel type='none' model='dac'/>": "libvirt-1c01b0a5-0f2e-4d1b-9c1d-0a1b2c3d4e5f",
+		"<seclabel type='dynamic' model='selinux'><label>system_u:system_r:svirt_t:s0:c1,c2</label></seclabel><seclabel model='dac'></seclabel>": "",
+	} {
+		found, err := Read("web.xml", []byte(strings.Replace(domainXML, "LABELS", labels, 1)))
+		require.NoError(t, err)
+		require.Len(t, found, 1)
+		assert.Equal(t, profile, found[0].AppArmorProfile, labels)
+	}
+	found, err := Read("web.xml", []byte(strings.Replace(domainXML, "LABELS", "", 1)))
+	require.NoError(t, err)
+	c := found[0]
+	assert.Equal(t, []string{"web", "running", "/usr/bin/qemu-system-x86_64"}, []string{c.Name, c.State, c.Command[0]})
+	assert.Equal(t, []Given{
+		{"/usr/share/OVMF/OVMF_CODE.fd", true}, {"/var/lib/libvirt/qemu/nvram/web.fd", false}, {"/data/web.qcow2", false}, {"/data/base.qcow2", true}, {"/data/cd.iso", true}, {"/srv/share", false},
+	}, c.Setup.Given)
+	g, ok := c.Setup.GivenFor("/srv/share/a")
+	assert.True(t, ok)
+	assert.Equal(t, "/srv/share", g.Path)
+	_, ok = c.Setup.GivenFor("/data/other")
+	assert.False(t, ok)
+
+	_, err = Read("web.xml", []byte(domainXML[:300]))
+	assert.ErrorContains(t, err, "virsh dumpxml")
+	_, err = Read("x.html", []byte("<html><body>domain</body></html>"))
+	assert.Error(t, err)
+}
+
+const snapYAML = `name: nextcloud
+version: 28
+summary: 'A server: # all of it'
+plugs:
+  media:
+    interface: removable-media
+  home:
+  logs: log-observe
+apps:
+  mysql:
+    command: bin/mysql --x
+    plugs: [network, "mount-observe", logs]
+  php-cli:
+    plugs:
+    - network
+    - media
+hooks:
+  configure:
+    plugs: [network]
+`
+
+// The apps and hooks of a snap have the plugs that they name, and those that none does.
+func TestReadSnap(t *testing.T) {
+	found, err := Read("meta/snap.yaml", []byte(snapYAML))
+	require.NoError(t, err)
+	plugs := map[string][]Plug{}
+	for _, c := range found {
+		assert.Equal(t, "snap."+c.Name, c.AppArmorProfile)
+		plugs[c.Name] = c.Setup.Plugs
+	}
+	assert.Equal(t, map[string][]Plug{
+		"nextcloud.mysql":          {{"home", "home"}, {"logs", "log-observe"}, {"mount-observe", "mount-observe"}, {"network", "network"}},
+		"nextcloud.php-cli":        {{"home", "home"}, {"media", "removable-media"}, {"network", "network"}},
+		"nextcloud.hook.configure": {{"home", "home"}, {"network", "network"}},
+	}, plugs)
+	assert.Equal(t, []string{"bin/mysql", "--x"}, found[1].Command)
+	assert.Equal(t, "logs", found[1].Setup.PlugOf("log-observe"))
+	assert.Empty(t, found[1].Setup.PlugOf("camera"))
+}
+
+// TestPlainValues holds what is read of YAML, and that what is not is left out.
+func TestPlainValues(t *testing.T) {
+	for text, want := range map[string]map[string][]string{
+		"a: b # c\nd: 'it''s'\ne: \"x\\ty\"\n":          {"a": {"b"}, "d": {"it's"}, "e": {"x\ty"}},
+		"a:\n- b\n- c\nd:\n  - e\n":                     {"a": {"b", "c"}, "d": {"e"}},
+		"a:\n  b: |\n    x\n      y\n\n    z\n  c: d\n": {"a": nil, "a/b": {"x\n  y\n\nz"}, "a/c": {"d"}},
+		"a: |-\n  x":                       {"a": {"x"}},
+		"a:\n- b: c\n  d: e\n- b: f\ng: h": {"a": nil, "a/b": {"c", "f"}, "a/d": {"e"}, "g": {"h"}},
+		"{a: b}\n? c\n- d\n":               {},
+		strings.Repeat("- ", 1000) + "a":   {},
+	} {
+		assert.Equal(t, want, plainValues(text), text)
+	}
+	var deep strings.Builder
+	for i := range 10_000 {
+		deep.WriteString(strings.Repeat(" ", min(i, 100)) + "a:\n")
+	}
+	assert.LessOrEqual(t, len(plainValues(deep.String())), maxPlainDepth)
+}
