@@ -122,10 +122,10 @@ func (in *input) read(cmd *cobra.Command) (*explain.Session, error) {
 		in.explainer.Library.UseKernel()
 		in.askKernel(cmd.Context(), session)
 	}
-	if session.Stats.Records == 0 {
-		if err := in.foreign(cmd.ErrOrStderr()); err != nil {
-			return nil, err
-		}
+	if session.Stats.Records > 0 {
+		in.besides(cmd)
+	} else if err := in.foreign(cmd); err != nil {
+		return nil, err
 	}
 	if len(in.logs) > 0 && in.failed == len(in.logs) && session.Stats.Lines == 0 {
 		return nil, errReported
@@ -135,31 +135,54 @@ func (in *input) read(cmd *cobra.Command) (*explain.Session, error) {
 
 // foreign fails if a log in which nothing was found is plainly none and was named, or
 // if all are none that were found in a directory. If only some are, it says which.
-func (in *input) foreign(stderr io.Writer) error {
-	const what = "not a log of a known format; name an audit.log, or what dmesg, journalctl, ausearch or a syslog daemon wrote"
+func (in *input) foreign(cmd *cobra.Command) error {
+	const what = "not a log of a known format; name an audit.log, or what dmesg, journalctl, ausearch or a syslog daemon wrote; what a program printed goes by whydenied explain --stderr"
 	var names []string
+	var errs []error
 	for _, log := range in.logs {
+		is, flag := "", ""
+		if !log.Found {
+			is, flag = mistaken(log.Name)
+		}
 		switch {
+		case flag != "":
+			errs = append(errs, sayMistaken(cmd, log.Name, is, flag))
 		case !source.IsNoLog(log.Name):
 		case !log.Found:
-			return fmt.Errorf("%s: %s", escape.Name(log.Name), what)
+			errs = append(errs, fmt.Errorf("%s: %s", escape.Name(log.Name), what))
 		default:
 			names = append(names, log.Name)
 		}
 	}
-	if len(names) == 0 {
-		return nil
+	if len(errs) > 0 || len(names) == 0 {
+		return errors.Join(errs...)
 	}
 	first := escape.Name(names[0])
 	switch {
 	case len(names) == len(in.logs):
 		return fmt.Errorf("%s: %s", first, what)
 	case len(names) == 1:
-		say(stderr, "%s is not a log of a known format, and is passed over", first)
+		say(cmd.ErrOrStderr(), "%s is not a log of a known format, and is passed over", first)
 	default:
-		say(stderr, "%s and %d more are not logs of a known format, and are passed over", first, len(names)-1)
+		say(cmd.ErrOrStderr(), "%s and %d more are not logs of a known format, and are passed over", first, len(names)-1)
 	}
 	return nil
+}
+
+// besides says which files, named beside a log, are policy or an inventory in JSON, which
+// could be taken for logs without denials.
+func (in *input) besides(cmd *cobra.Command) {
+	if len(in.logs) < 2 {
+		return
+	}
+	for _, log := range in.logs {
+		if log.Found {
+			continue
+		}
+		if is, flag := mistaken(log.Name); flag == "inventory" || flag == "seccomp" {
+			complain(cmd.ErrOrStderr(), sayMistaken(cmd, log.Name, is, flag))
+		}
+	}
 }
 
 // askKernel has the profiles that container engines make up be explained by the texts
@@ -268,7 +291,11 @@ func (f *inputFlags) exit(cmd *cobra.Command, in input, stats *parser.Stats, fin
 	case len(in.logs) == 0: // but what strace or the program said
 		return nil
 	}
-	escape.Write(cmd.ErrOrStderr(), "whydenied: "+f.why(in.inventory)+"\n")
+	why := f.why(in.inventory)
+	if slices.ContainsFunc(in.logs, func(log source.Input) bool { return log.Name == "-" }) {
+		why += "\nWhat a program printed goes by --stderr -."
+	}
+	escape.Write(cmd.ErrOrStderr(), "whydenied: "+why+"\n")
 	return nil
 }
 

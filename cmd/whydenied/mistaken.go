@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/escape"
+	"github.com/whydenied/whydenied/explain/library"
+	"github.com/whydenied/whydenied/explain/message"
+	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/parser/source"
+	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/disk"
+	"github.com/whydenied/whydenied/rules/seccomp"
+	"github.com/whydenied/whydenied/rules/shell"
+)
+
+// maxMistaken is the size of the largest file, in bytes, that is looked at for what it is if it is
+// no log: those that people have are of some kilobytes.
+const maxMistaken = 4 << 20
+
+// mistaken says of a file that was named as a log, and in which nothing was found, what it is, and
+// which flag of explain takes it. It is "" if that is not known, as of a log.
+func mistaken(name string) (what, flag string) {
+	if name == "-" {
+		return "", ""
+	}
+	text, err := disk.Read(name, maxMistaken)
+	if err != nil {
+		return "", ""
+	}
+	isJSON := isJSON(text)
+	if !isJSON && source.IsHeaded(name) {
+		return "", ""
+	}
+	file := rules.NewFile(name, string(text))
+	if _, err := container.Read(name, text); err == nil || container.ReadHosts(text) != nil {
+		return "what is known of containers or hosts", "inventory"
+	}
+	if seccomp.IsProfile(file.Text) {
+		if _, _, err := seccomp.Parse(file); err == nil {
+			return "a seccomp profile", "seccomp"
+		}
+	}
+	if isJSON {
+		return "", ""
+	}
+	if what, flag = spoken(name, file.Text); flag != "" {
+		return what, flag
+	}
+	policy, problems := library.New("", nil).UseProfile(file)
+	isWrong := func(d rules.Diagnostic) bool { return d.Code == "syntax" }
+	if len(policy.Profiles) > 0 && !slices.ContainsFunc(problems, isWrong) {
+		return "an AppArmor profile", "profile"
+	}
+	return "", ""
+}
+
+// isJSON reports whether a text begins with an object or an array.
+func isJSON(text []byte) bool {
+	text = bytes.TrimLeft(bytes.TrimPrefix(text, []byte("\ufeff")), " \t\r\n")
+	var value json.RawMessage
+	return len(text) > 0 && strings.IndexByte("{[", text[0]) >= 0 && json.NewDecoder(bytes.NewReader(text)).Decode(&value) == nil
+}
+
+// spoken tells a trace of system calls, and what a program printed.
+func spoken(name, text string) (what, flag string) {
+	trace, printed := &parser.Strace{File: name}, false
+	output := message.NewReader(name, seccomp.X86_64, func(parser.Attempt) { printed = true })
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		trace.Line(line)
+		output.Line(line)
+	}
+	output.End()
+	switch {
+	case trace.Calls > 0:
+		return "a trace of system calls", "strace"
+	case printed:
+		return "what a program printed", "stderr"
+	}
+	return "", ""
+}
+
+// sayMistaken says what a file is, and how it is named to a command: to explain, if the command
+// has no such flag.
+func sayMistaken(cmd *cobra.Command, name, what, flag string) error {
+	how := fmt.Sprintf("--%s %s", flag, shell.Quote(name))
+	if cmd.Flags().Lookup(flag) == nil {
+		how = "whydenied explain " + how
+	}
+	return fmt.Errorf("%s: no log but %s; name it by %s", escape.Name(name), what, escape.Line(how))
+}
