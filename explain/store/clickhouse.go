@@ -272,3 +272,13 @@ func appendText(row []byte, text string) []byte {
 // quoted returns a text as an expression of a statement. Hexadecimal digits have nothing that
 // could end it.
 func quoted(s string) string { return "unhex('" + hex.EncodeToString([]byte(s)) + "')" }
+
+// among returns the condition that the finding is one of those named, which the server looks
+// for by its key.
+func among(findings []string) string {
+	list := []string{"''"}
+	for _, id := range findings {
+		list = append(list, quoted(id))
+	}
+	return "finding IN (" + strings.Join(list, ", ") + ")"
+}

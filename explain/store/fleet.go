@@ -45,8 +45,8 @@ func OpenFleet(address string) (*Fleet, error) {
 func (f *Fleet) Name() string { return f.name }
 
 // fleetVersion is that of the schema that this program reads and writes: 2 since it has
-// sightings, losses and what was watched.
-const fleetVersion = 2
+// sightings, losses and what was watched, 3 since the buckets of a day are one row.
+const fleetVersion = 3
 
 // check says why a database cannot be read or written by this program. It asks once.
 func (f *Fleet) check(ctx context.Context) error {
@@ -62,7 +62,7 @@ func (f *Fleet) check(ctx context.Context) error {
 	case err != nil:
 		return err
 	case version < fleetVersion:
-		return fmt.Errorf("its schema has version %d, and this program needs %d: make another database by deploy/clickhouse/schema.sql; agents send it what their stores have", version, fleetVersion)
+		return fmt.Errorf("its schema has version %d, and this program needs %d: make another database by deploy/clickhouse/schema.sql; upgrade.sh beside it copies what this one has, and agents send what their stores have", version, fleetVersion)
 	case version > fleetVersion:
 		return fmt.Errorf("its schema has version %d, and this program knows %d; use the version of whydenied that it was made for", version, fleetVersion)
 	}

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,13 +55,15 @@ func partOf(r Range) part {
 	}
 	since = max(since, 1) // 0 is what has no time
 	p := part{since: since, until: until}
-	p.all = fmt.Sprintf("at > %d AND at <= %d AND last >= %d AND first < %d", since/1000-1<<widths[0], until/1000, since, until)
+	earliest, latest := since/1000-1<<widths[0], until/1000 // of what begins in the range, or reaches into it
+	p.all = fmt.Sprintf("day >= %d AND day <= %d AND at > %d AND at <= %d AND last >= %d AND first < %d",
+		earliest/day*day, latest/day*day, earliest, latest, since, until)
 	from := (since + day*1000 - 1) / (day * 1000) * day
 	to := (until/1000 - 1<<widths[0]) / day * day
 	p.edges = p.all
 	if from < to {
-		p.days = fmt.Sprintf("at >= %d AND at < %d", from, to)
-		p.edges += fmt.Sprintf(" AND (at < %d OR at >= %d)", from, to)
+		p.days = fmt.Sprintf("day >= %d AND day < %d", from, to)
+		p.edges += fmt.Sprintf(" AND (day < %d OR day >= %d)", from, to)
 	}
 	return p
 }
@@ -175,7 +179,7 @@ func (q *question) programs(*report.Report) error {
 func (q *question) texts(all *report.Report) error {
 	statement := "SELECT finding, argMax(explained, said) FROM finding"
 	if q.edges != "" { // not of all that there ever was
-		statement += " WHERE finding GLOBAL IN (SELECT finding FROM (" + q.by("finding", "1", "sum(n)") + "))"
+		statement += " WHERE " + among(slices.Sorted(maps.Keys(q.findings)))
 	}
 	err := q.each(statement+" GROUP BY finding", func(scan func(...any) error) error {
 		var id string

@@ -34,6 +34,8 @@ type view struct {
 
 	digest string // of the column image; "" if that has none
 	ids    string // the distinct ones of the column finding, with commas between them
+
+	among func(findings []string) string // the condition that the finding is one of these
 }
 
 // keys are what the denials of a finding are counted by, as expressions of the columns of
@@ -45,7 +47,7 @@ func (v *view) keys() map[string]struct{ expression, columns string } {
 		"cluster":   {"cluster", "cluster"},
 		"digest":    {v.digest, "image"},
 		"deploy":    {"image", "image, made"},
-		"container": {"CASE WHEN name <> '' THEN name ELSE substr(container, 1, 12) END", ""},
+		"container": {"CASE WHEN name <> '' THEN name ELSE substr(container, 1, 12) END", "name, container"},
 		"image":     {"repository", "repository"},
 		"program":   {"program", "program"},
 	}
@@ -60,9 +62,12 @@ func (v *view) groups(by string, only []string) (list []report.Group, all int, e
 	key := v.keys()[by]
 	where := "1"
 	if only != nil {
-		where = "hex(finding) IN (" + hexed(only) + ")"
+		where = v.among(only)
 	}
-	columns := strings.TrimPrefix(key.columns+", finding, name, container", ", ")
+	columns := key.columns + ", finding"
+	if by != "container" { // which are counted, too
+		columns += ", name, container"
+	}
 	inner, args := v.denials(columns, where)
 	made := "min(began)"
 	if by == "deploy" { // as Made says it
@@ -92,7 +97,7 @@ func (v *view) groups(by string, only []string) (list []report.Group, all int, e
 	if err != nil {
 		return nil, 0, err
 	}
-	return list, all, v.times(list, key.expression, columns, where)
+	return list, all, v.times(list, key.expression, key.columns, where)
 }
 
 // hexed returns texts as a list for hex(...) IN; hexadecimal digits have nothing that could end
@@ -240,6 +245,7 @@ func (s *Store) view(ctx context.Context, tx *sql.Tx, r Range) (*view, error) {
 		sighting: fmt.Sprintf("(SELECT finding, '' AS first_cluster, node AS first_node, min(first) AS began FROM bucket JOIN source ON id = source WHERE width = %d AND first > 0 GROUP BY finding)", widths[len(widths)-1]),
 		digest:   "CASE WHEN instr(image, '@') > 0 THEN substr(image, instr(image, '@') + 1) ELSE '' END",
 		ids:      "group_concat(DISTINCT finding)",
+		among:    func(findings []string) string { return "hex(finding) IN (" + hexed(findings) + ")" },
 	}, nil
 }
 
@@ -263,6 +269,7 @@ func (f *Fleet) view(ctx context.Context, r Range, span time.Duration) *view {
 		sighting: "(SELECT finding, argMin(cluster, first) AS first_cluster, argMin(node, first) AS first_node, min(first) AS began FROM first_seen GROUP BY finding)",
 		digest:   "if(position(image, '@') > 0, substring(image, position(image, '@') + 1, 1000), '')",
 		ids:      "arrayStringConcat(groupUniqArray(finding), ',')",
+		among:    among,
 	}
 }
 

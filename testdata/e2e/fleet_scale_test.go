@@ -25,15 +25,14 @@ import (
 var fleetBuckets = flag.Int("fleet.buckets", 0, "buckets that TestFleetScale asks; it does not run if it is 0")
 
 // The fleet that TestFleetScale makes: each of the nodes has the same pairs of a finding and a
-// container in each bucket of a week.
+// container in each bucket of seven days.
 const (
 	scaleFindings = 1000 // of 200 profiles
 	scalePairs    = 68   // of a node
-	scaleSlots    = 147  // a week's buckets of 4,096 s
 )
 
-// scalePair makes a table of all pairs, of which the agents of many nodes send a bucket each
-// in each slot, with 1 to 20 denials.
+// scalePair makes a table of all pairs; each has 1 to 20 denials in each bucket. scaleDay has them
+// of a day as the merged rows that agents' make, scaleSent as agents send them, of one node.
 const (
 	scalePair = `CREATE TABLE pair ENGINE = MergeTree ORDER BY node AS
 	SELECT concat('node-', toString(intDiv(n, %[1]d))) AS node, lower(hex(MD5(toString(intDiv(n, %[1]d))))) AS boot, finding,
@@ -42,9 +41,23 @@ const (
 		concat('prog', toString(app %% 40)) AS program, intHash64(n) AS h
 	FROM (SELECT number AS n, intHash64(n) %% 500 AS app, lower(hex(MD5(toString(n)))) AS digest, toUInt32(intHash32(n) %% %[3]d) AS i FROM numbers(%[2]d))
 	ANY LEFT JOIN (SELECT toUInt32(rowNumberInAllBlocks()) AS i, finding FROM (SELECT finding FROM finding ORDER BY finding)) USING i`
-	scaleSlot = `INSERT INTO bucket (cluster, node, boot, sequence, finding, at, name, container, image, repository, made, program, count, first, last)
-	SELECT 'c', node, boot, 1796000000000, finding, %[1]d, name, container, image, repository, 1796000000000, program,
-		1 + intHash64(h + %[1]d) %% 20, %[1]d * 1000 + h %% 2000000, %[1]d * 1000 + 2000000 + h %% 2096000 FROM pair`
+	scaleDay = `INSERT INTO day (finding, day, cluster, node, boot, key, name, container, image, repository, program, mades, counts, befores, afters, firsts, lasts)
+	SELECT finding, toInt64(%[1]d) AS day, 'c' AS cluster, node, boot,
+		toFixedString(substring(SHA256(concat('1796000000000/', toString(length(boot)), '/', boot, toString(length(name)), '/', name,
+			toString(length(container)), '/', container, toString(length(image)), '/', image, program)), 1, 16), 16) AS key,
+		name, container, image, repository, program, maxState(toInt64(1796000000000)),
+		maxForEachState(arrayMap(g -> toUInt64(1 + g %% 20), gs)),
+		maxForEachState(arrayMap(g -> toInt64(4096000 - intDiv(g, 32) %% 2000000), gs)),
+		maxForEachState(arrayMap((g, at) -> toInt64(at * 1000 + 2000000 + intDiv(g, 64) %% 2096000), gs, ats)),
+		minState(toInt64(ats[1] * 1000 + intDiv(gs[1], 32) %% 2000000)), maxState(toInt64(ats[-1] * 1000 + 2000000 + intDiv(gs[-1], 64) %% 2096000))
+	FROM (SELECT finding, node, boot, name, container, image, repository, program,
+		arrayMap(i -> (i + intDiv(%[1]d + 4095, 4096)) * 4096, range(toUInt64(intDiv(%[1]d + 86400 + 4095, 4096) - intDiv(%[1]d + 4095, 4096)))) AS ats,
+		arrayMap((at, k) -> intHash64(k + at), ats, arrayResize(emptyArrayUInt64(), length(ats), h)) AS gs FROM pair)
+	GROUP BY finding, cluster, node, boot, name, container, image, repository, program`
+	scaleSent = `INSERT INTO bucket (cluster, node, boot, sequence, finding, at, name, container, image, repository, made, program, count, first, last)
+	SELECT 'c', node, boot, 1796000000000, finding, at, name, container, image, repository, 1796000000000, program,
+		1 + g %% 20, at * 1000 + intDiv(g, 32) %% 2000000, at * 1000 + 2000000 + intDiv(g, 64) %% 2096000
+	FROM (SELECT node, boot, finding, name, container, image, repository, program, at, intHash64(h + at) AS g FROM pair ARRAY JOIN arrayMap(i -> (i + intDiv(%[1]d + 4095, 4096)) * 4096, range(toUInt64(%[2]d))) AS at WHERE node = 'node-0')`
 )
 
 // TestFleetScale says what a week of a fleet takes of a server, and how long questions of it
@@ -58,24 +71,26 @@ func TestFleetScale(t *testing.T) {
 	user := strings.Replace(s.address("agent", "s3nd"), "/whydenied?", "/whydenied_shard?", 1)
 	reader := strings.Replace(s.address("reader", "r34d"), "/whydenied?", "/whydenied_shard?", 1)
 	explainFindings(t, program, user)
-	start := time.Now().Add(-scaleSlots*4096*time.Second).Unix() / 4096 * 4096
-	nodes := max(1, *fleetBuckets/(scalePairs*scaleSlots))
-	all := nodes * scalePairs * scaleSlots
+	start := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -7).Unix()
+	slots := int((start+7*86400+4095)/4096 - (start+4095)/4096)
+	nodes := max(1, *fleetBuckets/(scalePairs*slots))
+	all := nodes * scalePairs * slots
 
 	began := time.Now()
 	s.client("", fmt.Sprintf(scalePair, scalePairs, nodes*scalePairs, scaleFindings))
-	for slot := range scaleSlots {
-		s.client("", fmt.Sprintf(scaleSlot, start+int64(slot)*4096))
-		if slot%21 == 20 {
-			t.Logf("%d buckets after %.0f s", (slot+1)*nodes*scalePairs, time.Since(began).Seconds())
-		}
+	for day := range int64(7) {
+		s.client("", fmt.Sprintf(scaleDay, start+day*86400))
+		t.Logf("%d days after %.0f s", day+1, time.Since(began).Seconds())
 	}
-	t.Logf("%d buckets of %d nodes; made and inserted in %.0f s", all, nodes, time.Since(began).Seconds())
+	s.client("", "INSERT INTO sighting SELECT finding, cluster, minState(first), argMinState(node, first) FROM denial_day GROUP BY finding, cluster")
+	t.Logf("%d buckets of %d nodes; made in %.0f s", all, nodes, time.Since(began).Seconds())
 	s.rest()
-	require.Equal(t, strconv.Itoa(all+scaleFindings), s.ask("SELECT count() FROM whydenied_shard.denial"))
+	sum := s.ask("SELECT sum(count) FROM whydenied_shard.denial_day")
+	s.client("", fmt.Sprintf(scaleSent, start, slots))
+	require.Equal(t, sum, s.ask("SELECT sum(count) FROM whydenied_shard.denial_day"), "what an agent sends of a node is what was made of it")
+	require.Equal(t, strconv.Itoa(slots*scalePairs), s.ask("SELECT count() FROM whydenied_shard.denial WHERE node = 'node-0'"))
 	s.weigh()
 
-	require.Equal(t, s.ask("SELECT sum(count) FROM whydenied_shard.denial"), s.ask("SELECT sum(count) FROM whydenied_shard.denial_day"))
 	week := time.Now().Add(-167 * time.Hour).UTC().Format(time.RFC3339)
 	for _, args := range [][]string{
 		{"summary", reader, "--since", week, "--by", "profile"},
@@ -90,17 +105,24 @@ func TestFleetScale(t *testing.T) {
 		first, _, _ := bytes.Cut(out, []byte("\n"))
 		t.Logf("%s %v: %.1f s, %d bytes: %s", args[0], args[2:], time.Since(began).Seconds(), len(out), first)
 	}
-	began = time.Now()
+	s.compare(nodes)
+}
+
+// compare asks the same questions of what agents send and of raw records, of the same nodes:
+// a tenth of them.
+func (s *shard) compare(nodes int) {
+	began := time.Now()
+	tenth := fmt.Sprintf("toUInt32OrZero(substring(node, 6)) < %d", max(1, nodes/10))
 	s.client("", `CREATE TABLE record ENGINE = MergeTree PARTITION BY toYYYYMM(at) ORDER BY (node, at) AS
 		SELECT cluster, node, boot, toDateTime(intDiv(first, 1000) + i * 97) AS at, profile, finding, name, container, image, program, concat('type=AVC msg=audit(', toString(at), '.', toString(i), '): ', message, ' pid=', toString(intHash32(at + i) % 32768)) AS text
-		FROM bucket ARRAY JOIN range(count) AS i ANY LEFT JOIN (SELECT finding, profile, message FROM finding) USING finding
-		WHERE intHash32(toUInt32OrZero(substring(node, 6))) % 10 = 0`)
-	t.Logf("records of a tenth of the nodes: %s; %.0f s", s.ask("SELECT count() FROM whydenied_shard.record"), time.Since(began).Seconds())
+		FROM denial ARRAY JOIN range(count) AS i ANY LEFT JOIN (SELECT finding, profile, message FROM finding) USING finding WHERE `+tenth)
+	s.t.Logf("records of a tenth of the nodes: %s; %.0f s", s.ask("SELECT count() FROM whydenied_shard.record"), time.Since(began).Seconds())
 	s.weigh()
+	top := "SELECT profile, sum(n) AS n FROM (SELECT finding, sum(count) AS n FROM denial_day%s GROUP BY finding) ANY LEFT JOIN (SELECT finding, profile FROM finding) USING finding GROUP BY profile ORDER BY n DESC, profile LIMIT 10"
 	for _, q := range []struct{ what, statement string }{
 		{"top profiles of records, a tenth of the nodes", "SELECT profile, count() AS n FROM record GROUP BY profile ORDER BY n DESC, profile LIMIT 10"},
-		{"top profiles of buckets, the same nodes", "SELECT profile, sum(n) AS n FROM (SELECT finding, sum(count) AS n FROM denial WHERE intHash32(toUInt32OrZero(substring(node, 6))) % 10 = 0 GROUP BY finding) ANY LEFT JOIN (SELECT finding, profile FROM finding) USING finding GROUP BY profile ORDER BY n DESC, profile LIMIT 10"},
-		{"top profiles of days, the same nodes", "SELECT profile, sum(n) AS n FROM (SELECT finding, sum(count) AS n FROM denial_day WHERE intHash32(toUInt32OrZero(substring(node, 6))) % 10 = 0 GROUP BY finding) ANY LEFT JOIN (SELECT finding, profile FROM finding) USING finding GROUP BY profile ORDER BY n DESC, profile LIMIT 10"},
+		{"top profiles of buckets, the same nodes", fmt.Sprintf(top, " WHERE "+tenth)},
+		{"top profiles of buckets, all nodes", fmt.Sprintf(top, "")},
 		{"first seen, of records of a tenth of the nodes", "SELECT finding, min(at), argMin(node, at) FROM record GROUP BY finding ORDER BY min(at) LIMIT 10"},
 		{"first seen, of all nodes", "SELECT finding, min(first), argMin(node, first) FROM first_seen GROUP BY finding ORDER BY min(first) LIMIT 10"},
 	} {
@@ -110,7 +132,7 @@ func TestFleetScale(t *testing.T) {
 
 // client runs a statement as the administrator, as long as it takes, with what it reads.
 func (s *shard) client(in string, statement string) string {
-	cmd := exec.Command("clickhouse-client", "--port", strconv.Itoa(s.tcp), "--database", "whydenied_shard", "--max_memory_usage", "12000000000", "--query", statement)
+	cmd := exec.Command("clickhouse-client", "--port", strconv.Itoa(s.tcp), "--database", "whydenied_shard", "--max_memory_usage", "12000000000", "--enable_optimize_predicate_expression", "1", "--query", statement)
 	cmd.Stdin = strings.NewReader(in)
 	var errors bytes.Buffer
 	cmd.Stderr = &errors
@@ -175,12 +197,12 @@ func TestFleetGrowth(t *testing.T) {
 		fleet, err := store.OpenFleet(strings.Replace(s.address("agent", "s3nd"), "/whydenied?", "/whydenied_shard?", 1))
 		require.NoError(t, err)
 		ship(t, db, fleet)
-		s.ask("OPTIMIZE TABLE whydenied_shard.bucket FINAL")
+		s.ask("OPTIMIZE TABLE whydenied_shard.day FINAL")
 		info, err := os.Stat(db)
 		require.NoError(t, err)
 		t.Logf("%d×: log %d bytes, the agent's store %d bytes, %s denials", times, size, info.Size(), s.ask("SELECT sum(count) FROM whydenied_shard.denial"))
 		s.weigh()
-		rows = append(rows, s.ask("SELECT count() FROM whydenied_shard.bucket"))
+		rows = append(rows, s.ask("SELECT count() FROM whydenied_shard.day"))
 		s.kill()
 	}
 	require.Equal(t, []string{rows[0], rows[0], rows[0]}, rows)
@@ -225,7 +247,6 @@ func TestFleetIngest(t *testing.T) {
 	}
 	address := strings.Replace(s.address("agent", "s3nd"), "/whydenied?", "/whydenied_shard?", 1)
 	for _, batch := range []int{5000, 100000} {
-		s.ask("TRUNCATE TABLE whydenied_shard.bucket")
 		fleet, err := store.OpenFleet(address)
 		require.NoError(t, err)
 		require.NoError(t, fleet.Put(ctx, list[:scaleFindings])) // the findings
@@ -234,10 +255,9 @@ func TestFleetIngest(t *testing.T) {
 			require.NoError(t, fleet.Put(ctx, list[i:i+batch]))
 		}
 		t.Logf("as the agent, %d rows at once: %.0f rows/s", batch, n/time.Since(began).Seconds())
-		tsv := s.client("", "SELECT cluster, node, boot, sequence, finding, at, name, container, image, repository, made, program, count, first, last FROM bucket FORMAT TSV")
+		tsv := s.client("", "SELECT cluster, node, boot, 0, finding, at, name, container, image, repository, made, program, count, first, last FROM denial FORMAT TSV")
 		lines := strings.SplitAfter(tsv, "\n")
 		lines = lines[:len(lines)-1]
-		s.ask("TRUNCATE TABLE whydenied_shard.bucket")
 		began = time.Now()
 		sent := 0
 		for ; sent+batch <= len(lines); sent += batch {
@@ -245,5 +265,4 @@ func TestFleetIngest(t *testing.T) {
 		}
 		t.Logf("as clickhouse-client, %d rows at once: %.0f rows/s", batch, float64(sent)/time.Since(began).Seconds())
 	}
-	_, _ = s.query("TRUNCATE TABLE whydenied_shard.bucket")
 }

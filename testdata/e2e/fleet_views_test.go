@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -133,6 +134,56 @@ func TestFleetViews(t *testing.T) {
 	assert.Equal(t, again.Findings, got.Findings)
 }
 
+// schema2 is deploy/clickhouse/schema.sql as it was in version 2, of which upgrade.sh reads.
+const schema2 = `CREATE VIEW schema_version AS SELECT toInt64(2) AS version;
+CREATE TABLE bucket (cluster String, node String, boot String, sequence Int64, finding String, at Int64,
+	name String, container String, image String, repository String, made Int64, program String, count UInt64, first Int64, last Int64
+) ENGINE = ReplacingMergeTree(count) PARTITION BY toYYYYMM(toDate(intDiv(at, 86400))) ORDER BY (at, finding, cluster, node, boot, sequence, name, container, image, program);
+CREATE MATERIALIZED VIEW sighting ENGINE = AggregatingMergeTree ORDER BY (finding, cluster)
+AS SELECT finding, cluster, minState(first) AS firsts, argMinState(node, first) AS nodes FROM bucket WHERE first > 0 GROUP BY finding, cluster;
+CREATE TABLE finding (finding String, said Int64, id_version Int64, mode String, profile String, cause String, layer String, workload String, message String, explained String) ENGINE = ReplacingMergeTree(said) ORDER BY finding;
+CREATE TABLE loss (cluster String, node String, boot String, kind String, first Int64, last Int64, count UInt64, said String) ENGINE = ReplacingMergeTree(count) ORDER BY (cluster, node, boot, kind, first);
+CREATE TABLE span (cluster String, node String, boot String, reader String, first Int64, last Int64) ENGINE = ReplacingMergeTree(last) ORDER BY (cluster, node, boot, reader, first);
+CREATE TABLE answer (cluster String, node String, boot String, at Int64, name String, status String, found String) ENGINE = ReplacingMergeTree ORDER BY (cluster, node, boot, at, name);
+INSERT INTO bucket SELECT 'c', concat('node-', toString(number % 5)), 'boot', 7, concat('f', toString(number % 11)), 1772150784 + 4096 * (number % 97), 'name', toString(number % 13), 'image', 'image', 9, 'prog',
+	1 + number % 17, (1772150784 + 4096 * (number % 97)) * 1000 + number, (1772150784 + 4096 * (number % 97)) * 1000 + 2 * number FROM numbers(2000);
+INSERT INTO bucket SELECT cluster, node, boot, sequence, finding, at, name, container, image, repository, made, program, count + 1, first, last + 1 FROM bucket WHERE at % 3 = 0;
+INSERT INTO bucket SELECT 'c', 'n', '', 7, 'untimed', 0, '', '', '', '', 0, '', 5, 0, 0;
+INSERT INTO finding SELECT 'f1', 1, 1, 'DENIED', 'web', 'cause', 'apparmor', '', 'text', '{}';
+INSERT INTO loss SELECT 'c', 'node-1', 'boot', 'lost', 1772150784000, 1772150785000, 3, 'said';
+INSERT INTO span SELECT 'c', 'node-1', 'boot', 'audit', 1772150784000, 1772150785000;
+INSERT INTO answer SELECT 'c', 'node-1', 'boot', 1772150784000, 'auditd', 'ok', 'found'`
+
+// TestFleetUpgrade holds that upgrade.sh copies all that a database of version 2 has, each bucket by
+// its greatest count, and that it may run again.
+func TestFleetUpgrade(t *testing.T) {
+	skipFleet(t)
+	s := startShards(t)[0]
+	s.ask("CREATE DATABASE whydenied2")
+	for _, statement := range strings.Split(schema2, ";\n") {
+		cmd := exec.Command("clickhouse-client", "--port", strconv.Itoa(s.tcp), "--database", "whydenied2", "--query", statement)
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s: %s", statement, out)
+	}
+	for range 2 {
+		out, err := exec.Command("../../deploy/clickhouse/upgrade.sh", "whydenied2", "whydenied_shard", "--port", strconv.Itoa(s.tcp)).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
+	const columns = "cluster, node, boot, finding, at, name, container, image, repository, made, program, count, first, last"
+	want := s.ask(`SELECT ` + columns + ` FROM (SELECT cluster, node, boot, finding, at, name, container, image, any(repository) AS repository, max(made) AS made, program, max(count) AS count, min(first) AS first, max(last) AS last
+		FROM whydenied2.bucket GROUP BY cluster, node, boot, sequence, finding, at, name, container, image, program) ORDER BY ` + columns)
+	require.Greater(t, strings.Count(want, "\n"), 1000)
+	assert.Equal(t, want, s.ask("SELECT "+columns+" FROM whydenied_shard.denial ORDER BY "+columns))
+	const seen = "SELECT finding, cluster, argMinMerge(nodes), minMerge(firsts) FROM %s.sighting GROUP BY finding, cluster ORDER BY finding"
+	assert.Equal(t, s.ask(fmt.Sprintf(seen, "whydenied2")), s.ask(fmt.Sprintf(seen, "whydenied_shard")))
+	for _, table := range []string{"finding", "loss", "span", "answer"} {
+		assert.Equal(t, s.ask("SELECT * FROM whydenied2."+table), s.ask("SELECT * FROM whydenied_shard."+table+" FINAL"), table)
+	}
+	out, err := exec.Command("../../deploy/clickhouse/upgrade.sh", "whydenied_shard", "whydenied2", "--port", strconv.Itoa(s.tcp)).CombinedOutput()
+	assert.Error(t, err)
+	assert.Contains(t, string(out), "version 3")
+}
+
 // TestFleetNames holds that any bytes as the name of a container come back as that name and no
 // other, and end no statement.
 func TestFleetNames(t *testing.T) {
@@ -181,7 +232,7 @@ func TestFleetNames(t *testing.T) {
 	assert.Equal(t, strconv.Itoa(len(list)), shards[1].ask("SELECT sum(count) FROM whydenied.denial"))
 }
 
-// TestFleetRetains holds that retain.sh drops the months that are old on a shard, and no other,
+// TestFleetRetains holds that retain.sh drops the weeks that are old on a shard, and no other,
 // and that where a finding was seen first stays known.
 func TestFleetRetains(t *testing.T) {
 	skipFleet(t)
@@ -201,7 +252,10 @@ func TestFleetRetains(t *testing.T) {
 		require.NoError(t, err, "%s", out)
 	}
 	limit := now.AddDate(0, 0, -90)
-	first := time.Date(limit.Year(), limit.Month(), 1, 0, 0, 0, 0, time.UTC)
+	first := limit.Truncate(24*time.Hour).AddDate(0, 0, -6)
+	for first.Weekday() != time.Monday { // the week that has not ended by then
+		first = first.AddDate(0, 0, 1)
+	}
 	want := 0
 	for _, b := range list {
 		if !b.Start.Before(first) {
