@@ -198,7 +198,7 @@ func dropPerms(r apparmor.Rule, perms apparmor.Perms) ([]rules.Edit, string, boo
 // allowToo adds to a fix of deny rules a rule that allows the access, if
 // without the deny nothing does.
 func (p *Proposer) allowToo(fix rules.Fix, profile *apparmor.Profile, req apparmor.Request) rules.Fix {
-	edited := p.Library.Edited(fix.Edits, profile)
+	edited := p.Library.Tried(fix.Edits, profile)
 	if edited == nil {
 		return fix
 	}

@@ -456,9 +456,10 @@ func usesFor(profile *apparmor.Profile, variable, dir string) bool {
 // spells reports whether a profile or what it includes has a rule for a path that begins
 // with a variable.
 func spells(profile *apparmor.Profile, variable string) bool {
+	start := "@{" + variable + "}"
 	return slices.ContainsFunc(profile.Rules, func(r apparmor.Rule) bool {
 		file, ok := r.(*apparmor.FileRule)
-		return ok && file.Path != nil && strings.HasPrefix(file.Path.Source, "@{"+variable+"}")
+		return ok && file.Path != nil && strings.HasPrefix(file.Path.Source, start)
 	})
 }
 

@@ -20,7 +20,7 @@ func (p *Proposer) prove(fix *rules.Fix, profile *apparmor.Profile, requests ...
 		return "", false
 	}
 	mended, taken := Mend(fix, profile, edited.Policy, func(edits []rules.Edit) *apparmor.Policy {
-		if edited = p.Library.Edited(edits, profile); edited == nil {
+		if edited = p.Library.Tried(edits, profile); edited == nil {
 			return nil
 		}
 		return edited.Policy
@@ -54,7 +54,7 @@ func (p *Proposer) proveDoes(fix *rules.Fix, profile *apparmor.Profile, does fun
 	enough := func(edited *apparmor.Profile) bool {
 		return answers(edited) && !LostIn(profile.Policy, edited.Policy).ButTransitions().Any()
 	}
-	edited := p.Library.Edited(fix.Edits, profile)
+	edited := p.Library.Tried(fix.Edits, profile)
 	if edited == nil || !answers(edited) {
 		return false
 	}
@@ -80,7 +80,7 @@ func (p *Proposer) needless(edits []rules.Edit, profile *apparmor.Profile, enoug
 		if len(fewer) == 0 {
 			break // the profile as it is, which refuses
 		}
-		if without := p.Library.Edited(fewer, profile); without != nil && enough(without) {
+		if without := p.Library.Tried(fewer, profile); without != nil && enough(without) {
 			return true
 		}
 	}

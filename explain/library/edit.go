@@ -23,6 +23,15 @@ func (l *Library) Edited(edits []rules.Edit, profile *apparmor.Profile) *apparmo
 	return edited
 }
 
+// Tried returns what Edited does, at less cost where Profile.Tried can: a profile to be
+// asked, and not to be edited further.
+func (l *Library) Tried(edits []rules.Edit, profile *apparmor.Profile) *apparmor.Profile {
+	if tried := profile.Tried(edits); tried != nil {
+		return tried
+	}
+	return l.Edited(edits, profile)
+}
+
 // Reload loads a policy with some of its files changed, and returns the loader
 // that has those changes too.
 func Reload(loader *apparmor.Loader, policy *apparmor.Policy, changes []rules.Change) (*apparmor.Policy, []rules.Diagnostic, *apparmor.Loader) {

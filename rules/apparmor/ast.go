@@ -38,6 +38,7 @@ type Policy struct {
 	sets   *patternSets        // of the Loader
 
 	versioned versioned // see Profile.ByVersion
+	spent     spent     // see Profile.Tried
 }
 
 // Profile returns the profile of the given full name ("a", "a//b", ":ns:a",

@@ -98,7 +98,7 @@ func keyOfRule(r Rule) ruleKey {
 	return ruleKey{h.Qualifiers, h.At.Text()}
 }
 
-func sameRule(a, b Rule) bool { return keyOfRule(a) == keyOfRule(b) }
+func sameRule(a, b Rule) bool { return a == b || keyOfRule(a) == keyOfRule(b) }
 
 // sameSurroundings reports whether the same text means the same in two profiles:
 // whether all that rules take from around them is alike.

@@ -120,7 +120,7 @@ func (l *Loader) Load(file *rules.File) (*Policy, []rules.Diagnostic) {
 	if l.sets == nil {
 		l.sets = &patternSets{}
 	}
-	root, _ := parse(file, maxTokens)
+	root, tokens := parse(file, maxTokens)
 	r := &resolver{
 		loader:   l,
 		reach:    l.reachOf(file),
@@ -137,6 +137,7 @@ func (l *Loader) Load(file *rules.File) (*Policy, []rules.Diagnostic) {
 	r.profiles()
 	r.policy.Variables = r.symbols.values()
 	r.versions()
+	r.policy.spent = spent{len(r.diags) == 0, tokens, r.rules, r.expanded}
 	r.policy.versioned.load = func(t Target) *Policy {
 		p, _ := l.For(t).Load(file)
 		return p
