@@ -29,9 +29,9 @@ func isInstance(text []byte) bool {
 func readInstance(name string, text []byte) Container {
 	of := plainValues(string(text))
 	config := map[string]string{}
-	for key, given := range of {
+	for key := range of {
 		if option, ok := strings.CutPrefix(key, "config/"); ok {
-			config[option] = given[len(given)-1]
+			config[option] = lastOf(of, key)
 		}
 	}
 	c := Container{Name: lastOf(of, "name"), Runtime: Instance}

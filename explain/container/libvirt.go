@@ -26,13 +26,14 @@ type domain struct {
 	XMLName  xml.Name `xml:"domain"`
 	Name     string   `xml:"name"`
 	UUID     string   `xml:"uuid"`
-	ID       string   `xml:"id,attr"`
-	Emulator string   `xml:"devices>emulator"`
+	ID       string   `xml:"id,attr,omitempty"`
+	Emulator string   `xml:"devices>emulator,omitempty"`
 	Labels   []struct {
-		Type  string `xml:"type,attr"`
-		Model string `xml:"model,attr"`
-		Label string `xml:"label"`
+		Type  string `xml:"type,attr,omitempty"`
+		Model string `xml:"model,attr,omitempty"`
+		Label string `xml:"label,omitempty"`
 	} `xml:"seclabel"`
+	Disks []keptDisk `xml:"devices>disk"` // for domainKept alone
 }
 
 // readDomain reads a virtual machine. Where no label says another thing its profile is made for

@@ -39,6 +39,10 @@ func TestReadInstance(t *testing.T) {
 	}
 	assert.Equal(t, []Container{want}, found)
 
+	found, err = Read("f43", []byte("architecture: x86_64\nconfig:\n  user.empty:\n  raw.apparmor:\nprofiles: []\n"))
+	require.NoError(t, err)
+	assert.Equal(t, &Setup{File: "f43", Option: "raw.apparmor"}, found[0].Setup)
+
 	list := `[{"name": "web-1", "project": "team", "location": "none", "status": "Running", "created_at": "2026-11-01T00:00:00Z", "type": "container", "architecture": "x86_64", "devices": {},
 		"config": {}, "expanded_config": {"security.privileged": "true", "raw.lxc": "lxc.apparmor.profile=unconfined"}, "state": {"pid": 77, "status": "Running"}}]`
 	found, err = Read("list", []byte(list))
@@ -160,4 +164,34 @@ func TestPlainValues(t *testing.T) {
 		deep.WriteString(strings.Repeat(" ", min(i, 100)) + "a:\n")
 	}
 	assert.LessOrEqual(t, len(plainValues(deep.String())), maxPlainDepth)
+}
+
+// Of a config that is no JSON is kept what Read reads, and nothing else.
+func TestConfigLines(t *testing.T) {
+	const secret = "hunter2"
+	unit := "# /lib/systemd/system/web.service\n[Service]\nEnvironment=PW=hunter2 \\\n  B=hunter2\nExecStart=/usr/sbin/web\n# hunter2\nSystemCallFilter=@system-service \\\n# hunter2\n  chroot\nSetCredential=a:hunter2\nUser=web\n"
+	snap := strings.Replace(snapYAML, "    command:", "    environment:\n      PW: hunter2\n    command:", 1)
+	instance := strings.Replace(instanceConfig, "config:\n", "config:\n  cloud-init.user-data: |\n    password: hunter2\n  environment.PW: hunter2\n  user.note: \"hunter2\"\n", 1)
+	domain := strings.Replace(domainXML, "LABELS", "<seclabel type='none' model='apparmor'/><x>hunter2</x>", 1)
+	domain = strings.Replace(domain, "</devices>", "<graphics type='vnc' passwd='hunter2'/></devices>", 1)
+	lxc := "# hunter2\nlxc.uts.name = www\nlxc.environment = PW=hunter2\nlxc.apparmor.profile = generated\nlxc.cap.keep = chown\n"
+	proxmox := "#hunter2\narch: amd64\nhostname: db\nrootfs: local:114/vm-114-disk-0.raw\nunprivileged: 1\nfeatures: nesting=1\n\n[before]\nlxc.x: hunter2\n"
+	for name, text := range map[string]string{"f43.yaml": instance, "web.xml": domain, "snap.yaml": snap, "/var/lib/lxc/www/config": lxc, "/etc/pve/lxc/114.conf": proxmox, "web.service": unit} {
+		kept := ConfigLines(name, []byte(text))
+		assert.Contains(t, text, secret)
+		assert.NotContains(t, string(kept), secret, name)
+		want, err := Read(name, []byte(text))
+		require.NoError(t, err)
+		got, err := Read(name, kept)
+		require.NoError(t, err, "%s", kept)
+		if name == "web.service" { // of which the text is the filter
+			assert.Equal(t, strings.Count(text, "\n"), strings.Count(string(kept), "\n"))
+			assert.Equal(t, unitValues(text)["SystemCallFilter"], unitValues(string(kept))["SystemCallFilter"])
+			want[0].SeccompProfile, got[0].SeccompProfile = "", ""
+		}
+		assert.Equal(t, want, got, "%s", kept)
+	}
+	for _, text := range []string{`{"name":"x","expanded_config":{}}`, "some words", "", "<domain type='kvm'>"} {
+		assert.Nil(t, ConfigLines("x", []byte(text)), text)
+	}
 }

@@ -178,6 +178,11 @@ func FuzzRead(f *testing.F) {
 			assert.Empty(t, containers)
 			return
 		}
+		if kept := ConfigLines("bundle/x/config.json", text); kept != nil {
+			again, err := Read("bundle/x/config.json", kept)
+			require.NoError(t, err, "%s", kept)
+			assert.Len(t, again, len(containers))
+		}
 		var inv Inventory
 		inv.Add(containers...)
 		for _, c := range containers {
