@@ -44,7 +44,7 @@ var layers = map[string][]string{
 	"explain/message":         {"parser", "rules/seccomp"},
 	"explain/silent":          {"explain", "explain/access", "explain/container", "explain/layer", "explain/library", "explain/message", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/escape":          {}, "explain/escape/escapetest": {},
-	"explain/bundle": {"explain", "explain/container", "explain/host", "explain/secret", "explain/track", "rules/disk", "parser", "parser/source", "rules", "rules/apparmor", "rules/seccomp"},
+	"explain/bundle": {"explain", "explain/container", "explain/family", "explain/host", "explain/secret", "explain/track", "rules/disk", "parser", "parser/source", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/report": {
 		"explain", "explain/access", "explain/container", "explain/coverage", "explain/diff", "explain/escape", "explain/expect", "explain/family", "explain/host", "explain/layer", "explain/patch", "explain/replay", "explain/secret", "explain/silent", "parser", "rules", "rules/apparmor", "rules/seccomp",
 	},

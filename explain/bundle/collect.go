@@ -55,13 +55,15 @@ type Collection struct {
 	options Options
 	names   map[string]bool // of texts
 	secrets secret.Kinds    // that became asterisks
+
+	labels, programs map[string]bool // of denials; see products
 }
 
 // Collect takes from this host what the options say, without the secrets in it. What
 // cannot be had is told in the manifest; an error is that the user named what
 // cannot be read, or that there is no log.
 func Collect(ctx context.Context, o Options) (*Collection, error) {
-	c := &Collection{Manifest: o.Manifest, options: o, names: map[string]bool{}, secrets: secret.Kinds{}}
+	c := &Collection{Manifest: o.Manifest, options: o, names: map[string]bool{}, secrets: secret.Kinds{}, labels: map[string]bool{}, programs: map[string]bool{}}
 	dir, err := os.Getwd()
 	if err != nil {
 		return nil, err
@@ -74,7 +76,7 @@ func Collect(ctx context.Context, o Options) (*Collection, error) {
 	// Each step adds members. Containers come before records, which they may narrow.
 	steps := []func(context.Context) error{c.containers, c.records, c.profiles, c.seccomp}
 	if o.Own {
-		steps = append(steps, c.loaded)
+		steps = append(steps, c.loaded, c.products)
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -157,11 +159,10 @@ func (c *Collection) containers(ctx context.Context) error {
 	}
 	for i := range found {
 		text, err := secret.JSON(found[i].Text, c.secrets)
-		if plain := container.PlainLines(found[i].Text); err != nil && plain != nil {
-			text, err = plain, nil // such as what runc --version prints
-		}
 		if err != nil {
-			return fmt.Errorf("%s: not JSON, so that secrets in it cannot be found: %w", found[i].Name, err)
+			if text = c.plain(found[i]); text == nil {
+				return fmt.Errorf("%s: not JSON, so that secrets in it cannot be found: %w", found[i].Name, err)
+			}
 		}
 		found[i].Text = text
 		if hosts := container.ReadHosts(text); hosts != nil {
@@ -191,6 +192,18 @@ func (c *Collection) containers(ctx context.Context) error {
 		member := fmt.Sprintf("containers/%04d.json", i)
 		c.Add(member, m.Text)
 		c.Manifest.Inventory = append(c.Manifest.Inventory, Inventory{Member: member, Name: m.Name, Container: m.Container})
+	}
+	return nil
+}
+
+// plain returns what is read of metadata that are no JSON, without secrets, such as what
+// runc --version prints; nil if that is nothing.
+func (c *Collection) plain(m container.Metadata) []byte {
+	if lines := container.PlainLines(m.Text); lines != nil {
+		return lines
+	}
+	if lines := container.ConfigLines(m.Name, m.Text); lines != nil {
+		return []byte(secret.Text(string(lines), c.secrets))
 	}
 	return nil
 }
@@ -238,6 +251,7 @@ func (c *Collection) records(ctx context.Context) error {
 				switch {
 				case f != nil:
 					k.take(&d, 1)
+					c.note(&d, f)
 				case explain.IsUsernsMove(&d):
 					k.take(&d, 0)
 				}

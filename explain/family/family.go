@@ -21,6 +21,7 @@ type product struct {
 	runtime string   // of the container that the group name names; "" for what is no container
 	what    string   // what runs under the profile
 	files   []string // where the profile lies, and where else; DASHED is dir with a dash for each slash
+	configs []string // where the product's own config of what runs lies, patterns of path.Match
 
 	writer string // who makes the file of it anew, and when: a clause. "" if it is the user's or a package's
 	add    string // how the product is given a rule, which is RULE in it: a clause; "" if it takes none
@@ -46,6 +47,7 @@ type Member struct {
 	Project string   // that it is in, of Incus or LXD; "" for the default one
 	What    string   // "app mysql of snap nextcloud"
 	Files   []string // where the profile lies, or else; none if that is not known
+	Configs []string // where the product's own config of what runs lies, patterns of path.Match
 	// Writer is who makes the file anew, a clause: what is changed in it by hand does not last. It is
 	// "" for a file that people may edit.
 	Writer string
@@ -109,6 +111,9 @@ func match(name string, by func(*product) *regexp.Regexp) *Member {
 		}
 		for _, file := range p.files {
 			m.Files = append(m.Files, strings.ReplaceAll(expand(file), dashed, strings.ReplaceAll(expand("${dir}"), "/", "-")))
+		}
+		for _, config := range p.configs {
+			m.Configs = append(m.Configs, path.Clean(expand(config)))
 		}
 		for _, other := range p.other {
 			m.Other = append(m.Other, expand(other))

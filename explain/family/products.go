@@ -26,12 +26,12 @@ var products = sync.OnceValue(func() []product {
 	return []product{
 		{
 			name: "snap", profile: regexp.MustCompile(`^snap\.(?P<snap>[a-z0-9_+-]+)\.hook\.(?P<hook>[A-Za-z0-9-]+)$`),
-			what: "hook ${hook} of snap ${snap}", files: []string{"/var/lib/snapd/apparmor/profiles/snap.${snap}.hook.${hook}"},
+			what: "hook ${hook} of snap ${snap}", files: []string{"/var/lib/snapd/apparmor/profiles/snap.${snap}.hook.${hook}"}, configs: snapConfigs,
 			writer: snapdWrites, other: []string{snapPlugs, snapLayouts},
 		},
 		{
 			name: "snap", profile: regexp.MustCompile(`^snap\.(?P<snap>[a-z0-9_+-]+)\.(?P<app>[A-Za-z0-9-]+)$`),
-			what: "app ${app} of snap ${snap}", files: []string{"/var/lib/snapd/apparmor/profiles/snap.${snap}.${app}"},
+			what: "app ${app} of snap ${snap}", files: []string{"/var/lib/snapd/apparmor/profiles/snap.${snap}.${app}"}, configs: snapConfigs,
 			writer: snapdWrites, other: []string{snapPlugs, snapLayouts},
 		},
 		{
@@ -47,7 +47,7 @@ var products = sync.OnceValue(func() []product {
 		{
 			name: "Proxmox VE or LXC", profile: regexp.MustCompile(`^lxc-(?P<name>[1-9][0-9]{2,8})_<(?P<dir>/var/lib/lxc)>$`), runtime: "lxc",
 			namespace: regexp.MustCompile(`^lxc-(?P<name>[1-9][0-9]{2,8})_<(?P<dir>-?var-lib-lxc)>$`),
-			what:      "container ${name}", files: []string{"${dir}/${name}/apparmor/lxc-${name}_<DASHED>"}, writer: lxcWrites,
+			what:      "container ${name}", files: []string{"${dir}/${name}/apparmor/lxc-${name}_<DASHED>"}, configs: []string{"/etc/pve/lxc/${name}.conf", "${dir}/${name}/config"}, writer: lxcWrites,
 			add:  "on Proxmox VE put the line `lxc.apparmor.raw: RULE` into /etc/pve/lxc/${name}.conf, elsewhere `lxc.apparmor.raw = RULE` into ${dir}/${name}/config",
 			then: "start the container anew (pct stop ${name} && pct start ${name}; lxc-stop and lxc-start)", enter: "pct exec ${name} --",
 			other: []string{
@@ -57,7 +57,7 @@ var products = sync.OnceValue(func() []product {
 		{
 			name: "LXC", profile: regexp.MustCompile(`^lxc-` + name + dir), runtime: "lxc",
 			namespace: regexp.MustCompile(`^lxc-` + name + `_<[A-Za-z0-9._-]*>$`),
-			what:      "container ${name}", files: []string{"${dir}/${name}/apparmor/lxc-${name}_<DASHED>"}, writer: lxcWrites,
+			what:      "container ${name}", files: []string{"${dir}/${name}/apparmor/lxc-${name}_<DASHED>"}, configs: []string{"${dir}/${name}/config"}, writer: lxcWrites,
 			add:  "put the line `lxc.apparmor.raw = RULE` into ${dir}/${name}/config",
 			then: "start the container anew (lxc-stop -n ${name}, lxc-start -n ${name})", enter: "lxc-attach -n ${name} --",
 			other: []string{
@@ -77,7 +77,7 @@ var products = sync.OnceValue(func() []product {
 		helper("LXD", "lxd"),
 		{
 			name: "libvirt", profile: regexp.MustCompile(`^libvirt-(?P<uuid>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$`),
-			what: "virtual machine ${uuid} of libvirt", files: []string{"/etc/apparmor.d/libvirt/libvirt-${uuid}"},
+			what: "virtual machine ${uuid} of libvirt", files: []string{"/etc/apparmor.d/libvirt/libvirt-${uuid}"}, configs: []string{"/etc/libvirt/qemu/*.xml"},
 			writer: "libvirt's virt-aa-helper makes it of /etc/apparmor.d/libvirt/TEMPLATE.qemu when the machine is defined, and its .files anew at each start, of what the machine's XML names",
 			add:    "put the rule `RULE` into /etc/apparmor.d/local/abstractions/libvirt-qemu, which is of all machines",
 			then:   "stop the machine and start it again, as its profile is loaded then",
@@ -118,6 +118,9 @@ var products = sync.OnceValue(func() []product {
 		},
 	}
 })
+
+// snapConfigs are where the apps and plugs of a snap are said.
+var snapConfigs = []string{"/snap/${snap}/current/meta/snap.yaml", "/var/lib/snapd/snap/${snap}/current/meta/snap.yaml"}
 
 const (
 	snapdWrites = "snapd makes it anew when the snap is installed or refreshed, or one of its interfaces is connected"
