@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // ConfigLines returns of a config that is no JSON, such as a unit of systemd or the XML of a
@@ -43,11 +44,19 @@ func configKept(text []byte) []byte {
 	return nil
 }
 
+// Of each kind the keys that are read.
 var (
-	unitReadKey = regexp.MustCompile(`^(?:SystemCall|Restrict|LockPersonality|MemoryDeny|Protect|Private|NoNewPrivileges|AppArmorProfile|CapabilityBoundingSet|` +
-		`AmbientCapabilities|User|DynamicUser|Device|Tasks|Limit|ExecStart|Id|Read|Inaccessible)\w*[ \t]*=`)
-	lxcReadKey   = regexp.MustCompile(`^[ \t]*(?:lxc\.(?:apparmor|aa_|seccomp|cap\.|id_?map|no_new_privs|rootfs|uts|init\.cmd|include|prlimit|cgroup)|(?:arch|hostname|rootfs|unprivileged|features):)`)
-	plainReadKey = regexp.MustCompile(`^(?:architecture|name|version|base|grade|confinement|summary|profiles|devices|ephemeral|stateful|config|config/(?:raw\.(?:apparmor|lxc)|security\.|limits\.|image\.description)[\w.-]*|apps|(?:apps|hooks)/[^/]+(?:/command|/plugs)?|plugs/[^/]+(?:/interface)?)$`)
+	unitReadKey = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(?:SystemCall|Restrict|LockPersonality|MemoryDeny|Protect|Private|NoNewPrivileges|AppArmorProfile|CapabilityBoundingSet|` +
+			`AmbientCapabilities|User|DynamicUser|Device|Tasks|Limit|ExecStart|Id|Read|Inaccessible)\w*[ \t]*=`)
+	})
+	lxcReadKey = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[ \t]*(?:lxc\.(?:apparmor|aa_|seccomp|cap\.|id_?map|no_new_privs|rootfs|uts|init\.cmd|include|prlimit|cgroup)|(?:arch|hostname|rootfs|unprivileged|features):)`)
+	})
+	plainReadKey = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(?:architecture|name|version|base|grade|confinement|summary|profiles|devices|ephemeral|stateful|config|config/(?:raw\.(?:apparmor|lxc)|security\.|limits\.|image\.description)[\w.-]*|` +
+			`apps|(?:apps|hooks)/[^/]+(?:/command|/plugs)?|plugs/[^/]+(?:/interface)?)$`)
+	})
 )
 
 // unitKept keeps lines of settings that are read, with those that they go on in, names of files
@@ -59,7 +68,7 @@ func unitKept(text string) string {
 		said := strings.TrimRight(line, " \t\r\n")
 		start := strings.TrimLeft(said, " \t")
 		isComment := strings.HasPrefix(start, "#") || strings.HasPrefix(start, ";")
-		keep := keeps && !isComment || unitReadKey.MatchString(start) || strings.HasPrefix(start, "[") || unitHead.MatchString(said)
+		keep := keeps && !isComment || unitReadKey().MatchString(start) || strings.HasPrefix(start, "[") || unitHead.MatchString(said)
 		switch {
 		case keep:
 			kept.WriteString(said)
@@ -80,7 +89,7 @@ func lxcKept(text string) string {
 		if strings.HasPrefix(strings.TrimSpace(line), "[") {
 			break
 		}
-		if lxcReadKey.MatchString(line) {
+		if lxcReadKey().MatchString(line) {
 			kept.WriteString(line)
 		}
 	}
@@ -92,7 +101,7 @@ func plainKept(of map[string][]string) string {
 	var kept strings.Builder
 	var around []string
 	for _, key := range slices.Sorted(maps.Keys(of)) {
-		if !plainReadKey.MatchString(key) {
+		if !plainReadKey().MatchString(key) {
 			continue
 		}
 		within := strings.Split(key, "/")

@@ -1,28 +1,24 @@
 package container
 
 import (
+	"bytes"
 	"encoding/json"
 	"path"
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// An instance of Incus or LXD is what `incus config show NAME --expanded` prints, or an object
-// of `incus list --format json` (the options: "Instance options" of the manuals of Incus 6 and
-// LXD 5; the object: shared/api/instance.go). The text of the former names neither
-// the instance nor which of the two it is of: the file is to be called by the instance.
-var (
-	instanceHead = regexp.MustCompile(`(?m)^architecture: `)
-	instanceRest = regexp.MustCompile(`(?m)^(?:ephemeral|stateful|profiles|devices):`)
-)
-
 // Instance is the Runtime of an instance of which it is not told whether Incus or LXD runs it.
+// It is what `incus config show NAME --expanded` prints, or an object of `incus list --format
+// json` (the options: "Instance options" of the manuals of Incus 6 and LXD 5; the object:
+// shared/api/instance.go). The text of the former names neither the instance nor which of the
+// two it is of: the file is to be called by the instance.
 const Instance = "incus or lxd"
 
 // isInstance reports whether a text is what config show prints.
 func isInstance(text []byte) bool {
-	return instanceHead.Match(text) && strings.Contains("\n"+string(text), "\nconfig:") && instanceRest.Match(text)
+	return hasLine(text, "architecture: ") && hasLine(text, "config:") && hasLine(text, "ephemeral:", "stateful:", "profiles:", "devices:")
 }
 
 // readInstance reads what config show prints.
@@ -85,4 +81,11 @@ func (c *Container) instance(file string, config map[string]string) {
 		l.addRlimit(limit, config["limits.kernel."+limit])
 	}
 	c.Limits = l
+}
+
+// hasLine reports whether a line of a text begins with one of some words.
+func hasLine(text []byte, words ...string) bool {
+	return slices.ContainsFunc(words, func(word string) bool {
+		return bytes.HasPrefix(text, []byte(word)) || bytes.Contains(text, []byte("\n"+word))
+	})
 }

@@ -1,9 +1,7 @@
 package container
 
 import (
-	"bytes"
 	"cmp"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -12,14 +10,9 @@ import (
 // /snap/NAME/current ("The snap format" of snapd's manual).
 const Snap = "snap"
 
-var (
-	snapApps = regexp.MustCompile(`(?m)^apps:[ \t]*\r?$`)
-	snapRest = regexp.MustCompile(`(?m)^(?:confinement|grade|base|summary|version):`)
-)
-
 // isSnap reports whether a text is a snap.yaml.
 func isSnap(text []byte) bool {
-	return snapApps.Match(text) && snapRest.Match(text) && bytes.Contains(append([]byte("\n"), text[:min(len(text), 64<<10)]...), []byte("\nname: "))
+	return hasLine(text, "apps:") && hasLine(text, "name: ") && hasLine(text, "confinement:", "grade:", "base:", "summary:", "version:")
 }
 
 // readSnap reads the apps and the hooks of a snap. Plugs that none of them names are of all.
