@@ -121,6 +121,9 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(cmd.Context())) // signals are the command's
 	defer stop()
+	for _, l := range s.lives {
+		l.Patient() // what counts is the whole of it at the end
+	}
 	running, err := f.begin(cmd, args, s)
 	if err != nil {
 		return err

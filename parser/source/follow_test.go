@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -145,6 +146,25 @@ func TestFollowJoinsEvents(t *testing.T) {
 	assert.Equal(t, "audit", w.denials[0].Event.Records[0].Origin.File)
 	w.end()
 	assert.ErrorIs(t, w.err, context.Canceled)
+}
+
+// A call may be interrupted between its refusal and its end, where its own record is written.
+func TestFollowPatiently(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &Live{Name: "audit", hold: 2 * time.Millisecond, stream: &scripted{script: func(ctx context.Context, in *intake) error {
+			in.lines([]byte(avc(1)))
+			time.Sleep(30 * time.Millisecond)
+			in.lines([]byte(syscallRecord))
+			<-ctx.Done()
+			return nil
+		}}}
+		l.Patient()
+		w := watch(t, l)
+		time.Sleep(time.Second)
+		w.end()
+		require.Len(t, w.denials, 1)
+		assert.Equal(t, "/usr/bin/late", w.denials[0].Subject.Exe)
+	})
 }
 
 // A record is there whether or not another one follows.

@@ -42,6 +42,15 @@ type Live struct {
 	hold time.Duration
 }
 
+// longHold is how long a line waits for the rest of its event where nothing is wanted at once.
+// It is less than what makes a crowd.
+const longHold = maxBehind / 2
+
+// Patient has lines wait longer for the rest of their events, before the source is followed: on
+// a busy host a process may be interrupted between the record of a refusal and that of its
+// call, which tells how a file was opened.
+func (l *Live) Patient() { l.hold = max(l.hold, longHold) }
+
 // Close closes a Live that is not followed.
 func (l *Live) Close() { l.stream.close() }
 
