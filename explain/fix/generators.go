@@ -156,6 +156,8 @@ var generators = sync.OnceValue(func() []generator {
 
 		// mktemp(1) of coreutils and busybox.
 		row("a name of mktemp", "", `^tmp\.(?P<r>[A-Za-z0-9]{6,12})END`, 0, nothing),
+		// tmpfile(3) of glibc, where the file system knows no O_TMPFILE.
+		row("a name of tmpfile", `/tmp/$`, `^tmpf(?P<r>LIBC)$`, 0, made),
 		// Lib/tempfile.py and Lib/multiprocessing of CPython: util.py, synchronize.py,
 		// connection.py, heap.py, shared_memory.py; _write_atomic() in importlib.
 		row("a name of Python's tempfile", "", `^tmp(?P<r>PY)(?:SEP.*)?$`, 0, nothing),
@@ -199,6 +201,8 @@ var generators = sync.OnceValue(func() []generator {
 		row("a name of Rust's tempfile", "", `^\.tmp(?P<r>LIBC)END`, 0, nothing),
 		// get_tmpname() in receiver.c of rsync.
 		row("a name of rsync", "", `^\..+\.(?P<r>LIBC)$`, 1, made),
+		// get_tmp_file() in gfileutils.c of GLib, of whose letters A-Z and digits are the first 36.
+		row("a name of GLib", "", `[^/]\.[A-Za-z0-9_-]+\.(?P<r>[A-Z0-9]{6})$`, 1, made),
 		// unixGetTempname() in os_unix.c of SQLite, 64 bits, formerly 15 letters; the super-journal of vdbeCommit().
 		row("a name of SQLite", "", `^etilqs_(?P<x>[0-9a-f]{8,16})$`, 0, nothing),
 		row("a name of SQLite", "", `^etilqs_(?P<a>[A-Za-z0-9]{15,16})$`, 0, nothing),
@@ -222,6 +226,8 @@ var generators = sync.OnceValue(func() []generator {
 		row("a name of systemd", "", `^\.#.+?(?P<r>LIBC)$`, 1, made),
 		row("a name of systemd", "", `^run-[up](?P<n>[0-9]+)(?:-i(?P<m>[0-9]+))?\.(?:service|scope|timer|socket|mount|slice)$`, 0, nothing),
 		row("a name of systemd", "", `^run-r(?P<q>[0-9a-f]{32})\.(?:service|scope|timer|socket|mount|slice)$`, 0, nothing),
+		// journald: journal_file_archive() and journal_file_dispose() in sd-journal/journal-file.c.
+		row("the number of an entry", "", `@(?:\x00+-)?(?P<q>[0-9a-f]{16})-(?P<h>[0-9a-f]{16})\.journal~?$`, 0, nothing),
 		// snapd: snap-confine's mount-support.c; revisions of snap/revision.go, of which x1 are local ones.
 		row("a name of snapd", "", `^snap\.rootfs_(?P<a>LIBC)$`, 0, nothing),
 		row("the revision of a snap", `^(?:/var)?/(?:lib/snapd/)?snap/[a-z0-9-]+/$|/snap/[a-z0-9-]+/$`, `^x?(?P<n>[0-9]+)$`, 0, nothing),
@@ -243,6 +249,7 @@ var generators = sync.OnceValue(func() []generator {
 		row("the ID of a process", `/ssh-[^/]+/$`, `^agent\.(?P<n>[0-9]+)$`, 0, nothing),
 		row("a name of D-Bus", "", `^dbus-(?P<r>[A-Za-z0-9]{8}|[A-Za-z0-9]{10})$`, 1, made),
 		row("the ID of a process", "", `^temp-(?:rewriteaof-(?:bg-)?)?(?P<n>[0-9]+)\.(?:rdb|aof)$`, 0, nothing),
+		row("the number of a segment", "", `\.(?P<n>[0-9]+)\.(?:base\.(?:rdb|aof)|incr\.aof)$`, 0, nothing),
 		row("a number", `(?:_temp|/nginx/(?:body|proxy|fastcgi|scgi|uwsgi))/(?:[0-9]+/)*$`, `^(?P<t>[0-9]|[0-9]{2}|[0-9]{10})$`, 0, made),
 		row("the number of an inode", "", `^\.nfs(?P<q>[0-9a-f]{16,24})$`, 0, nothing),
 		row("a random number", "", `^\.fuse_hidden(?P<q>[0-9a-f]{16})$`, 0, nothing),

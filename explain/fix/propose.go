@@ -352,7 +352,8 @@ func pathNames(profile *apparmor.Profile, file apparmor.FileRequest, c Caller) N
 	if c.Exact {
 		return names
 	}
-	if made := madeNames(profile, file.Path, names); !names.Only && made.Glob != "" {
+	own := names.Only || names.First && file.Target != "" // the rule of a link is one of its own
+	if made := madeNames(profile, file.Path, names); !own && made.Glob != "" {
 		return made
 	}
 	if !names.Only && !names.First {

@@ -64,6 +64,7 @@ var makers = []maker{
 	{"mkstemp of musl", true, func(r fresh, _ int) string { return "/srv/app/job-" + r.of(musl, 6) }},
 	{"mkstemps", true, func(r fresh, _ int) string { return "/srv/app/job." + r.of(libc, 6) + ".json" }},
 	{"mkdtemp", true, func(r fresh, _ int) string { return "/srv/app/work-" + r.of(libc, 6) + "/" }},
+	{"glibc's tmpfile", true, func(r fresh, _ int) string { return "/tmp/tmpf" + r.of(libc, 6) }},
 	{"mktemp", false, func(r fresh, _ int) string { return "/srv/app/tmp." + r.of(libc, 10) }},
 	{"mktemp of busybox", false, func(r fresh, _ int) string { return "/tmp/tmp." + r.of(libc, 6) }},
 	{"Python, no prefix", true, func(r fresh, _ int) string { return "/tmp/" + r.of(python, 8) }},
@@ -173,6 +174,9 @@ var makers = []maker{
 	{"git's lists", false, func(r fresh, _ int) string { return "/srv/app/.git/objects/info/packs_" + r.of(libc, 6) }},
 	{"useradd's locks", false, func(_ fresh, pid int) string { return fmt.Sprintf("/etc/passwd.%d", pid) }},
 	{"redis", false, func(r fresh, _ int) string { return fmt.Sprintf("/var/lib/redis/temp-%d.rdb", r.pid()) }},
+	{"redis' append-only files", false, func(r fresh, _ int) string {
+		return fmt.Sprintf("/var/lib/redis/appendonlydir/appendonly.aof.%d.incr.aof", 1+r.IntN(5000))
+	}},
 	{"ssh-agent", true, func(r fresh, _ int) string { return "/tmp/ssh-" + r.of(libc, 12) + "/" }},
 	{"ssh-agent's socket", false, func(r fresh, _ int) string { return fmt.Sprintf("/tmp/ssh-%s/agent.%d", r.of(libc, 12), r.pid()) }},
 	{"files without a name", false, func(r fresh, _ int) string { return fmt.Sprintf("/srv/app/#%d", 1000+r.IntN(1<<30)) }},

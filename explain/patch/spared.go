@@ -109,7 +109,10 @@ const optional = "optional: no audit"
 // harmless says why an access was asked for and is of no use, or returns "".
 func (b *patcher) harmless(f *explain.Explained) string {
 	call := f.Denial.Event.Record(parser.SYSCALL)
+	instead := b.instead(f)
 	switch {
+	case instead != "":
+		return instead
 	case b.retried(f):
 		return "it was tried read-only as the profile refuses it writable, which the patch allows"
 	case f.Denial.AppArmor.CapName == "dac_read_search" && b.overrides(f) && (call == nil || b.wentOn(f, call)):

@@ -1,0 +1,59 @@
+package patch
+
+import (
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/fix"
+	"github.com/whydenied/whydenied/parser"
+)
+
+// A substitute is what a library asks for only where it was refused something else.
+type substitute struct {
+	name      *regexp.Regexp // of what is asked for in place of the other
+	operation string
+	other     func(name, other string) bool // reports whether the name of a refused file is that of the other
+	child     bool                          // a child of the process that was refused the other asks for it
+	why       string
+}
+
+// substitutes are known from the sources of the libraries: get_account_info() in
+// modules/pam_unix/passverify.c of Linux-PAM 1.5, which has the program look where root finds no entry of
+// the user; tmpfile() in stdio-common/tmpfile.c of glibc, which tries O_TMPFILE first.
+var substitutes = []substitute{
+	{regexp.MustCompile(`/unix_chkpwd$`), "exec", func(_, other string) bool { return other == "/etc/shadow" }, true,
+		"pam_unix runs it as it may not read /etc/shadow, which the patch allows"},
+	{regexp.MustCompile(`/tmpf[A-Za-z0-9]{6}$`), "mknod", func(name, other string) bool {
+		return path.Dir(name) == path.Dir(other) && strings.HasPrefix(path.Base(other), "#")
+	}, false,
+		"tmpfile(3) makes it as it may have no file without a name, which the patch allows"},
+}
+
+// instead says why an access is of no use once another that was refused to the same process
+// before is allowed, or returns "".
+func (b *patcher) instead(f *explain.Explained) string {
+	for _, s := range substitutes {
+		if f.Denial.AppArmor.Operation != s.operation || !s.name.MatchString(f.Denial.AppArmor.Name) {
+			continue
+		}
+		asking := f.Denial.Subject.PID
+		if s.child {
+			asking = fix.CallerOf(&f.Denial).PPID
+		}
+		for _, other := range b.findings {
+			if asking != 0 && refusedFirst(other, f) && other.Denial.Subject.PID == asking && s.other(f.Denial.AppArmor.Name, other.Denial.AppArmor.Name) {
+				return s.why
+			}
+		}
+	}
+	return ""
+}
+
+// refusedFirst reports whether the accesses of a finding were refused by the same profile, as
+// often and not later. What complain mode permits is followed by no substitute.
+func refusedFirst(other, f *explain.Explained) bool {
+	a := other.Denial.AppArmor
+	return a != nil && a.Profile == f.Denial.AppArmor.Profile && other.Denial.Mode != parser.Allowed && other.Count >= f.Count && !other.First.After(f.First)
+}

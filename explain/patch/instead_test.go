@@ -1,0 +1,44 @@
+package patch
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// What a library asks for only where it was refused something else is left where both are in
+// the log, and only there.
+func TestInstead(t *testing.T) {
+	const (
+		shadow = `type=AVC msg=audit(1796072018.384:66): apparmor="DENIED" operation="open" profile="p" name="/etc/shadow" pid=912 comm="cron" requested_mask="r" denied_mask="r" fsuid=0 ouid=0` + "\n"
+		chkpwd = `type=AVC msg=audit(1796072018.488:68): apparmor="DENIED" operation="exec" profile="p" name="/usr/sbin/unix_chkpwd" pid=914 comm="cron" requested_mask="x" denied_mask="x" fsuid=0 ouid=0` + "\n" +
+			`type=SYSCALL msg=audit(1796072018.488:68): arch=c000003e syscall=59 success=no exit=-13 a0=7f168900704a a1=7ffd21ec1ac0 a2=7f168900a028 a3=7ffd21ec1a70 items=0 ppid=912 pid=914 auid=4294967295 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=(none) ses=4294967295 comm="cron" exe="/usr/sbin/cron" subj=p key=(null)` + "\n"
+		unnamed = `type=AVC msg=audit(1796071859.832:35): apparmor="DENIED" operation="open" profile="p" name="/tmp/#11205" pid=331 comm="cron" requested_mask="wr" denied_mask="wr" fsuid=0 ouid=0` + "\n"
+		named   = `type=AVC msg=audit(1796071859.896:36): apparmor="DENIED" operation="mknod" profile="p" name="/tmp/tmpfAyyHiA" pid=331 comm="cron" requested_mask="c" denied_mask="c" fsuid=0 ouid=0` + "\n"
+	)
+	of := func(log, old, replacement string) string { return strings.ReplaceAll(log, old, replacement) }
+	for _, c := range []struct{ name, log, want, left string }{
+		{"shadow and its helper", shadow + chkpwd, "/etc/shadow r,", "pam_unix runs it"},
+		{"the helper of another process", of(shadow, "pid=912", "pid=913") + chkpwd, "/etc/shadow r,\n/usr/sbin/unix_chkpwd rix,", ""},
+		{"the helper of another profile", of(shadow, `profile="p"`, `profile="q"`) + chkpwd, "/usr/sbin/unix_chkpwd rix,", ""},
+		{"the helper alone", chkpwd, "/usr/sbin/unix_chkpwd rix,", ""},
+		{"shadow after its helper", of(shadow, "1796072018.384:66", "1796072019.384:70") + chkpwd, "/etc/shadow r,\n/usr/sbin/unix_chkpwd rix,", ""},
+		{"both are permitted", of(shadow+chkpwd, "DENIED", "ALLOWED"), "/etc/shadow r,\n/usr/sbin/unix_chkpwd rix,", ""},
+		{"tmpfile", unnamed + named, `owner "/tmp/#[0-9]*" rw,`, "tmpfile(3) makes it"},
+		{"tmpfile alone", named, "owner /tmp/tmpf?????? w,", ""},
+		{"tmpfile elsewhere", unnamed + of(named, "/tmp/", "/srv/"), "owner \"/tmp/#[0-9]*\" rw,\nowner /srv/tmpfAyyHiA w,", ""},
+	} {
+		p := patched(t, c.log, "profile p {\n}\nprofile q {\n}\n", nil)
+		require.NotEmpty(t, p.Changes, c.name)
+		text, _, _ := strings.Cut(strings.TrimPrefix(p.Changes[0].New, "profile p {\n"), "}\n")
+		assert.Equal(t, c.want, strings.TrimSpace(strings.ReplaceAll(text, "\n  ", "\n")), c.name)
+		if c.left == "" {
+			assert.Empty(t, p.Left, c.name)
+			continue
+		}
+		require.Len(t, p.Left, 1, c.name)
+		assert.Contains(t, p.Left[0].Reason, "not needed: "+c.left)
+	}
+}
