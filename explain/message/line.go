@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 )
 
 // before are what engines, collectors and loggers put before a line of a program's output,
@@ -92,7 +94,8 @@ func fromJSON(line string) string {
 
 // locales.tsv has a row for each language in which the C library names errors: those of
 // EPERM, EACCES, SIGSYS, ENOSYS and EROFS, as strerror(3) and strsignal(3) of glibc 2.36
-// print them, the first row in English.
+// print them; then what mount and umount of util-linux 2.38 say in place of that, and what tells
+// that coreutils 9.1 could not open a file, the longest words of it that no name parts. The first row is in English.
 //
 //go:embed locales.tsv
 var localesTSV string
@@ -108,14 +111,26 @@ var toEnglish = sync.OnceValue(func() *strings.Replacer {
 			continue
 		}
 		for i, name := range names {
-			if name != "" && !known[name] {
-				known[name] = true
-				pairs = append(pairs, name, english[i])
+			for _, name := range cased(name) {
+				if !known[name] {
+					known[name] = true
+					pairs = append(pairs, name, english[i])
+				}
 			}
 		}
 	}
 	return strings.NewReplacer(pairs...)
 })
+
+// cased returns a text with a small and with a capital letter first: programs have their own
+// texts in the middle of a line, where the C library's begin with a capital.
+func cased(text string) []string {
+	first, size := utf8.DecodeRuneInString(text)
+	if size == 0 {
+		return nil
+	}
+	return []string{text, string(unicode.ToLower(first)) + text[size:], string(unicode.ToUpper(first)) + text[size:]}
+}
 
 // isForeign reports whether a line in lower case says that something else than the kernel
 // refused: a server to a client, a database to a role.
