@@ -1,14 +1,14 @@
 package container
 
 import (
+	"cmp"
 	"encoding/xml"
-	"fmt"
 	"maps"
 	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/whydenied/whydenied/rules/yaml"
 )
 
 // ConfigLines returns of a config that is no JSON, such as a unit of systemd or the XML of a
@@ -36,8 +36,10 @@ func configKept(text []byte) []byte {
 		return nil
 	case isDomain(text):
 		return domainKept(text)
-	case isInstance(text), isSnap(text):
-		return []byte(plainKept(plainValues(string(text))))
+	case isInstance(text):
+		return instanceKept(text)
+	case isSnap(text):
+		return snapKept(text)
 	case isLXC(text):
 		return []byte(lxcKept(string(text)))
 	}
@@ -53,9 +55,8 @@ var (
 	lxcReadKey = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`^[ \t]*(?:lxc\.(?:apparmor|aa_|seccomp|cap\.|id_?map|no_new_privs|rootfs|uts|init\.cmd|include|prlimit|cgroup)|(?:arch|hostname|rootfs|unprivileged|features):)`)
 	})
-	plainReadKey = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^(?:architecture|name|version|base|grade|confinement|summary|profiles|devices|ephemeral|stateful|config|config/(?:raw\.(?:apparmor|lxc)|security\.|limits\.|image\.description)[\w.-]*|` +
-			`apps|(?:apps|hooks)/[^/]+(?:/command|/plugs)?|plugs/[^/]+(?:/interface)?)$`)
+	optionRead = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(?:raw\.(?:apparmor|lxc)$|security\.|limits\.|image\.description$)`)
 	})
 )
 
@@ -96,35 +97,26 @@ func lxcKept(text string) string {
 	return kept.String()
 }
 
-// plainKept writes the values that are read as YAML again.
-func plainKept(of map[string][]string) string {
-	var kept strings.Builder
-	var around []string
-	for _, key := range slices.Sorted(maps.Keys(of)) {
-		if !plainReadKey().MatchString(key) {
-			continue
-		}
-		within := strings.Split(key, "/")
-		for i, name := range within[:len(within)-1] {
-			if i >= len(around) || around[i] != name {
-				around = append(around[:min(i, len(around))], name)
-				fmt.Fprintf(&kept, "%s%s:\n", strings.Repeat("  ", i), name)
-			}
-		}
-		around = around[:min(len(around), len(within)-1)]
-		indent, name := strings.Repeat("  ", len(within)-1), within[len(within)-1]
-		switch given := of[key]; {
-		case len(given) == 1 && name != "plugs" && name != "profiles":
-			fmt.Fprintf(&kept, "%s%s: %s\n", indent, name, strconv.Quote(given[0]))
-		default:
-			fmt.Fprintf(&kept, "%s%s:\n", indent, name)
-			around = append(around, name)
-			for _, item := range given {
-				fmt.Fprintf(&kept, "%s- %s\n", indent, strconv.Quote(item))
-			}
-		}
+// instanceKept writes what is read of an instance of Incus or LXD; nil if it cannot be read.
+func instanceKept(text []byte) []byte {
+	var in instanceFile
+	if yaml.Decode(string(text), &in) != nil {
+		return nil
 	}
-	return kept.String()
+	maps.DeleteFunc(in.Config, func(option, _ string) bool { return !optionRead().MatchString(option) })
+	return yaml.Encode(in)
+}
+
+// snapKept writes what is read of a snap; nil if it cannot be read.
+func snapKept(text []byte) []byte {
+	var snap snapFile
+	if yaml.Decode(string(text), &snap) != nil {
+		return nil
+	}
+	for plug, of := range snap.Plugs {
+		snap.Plugs[plug] = cmp.Or(interfaceOf(of), plug)
+	}
+	return yaml.Encode(snap)
 }
 
 // domainKept writes what is read of the XML of a virtual machine; nil if it cannot be read.

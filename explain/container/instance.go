@@ -3,10 +3,13 @@ package container
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/whydenied/whydenied/rules/yaml"
 )
 
 // Instance is the Runtime of an instance of which it is not told whether Incus or LXD runs it.
@@ -21,21 +24,26 @@ func isInstance(text []byte) bool {
 	return hasLine(text, "architecture: ") && hasLine(text, "config:") && hasLine(text, "ephemeral:", "stateful:", "profiles:", "devices:")
 }
 
+// An instanceFile is what is read of it.
+type instanceFile struct {
+	Architecture string            `yaml:"architecture"`
+	Name         string            `yaml:"name,omitempty"`
+	Config       map[string]string `yaml:"config"`
+	Ephemeral    bool              `yaml:"ephemeral"`
+}
+
 // readInstance reads what config show prints.
-func readInstance(name string, text []byte) Container {
-	of := plainValues(string(text))
-	config := map[string]string{}
-	for key := range of {
-		if option, ok := strings.CutPrefix(key, "config/"); ok {
-			config[option] = lastOf(of, key)
-		}
+func readInstance(name string, text []byte) (Container, error) {
+	var in instanceFile
+	if err := yaml.Decode(string(text), &in); err != nil {
+		return Container{}, fmt.Errorf("%s: broken YAML of an instance of Incus or LXD: %w; save it again with `incus config show NAME --expanded`", name, err)
 	}
-	c := Container{Name: lastOf(of, "name"), Runtime: Instance}
+	c := Container{Name: in.Name, Runtime: Instance}
 	if c.Name == "" {
 		c.Name, _, _ = strings.Cut(path.Base(name), ".")
 	}
-	c.instance(name, config)
-	return c
+	c.instance(name, in.Config)
+	return c, nil
 }
 
 // readInstanceJSON reads an object of `incus list` or `lxc list`.

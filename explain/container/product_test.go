@@ -146,26 +146,6 @@ func TestReadSnap(t *testing.T) {
 	assert.Empty(t, found[1].Setup.PlugOf("camera"))
 }
 
-// TestPlainValues holds what is read of YAML, and that what is not is left out.
-func TestPlainValues(t *testing.T) {
-	for text, want := range map[string]map[string][]string{
-		"a: b # c\nd: 'it''s'\ne: \"x\\ty\"\n":          {"a": {"b"}, "d": {"it's"}, "e": {"x\ty"}},
-		"a:\n- b\n- c\nd:\n  - e\n":                     {"a": {"b", "c"}, "d": {"e"}},
-		"a:\n  b: |\n    x\n      y\n\n    z\n  c: d\n": {"a": nil, "a/b": {"x\n  y\n\nz"}, "a/c": {"d"}},
-		"a: |-\n  x":                       {"a": {"x"}},
-		"a:\n- b: c\n  d: e\n- b: f\ng: h": {"a": nil, "a/b": {"c", "f"}, "a/d": {"e"}, "g": {"h"}},
-		"{a: b}\n? c\n- d\n":               {},
-		strings.Repeat("- ", 1000) + "a":   {},
-	} {
-		assert.Equal(t, want, plainValues(text), text)
-	}
-	var deep strings.Builder
-	for i := range 10_000 {
-		deep.WriteString(strings.Repeat(" ", min(i, 100)) + "a:\n")
-	}
-	assert.LessOrEqual(t, len(plainValues(deep.String())), maxPlainDepth)
-}
-
 // Of a config that is no JSON is kept what Read reads, and nothing else.
 func TestConfigLines(t *testing.T) {
 	const secret = "hunter2"

@@ -99,9 +99,13 @@ func readProduct(name string, text []byte) ([]Container, error) {
 		}
 		return []Container{c}, nil
 	case isInstance(text):
-		return []Container{readInstance(name, text)}, nil
+		c, err := readInstance(name, text)
+		if err != nil {
+			return nil, err
+		}
+		return []Container{c}, nil
 	case isSnap(text):
-		return readSnap(name, text), nil
+		return readSnap(name, text)
 	case isLXC(text):
 		return []Container{readLXC(name, text)}, nil
 	}

@@ -2,8 +2,11 @@ package container
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/whydenied/whydenied/rules/yaml"
 )
 
 // Snap is the Runtime of an app of a snap: what its meta/snap.yaml says, which lies in
@@ -15,43 +18,62 @@ func isSnap(text []byte) bool {
 	return hasLine(text, "apps:") && hasLine(text, "name: ") && hasLine(text, "confinement:", "grade:", "base:", "summary:", "version:")
 }
 
+// A snapFile is what is read of it.
+type snapFile struct {
+	Name    string              `yaml:"name"`
+	Version string              `yaml:"version"`
+	Plugs   map[string]any      `yaml:"plugs,omitempty"`
+	Apps    map[string]snapPart `yaml:"apps"`
+	Hooks   map[string]snapPart `yaml:"hooks,omitempty"`
+}
+
+// A snapPart is an app or a hook.
+type snapPart struct {
+	Command string   `yaml:"command,omitempty"`
+	Plugs   []string `yaml:"plugs,omitempty"`
+}
+
 // readSnap reads the apps and the hooks of a snap. Plugs that none of them names are of all.
-func readSnap(name string, text []byte) (found []Container) {
-	of := plainValues(string(text))
-	snap := lastOf(of, "name")
+func readSnap(name string, text []byte) (found []Container, err error) {
+	var snap snapFile
+	if err := yaml.Decode(string(text), &snap); err != nil {
+		return nil, fmt.Errorf("%s: broken YAML of a snap: %w", name, err)
+	}
+	for hook, part := range snap.Hooks {
+		if snap.Apps == nil {
+			snap.Apps = map[string]snapPart{}
+		}
+		snap.Apps["hook."+hook] = part
+	}
+	if len(snap.Apps) > maxApps {
+		return nil, fmt.Errorf("%s: more than %d apps are too many", name, maxApps)
+	}
 	interfaces, bound := map[string]string{}, map[string]bool{} // by the name of the plug
-	for key, given := range of {
-		within := strings.Split(key, "/")
-		switch {
-		case within[0] == "plugs" && len(within) == 2: // name: interface
-			interfaces[within[1]] = cmp.Or(lastOf(of, key), lastOf(of, key+"/interface"), within[1])
-		case len(within) == 3 && within[2] == "plugs":
-			for _, plug := range given {
-				bound[plug] = true
-			}
+	for plug, of := range snap.Plugs {
+		interfaces[plug] = cmp.Or(interfaceOf(of), plug)
+	}
+	for _, part := range snap.Apps {
+		for _, plug := range part.Plugs {
+			bound[plug] = true
 		}
 	}
-	seen := map[string]bool{}
-	for key := range of {
-		within := strings.Split(key, "/")
-		if len(within) < 2 || within[0] != "apps" && within[0] != "hooks" || len(found) >= maxApps {
-			continue
-		}
-		what := within[1]
-		if within[0] == "hooks" {
-			what = "hook." + what
-		}
-		if seen[what] {
-			continue
-		}
-		seen[what] = true
-		c := Container{Name: snap + "." + what, Runtime: Snap, AppArmorProfile: "snap." + snap + "." + what}
-		c.Command = strings.Fields(lastOf(of, within[0]+"/"+within[1]+"/command"))
-		c.Setup = &Setup{File: name, Plugs: plugsOf(of[within[0]+"/"+within[1]+"/plugs"], interfaces, bound)}
+	for what, part := range snap.Apps {
+		c := Container{Name: snap.Name + "." + what, Runtime: Snap, AppArmorProfile: "snap." + snap.Name + "." + what, Command: strings.Fields(part.Command)}
+		c.Setup = &Setup{File: name, Plugs: plugsOf(part.Plugs, interfaces, bound)}
 		found = append(found, c)
 	}
 	slices.SortFunc(found, func(a, b Container) int { return strings.Compare(a.Name, b.Name) })
-	return found
+	return found, nil
+}
+
+// interfaceOf returns the interface that a plug is said to be of, alone or beside its attributes; "" is
+// that of its name.
+func interfaceOf(plug any) string {
+	if attributes, ok := plug.(map[string]any); ok {
+		plug = attributes["interface"]
+	}
+	said, _ := plug.(string)
+	return said
 }
 
 // maxApps bounds the apps of a snap that are read.

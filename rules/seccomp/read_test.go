@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/yaml"
 	"github.com/whydenied/whydenied/testdata/cputime"
 )
 
@@ -167,9 +168,9 @@ func TestLimits(t *testing.T) {
 		"p:2:1: more than 65536 rules":                                     head + "\n" + repeat(`{"names":[`, `"read"`, `],`+action+`}]}`, maxRules),
 		"p:1:47: more than 65536 rules":                                    repeat(head+`{"names":["read","write"],`+action+`,"args":[`, `{"index":0,"value":1,"op":"SCMP_CMP_EQ"}`, `]}]}`, maxRules/2),
 		"more than 600000 values are too many":                             repeat(head, "0", "]}", maxValues),
-		"more than 100000 values or 1000 documents are too many for a":     "kind: SeccompProfile\nspec:\n" + repeat("  syscalls: [", "a", "]\n", maxYAMLValues),
-		"p: more than 100000 values or 1000 documents are too many":        "kind: SeccompProfile\n" + strings.Repeat("---\na: 1\n", maxDocuments+1),
-		"1600005 bytes are too many for a SeccompProfile (limit 1572864)":  "kind: SeccompProfile\n" + strings.Repeat("#", 1_599_984),
+		"more than 100000 values or 1000 documents are too many; split it": "kind: SeccompProfile\nspec:\n" + repeat("  syscalls: [", "a", "]\n", yaml.MaxValues),
+		"more than 100000 values or 1000 documents":                        "kind: SeccompProfile\n" + strings.Repeat("---\na: 1\n", 1001),
+		"p: not a SeccompProfile in YAML: 1600005 bytes are too many":      "kind: SeccompProfile\n" + strings.Repeat("#", 1_599_984),
 		"8388609 bytes are too many for a seccomp profile (limit 8388608)": strings.Repeat(" ", rules.MaxFile+1),
 	} {
 		_, _, err := Parse(rules.NewFile("p", text))

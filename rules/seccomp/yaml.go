@@ -7,40 +7,17 @@ import (
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
 	"github.com/whydenied/whydenied/rules"
-)
-
-// maxYAML bounds the text of a resource: Kubernetes stores no larger object.
-const maxYAML = 3 << 19
-
-// The bounds of what the parser of YAML, which takes some kilobytes for a value, is
-// given: lines, and values within them.
-const (
-	maxYAMLValues = 100_000
-	maxDocuments  = 1_000
+	"github.com/whydenied/whydenied/rules/yaml"
 )
 
 // readYAML returns the first document of a YAML text that is a SeccompProfile,
 // and how many there are.
 func readYAML(file *rules.File) (first *node, count int, err error) {
-	if err := checkYAML(file.Text); err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", file.Name, err)
-	}
-	// The parser panics on some malformed text; to the user that is one more
-	// syntax error.
-	defer func() {
-		if recover() != nil {
-			first, count, err = nil, 0, fmt.Errorf("%s: not a SeccompProfile in YAML: the text is malformed", file.Name)
-		}
-	}()
-	// Lines and columns are the same without carriage returns, which the parser
-	// counts as lines of their own after a comment (goccy/go-yaml v1.19.2).
-	parsed, err := parser.ParseBytes([]byte(strings.ReplaceAll(file.Text, "\r\n", "\n")), 0)
+	parsed, err := yaml.Parse(file.Text)
 	if err != nil {
-		message, _, _ := strings.Cut(err.Error(), "\n")
-		return nil, 0, fmt.Errorf("%s: not a SeccompProfile in YAML: %s", file.Name, message)
+		return nil, 0, fmt.Errorf("%s: not a SeccompProfile in YAML: %w", file.Name, err)
 	}
 	y := &yamlReader{file: file}
 	for _, doc := range parsed.Docs {
@@ -62,39 +39,6 @@ func readYAML(file *rules.File) (first *node, count int, err error) {
 		return nil, 0, fmt.Errorf("%s: no document of the file is of kind SeccompProfile", file.Name)
 	}
 	return first, count, nil
-}
-
-// checkYAML refuses text that would make a recursive parser run out of stack.
-func checkYAML(s string) error {
-	if len(s) > maxYAML {
-		return fmt.Errorf("%d bytes are too many for a SeccompProfile (limit %d)", len(s), maxYAML)
-	}
-	depth, documents, values := 0, 0, 0
-	for line := range strings.Lines(s) {
-		if strings.HasPrefix(line, "---") {
-			documents++
-		}
-		if values += 1 + strings.Count(line, ",") + strings.Count(line, ": "); values > maxYAMLValues || documents > maxDocuments {
-			return fmt.Errorf("more than %d values or %d documents are too many for a file of SeccompProfiles; split it", maxYAMLValues, maxDocuments)
-		}
-		trimmed := strings.TrimLeft(line, " ")
-		marks := strings.TrimLeft(trimmed, "-?&!*|>: \t")
-		if len(line)-len(trimmed) > maxDepth || len(trimmed)-len(marks) > maxDepth {
-			return errors.New("values nest too deeply for a SeccompProfile")
-		}
-		for _, c := range line {
-			switch c {
-			case '[', '{':
-				depth++
-			case ']', '}':
-				depth = max(depth-1, 0)
-			}
-			if depth > maxDepth {
-				return errors.New("values nest too deeply for a SeccompProfile")
-			}
-		}
-	}
-	return nil
 }
 
 // A yamlReader turns the syntax tree of YAML into one of nodes.
@@ -121,7 +65,7 @@ func (y *yamlReader) offset(line, column int) int {
 func (y *yamlReader) read(n ast.Node, depth int) (node, error) {
 	position := n.GetToken().Position
 	start := y.offset(position.Line, position.Column)
-	if depth > maxDepth {
+	if depth > yaml.MaxDepth {
 		return node{}, y.fail(start, "values nest too deeply for a SeccompProfile")
 	}
 	at := rules.Span{Start: start, End: start}
