@@ -203,6 +203,11 @@ func (in *input) askKernel(ctx context.Context, session *explain.Session) {
 
 // logs returns the inputs that args name, or this host's own log, which it says.
 func logs(cmd *cobra.Command, args []string) ([]source.Input, error) {
+	for _, arg := range args {
+		if err := typed(arg); err != nil {
+			return nil, err
+		}
+	}
 	if len(args) > 0 {
 		return source.Inputs(args, cmd.InOrStdin()), nil
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -86,6 +87,22 @@ func spoken(name, text string) (what, flag string) {
 		return "what a program printed", "stderr"
 	}
 	return "", ""
+}
+
+// typed fails for the words of a message that were typed in place of a file's name, and says how they
+// are given.
+func typed(arg string) error {
+	if !strings.Contains(arg, " ") {
+		return nil
+	}
+	if _, err := os.Lstat(arg); err == nil {
+		return nil
+	}
+	_, flag := spoken("", arg)
+	if flag == "" {
+		return nil
+	}
+	return usagef("%s: no file but what a program printed: %s | whydenied explain --%s -", escape.Line(arg), escape.Line(shell.Command("echo", arg)), flag)
 }
 
 // sayMistaken says what a file is, and how it is named to a command: to explain, if the command
