@@ -6,7 +6,7 @@ import "github.com/whydenied/whydenied/parser"
 // ExplainAll takes its explanations of those that are the same in the end.
 type Ahead struct {
 	explainer *Explainer
-	waiting   chan early
+	waiting   chan *early
 	end       chan struct{}
 	ended     chan struct{}
 }
@@ -36,7 +36,7 @@ const maxAhead = 1024
 
 // Ahead begins to explain ahead. Until End, x must not be used otherwise.
 func (x *Explainer) Ahead() *Ahead {
-	a := &Ahead{explainer: x, waiting: make(chan early, maxAhead), end: make(chan struct{}), ended: make(chan struct{})}
+	a := &Ahead{explainer: x, waiting: make(chan *early, maxAhead), end: make(chan struct{}), ended: make(chan struct{})}
 	x.early = map[*Finding]explainedEarly{}
 	go a.run()
 	return a
@@ -68,7 +68,7 @@ func (a *Ahead) Add(f *Finding) {
 		return // of which the explanation tells what is counted in it
 	}
 	select {
-	case a.waiting <- early{f, f.Clone()}:
+	case a.waiting <- &early{f, f.Clone()}:
 	default:
 	}
 }

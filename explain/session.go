@@ -60,6 +60,10 @@ func (s *Session) Add(d parser.Denial) (f *Finding, isNew bool) {
 	return s.Group.Add(d)
 }
 
+// End gives up what tells duplicates and repeats, some 10 MB of a long log: nothing is to be
+// added any more.
+func (s *Session) End() { s.seen, s.sent, s.forms = nil, nil, nil }
+
 // A sigsys is when filters answered processes with SIGSYS by their records, by process ID.
 type sigsys map[int]time.Time
 

@@ -29,8 +29,8 @@ type Dedup struct {
 	exact     generations[uint32]  // serial, time and content of the others: the node
 	timed     generations[tallies] // content and second
 	any       generations[tallies] // content
-	// early are the records seen until the first without a serial comes: only then
-	// do timed and any matter.
+	// early are the records seen until the first without a serial comes, but for those in
+	// ascending: only then do timed and any matter.
 	early []sighting
 	bare  bool // it came
 
@@ -62,24 +62,28 @@ func (d *Dedup) saw(content uint64, at time.Time, serial uint32, node string, o 
 	if quarter < 0 {
 		quarter = 0
 	}
-	if serial != 0 && d.seenExactly(keyOf(content, uint64(serial), uint64(quarter)), serial, d.node(node)) {
-		return true
-	}
 	second := uint64(quarter / 1000)
-	if serial != 0 && !d.bare && !at.IsZero() {
-		if len(d.early) == 2*generation {
-			d.early = append(d.early[:0], d.early[generation:]...)
+	if serial != 0 {
+		n := numbered{content, serial, uint32(quarter)}
+		if at.IsZero() {
+			n.quarter = noTime
 		}
-		d.early = append(d.early, sighting{content, second})
-		return false
-	}
-	if !d.bare {
-		d.bare = true
-		for _, e := range d.early {
-			d.tally(e.content, e.second, 0)
+		ascends := d.ascending.add(n, d.node(node))
+		switch {
+		case !ascends && d.seenExactly(n, d.node(node)):
+			return true
+		case d.bare || at.IsZero():
+		case ascends:
+			return false
+		default:
+			if len(d.early) == 2*generation {
+				d.early = append(d.early[:0], d.early[generation:]...)
+			}
+			d.early = append(d.early, sighting{content, second})
+			return false
 		}
-		d.early = nil
 	}
+	d.tallyEarly()
 	way := uint16(0) // of a record with a serial, where each stands for one event
 	if serial == 0 {
 		way = uint16(keyOf(maphash.String(saidSeed, o.File), uint64(o.Transport))) | 1
@@ -88,6 +92,25 @@ func (d *Dedup) saw(content uint64, at time.Time, serial uint32, node string, o 
 		return note(&d.any, content, way)
 	}
 	return d.tally(content, second, way)
+}
+
+// tallyEarly counts the records with a serial that came before the first without one.
+func (d *Dedup) tallyEarly() {
+	if d.bare {
+		return
+	}
+	d.bare = true
+	for _, list := range [...]*serials{&d.ascending.old, &d.ascending.young} {
+		for _, n := range list.of {
+			if n.quarter != noTime {
+				d.tally(n.content, uint64(n.quarter/1000), 0)
+			}
+		}
+	}
+	for _, e := range d.early {
+		d.tally(e.content, e.second, 0)
+	}
+	d.early = nil
 }
 
 // tally counts a record that has a time, and reports whether another one of the
@@ -111,17 +134,15 @@ func note(g *generations[tallies], key uint64, way uint16) bool {
 	return seen
 }
 
-// seenExactly notes a record with a serial.
-func (d *Dedup) seenExactly(key uint64, serial, node uint32) bool {
-	if d.ascending.add(key, serial, node) {
-		return false
-	}
-	if other := d.ascending.find(key, serial); other != nil {
-		switch {
-		case node == 0 || *other == node:
+// seenExactly notes a record with a serial that does not ascend.
+func (d *Dedup) seenExactly(n numbered, node uint32) bool {
+	key := keyOf(n.content, uint64(n.serial), uint64(n.quarter))
+	if list, i := d.ascending.find(n); list != nil {
+		switch other := list.node(i); {
+		case node == 0 || other == node:
 			return true
-		case *other == 0:
-			*other = node
+		case other == 0:
+			list.setNode(i, node)
 			return true
 		}
 		key = keyOf(key, uint64(node)) // the same event number on another host
@@ -144,37 +165,66 @@ func (d *Dedup) seenExactly(key uint64, serial, node uint32) bool {
 
 // An ascending holds the records of a log whose serials go up, as they nearly always do: of
 // one with a greater serial than all before it, it is known without a look that it is new.
-type ascending struct{ young, old []numbered }
+type ascending struct{ young, old serials }
 
-type numbered struct {
-	key          uint64
-	serial, node uint32
+// serials are records, and the nodes of them: nil while there is none.
+type serials struct {
+	of    []numbered
+	nodes []uint32
 }
 
+// A numbered is a record with a serial: what it says, and its milliseconds modulo 15 minutes.
+type numbered struct {
+	content         uint64
+	serial, quarter uint32
+}
+
+// noTime is the quarter of a record without a time.
+const noTime = 1 << 31
+
 // add notes a record if its serial is greater than all, or reports that it is not.
-func (a *ascending) add(key uint64, serial, node uint32) bool {
-	if n := len(a.young); n > 0 && serial <= a.young[n-1].serial {
-		return false
+func (a *ascending) add(n numbered, node uint32) bool {
+	for _, list := range [...]*serials{&a.young, &a.old} {
+		if last := len(list.of) - 1; last >= 0 {
+			if n.serial <= list.of[last].serial {
+				return false
+			}
+			break
+		}
 	}
-	if n := len(a.old); len(a.young) == 0 && n > 0 && serial <= a.old[n-1].serial {
-		return false
+	a.young.of = append(a.young.of, n)
+	if node != 0 || a.young.nodes != nil {
+		a.young.setNode(len(a.young.of)-1, node)
 	}
-	a.young = append(a.young, numbered{key, serial, node})
-	if len(a.young) == generation {
-		a.old, a.young = a.young, nil
+	if len(a.young.of) == generation {
+		a.old, a.young = a.young, serials{of: a.old.of[:0]}
 	}
 	return true
 }
 
-// find returns the node of a record, nil if it is not known.
-func (a *ascending) find(key uint64, serial uint32) *uint32 {
-	for _, list := range [...][]numbered{a.young, a.old} {
-		i, ok := slices.BinarySearchFunc(list, serial, func(n numbered, serial uint32) int { return cmp.Compare(n.serial, serial) })
-		if ok && list[i].key == key {
-			return &list[i].node
+// find returns where a record is, nil if it is not known.
+func (a *ascending) find(n numbered) (*serials, int) {
+	for _, list := range [...]*serials{&a.young, &a.old} {
+		i, ok := slices.BinarySearchFunc(list.of, n.serial, func(n numbered, serial uint32) int { return cmp.Compare(n.serial, serial) })
+		if ok && list.of[i] == n {
+			return list, i
 		}
 	}
-	return nil
+	return nil, 0
+}
+
+func (s *serials) node(i int) uint32 {
+	if i >= len(s.nodes) {
+		return 0
+	}
+	return s.nodes[i]
+}
+
+func (s *serials) setNode(i int, node uint32) {
+	if missing := i + 1 - len(s.nodes); missing > 0 {
+		s.nodes = append(s.nodes, make([]uint32, missing)...)
+	}
+	s.nodes[i] = node
 }
 
 // node hashes a host's name, short and in lower case. It is 0 for none.

@@ -140,7 +140,7 @@ func TestDuplicateForgets(t *testing.T) {
 	assert.True(t, d.Duplicate(at(2*generation+1)))
 	assert.False(t, d.Duplicate(at(1)))
 	assert.LessOrEqual(t, len(d.early), 2*generation)
-	assert.LessOrEqual(t, len(d.ascending.young)+len(d.ascending.old), 2*generation)
+	assert.LessOrEqual(t, len(d.ascending.young.of)+len(d.ascending.old.of), 2*generation)
 	assert.NotZero(t, d.exact.young.n)
 	assert.LessOrEqual(t, d.exact.young.n, generation)
 	assert.LessOrEqual(t, d.exact.old.n, generation)

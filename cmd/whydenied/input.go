@@ -122,6 +122,7 @@ func (in *input) read(cmd *cobra.Command) (*explain.Session, error) {
 		in.explainer.Library.UseKernel()
 		in.askKernel(cmd.Context(), session)
 	}
+	session.End()
 	if session.Stats.Records > 0 {
 		in.besides(cmd)
 	} else if err := in.foreign(cmd); err != nil {

@@ -10,8 +10,9 @@ import (
 // How large the heap may grow, in bytes, before garbage is collected.
 const (
 	leastHeap   = 44 << 20 // whatever is in use
-	leastBeside = 20 << 20 // beside what is in use
+	leastBeside = 12 << 20 // beside what is in use
 	mostBeside  = 36 << 20 // the same
+	little      = 24 << 20 // in use, beyond which as much more may be allocated beside it
 )
 
 const leastLimit = 176 << 20 // of all memory, in bytes
@@ -52,17 +53,17 @@ func inUse() uint64 {
 func percent(inUse uint64) int { return int(100 * beside(inUse) / inUse) }
 
 // beside returns how much that is, in bytes: what is left of leastHeap, but leastBeside at
-// least, and of much a half, but mostBeside at most.
+// least, and of much what is more than little, but mostBeside at most.
 func beside(inUse uint64) uint64 {
-	return max(leastHeap-min(inUse, leastHeap), leastBeside, min(inUse/2, mostBeside))
+	return max(leastHeap-min(inUse, leastHeap), leastBeside, min(inUse-min(inUse, little), mostBeside))
 }
 
 // limit returns the memory, in bytes, from which on the runtime gives back at once what
 // it has freed, and collects more often. That matters to nobody but who sends what is made
 // to exhaust memory.
 func limit(inUse uint64) int64 {
-	const besides = 8 << 20 // stacks and what the runtime needs itself
-	return int64(max(leastLimit, inUse+leastBeside+besides))
+	const besides = 28 << 20 // to allocate, stacks and what the runtime needs itself
+	return int64(max(leastLimit, inUse+besides))
 }
 
 // afterCollection calls a function after each collection, in a goroutine of the
