@@ -124,4 +124,6 @@ var programs = []maker{
 	{"hostile: a space", true, func(r fresh, _ int) string { return "/srv/my app/my job." + r.of(libc, 6) }},
 	{"hostile: a comma, a hash", true, func(r fresh, _ int) string { return "/srv/app/a,#b." + r.of(libc, 6) + ",v" }},
 	{"hostile: a long name", true, func(r fresh, _ int) string { return "/srv/" + strings.Repeat("long", 60) + "/job." + r.of(libc, 6) }},
+	{"PHP 8.4's tempnam", true, func(r fresh, _ int) string { return "/srv/app/lab" + r.of(digits+letters[:22], 13) + r.of(libc, 6) }},
+	{"PHP 8.4's tempnam, no call", false, func(r fresh, _ int) string { return "/tmp/lab" + r.of(digits+letters[:22], 13) + r.of(libc, 6) }},
 }

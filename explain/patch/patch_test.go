@@ -80,6 +80,13 @@ func TestPatch(t *testing.T) {
 	path := func(nametype, mode string, ouid int) string {
 		return fmt.Sprintf("type=PATH msg=audit(1795427169.844:1): item=0 name=\"/x\" inode=9 dev=fe:00 mode=%s ouid=%d ogid=0 rdev=00:00 nametype=%s\n", mode, ouid, nametype)
 	}
+	ownLink := func(serial, ouid int) string {
+		name := fmt.Sprint("/x/a", serial)
+		log := capable(serial, "dac_override", 1) + strings.Replace(linked(serial, name, fmt.Sprint("/x/t", serial)), "pid=4242", "pid=7", 1) +
+			strings.Replace(call(serial, 86), "uid=0", "uid=0 fsuid=0", 1) + path("PARENT", "040755", 0) + path("CREATE", "0100444", ouid)
+		return strings.ReplaceAll(log, ".844:1)", fmt.Sprintf(".844:%d)", serial))
+	}
+	const ownLinks = "  owner link subset /x/a1 -> /x/t1,\n  owner link subset /x/a2 -> /x/t2,\n"
 	ptraced := func(serial int, mask string) string {
 		return fmt.Sprintf(`type=AVC msg=audit(1795427169.844:%d): apparmor="DENIED" operation="ptrace" class="ptrace" profile="p" pid=7 comm="app" requested_mask="%[2]s" denied_mask="%[2]s" peer="unconfined"`+"\n", serial, mask)
 	}
@@ -193,6 +200,9 @@ func TestPatch(t *testing.T) {
 		{"a limit of another call", capable(1, "sys_resource", 24) + call(1, 160) + opened(1, "/q", "w", 0), "", "  capability sys_resource,\n  owner /q w,\n", 0},
 		{"attributes, of what complain mode learns", strings.NewReplacer(`"open"`, `"getattr"`, `profile="p"`, `profile="p//null-/bin/x"`, "DENIED", "ALLOWED").Replace(opened(1, "/", "r", 0)), "", "", 1},
 		{"a link of a read-only file of one's own", capable(1, "dac_override", 1) + strings.Replace(with(1, 86, "0", "0"), "uid=0", "uid=0 fsuid=0", 1) + path("PARENT", "040755", 0) + path("CREATE", "0100444", 0), "", "", 1},
+		{"links of read-only files of one's own", ownLink(1, 0) + ownLink(2, 0), "", ownLinks, 1},
+		{"links of files of one's own and of another's", ownLink(1, 0) + ownLink(2, 7), "", "  capability dac_override,\n" + ownLinks, 0},
+		{"a link of one's own, and what else asks", ownLink(1, 0) + capable(2, "dac_override", 1) + call(2, 257), "", "  capability dac_override,\n  owner link subset /x/a1 -> /x/t1,\n", 0},
 		{"a link of another's file", capable(1, "dac_override", 1) + strings.Replace(with(1, 86, "0", "0"), "uid=0", "uid=0 fsuid=0", 1) + path("PARENT", "040755", 0) + path("CREATE", "0100444", 7), "", "  capability dac_override,\n", 0},
 		{"a link in a folder that is not writable", capable(1, "dac_override", 1) + strings.Replace(with(1, 86, "0", "0"), "uid=0", "uid=0 fsuid=0", 1) + path("PARENT", "040555", 0) + path("CREATE", "0100444", 0), "", "  capability dac_override,\n", 0},
 		{"an optional capability, of what complain mode learns", strings.NewReplacer(`operation="capable"`, `operation="capable" info="optional: no audit" error=-1`, "DENIED", "ALLOWED").Replace(capable(1, "net_admin", 12)), "", "", 1},

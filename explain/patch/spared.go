@@ -122,7 +122,7 @@ func (b *patcher) harmless(f *explain.Explained) string {
 	case call == nil:
 	case f.Denial.AppArmor.CapName == "sys_resource" && access.IsCall(call, "mq_open") && b.wentOn(f, call):
 		return "mq_open asks for it to choose the limits of the queue, and goes on with the lower ones without it"
-	case f.Denial.AppArmor.CapName == "dac_override" && f.Count == 1 && linksOwn(&f.Denial.Event, call):
+	case f.Denial.AppArmor.CapName == "dac_override" && b.linksOwnAlone(f, call):
 		return "link asks for it where the file is not writable, before it sees that it is the process's own"
 	case f.Denial.AppArmor.CapName == "fsetid" && setsNoGroupBit(call):
 		return "chmod asks for it lest a set-group-ID bit be set, and the mode here has none"
@@ -156,6 +156,20 @@ func setsNoGroupBit(call *parser.Record) bool {
 		}
 	}
 	return false
+}
+
+// linksOwnAlone reports whether each event of a finding is a call of linksOwn. Of more than one the
+// others are known where the link was refused, too.
+func (b *patcher) linksOwnAlone(f *explain.Explained, call *parser.Record) bool {
+	if f.Count == 1 {
+		return linksOwn(&f.Denial.Event, call)
+	}
+	return f.Count == len(f.Serials) && !slices.ContainsFunc(f.Serials, func(serial uint32) bool {
+		return !slices.ContainsFunc(b.findings, func(link *explain.Explained) bool {
+			call := link.Denial.Event.Record(parser.SYSCALL)
+			return link.Count == 1 && call != nil && together(link, f) && slices.Contains(link.Serials, serial) && linksOwn(&link.Denial.Event, call)
+		})
+	})
 }
 
 // linksOwn reports whether a call makes a hard link of a file of the process's own, in folders
