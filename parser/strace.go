@@ -176,7 +176,7 @@ func (s *Strace) call(a *Attempt, p *traced, call string) bool {
 	}
 	a.Syscall, a.Args, a.Errno = name, args, m[2]
 	if m[3] != "" {
-		a.Errno = map[string]string{"1": "EPERM", "11": "EAGAIN", "12": "ENOMEM", "13": "EACCES", "22": "EINVAL", "24": "EMFILE", "28": "ENOSPC", "30": "EROFS", "38": "ENOSYS"}[m[3]]
+		a.Errno = map[string]string{"1": "EPERM", "11": "EAGAIN", "12": "ENOMEM", "13": "EACCES", "22": "EINVAL", "24": "EMFILE", "28": "ENOSPC", "30": "EROFS", "38": "ENOSYS", "97": "EAFNOSUPPORT"}[m[3]]
 	}
 	return s.All || refused(name, a.Errno)
 }

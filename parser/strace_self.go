@@ -133,6 +133,8 @@ func refused(call, errno string) bool {
 		return strings.HasPrefix(call, "mlock")
 	case "EINVAL":
 		return call == "setuid" || call == "setgid" || call == "setresuid" || call == "setresgid"
+	case "EAFNOSUPPORT": // RestrictAddressFamilies= of a unit answers so
+		return call == "socket" || call == "socketpair"
 	}
 	return false
 }

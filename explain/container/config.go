@@ -50,7 +50,7 @@ func configKept(text []byte) []byte {
 var (
 	unitReadKey = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`^(?:SystemCall|Restrict|LockPersonality|MemoryDeny|Protect|Private|NoNewPrivileges|AppArmorProfile|CapabilityBoundingSet|` +
-			`AmbientCapabilities|User|DynamicUser|Device|Tasks|Limit|ExecStart|Id|Read|Inaccessible)\w*[ \t]*=`)
+			`AmbientCapabilities|User|DynamicUser|Device|Tasks|Limit|ExecStart|Id|Read|Inaccessible|State|Cache|Logs|Runtime|Configuration|Bind|TemporaryFileSystem|Root)\w*[ \t]*=`)
 	})
 	lxcReadKey = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`^[ \t]*(?:lxc\.(?:apparmor|aa_|seccomp|cap\.|id_?map|no_new_privs|rootfs|uts|init\.cmd|include|prlimit|cgroup)|(?:arch|hostname|rootfs|unprivileged|features):)`)

@@ -24,6 +24,10 @@ type Limits struct {
 	ReadOnly     []string // paths that are made read-only
 	Masked       []string // paths that are hidden
 
+	// Protected is what the settings of a unit do to paths of the host, the deepest first. How
+	// the host itself mounts them is not among it.
+	Protected []Protected
+
 	AllDevices bool     // its device cgroup refuses nothing
 	Devices    []string // paths in the container that it was given besides the usual ones; nil if that is not known
 	Pids       int64    // the most processes and threads; 0 if there is no limit, or it is not known
@@ -34,6 +38,15 @@ type Limits struct {
 type Mount struct {
 	Path                            string
 	ReadOnly, NoExec, NoDev, NoSUID bool
+}
+
+// A Protected is a path that a unit has otherwise than the host, with all below it, or has as
+// the host though not all above it.
+type Protected struct {
+	Path     string
+	ReadOnly bool
+	Hidden   bool   // an empty file or directory without permissions is there
+	By       string // the setting; "" where it is as on the host
 }
 
 // An Rlimit is a limit of getrlimit(2), such as nofile.
@@ -50,6 +63,17 @@ func (l *Limits) MountOf(name string) (m Mount, ok bool) {
 		}
 	}
 	return Mount{}, false
+}
+
+// ProtectedOf returns what a unit has in the place of a path; ok is false if it is what the
+// host has.
+func (l *Limits) ProtectedOf(name string) (p Protected, ok bool) {
+	for _, p := range l.Protected {
+		if within(name, p.Path) {
+			return p, p.By != ""
+		}
+	}
+	return Protected{}, false
 }
 
 // Under returns which of the paths a name is or lies below, or "".

@@ -70,6 +70,7 @@ func readUnit(name string, text []byte) Container {
 			l.Devices = append(l.Devices, device)
 		}
 	}
+	l.protect(of)
 	l.Pids, _ = strconv.ParseInt(last("TasksMax"), 10, 64)
 	for _, limit := range []string{"NOFILE", "NPROC", "MEMLOCK"} {
 		l.addRlimit(strings.ToLower(limit), last("Limit"+limit))

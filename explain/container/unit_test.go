@@ -71,3 +71,41 @@ func TestFindUnit(t *testing.T) {
 	assert.Equal(t, High, inv.Find(Subject{Label: "system_tor", Comm: "(tor)"}).Confidence)
 	assert.Equal(t, Unknown, inv.Find(Subject{Label: "unconfined", Comm: "(tor)"}).Confidence)
 }
+
+// TestProtected holds what settings of a unit do to paths.
+func TestProtected(t *testing.T) {
+	for _, c := range []struct{ settings, path, by string }{
+		{"ProtectSystem=strict", "/srv/x", "ProtectSystem=strict read-only"},
+		{"ProtectSystem=strict", "/dev/x", ""},
+		{"ProtectSystem=strict\nReadWritePaths=/srv", "/srv/x", ""},
+		{"ProtectSystem=strict\nReadWritePaths=/srv", "/srvx", "ProtectSystem=strict read-only"},
+		{"ProtectSystem=strict\nStateDirectory=web a/b", "/var/lib/a/b/x", ""},
+		{"ProtectSystem=strict\nBindPaths=/a:/opt/b:rbind", "/opt/b/x", ""},
+		{"ProtectSystem=full", "/etc/x", "ProtectSystem=full read-only"},
+		{"ProtectSystem=yes", "/etc/x", ""},
+		{"ProtectSystem=yes", "/usr/x", "ProtectSystem=yes read-only"},
+		{"ProtectSystem=no\nProtectHome=yes", "/root/x", "ProtectHome=yes hidden"},
+		{"ProtectHome=read-only", "/home/u", "ProtectHome=read-only read-only"},
+		{"ProtectHome=tmpfs", "/home/u", ""},
+		{"ProtectHome=yes\nReadWritePaths=/home", "/home/u", "ProtectHome=yes hidden"},
+		{"DynamicUser=yes", "/home/u", "ProtectHome=read-only read-only"},
+		{"DynamicUser=yes", "/tmp/x", ""},
+		{"DynamicUser=yes", "/etc/x", "ProtectSystem=strict read-only"},
+		{"InaccessiblePaths=-/srv/a /srv/b\nReadOnlyPaths=/srv", "/srv/a/x", "InaccessiblePaths=-/srv/a hidden"},
+		{"InaccessiblePaths=-/srv/a\nReadOnlyPaths=/srv", "/srv/c", "ReadOnlyPaths=/srv read-only"},
+		{"ProtectSystem=strict\nProtectKernelTunables=yes", "/proc/sys/x", "ProtectKernelTunables=yes read-only"},
+		{"ProtectSystem=strict\nRootDirectory=/srv/root", "/etc/x", ""},
+	} {
+		found, err := Read("x.service", []byte("[Service]\n"+c.settings+"\n"))
+		require.NoError(t, err)
+		p, ok := found[0].Limits.ProtectedOf(c.path)
+		by := ""
+		switch {
+		case ok && p.Hidden:
+			by = p.By + " hidden"
+		case ok && p.ReadOnly:
+			by = p.By + " read-only"
+		}
+		assert.Equal(t, c.by, by, c.settings+" "+c.path)
+	}
+}

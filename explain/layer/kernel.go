@@ -2,6 +2,7 @@ package layer
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -61,6 +62,8 @@ func ofMount(f *facts) (Standing, string) {
 	switch {
 	case f.errno == "EROFS":
 		return Refused, f.readOnly(m, on)
+	case f.errno == "EACCES" && f.hidden() != "":
+		return Refused, f.hidden()
 	case f.executing() && (f.errno == "EACCES" || f.errno == "EPERM" && f.is(maps)):
 		switch {
 		case on && m.NoExec:
@@ -77,9 +80,26 @@ func ofMount(f *facts) (Standing, string) {
 	return RuledOut, "no mount's flags answer " + f.answer()
 }
 
+// hidden says which setting of a unit hides a path, if one does: who may pass the modes of
+// directories finds it empty.
+func (f *facts) hidden() string {
+	if f.limits == nil || f.path == "" {
+		return ""
+	}
+	p, ok := f.limits.ProtectedOf(f.path)
+	passes, known := f.holds("CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH")
+	if !ok || !p.Hidden || known && passes {
+		return ""
+	}
+	return p.Path + " is hidden from the unit by " + p.By + ": a directory without permissions is mounted over it"
+}
+
 // readOnly says what makes a path read-only.
 func (f *facts) readOnly(m container.Mount, on bool) string {
 	if f.limits != nil && f.path != "" {
+		if p, ok := f.limits.ProtectedOf(f.path); ok && p.ReadOnly {
+			return p.Path + " is read-only for the unit by " + p.By + "; ReadWritePaths= in a drop-in (systemctl edit) with " + path.Dir(f.path) + ", if that is there, lifts it"
+		}
 		if p := container.Under(f.path, f.limits.ReadOnly); p != "" {
 			return p + " is among the container's read-only paths"
 		}

@@ -151,6 +151,8 @@ func ofNone(f *facts) (Standing, string) {
 	switch {
 	case f.errno == "ENOSYS" && f.Seccomp.Known && !f.Seccomp.Refuses && !f.self.Filter:
 		return Refused, "no filter answers so: the kernel does not have this system call"
+	case f.errno == "EAFNOSUPPORT" && !f.Seccomp.Refuses && !f.self.Filter:
+		return Likely, "the kernel does not have this family of addresses: it was built without it, its module is not there, or it is turned off (ipv6.disable=1)"
 	case f.errno == "ENOEXEC":
 		return Refused, "the file is no program for this machine's architecture, or a script without #!"
 	case f.errno == "EPERM" && f.is("io_uring_setup") && f.Seccomp.Known && !f.Seccomp.Refuses && !f.self.Filter:

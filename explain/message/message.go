@@ -31,6 +31,7 @@ var phrases = []phrase{
 	{"exec format error", "ENOEXEC"},
 	{"read-only file system", "EROFS"},
 	{"too many open files", "EMFILE"},
+	{"address family not supported by protocol", "EAFNOSUPPORT"},
 	{"resource temporarily unavailable", "EAGAIN"}, // of what starts processes: see isLimit
 	{"failed to map segment from shared object", "EACCES"},
 	{"accessdeniedexception", "EACCES"},
@@ -148,6 +149,9 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	}
 	if a.Syscall == "" {
 		a.Syscall = callOf(a.Comm, errno)
+	}
+	if errno == "EAFNOSUPPORT" && a.Syscall != "socketpair" {
+		a.Syscall = "socket" // which others are worded for that need one
 	}
 	if a.Syscall == "" && errno == "EAGAIN" && isLimit("", lower) {
 		a.Syscall = "clone"

@@ -226,18 +226,20 @@ func TestBefore(t *testing.T) {
 		}
 	}
 	for line, want := range map[string][]string{
-		"bwrap: Creating new namespace failed: Die Operation ist nicht erlaubt": {"clone", "EPERM"},
-		"keyctl: Opération non permise":                                         {"keyctl", "EPERM"},
-		"nginx: [emerg] open() \"/run/x\" failed (13: 許可がありません)":                {"open", "EACCES"},
-		"mount: /mnt: доступ запрещён: Операция не позволена":                   {"mount", "EPERM"},
-		"mount: /mnt: доступ запрещен.":                                         {"mount", "EPERM"}, // util-linux's own words
-		"mount: /mnt: Zugriff verweigert.":                                      {"mount", "EPERM"},
-		"mount: /mnt: отказано в доступе.":                                      {"mount", "EPERM"},
-		"umount: /mnt: seul le superutilisateur peut démonter.":                 {"umount2", "EPERM"},
-		"mount: /mnt: 必须以超级用户身份使用 mount。":                                       {"mount", "EPERM"},
-		"ls: ディレクトリ '/root' を開くことが出来ません: 許可がありません":                              {"open", "EACCES"},
-		"ls: невозможно открыть каталог '/root': Отказано в доступе":            {"open", "EACCES"},
-		"head: impossible d'ouvrir '/x' en lecture: Permission non accordée":    {"open", "EACCES"},
+		"bwrap: Creating new namespace failed: Die Operation ist nicht erlaubt":    {"clone", "EPERM"},
+		"keyctl: Opération non permise":                                            {"keyctl", "EPERM"},
+		"nginx: [emerg] open() \"/run/x\" failed (13: 許可がありません)":                   {"open", "EACCES"},
+		"mount: /mnt: доступ запрещён: Операция не позволена":                      {"mount", "EPERM"},
+		"web: socket: Address family not supported by protocol":                    {"socket", "EAFNOSUPPORT"},
+		"ip: Cannot open netlink socket: Address family not supported by protocol": {"socket", "EAFNOSUPPORT"},
+		"mount: /mnt: доступ запрещен.":                                            {"mount", "EPERM"}, // util-linux's own words
+		"mount: /mnt: Zugriff verweigert.":                                         {"mount", "EPERM"},
+		"mount: /mnt: отказано в доступе.":                                         {"mount", "EPERM"},
+		"umount: /mnt: seul le superutilisateur peut démonter.":                    {"umount2", "EPERM"},
+		"mount: /mnt: 必须以超级用户身份使用 mount。":                                          {"mount", "EPERM"},
+		"ls: ディレクトリ '/root' を開くことが出来ません: 許可がありません":                                 {"open", "EACCES"},
+		"ls: невозможно открыть каталог '/root': Отказано в доступе":               {"open", "EACCES"},
+		"head: impossible d'ouvrir '/x' en lecture: Permission non accordée":       {"open", "EACCES"},
 	} {
 		a, ok := Read(parser.Origin{}, line, seccomp.X86_64)
 		require.True(t, ok, line)

@@ -106,7 +106,7 @@ func (s *Attempts) judge(a parser.Attempt) answer {
 			u.Why = by + "; else " + u.Why
 		}
 	}
-	if a.Errno == "EACCES" && a.Hint == "" && !a.First && s.target.Profile != "unconfined" && s.library.Profile(s.target.Container, s.target.Profile) == nil {
+	if a.Errno == "EACCES" && a.Hint == "" && !a.First && s.target.Profile != "unconfined" && s.target.Container.AppArmorProfile != "unconfined" && s.library.Profile(s.target.Container, s.target.Profile) == nil {
 		u.Why = "an AppArmor profile, which is not known here: its refusals are in the log, but for those by deny rules; else " + u.Why
 	}
 	u.Verdict = s.verdictOf(&a, unlogged)
