@@ -102,6 +102,7 @@ func runAgent(cmd *cobra.Command, f agentFlags) error {
 	if f.every <= 0 {
 		return usagef("--every must be more than nothing, such as 10s")
 	}
+	spareMemory()
 	a, err := f.prepare(cmd)
 	if err != nil {
 		return err

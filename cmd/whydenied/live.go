@@ -417,10 +417,9 @@ func (s *stream) explainNext() bool {
 	}
 	m := report.NewFinding(f.Explained)
 	m.Granted = granted
-	kept := s.history.explained(context.Background(), m)
+	s.history.explained(m)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.err = cmp.Or(s.err, kept)
 	f.count = now.Count
 	if finding.Count > f.count {
 		s.repeated = append(s.repeated, finding)

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync/atomic"
 )
 
 // How large the heap may grow, in bytes, before garbage is collected.
@@ -14,6 +15,12 @@ const (
 	mostBeside  = 36 << 20 // the same
 	little      = 24 << 20 // in use, beyond which as much more may be allocated beside it
 )
+
+// sparing is set for a command that runs for ever beside others' work and makes little garbage:
+// the heap may then grow by a quarter, but by sparingBeside at least.
+var sparing atomic.Bool
+
+const sparingBeside = 8 << 20 // bytes
 
 const leastLimit = 176 << 20 // of all memory, in bytes
 
@@ -38,6 +45,12 @@ func collectRarely() {
 	})
 }
 
+// spareMemory has garbage of this process collected more often from now on.
+func spareMemory() {
+	sparing.Store(true)
+	runtime.GC()
+}
+
 // leastInUse is what Go takes to be in use at least, in bytes.
 const leastInUse = 4 << 20
 
@@ -55,6 +68,9 @@ func percent(inUse uint64) int { return int(100 * beside(inUse) / inUse) }
 // beside returns how much that is, in bytes: what is left of leastHeap, but leastBeside at
 // least, and of much what is more than little, but mostBeside at most.
 func beside(inUse uint64) uint64 {
+	if sparing.Load() {
+		return max(sparingBeside, inUse/4)
+	}
 	return max(leastHeap-min(inUse, leastHeap), leastBeside, min(inUse-min(inUse, little), mostBeside))
 }
 

@@ -31,6 +31,16 @@ func TestCollectionsDoNotCrowd(t *testing.T) {
 	}
 }
 
+// A command that spares memory has little garbage lie about, whatever is in use.
+func TestSparing(t *testing.T) {
+	sparing.Store(true)
+	defer sparing.Store(false)
+	for mib := uint64(4); mib < 1024; mib++ {
+		assert.EqualValues(t, max(sparingBeside, mib<<20/4), beside(mib<<20), "%d MiB", mib)
+		assert.GreaterOrEqual(t, percent(mib<<20), 25, "%d MiB", mib)
+	}
+}
+
 // garbage keeps the compiler from leaving out what is allocated.
 var garbage []byte
 

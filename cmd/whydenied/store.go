@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,6 +38,9 @@ type history struct {
 	age  time.Duration // what is older is dropped; 0 for nothing
 	size int64
 	err  error // of appending
+
+	mu   sync.Mutex
+	said []report.Finding // explained, and to be written with what is counted
 
 	// Of a watch: what it reads, since when, and when that was written last.
 	reader       string
@@ -135,7 +139,7 @@ func (h *history) write(ctx context.Context, now time.Time) error {
 	if h == nil {
 		return nil
 	}
-	err := h.Flush(ctx)
+	err := h.flush(ctx)
 	if err == nil && now.Sub(h.wrote) >= 10*time.Second {
 		h.wrote = now
 		err = h.Look(ctx, h.reader, h.began, now)
@@ -146,12 +150,27 @@ func (h *history) write(ctx context.Context, now time.Time) error {
 	return err
 }
 
-// explained writes a finding with what was counted of it, so that what is printed is kept.
-func (h *history) explained(ctx context.Context, f report.Finding) error {
+// explained has a finding be written with what was counted of it, by the next write, which is a
+// second away at most: a transaction of its own costs more than explaining it.
+func (h *history) explained(f report.Finding) {
 	if h == nil {
-		return nil
+		return
 	}
-	return cmp.Or(h.Flush(ctx), h.Explain(ctx, []report.Finding{f}))
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.said = append(h.said, f)
+}
+
+// flush writes what was counted and explained.
+func (h *history) flush(ctx context.Context) error {
+	h.mu.Lock()
+	said := h.said
+	h.said = nil
+	h.mu.Unlock()
+	if err := h.Flush(ctx); err != nil {
+		return err
+	}
+	return h.Explain(ctx, said)
 }
 
 // lost keeps that records were lost.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,11 +29,46 @@ func canTrack() error {
 	return nil
 }
 
-// waitFor waits until a file has something to read, or a time has passed.
-func waitFor(fd int, most time.Duration) {
+// waitFor waits until a file has something to read, or a time has passed, and reports
+// whether it has.
+func waitFor(fd int, most time.Duration) bool {
 	timeout := unix.NsecToTimespec(most.Nanoseconds())
-	_, _ = unix.Ppoll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, &timeout, nil)
+	n, _ := unix.Ppoll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, &timeout, nil)
+	return n > 0
 }
+
+// A waiter waits as waitFor does, by the runtime's own poller: for a thread that waits in the
+// kernel, the runtime looks some 300 times a second whether it is back.
+type waiter struct {
+	file *os.File
+	raw  syscall.RawConn // nil if the poller does not take the file
+}
+
+// newWaiter returns one for a file, of which it has a descriptor of its own.
+func newWaiter(fd int) *waiter {
+	w := &waiter{}
+	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return w
+	}
+	_ = unix.SetNonblock(own, true) // else the poller does not take it
+	w.file = os.NewFile(uintptr(own), "events")
+	if w.file.SetReadDeadline(time.Time{}) == nil {
+		w.raw, _ = w.file.SyscallConn()
+	}
+	return w
+}
+
+func (w *waiter) wait(fd int, most time.Duration) {
+	if w.raw == nil {
+		waitFor(fd, most)
+		return
+	}
+	_ = w.file.SetReadDeadline(time.Now().Add(most))
+	_ = w.raw.Read(func(own uintptr) bool { return waitFor(int(own), 0) })
+}
+
+func (w *waiter) close() { w.file.Close() }
 
 // listProcesses returns the PIDs that there are.
 func listProcesses() []int {

@@ -171,14 +171,16 @@ func (t *Tracker) follow() {
 	defer close(t.done)
 	tier, _ := t.Tier()
 	fd, again := t.feed.fd(), false
+	w := newWaiter(fd)
+	defer w.close()
 	for t.ctx.Err() == nil {
-		wait := 100 * time.Millisecond // so that the end of the context is noticed
 		if again {
-			wait = 250 * time.Microsecond
+			waitFor(fd, 250*time.Microsecond)
+		} else {
+			w.wait(fd, 100*time.Millisecond) // so that the end of the context is noticed
 		}
-		waitFor(fd, wait)
 		if tier == TierBPF {
-			time.Sleep(2 * time.Millisecond) // nothing needs to be read in haste: take more at once
+			time.Sleep(10 * time.Millisecond) // nothing needs to be read in haste: take more at once
 		}
 		t.mu.Lock()
 		t.unread, t.starting = append(t.unread, t.starting...), nil

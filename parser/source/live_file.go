@@ -16,9 +16,11 @@ import (
 )
 
 const (
-	look   = 20 * time.Millisecond // between looks at a followed file
-	linger = 10 * time.Second      // how long a rotated file may be silent before it is closed
-	absent = time.Second           // how long a file may be away before that is said
+	look       = 20 * time.Millisecond  // between looks at a followed file
+	lookQuiet  = 100 * time.Millisecond // the same at one to which nothing was written for quietAfter
+	quietAfter = 2 * time.Second
+	linger     = 10 * time.Second // how long a rotated file may be silent before it is closed
+	absent     = time.Second      // how long a file may be away before that is said
 )
 
 // openFile follows a file, which need not be there yet: through rotation by
@@ -57,9 +59,10 @@ type tail struct {
 	path  string
 	files []*tailed // the last is, or was, at path; those before may still be written to
 	buf   []byte
-	said  string    // what is wrong with path, as the user knows
-	gone  time.Time // since when there is nothing at path
-	tries int       // looks since a rotation whose files are not found
+	pause time.Duration // between the last two looks
+	said  string        // what is wrong with path, as the user knows
+	gone  time.Time     // since when there is nothing at path
+	tries int           // looks since a rotation whose files are not found
 
 	unread []string // predecessors that could not be read, and why
 }
@@ -176,9 +179,9 @@ func (t *tail) run(ctx context.Context, in *intake) error {
 	for _, why := range t.unread {
 		in.notice(Notice{Lost, 0, why})
 	}
-	tick := time.NewTicker(look)
-	defer tick.Stop()
-	for {
+	next := time.NewTimer(look)
+	defer next.Stop()
+	for began := time.Now(); ; {
 		for _, d := range t.files {
 			t.read(ctx, d, in)
 		}
@@ -187,9 +190,24 @@ func (t *tail) run(ctx context.Context, in *intake) error {
 		case <-ctx.Done():
 			t.finish(ctx, in)
 			return nil
-		case <-tick.C:
+		case <-next.C:
+		}
+		t.pause = look
+		if quiet := t.active(); time.Since(began) > quietAfter && time.Since(quiet) > quietAfter {
+			t.pause = lookQuiet
+		}
+		next.Reset(t.pause)
+	}
+}
+
+// active returns when something was read last.
+func (t *tail) active() (at time.Time) {
+	for _, d := range t.files {
+		if d.active.After(at) {
+			at = d.active
 		}
 	}
+	return at
 }
 
 // finish gives what was written before the end, and lines that have none.
@@ -250,7 +268,7 @@ func (t *tail) truncated(ctx context.Context, d *tailed, in *intake) {
 	from := slices.IndexFunc(names, func(name string) bool { return d.isCopied(name) })
 	text := fmt.Sprintf("%s was truncated and is read from its start", t.path)
 	if from < 0 {
-		text += "; what was written in the " + look.String() + " before that is missing, if anything was"
+		text += "; what was written in the " + t.pause.String() + " before that is missing, if anything was"
 	} else {
 		missed := d.readCopy(ctx, names[from], d.at, t.buf, in)
 		for _, name := range names[from+1:] {
