@@ -27,8 +27,45 @@ func judge(all []*Explained) {
 			f.Harmless = f.wentOn()
 		}
 	}
+	noteWentOn(all)
 	for _, f := range all {
 		f.leave()
+	}
+}
+
+// A process is one of a log, as far as its records tell: IDs are used again, by others.
+type process struct {
+	node, label, comm string
+	pid               int
+}
+
+// wentOnWithin bounds how long after a refusal a record is of the same process, and not of
+// another that has its ID.
+const wentOnWithin = 10 * time.Minute
+
+// noteWentOn says where a process was refused something else a while after: it did not end by
+// what it was refused first. That it did no harm is not told by this.
+func noteWentOn(all []*Explained) {
+	of := map[process][]*Explained{}
+	for _, f := range all {
+		d := &f.Denial
+		if d.Subject.PID == 0 || d.Mode != parser.Denied || d.Other != nil || f.IsClaim() || f.isLookAlike() || f.First.IsZero() {
+			continue
+		}
+		key := process{f.node, d.Subject.Label, d.Subject.Comm, d.Subject.PID}
+		of[key] = append(of[key], f)
+	}
+	for key, findings := range of {
+		slices.SortStableFunc(findings, func(a, b *Explained) int { return a.First.Compare(b.First) })
+		for i, f := range findings {
+			next := slices.IndexFunc(findings[i:], func(o *Explained) bool { return o.First.Sub(f.First) >= time.Second })
+			if next < 0 || f.Harmless != "" {
+				continue
+			}
+			if after := findings[i+next].First.Sub(f.First); after <= wentOnWithin {
+				f.Notes = append(slices.Clip(f.Notes), fmt.Sprintf("Process %d went on after it: it was refused something else %s later, so that it did not end by this.", key.pid, after.Round(time.Second)))
+			}
+		}
 	}
 }
 

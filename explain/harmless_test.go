@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -41,6 +42,35 @@ func TestHarmless(t *testing.T) {
 				assert.Equal(t, test.want[i] == "", f.Unchecked != nil, "what is harmless needs no rule")
 				assert.Equal(t, test.want[i] != "", f.Quiet != "")
 				assert.Contains(t, f.Harmless, test.want[i])
+			}
+		})
+	}
+}
+
+// TestWentOn holds that a process which was refused something else a while later is said to
+// have gone on, and that this alone calls nothing harmless.
+func TestWentOn(t *testing.T) {
+	opened := func(serial, second, pid int, comm, name string) string {
+		return fmt.Sprintf(`type=AVC msg=audit(%d.844:%d): apparmor="DENIED" operation="open" profile="q" name="%s" pid=%d comm="%s" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`+"\n", 1795427169+second, serial, name, pid, comm)
+	}
+	for name, test := range map[string]struct {
+		log  string
+		want []bool
+	}{
+		"went on":         {opened(1, 0, 7, "a", "/a") + opened(2, 5, 7, "a", "/b"), []bool{true, false}},
+		"at once":         {opened(1, 0, 7, "a", "/a") + opened(2, 0, 7, "a", "/b"), []bool{false, false}},
+		"another process": {opened(1, 0, 7, "a", "/a") + opened(2, 5, 8, "a", "/b"), []bool{false, false}},
+		"another program": {opened(1, 0, 7, "a", "/a") + opened(2, 5, 7, "b", "/b"), []bool{false, false}},
+		"an hour later":   {opened(1, 0, 7, "a", "/a") + opened(2, 3600, 7, "a", "/b"), []bool{false, false}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			group := NewGroup(nil, Filter{})
+			for _, d := range denials(t, test.log) {
+				group.Add(d)
+			}
+			for i, f := range New(library.New(t.TempDir(), nil)).ExplainAll(group.Findings()) {
+				assert.Equal(t, test.want[i], strings.Contains(strings.Join(f.Notes, "\n"), "Process 7 went on after it: it was refused something else 5s later"))
+				assert.Empty(t, f.Harmless)
 			}
 		})
 	}
