@@ -145,5 +145,8 @@ var foreign = sync.OnceValue(func() *regexp.Regexp {
 // error does not that strerror(3) names.
 func isProse(lower string, end int) bool {
 	rest := lower[end:]
+	if strings.HasPrefix(rest, " while ") { // com_err(3), and what was done
+		return false
+	}
 	return len(rest) > 1 && rest[0] == ' ' && rest[1] >= 'a' && rest[1] <= 'z'
 }

@@ -31,6 +31,7 @@ var phrases = []phrase{
 	{"exec format error", "ENOEXEC"},
 	{"read-only file system", "EROFS"},
 	{"too many open files", "EMFILE"},
+	{"cannot allocate memory", "ENOMEM"}, // of what locks memory: see isLimit
 	{"address family not supported by protocol", "EAFNOSUPPORT"},
 	{"resource temporarily unavailable", "EAGAIN"}, // of what starts processes: see isLimit
 	{"failed to map segment from shared object", "EACCES"},
@@ -58,8 +59,17 @@ var verbs = sync.OnceValue(func() []verb {
 			`bind|listen|connect|socket|setsockopt|unshare|setns|mount|umount|umount2|pivot_root|chroot|ptrace|kill|` +
 			`setuid|setgid|setgroups|setresuid|setresgid|setrlimit|setpriority|sched_setscheduler|sched_setaffinity|mlock|mlockall|` +
 			`sethostname|settimeofday|clock_settime|clone|clone3|keyctl|add_key|bpf|perf_event_open|io_uring_setup|userfaultfd|personality|` +
-			`init_module|finit_module|delete_module|capset|syslog|open_by_handle_at|mbind|set_mempolicy|get_mempolicy|reboot|quotactl|acct|swapon|swapoff|chdir|chgrp|prlimit|setsid|vhangup)\b`), ""},
+			`init_module|finit_module|delete_module|ioctl|prctl|sendto|sendmsg|capset|syslog|open_by_handle_at|mbind|set_mempolicy|get_mempolicy|reboot|quotactl|acct|swapon|swapoff|chdir|chgrp|prlimit|setsid|vhangup)\b`), ""},
 		{regexp.MustCompile(`\(Bind failed\)`), "bind"},
+		{regexp.MustCompile(`\b[Ss]et(?:ting)? (?:the )?(?:\w+ )?scheduling (?:policy|class|priority|parameters)\b|\b(?:[Rr]eal-?time|[Hh]igh-priority) (?:priority|scheduling)\b`), "sched_setscheduler"},
+		{regexp.MustCompile(`\b[Ss]et(?:ting)? (?:the )?(?:CPU |cpu |process |thread )?affinity\b`), "sched_setaffinity"},
+		{regexp.MustCompile(`\b(?:[Dd]rop(?:ping)?|[Ss]et(?:ting)?) (?:the )?(?:\w+ )?capabilities\b`), "capset"},
+		{regexp.MustCompile(`\b[Ss]et(?:ting)? (?:the )?(?:supplementary |additional )?(?:groups|group list)\b`), "setgroups"},
+		{regexp.MustCompile(`\b(?:[Ss]et|[Rr]aise|[Ii]ncrease|[Cc]hange) (?:the )?(?:max(?:imum)? )?(?:number of )?(?:open files|file descriptors|open file)\b`), "prlimit64"},
+		{regexp.MustCompile(`(?i)\block(?:ing)? (?:\w+ )?memory\b`), "mlockall"},
+		{regexp.MustCompile(`\b[Ss]et(?:ting)? (?:the )?nice[ -]?(?:level|value|ness)\b`), "setpriority"},
+		{regexp.MustCompile(`\b[Ss]et(?:ting)? (?:the )?(?:effective |real |saved )?(?:uid|UID|user ID)\b`), "setuid"},
+		{regexp.MustCompile(`\b[Ss]et(?:ting)? (?:the )?(?:effective |real |saved )?(?:gid|GID|group ID)\b`), "setgid"},
 		{regexp.MustCompile(`\([Cc]onnect failed\)`), "connect"},
 		{regexp.MustCompile(`\b(?:set|setting|raise) (?:\w+ )?rlimit\b`), "prlimit64"},
 		{regexp.MustCompile(`\b[Ll]oad(?:ing)? (?:the )?(?:e?BPF|bpf) (?:program|object)`), "bpf"},
@@ -68,7 +78,7 @@ var verbs = sync.OnceValue(func() []verb {
 		{regexp.MustCompile(unable + `(remove|delete)\b`), "unlink"},
 		{regexp.MustCompile(unable + `(move|rename)\b`), "rename"},
 		{regexp.MustCompile(`\bchanging ownership\b|` + unable + `change (?:the )?(?:owner(?:ship)?|group)\b`), "chown"},
-		{regexp.MustCompile(`\bchanging permissions\b|` + unable + `change (?:the )?(?:permissions|mode)\b`), "chmod"},
+		{regexp.MustCompile(`\bchanging permissions\b|` + unable + `(?:change|set) (?:the )?(?:permissions|mode)\b`), "chmod"},
 		{regexp.MustCompile(`\bset date\b`), "clock_settime"},
 		{regexp.MustCompile(unable + `(open|read)\b|\bfor reading\b|\bopendir\b|\bscandir\b`), "open"},
 	}
@@ -101,7 +111,7 @@ var functions = map[string]string{
 	"initgroups": "setgroups", "posix_spawn": "clone3", "posix_fallocate": "fallocate", "shm_open": "openat", "opendir": "openat", "scandir": "openat",
 	"futimens": "utimensat", "lutime": "utimensat", "futime": "utimensat", "fstatat": "newfstatat", "fexecve": "execveat",
 	"keyctl_join_session_keyring": "keyctl", "keyctl_read_alloc": "keyctl",
-	"ntp_adjtime": "adjtimex", "adjtime": "adjtimex", "stime": "clock_settime", "pthread_setaffinity_np": "sched_setaffinity",
+	"step_systime": "clock_settime", "ntp_set_tod": "clock_settime", "ntp_adjtime": "adjtimex", "adjtime": "adjtimex", "stime": "clock_settime", "pthread_setaffinity_np": "sched_setaffinity",
 	"pthread_setschedparam": "sched_setscheduler", "sched_setparam": "sched_setscheduler", "shm_unlink": "unlink", "_fork_exec": "vfork", "fork_exec": "vfork", "semlock": "openat",
 	"seteuid": "setresuid", "setegid": "setresgid",
 	"start_new_thread": "clone3", "start_joinable_thread": "clone3", "makedirs": "mkdir",
@@ -122,7 +132,7 @@ const maxMessage = 8192
 // an architecture.
 func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok bool) {
 	whole := strings.TrimSpace(line[:min(len(line), maxMessage)])
-	line = toEnglish().Replace(bare(whole))
+	line = ofPHP.ReplaceAllLiteralString(toEnglish().Replace(bare(whole)), "")
 	lower := lowerASCII(line)
 	errno, at, end := errnoOf(lower)
 	row, matched := find(lower)
@@ -165,19 +175,27 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 			a.Or = []parser.Tried{{Syscall: "openat"}}
 		}
 	}
+	if a.Syscall == "" && errno == "EPERM" && strings.HasPrefix(a.Path, "/dev/") {
+		a.Syscall = "openat" // devices are refused so when they are opened
+	}
 	if a.Path == "" && a.Syscall == "execve" {
 		a.Path = wordBefore(line[:at])
 	}
 	if a.Syscall == "" && (isForeign(lower) || a.Path == "" && isProse(lower, end)) {
 		return a, false
 	}
-	return a, errno != "EAGAIN" || isLimit(a.Syscall, lower)
+	return a, errno != "EAGAIN" && errno != "ENOMEM" || isLimit(a.Syscall, lower) && (errno == "EAGAIN" || strings.HasPrefix(a.Syscall, "mlock"))
 }
 
-// isLimit reports whether EAGAIN is the answer of a limit: most calls give it in the
-// ordinary course.
+// ofPHP is how PHP ends what it says: with the place in its source.
+var ofPHP = regexp.MustCompile(` in /\S+ on line \d+$`)
+
+// isLimit reports whether EAGAIN or ENOMEM is the answer of a limit: most calls give it in
+// the ordinary course.
 func isLimit(call, lower string) bool {
 	switch call {
+	case "mlock", "mlock2", "mlockall":
+		return true
 	case "fork", "vfork", "clone", "clone3":
 		return true
 	}
@@ -255,6 +273,9 @@ func known(name string) string {
 	}
 	if isCall(name) {
 		return name
+	}
+	if strings.HasPrefix(name, "keyctl_") { // libkeyutils has a function for each operation
+		return "keyctl"
 	}
 	return ""
 }
@@ -373,7 +394,7 @@ func pathIn(line string, at int) string {
 				name = line[m[i]:m[i+1]]
 			}
 		}
-		name = strings.TrimRight(name, ":.")
+		name = strings.TrimRight(name, ":.`")
 		switch {
 		case len(name) < 2 || strings.HasPrefix(name, "//") || strings.HasSuffix(line[:m[0]], "(via"): // runc opens the target
 		case m[0] > at:
@@ -390,8 +411,8 @@ func pathIn(line string, at int) string {
 func wordBefore(text string) string {
 	text = strings.TrimRight(text, `: "`)
 	word := text[strings.LastIndexAny(text, " \t\"'")+1:]
-	if !plainName.MatchString(word) || word == "caused" {
-		return ""
+	if !plainName.MatchString(word) || word == "caused" || known(lowerASCII(word)) != "" || word == "spawn" || word == "exec" {
+		return "" // the verb and no program
 	}
 	return word
 }

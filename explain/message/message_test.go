@@ -226,23 +226,59 @@ func TestBefore(t *testing.T) {
 		}
 	}
 	for line, want := range map[string][]string{
-		"bwrap: Creating new namespace failed: Die Operation ist nicht erlaubt":    {"clone", "EPERM"},
-		"keyctl: Opération non permise":                                            {"keyctl", "EPERM"},
-		"nginx: [emerg] open() \"/run/x\" failed (13: 許可がありません)":                   {"open", "EACCES"},
-		"mount: /mnt: доступ запрещён: Операция не позволена":                      {"mount", "EPERM"},
-		"web: socket: Address family not supported by protocol":                    {"socket", "EAFNOSUPPORT"},
-		"ip: Cannot open netlink socket: Address family not supported by protocol": {"socket", "EAFNOSUPPORT"},
-		"mount: /mnt: доступ запрещен.":                                            {"mount", "EPERM"}, // util-linux's own words
-		"mount: /mnt: Zugriff verweigert.":                                         {"mount", "EPERM"},
-		"mount: /mnt: отказано в доступе.":                                         {"mount", "EPERM"},
-		"umount: /mnt: seul le superutilisateur peut démonter.":                    {"umount2", "EPERM"},
-		"mount: /mnt: 必须以超级用户身份使用 mount。":                                          {"mount", "EPERM"},
-		"ls: ディレクトリ '/root' を開くことが出来ません: 許可がありません":                                 {"open", "EACCES"},
-		"ls: невозможно открыть каталог '/root': Отказано в доступе":               {"open", "EACCES"},
-		"head: impossible d'ouvrir '/x' en lecture: Permission non accordée":       {"open", "EACCES"},
+		"bwrap: Creating new namespace failed: Die Operation ist nicht erlaubt":                               {"clone", "EPERM"},
+		"keyctl: Opération non permise":                                                                       {"keyctl", "EPERM"},
+		"nginx: [emerg] open() \"/run/x\" failed (13: 許可がありません)":                                              {"open", "EACCES"},
+		"mount: /mnt: доступ запрещён: Операция не позволена":                                                 {"mount", "EPERM"},
+		"[warning] failed to set scheduling policy: Operation not permitted":                                  {"sched_setscheduler", "EPERM"},
+		"jackd: cannot use real-time scheduling (RR/10): Operation not permitted":                             {"sched_setscheduler", "EPERM"},
+		"pipewire: mod.rt: could not set nice-level to -11: Permission denied":                                {"setpriority", "EACCES"},
+		"ntpd: step_systime: Operation not permitted":                                                         {"clock_settime", "EPERM"},
+		"mlockall failed: Cannot allocate memory":                                                             {"mlockall", "ENOMEM"},
+		"Unable to lock JVM Memory: error=1, reason: Operation not permitted":                                 {"mlockall", "EPERM"},
+		"redis-server: Can't set maximum open files to 10032 because of OS error: Operation not permitted.":   {"prlimit64", "EPERM"},
+		"postgres: could not set permissions of directory \"/data\": Operation not permitted":                 {"chmod", "EPERM"},
+		"dbus-daemon: Failed to start message bus: Failed to drop capabilities: Operation not permitted":      {"capset", "EPERM"},
+		"capsh: failed to set groups: Operation not permitted":                                                {"setgroups", "EPERM"},
+		"s6-applyuidgid: fatal: unable to set supplementary group list: Operation not permitted":              {"setgroups", "EPERM"},
+		"crond: can't set uid: Operation not permitted":                                                       {"setuid", "EPERM"},
+		"keyctl_search: Operation not permitted":                                                              {"keyctl", "EPERM"},
+		"unbound[1]: [1:0] error: can't bind socket: Permission denied for 0.0.0.0 port 53":                   {"bind", "EACCES"},
+		"ip: ioctl 0x8914 failed: Operation not permitted":                                                    {"ioctl", "EPERM"},
+		"blkid: error: /dev/sda: Operation not permitted":                                                     {"openat", "EPERM"},
+		"PHP Warning: fopen(/data/x): Failed to open stream: Operation not permitted in /srv/a.php on line 3": {"open", "EPERM"},
+		"mkfs.ext4: Permission denied while trying to determine filesystem size":                              {"", "EACCES"},
+		"web: socket: Address family not supported by protocol":                                               {"socket", "EAFNOSUPPORT"},
+		"ip: Cannot open netlink socket: Address family not supported by protocol":                            {"socket", "EAFNOSUPPORT"},
+		"mount: /mnt: доступ запрещен.":                                                                       {"mount", "EPERM"}, // util-linux's own words
+		"mount: /mnt: Zugriff verweigert.":                                                                    {"mount", "EPERM"},
+		"mount: /mnt: отказано в доступе.":                                                                    {"mount", "EPERM"},
+		"umount: /mnt: seul le superutilisateur peut démonter.":                                               {"umount2", "EPERM"},
+		"mount: /mnt: 必须以超级用户身份使用 mount。":                                                                     {"mount", "EPERM"},
+		"ls: ディレクトリ '/root' を開くことが出来ません: 許可がありません":                                                            {"open", "EACCES"},
+		"ls: невозможно открыть каталог '/root': Отказано в доступе":                                          {"open", "EACCES"},
+		"head: impossible d'ouvrir '/x' en lecture: Permission non accordée":                                  {"open", "EACCES"},
 	} {
 		a, ok := Read(parser.Origin{}, line, seccomp.X86_64)
 		require.True(t, ok, line)
 		assert.Equal(t, want, []string{a.Syscall, a.Errno}, line)
+	}
+}
+
+// A path is that of what was refused, and no other that the line names; what is no refusal is none.
+func TestReadPaths(t *testing.T) {
+	for line, want := range map[string]string{
+		"PHP Warning: fopen(/data/x): Failed to open stream: Operation not permitted in /srv/a.php on line 3": "/data/x",
+		"Error: spawn EACCES": "",
+		"running `apparmor_parser -Kr /tmp/x`: profile not found": "/tmp/x",
+		"open /sys/fs/cgroup/cgroup.procs: permission denied":     "/sys/fs/cgroup/cgroup.procs",
+	} {
+		a, ok := Read(parser.Origin{}, line, seccomp.X86_64)
+		assert.True(t, ok, line)
+		assert.Equal(t, want, a.Path, line)
+	}
+	for _, line := range []string{"fork: Cannot allocate memory", "malloc: Cannot allocate memory", "ENOMEM: Cannot allocate memory"} {
+		_, ok := Read(parser.Origin{}, line, seccomp.X86_64)
+		assert.False(t, ok, line)
 	}
 }
