@@ -12,8 +12,11 @@ import (
 const (
 	leastHeap   = 44 << 20 // whatever is in use
 	leastBeside = 12 << 20 // beside what is in use
-	mostBeside  = 36 << 20 // the same
-	little      = 24 << 20 // in use, beyond which as much more may be allocated beside it
+	mostBeside  = 64 << 20 // the same
+	little      = 32 << 20 // in use: twice what is beyond may be allocated beside it
+
+	mostHeap   = 150 << 20 // beyond, what is in use leaves less than mostBeside, but
+	hugeBeside = 36 << 20  // so much
 )
 
 // sparing is set for a command that runs for ever beside others' work and makes little garbage:
@@ -66,12 +69,14 @@ func inUse() uint64 {
 func percent(inUse uint64) int { return int(100 * beside(inUse) / inUse) }
 
 // beside returns how much that is, in bytes: what is left of leastHeap, but leastBeside at
-// least, and of much what is more than little, but mostBeside at most.
+// least, and of much twice what is more than little, within bounds.
 func beside(inUse uint64) uint64 {
 	if sparing.Load() {
 		return max(sparingBeside, inUse/4)
 	}
-	return max(leastHeap-min(inUse, leastHeap), leastBeside, min(inUse-min(inUse, little), mostBeside))
+	left := func(of, least uint64) uint64 { return max(of-min(of, inUse), least) }
+	much := 2 * (inUse - min(inUse, little))
+	return max(left(leastHeap, leastBeside), min(much, mostBeside, left(mostHeap, hugeBeside)))
 }
 
 // limit returns the memory, in bytes, from which on the runtime gives back at once what

@@ -52,5 +52,6 @@ func TestBeside(t *testing.T) {
 		assert.GreaterOrEqual(t, inUse+got, uint64(leastHeap), "%d MiB", mib)
 		assert.Greater(t, limit(inUse), int64(inUse+leastBeside), "%d MiB", mib)
 		assert.LessOrEqual(t, inUse+got, max(leastHeap, inUse+mostBeside), "%d MiB", mib)
+		assert.LessOrEqual(t, inUse+got, max(mostHeap, inUse+hugeBeside), "%d MiB", mib)
 	}
 }

@@ -20,11 +20,23 @@ func (p *Proposer) withSplit(profile *apparmor.Profile, req apparmor.Request, d 
 	if d.Refused == 0 || len(candidates) > 0 && readable(candidates[len(candidates)-1]) {
 		return candidates
 	}
+	splits := make([]apparmor.Split, len(d.Deny))
+	left := len(d.Deny)
+	for i, r := range d.Deny {
+		if s, ok := profile.SplitDeny(r, req, deniedPerms(req, d)); ok {
+			splits[i] = s
+			left--
+		}
+	}
+	if left == len(d.Deny) {
+		return candidates
+	}
 	split := rules.Fix{}
 	var refused, freed []string
-	for _, r := range d.Deny {
-		s, ok := profile.SplitDeny(r, req, deniedPerms(req, d))
-		if !ok {
+	for i, r := range d.Deny {
+		s := splits[i]
+		if len(s.Edits) == 0 {
+			var ok bool
 			if s.Narrowed, ok = profile.NarrowDeny(r, req, deniedPerms(req, d)); !ok || !readable(rules.Fix{Rule: s.Text}) {
 				return candidates
 			}
