@@ -121,9 +121,6 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(cmd.Context())) // signals are the command's
 	defer stop()
-	for _, l := range s.lives {
-		l.Patient() // what counts is the whole of it at the end
-	}
 	running, err := f.begin(cmd, args, s)
 	if err != nil {
 		return err
@@ -282,6 +279,9 @@ func (f *runFlags) afterSilence(args []string, status int) *report.Silent {
 func (f *runFlags) begin(cmd *cobra.Command, args []string, s *stream) (running, error) {
 	if !f.all && f.cgroup == "" && len(f.filter.Containers) == 0 {
 		s.narrow()
+	}
+	for _, l := range s.lives {
+		l.Patient() // what counts is the whole of it at the end
 	}
 	if s.learner != nil {
 		s.tell(s.learner.permits())
