@@ -159,7 +159,7 @@ func setsNoGroupBit(call *parser.Record) bool {
 }
 
 // linksOwnAlone reports whether each event of a finding is a call of linksOwn. Of more than one the
-// others are known where the link was refused, too.
+// others are known where the link was refused, too: as that of a finding whose known event is such a call.
 func (b *patcher) linksOwnAlone(f *explain.Explained, call *parser.Record) bool {
 	if f.Count == 1 {
 		return linksOwn(&f.Denial.Event, call)
@@ -167,7 +167,7 @@ func (b *patcher) linksOwnAlone(f *explain.Explained, call *parser.Record) bool 
 	return f.Count == len(f.Serials) && !slices.ContainsFunc(f.Serials, func(serial uint32) bool {
 		return !slices.ContainsFunc(b.findings, func(link *explain.Explained) bool {
 			call := link.Denial.Event.Record(parser.SYSCALL)
-			return link.Count == 1 && call != nil && together(link, f) && slices.Contains(link.Serials, serial) && linksOwn(&link.Denial.Event, call)
+			return link != f && call != nil && slices.Contains(link.Serials, serial) && together(link, f) && linksOwn(&link.Denial.Event, call)
 		})
 	})
 }
