@@ -29,7 +29,14 @@ var substitutes = []substitute{
 		return path.Dir(name) == path.Dir(other) && strings.HasPrefix(path.Base(other), "#")
 	}, false,
 		"tmpfile(3) makes it as it may have no file without a name, which the patch allows"},
+	{trial, "mknod", func(name, other string) bool { return trial.MatchString(other) && path.Dir(name) != path.Dir(other) }, false,
+		"Python's tempfile tries this folder as it may not write to the one before, which the patch allows"},
 }
+
+// trial is a file by which _get_default_tempdir() in Lib/tempfile.py of CPython sees that it may write
+// to a folder: /tmp, /var/tmp, /usr/tmp and its own, unless TMPDIR names one. Other names of
+// tempfile begin with tmp or what its caller wants.
+var trial = regexp.MustCompile(`/[a-z0-9_]{8}$`)
 
 // instead says why an access is of no use once another that was refused to the same process
 // before is allowed, or returns "".
@@ -38,9 +45,12 @@ func (b *patcher) instead(f *explain.Explained) string {
 		if f.Denial.AppArmor.Operation != s.operation || !s.name.MatchString(f.Denial.AppArmor.Name) {
 			continue
 		}
-		asking := f.Denial.Subject.PID
+		asking, caller := f.Denial.Subject.PID, fix.CallerOf(&f.Denial)
 		if s.child {
-			asking = fix.CallerOf(&f.Denial).PPID
+			asking = caller.PPID
+		}
+		if s.name == trial && !caller.Temporary {
+			continue
 		}
 		for _, other := range b.findings {
 			if asking != 0 && refusedFirst(other, f) && other.Denial.Subject.PID == asking && s.other(f.Denial.AppArmor.Name, other.Denial.AppArmor.Name) {
@@ -52,8 +62,14 @@ func (b *patcher) instead(f *explain.Explained) string {
 }
 
 // refusedFirst reports whether the accesses of a finding were refused by the same profile, as
-// often and not later. What complain mode permits is followed by no substitute.
+// often and earlier. What complain mode permits is followed by no substitute.
 func refusedFirst(other, f *explain.Explained) bool {
 	a := other.Denial.AppArmor
-	return a != nil && a.Profile == f.Denial.AppArmor.Profile && other.Denial.Mode != parser.Allowed && other.Count >= f.Count && !other.First.After(f.First)
+	if a == nil || a.Profile != f.Denial.AppArmor.Profile || other.Denial.Mode == parser.Allowed || other.Count < f.Count {
+		return false
+	}
+	if len(other.Serials) > 0 && len(f.Serials) > 0 {
+		return other.Serials[0] < f.Serials[0]
+	}
+	return other.First.Before(f.First)
 }

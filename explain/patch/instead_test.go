@@ -17,7 +17,12 @@ func TestInstead(t *testing.T) {
 			`type=SYSCALL msg=audit(1796072018.488:68): arch=c000003e syscall=59 success=no exit=-13 a0=7f168900704a a1=7ffd21ec1ac0 a2=7f168900a028 a3=7ffd21ec1a70 items=0 ppid=912 pid=914 auid=4294967295 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=(none) ses=4294967295 comm="cron" exe="/usr/sbin/cron" subj=p key=(null)` + "\n"
 		unnamed = `type=AVC msg=audit(1796071859.832:35): apparmor="DENIED" operation="open" profile="p" name="/tmp/#11205" pid=331 comm="cron" requested_mask="wr" denied_mask="wr" fsuid=0 ouid=0` + "\n"
 		named   = `type=AVC msg=audit(1796071859.896:36): apparmor="DENIED" operation="mknod" profile="p" name="/tmp/tmpfAyyHiA" pid=331 comm="cron" requested_mask="c" denied_mask="c" fsuid=0 ouid=0` + "\n"
+		probe   = `type=AVC msg=audit(1796071860.100:SERIAL): apparmor="DENIED" operation="mknod" profile="p" name="NAME" pid=77 comm="python3" requested_mask="c" denied_mask="c" fsuid=0 ouid=0` + "\n" +
+			`type=SYSCALL msg=audit(1796071860.100:SERIAL): arch=c000003e syscall=257 success=no exit=-13 a0=ffffff9c a1=7f0 a2=a00c2 a3=180 items=2 ppid=7 pid=77 uid=0 comm="python3" exe="/usr/bin/python3.14"` + "\n"
 	)
+	probing := func(serial, name string) string {
+		return strings.NewReplacer("SERIAL", serial, "NAME", name).Replace(probe)
+	}
 	of := func(log, old, replacement string) string { return strings.ReplaceAll(log, old, replacement) }
 	for _, c := range []struct{ name, log, want, left string }{
 		{"shadow and its helper", shadow + chkpwd, "/etc/shadow r,", "pam_unix runs it"},
@@ -28,6 +33,10 @@ func TestInstead(t *testing.T) {
 		{"both are permitted", of(shadow+chkpwd, "DENIED", "ALLOWED"), "/etc/shadow r,\n/usr/sbin/unix_chkpwd rix,", ""},
 		{"tmpfile", unnamed + named, `owner "/tmp/#[0-9]*" rw,`, "tmpfile(3) makes it"},
 		{"tmpfile alone", named, "owner /tmp/tmpf?????? w,", ""},
+		{"Python's folders", probing("40", "/tmp/qo70uril") + probing("41", "/var/tmp/4xk2_w9q"), "owner /tmp/???????? rw,", "Python's tempfile tries"},
+		{"Python's folders, the other way", probing("41", "/tmp/qo70uril") + probing("40", "/var/tmp/4xk2_w9q"), "owner /var/tmp/???????? rw,", "Python's tempfile tries"},
+		{"Python's files in one folder", probing("40", "/tmp/qo70uril") + probing("41", "/tmp/4xk2_w9q"), "owner /tmp/???????? rw,", ""},
+		{"Python's names with a prefix", probing("40", "/tmp/qo70uril") + probing("41", "/srv/tmp4xk2_w9q"), "owner /srv/tmp???????? rw,\nowner /tmp/???????? rw,", ""},
 		{"tmpfile elsewhere", unnamed + of(named, "/tmp/", "/srv/"), "owner \"/tmp/#[0-9]*\" rw,\nowner /srv/tmpfAyyHiA w,", ""},
 	} {
 		p := patched(t, c.log, "profile p {\n}\nprofile q {\n}\n", nil)
