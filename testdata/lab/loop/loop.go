@@ -116,7 +116,9 @@ func (l *loop) patchUntilItPasses(log string) {
 			l.Outcome = "fixed"
 			break
 		}
-		if findings := l.explain(round, log); len(findings) == 0 && l.observe {
+		findings := l.explain(round, log)
+		fmt.Printf("%s, %s: %d refused: %s\n", l.Name, round, len(findings), someMessages(findings))
+		if len(findings) == 0 && l.observe {
 			log, _ = l.observed(fmt.Sprintf("observed-%d", l.Rounds))
 		}
 	}
@@ -125,6 +127,15 @@ func (l *loop) patchUntilItPasses(log string) {
 	} else if l.Rounds > l.scenario.rounds {
 		l.problem("%d rounds where %d should do", l.Rounds, l.scenario.rounds)
 	}
+}
+
+// someMessages are the first of findings, for whoever watches the console.
+func someMessages(findings []finding) string {
+	var messages []string
+	for _, f := range findings[:min(len(findings), 3)] {
+		messages = append(messages, f.Message)
+	}
+	return strings.Join(messages, "; ")
 }
 
 // workload loads a policy and runs the workload under it. It returns the file
@@ -318,7 +329,11 @@ func (l *loop) observed(round string) (log string, findings []finding) {
 // patch has whydenied patch the policy by a log, and says whether it changed.
 func (l *loop) patch(round, log string) bool {
 	before := l.texts()
-	if out, err := l.command(round+".patch", "whydenied", append(l.policyFlags("patch", "--write"), log)...); exitStatus(err) != 3 {
+	args := l.policyFlags("patch", "--write")
+	if l.scenario.breadth != "" {
+		args = append(args, "--breadth", l.scenario.breadth)
+	}
+	if out, err := l.command(round+".patch", "whydenied", append(args, log)...); exitStatus(err) != 3 {
 		l.problem("%s: patch --write exits with %d: %s", round, exitStatus(err), firstLine(out))
 	}
 	after := l.texts()

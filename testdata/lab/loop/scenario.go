@@ -23,6 +23,7 @@ type scenario struct {
 	quietly  bool             // the workload always passes: it is done when nothing is logged
 	observe  bool             // the refusals are silent, but whydenied observe shows them
 	learn    bool             // the patch is that of one run of whydenied run --learn
+	breadth  string           // how wide the rules of patches are to be, if not as they are by default
 	docker   bool
 	smoke    bool
 	kernels  []string // the only ones it is for, if any
@@ -91,6 +92,8 @@ func (s *scenario) set(key, value string) (err error) {
 		s.observe = value == "yes"
 	case "learn":
 		s.learn = value == "yes"
+	case "breadth":
+		s.breadth = value
 	case "docker":
 		s.docker = value == "yes"
 	case "smoke":
