@@ -161,9 +161,9 @@ func commonEnd(choices []*Expr) []*Expr {
 	}
 	n := 0
 	for same := true; same && n < len(first.subs); n++ {
-		key := string(first.subs[len(first.subs)-1-n].key(nil))
+		last := first.subs[len(first.subs)-1-n]
 		for _, c := range choices[1:] {
-			if c.op != opCat || n >= len(c.subs) || string(c.subs[len(c.subs)-1-n].key(nil)) != key {
+			if c.op != opCat || n >= len(c.subs) || !c.subs[len(c.subs)-1-n].equal(last) {
 				same = false
 			}
 		}
@@ -287,9 +287,7 @@ func endsAs(long, short *Expr) bool {
 	if _, ok := s[0].Literal(); !ok {
 		return false
 	}
-	return slices.EqualFunc(l[len(l)-len(s):], s, func(a, b *Expr) bool {
-		return string(a.key(nil)) == string(b.key(nil))
-	})
+	return slices.EqualFunc(l[len(l)-len(s):], s, (*Expr).equal)
 }
 
 // Limits on the comparing of choices, which only makes globs shorter: how many,
@@ -305,9 +303,10 @@ func flattened(choices []*Expr) []*Expr {
 	var flat []*Expr
 	empty := false
 	seen := map[string]bool{}
+	var key []byte
 	var add func(e *Expr)
 	add = func(e *Expr) {
-		switch key := ""; {
+		switch {
 		case e.op == opAlt:
 			for _, sub := range e.subs {
 				add(sub)
@@ -315,8 +314,8 @@ func flattened(choices []*Expr) []*Expr {
 		case e.op == opCat && len(e.subs) == 0:
 			empty = true
 		default:
-			if key = string(e.key(nil)); !seen[key] {
-				seen[key] = true
+			if key = e.key(key[:0]); !seen[string(key)] {
+				seen[string(key)] = true
 				flat = append(flat, e)
 			}
 		}

@@ -28,6 +28,14 @@ func (s byteSet) complement() byteSet {
 	return byteSet{^s[0], ^s[1], ^s[2], ^s[3]}
 }
 
+// count returns how many members a set has.
+func (s byteSet) count() (n int) {
+	for _, word := range s {
+		n += bits.OnesCount64(word)
+	}
+	return n
+}
+
 // single returns the one member of a set that has exactly one.
 func (s byteSet) single() (byte, bool) {
 	n, at := 0, 0
@@ -189,6 +197,14 @@ func (e *Expr) key(to []byte) []byte {
 		to = sub.key(to)
 	}
 	return to
+}
+
+// equal reports whether two expressions have the same key.
+func (e *Expr) equal(o *Expr) bool {
+	if e.op == opSet || o.op == opSet {
+		return e.op == o.op && e.set == o.set
+	}
+	return e.op == o.op && slices.EqualFunc(e.subs, o.subs, (*Expr).equal)
 }
 
 func (s byteSet) and(t byteSet) byteSet {

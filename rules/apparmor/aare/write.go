@@ -1,6 +1,7 @@
 package aare
 
 import (
+	"math/bits"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -121,40 +122,43 @@ func (w *globWriter) oneByte(e *Expr) string {
 		w.bad = true
 		return ""
 	}
-	in, out := members(e.set), members(e.set.complement())
-	switch {
-	case len(out) == 0:
+	in, out := e.set.without(0), e.set.complement().without(0)
+	switch ins, outs := in.count(), out.count(); {
+	case outs == 0:
 		return "{?,/}"
-	case out == "/":
+	case outs == 1 && out.has('/'):
 		return "?"
-	case len(in) == 1:
-		return Escape(in)
-	case len(in) < len(out):
-		return "[" + classText(in) + "]"
+	case ins == 1:
+		return Escape(members(in))
+	case ins < outs:
+		return "[" + classText(members(in)) + "]"
 	}
 	if w.noNUL && !e.set.has(0) {
-		return "[^" + classText(out) + `\000]`
+		return "[^" + classText(members(out)) + `\000]`
 	}
-	return "[^" + classText(out) + "]"
+	return "[^" + classText(members(out)) + "]"
 }
 
 // members returns the bytes of a set but NUL, in an order in which a class can
 // hold them: - first, as elsewhere it makes a range, / last, as people write it,
 // and ^ not at the start.
 func members(s byteSet) string {
-	var first, middle, end []byte
-	for c := 1; c < 256; c++ {
-		switch b := byte(c); {
-		case !s.has(b):
-		case b == '-':
-			first = append(first, b)
-		case b == '/' || b == '^':
-			end = append(end, b)
-		default:
-			middle = append(middle, b)
+	var all [256]byte
+	list := all[:0]
+	if s.has('-') {
+		list = append(list, '-')
+	}
+	for i, word := range s.without(0).without('-').without('/').without('^') {
+		for ; word != 0; word &= word - 1 {
+			list = append(list, byte(i*64+bits.TrailingZeros64(word)))
 		}
 	}
-	return string(first) + string(middle) + string(end)
+	for _, c := range [...]byte{'/', '^'} {
+		if s.has(c) {
+			list = append(list, c)
+		}
+	}
+	return string(list)
 }
 
 // classText writes the bytes of a class, runs of letters, digits and of what is
