@@ -42,7 +42,6 @@ func (f *Fleet) Report(ctx context.Context, r Range) (*report.Report, error) {
 type part struct {
 	since, until int64  // milliseconds
 	days, edges  string // conditions on denial_day and on denial; "" for none of these
-	all          string // condition on denial for both
 }
 
 // partOf says what a range is made of. A bucket that begins in a day ends up to an hour after it,
@@ -51,16 +50,15 @@ func partOf(r Range) part {
 	const day = 86400
 	since, until := r.bounds()
 	if r == (Range{}) {
-		return part{since: since, until: until, days: "1", all: "1"}
+		return part{since: since, until: until, days: "1"}
 	}
 	since = max(since, 1) // 0 is what has no time
 	p := part{since: since, until: until}
 	earliest, latest := since/1000-1<<widths[0], until/1000 // of what begins in the range, or reaches into it
-	p.all = fmt.Sprintf("day >= %d AND day <= %d AND at > %d AND at <= %d AND last >= %d AND first < %d",
+	p.edges = fmt.Sprintf("day >= %d AND day <= %d AND at > %d AND at <= %d AND last >= %d AND first < %d",
 		earliest/day*day, latest/day*day, earliest, latest, since, until)
 	from := (since + day*1000 - 1) / (day * 1000) * day
 	to := (until/1000 - 1<<widths[0]) / day * day
-	p.edges = p.all
 	if from < to {
 		p.days = fmt.Sprintf("day >= %d AND day < %d", from, to)
 		p.edges += fmt.Sprintf(" AND (day < %d OR day >= %d)", from, to)
@@ -81,6 +79,21 @@ func (p part) union(columns, where string) string {
 		if of.within != "" {
 			list = append(list, fmt.Sprintf("SELECT %s, sum(count) AS n, min(first) AS began, max(last) AS ended FROM %s WHERE %s AND %s GROUP BY %[1]s", columns, of.table, of.within, where))
 		}
+	}
+	return strings.Join(list, " UNION ALL ")
+}
+
+// timed returns a statement that sums up the denials of a part by columns and at, the beginning
+// of narrowest buckets: with these the column n. Those of whole days are added up as arrays.
+func (p part) timed(columns, where string) string {
+	var list []string
+	if p.days != "" {
+		list = append(list, fmt.Sprintf(`SELECT %s, intDiv(day + 4096 * place - 1, 4096) * 4096 AS at, n
+			FROM (SELECT %[1]s, day, sumForEach(each) AS sums FROM denial_day WHERE %s AND %s GROUP BY %[1]s, day)
+			ARRAY JOIN sums AS n, arrayEnumerate(sums) AS place WHERE n > 0`, columns, p.days, where))
+	}
+	if p.edges != "" {
+		list = append(list, fmt.Sprintf("SELECT %s, at, sum(count) AS n FROM denial WHERE %s AND %s GROUP BY %[1]s, at", columns, p.edges, where))
 	}
 	return strings.Join(list, " UNION ALL ")
 }
@@ -120,7 +133,7 @@ const shortest = 14 * 24 * time.Hour
 func (q *question) times(*report.Report) error {
 	statement, width := q.by("finding, at", "at > 0", "sum(n)"), time.Second<<18
 	if q.span() < shortest {
-		statement, width = "SELECT finding, at, sum(count) FROM denial WHERE at > 0 AND "+q.all+" GROUP BY finding, at", time.Second<<widths[0]
+		statement, width = "SELECT finding, at, sum(n) FROM ("+q.timed("finding", "1")+") WHERE at > 0 GROUP BY finding, at", time.Second<<widths[0]
 	}
 	for _, f := range q.findings {
 		f.Times = explain.NewTimes(width)

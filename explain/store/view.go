@@ -260,7 +260,7 @@ func (f *Fleet) view(ctx context.Context, r Range, span time.Duration) *view {
 		denials: func(columns, where string) (string, []any) { return p.union(columns, where), nil },
 		timed: func(columns, where string) (string, []any, time.Duration) {
 			if span < shortest {
-				return fmt.Sprintf("SELECT %s, at, sum(count) AS n FROM denial WHERE %s AND %s GROUP BY %[1]s, at", columns, p.all, where), nil, time.Second << widths[0]
+				return p.timed(columns, where), nil, time.Second << widths[0]
 			}
 			return p.union(columns+", at", where), nil, time.Second << 18
 		},

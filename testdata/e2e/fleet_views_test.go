@@ -118,6 +118,8 @@ func TestFleetViews(t *testing.T) {
 	}
 	assert.Equal(t, sum.Watched, of.Watched)
 
+	requireTimes(t, to, store.Range{})
+	requireTimes(t, to, store.Range{Since: start.Add(30 * time.Hour), Until: start.Add(100 * time.Hour)})
 	got, _ = overview(t, program, to, "--by", "cluster", "--since", day(1), "--until", day(3))
 	require.Len(t, got.Groups, 1)
 	assert.Equal(t, "c", got.Groups[0].Key)
@@ -132,6 +134,40 @@ func TestFleetViews(t *testing.T) {
 	again, _ := overview(t, program, whole, "--new", "--since", start.Add(3*time.Hour).Format(time.RFC3339), "--by", "node")
 	assert.NotZero(t, got.Findings)
 	assert.Equal(t, again.Findings, got.Findings)
+}
+
+// requireTimes holds that when denials came adds up to how many came, of findings and of groups,
+// and that it begins with the bucket of the first.
+func requireTimes(t *testing.T, to string, r store.Range) {
+	ctx := context.Background()
+	fleet, err := store.OpenFleet(to)
+	require.NoError(t, err)
+	all, err := fleet.Report(ctx, r)
+	require.NoError(t, err)
+	groups, _, err := fleet.Groups(ctx, r, "node", nil)
+	require.NoError(t, err)
+	require.NotEmpty(t, all.Findings)
+	require.NotEmpty(t, groups)
+	sum := func(counts []uint32) (n int) {
+		for _, c := range counts {
+			n += int(c)
+		}
+		return n
+	}
+	total := 0
+	for _, f := range all.Findings {
+		assert.Equal(t, f.Count, sum(f.Times.Counts), f.ID)
+		first, err := time.Parse(time.RFC3339Nano, f.First)
+		require.NoError(t, err)
+		width := time.Duration(f.Times.Seconds) * time.Second
+		assert.Equal(t, report.Time(time.Unix(first.Unix()/int64(f.Times.Seconds)*int64(f.Times.Seconds), 0)), f.Times.Start, "%s, of %s", f.ID, width)
+		total += f.Count
+	}
+	for _, g := range groups {
+		assert.Equal(t, g.Count, sum(g.Times.Counts), g.Key)
+		total -= g.Count
+	}
+	assert.Zero(t, total)
 }
 
 // schema2 is deploy/clickhouse/schema.sql as it was in version 2, of which upgrade.sh reads.
