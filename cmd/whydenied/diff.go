@@ -77,6 +77,7 @@ func runDiff(cmd *cobra.Command, args []string, f diffFlags) error {
 	if err != nil {
 		return err
 	}
+	takeMemory()
 	profiles := diff.Compare(sides[0], sides[1], loader)
 	if len(profiles) == 0 {
 		return usagef("%s and %s are of two languages; compare AppArmor with AppArmor, and seccomp with seccomp", escape.Name(args[0]), escape.Name(args[1]))

@@ -25,6 +25,14 @@ var sparing atomic.Bool
 
 const sparingBeside = 8 << 20 // bytes
 
+// spacious is set for a command that compares many profiles one after the other, of each of
+// which much is in use for a moment and then none of it: most of what a collection walks through
+// then is garbage by the next one. The heap may grow by spaciousBeside, and the limit of all
+// memory holds.
+var spacious atomic.Bool
+
+const spaciousBeside = 96 << 20 // bytes
+
 const leastLimit = 176 << 20 // of all memory, in bytes
 
 // collectRarely has garbage collected less often than Go does by itself, which
@@ -54,6 +62,9 @@ func spareMemory() {
 	runtime.GC()
 }
 
+// takeMemory has garbage of this process collected less often from the next collection on.
+func takeMemory() { spacious.Store(true) }
+
 // leastInUse is what Go takes to be in use at least, in bytes.
 const leastInUse = 4 << 20
 
@@ -73,6 +84,9 @@ func percent(inUse uint64) int { return int(100 * beside(inUse) / inUse) }
 func beside(inUse uint64) uint64 {
 	if sparing.Load() {
 		return max(sparingBeside, inUse/4)
+	}
+	if spacious.Load() {
+		return spaciousBeside
 	}
 	left := func(of, least uint64) uint64 { return max(of-min(of, inUse), least) }
 	much := 2 * (inUse - min(inUse, little))

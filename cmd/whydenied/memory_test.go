@@ -31,6 +31,16 @@ func TestCollectionsDoNotCrowd(t *testing.T) {
 	}
 }
 
+// A command that compares many profiles collects no more often for what one of them takes.
+func TestSpacious(t *testing.T) {
+	defer sparing.Store(sparing.Swap(false)) // which a command that another test ran may have set
+	takeMemory()
+	defer spacious.Store(false)
+	for mib := uint64(4); mib < 1024; mib++ {
+		assert.EqualValues(t, spaciousBeside, beside(mib<<20), "%d MiB", mib)
+	}
+}
+
 // A command that spares memory has little garbage lie about, whatever is in use.
 func TestSparing(t *testing.T) {
 	sparing.Store(true)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -150,33 +151,40 @@ func TestDeadOfDebian(t *testing.T) {
 		t.Skip("needs -dead-dirs")
 	}
 	tool := apparmor.ParserTool(t)
-	dead, undecided, all, profiles := 0, 0, 0, 0
-	for dir := range strings.SplitSeq(*deadDirs, ":") {
-		names, err := apparmor.PolicyFiles(nil, dir)
-		if err != nil {
-			t.Skip(err)
-		}
-		base := "/etc/apparmor.d"
-		if filepath.Base(dir) == "apparmor.d" {
-			base = dir
-		}
-		for _, name := range names {
-			loader := &apparmor.Loader{Target: apparmor.Target{Parser: "3.0.8"}, Include: []string{base}}
-			policy, problems, err := loader.LoadFile(name)
+	var dead, undecided, all, profiles atomic.Int64
+	t.Run("files", func(t *testing.T) {
+		for dir := range strings.SplitSeq(*deadDirs, ":") {
+			names, err := apparmor.PolicyFiles(nil, dir)
 			require.NoError(t, err)
-			if len(rules.Errors(problems)) > 0 {
-				continue
+			base := "/etc/apparmor.d"
+			if filepath.Base(dir) == "apparmor.d" {
+				base = dir
 			}
-			for _, p := range policy.Profiles {
-				found, unknown := p.Dead()
-				profiles, all, dead, undecided = profiles+1, all+len(p.Rules), dead+len(found), undecided+len(unknown)
-				if len(found) > 0 {
-					deadOnDisk(t, tool, base, name, p, found)
-				}
+			for _, name := range names {
+				t.Run(filepath.Base(name), func(t *testing.T) {
+					t.Parallel()
+					loader := &apparmor.Loader{Target: apparmor.Target{Parser: "3.0.8"}, Include: []string{base}}
+					policy, problems, err := loader.LoadFile(name)
+					require.NoError(t, err)
+					if len(rules.Errors(problems)) > 0 {
+						t.Skip("not of this parser")
+					}
+					for _, p := range policy.Profiles {
+						found, unknown := p.Dead()
+						if len(found) > 0 {
+							deadOnDisk(t, tool, base, name, p, found)
+						}
+						profiles.Add(1)
+						all.Add(int64(len(p.Rules)))
+						dead.Add(int64(len(found)))
+						undecided.Add(int64(len(unknown)))
+						t.Logf("%s: %d of %d rules are dead, %d not judged", p.Name, len(found), len(p.Rules), len(unknown))
+					}
+				})
 			}
 		}
-	}
-	t.Logf("%d of %d rules of %d profiles are dead, %d not judged", dead, all, profiles, undecided)
+	})
+	t.Logf("%d of %d rules of %d profiles are dead, %d not judged", dead.Load(), all.Load(), profiles.Load(), undecided.Load())
 }
 
 // deadOnDisk removes dead rules from copies of the files that they stand in, one and all at once.
