@@ -65,7 +65,7 @@ func addUp(ctx context.Context, tx *sql.Tx, r Range, widest int) (map[string]*su
 		f.containers[in] += n
 		f.programs[program] += n
 		if at > 0 {
-			f.Times.Add(time.Unix(at, 0), uint32(min(n, 1<<31)))
+			f.Times.Add(time.Unix(at, 0), uint32(min(int64(n), 1<<31)))
 		}
 		return nil
 	})
