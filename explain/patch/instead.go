@@ -49,11 +49,12 @@ func (b *patcher) instead(f *explain.Explained) string {
 		if s.child {
 			asking = caller.PPID
 		}
-		if s.name == trial && !caller.Temporary {
+		if s.name == trial && (!caller.Temporary || !strings.HasPrefix(path.Base(f.Denial.Subject.Exe), "python")) {
 			continue
 		}
 		for _, other := range b.findings {
-			if asking != 0 && refusedFirst(other, f) && other.Denial.Subject.PID == asking && s.other(f.Denial.AppArmor.Name, other.Denial.AppArmor.Name) {
+			first := asking != 0 && other.Denial.Subject.PID == asking && refusedFirst(other, f)
+			if first && other.Request != nil && b.held(other.Request) == "" && s.other(f.Denial.AppArmor.Name, other.Denial.AppArmor.Name) {
 				return s.why
 			}
 		}

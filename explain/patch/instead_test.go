@@ -35,6 +35,7 @@ func TestInstead(t *testing.T) {
 		{"tmpfile alone", named, "owner /tmp/tmpf?????? w,", ""},
 		{"Python's folders", probing("40", "/tmp/qo70uril") + probing("41", "/var/tmp/4xk2_w9q"), "owner /tmp/???????? rw,", "Python's tempfile tries"},
 		{"Python's folders, the other way", probing("41", "/tmp/qo70uril") + probing("40", "/var/tmp/4xk2_w9q"), "owner /var/tmp/???????? rw,", "Python's tempfile tries"},
+		{"the same of another program", of(probing("40", "/tmp/qo70uril")+probing("41", "/var/tmp/4xk2_w9q"), "/usr/bin/python3.14", "/usr/bin/other"), "owner /tmp/???????? rw,\nowner /var/tmp/???????? rw,", ""},
 		{"Python's files in one folder", probing("40", "/tmp/qo70uril") + probing("41", "/tmp/4xk2_w9q"), "owner /tmp/???????? rw,", ""},
 		{"Python's names with a prefix", probing("40", "/tmp/qo70uril") + probing("41", "/srv/tmp4xk2_w9q"), "owner /srv/tmp???????? rw,\nowner /tmp/???????? rw,", ""},
 		{"tmpfile elsewhere", unnamed + of(named, "/tmp/", "/srv/"), "owner \"/tmp/#[0-9]*\" rw,\nowner /srv/tmpfAyyHiA w,", ""},
