@@ -80,8 +80,11 @@ func TestPatch(t *testing.T) {
 	path := func(nametype, mode string, ouid int) string {
 		return fmt.Sprintf("type=PATH msg=audit(1795427169.844:1): item=0 name=\"/x\" inode=9 dev=fe:00 mode=%s ouid=%d ogid=0 rdev=00:00 nametype=%s\n", mode, ouid, nametype)
 	}
+	linkedOf7 := func(serial int, name, target string) string {
+		return strings.Replace(linked(serial, name, target), "pid=4242", "pid=7", 1)
+	}
 	namedLink := func(serial, ouid int, name, target string) string {
-		log := capable(serial, "dac_override", 1) + strings.Replace(linked(serial, name, target), "pid=4242", "pid=7", 1) +
+		log := capable(serial, "dac_override", 1) + linkedOf7(serial, name, target) +
 			strings.Replace(call(serial, 86), "uid=0", "uid=0 fsuid=0", 1) + path("PARENT", "040755", 0) + path("CREATE", "0100444", ouid)
 		return strings.ReplaceAll(log, ".844:1)", fmt.Sprintf(".844:%d)", serial))
 	}
@@ -204,7 +207,8 @@ func TestPatch(t *testing.T) {
 		{"a link of a read-only file of one's own", capable(1, "dac_override", 1) + strings.Replace(with(1, 86, "0", "0"), "uid=0", "uid=0 fsuid=0", 1) + path("PARENT", "040755", 0) + path("CREATE", "0100444", 0), "", "", 1},
 		{"links of read-only files of one's own", ownLink(1, 0) + ownLink(2, 0), "", ownLinks, 1},
 		{"links of one kind", namedLink(1, 0, "/r/.git/objects/4a/7c37d4b80437a476526f82e5f1364aee65003b", "/r/.git/objects/4a/tmp_obj_w1L9mK") +
-			namedLink(2, 0, "/r/.git/objects/4f/49885763b58e3370abd0083538f1699d8da73e", "/r/.git/objects/4f/tmp_obj_NZlPRN"), "",
+			namedLink(2, 0, "/r/.git/objects/4f/49885763b58e3370abd0083538f1699d8da73e", "/r/.git/objects/4f/tmp_obj_NZlPRN") +
+			linkedOf7(3, "/r/.git/objects/84/bdbc9104e07b9d9a6f7c84dbb8a6cb37ef89e8", "/r/.git/objects/84/tmp_obj_ijEvXs"), "", // of which the kernel logs no capability any more
 			"  owner link subset /r/.git/objects/[0-9a-f][0-9a-f]/?????????????????????????????????????? -> /r/.git/objects/[0-9a-f][0-9a-f]/tmp_obj_??????,\n", 1},
 		{"links of files of one's own and of another's", ownLink(1, 0) + ownLink(2, 7), "", "  capability dac_override,\n" + ownLinks, 0},
 		{"a link of one's own, and what else asks", ownLink(1, 0) + capable(2, "dac_override", 1) + call(2, 257), "", "  capability dac_override,\n  owner link subset /x/a1 -> /x/t1,\n", 0},

@@ -167,7 +167,7 @@ func (b *patcher) linksOwnAlone(f *explain.Explained, call *parser.Record) bool 
 	return f.Count == len(f.Serials) && !slices.ContainsFunc(f.Serials, func(serial uint32) bool {
 		return !slices.ContainsFunc(b.findings, func(link *explain.Explained) bool {
 			call := link.Denial.Event.Record(parser.SYSCALL)
-			return link != f && call != nil && slices.Contains(link.Serials, serial) && together(link, f) && linksOwn(&link.Denial.Event, call)
+			return link != f && call != nil && slices.Contains(link.Serials, serial) && linksOwn(&link.Denial.Event, call)
 		})
 	})
 }
