@@ -16,7 +16,7 @@ const (
 	little      = 32 << 20 // in use: twice what is beyond may be allocated beside it
 
 	mostHeap   = 150 << 20 // beyond, what is in use leaves less than mostBeside, but
-	hugeBeside = 36 << 20  // so much
+	hugeBeside = 24 << 20  // so much
 )
 
 // sparing is set for a command that runs for ever beside others' work and makes little garbage:
