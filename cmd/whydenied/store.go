@@ -161,16 +161,23 @@ func (h *history) explained(f report.Finding) {
 	h.said = append(h.said, f)
 }
 
-// flush writes what was counted and explained.
+// flush writes what was counted and explained. What could not be written is tried again by the
+// next, as at the end.
 func (h *history) flush(ctx context.Context) error {
 	h.mu.Lock()
 	said := h.said
 	h.said = nil
 	h.mu.Unlock()
-	if err := h.Flush(ctx); err != nil {
-		return err
+	err := h.Flush(ctx)
+	if err == nil {
+		err = h.Explain(ctx, said)
 	}
-	return h.Explain(ctx, said)
+	if err != nil {
+		h.mu.Lock()
+		h.said = append(said, h.said...)
+		h.mu.Unlock()
+	}
+	return err
 }
 
 // lost keeps that records were lost.
