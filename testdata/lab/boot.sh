@@ -32,10 +32,12 @@ rm -f "$out/status"
 # nothing that the guest guards itself against with its mitigations runs in it.
 # One processor: with two, QEMU 7.2 now and then never sees that the guest's kernel
 # has patched its own code, as it does where a BPF program is attached, and hangs.
+# Once in some hundred boots QEMU loses a request to a disk or its end, and what waits for it
+# waits for ever: the kernel panics of that after two minutes, which ends the guest.
 timeout -s KILL "${LIMIT:-3600}" qemu-system-x86_64 -machine q35 -accel tcg,tb-size=512 -cpu Nehalem -smp 1 -m 2048 \
 	-nodefaults -no-reboot -display none -monitor none -serial "file:$out/console" \
 	-kernel "$lab/vmlinuz" -initrd "$lab/initrd.gz" \
-	-append "console=ttyS0 loglevel=4 panic=-1 mitigations=off apparmor=1 security=apparmor audit=1 audit_backlog_limit=8192 net.ifnames=0" \
+	-append "console=ttyS0 loglevel=4 panic=-1 sysctl.kernel.hung_task_panic=1 mitigations=off apparmor=1 security=apparmor audit=1 audit_backlog_limit=8192 net.ifnames=0" \
 	-drive "file=$lab/disk,format=raw,if=virtio,cache=unsafe,snapshot=$([ -n "${KEEP:-}" ] && echo off || echo on)" \
 	-drive "file=$tmp/in,format=raw,if=virtio,readonly=on" \
 	-drive "file=$tmp/out,format=raw,if=virtio,cache=unsafe" \
