@@ -53,7 +53,7 @@ func Follow(ctx context.Context, l *Live) iter.Seq2[Batch, error] {
 		running, stop := context.WithCancel(ctx)
 		in := newIntake(running)
 		go func() { in.end(l.stream.run(running, in)) }()
-		f := follower{in: in, name: l.Name, hold: l.hold, since: l.from.Since, forms: parser.NewForms(true)}
+		f := follower{in: in, name: l.Name, hold: l.hold, patience: l.patience, since: l.from.Since, forms: parser.NewForms(true)}
 		if f.deliver(yield) {
 			switch err := in.err; {
 			case ctx.Err() != nil:
@@ -70,19 +70,20 @@ func Follow(ctx context.Context, l *Live) iter.Seq2[Batch, error] {
 
 // A follower cuts what a source gave by age, and parses it.
 type follower struct {
-	in      *intake
-	name    string
-	hold    time.Duration
-	since   time.Time // zero once a denial was of it or later
-	before  [2][]byte // the parser's context: what precedes the text that waits, and what preceded the last cut
-	spare   []byte
-	lines   int // cut so far
-	cutAt   time.Time
-	cutSize int // in bytes, of the cut that is read since then; 0 if none is
-	forms   *parser.Forms
-	block   parser.Block
-	denials []parser.Denial
-	repeats []parser.Repeat
+	in       *intake
+	name     string
+	hold     time.Duration
+	patience time.Duration
+	since    time.Time // zero once a denial was of it or later
+	before   [2][]byte // the parser's context: what precedes the text that waits, and what preceded the last cut
+	spare    []byte
+	lines    int // cut so far
+	cutAt    time.Time
+	cutSize  int // in bytes, of the cut that is read since then; 0 if none is
+	forms    *parser.Forms
+	block    parser.Block
+	denials  []parser.Denial
+	repeats  []parser.Repeat
 }
 
 // deliver yields batches until the source has ended and all is cut. It is false
@@ -193,13 +194,20 @@ func (f *follower) take(now time.Time, all bool, batch *Batch) (text []byte, end
 		f.cutSize = 0
 	}
 	old := 0
-	for old < len(in.arrivals) && (all || now.Sub(in.arrivals[old].at) >= f.hold) {
+	hold := f.hold
+	for ; old < len(in.arrivals); old++ {
+		hold = f.hold
+		if len(in.text)-end < patientBytes {
+			hold = max(f.hold, f.patience)
+		}
+		if !all && now.Sub(in.arrivals[old].at) < hold {
+			break
+		}
 		end = in.arrivals[old].end
-		old++
 	}
 	if end == 0 {
 		if len(in.arrivals) > 0 {
-			return nil, 0, f.hold - now.Sub(in.arrivals[0].at)
+			return nil, 0, hold - now.Sub(in.arrivals[0].at)
 		}
 		return nil, 0, time.Hour
 	}

@@ -153,7 +153,7 @@ func TestFollowPatiently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &Live{Name: "audit", hold: 2 * time.Millisecond, stream: &scripted{script: func(ctx context.Context, in *intake) error {
 			in.lines([]byte(avc(1)))
-			time.Sleep(30 * time.Millisecond)
+			time.Sleep(300 * time.Millisecond)
 			in.lines([]byte(syscallRecord))
 			<-ctx.Done()
 			return nil
@@ -164,6 +164,31 @@ func TestFollowPatiently(t *testing.T) {
 		w.end()
 		require.Len(t, w.denials, 1)
 		assert.Equal(t, "/usr/bin/late", w.denials[0].Subject.Exe)
+	})
+}
+
+// Where much waits, the oldest of it waits no longer than it does without patience, so that it is no crowd.
+func TestFollowPatientlyButBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		most := 0
+		l := &Live{Name: "audit", hold: 2 * time.Millisecond, stream: &scripted{script: func(ctx context.Context, in *intake) error {
+			for n := range 4000 { // 400 KB in a second
+				in.lines([]byte(avc(n + 1)))
+				time.Sleep(250 * time.Microsecond)
+				in.mu.Lock()
+				most = max(most, len(in.text))
+				in.mu.Unlock()
+			}
+			<-ctx.Done()
+			return nil
+		}}}
+		l.Patient()
+		w := watch(t, l)
+		time.Sleep(3 * time.Second)
+		w.end()
+		require.Len(t, w.denials, 4000)
+		assert.Greater(t, most, patientBytes)
+		assert.Less(t, most, minCrowd*3/4)
 	})
 }
 

@@ -39,17 +39,21 @@ type Live struct {
 	// the records of an event within microseconds, but those of events on other
 	// CPUs come between them, so that neither the next serial nor an EOE record
 	// tells that an event is whole.
-	hold time.Duration
+	hold     time.Duration
+	patience time.Duration // the same, while little waits, if it is longer
 }
 
-// longHold is how long a line waits for the rest of its event where nothing is wanted at once.
-// It is less than what makes a crowd.
-const longHold = maxBehind / 2
+// longPatience is how long a line waits for the rest of its event where nothing is wanted at once, as
+// long as fewer bytes wait than patientBytes, which are no crowd.
+const (
+	longPatience = 500 * time.Millisecond
+	patientBytes = minCrowd / 2
+)
 
 // Patient has lines wait longer for the rest of their events, before the source is followed: on
 // a busy host a process may be interrupted between the record of a refusal and that of its
 // call, which tells how a file was opened.
-func (l *Live) Patient() { l.hold = max(l.hold, longHold) }
+func (l *Live) Patient() { l.patience = longPatience }
 
 // Close closes a Live that is not followed.
 func (l *Live) Close() { l.stream.close() }
