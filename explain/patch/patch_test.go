@@ -213,6 +213,8 @@ func TestPatch(t *testing.T) {
 		{"links of files of one's own and of another's", ownLink(1, 0) + ownLink(2, 7), "", "  capability dac_override,\n" + ownLinks, 0},
 		{"a link of one's own, and what else asks", ownLink(1, 0) + capable(2, "dac_override", 1) + call(2, 257), "", "  capability dac_override,\n  owner link subset /x/a1 -> /x/t1,\n", 0},
 		{"a link of another's file", capable(1, "dac_override", 1) + strings.Replace(with(1, 86, "0", "0"), "uid=0", "uid=0 fsuid=0", 1) + path("PARENT", "040755", 0) + path("CREATE", "0100444", 7), "", "  capability dac_override,\n", 0},
+		{"a link of one's own beside it, of which nothing else is told", capable(1, "dac_override", 1) + linkedOf7(1, "/x/a", "/x/t") + strings.Replace(call(1, 86), "uid=0", "uid=0 fsuid=0", 1), "", "  owner link subset /x/a -> /x/t,\n", 1},
+		{"a link of one's own into another folder", capable(1, "dac_override", 1) + linkedOf7(1, "/y/a", "/x/t") + strings.Replace(call(1, 86), "uid=0", "uid=0 fsuid=0", 1), "", "  capability dac_override,\n  owner link subset /y/a -> /x/t,\n", 0},
 		{"a link in a folder that is not writable", capable(1, "dac_override", 1) + strings.Replace(with(1, 86, "0", "0"), "uid=0", "uid=0 fsuid=0", 1) + path("PARENT", "040555", 0) + path("CREATE", "0100444", 0), "", "  capability dac_override,\n", 0},
 		{"an optional capability, of what complain mode learns", strings.NewReplacer(`operation="capable"`, `operation="capable" info="optional: no audit" error=-1`, "DENIED", "ALLOWED").Replace(capable(1, "net_admin", 12)), "", "", 1},
 		{"a mode without a set-group-ID bit", capable(1, "fsetid", 4) + with(1, 90, "1a0", "0"), "", "", 1},

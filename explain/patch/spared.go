@@ -2,6 +2,7 @@ package patch
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -158,11 +159,12 @@ func setsNoGroupBit(call *parser.Record) bool {
 	return false
 }
 
-// linksOwnAlone reports whether each event of a finding is a call of linksOwn. Of more than one the
-// others are known where the link was refused, too: as that of a finding whose known event is such a call.
+// linksOwnAlone reports whether each event of a finding is a call of linksOwn. But for the one that it
+// has, its events are known where the link was refused, too: as that of a finding whose known event is
+// such a call.
 func (b *patcher) linksOwnAlone(f *explain.Explained, call *parser.Record) bool {
-	if f.Count == 1 {
-		return linksOwn(&f.Denial.Event, call)
+	if f.Count == 1 && linksOwn(&f.Denial.Event, call) {
+		return true
 	}
 	return f.Count == len(f.Serials) && !slices.ContainsFunc(f.Serials, func(serial uint32) bool {
 		return !slices.ContainsFunc(b.findings, func(link *explain.Explained) bool {
@@ -179,12 +181,13 @@ func linksOwn(event *parser.Event, call *parser.Record) bool {
 	if !access.IsCall(call, "link") && !access.IsCall(call, "linkat") {
 		return false
 	}
-	files := 0
+	files, paths := 0, 0
 	for i := range event.Records {
 		r := &event.Records[i]
 		if r.Type != parser.PATH || r.Get("mode") == "" {
 			continue
 		}
+		paths++
 		mode, err := strconv.ParseUint(r.Get("mode"), 8, 32)
 		if err != nil || r.Get("ouid") != call.Get("fsuid") {
 			return false
@@ -199,5 +202,14 @@ func linksOwn(event *parser.Event, call *parser.Record) bool {
 			files++
 		}
 	}
-	return files > 0
+	return files > 0 || paths == 0 && refusedBeside(event)
+}
+
+// refusedBeside reports whether an event without PATH records, as that of a link that AppArmor refused is
+// on Linux 6.1, is of a file of the process's own that was to get another name in its folder.
+func refusedBeside(event *parser.Event) bool {
+	return slices.ContainsFunc(event.Records, func(r parser.Record) bool {
+		return r.Get("operation") == "link" && r.Get("apparmor") == "DENIED" && r.Get("ouid") != "" && r.Get("ouid") == r.Get("fsuid") &&
+			path.Dir(r.Get("name")) == path.Dir(r.Get("target"))
+	})
 }
