@@ -1,6 +1,7 @@
 package container
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/xml"
 	"maps"
@@ -27,23 +28,53 @@ func ConfigLines(name string, text []byte) []byte {
 }
 
 func configKept(text []byte) []byte {
-	switch {
-	case isStatus(text):
-		return nil
-	case isUnit(text):
+	switch configOf(text) {
+	case unitConfig:
 		return []byte(unitKept(string(text)))
-	case strings.HasPrefix(strings.TrimSpace(string(text)), "{"), strings.HasPrefix(strings.TrimSpace(string(text)), "["):
-		return nil
-	case isDomain(text):
+	case domainConfig:
 		return domainKept(text)
-	case isInstance(text):
+	case incusConfig:
 		return instanceKept(text)
-	case isSnap(text):
+	case snapConfig:
 		return snapKept(text)
-	case isLXC(text):
+	case lxcConfig:
 		return []byte(lxcKept(string(text)))
 	}
 	return nil
+}
+
+// A config is a kind of config that is no JSON.
+type config int
+
+const (
+	noConfig config = iota
+	unitConfig
+	domainConfig
+	incusConfig
+	snapConfig
+	lxcConfig
+)
+
+// configOf returns the kind that a text is of.
+func configOf(text []byte) config {
+	start := bytes.TrimLeft(text, " \t\r\n")
+	switch {
+	case isStatus(text):
+		return noConfig
+	case isUnit(text): // whose sections may begin it
+		return unitConfig
+	case bytes.HasPrefix(start, []byte("{")), bytes.HasPrefix(start, []byte("[")):
+		return noConfig
+	case isDomain(text):
+		return domainConfig
+	case isInstance(text):
+		return incusConfig
+	case isSnap(text):
+		return snapConfig
+	case isLXC(text):
+		return lxcConfig
+	}
+	return noConfig
 }
 
 // Of each kind the keys that are read.

@@ -47,14 +47,8 @@ func Read(name string, text []byte) ([]Container, error) {
 		c, err := readStatus(name, text)
 		return []Container{c}, err
 	}
-	if isUnit(text) {
-		return []Container{readUnit(name, text)}, nil
-	}
-	start := bytes.TrimLeft(text, " \t\r\n")
-	if isJSON := bytes.HasPrefix(start, []byte("{")) || bytes.HasPrefix(start, []byte("[")); !isJSON {
-		if found, err := readProduct(name, text); found != nil || err != nil {
-			return found, err
-		}
+	if found, err := readConfig(name, text); found != nil || err != nil {
+		return found, err
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	var containers []Container
@@ -89,27 +83,28 @@ func Read(name string, text []byte) ([]Container, error) {
 	}
 }
 
-// readProduct returns what the config of a product says, nil if a text is none that is known.
-func readProduct(name string, text []byte) ([]Container, error) {
-	switch {
-	case isDomain(text):
-		c, err := readDomain(name, text)
-		if err != nil {
-			return nil, err
-		}
-		return []Container{c}, nil
-	case isInstance(text):
-		c, err := readInstance(name, text)
-		if err != nil {
-			return nil, err
-		}
-		return []Container{c}, nil
-	case isSnap(text):
+// readConfig returns what a config that is no JSON says, nil if a text is none.
+func readConfig(name string, text []byte) ([]Container, error) {
+	switch configOf(text) {
+	case unitConfig:
+		return []Container{readUnit(name, text)}, nil
+	case domainConfig:
+		return one(readDomain(name, text))
+	case incusConfig:
+		return one(readInstance(name, text))
+	case snapConfig:
 		return readSnap(name, text)
-	case isLXC(text):
+	case lxcConfig:
 		return []Container{readLXC(name, text)}, nil
 	}
 	return nil, nil
+}
+
+func one(c Container, err error) ([]Container, error) {
+	if err != nil {
+		return nil, err
+	}
+	return []Container{c}, nil
 }
 
 func notJSON(name string, text []byte, err error, offset int64) error {
