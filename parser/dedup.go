@@ -68,9 +68,10 @@ func (d *Dedup) saw(content uint64, at time.Time, serial uint32, node string, o 
 		if at.IsZero() {
 			n.quarter = noTime
 		}
-		ascends := d.ascending.add(n, d.node(node))
+		of := d.node(node)
+		ascends := d.ascending.add(n, of)
 		switch {
-		case !ascends && d.seenExactly(n, d.node(node)):
+		case !ascends && d.seenExactly(n, of):
 			return true
 		case d.bare || at.IsZero():
 		case ascends:

@@ -147,7 +147,7 @@ func (in *input) foreign(cmd *cobra.Command) error {
 		}
 		switch {
 		case flag != "":
-			errs = append(errs, sayMistaken(cmd, log.Name, is, flag))
+			errs = append(errs, notALog(cmd, log.Name, is, flag))
 		case !source.IsNoLog(log.Name):
 		case !log.Found:
 			errs = append(errs, fmt.Errorf("%s: %s", escape.Name(log.Name), what))
@@ -181,7 +181,7 @@ func (in *input) besides(cmd *cobra.Command) {
 			continue
 		}
 		if is, flag := mistaken(log.Name); flag == "inventory" || flag == "seccomp" {
-			complain(cmd.ErrOrStderr(), sayMistaken(cmd, log.Name, is, flag))
+			complain(cmd.ErrOrStderr(), notALog(cmd, log.Name, is, flag))
 		}
 	}
 }

@@ -37,7 +37,7 @@ func mistaken(name string) (what, flag string) {
 		return "", ""
 	}
 	isJSON := isJSON(text)
-	if !isJSON && source.IsHeaded(name) {
+	if !isJSON && source.IsHeaded(text) {
 		return "", ""
 	}
 	file := rules.NewFile(name, string(text))
@@ -105,9 +105,9 @@ func typed(arg string) error {
 	return usagef("%s: no file but what a program printed: %s | whydenied explain --%s -", escape.Line(arg), escape.Line(shell.Command("echo", arg)), flag)
 }
 
-// sayMistaken says what a file is, and how it is named to a command: to explain, if the command
+// notALog returns the error that says what a file is, and how it is named to a command: to explain, if the command
 // has no such flag.
-func sayMistaken(cmd *cobra.Command, name, what, flag string) error {
+func notALog(cmd *cobra.Command, name, what, flag string) error {
 	how := fmt.Sprintf("--%s %s", flag, shell.Quote(name))
 	if cmd.Flags().Lookup(flag) == nil {
 		how = "whydenied explain " + how

@@ -155,8 +155,10 @@ func (o *observing) whose(seen source.Observed, first container.Subject) contain
 	if o.tracker != nil {
 		for i, hierarchy := range []int{0, seen.Version1} {
 			in := first
-			in.CgroupPath = o.tracker.CgroupPath(hierarchy, seen.Cgroup[i])
-			if c := o.find(in); in.CgroupPath != "" && c.Confidence == container.High {
+			if in.CgroupPath = o.tracker.CgroupPath(hierarchy, seen.Cgroup[i]); in.CgroupPath == "" {
+				continue
+			}
+			if c := o.find(in); c.Confidence == container.High {
 				return c
 			}
 		}

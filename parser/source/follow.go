@@ -194,7 +194,7 @@ func (f *follower) take(now time.Time, all bool, batch *Batch) (text []byte, end
 		f.cutSize = 0
 	}
 	old := 0
-	hold := f.hold
+	var hold time.Duration // of the first that stays
 	for ; old < len(in.arrivals); old++ {
 		hold = f.hold
 		if len(in.text)-end < patientBytes {

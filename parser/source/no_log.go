@@ -2,6 +2,7 @@ package source
 
 import (
 	"bufio"
+	"bytes"
 	"io"
 	"regexp"
 	"sync"
@@ -25,14 +26,7 @@ var (
 // IsNoLog reports whether a file in which nothing was found is plainly no log:
 // it is plain text, and none of its first lines looks like one of a log. What
 // cannot be told is a log.
-func IsNoLog(name string) bool { return isPlain(name, logLine()) }
-
-// IsHeaded reports whether one of the first lines of a file starts as those of logs do, or that
-// cannot be told.
-func IsHeaded(name string) bool { return !isPlain(name, headed()) }
-
-// isPlain reports whether a file is plain text, without a line among the first that matches.
-func isPlain(name string, line *regexp.Regexp) bool {
+func IsNoLog(name string) bool {
 	if name == "-" {
 		return false
 	}
@@ -41,7 +35,16 @@ func isPlain(name string, line *regexp.Regexp) bool {
 		return false
 	}
 	defer file.Close()
-	lines := bufio.NewScanner(io.LimitReader(file, 64<<10))
+	return isPlain(file, logLine())
+}
+
+// IsHeaded reports whether one of the first lines of a text starts as those of logs do, or that
+// cannot be told.
+func IsHeaded(text []byte) bool { return !isPlain(bytes.NewReader(text), headed()) }
+
+// isPlain reports whether a text is plain, without a line among the first that matches.
+func isPlain(text io.Reader, line *regexp.Regexp) bool {
+	lines := bufio.NewScanner(io.LimitReader(text, 64<<10))
 	seen := false
 	for lines.Scan() {
 		if !utf8.Valid(lines.Bytes()) || line.Match(lines.Bytes()) {

@@ -28,7 +28,7 @@ func TestIsNoLog(t *testing.T) {
 		name := filepath.Join(t.TempDir(), "file")
 		require.NoError(t, os.WriteFile(name, []byte(c.text), 0o600))
 		assert.Equal(t, c.want, IsNoLog(name), "%q", c.text)
-		assert.Equal(t, c.head, IsHeaded(name), "%q", c.text)
+		assert.Equal(t, c.head, IsHeaded([]byte(c.text)), "%q", c.text)
 	}
 	assert.False(t, IsNoLog("-"))
 	assert.False(t, IsNoLog(t.TempDir()))
