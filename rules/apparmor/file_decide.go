@@ -34,7 +34,7 @@ func (p *Profile) merged() map[mergeKey]bool {
 			if keys == nil {
 				keys = map[mergeKey]bool{}
 			}
-			keys[mergeKey{r.Deny, strings.Join(r.Target.Expanded, "\n")}] = true
+			keys[mergeKey{r.Deny, r.Target.mergeText()}] = true
 		}
 	}
 	return keys
@@ -47,7 +47,15 @@ type mergeKey struct {
 
 // mergedInto reports whether the rule is lost to one of those.
 func (r *FileRule) mergedInto(merged map[mergeKey]bool) bool {
-	return len(merged) > 0 && r.Path != nil && merged[mergeKey{r.Deny, strings.Join(r.Path.Expanded, "\n")}]
+	return len(merged) > 0 && r.Path != nil && merged[mergeKey{r.Deny, r.Path.mergeText()}]
+}
+
+// mergeText is the text by which apparmor_parser merges rules, before it joins the slashes of paths.
+func (p *Pattern) mergeText() string {
+	if p.slashes != "" {
+		return p.slashes
+	}
+	return strings.Join(p.Expanded, "\n")
 }
 
 func (r *FileRule) compile(l *layer, merged map[mergeKey]bool) {
@@ -96,29 +104,35 @@ func (l *layer) addHalves(name, target *aare.Expr, entry fileEntry, subset bool)
 // to profiles that change profile, so that aa_change_hat(3) and
 // aa_change_profile(3) can reach the kernel.
 func (p *Profile) addImplied(l *layer) {
-	hats := p.Hat
-	for _, other := range p.siblingProfiles() {
-		hats = hats || other.Parent == p
-	}
-	changes := slices.ContainsFunc(p.Rules, func(r Rule) bool {
-		_, ok := r.(*ChangeProfileRule)
-		return ok
-	})
+	why := p.implied()
 	add := func(glob string, perms Perms) {
 		if e, err := aare.Parse(glob, false); err == nil {
 			l.add(e, fileEntry{perms: perms, owner: true})
 		}
 	}
-	if hats {
+	if why.hats {
 		add("/proc/[0-9]*/attr/{apparmor/,}current", Write)
 	}
-	if changes {
+	if why.changes {
 		add("/proc/*/attr/{apparmor/,}{current,exec}", Write)
 	}
-	if hats || changes {
+	if why != (implied{}) {
 		add("/proc/*/attr/apparmor/", Read)
 		add("/sys/module/apparmor/parameters/enabled", Read)
 	}
+}
+
+// An implied is why apparmor_parser adds rules to a profile: see addImplied.
+type implied struct{ hats, changes bool }
+
+// implied returns why rules are added to a profile: it has hats or children, or is one, or changes profile.
+func (p *Profile) implied() (i implied) {
+	i.hats = p.Hat || slices.ContainsFunc(p.siblingProfiles(), func(other *Profile) bool { return other.Parent == p })
+	i.changes = slices.ContainsFunc(p.Rules, func(r Rule) bool {
+		_, ok := r.(*ChangeProfileRule)
+		return ok
+	})
+	return i
 }
 
 // siblingProfiles returns all profiles of the policy that p is part of.

@@ -120,7 +120,8 @@ type gainStep struct {
 func fileGains(before, after *Profile, removed, added []Rule, by difference, wanted []Request) ([]Gain, bool) {
 	w := &gainWalk{by: by, seen: map[string]bool{}, wanted: map[int32]compiledRequest{}}
 	differing := slices.Concat(removed, added)
-	if !slices.ContainsFunc(differing, isCompiled) || by.grants && len(added) == 0 && !slices.ContainsFunc(removed, lets) {
+	none := !slices.ContainsFunc(differing, isCompiled) || by.grants && len(added) == 0 && !slices.ContainsFunc(removed, lets)
+	if none && before.implied() == after.implied() {
 		return nil, true
 	}
 	if slices.ContainsFunc(differing, deniesChangeProfile) {

@@ -138,7 +138,26 @@ func (r *SignalRule) cells(c *celler) {
 	c.product(func(v []string) {
 		each(r.Perms, func(p Perms) { c.add(SignalRequest{p, v[1], v[0]}) })
 	}, names(c, r.Peer, func(r *SignalRule) *Pattern { return r.Peer }, func(q SignalRequest) string { return q.Peer }),
-		orAll(r.Signals, append(slices.Sorted(maps.Keys(signals)), "exists")))
+		orAll(r.Signals, c.signals()))
+}
+
+// signals are those that a rule or a wanted request names, and one that none does, which
+// stands for all others.
+func (c *celler) signals() []string {
+	named := wantedNames(c, func(q SignalRequest) string { return q.Signal })
+	for _, r := range c.rules {
+		if r, ok := r.(*SignalRule); ok {
+			named = append(named, r.Signals...)
+		}
+	}
+	slices.Sort(named)
+	named = slices.Compact(named)
+	for _, name := range allSignals() {
+		if !slices.Contains(named, name) {
+			return append(named, name)
+		}
+	}
+	return named
 }
 
 func (q SignalRequest) variant() variant {
