@@ -168,6 +168,7 @@ type Pattern struct {
 	Expanded []string
 	At       rules.Location // of the token, quotes included
 
+	slashes string // Expanded before runs of slashes became one, where it has such
 	matcher matcher
 	shared  *matcher // in its place: that of all patterns that mean the same; see resolver.share
 }

@@ -50,7 +50,7 @@ func (p *parser) changeProfileRule(h Header) Rule {
 
 func (r *ChangeProfileRule) resolve(by *resolver) Rule {
 	c := *r
-	by.file(&c.Exec)
+	by.label(&c.Exec) // apparmor_parser neither joins its slashes nor follows aliases
 	by.label(&c.Target)
 	return &c
 }

@@ -45,6 +45,8 @@ func TestDecideFile(t *testing.T) {
 		{"priority", "deny /a r,\npriority=1 /a r,", FileRequest{Path: "/a", Perms: Read}, Read, 0, 0, false},
 		{"priority of deny", "priority=2 deny /a r,\npriority=1 /a r,", FileRequest{Path: "/a", Perms: Read}, 0, Read, 0, true},
 		{"slashes in a rule", "/a//b r,", FileRequest{Path: "/a/b", Perms: Read}, Read, 0, 0, false},
+		{"merged with change_profile by what is written", "/a//b r,\nchange_profile -> /a//b,", FileRequest{Path: "/a/b", Perms: Read}, 0, 0, Read, false},
+		{"not merged with change_profile", "/a//b r,\nchange_profile -> /a/b,", FileRequest{Path: "/a/b", Perms: Read}, Read, 0, 0, false},
 		{"merged with change_profile", "/a r,\nchange_profile -> /a,", FileRequest{Path: "/a", Perms: Read}, 0, 0, Read, false},
 		{"implied by change_profile", "change_profile -> x,", FileRequest{Path: "/proc/1/attr/exec", Perms: Write, Owner: true}, Write, 0, 0, false},
 		{"implied by hats", "^h { /a r, }", FileRequest{Path: "/proc/1/attr/current", Perms: Write, Owner: true}, Write, 0, 0, false},

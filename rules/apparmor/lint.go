@@ -18,7 +18,7 @@ import (
 // come from included files are judged only where they meet the profile's own.
 func Lint(p *Policy) []rules.Diagnostic {
 	lints := []func(*Profile, *effort) []rules.Diagnostic{
-		lintShadowed, lintShadowedCapabilities, lintShadowedNetwork, lintSilentStart, lintSubsumed, lintUnmatchable,
+		lintShadowed, lintShadowedCapabilities, lintShadowedNetwork, lintSilentStart, lintSubsumed, lintUnmatchable, lintUnmatchablePrograms,
 		lintMergedUsr, lintExecTargets, lintExecConflicts, lintDisconnected,
 	}
 	diags := append(lintABI(p), lintVersions(p)...)
@@ -356,6 +356,27 @@ func lintUnmatchable(p *Profile, e *effort) []rules.Diagnostic {
 		if why != "" {
 			out = append(out, rules.Diagnostic{At: f.PathAt, Severity: rules.Warning, Code: "never-matches",
 				Message: "this path is never asked for: " + why})
+		}
+	}
+	return out
+}
+
+// twoSlashes is what no path has that the kernel asks for.
+var twoSlashes = &Pattern{Source: "{**,}//{**,}", Expanded: []string{"{**,}//{**,}"}}
+
+// lintUnmatchablePrograms finds change_profile rules whose program no execution has.
+// apparmor_parser compiles it as it stands, without joining slashes as it does for files,
+// and the values of variables often end with one.
+func lintUnmatchablePrograms(p *Profile, e *effort) []rules.Diagnostic {
+	var out []rules.Diagnostic
+	for _, r := range p.Rules {
+		c, ok := r.(*ChangeProfileRule)
+		if !ok || c.Exec == nil || c.Exec.expr() == nil || !own(c) {
+			continue
+		}
+		if found := e.compare(c.Exec, twoSlashes, aare.OnlyA); found.Complete && !found.HasOnlyA {
+			out = append(out, rules.Diagnostic{At: c.Exec.At, Severity: rules.Warning, Code: "never-matches",
+				Message: fmt.Sprintf("no program has such a path: apparmor_parser compiles it as %s, and does not join slashes here", shown(c.Exec.Expanded[0]))})
 		}
 	}
 	return out

@@ -76,6 +76,7 @@ func TestLint(t *testing.T) {
 		{"subsumes owner", profile("  /etc/** r,\n  owner /etc/passwd r,\n"), []string{"4:3 subsumed-rule"}},
 		{"relative path", profile("  foo r,\n"), []string{"3:3 never-matches"}},
 		{"dots", profile("  /a/../b r,\n  /a/./b r,\n"), []string{"3:3 never-matches", "4:3 never-matches"}},
+		{"program of change_profile", "@{DIR}=/srv/\n@{HOME}=/home/*/ /root/\n" + profile("  change_profile @{DIR}/x -> y,\n  change_profile @{HOME}/x -> y,\n  change_profile /a/**/b -> y,\n"), []string{"5:18 never-matches"}},
 		{"proc self", profile("  /proc/self/status r,\n"), []string{"3:3 never-matches"}},
 		{"merged usr", profile("  /bin/foo ix,\n"), []string{"3:3 merged-usr"}},
 		{"merged usr, both", profile("  /{,usr/}bin/foo ix,\n  /sbin/x r,\n  /usr/sbin/* r,\n"), nil},

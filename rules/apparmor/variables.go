@@ -266,13 +266,16 @@ func (r *resolver) expand(p *Pattern, kind textKind) *Pattern {
 		r.errorf(p.At, "variable", "%s", problem)
 		text = p.Source
 	}
-	if kind != labelText {
-		text = cleanSlashes(text)
-	}
 	expanded := &Pattern{Source: p.Source, Expanded: []string{text}, At: p.At}
+	if kind != labelText {
+		if clean := cleanSlashes(text); clean != text {
+			expanded.Expanded[0], expanded.slashes = clean, text
+			text = clean
+		}
+	}
 	good := problem == "" && r.checkGlob(expanded, text, kind)
 	if good && !strings.Contains(p.Source, "@{") {
-		p.Expanded = expanded.Expanded
+		p.Expanded, p.slashes = expanded.Expanded, expanded.slashes
 		return p
 	}
 	if good {
