@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules/apparmor"
 )
@@ -115,11 +116,18 @@ func probed(f *Explained, all []*Explained) string {
 // that is refused again but once (audit_caps() of security/apparmor/capability.c).
 var tellNothing = []string{"fsetid", "setuid", "setgid"}
 
+// sends are system calls by which a netlink socket takes a message whose sender lacks the capability for
+// it, and answers EPERM in a message of its own: netlink_rcv_skb() in net/netlink/af_netlink.c.
+var sends = []string{"sendto", "sendmsg", "sendmmsg"}
+
 // wentOn says that the system call for which a capability was refused succeeded, if its
 // record says so.
 func (f *Finding) wentOn() string {
 	call := f.Denial.Event.Record(parser.SYSCALL)
 	if call == nil || call.Get("success") != "yes" || slices.Contains(tellNothing, f.Denial.AppArmor.CapName) {
+		return ""
+	}
+	if slices.ContainsFunc(sends, func(name string) bool { return access.IsCall(call, name) }) {
 		return ""
 	}
 	return fmt.Sprintf("the system call went on without it and succeeded (SYSCALL record: success=yes, exit=%s)", call.Get("exit"))
