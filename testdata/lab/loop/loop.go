@@ -315,6 +315,7 @@ func (l *loop) observed(round string) (log string, findings []finding) {
 	if err != nil {
 		l.problem("%s: observe exits with %d", round, exitStatus(err))
 	}
+	text = l.inBundle(text)
 	loud := l.file(round + ".policy")
 	if err := os.WriteFile(loud, text, 0o644); err != nil {
 		l.problem("%v", err)
@@ -324,6 +325,26 @@ func (l *loop) observed(round string) (log string, findings []finding) {
 		l.problem("%s: observe shows nothing", round)
 	}
 	return log, findings
+}
+
+// inBundle returns the policy of the scenario with another filter, where it is a bundle's config.json, of
+// which whydenied observe prints the filter alone; else the filter as it is.
+func (l *loop) inBundle(filter []byte) []byte {
+	old, _ := os.ReadFile(l.policy)
+	var config map[string]any
+	if !l.seccomp || json.Unmarshal(old, &config) != nil {
+		return filter
+	}
+	linux, ok := config["linux"].(map[string]any)
+	if !ok {
+		return filter
+	}
+	linux["seccomp"] = json.RawMessage(filter)
+	text, err := json.Marshal(config)
+	if err != nil {
+		l.problem("%v", err)
+	}
+	return text
 }
 
 // patch has whydenied patch the policy by a log, and says whether it changed.
