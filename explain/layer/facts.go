@@ -172,6 +172,14 @@ func IsOfFile(call string) bool { return contains(ofFiles, call) }
 // make, without a capability for it.
 func IsOfOwner(call string) bool { return contains(ofOwners, call) }
 
+// IsPlainClone reports whether a call makes a thread or a process in the same namespaces,
+// which everybody may.
+func IsPlainClone(a *parser.Attempt) bool {
+	return a.Syscall == "clone" && a.Args != nil && !slices.ContainsFunc(a.Args, func(arg string) bool {
+		return strings.Contains(arg, "CLONE_NEW") || strings.Contains(arg, "?")
+	})
+}
+
 // aboutFile reports whether it was a file that was refused.
 func (f *facts) aboutFile() bool {
 	return f.is(ofFiles) || f.call == "" && f.path != ""

@@ -35,8 +35,8 @@ func ofSeccomp(f *facts) (Standing, string) {
 
 // kernelNeverSays reports whether only a filter, or a sysctl, answers so.
 func (f *facts) kernelNeverSays() bool {
-	return f.errno == "EPERM" && !f.asks && f.is("clone3 fork vfork statx fstatfs faccessat faccessat2 getrandom memfd_create inotify_init1 inotify_init close_range "+
-		"copy_file_range membarrier rseq landlock_create_ruleset epoll_create1 eventfd2 timerfd_create signalfd4 newfstatat stat lstat")
+	return f.errno == "EPERM" && !f.asks && (IsPlainClone(f.Attempt) || f.is("clone3 fork vfork statx fstatfs faccessat faccessat2 getrandom memfd_create inotify_init1 inotify_init close_range "+
+		"copy_file_range membarrier rseq landlock_create_ruleset epoll_create1 eventfd2 timerfd_create signalfd4 newfstatat stat lstat"))
 }
 
 func orElse(why, other string) string {

@@ -149,7 +149,7 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	a.Path = pathIn(line, at)
 	words := pathPlace.ReplaceAllLiteralString(innermost(line), " ") // as the words of paths are names
 	if startsThread(words) {
-		a.Syscall, a.Or = "clone3", []parser.Tried{{Syscall: "clone"}}
+		a.Syscall, a.Or = "clone3", []parser.Tried{{Syscall: "clone", Args: []string{"flags=CLONE_THREAD"}}}
 	}
 	if a.Syscall == "" {
 		a.Syscall = callIn(lowerASCII(words))

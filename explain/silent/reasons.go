@@ -2,6 +2,7 @@ package silent
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/whydenied/whydenied/explain/access"
@@ -165,10 +166,8 @@ func ofPermission(a *parser.Attempt) string {
 	if a.First {
 		return "the program's file has capabilities (getcap) that the container's bounding set lacks, as with cap_drop: ALL; or a filter refuses faccessat2 and faccessat, by which runc looks whether it may execute the program; a missing x bit is EACCES"
 	}
-	for _, call := range needsNothing {
-		if call == a.Syscall {
-			return otherFilter + ", as the kernel does not answer EPERM to this call by itself, but for what a sysctl turns off"
-		}
+	if layer.IsPlainClone(a) || slices.Contains(needsNothing, a.Syscall) {
+		return otherFilter + ", as the kernel does not answer EPERM to this call by itself, but for what a sysctl turns off"
 	}
 	p, asks := access.Privilege(a, seccomp.X86_64)
 	needed := access.Capability(a)

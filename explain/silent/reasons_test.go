@@ -37,12 +37,12 @@ var texts = []struct{ text, suspect, why string }{
 	{"libc++abi: terminating due to uncaught exception of type std::__1::system_error: thread constructor failed: Operation not permitted", "clone3", "Docker 20.10.0 to 20.10.9"},
 	{"  what():  Operation not permitted", "clone3", "Docker 20.10.0 to 20.10.9"},
 	{`thread 'main' panicked at 'failed to spawn thread: Os { code: 1, kind: PermissionDenied, message: "Operation not permitted" }'`, "clone3", "20.10.9"},
-	{"runtime: failed to create new OS thread (have 2 already; errno=1)", "clone, or clone3", ""},
+	{"runtime: failed to create new OS thread (have 2 already; errno=1)", "clone(flags=CLONE_THREAD), or clone3", ""},
 	{`[warning][os,thread] Failed to start thread "Unknown thread" with pthread_create failed (EPERM) for attributes: stacksize: 1024k`, "clone3", "20.10.9"},
 	{"[rootlesskit:parent] error: fork/exec /proc/self/exe: operation not permitted", namespaces, "CAP_SYS_ADMIN"},
 	{"Failed to move to new namespace: PID namespaces supported, Network namespace supported, but failed: errno = Operation not permitted", namespaces, "every release"},
 	{"bwrap: Creating new namespace failed: Operation not permitted", namespaces, "every release"},
-	{"newuidmap: write to uid_map failed: Operation not permitted", namespaces, "/etc/subuid"},
+	{"newuidmap: write to uid_map failed: Operation not permitted", "", "/etc/subuid"},
 	{"starting container process caused: close exec fds: ensure /proc/self/fd is on procfs: operation not permitted: unknown", "fstatfs", "a filter"},
 	{"unable to start container process: exec /x: operation not permitted: unknown", "faccessat2, or faccessat", "a filter"},
 	{"mount: /mnt: permission denied.", "mount", "CAP_SYS_ADMIN"},
@@ -163,5 +163,26 @@ func TestSuspectsAreAsked(t *testing.T) {
 			name, _ := seccomp.SyscallName(seccomp.X86_64, d.Seccomp.Syscall)
 			assert.Equal(t, c.want, name, c.line)
 		}
+	}
+}
+
+// TestThreadsAreOfTheirNamespaces holds that a thread or a process that could not be made is
+// not taken for a namespace, which is what the default filters refuse to clone.
+func TestThreadsAreOfTheirNamespaces(t *testing.T) {
+	const profile = `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["clone"], "action": "SCMP_ACT_ERRNO",
+		"args": [{"index": 0, "value": 268435456, "valueTwo": 268435456, "op": "SCMP_CMP_MASKED_EQ"}]}]}`
+	for line, want := range map[string]bool{
+		"pthread_create failed: Operation not permitted":                false,
+		"Fatal: cannot start worker threads: EPERM":                     false,
+		"sh: 1: Cannot fork":                                            false,
+		"make: /bin/sh: Operation not permitted":                        false,
+		"cannot clone: Operation not permitted":                         true,
+		"newuidmap: write to uid_map failed: Operation not permitted":   false,
+		"bwrap: Creating new namespace failed: Operation not permitted": true,
+	} {
+		a, ok := message.Read(parser.Origin{File: "f", Line: 1}, line, seccomp.X86_64)
+		require.True(t, ok, line)
+		_, refused := Judge(policyOf(t, "", profile).Library, a, Target{})
+		assert.Equal(t, want, refused, line)
 	}
 }
