@@ -168,14 +168,21 @@ func (f *inputFlags) silent(in input, args []string, findings []*explain.Explain
 	if hasFix(findings) {
 		next.patch()
 	}
+	open := slices.DeleteFunc(slices.Clone(unexplained), silent.Unexplained.IsDecided)
+	isDecided := len(unexplained) > 0 && len(open) == 0 // what is said of the layer is the next step
+	isOfAppArmor := len(unexplained) == 0 || slices.ContainsFunc(open, silent.Unexplained.MayBeAppArmor)
 	for _, t := range targets[:min(len(targets), maxTargets)] {
 		for _, policy := range silent.Of(in.explainer.Library, t, f.failed.status) {
 			s.Policies = append(s.Policies, report.NewSilentPolicy(policy))
-			next.observe(policy)
+			if !isDecided && (policy.IsSeccomp || isOfAppArmor) {
+				next.observe(policy)
+			}
 		}
 	}
 	next.trace = next.trace || slices.ContainsFunc(unexplained, func(u silent.Unexplained) bool { return u.Syscall != "" })
-	next.others(targets)
+	if !isDecided {
+		next.others(targets)
+	}
 	s.Next = next.steps
 	return s
 }

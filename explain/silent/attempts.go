@@ -97,7 +97,8 @@ func (s *Attempts) judge(a parser.Attempt) answer {
 	if refused || isHarmless(&a) || len(s.Unexplained) == maxUnexplained {
 		return answer{d, refused, -1}
 	}
-	u := Unexplained{Attempt: a, Suspect: suspect(&a), Why: otherReasons(&a)}
+	u := Unexplained{Attempt: a, Suspect: suspect(&a), Why: otherReasons(&a), Verdict: s.verdictOf(&a, unlogged)}
+	u.Why = u.orBeyond()
 	if unlogged {
 		u.Why = "not AppArmor: no rule of " + s.target.Profile + " allows it, but what that refuses is logged, and the log has no record of it; else " + u.Why
 	}
@@ -109,7 +110,6 @@ func (s *Attempts) judge(a parser.Attempt) answer {
 	if a.Errno == "EACCES" && a.Hint == "" && !a.First && s.target.Profile != "unconfined" && s.target.Container.AppArmorProfile != "unconfined" && s.library.Profile(s.target.Container, s.target.Profile) == nil {
 		u.Why = "an AppArmor profile, which is not known here: its refusals are in the log, but for those by deny rules; else " + u.Why
 	}
-	u.Verdict = s.verdictOf(&a, unlogged)
 	u.Next = next(s.library, &a, s.target, u.Verdict)
 	s.Unexplained = append(s.Unexplained, u)
 	return answer{unexplained: len(s.Unexplained) - 1}

@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/whydenied/whydenied/explain"
+	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/layer"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/message"
 	"github.com/whydenied/whydenied/parser"
@@ -185,4 +187,24 @@ func TestThreadsAreOfTheirNamespaces(t *testing.T) {
 		_, refused := Judge(policyOf(t, "", profile).Library, a, Target{})
 		assert.Equal(t, want, refused, line)
 	}
+}
+
+// TestBeyondModes holds that no mode is named where root passes all of them, and one is open
+// where nothing says what was refused.
+func TestBeyondModes(t *testing.T) {
+	const line, unnamed = "touch: cannot touch '/data/x': Permission denied", "app: could not do it: Permission denied (errno=13)"
+	ask := func(line string, limits *container.Limits) Unexplained {
+		a, ok := message.Read(parser.Origin{File: "f", Line: 1}, line, seccomp.X86_64)
+		require.True(t, ok, line)
+		attempts := NewAttempts(library.New(t.TempDir(), nil), Target{Container: container.Container{Limits: limits, AppArmorProfile: "unconfined"}}, explain.NewGroup(nil, explain.Filter{}))
+		attempts.Add(a)
+		require.Len(t, attempts.Unexplained, 1)
+		return attempts.Unexplained[0]
+	}
+	root := &container.Limits{Effective: []string{"CAP_DAC_OVERRIDE"}}
+	assert.Contains(t, ask(line, root).Why, "root_squash")
+	assert.Contains(t, ask(line, &container.Limits{UID: 1000}).Why, "mode and owner")
+	of, ofRoot := ask(unnamed, nil).Verdict, ask(unnamed, root).Verdict
+	assert.Equal(t, layer.Open, of.Of(layer.Mode).Standing)
+	assert.Equal(t, layer.RuledOut, ofRoot.Of(layer.Mode).Standing)
 }

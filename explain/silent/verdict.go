@@ -80,3 +80,29 @@ func next(l *library.Library, a *parser.Attempt, t Target, v layer.Verdict) stri
 	}
 	return ""
 }
+
+// IsDecided reports whether a layer that is neither policy is sure to have refused it.
+func (u Unexplained) IsDecided() bool {
+	return u.Verdict.Sure && u.Verdict.Layer != layer.Seccomp && u.Verdict.Layer != layer.AppArmor
+}
+
+// MayBeAppArmor reports whether a profile can have refused it, if it is another than the
+// known one or knows the file by another name.
+func (u Unexplained) MayBeAppArmor() bool {
+	return u.Errno != "EPERM" || u.Verdict.Of(layer.AppArmor).Standing != layer.RuledOut
+}
+
+// beyondModes is what root cannot pass either.
+const beyondModes = "SELinux or another module, whose records are in the log; a file system of another host (NFS with root_squash) or of a user (FUSE without allow_other); or IDs that the container does not have (userns-remap)"
+
+// orBeyond returns why something failed, without what the verdict rules out.
+func (u *Unexplained) orBeyond() string {
+	byMode := u.Hint == "" && u.Errno == "EACCES" && u.Verdict.Layer == "" && !u.First
+	switch {
+	case byMode && u.Syscall == "bind" && u.Verdict.Of(layer.Capability).Standing == layer.RuledOut:
+		return "SELinux or Landlock, whose records are in the log, as the process may bind every port"
+	case byMode && (u.Syscall == "" || layer.IsOfFile(u.Syscall)) && u.Verdict.Of(layer.Mode).Standing == layer.RuledOut:
+		return beyondModes
+	}
+	return u.Why
+}
