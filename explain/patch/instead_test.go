@@ -17,6 +17,8 @@ func TestInstead(t *testing.T) {
 			`type=SYSCALL msg=audit(1796072018.488:68): arch=c000003e syscall=59 success=no exit=-13 a0=7f168900704a a1=7ffd21ec1ac0 a2=7f168900a028 a3=7ffd21ec1a70 items=0 ppid=912 pid=914 auid=4294967295 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=(none) ses=4294967295 comm="cron" exe="/usr/sbin/cron" subj=p key=(null)` + "\n"
 		unnamed = `type=AVC msg=audit(1796071859.832:35): apparmor="DENIED" operation="open" profile="p" name="/tmp/#11205" pid=331 comm="cron" requested_mask="wr" denied_mask="wr" fsuid=0 ouid=0` + "\n"
 		named   = `type=AVC msg=audit(1796071859.896:36): apparmor="DENIED" operation="mknod" profile="p" name="/tmp/tmpfAyyHiA" pid=331 comm="cron" requested_mask="c" denied_mask="c" fsuid=0 ouid=0` + "\n"
+		devlog  = `type=AVC msg=audit(1796071860.100:50): apparmor="DENIED" operation="connect" class="file" profile="p" name="/run/systemd/journal/dev-log" pid=331 comm="cron" requested_mask="w" denied_mask="w" fsuid=0 ouid=0` + "\n"
+		console = `type=AVC msg=audit(1796071860.101:51): apparmor="DENIED" operation="open" class="file" profile="p" name="/dev/console" pid=331 comm="cron" requested_mask="w" denied_mask="w" fsuid=0 ouid=0` + "\n"
 		probe   = `type=AVC msg=audit(1796071860.100:SERIAL): apparmor="DENIED" operation="mknod" profile="p" name="NAME" pid=77 comm="python3" requested_mask="c" denied_mask="c" fsuid=0 ouid=0` + "\n" +
 			`type=SYSCALL msg=audit(1796071860.100:SERIAL): arch=c000003e syscall=257 success=no exit=-13 a0=ffffff9c a1=7f0 a2=a00c2 a3=180 items=2 ppid=7 pid=77 uid=0 comm="python3" exe="/usr/bin/python3.14"` + "\n"
 	)
@@ -33,6 +35,8 @@ func TestInstead(t *testing.T) {
 		{"both are permitted", of(shadow+chkpwd, "DENIED", "ALLOWED"), "/etc/shadow r,\n/usr/sbin/unix_chkpwd rix,", ""},
 		{"tmpfile", unnamed + named, `owner "/tmp/#[0-9]*" rw,`, "tmpfile(3) makes it"},
 		{"tmpfile alone", named, "owner /tmp/tmpf?????? w,", ""},
+		{"the console for the log", devlog + console, "owner /run/systemd/journal/dev-log w,", "syslog(3) writes to it"},
+		{"the console alone", console, "owner /dev/console w,", ""},
 		{"Python's folders", probing("40", "/tmp/qo70uril") + probing("41", "/var/tmp/4xk2_w9q"), "owner /tmp/???????? rw,", "Python's tempfile tries"},
 		{"Python's folders, the other way", probing("41", "/tmp/qo70uril") + probing("40", "/var/tmp/4xk2_w9q"), "owner /var/tmp/???????? rw,", "Python's tempfile tries"},
 		{"the same of another program", of(probing("40", "/tmp/qo70uril")+probing("41", "/var/tmp/4xk2_w9q"), "/usr/bin/python3.14", "/usr/bin/other"), "owner /tmp/???????? rw,\nowner /var/tmp/???????? rw,", ""},
