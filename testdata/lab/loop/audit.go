@@ -22,7 +22,7 @@ func mark() int {
 	if err := exec.Command("auditctl", "-m", text).Run(); err != nil {
 		panic(fmt.Sprintf("auditctl -m: %v", err))
 	}
-	for range 500 {
+	for range 3000 { // a program that tries again without a pause leaves auditd behind
 		log, err := os.ReadFile(auditLog)
 		if err != nil {
 			panic(err)
