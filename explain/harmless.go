@@ -116,9 +116,10 @@ func probed(f *Explained, all []*Explained) string {
 // that is refused again but once (audit_caps() of security/apparmor/capability.c).
 var tellNothing = []string{"fsetid", "setuid", "setgid"}
 
-// sends are system calls by which a netlink socket takes a message whose sender lacks the capability for
-// it, and answers EPERM in a message of its own: netlink_rcv_skb() in net/netlink/af_netlink.c.
-var sends = []string{"sendto", "sendmsg", "sendmmsg"}
+// answered are system calls that succeed where what they ask for is refused, which is told in another way: a
+// netlink socket takes a message and answers EPERM in one of its own, netlink_rcv_skb() in
+// net/netlink/af_netlink.c; io_uring in its queue.
+var answered = []string{"sendto", "sendmsg", "sendmmsg", "io_uring_enter"}
 
 // wentOn says that the system call for which a capability was refused succeeded, if its
 // record says so.
@@ -127,7 +128,7 @@ func (f *Finding) wentOn() string {
 	if call == nil || call.Get("success") != "yes" || slices.Contains(tellNothing, f.Denial.AppArmor.CapName) {
 		return ""
 	}
-	if slices.ContainsFunc(sends, func(name string) bool { return access.IsCall(call, name) }) {
+	if slices.ContainsFunc(answered, func(name string) bool { return access.IsCall(call, name) }) {
 		return ""
 	}
 	return fmt.Sprintf("the system call went on without it and succeeded (SYSCALL record: success=yes, exit=%s)", call.Get("exit"))

@@ -32,6 +32,7 @@ func TestHarmless(t *testing.T) {
 		"its own group":     {capable(1, 0, 7, "setgid") + call(1, "success=yes exit=0"), []string{""}},
 		"a bit was dropped": {capable(1, 0, 7, "fsetid") + call(1, "success=yes exit=0"), []string{""}},
 		"netlink answers":   {capable(1, 0, 7, "audit_write") + strings.Replace(call(1, "success=yes exit=140"), "syscall=217", "syscall=44", 1), []string{""}},
+		"io_uring answers":  {capable(1, 0, 7, "net_bind_service") + strings.Replace(call(1, "success=yes exit=1"), "syscall=217", "syscall=426", 1), []string{""}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			group := NewGroup(nil, Filter{})
