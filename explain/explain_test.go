@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -297,4 +298,9 @@ func TestUndecidedWords(t *testing.T) {
 		{When: "libseccomp is older than 2.4.2, and the filter was loaded by crun"}, {When: "libseccomp is older than 2.4.2"}, {When: "CAP_SYS_ADMIN held"}, {},
 	}}
 	assert.Equal(t, "whether libseccomp is older than 2.4.2, or CAP_SYS_ADMIN held", undecided(d))
+	d.Whens = nil
+	for _, when := range strings.Split("a0 == 0,a0 == 3,a0 == 4,a0 == 5,a0 == 9,a1 == 10,CAP_NET_RAW held,a0 == 45,a0 >= 46", ",") {
+		d.Whens = append(d.Whens, seccomp.Outcome{When: when})
+	}
+	assert.Equal(t, "whether a0 == 0, or 3 <= a0 <= 5, or a0 == 9, or a1 == 10, or CAP_NET_RAW held, or a0 >= 45", undecided(d))
 }

@@ -3,8 +3,11 @@ package explain
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"path"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/whydenied/whydenied/explain/access"
@@ -234,7 +237,52 @@ func undecided(d seccomp.Decision) string {
 	if len(whens) == 0 {
 		return "its arguments"
 	}
-	return "whether " + strings.Join(whens, ", or ")
+	return "whether " + strings.Join(inRanges(whens), ", or ")
+}
+
+// ofValue is a condition that an argument is a number, or no less than it.
+var ofValue = regexp.MustCompile(`^(a[0-5]) (==|>=) (\d+)$`)
+
+// A valueRange is a condition of which some are on an argument that lies between two values.
+type valueRange struct {
+	when, arg string // arg is "" for a condition of another kind
+	from, to  uint64
+}
+
+// inRanges puts conditions on the same argument that follow each other into one, where there
+// are more than a few: a unit's filter has one for each family of addresses that it refuses.
+func inRanges(whens []string) []string {
+	const few = 4
+	if len(whens) <= few {
+		return whens
+	}
+	var list []valueRange
+	for _, when := range whens {
+		r := valueRange{when: when}
+		if m := ofValue.FindStringSubmatch(when); m != nil {
+			r.from, _ = strconv.ParseUint(m[3], 10, 64)
+			r.arg, r.to = m[1], r.from
+			if m[2] == ">=" {
+				r.to = math.MaxUint64
+			}
+		}
+		last := len(list) - 1
+		if last < 0 || r.arg == "" || list[last].arg != r.arg || list[last].to+1 != r.from {
+			list = append(list, r)
+			continue
+		}
+		of := &list[last]
+		if of.to = r.to; r.to == math.MaxUint64 {
+			of.when = fmt.Sprintf("%s >= %d", of.arg, of.from)
+		} else {
+			of.when = fmt.Sprintf("%d <= %s <= %d", of.from, of.arg, of.to)
+		}
+	}
+	texts := make([]string, len(list))
+	for i, r := range list {
+		texts[i] = r.when
+	}
+	return texts
 }
 
 func names(e *seccomp.Entry, syscall string) bool {

@@ -144,7 +144,7 @@ func readObject(name string, object []byte) ([]Container, error) {
 	switch {
 	case has("kind", "apiVersion"):
 		return readKubernetes(object)
-	case has("ID", "State", "Config"), has("Id", "State", "Config"):
+	case has("ID", "State", "Config"), has("Id", "State", "Config"), has("Id", "HostConfig"): // of which people leave parts out
 		c, err = readDocker(object)
 	case has("status", "info"):
 		c, err = readCRI(object)

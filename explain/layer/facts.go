@@ -26,6 +26,9 @@ type facts struct {
 
 func factsOf(q Question) *facts {
 	a := q.Attempt
+	if a.Outside { // of what the runtime runs in nothing is known
+		q.Container = &container.Container{}
+	}
 	f := &facts{Question: q, call: a.Syscall, errno: a.Errno, limits: q.Container.Limits, uid: -1, path: PathOf(a)}
 	if a.Self != nil {
 		f.self = *a.Self
@@ -162,7 +165,9 @@ const (
 		"setxattr lsetxattr fsetxattr removexattr getxattr connect bind swapon acct mq_open inotify_add_watch"
 	// ofOwners are calls that only the owner may make, without a capability for it.
 	ofOwners = "chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utimensat utime utimes unlink unlinkat rmdir rename renameat renameat2 link linkat setxattr " +
-		"kill tkill tgkill sched_setaffinity"
+		ofProcesses
+	// ofProcesses are those of them that act on a process.
+	ofProcesses = "kill tkill tgkill sched_setaffinity"
 )
 
 // IsOfFile reports whether a call is one that the mode of a file can refuse.

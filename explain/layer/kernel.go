@@ -16,6 +16,10 @@ func ofLimits(f *facts) (Standing, string) {
 		return Refused, f.limitOfProcesses()
 	case f.errno == "EPERM" && f.is(forks) && strings.Contains(f.Attempt.Hint, "a limit was reached"): // the text names no error
 		return Likely, f.limitOfProcesses()
+	case f.errno == "EMFILE" && f.is("inotify_init inotify_init1"):
+		return Refused, "the user has as many watchers as fs.inotify.max_user_instances permits, or the process as many open files as " + f.rlimit("nofile")
+	case f.errno == "ENOSPC" && f.is("inotify_add_watch"):
+		return Refused, "the user watches as many files as fs.inotify.max_user_watches permits"
 	case f.errno == "EMFILE":
 		return Refused, "the process has as many open files as " + f.rlimit("nofile")
 	case f.is("mlock mlock2 mlockall") && (f.errno == "ENOMEM" || f.errno == "EPERM" || f.errno == "EAGAIN"):
@@ -294,6 +298,8 @@ func ofCapability(f *facts) (Standing, string) {
 		return RuledOut, "the owner needs none"
 	case known && f.noNewPrivs() && f.uid > 0 && slices.Contains(gainers, f.Attempt.Comm):
 		return RuledOut, "the program would hold " + names + ", but for no_new_privs"
+	case known && f.needs.Unless == "" && f.is(ofProcesses):
+		return Likely, "it needs " + names + " unless the process acts on one of its own user's"
 	case known && (f.needs.Maybe || f.is("ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd")):
 		return Likely, "it needs " + names + " unless " + f.needs.Unless
 	case known:

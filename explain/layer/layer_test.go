@@ -121,6 +121,11 @@ var cases = []struct {
 	{"files", `{"process":{"rlimits":[{"type":"RLIMIT_NOFILE","soft":8,"hard":8}]}}`, `openat(AT_FDCWD, "/x", O_RDONLY) = -1 EMFILE (T)`, layer.Limits, true, "(8)"},
 	{"locked memory", "", `mlockall(MCL_CURRENT) = -1 ENOMEM (C)`, layer.Limits, true, "RLIMIT_MEMLOCK"},
 
+	{"affinity of its own", "", "os.sched_setaffinity: Operation not permitted", layer.Capability, false, "its own user's"},
+	{"watchers", "", "failed to create fsnotify watcher: too many open files", layer.Limits, true, "max_user_instances"},
+	{"watches", "", "inotify_add_watch: No space left on device", layer.Limits, true, "max_user_watches"},
+	{"a family that may lack", "", "socket: AF_INET6: Address family not supported by protocol", layer.None, false, "ipv6.disable"},
+	{"of the runtime itself", "", `runc create failed: unable to start container process: error during container init: error mounting "proc" to rootfs at "/proc": mount src=proc: operation not permitted`, "", false, ""},
 	{"own filter", "", started + "1 seccomp(SECCOMP_SET_MODE_FILTER, 0, {len=4, filter=0x1}) = 0\n1 socket(AF_INET, SOCK_STREAM, IPPROTO_IP) = -1 EPERM (O)", "", false, ""},
 	{"labelled", `{"process":{"selinuxLabel":"system_u:system_r:container_t:s0:c1,c2","user":{"uid":1000}}}`, started + `1 openat(AT_FDCWD, "/srv/x", O_RDONLY) = -1 EACCES (P)`, "", false, ""},
 	{"no such call", "", started + `1 lsm_list_modules(0x1, 0x2, 0) = -1 ENOSYS (F)`, layer.None, true, "does not have"},

@@ -19,6 +19,10 @@ func ofSeccomp(f *facts) (Standing, string) {
 		return Open, "the program installed a filter of its own, of which nothing else is known"
 	case f.Seccomp.Known:
 		return RuledOut, f.Seccomp.Why
+	case f.errno == "EAFNOSUPPORT" && f.hasFamily():
+		return Likely, "each kernel has this family of addresses, and RestrictAddressFamilies= of a unit answers so"
+	case f.errno == "EAFNOSUPPORT":
+		return Open, "RestrictAddressFamilies= of a unit answers so: name it with --inventory (systemctl cat)"
 	case !slices.Contains(engineAnswers, f.errno):
 		return Unlikely, "default filters do not answer " + f.errno
 	case f.call == "":
@@ -31,6 +35,11 @@ func ofSeccomp(f *facts) (Standing, string) {
 		return Likely, "the kernel does not answer " + f.answer() + " by itself, but for what a sysctl turns off"
 	}
 	return Open, orElse(f.Seccomp.Why, "which filter is in force is not known: name it with --seccomp, or the container with --inventory")
+}
+
+// hasFamily reports whether a socket was to be of a family that no kernel of a host lacks.
+func (f *facts) hasFamily() bool {
+	return f.argument("AF_UNIX") || f.argument("AF_NETLINK") || f.argument("AF_PACKET") || slices.Contains(f.Attempt.Args, "AF_INET")
 }
 
 // kernelNeverSays reports whether only a filter, or a sysctl, answers so.
@@ -151,6 +160,8 @@ func ofNone(f *facts) (Standing, string) {
 	switch {
 	case f.errno == "ENOSYS" && f.Seccomp.Known && !f.Seccomp.Refuses && !f.self.Filter:
 		return Refused, "no filter answers so: the kernel does not have this system call"
+	case f.errno == "EAFNOSUPPORT" && f.hasFamily():
+		return RuledOut, "each kernel has this family of addresses"
 	case f.errno == "EAFNOSUPPORT" && !f.Seccomp.Refuses && !f.self.Filter:
 		return Likely, "the kernel does not have this family of addresses: it was built without it, its module is not there, or it is turned off (ipv6.disable=1)"
 	case f.errno == "ENOEXEC":

@@ -33,6 +33,7 @@ var phrases = []phrase{
 	{"too many open files", "EMFILE"},
 	{"cannot allocate memory", "ENOMEM"}, // of what locks memory: see isLimit
 	{"address family not supported by protocol", "EAFNOSUPPORT"},
+	{"no space left on device", "ENOSPC"},          // of what makes namespaces or watches: see isLimit
 	{"resource temporarily unavailable", "EAGAIN"}, // of what starts processes: see isLimit
 	{"failed to map segment from shared object", "EACCES"},
 	{"accessdeniedexception", "EACCES"},
@@ -73,7 +74,7 @@ var verbs = sync.OnceValue(func() []verb {
 		{regexp.MustCompile(`\([Cc]onnect failed\)`), "connect"},
 		{regexp.MustCompile(`\b(?:set|setting|raise) (?:\w+ )?rlimit\b`), "prlimit64"},
 		{regexp.MustCompile(`\b[Ll]oad(?:ing)? (?:the )?(?:e?BPF|bpf) (?:program|object)`), "bpf"},
-		{regexp.MustCompile(unable + `create directory\b`), "mkdir"},
+		{regexp.MustCompile(unable + `create director(?:y|ies)\b`), "mkdir"},
 		{regexp.MustCompile(unable + `(create|touch|write)\b|\bfor writing\b`), "creat"},
 		{regexp.MustCompile(unable + `(remove|delete)\b`), "unlink"},
 		{regexp.MustCompile(unable + `(move|rename)\b`), "rename"},
@@ -163,6 +164,9 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	if errno == "EAFNOSUPPORT" && a.Syscall != "socketpair" {
 		a.Syscall = "socket" // which others are worded for that need one
 	}
+	if a.Syscall == "socket" {
+		a.Args = familyIn(line)
+	}
 	if a.Syscall == "" && errno == "EAGAIN" && isLimit("", lower) {
 		a.Syscall = "clone"
 	}
@@ -184,13 +188,39 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	if a.Syscall == "" && (isForeign(lower) || a.Path == "" && isProse(lower, end)) {
 		return a, false
 	}
-	return a, errno != "EAGAIN" && errno != "ENOMEM" || isLimit(a.Syscall, lower) && (errno == "EAGAIN" || strings.HasPrefix(a.Syscall, "mlock"))
+	switch errno {
+	case "EAGAIN":
+		return a, isLimit(a.Syscall, lower)
+	case "ENOMEM":
+		return a, strings.HasPrefix(a.Syscall, "mlock")
+	case "ENOSPC":
+		return a, a.Syscall == "unshare" || a.Syscall == "inotify_add_watch" || strings.HasPrefix(a.Syscall, "clone")
+	}
+	return a, true
+}
+
+// families are how messages name a family of addresses, in lower case.
+var families = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\b[ap]f_([a-z0-9]+)\b|(\[::|\bipv6\b|\b(?:tcp|udp|inet)6\b)|\b(netlink|packet|vsock) socket\b`)
+})
+
+// familyIn returns the family of addresses that a message about a socket names, as the
+// argument that strace prints; nil if it names none.
+func familyIn(line string) []string {
+	m := families().FindStringSubmatch(lowerASCII(line))
+	switch {
+	case m == nil:
+		return nil
+	case m[2] != "":
+		return []string{"AF_INET6"}
+	}
+	return []string{"AF_" + strings.ToUpper(m[1]+m[3])}
 }
 
 // ofPHP is how PHP ends what it says: with the place in its source.
 var ofPHP = regexp.MustCompile(` in /\S+ on line \d+$`)
 
-// isLimit reports whether EAGAIN or ENOMEM is the answer of a limit: most calls give it in
+// isLimit reports whether EAGAIN is the answer of a limit: most calls give it in
 // the ordinary course.
 func isLimit(call, lower string) bool {
 	switch call {
@@ -344,11 +374,15 @@ func isBounded(s string, at, n int) bool {
 
 var speaking = regexp.MustCompile(`^([a-z/][\w./+-]*)(?:\[\d+\])?: `)
 
+// noPrograms stand where the name of a program does: words for errors, and engines and their
+// clients, which speak of what is in a container.
+var noPrograms = strings.Fields("panic error fatal docker dockerd podman nerdctl kubectl kubelet crictl containerd buildah")
+
 // speaker returns the name of the program that a message begins with, or "". The
 // names of calls and of errors stand in the same place.
 func speaker(line string) string {
 	m := speaking.FindStringSubmatch(line)
-	if m == nil || strings.HasSuffix(m[1], "Exception") || m[1] == "panic" || m[1] == "error" || m[1] == "fatal" {
+	if m == nil || strings.HasSuffix(m[1], "Exception") || slices.Contains(noPrograms, m[1]) {
 		return ""
 	}
 	name := path.Base(m[1])
@@ -378,7 +412,7 @@ func verbIn(line string) string {
 }
 
 // pathPlace finds what begins like an absolute path: in quotes, or plain.
-var pathPlace = regexp.MustCompile("(?:^|[\\s=:(\\[])(?:\"(/[^\"]*)\"|'(/[^']*)'|‘(/[^’]*)’|`(/[^']*)'|(/[^\\s\"'’)\\],;]*))")
+var pathPlace = regexp.MustCompile("(?:^|[\\s=:(\\[])(?:\"(/[^\"]*)\"|'(/[^']*)'|‘(/[^’]*)’|`(/[^'`]*)['`]|(/[^\\s\"'’)\\],;]*))")
 
 // scriptPrefix is what a shell prints of the script that it was reading.
 var scriptPrefix = regexp.MustCompile(`^: (?:line )?\d+: `)

@@ -26,7 +26,7 @@ func TestWordings(t *testing.T) {
 		{`2026/11/25 10:00:00 [emerg] 20#20: setgid(101) failed (1: Operation not permitted)`, "setgid", "", "EPERM", ""},
 		{`exec /docker-entrypoint.sh: permission denied`, "execve", "/docker-entrypoint.sh", "EACCES", ""},
 		{`exec /docker-entrypoint.sh: exec format error`, "execve", "/docker-entrypoint.sh", "ENOEXEC", ""},
-		{`docker: Error response from daemon: failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: "/app/run": permission denied: unknown.`, "execve", "/app/run", "EACCES", "docker"},
+		{`docker: Error response from daemon: failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: "/app/run": permission denied: unknown.`, "execve", "/app/run", "EACCES", ""},
 		{`standard_init_linux.go:228: exec user process caused: operation not permitted`, "execve", "", "EPERM", ""},
 		{`unshare: unshare failed: Operation not permitted`, "unshare", "", "EPERM", "unshare"},
 		{`mount: /mnt: permission denied.`, "mount", "/mnt", "EPERM", "mount"},
@@ -151,13 +151,17 @@ func TestVerbs(t *testing.T) {
 // a frame the one above, and that source is not read as output.
 func TestReader(t *testing.T) {
 	for lines, want := range map[string]string{
-		"Traceback (most recent call last):\n  File \"/app/x.py\", line 2, in <module>\n    os.sched_setaffinity(0, {1})\nPermissionError: [Errno 1] Operation not permitted":  "sched_setaffinity EPERM",
-		"  File \"/usr/lib/python3.11/socket.py\", line 232, in __init__\n    _socket.socket.__init__(self, family, type)\nPermissionError: [Errno 1] Operation not permitted": "socket EPERM",
-		"web-1  |   File \"/app/x.py\", line 2, in f\nweb-1  |     os.setgid(gid)\nweb-1  |     ^^^^^^^^^^^^^^\nweb-1  | PermissionError: [Errno 1] Operation not permitted":   "setgid EPERM",
-		"  File \"/app/x.py\", line 2, in f\n    raise OSError('Permission denied')\nOSError: something else":                                                                  "",
-		"npm error code EACCES\nnpm error syscall mkdir\nnpm error Error: EACCES: permission denied, mkdir '/app/x'":                                                           "mkdir EACCES",
-		"Error: EPERM: operation not permitted, chown '/app/x'\n  errno: -1,\n  code: 'EPERM',\n  syscall: 'chown',":                                                           "chown EPERM",
-		"OSError: [Errno 1] Operation not permitted\n  File \"/app/x.py\", line 2, in f\n    os.setgid(gid)":                                                                   " EPERM",
+		"Traceback (most recent call last):\n  File \"/app/x.py\", line 2, in <module>\n    os.sched_setaffinity(0, {1})\nPermissionError: [Errno 1] Operation not permitted":                   "sched_setaffinity EPERM",
+		"  File \"/usr/lib/python3.11/socket.py\", line 232, in __init__\n    _socket.socket.__init__(self, family, type)\nPermissionError: [Errno 1] Operation not permitted":                  "socket EPERM",
+		"web-1  |   File \"/app/x.py\", line 2, in f\nweb-1  |     os.setgid(gid)\nweb-1  |     ^^^^^^^^^^^^^^\nweb-1  | PermissionError: [Errno 1] Operation not permitted":                    "setgid EPERM",
+		"  File \"/app/x.py\", line 2, in f\n    raise OSError('Permission denied')\nOSError: something else":                                                                                   "",
+		"npm error code EACCES\nnpm error syscall mkdir\nnpm error Error: EACCES: permission denied, mkdir '/app/x'":                                                                            "mkdir EACCES",
+		"Error: EPERM: operation not permitted, chown '/app/x'\n  errno: -1,\n  code: 'EPERM',\n  syscall: 'chown',":                                                                            "chown EPERM",
+		"runc create failed: unable to start container process: error\nduring container init: unable to join session keyring: unable to create\nsession key: operation not permitted: unknown.": "keyctl EPERM",
+		"root@0123456789ab:/usr/src/app# app: sched_setaffinity: Operation not permitt\ned":                                                                                                     "sched_setaffinity EPERM",
+		"the connection to the database was made by socket(AF_INET), on port 5432\napp: could not do it: Operation not permitted":                                                               " EPERM", // of two messages
+		"> the worker could not be started, of the reason see below: Vorgang wurde\n> shared: pthread_create failed: Operation not permitted":                                                   "clone3 EPERM",
+		"OSError: [Errno 1] Operation not permitted\n  File \"/app/x.py\", line 2, in f\n    os.setgid(gid)":                                                                                    " EPERM",
 	} {
 		var said []string
 		r := NewReader("f", seccomp.X86_64, func(a parser.Attempt) { said = append(said, a.Syscall+" "+a.Errno) })
@@ -280,5 +284,41 @@ func TestReadPaths(t *testing.T) {
 	for _, line := range []string{"fork: Cannot allocate memory", "malloc: Cannot allocate memory", "ENOMEM: Cannot allocate memory"} {
 		_, ok := Read(parser.Origin{}, line, seccomp.X86_64)
 		assert.False(t, ok, line)
+	}
+}
+
+// TestFamilies holds that a message about a socket which names the family of addresses
+// says the argument.
+func TestFamilies(t *testing.T) {
+	for line, want := range map[string]string{
+		"nginx: [emerg] socket() [::]:80 failed (97: Address family not supported by protocol)": "AF_INET6",
+		"listen tcp6 [::]:53: socket: address family not supported by protocol":                 "AF_INET6",
+		"socket(AF_PACKET): Operation not permitted":                                            "AF_PACKET",
+		"could not open PF_NETLINK socket: Address family not supported by protocol":            "AF_NETLINK",
+		"failed to create a netlink socket: Address family not supported by protocol":           "AF_NETLINK",
+		"connect to 10.0.0.1: Address family not supported by protocol":                         "",
+		"socket: Operation not permitted":                                                       "",
+	} {
+		a, ok := Read(parser.Origin{}, line, seccomp.X86_64)
+		require.True(t, ok, line)
+		assert.Equal(t, "socket", a.Syscall, line)
+		assert.Equal(t, want, strings.Join(a.Args, ", "), line)
+	}
+}
+
+// TestRefusesNoSpace holds that a disk that is full is no refusal, and a limit of the kernel is.
+func TestRefusesNoSpace(t *testing.T) {
+	for line, want := range map[string]string{
+		"unshare: unshare failed: No space left on device":                       "unshare",
+		"inotify_add_watch: No space left on device":                             "inotify_add_watch",
+		"Error: ENOSPC: System limit for number of file watchers reached, watch": "inotify_add_watch",
+		"write /data/x: no space left on device":                                 "",
+		"mkdir: cannot create directory '/data/x': No space left on device":      "",
+	} {
+		a, ok := Read(parser.Origin{}, line, seccomp.X86_64)
+		assert.Equal(t, want != "", ok, line)
+		if ok {
+			assert.Equal(t, want, a.Syscall, line)
+		}
 	}
 }

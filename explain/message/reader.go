@@ -18,6 +18,7 @@ type Reader struct {
 	isSource bool            // the next line is one of source
 	source   string          // the last of them, in lower case
 	said     *parser.Attempt // of the line before, whose call is not known yet
+	before   string          // the lines before, as far as this one may go on with them
 }
 
 // NewReader returns what reads a file, and calls add with each refusal that
@@ -54,6 +55,8 @@ func (r *Reader) Line(line string) {
 		return
 	}
 	r.End()
+	before := r.before
+	r.before = ""
 	switch {
 	case traced.MatchString(text):
 		r.isSource = true
@@ -63,8 +66,12 @@ func (r *Reader) Line(line string) {
 		return
 	}
 	r.isSource = false
+	if whole := goesOn(before, text); whole != "" {
+		line = whole
+	}
 	a, ok := Read(r.origin, line, r.arch)
 	if !ok {
+		r.before = wrapped(before, text)
 		return
 	}
 	if a.Syscall == "" {
@@ -92,6 +99,44 @@ func calledIn(source string) string {
 	for _, m := range called.FindAllStringSubmatch(source, 16) {
 		if call := known(m[1]); call != "" {
 			return call
+		}
+	}
+	return ""
+}
+
+// A line that is shorter than minWrapped is hardly one that a terminal or a mail program
+// wrapped; maxWrapped bounds the bytes of those before a line that it is read with.
+const (
+	minWrapped = 50
+	maxWrapped = 1024
+)
+
+// wrapped returns the lines that the next one may go on with, after one more.
+func wrapped(before, text string) string {
+	if len(text) < minWrapped {
+		return ""
+	}
+	if before != "" {
+		text = before + " " + text
+	}
+	return text[max(0, len(text)-maxWrapped):]
+}
+
+// goesOn returns a line with those before that it goes on with, "" if it is one of its own. It
+// goes on where the name of an error, or a text of the table, begins in those and ends in it.
+// Terminals wrap within words, too.
+func goesOn(before, text string) string {
+	if before == "" || text == "" {
+		return ""
+	}
+	for _, between := range []string{" ", ""} {
+		whole := before + between + text[:min(len(text), maxWrapped)]
+		lower, at := lowerASCII(toEnglish().Replace(whole)), len(lowerASCII(toEnglish().Replace(before+between)))
+		if _, start, end := errnoOf(lower); start >= 0 && start < at && end > at {
+			return whole
+		}
+		if row, m := find(lower); row != nil && m[0] < at && m[1] > at {
+			return whole
 		}
 	}
 	return ""

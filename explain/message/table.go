@@ -104,7 +104,7 @@ func (r *Row) compile() {
 		for _, c := range literal {
 			switch c {
 			case '\'':
-				b.WriteString("['\"‘’`]")
+				b.WriteString("\\\\*['\"‘’`]") // escaped for a text around it, once or several times
 			case ' ':
 				b.WriteString(` +`)
 			default:
@@ -164,7 +164,7 @@ func (r *Row) apply(a *parser.Attempt, lower string, m []int, arch seccomp.Arch)
 	} else if errno, _, _ := errnoOf(lower[m[0]:m[1]]); errno != "" {
 		a.Errno = errno
 	}
-	a.Hint, a.Layer = hints[r.Hint].says, r.Layer
+	a.Hint, a.Layer, a.Outside = hints[r.Hint].says, r.Layer, r.Hint == "runtime"
 	if len(r.Calls) == 0 && r.Errno == "" {
 		a.Errno = "" // whatever it is, no call of the program had it
 	}

@@ -18,6 +18,9 @@ import (
 // the policy that refused it, which explain.Group.AddClaim takes, or false if neither
 // policy explains it. A filter is asked before AppArmor, as the kernel does.
 func Judge(l *library.Library, a parser.Attempt, t Target) (parser.Denial, bool) {
+	if a.Outside {
+		return parser.Denial{}, false
+	}
 	filter, refused := bySeccomp(l, &a, t)
 	if filter.sure {
 		return filter.denial, true

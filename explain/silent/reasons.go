@@ -131,6 +131,8 @@ func otherReasons(a *parser.Attempt) string {
 		return a.Hint
 	case a.Errno == "ENOSYS":
 		return "the kernel does not have this system call, or a filter of the program's own answers so"
+	case a.Errno == "EAFNOSUPPORT":
+		return "RestrictAddressFamilies= of a unit (`systemctl cat UNIT`, given as --inventory, tells); else the kernel was built without this family of addresses, its module is not there, or it is turned off (ipv6.disable=1)"
 	case a.Errno == "SIGSYS":
 		return "a filter that no engine has by default, such as one that the program installed itself"
 	case a.Errno == "ENOEXEC":

@@ -27,6 +27,9 @@ func (s *Attempts) verdictOf(a *parser.Attempt, unlogged bool) layer.Verdict {
 
 // filterSays is what the seccomp profile says of what it does not refuse.
 func filterSays(l *library.Library, a *parser.Attempt, t Target) layer.Answer {
+	if a.Outside {
+		return layer.Answer{Why: "which filter the runtime itself runs under is not known"}
+	}
 	if t.Container.SeccompProfile == "unconfined" {
 		return layer.Answer{Known: true, Why: "there is no filter"}
 	}
@@ -45,6 +48,8 @@ func profileSays(l *library.Library, a *parser.Attempt, t Target) layer.Answer {
 	profile := l.Profile(t.Container, t.Profile)
 	asked := a.Errno != "EACCES" || len(access.Attempted(a)) > 0
 	switch {
+	case a.Outside:
+		return layer.Answer{Why: "which profile the runtime itself runs under is not known"}
 	case profile == nil && t.Profile != "" && t.Profile != "unconfined":
 		return layer.Answer{Why: "the source of profile " + t.Profile + " was not found; its refusals are in the log, but for those by deny rules"}
 	case profile == nil || !asked:
@@ -89,7 +94,7 @@ func (u Unexplained) IsDecided() bool {
 // MayBeAppArmor reports whether a profile can have refused it, if it is another than the
 // known one or knows the file by another name.
 func (u Unexplained) MayBeAppArmor() bool {
-	return u.Errno != "EPERM" || u.Verdict.Of(layer.AppArmor).Standing != layer.RuledOut
+	return !u.Outside && (u.Errno != "EPERM" || u.Verdict.Of(layer.AppArmor).Standing != layer.RuledOut)
 }
 
 // beyondModes is what root cannot pass either.
