@@ -74,6 +74,7 @@ var verbs = sync.OnceValue(func() []verb {
 		{regexp.MustCompile(`\([Cc]onnect failed\)`), "connect"},
 		{regexp.MustCompile(`\b(?:set|setting|raise) (?:\w+ )?rlimit\b`), "prlimit64"},
 		{regexp.MustCompile(`\b[Ll]oad(?:ing)? (?:the )?(?:e?BPF|bpf) (?:program|object)`), "bpf"},
+		{regexp.MustCompile(`\bio_uring\b`), "io_uring_setup"},
 		{regexp.MustCompile(unable + `create director(?:y|ies)\b`), "mkdir"},
 		{regexp.MustCompile(unable + `(create|touch|write)\b|\bfor writing\b`), "creat"},
 		{regexp.MustCompile(unable + `(remove|delete)\b`), "unlink"},
@@ -107,7 +108,7 @@ func callOf(program, errno string) string {
 
 // functions are those of libraries that have another name than the call they make.
 var functions = map[string]string{
-	"io_uring_queue_init": "io_uring_setup", "io_queue_init": "io_setup", "klogctl": "syslog", "umount": "umount2", "mkfifo": "mknodat",
+	"io_uring_queue_init": "io_uring_setup", "queue_init": "io_uring_setup", "io_queue_init": "io_setup", "klogctl": "syslog", "umount": "umount2", "mkfifo": "mknodat",
 	"uv_os_setpriority": "setpriority", "chgrp": "fchownat", "prlimit": "prlimit64",
 	"initgroups": "setgroups", "posix_spawn": "clone3", "posix_fallocate": "fallocate", "shm_open": "openat", "opendir": "openat", "scandir": "openat",
 	"futimens": "utimensat", "lutime": "utimensat", "futime": "utimensat", "fstatat": "newfstatat", "fexecve": "execveat",
@@ -169,6 +170,9 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	}
 	if a.Syscall == "" && errno == "EAGAIN" && isLimit("", lower) {
 		a.Syscall = "clone"
+	}
+	if a.Syscall == "mount" {
+		a.Hint = hints["mount"].says
 	}
 	if m := builtin.FindStringSubmatch(line); m != nil && a.Syscall == "" {
 		a.Syscall = builtins[m[1]]
@@ -248,8 +252,9 @@ var numbered = regexp.MustCompile(`\berrno(?: is| ?[:=])? ?(1|13|38)\b`)
 // numbers are the errors of numbered.
 var numbers = map[string]string{"1": "EPERM", "13": "EACCES", "38": "ENOSYS"}
 
-// rustCode is how Rust prints the number of an error.
-var rustCode = regexp.MustCompile(`\bos \{ code: 1,`)
+// rustCode is how Rust prints the number of an error, and how Zig ends with one, which has
+// another name for EACCES: both have PermissionDenied for EPERM.
+var rustCode = regexp.MustCompile(`\bos \{ code: 1,|^error: permissiondenied$`)
 
 // errnoOf returns the error that a line in lower case names, and from where to where; ""
 // if it names none.

@@ -63,6 +63,15 @@ func TestWordings(t *testing.T) {
 		{`Bad system call (core dumped)`, "", "", "SIGSYS", ""},
 		{`set_mempolicy: Operation not permitted`, "set_mempolicy", "", "EPERM", ""},
 
+		// what is named makes the call, and no word before it
+		{`panic: could not create io_uring instance: Operation not permitted (os error 1)`, "io_uring_setup", "", "EPERM", ""},
+		{`./uring-cp: queue_init: Operation not permitted`, "io_uring_setup", "", "EPERM", ""},
+		{`error: PermissionDenied`, "", "", "EPERM", ""}, // as Zig ends
+		{`ERROR  : Failed to create user namespace: Permission denied`, "clone", "", "EACCES", ""},
+		{`Error: crun: mount ` + "`proc` to `proc`" + `: Operation not permitted: OCI permission denied`, "mount", "", "EPERM", ""},
+		{`Error: remount /, flags: 0x44000: permission denied`, "mount", "", "EACCES", ""},
+		{`[1:0601/100000.1:FATAL:credentials.cc(127)] Check failed: . : Permission denied (13)`, "clone", "", "EACCES", ""},
+
 		// threads, in whatever words, and errors that are named by their numbers
 		{`OS can't spawn worker thread: Operation not permitted (os error 1)`, "clone3", "", "EPERM", ""},
 		{`ThreadPoolBuildError { kind: IOError(Os { code: 1, kind: PermissionDenied, message: "Operation not permitted" }) }`, "clone3", "", "EPERM", ""},
