@@ -50,6 +50,9 @@ var engines = []string{"docker", "containerd", "containers-common", "cri-o"}
 // with the default capabilities; "" if none does.
 func byDefault(a *parser.Attempt, arch seccomp.Arch) string {
 	for _, tried := range suspects(a) {
+		if _, has := seccomp.SyscallNumber(arch, tried.Syscall); !has {
+			continue // a profile that names it says nothing of an architecture without it
+		}
 		asked := *a
 		asked.Syscall, asked.Args = tried.Syscall, tried.Args
 		call := seccomp.Call{

@@ -120,6 +120,15 @@ func TestSuspects(t *testing.T) {
 	}
 }
 
+// TestDefaultsOfAnArchitecture holds that nothing is said of what default filters answer to a
+// call that the architecture does not have: to such a one they would, whatever they name.
+func TestDefaultsOfAnArchitecture(t *testing.T) {
+	got := said(t, "ASN1_TIME_adj:error getting time:crypto/asn1/a_time.c:330:")
+	require.Len(t, got, 1)
+	assert.NotContains(t, got[0].Why, "default filter of")
+	assert.Contains(t, got[0].Why, "32-bit")
+}
+
 // TestAnswerTellsLoader holds that the errno which was printed tells which program loaded the
 // filter, and which of two calls was refused.
 func TestAnswerTellsLoader(t *testing.T) {
