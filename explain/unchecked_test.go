@@ -59,3 +59,17 @@ func TestUncheckedCall(t *testing.T) {
 	assert.Empty(t, f.NotFound)
 	assert.Nil(t, f.Unchecked)
 }
+
+// Flags that no rule can name together are granted by one for the mount point alone.
+func TestMountOfFlagsThatNoRuleNames(t *testing.T) {
+	f := explained(t, apparmorRecord(`apparmor="DENIED" operation="mount" class="mount" info="failed flags match" error=-13 profile="p" name="/srv/a/dev/" pid=7 comm="b" flags="ro, nosuid, noexec, remount, rbind, rprivate"`),
+		"profile p {\n  mount options=(ro, nosuid, noexec, remount, bind),\n}\n")
+	assert.Equal(t, NoMatchingRule, f.Cause)
+	require.Len(t, f.Fixes, 1)
+	assert.Equal(t, "mount -> /srv/a/dev/,", f.Fixes[0].Rule)
+	assert.Contains(t, f.Fixes[0].Grants, "mount")
+	f = explained(t, apparmorRecord(`apparmor="DENIED" operation="mount" class="mount" info="failed flags match" error=-13 profile="p" name="/srv/a/dev/" pid=7 comm="b" flags="ro, remount, bind"`),
+		"profile p {\n  file,\n}\n")
+	require.Len(t, f.Fixes, 1)
+	assert.Contains(t, f.Fixes[0].Rule, "remount") // what one names is named
+}

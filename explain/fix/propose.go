@@ -49,6 +49,12 @@ func (p *Proposer) Access(profile *apparmor.Profile, req apparmor.Request, c Cal
 		}
 		lost = cmp.Or(lost, taken)
 	}
+	if mount, ok := req.(apparmor.MountRequest); ok && len(r.Fixes) == 0 && d.Refused == 0 {
+		candidate := mountAnyhow(profile, mount)
+		if _, ok := p.prove(&candidate, profile, req); ok {
+			r.Fixes = append(r.Fixes, candidate)
+		}
+	}
 	if len(r.Fixes) == 0 && lost != "" {
 		r.Notes = append(r.Notes, takesAway(lost))
 	}
@@ -221,6 +227,14 @@ func mountLike(profile *apparmor.Profile, req apparmor.MountRequest, d apparmor.
 		return []rules.Fix{Insert(profile, text, "add a rule like that for "+rule.Target.Source+", for this mount point")}
 	}
 	return nil
+}
+
+// mountAnyhow proposes a rule for whatever is mounted at a mount point. A rule that names
+// options has those of one operation, and the kernel asks about what the program gave, such as
+// a remount with a propagation, which is none.
+func mountAnyhow(profile *apparmor.Profile, req apparmor.MountRequest) rules.Fix {
+	return Insert(profile, "mount -> "+apparmor.QuotePath(req.Target)+",",
+		"add a rule for any mount at this mount point: none that names options grants these together")
 }
 
 // FromSnap reports whether a signal that a container is refused is from its engine, which a
