@@ -131,11 +131,15 @@ func (f *Explained) notePlug() {
 	case snap == "":
 	case a.CapName != "":
 		plug = family.CapabilityInterface(a.CapName)
+	case a.Family != "":
+		plug = family.SocketInterface(a.Family, a.SockType)
 	default:
 		plug = family.FileInterface(a.Name)
 	}
 	s := f.Container.Setup
-	switch {
+	switch revision := family.Revision(snap, f.Denial.AppArmor.Name); {
+	case revision != "" && strings.ContainsAny(f.Denial.AppArmor.Denied, "wacl"):
+		f.Notes = append(f.Notes, fmt.Sprintf("An app may write the data of the revision of its snap that its profile is made for, and this is of revision %s: where the snap was refreshed while the app ran, start the app anew (`snap list --all %s` has the revisions).", revision, snap))
 	case plug == "":
 	case s != nil && s.Plugs != nil && s.PlugOf(plug) == "":
 		f.Notes = append(f.Notes, fmt.Sprintf("The interface %s allows such things, and %s has no plug of it for this app: only who publishes the snap can add one.", plug, s.File))

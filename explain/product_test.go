@@ -164,6 +164,27 @@ func TestPlugs(t *testing.T) {
 	assert.Contains(t, strings.Join(f.Notes, " "), "sudo snap connect nextcloud:mount-observe")
 	f = explained(t, apparmorRecord(`apparmor="DENIED" operation="capable" class="cap" profile="snap.x.y" pid=7 comm="y" capability=24  capname="sys_resource"`), "profile p {\n}\n")
 	assert.Contains(t, strings.Join(f.Notes, " "), "sudo snap connect x:process-control")
+	f = explained(t, apparmorRecord(`apparmor="DENIED" operation="create" class="net" profile="snap.x.y" pid=7 comm="y" family="netlink" sock_type="raw" protocol=0 requested_mask="create" denied_mask="create"`), "profile p {\n}\n")
+	assert.Contains(t, strings.Join(f.Notes, " "), "sudo snap connect x:network`")
+	f = explained(t, apparmorRecord(`apparmor="DENIED" operation="create" class="net" profile="snap.x.y" pid=7 comm="y" family="netlink" sock_type="dgram" protocol=0 requested_mask="create" denied_mask="create"`), "profile p {\n}\n")
+	assert.NotContains(t, strings.Join(f.Notes, " "), "The interface")
+}
+
+// The interface home leaves out the data of snaps, of which an app writes its own revision's alone.
+func TestDataOfSnaps(t *testing.T) {
+	for _, c := range []struct{ profile, name, mask, want, not string }{
+		{"snap.chat.chat", "/home/u/snap/chat/72/.config/x", "wc", "this is of revision 72", "snap connect chat:home"},
+		{"snap.chat.chat", "/var/snap/chat/x3/db", "w", "this is of revision x3", "The interface"},
+		{"snap.chat.chat", "/home/u/snap/chat/72/.config/x", "r", "", "revision 72"}, // which it may
+		{"snap.chat.chat", "/home/u/snap/chat/common/x", "w", "", "this is of revision"},
+		{"snap.chat.chat", "/home/u/snap/mail/72/x", "w", "", "snap connect chat:home"},
+		{"snap.chat.chat", "/home/u/snapshots/x", "w", "snap connect chat:home", "revision"},
+	} {
+		f := explained(t, apparmorRecord(`apparmor="DENIED" operation="open" class="file" profile="`+c.profile+`" name="`+c.name+`" pid=7 comm="chat" requested_mask="`+c.mask+`" denied_mask="`+c.mask+`" fsuid=1000 ouid=1000`), "profile p {\n}\n")
+		notes := strings.Join(f.Notes, "\n")
+		assert.Contains(t, notes, c.want, c.name)
+		assert.NotContains(t, notes, c.not, c.name)
+	}
 }
 
 // A flag of a profile is no rule that a product could be given.

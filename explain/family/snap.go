@@ -19,6 +19,7 @@ var interfaces = sync.OnceValue(func() []plug {
 		{"mount-observe", regexp.MustCompile(`^/proc/(?:[0-9]+/(?:task/[0-9]+/)?)?(?:mounts|mountstats|mountinfo)$|^/proc/swaps$|^/etc/(?:mtab|fstab)$|^/run/mount/utab$`)},
 		{"removable-media", regexp.MustCompile(`^/(?:run/)?media/|^/mnt/`)},
 		{"log-observe", regexp.MustCompile(`^/var/log/|^/run/log/journal/|^/dev/kmsg$`)},
+		{"", ofSnaps}, // the data of snaps, which the interface home leaves out
 		{"home", regexp.MustCompile(`^/home/[^/]+/[^.]`)},
 		{"personal-files", regexp.MustCompile(`^/(?:home/[^/]+|root)/\.`)},
 		{"camera", regexp.MustCompile(`^/dev/video[0-9]|^/sys/class/video4linux/`)},
@@ -33,6 +34,35 @@ var interfaces = sync.OnceValue(func() []plug {
 		{"hardware-observe", regexp.MustCompile(`^/sys/(?:block|bus|class|devices|firmware)/|^/proc/(?:interrupts|devices|modules|bus/pci/)|^/run/udev/data/`)},
 	}
 })
+
+// ofSnaps finds the data of snaps: of users, with the name of the snap and the revision.
+var ofSnaps = regexp.MustCompile(`^/(?:home/[^/]+|root)/snap(?:/([^/]+)(?:/(x?[0-9]+)(?:/|$))?|$)`)
+
+// ofSystem is the same of what belongs to no user.
+var ofSystem = regexp.MustCompile(`^/var/snap/([^/]+)/(x?[0-9]+)(?:/|$)`)
+
+// Revision returns the revision of a snap in whose data a file lies, or "": an app may read the
+// data of all revisions of its snap, and write those of the one alone that its profile is of.
+func Revision(snap, path string) string {
+	for _, place := range []*regexp.Regexp{ofSnaps, ofSystem} {
+		if m := place.FindStringSubmatch(path); m != nil && m[1] == snap {
+			return m[2]
+		}
+	}
+	return ""
+}
+
+// families are the same of families of sockets: the interface network has what resolvers of
+// names need, too.
+var families = map[string]string{"inet": "network", "inet6": "network", "netlink": "network"}
+
+// SocketInterface is FileInterface of a family and a type of sockets.
+func SocketInterface(family, kind string) string {
+	if family == "netlink" && kind != "raw" || family != "netlink" && kind != "stream" && kind != "dgram" {
+		return ""
+	}
+	return families[family]
+}
 
 // capabilities are the same of capabilities.
 var capabilities = map[string]string{"sys_resource": "process-control", "sys_nice": "process-control", "kill": "process-control", "sys_rawio": "hardware-observe"}
