@@ -166,7 +166,12 @@ func (f *compareFlags) ranges(cmd *cobra.Command, args []string) (before, after 
 
 // whole returns what inputs have; that a part of them cannot be read is an error.
 func (f *inputFlags) whole(cmd *cobra.Command, args []string) (*report.Report, error) {
-	all, exit, err := f.collect(cmd, args)
+	list, err := savedInputs(cmd, args)
+	if err != nil {
+		return nil, err
+	}
+	defer closeSaved(cmd.Context(), list)
+	all, exit, err := f.collect(cmd, args, list)
 	if err == nil && exit == errReported {
 		err = exit
 	}
@@ -190,12 +195,17 @@ func (f *compareFlags) halves(cmd *cobra.Command, args []string, at time.Time) (
 	if err := f.parse(args); err != nil {
 		return nil, nil, err
 	}
+	s, err := openReader(cmd.Context(), args[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	defer s.Close(cmd.Context())
 	whole := f.timesOf()
 	for _, half := range []struct {
 		r  store.Range
 		to *[]report.Finding
 	}{{store.Range{Since: whole.Since, Until: at}, &before}, {store.Range{Since: at, Until: whole.Until}, &after}} {
-		all, err := readStore(cmd.Context(), args[0], half.r)
+		all, err := s.Report(cmd.Context(), half.r)
 		if err != nil {
 			return nil, nil, err
 		}

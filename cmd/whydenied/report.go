@@ -48,7 +48,12 @@ func runReport(cmd *cobra.Command, args []string, f inputFlags, output string) e
 			return err
 		}
 	}
-	all, exit, err := f.collect(cmd, args)
+	list, err := savedInputs(cmd, args)
+	if err != nil {
+		return err
+	}
+	defer closeSaved(cmd.Context(), list)
+	all, exit, err := f.collect(cmd, args, list)
 	if err != nil {
 		return err
 	}

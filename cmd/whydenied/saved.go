@@ -23,16 +23,40 @@ type saved struct {
 	name    string
 	in      io.Reader
 	isStore bool
+	store   reader // open since it was asked first
+}
+
+// ask returns the store to be asked, which closeSaved closes.
+func (s *saved) ask(ctx context.Context) (reader, error) {
+	if s.store != nil {
+		return s.store, nil
+	}
+	store, err := openReader(ctx, s.name)
+	if err != nil {
+		return nil, err
+	}
+	s.store = store
+	return store, nil
+}
+
+// closeSaved closes the stores that were asked.
+func closeSaved(ctx context.Context, list []*saved) {
+	for _, s := range list {
+		if s.store != nil {
+			s.store.Close(ctx)
+			s.store = nil
+		}
+	}
 }
 
 // savedInputs returns the inputs that hold findings, known by their content. All
 // have to, or none: what a log says is counted by denials, and what was saved is counted
 // already. Files stay open until the program ends.
-func savedInputs(cmd *cobra.Command, args []string) (list []saved, err error) {
+func savedInputs(cmd *cobra.Command, args []string) (list []*saved, err error) {
 	var others []string
 	for _, arg := range args {
 		if store.IsFleet(arg) {
-			list = append(list, saved{name: arg, isStore: true})
+			list = append(list, &saved{name: arg, isStore: true})
 			continue
 		}
 		in := bufio.NewReader(cmd.InOrStdin())
@@ -48,12 +72,12 @@ func savedInputs(cmd *cobra.Command, args []string) (list []saved, err error) {
 		}
 		switch head, _ := in.Peek(512); {
 		case report.IsSaved(head):
-			list = append(list, saved{name: arg, in: in})
+			list = append(list, &saved{name: arg, in: in})
 		case store.IsStore(head):
 			if arg == "-" {
 				return nil, usagef("a store cannot be read from standard input; name its file")
 			}
-			list = append(list, saved{name: arg, isStore: true})
+			list = append(list, &saved{name: arg, isStore: true})
 		default:
 			others = append(others, arg)
 		}
@@ -84,7 +108,7 @@ func refuseSaved(cmd *cobra.Command, args []string, why string) error {
 }
 
 // readSaved reads saved findings as one report. Of stores it has the denials of a range.
-func readSaved(ctx context.Context, list []saved, r store.Range) (*report.Report, error) {
+func readSaved(ctx context.Context, list []*saved, r store.Range) (*report.Report, error) {
 	all := &report.Report{Version: version()}
 	for _, s := range list {
 		one, err := s.read(ctx, r)
@@ -100,7 +124,7 @@ func readSaved(ctx context.Context, list []saved, r store.Range) (*report.Report
 }
 
 // readSaved reads saved findings as one report, of which the filter selects.
-func (f *inputFlags) readSaved(ctx context.Context, list []saved) (*report.Report, error) {
+func (f *inputFlags) readSaved(ctx context.Context, list []*saved) (*report.Report, error) {
 	if f.fresh && (f.filter.Since.IsZero() || !onlyStores(list)) {
 		return nil, usagef("--new is of a store or a fleet's database, and needs --since TIME: what was seen before it is left out")
 	}
@@ -118,13 +142,13 @@ func (f *inputFlags) readSaved(ctx context.Context, list []saved) (*report.Repor
 }
 
 // onlyStores reports whether inputs are stores or databases, and there are some.
-func onlyStores(list []saved) bool {
-	return len(list) > 0 && !slices.ContainsFunc(list, func(s saved) bool { return !s.isStore })
+func onlyStores(list []*saved) bool {
+	return len(list) > 0 && !slices.ContainsFunc(list, func(s *saved) bool { return !s.isStore })
 }
 
 // grouped groups findings by a key; a store or a database sums up itself what differs between
 // the denials of a finding.
-func (f *inputFlags) grouped(ctx context.Context, list []saved, all *report.Report, by string) (*report.Overview, error) {
+func (f *inputFlags) grouped(ctx context.Context, list []*saved, all *report.Report, by string) (*report.Overview, error) {
 	counted := slices.Contains(report.CountedKeys, by)
 	switch {
 	case by == "":
@@ -136,11 +160,10 @@ func (f *inputFlags) grouped(ctx context.Context, list []saved, all *report.Repo
 	default:
 		return report.NewOverview(all.Findings, by), nil
 	}
-	s, err := openReader(ctx, list[0].name)
+	s, err := list[0].ask(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer s.Close(ctx)
 	var only []string
 	if f.filtered() || f.fresh {
 		only = []string{}
@@ -158,7 +181,11 @@ func (f *inputFlags) grouped(ctx context.Context, list []saved, all *report.Repo
 // read reads one input.
 func (s *saved) read(ctx context.Context, r store.Range) (*report.Report, error) {
 	if s.isStore {
-		return readStore(ctx, s.name, r)
+		store, err := s.ask(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return store.Report(ctx, r)
 	}
 	one := &report.Report{}
 	for m, err := range report.Read(s.in) {
@@ -182,13 +209,14 @@ func (f *inputFlags) timesOf() store.Range {
 }
 
 // replay shows saved findings again.
-func (f *explainFlags) replay(ctx context.Context, list []saved, out *reporter) error {
+func (f *explainFlags) replay(ctx context.Context, list []*saved, out *reporter) error {
 	if f.store.file != "" {
 		return usagef("--store knows denials by their place in the log, which saved findings do not have; name the log")
 	}
 	if f.failed.given() {
 		return usagef("--exit-code, --stderr and --strace are asked of policies, which saved findings do not have; name the log, or none")
 	}
+	defer closeSaved(ctx, list)
 	all, err := f.readSaved(ctx, list)
 	if err != nil {
 		return err

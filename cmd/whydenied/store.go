@@ -263,16 +263,6 @@ func openReader(ctx context.Context, name string) (reader, error) {
 	return store.OpenToRead(ctx, name)
 }
 
-// readStore reads a store as a report of the denials that the filter's times select.
-func readStore(ctx context.Context, name string, r store.Range) (*report.Report, error) {
-	s, err := openReader(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	defer s.Close(ctx)
-	return s.Report(ctx, r)
-}
-
 // parseAge reads a duration, which may be in days.
 func parseAge(s string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(s, "d"); ok {

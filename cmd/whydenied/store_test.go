@@ -2,7 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -27,4 +32,33 @@ func TestExplainedIsTriedAgain(t *testing.T) {
 	assert.Len(t, h.said, 1)
 	require.NoError(t, h.flush(ctx))
 	assert.Empty(t, h.said)
+}
+
+// What a command asks of a fleet's database, it asks of one that is opened once, whose version it
+// asks for once.
+func TestFleetIsOpenedOnce(t *testing.T) {
+	asked := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		statement, err := io.ReadAll(r.Body)
+		assert.NoError(t, err)
+		switch {
+		case strings.Contains(string(statement), "schema_version"):
+			asked++
+			binary.Write(w, binary.LittleEndian, int64(4))
+		case strings.Contains(string(statement), "count(*)"): // of nodes
+			binary.Write(w, binary.LittleEndian, int64(0))
+		}
+	}))
+	defer server.Close()
+	address := "clickhouse://" + strings.TrimPrefix(server.URL, "http://") + "/db"
+	for _, args := range [][]string{
+		{"summary", address, "--by", "node", "--since", "1h"},
+		{"explain", address, "--by", "node", "--since", "1h"},
+		{"compare", address, "--split", "1h"},
+	} {
+		asked = 0
+		var errors strings.Builder
+		assert.Zero(t, run(t.Context(), args, strings.NewReader(""), io.Discard, &errors), "%s", &errors)
+		assert.Equal(t, 1, asked, "%v", args)
+	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -46,7 +47,12 @@ func runSummary(cmd *cobra.Command, args []string, f summaryFlags) error {
 	if err != nil {
 		return err
 	}
-	all, exit, err := f.collect(cmd, args)
+	list, err := savedInputs(cmd, args)
+	if err != nil {
+		return err
+	}
+	defer closeSaved(cmd.Context(), list)
+	all, exit, err := f.collect(cmd, args, list)
 	if err != nil {
 		return err
 	}
@@ -54,7 +60,7 @@ func runSummary(cmd *cobra.Command, args []string, f summaryFlags) error {
 		out.Findings, out.Notices, out.Summary = all.Findings, all.Notices, all.Summary
 		return cmp.Or(out.end(), exit)
 	}
-	overview, err := f.overview(cmd, args, all, out.options)
+	overview, err := f.overview(cmd.Context(), list, all, out.options)
 	if err != nil {
 		return err
 	}
@@ -71,25 +77,17 @@ func runSummary(cmd *cobra.Command, args []string, f summaryFlags) error {
 }
 
 // overview groups what was read by what --by says, else as finely as fits on the screen.
-func (f *summaryFlags) overview(cmd *cobra.Command, args []string, all *report.Report, o report.TextOptions) (*report.Overview, error) {
+func (f *summaryFlags) overview(ctx context.Context, list []*saved, all *report.Report, o report.TextOptions) (*report.Overview, error) {
 	if f.by == "" {
 		return o.Summarised(all.Findings), nil
 	}
-	list, err := savedInputs(cmd, args)
-	if err != nil {
-		return nil, err
-	}
-	return f.grouped(cmd.Context(), list, all, f.by)
+	return f.grouped(ctx, list, all, f.by)
 }
 
-// collect reads logs, a bundle or saved findings, and returns their findings as one report,
-// and the error that stands for the exit status.
-func (f *inputFlags) collect(cmd *cobra.Command, args []string) (all *report.Report, exit, err error) {
+// collect reads logs, a bundle or the saved findings of a list, and returns their findings as one
+// report, and the error that stands for the exit status.
+func (f *inputFlags) collect(cmd *cobra.Command, args []string, list []*saved) (all *report.Report, exit, err error) {
 	if err := f.parse(args); err != nil {
-		return nil, nil, err
-	}
-	list, err := savedInputs(cmd, args)
-	if err != nil {
 		return nil, nil, err
 	}
 	if len(list) > 0 {

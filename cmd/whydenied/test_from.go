@@ -92,6 +92,7 @@ func (f *testFlags) recorded(cmd *cobra.Command) (findings []*explain.Finding, e
 		}
 		return session.Findings(), exit, nil
 	}
+	defer closeSaved(cmd.Context(), list)
 	all, err := readSaved(cmd.Context(), list, in.timesOf())
 	if err != nil {
 		return nil, nil, err

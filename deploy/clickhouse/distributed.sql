@@ -9,6 +9,7 @@
 CREATE VIEW schema_version AS SELECT version FROM whydenied_shard.schema_version;
 
 CREATE TABLE bucket AS whydenied_shard.bucket ENGINE = Distributed(whydenied, whydenied_shard, bucket, sipHash64(finding));
+CREATE TABLE day AS whydenied_shard.day ENGINE = Distributed(whydenied, whydenied_shard, day);
 CREATE TABLE denial AS whydenied_shard.denial ENGINE = Distributed(whydenied, whydenied_shard, denial);
 CREATE TABLE denial_day AS whydenied_shard.denial_day ENGINE = Distributed(whydenied, whydenied_shard, denial_day);
 CREATE TABLE first_seen AS whydenied_shard.first_seen ENGINE = Distributed(whydenied, whydenied_shard, first_seen);

@@ -45,8 +45,9 @@ func OpenFleet(address string) (*Fleet, error) {
 func (f *Fleet) Name() string { return f.name }
 
 // fleetVersion is that of the schema that this program reads and writes: 2 since it has
-// sightings, losses and what was watched, 3 since the buckets of a day are one row.
-const fleetVersion = 3
+// sightings, losses and what was watched, 3 since the buckets of a day are one row, 4 since
+// these are asked for as they lie, day by day.
+const fleetVersion = 4
 
 // check says why a database cannot be read or written by this program. It asks once.
 func (f *Fleet) check(ctx context.Context) error {

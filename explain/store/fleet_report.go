@@ -20,7 +20,7 @@ func (f *Fleet) Report(ctx context.Context, r Range) (*report.Report, error) {
 		return f.server.each(ctx, statement, row)
 	}}
 	err := f.check(ctx)
-	for _, ask := range []func(*report.Report) error{q.totals, q.times, q.containers, q.programs, q.texts, q.losses, q.overlap} {
+	for _, ask := range []func(*report.Report) error{q.sums, q.times, q.texts, q.losses, q.overlap} {
 		if err == nil {
 			err = ask(all)
 		}
@@ -41,8 +41,24 @@ func (f *Fleet) Report(ctx context.Context, r Range) (*report.Report, error) {
 // A part is a range as conditions of statements: the whole days of it, and what remains.
 type part struct {
 	since, until int64  // milliseconds
-	days, edges  string // conditions on denial_day and on denial; "" for none of these
+	days, edges  string // conditions on days; "" for none of these
+	chosen       string // condition on the buckets of edges: their count c, begin s, first f and last l
 }
+
+// What denials are read of. FINAL has rows of the same key be merged as they are read, in the
+// order of the table, so that the server need not have them all in memory to know the greatest
+// counts of each.
+const rowsOfDays = "day FINAL"
+
+// What statements call the columns of these rows.
+const (
+	wordsOfDays = `WITH day AS at, finalizeAggregation(mades) AS made, finalizeAggregation(counts) AS each,
+		finalizeAggregation(firsts) AS first, finalizeAggregation(lasts) AS last`
+
+	wordsOfBuckets = `WITH day AS at, finalizeAggregation(mades) AS made, finalizeAggregation(counts) AS each,
+		arrayMap(place -> intDiv(day + 4096 * place - 1, 4096) * 4096, arrayEnumerate(each)) AS begins,
+		arrayMap((s, b) -> (s + 4096) * 1000 - b, begins, finalizeAggregation(befores)) AS firsts_of, finalizeAggregation(afters) AS lasts_of`
+)
 
 // partOf says what a range is made of. A bucket that begins in a day ends up to an hour after it,
 // so that the last day is left to buckets.
@@ -55,8 +71,8 @@ func partOf(r Range) part {
 	since = max(since, 1) // 0 is what has no time
 	p := part{since: since, until: until}
 	earliest, latest := since/1000-1<<widths[0], until/1000 // of what begins in the range, or reaches into it
-	p.edges = fmt.Sprintf("day >= %d AND day <= %d AND at > %d AND at <= %d AND last >= %d AND first < %d",
-		earliest/day*day, latest/day*day, earliest, latest, since, until)
+	p.edges = fmt.Sprintf("day >= %d AND day <= %d", earliest/day*day, latest/day*day)
+	p.chosen = fmt.Sprintf("c > 0 AND s > %d AND s <= %d AND l >= %d AND f < %d", earliest, latest, since, until)
 	from := (since + day*1000 - 1) / (day * 1000) * day
 	to := (until/1000 - 1<<widths[0]) / day * day
 	if from < to {
@@ -66,34 +82,48 @@ func partOf(r Range) part {
 	return p
 }
 
+// edge returns a statement that gives sums of buckets of edges, those for which a condition as
+// chosen is true: of the arrays counts_in, firsts_in and lasts_in of each row. Arrays are not
+// joined, as each bucket would have a copy of all names.
+func (p part) edge(columns, sums, chosen, where string) string {
+	list := wordsOfBuckets
+	for _, of := range []struct{ name, array string }{{"counts_in", "each"}, {"firsts_in", "firsts_of"}, {"lasts_in", "lasts_of"}} {
+		list += fmt.Sprintf(", arrayFilter((x, c, s, f, l) -> %s, %s, each, begins, firsts_of, lasts_of) AS %s", chosen, of.array, of.name)
+	}
+	return fmt.Sprintf("%s SELECT %s%s FROM %s WHERE %s AND notEmpty(counts_in) AND %s", list, columns, sums, rowsOfDays, p.edges, where)
+}
+
 // by returns a statement that sums up the denials of a part by columns.
 func (p part) by(columns, where, sums string) string {
 	return fmt.Sprintf("SELECT %s, %s FROM (%s) GROUP BY %[1]s", columns, sums, p.union(columns, where))
 }
 
 // union returns a statement that sums up the denials of a part by columns, apart in whole days
-// and in what remains: with the columns n, began and ended.
+// and in what remains: with the columns n, began and ended. The column at is a day.
 func (p part) union(columns, where string) string {
 	var list []string
-	for _, of := range []struct{ table, within string }{{"denial_day", p.days}, {"denial", p.edges}} {
-		if of.within != "" {
-			list = append(list, fmt.Sprintf("SELECT %s, sum(count) AS n, min(first) AS began, max(last) AS ended FROM %s WHERE %s AND %s GROUP BY %[1]s", columns, of.table, of.within, where))
-		}
+	if p.days != "" {
+		list = append(list, fmt.Sprintf("%s SELECT %s, sum(arraySum(each)) AS n, min(first) AS began, max(last) AS ended FROM %s WHERE %s AND %s GROUP BY %[2]s", wordsOfDays, columns, rowsOfDays, p.days, where))
+	}
+	if p.edges != "" {
+		list = append(list, p.edge(columns, ", sumArray(counts_in) AS n, minArray(firsts_in) AS began, maxArray(lasts_in) AS ended", p.chosen, where)+" GROUP BY "+columns)
 	}
 	return strings.Join(list, " UNION ALL ")
 }
 
 // timed returns a statement that sums up the denials of a part by columns and at, the beginning
-// of narrowest buckets: with these the column n. Those of whole days are added up as arrays.
+// of narrowest buckets: with these the column n. They are added up as arrays.
 func (p part) timed(columns, where string) string {
 	var list []string
-	if p.days != "" {
+	add := func(sums string) {
 		list = append(list, fmt.Sprintf(`SELECT %s, intDiv(day + 4096 * place - 1, 4096) * 4096 AS at, n
-			FROM (SELECT %[1]s, day, sumForEach(each) AS sums FROM denial_day WHERE %s AND %s GROUP BY %[1]s, day)
-			ARRAY JOIN sums AS n, arrayEnumerate(sums) AS place WHERE n > 0`, columns, p.days, where))
+			FROM (%s GROUP BY %[1]s, day) ARRAY JOIN sums AS n, arrayEnumerate(sums) AS place WHERE n > 0`, columns, sums))
+	}
+	if p.days != "" {
+		add(fmt.Sprintf("%s SELECT %s, day, sumForEach(each) AS sums FROM %s WHERE %s AND %s", wordsOfDays, columns, rowsOfDays, p.days, where))
 	}
 	if p.edges != "" {
-		list = append(list, fmt.Sprintf("SELECT %s, at, sum(count) AS n FROM denial WHERE %s AND %s GROUP BY %[1]s, at", columns, p.edges, where))
+		add(p.edge(columns, fmt.Sprintf(", day, sumForEach(arrayMap((c, s, f, l) -> if(%s, c, toUInt64(0)), each, begins, firsts_of, lasts_of)) AS sums", p.chosen), p.chosen, where))
 	}
 	return strings.Join(list, " UNION ALL ")
 }
@@ -113,14 +143,30 @@ func (q *question) of(id string) *kept {
 	return new(kept)
 }
 
-func (q *question) totals(*report.Report) error {
-	return q.each(q.by("finding", "1", "sum(n), min(began), max(ended)"), func(scan func(...any) error) error {
+// sums reads what the denials of each finding add up to, and what of its containers and programs
+// have the most. All three are made of one sum, as to make it is most of the work.
+func (q *question) sums(*report.Report) error {
+	statement := fmt.Sprintf(`SELECT kind, finding, a, b, c, sum(n) AS total, min(began), max(ended)
+		FROM (SELECT finding, toInt64(of) AS kind, multiIf(of = 1, name, of = 2, program, '') AS a, if(of = 1, container, '') AS b, if(of = 1, image, '') AS c, n, began, ended
+			FROM (%s) ARRAY JOIN [0, 1, 2] AS of)
+		WHERE kind = 0 OR a <> '' OR b <> ''
+		GROUP BY kind, finding, a, b, c ORDER BY kind, total DESC, a, b, c LIMIT %d BY kind, finding`,
+		q.union("finding, name, container, image, program", "1"), maxCounted)
+	return q.each(statement, func(scan func(...any) error) error {
+		var kind, first, last int64
 		var id string
-		var first, last int64
-		f := new(kept)
-		err := scan(&id, &f.Count, &first, &last)
-		f.First, f.Last = timeOf(first), timeOf(last)
-		q.findings[id] = f
+		var c report.Counted
+		err := scan(&kind, &id, &c.Name, &c.ID, &c.Image, &c.Count, &first, &last)
+		switch kind {
+		case 0:
+			f := &kept{}
+			f.Count, f.First, f.Last = c.Count, timeOf(first), timeOf(last)
+			q.findings[id] = f
+		case 1:
+			q.findings[id].Containers = append(q.findings[id].Containers, c)
+		case 2:
+			q.findings[id].Programs = append(q.findings[id].Programs, c)
+		}
 		return err
 	})
 }
@@ -161,33 +207,6 @@ func (q *question) span() time.Duration {
 	return last.Sub(first)
 }
 
-// most returns a statement that gives of each finding what of a column has the most denials.
-func (q *question) most(columns, where string) string {
-	return fmt.Sprintf("%s ORDER BY sum(n) DESC, %s LIMIT %d BY finding", q.by("finding, "+columns, where, "sum(n)"), columns, maxCounted)
-}
-
-func (q *question) containers(*report.Report) error {
-	return q.each(q.most("name, container, image", "(name <> '' OR container <> '')"), func(scan func(...any) error) error {
-		var id string
-		var c report.Counted
-		err := scan(&id, &c.Name, &c.ID, &c.Image, &c.Count)
-		f := q.of(id)
-		f.Containers = append(f.Containers, c)
-		return err
-	})
-}
-
-func (q *question) programs(*report.Report) error {
-	return q.each(q.most("program", "program <> ''"), func(scan func(...any) error) error {
-		var id string
-		var c report.Counted
-		err := scan(&id, &c.Name, &c.Count)
-		f := q.of(id)
-		f.Programs = append(f.Programs, c)
-		return err
-	})
-}
-
 // texts reads what the findings are explained by, and makes the report of them.
 func (q *question) texts(all *report.Report) error {
 	statement := "SELECT finding, argMax(explained, said) FROM finding"
@@ -218,7 +237,7 @@ func (q *question) overlap(all *report.Report) error {
 		return nil
 	}
 	var n int
-	statement := fmt.Sprintf("SELECT sum(count) FROM denial WHERE %s AND (first < %d OR last >= %d)", q.edges, q.since, q.until)
+	statement := q.edge("", "sumArray(counts_in)", fmt.Sprintf("%s AND (f < %d OR l >= %d)", q.chosen, q.since, q.until), "1")
 	err := q.each(statement, func(scan func(...any) error) error { return scan(&n) })
 	if err == nil && n > 0 {
 		all.Notices = append(all.Notices, report.Notice{Kind: "buckets", Count: n, Text: fmt.Sprintf(
@@ -235,7 +254,8 @@ func (f *Fleet) Made(ctx context.Context, name string) (time.Time, error) {
 	if len(name) >= 6 {
 		named += fmt.Sprintf(" OR substring(container, 1, %d)%s", len(name), is)
 	}
-	statement := "SELECT max(at) FROM (SELECT if(max(made) > 0, max(made), min(first)) AS at FROM denial_day WHERE " + named + " GROUP BY name, container, image)"
+	// Without FINAL, as the greatest and the smallest are the same however often a row is there.
+	statement := "SELECT max(since) FROM (" + wordsOfDays + " SELECT if(max(made) > 0, max(made), min(first)) AS since FROM day WHERE " + named + " GROUP BY name, container, image)"
 	var ms int64
 	err := f.check(ctx)
 	if err == nil {

@@ -92,6 +92,7 @@ func (v *view) groups(by string, only []string) (list []report.Group, all int, e
 		return nil
 	})
 	if all = len(list); err == nil && all == maxGroups {
+		inner, args := v.denials(key.columns, where)
 		err = v.each("SELECT count(*) FROM (SELECT "+key.expression+" AS k FROM ("+inner+") GROUP BY k)", args, func(scan func(...any) error) error { return scan(&all) })
 	}
 	if err != nil {
@@ -292,18 +293,32 @@ func (s *Store) Groups(ctx context.Context, r Range, by string, only []string) (
 
 // Groups sums up the denials of a range, as Store.Groups does.
 func (f *Fleet) Groups(ctx context.Context, r Range, by string, only []string) (list []report.Group, all int, err error) {
-	var first, last int64
-	v := f.view(ctx, r, 0)
-	inner, _ := v.denials("cluster", "1")
 	err = f.check(ctx)
+	var span time.Duration
 	if err == nil {
-		err = v.each("SELECT min(began), max(ended) FROM ("+inner+")", nil, func(scan func(...any) error) error { return scan(&first, &last) })
+		span, err = f.span(ctx, r)
 	}
 	if err == nil {
-		list, all, err = f.view(ctx, r, timeOf(last).Sub(timeOf(first))).groups(by, only)
+		list, all, err = f.view(ctx, r, span).groups(by, only)
 	}
 	if err != nil {
 		err = fmt.Errorf("%s: %w", f.name, err)
 	}
 	return list, all, err
+}
+
+// span returns the time that the denials of a range span; of a short range that is not asked for.
+func (f *Fleet) span(ctx context.Context, r Range) (time.Duration, error) {
+	until := r.Until
+	if until.IsZero() {
+		until = time.Now()
+	}
+	if span := until.Sub(r.Since); !r.Since.IsZero() && span < shortest {
+		return span, nil
+	}
+	var first, last int64
+	v := f.view(ctx, r, 0)
+	inner, _ := v.denials("cluster", "1")
+	err := v.each("SELECT min(began), max(ended) FROM ("+inner+")", nil, func(scan func(...any) error) error { return scan(&first, &last) })
+	return timeOf(last).Sub(timeOf(first)), err
 }

@@ -118,10 +118,11 @@ func (s *shard) compare(nodes int) {
 		FROM denial ARRAY JOIN range(count) AS i ANY LEFT JOIN (SELECT finding, profile, message FROM finding) USING finding WHERE `+tenth)
 	s.t.Logf("records of a tenth of the nodes: %s; %.0f s", s.ask("SELECT count() FROM whydenied_shard.record"), time.Since(began).Seconds())
 	s.weigh()
-	top := "SELECT profile, sum(n) AS n FROM (SELECT finding, sum(count) AS n FROM denial_day%s GROUP BY finding) ANY LEFT JOIN (SELECT finding, profile FROM finding) USING finding GROUP BY profile ORDER BY n DESC, profile LIMIT 10"
+	top := "SELECT profile, sum(n) AS n FROM (SELECT finding, sum(arraySum(finalizeAggregation(counts))) AS n FROM day FINAL%s GROUP BY finding) ANY LEFT JOIN (SELECT finding, profile FROM finding) USING finding GROUP BY profile ORDER BY n DESC, profile LIMIT 10"
 	for _, q := range []struct{ what, statement string }{
 		{"top profiles of records, a tenth of the nodes", "SELECT profile, count() AS n FROM record GROUP BY profile ORDER BY n DESC, profile LIMIT 10"},
 		{"top profiles of buckets, the same nodes", fmt.Sprintf(top, " WHERE "+tenth)},
+		{"top profiles of buckets, two nodes", fmt.Sprintf(top, " WHERE node IN ('node-7', 'node-13')")},
 		{"top profiles of buckets, all nodes", fmt.Sprintf(top, "")},
 		{"first seen, of records of a tenth of the nodes", "SELECT finding, min(at), argMin(node, at) FROM record GROUP BY finding ORDER BY min(at) LIMIT 10"},
 		{"first seen, of all nodes", "SELECT finding, min(first), argMin(node, first) FROM first_seen GROUP BY finding ORDER BY min(first) LIMIT 10"},

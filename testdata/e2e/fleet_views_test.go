@@ -190,34 +190,61 @@ INSERT INTO loss SELECT 'c', 'node-1', 'boot', 'lost', 1772150784000, 1772150785
 INSERT INTO span SELECT 'c', 'node-1', 'boot', 'audit', 1772150784000, 1772150785000;
 INSERT INTO answer SELECT 'c', 'node-1', 'boot', 1772150784000, 'auditd', 'ok', 'found'`
 
-// TestFleetUpgrade holds that upgrade.sh copies all that a database of version 2 has, each bucket by
-// its greatest count, and that it may run again.
+// schema3 is the present schema as it was in version 3, of which upgrade.sh reads, too.
+func schema3(t *testing.T) string {
+	text, err := os.ReadFile("../../deploy/clickhouse/schema.sql")
+	require.NoError(t, err)
+	was := strings.NewReplacer("toInt64(4) AS version", "toInt64(3) AS version", "ORDER BY (day, cluster, node, finding, key)", "ORDER BY (finding, day, cluster, node, key)").Replace(string(text))
+	require.NotEqual(t, string(text), was)
+	return was
+}
+
+// TestFleetUpgrade holds that upgrade.sh copies all that a database of version 2 or 3 has, each bucket
+// by its greatest count, and that it may run again.
 func TestFleetUpgrade(t *testing.T) {
 	skipFleet(t)
 	s := startShards(t)[0]
-	s.ask("CREATE DATABASE whydenied2")
-	for _, statement := range strings.Split(schema2, ";\n") {
-		cmd := exec.Command("clickhouse-client", "--port", strconv.Itoa(s.tcp), "--database", "whydenied2", "--query", statement)
+	client := func(database, statements string) {
+		cmd := exec.Command("clickhouse-client", "--port", strconv.Itoa(s.tcp), "--database", database, "--multiquery")
+		cmd.Stdin = strings.NewReader(statements)
 		out, err := cmd.CombinedOutput()
-		require.NoError(t, err, "%s: %s", statement, out)
+		require.NoError(t, err, "%s", out)
 	}
+	upgrade := func(old, new string) (string, error) {
+		out, err := exec.Command("../../deploy/clickhouse/upgrade.sh", old, new, "--port", strconv.Itoa(s.tcp)).CombinedOutput()
+		return string(out), err
+	}
+	for _, database := range []string{"whydenied2", "whydenied3", "whydenied4"} {
+		s.ask("CREATE DATABASE " + database)
+	}
+	client("whydenied2", schema2)
+	client("whydenied3", schema3(t))
+	present, err := os.ReadFile("../../deploy/clickhouse/schema.sql")
+	require.NoError(t, err)
+	client("whydenied4", string(present))
+	client("whydenied3", "INSERT INTO bucket SELECT * FROM whydenied2.bucket; INSERT INTO sighting SELECT * FROM whydenied2.sighting; INSERT INTO finding SELECT * FROM whydenied2.finding;"+
+		"INSERT INTO loss SELECT * FROM whydenied2.loss; INSERT INTO span SELECT * FROM whydenied2.span; INSERT INTO answer SELECT * FROM whydenied2.answer")
 	for range 2 {
-		out, err := exec.Command("../../deploy/clickhouse/upgrade.sh", "whydenied2", "whydenied_shard", "--port", strconv.Itoa(s.tcp)).CombinedOutput()
+		out, err := upgrade("whydenied2", "whydenied_shard")
+		require.NoError(t, err, "%s", out)
+		out, err = upgrade("whydenied3", "whydenied4")
 		require.NoError(t, err, "%s", out)
 	}
 	const columns = "cluster, node, boot, finding, at, name, container, image, repository, made, program, count, first, last"
 	want := s.ask(`SELECT ` + columns + ` FROM (SELECT cluster, node, boot, finding, at, name, container, image, any(repository) AS repository, max(made) AS made, program, max(count) AS count, min(first) AS first, max(last) AS last
 		FROM whydenied2.bucket GROUP BY cluster, node, boot, sequence, finding, at, name, container, image, program) ORDER BY ` + columns)
 	require.Greater(t, strings.Count(want, "\n"), 1000)
-	assert.Equal(t, want, s.ask("SELECT "+columns+" FROM whydenied_shard.denial ORDER BY "+columns))
 	const seen = "SELECT finding, cluster, argMinMerge(nodes), minMerge(firsts) FROM %s.sighting GROUP BY finding, cluster ORDER BY finding"
-	assert.Equal(t, s.ask(fmt.Sprintf(seen, "whydenied2")), s.ask(fmt.Sprintf(seen, "whydenied_shard")))
-	for _, table := range []string{"finding", "loss", "span", "answer"} {
-		assert.Equal(t, s.ask("SELECT * FROM whydenied2."+table), s.ask("SELECT * FROM whydenied_shard."+table+" FINAL"), table)
+	for _, of := range []string{"whydenied_shard", "whydenied4"} {
+		assert.Equal(t, want, s.ask("SELECT "+columns+" FROM "+of+".denial ORDER BY "+columns), of)
+		assert.Equal(t, s.ask(fmt.Sprintf(seen, "whydenied2")), s.ask(fmt.Sprintf(seen, of)), of)
+		for _, table := range []string{"finding", "loss", "span", "answer"} {
+			assert.Equal(t, s.ask("SELECT * FROM whydenied2."+table), s.ask("SELECT * FROM "+of+"."+table+" FINAL"), table)
+		}
 	}
-	out, err := exec.Command("../../deploy/clickhouse/upgrade.sh", "whydenied_shard", "whydenied2", "--port", strconv.Itoa(s.tcp)).CombinedOutput()
+	out, err := upgrade("whydenied_shard", "whydenied2")
 	assert.Error(t, err)
-	assert.Contains(t, string(out), "version 3")
+	assert.Contains(t, out, "version 4")
 }
 
 // TestFleetNames holds that any bytes as the name of a container come back as that name and no
