@@ -40,9 +40,44 @@ func (p *Proposer) denyFixes(profile *apparmor.Profile, req apparmor.Request, d 
 		narrow.Message = "remove the deny rule (it names nothing else)"
 	}
 	if readable(narrow) {
-		above = nil
+		return []rules.Fix{p.allowToo(narrow, profile, req)}, notes
 	}
-	return append(above, p.allowToo(narrow, profile, req)), notes
+	return append(append(p.inPlaceFixes(profile, req, d), above...), p.allowToo(narrow, profile, req)), notes
+}
+
+// ownRule is a rule for an access alone, with the permissions of a file that it is to grant.
+func ownRule(profile *apparmor.Profile, req apparmor.Request, perms apparmor.Perms) string {
+	file, ok := req.(apparmor.FileRequest)
+	if !ok {
+		return apparmor.RuleFor(req, inherit)
+	}
+	file.Perms = perms
+	rule := fileRule(profile, file, inherit)
+	if file.Owner {
+		rule = "owner " + rule
+	}
+	return rule
+}
+
+// inPlaceFixes proposes a rule for the access in the place of the deny rule, where no rule
+// allows anything that it refuses: all else stays refused, and is logged from then on.
+func (p *Proposer) inPlaceFixes(profile *apparmor.Profile, req apparmor.Request, d apparmor.Decision) []rules.Fix {
+	rule := ownRule(profile, req, d.Refused|d.Unmatched)
+	edit, ok := apparmor.RemoveRule(d.Deny[0])
+	if _, ofAll := d.Deny[0].(*apparmor.AllRule); ofAll || len(d.Deny) != 1 || !ok || !apparmor.IsRule(rule) {
+		return nil
+	}
+	without := p.Library.Tried([]rules.Edit{edit}, profile)
+	if without == nil {
+		return nil
+	}
+	if gains, complete := apparmor.Gains(profile, without); len(gains) > 0 || !complete {
+		return nil
+	}
+	return []rules.Fix{{
+		Message: "put a rule for this alone in the place of the deny rule: all else that it named stays refused, as no rule allows it, and is logged from then on",
+		Rule:    rule, Edits: []rules.Edit{{At: d.Deny[0].Location(), New: rule}},
+	}}
 }
 
 // deniedPerms are the permissions that deny rules are to leave out of an access.
@@ -70,15 +105,7 @@ func (p *Proposer) aboveFixes(profile *apparmor.Profile, req apparmor.Request, d
 		above = max(above, r.Head().Priority+1)
 		kept = append(kept, "`"+ruleText(r)+"`")
 	}
-	rule := apparmor.RuleFor(req, inherit)
-	if file, ok := req.(apparmor.FileRequest); ok {
-		file.Perms = d.Refused | d.Unmatched
-		rule = fileRule(profile, file, inherit)
-		if file.Owner {
-			rule = "owner " + rule
-		}
-	}
-	fix := Insert(profile, fmt.Sprintf("priority=%d %s", above, rule), "allow this above the deny rule, which apparmor_parser before 4.1 cannot read; all else that "+strings.Join(kept, " and ")+" names stays refused")
+	fix := Insert(profile, fmt.Sprintf("priority=%d %s", above, ownRule(profile, req, d.Refused|d.Unmatched)), "allow this above the deny rule, which apparmor_parser before 4.1 cannot read; all else that "+strings.Join(kept, " and ")+" names stays refused")
 	if above > highest || len(fix.Edits) == 0 {
 		return nil
 	}
@@ -206,14 +233,7 @@ func (p *Proposer) allowToo(fix rules.Fix, profile *apparmor.Profile, req apparm
 	if d.Unmatched == 0 {
 		return fix
 	}
-	rule := apparmor.RuleFor(req, inherit)
-	if file, ok := req.(apparmor.FileRequest); ok {
-		file.Perms = d.Unmatched
-		rule = fileRule(profile, file, inherit)
-		if file.Owner {
-			rule = "owner " + rule
-		}
-	}
+	rule := ownRule(profile, req, d.Unmatched)
 	if !apparmor.IsRule(rule) {
 		return rules.Fix{}
 	}

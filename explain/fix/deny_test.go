@@ -1,6 +1,8 @@
 package fix
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -60,13 +62,44 @@ func TestDenyRulesAreNarrowed(t *testing.T) {
 			if !assert.NotEmpty(t, r.Fixes, "%s %+v %s", c.text, c.req, r.Notes) {
 				continue
 			}
-			edited := New(library.New(t.TempDir(), nil)).Library.Edited(r.Fixes[0].Edits, profile)
+			narrowed := slices.IndexFunc(r.Fixes, func(f rules.Fix) bool { return !strings.HasPrefix(f.Message, "put a rule") })
+			require.GreaterOrEqual(t, narrowed, 0, c.text)
+			edited := New(library.New(t.TempDir(), nil)).Library.Edited(r.Fixes[narrowed].Edits, profile)
 			require.NotNil(t, edited)
 			assert.True(t, edited.Grants(c.req), c.text)
 			d := edited.Decide(c.other)
-			assert.NotZero(t, d.Refused, "%s\n%s", c.text, r.Fixes[0].Rule)
-			assert.NotContains(t, r.Fixes[0].Proof, "what else is allowed was not compared in full", c.text)
+			assert.NotZero(t, d.Refused, "%s\n%s", c.text, r.Fixes[narrowed].Rule)
+			assert.NotContains(t, r.Fixes[narrowed].Proof, "what else is allowed was not compared in full", c.text)
 		}
+	}
+}
+
+// TestRuleInPlaceOfDeny holds that where no rule allows what a deny rule refuses, a plain rule
+// in its place comes before one that nobody would read, and grants no more.
+func TestRuleInPlaceOfDeny(t *testing.T) {
+	bind := apparmor.MountRequest{Op: "bind", Source: "/srv/", Target: "/mnt/", Flags: []string{"rw", "bind"}}
+	for text, inPlace := range map[string]bool{
+		"  deny mount,\n  /** rw,\n":                      true,
+		"  deny mount,\n  mount,\n":                       false,
+		"  deny mount,\n  mount fstype=proc -> /proc/,\n": false,
+		"  deny mount,\n  deny mount /srv/,\n":            false,
+		"  deny all,\n":                                   false,
+	} {
+		profile, r := remedies(t, text, bind)
+		require.NotEmpty(t, r.Fixes, text)
+		first := r.Fixes[0]
+		assert.Equal(t, inPlace, strings.HasPrefix(first.Message, "put a rule"), "%s%s", text, first.Message)
+		if !inPlace {
+			continue
+		}
+		assert.Equal(t, "mount options=(rw, bind) /srv/ -> /mnt/,", first.Rule)
+		assert.Contains(t, first.Proof, "nothing else is")
+		edited := New(library.New(t.TempDir(), nil)).Library.Edited(first.Edits, profile)
+		assert.True(t, edited.Grants(bind))
+		assert.NotContains(t, edited.Policy.Files[0].Text, "deny mount")
+		bind := bind
+		bind.Source = "/"
+		assert.False(t, edited.Grants(bind))
 	}
 }
 
