@@ -69,7 +69,7 @@ func ofAppArmor(f *facts) (Standing, string) {
 		return RuledOut, f.AppArmor.Why
 	case f.errno == "EPERM" && f.asks:
 		return Unlikely, "it would answer EPERM where its profile lacks the capability, and log that"
-	case f.errno != "EACCES":
+	case f.errno != "EACCES" || f.is("bpf"):
 		return RuledOut, "it does not answer " + f.answer()
 	case f.Container.AppArmorProfile == "" && f.limits != nil && f.limits.Resolved:
 		return RuledOut, "the container has no profile"
@@ -164,6 +164,8 @@ func ofNone(f *facts) (Standing, string) {
 		return RuledOut, "each kernel has this family of addresses"
 	case f.errno == "EAFNOSUPPORT" && !f.Seccomp.Refuses && !f.self.Filter:
 		return Likely, "the kernel does not have this family of addresses: it was built without it, its module is not there, or it is turned off (ipv6.disable=1)"
+	case f.errno == "EACCES" && f.is("bpf"):
+		return Likely, "the kernel's verifier did not take the program of BPF: its log says why"
 	case f.errno == "ENOEXEC":
 		return Refused, "the file is no program for this machine's architecture, or a script without #!"
 	case f.errno == "EPERM" && f.is("io_uring_setup") && f.Seccomp.Known && !f.Seccomp.Refuses && !f.self.Filter:

@@ -51,9 +51,25 @@ type verb struct {
 // unable is how programs begin to say what they could not do.
 const unable = `\b(?:[Cc](?:annot|an't|ould not)|(?:[Ff]ailed|[Uu]nable) to) `
 
+// ofObject is what stands between that and the name of a thing that has a call of its own.
+const ofObject = `(?:create|open|make|set ?up|initiali[sz]e|init|allocate) (?:an? |the |new )*`
+
 // The verbs, the telling ones first. A name of a system call stands for itself.
 var verbs = sync.OnceValue(func() []verb {
 	return []verb{
+		{regexp.MustCompile(unable + ofObject + `memfd\b`), "memfd_create"},
+		{regexp.MustCompile(unable + ofObject + `timer ?fd\b`), "timerfd_create"},
+		{regexp.MustCompile(unable + ofObject + `event ?fd\b`), "eventfd2"},
+		{regexp.MustCompile(unable + ofObject + `epoll\b`), "epoll_create1"},
+		{regexp.MustCompile(unable + ofObject + `(?:inotify|fsnotify)\b`), "inotify_init1"},
+		{regexp.MustCompile(unable + ofObject + `perf events?\b`), "perf_event_open"},
+		{regexp.MustCompile(unable + ofObject + `(?:special file|device node|fifo|named pipe)\b`), "mknodat"},
+		{regexp.MustCompile(unable + ofObject + `(?:symlink|symbolic link)\b`), "symlinkat"},
+		{regexp.MustCompile(unable + ofObject + `(?:\w+ )?keyring\b`), "keyctl"},
+		{regexp.MustCompile(unable + ofObject + `(?:\w+ )?pipes?\b`), "pipe2"},
+		{regexp.MustCompile(unable + ofObject + `(?:\w+ )?sockets?\b`), "socket"},
+		{regexp.MustCompile(unable + ofObject + `(?:\w+ )?namespaces?\b`), "unshare"},
+		{regexp.MustCompile(unable + ofObject + `io_?uring\b|\bio_?uring (?:setup|init\w*)\b`), "io_uring_setup"},
 		{regexp.MustCompile(`\bfailed to map segment\b|\bshared object file\b|\bloading shared librar`), "mmap"},
 		{regexp.MustCompile(`\b(fork/exec|exec|execve|execv|execvp|spawn|posix_spawn)\b|\bexec user process\b|` + unable + `(run|execute)\b`), "execve"},
 		{regexp.MustCompile(`\b(mkdir|rmdir|unlink|unlinkat|rename|symlink|link|mknod|mkfifo|chmod|fchmod|chown|fchown|lchown|truncate|` +
@@ -66,7 +82,7 @@ var verbs = sync.OnceValue(func() []verb {
 		{regexp.MustCompile(`\b[Ss]et(?:ting)? (?:the )?(?:CPU |cpu |process |thread )?affinity\b`), "sched_setaffinity"},
 		{regexp.MustCompile(`\b(?:[Dd]rop(?:ping)?|[Ss]et(?:ting)?) (?:the )?(?:\w+ )?capabilities\b`), "capset"},
 		{regexp.MustCompile(`\b[Ss]et(?:ting)? (?:the )?(?:supplementary |additional )?(?:groups|group list)\b`), "setgroups"},
-		{regexp.MustCompile(`\b(?:[Ss]et|[Rr]aise|[Ii]ncrease|[Cc]hange) (?:the )?(?:max(?:imum)? )?(?:number of )?(?:open files|file descriptors|open file)\b`), "prlimit64"},
+		{regexp.MustCompile(`\b(?:[Ss]et|[Rr]aise|[Ii]ncrease|[Cc]hange) (?:the )?(?:max(?:imum)? )?(?:number of )?(?:open files|file descriptors|open file|(?:FD|fd|nofile|NOFILE) limit)\b`), "prlimit64"},
 		{regexp.MustCompile(`(?i)\block(?:ing)? (?:\w+ )?memory\b`), "mlockall"},
 		{regexp.MustCompile(`\b[Ss]et(?:ting)? (?:the )?nice[ -]?(?:level|value|ness)\b`), "setpriority"},
 		{regexp.MustCompile(`\b[Ss]et(?:ting)? (?:the )?(?:effective |real |saved )?(?:uid|UID|user ID)\b`), "setuid"},
@@ -109,7 +125,7 @@ func callOf(program, errno string) string {
 // functions are those of libraries that have another name than the call they make.
 var functions = map[string]string{
 	"io_uring_queue_init": "io_uring_setup", "queue_init": "io_uring_setup", "io_queue_init": "io_setup", "klogctl": "syslog", "umount": "umount2", "mkfifo": "mknodat",
-	"uv_os_setpriority": "setpriority", "chgrp": "fchownat", "prlimit": "prlimit64",
+	"uv_os_setpriority": "setpriority", "uv_cwd": "getcwd", "chgrp": "fchownat", "prlimit": "prlimit64",
 	"initgroups": "setgroups", "posix_spawn": "clone3", "posix_fallocate": "fallocate", "shm_open": "openat", "opendir": "openat", "scandir": "openat",
 	"futimens": "utimensat", "lutime": "utimensat", "futime": "utimensat", "fstatat": "newfstatat", "fexecve": "execveat",
 	"keyctl_join_session_keyring": "keyctl", "keyctl_read_alloc": "keyctl",
@@ -315,12 +331,15 @@ func known(name string) string {
 	return ""
 }
 
+// plainWords are words that are the names of old calls, too.
+var plainWords = strings.Fields("signal time pause lock break idle profil")
+
 // callIn returns the system call that a line in lower case names where calls are named,
 // or a word of it that can be nothing else, or "".
 func callIn(lower string) string {
 	for _, place := range callNames() {
 		for _, m := range place.FindAllStringSubmatch(lower, 16) {
-			if call := known(m[1]); call != "" {
+			if call := known(m[1]); call != "" && !slices.Contains(plainWords, m[1]) {
 				return call
 			}
 		}
@@ -362,7 +381,7 @@ func innermost(line string) string {
 }
 
 // shellLine is how shells say that they could not run a program.
-var shellLine = regexp.MustCompile(`^(?:-?(?:ba|da|k|a|z)?sh|/[^:\s]+): (?:line )?\d+: [^\s:]+: |^-?(?:ba|da|k|a|z)?sh: [^\s:]+: `)
+var shellLine = regexp.MustCompile(`^(?:-?(?:ba|da|k|a|z)?sh|/[^:\s]+): (?:line )?\d+: [^\s:]+: |^[^\s:]+: line \d+: [^\s:]+: |^-?(?:ba|da|k|a|z)?sh: [^\s:]+: `)
 
 // builtin is how shells say that a command of their own failed, and builtins are the calls
 // that those make.

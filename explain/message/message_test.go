@@ -83,7 +83,7 @@ func TestWordings(t *testing.T) {
 		{`nginx: [emerg] pthread_create() failed (1: Operation not permitted)`, "clone3", "", "EPERM", "nginx"},
 		{`listen(): Operation not permitted`, "listen", "", "EPERM", ""},
 		{`Can't start logger thread: Operation not permitted`, "clone3", "", "EPERM", ""},
-		{`could not create a pipe for threads: Operation not permitted`, "creat", "", "EPERM", ""},
+		{`could not create a pipe for threads: Operation not permitted`, "pipe2", "", "EPERM", ""},
 		{`cannot open /data/thread-1: Permission denied`, "open", "/data/thread-1", "EACCES", ""},
 
 		{`initdb: error: could not change permissions of directory "/var/lib/postgresql/data": Operation not permitted`, "chmod", "/var/lib/postgresql/data", "EPERM", "initdb"},
@@ -329,5 +329,28 @@ func TestRefusesNoSpace(t *testing.T) {
 		if ok {
 			assert.Equal(t, want, a.Syscall, line)
 		}
+	}
+}
+
+// TestObjects holds that what is created or opened by a call of its own is no file, and that
+// words which are the names of old calls are read as words.
+func TestObjects(t *testing.T) {
+	for line, want := range map[string]string{
+		"RuntimeError: failed to create memfd: Operation not permitted":                  "memfd_create",
+		"cannot initialize inotify: Operation not permitted":                             "inotify_init1",
+		"falco: Error: unable to open perf event: Operation not permitted":               "perf_event_open",
+		"cp: cannot create special file 'x': Operation not permitted":                    "mknodat",
+		"Failed to allocate the epoll instance: Function not implemented":                "epoll_create1",
+		"io_uring setup failed: Operation not permitted":                                 "io_uring_setup",
+		"Error: EPERM: operation not permitted, uv_cwd":                                  "getcwd",
+		"haproxy: Cannot raise FD limit to 8000, limit is 1024. Operation not permitted": "prlimit64",
+		"./configure: line 2: ./a.out: Operation not permitted":                          "execve",
+		"bash: /dev/tcp/10.0.0.1/80: Permission denied":                                  "socket",
+		"mongod: Failed to set up signal: Operation not permitted":                       "",
+		"touch: cannot create 'x': Operation not permitted":                              "creat",
+	} {
+		a, ok := Read(parser.Origin{}, line, seccomp.X86_64)
+		require.True(t, ok, line)
+		assert.Equal(t, want, a.Syscall, line)
 	}
 }
