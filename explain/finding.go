@@ -112,6 +112,7 @@ type Explanation struct {
 	// Product is what made the AppArmor profile, and for what; nil if it is of none that is
 	// known. Where it makes the file anew, the fixes have no edits.
 	Product *family.Member
+	Unit    string // the unit of systemd that the filter may be of, UNIT if its name is not known; "" if it is of none
 
 	// Investigate is set when granting the access would be dangerous: the reason
 	// to look at the process before any diff. It is "" otherwise.

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -46,6 +47,7 @@ func (f *Explained) explainUnit() {
 		unit = shell.Quote(f.Container.Unit)
 		why = fmt.Sprintf("By its cgroup the process was of the service %s, whose filter is SystemCallFilter= of its unit (`systemctl cat %s`), unless the program installed one itself.", f.Container.Unit, unit)
 	}
+	f.Unit = cmp.Or(f.Container.Unit, record.Unit, "UNIT")
 	f.Notes = append(f.Notes, why,
 		fmt.Sprintf("Such a unit gets a drop-in by `systemctl edit %s`. In that, below `[Service]`, %s. Then `systemctl restart %[1]s`.", unit, gives))
 }

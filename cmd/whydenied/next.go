@@ -91,9 +91,25 @@ func (f *inputFlags) next(args []string, findings []*explain.Explained) []report
 	case isUnknown(false):
 		n.add("sudo whydenied collect -o denied.tar.zst", "on the host of the log puts the log and its profiles into one file, which `whydenied explain denied.tar.zst` explains anywhere")
 	case isUnknown(true):
+		n.unit(findings)
 		n.others(nil)
 	}
 	return n.steps
+}
+
+// unit is for a call that the filter of a unit of systemd may have refused: it tells the unit's
+// name, and then what its settings say.
+func (n *nextSteps) unit(findings []*explain.Explained) {
+	i := slices.IndexFunc(findings, func(f *explain.Explained) bool { return f.Unit != "" && f.NotFound != "" })
+	if i < 0 {
+		return
+	}
+	explained := join("whydenied", append([]string{"explain"}, n.args...), n.flags.policy.words(), []string{"--inventory", "unit.cat"})
+	if unit := findings[i].Unit; unit != "UNIT" {
+		n.add("systemctl cat "+shell.Quote(unit)+" > unit.cat && "+explained, "shows the setting of the unit that refuses it, with a drop-in that allows it")
+		return
+	}
+	n.add("sudo journalctl --no-pager -g 'status=31/SYS'", "names the units of which a filter ended a program; then `systemctl cat UNIT > unit.cat && "+explained+"` shows the setting that refuses it")
 }
 
 func hasFix(findings []*explain.Explained) bool {
