@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/explain/access"
+	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/fix"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
@@ -362,6 +363,18 @@ func (f *Explained) noteMissingArgs(record *parser.Seccomp, d seccomp.Decision) 
 	}
 }
 
+// byOptions says of fixes of a policy that Incus or LXD makes of an instance's options that
+// those are to be changed, as the file is made anew at each start.
+func (f *Explained) byOptions() {
+	name := shell.Quote(f.Container.Name)
+	for i := range f.Fixes {
+		if fix := &f.Fixes[i]; len(fix.Edits) > 0 {
+			fix.Message += fmt.Sprintf(", in raw.seccomp of the instance (`incus config edit %s`, `lxc config edit` of LXD) or in what the policy is made of without that, security.syscalls.*; then `incus restart %[1]s`", name)
+			fix.Edits = nil
+		}
+	}
+}
+
 // fixSeccomp proposes fixes of a refused call, and says what to think of first.
 func (x *Explainer) fixSeccomp(f *Explained) {
 	profile, call := f.Seccomp.Alone(), *f.Call
@@ -380,6 +393,9 @@ func (x *Explainer) fixSeccomp(f *Explained) {
 	f.Fixes = x.Fixes.Call(profile, call, d)
 	if unit := f.Container.Unit; unit != "" && profile.Form == seccomp.Unit && len(f.Fixes) == 1 {
 		f.Fixes[0].Message = fmt.Sprintf("give the unit a drop-in: `systemctl edit %s`, then `systemctl restart %[1]s`", shell.Quote(unit))
+	}
+	if named, _ := x.Library.NamedSeccomp(); f.Container.Runtime == container.Instance && f.Seccomp != named {
+		f.byOptions()
 	}
 	if why := f.OutOfReach(); why != "" {
 		f.Fixes = nil

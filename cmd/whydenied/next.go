@@ -11,6 +11,7 @@ import (
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/explain/silent"
+	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/shell"
 )
 
@@ -113,7 +114,10 @@ func (n *nextSteps) unit(findings []*explain.Explained) {
 }
 
 func hasFix(findings []*explain.Explained) bool {
-	return slices.ContainsFunc(findings, func(f *explain.Explained) bool { return len(f.Fixes) > 0 })
+	return slices.ContainsFunc(findings, func(f *explain.Explained) bool {
+		byOptions := f.Container.Runtime == container.Instance && f.Seccomp != nil // which patch does not change
+		return slices.ContainsFunc(f.Fixes, func(fix rules.Fix) bool { return len(fix.Edits) > 0 || !byOptions })
+	})
 }
 
 // observe is for a profile that refuses without a record.

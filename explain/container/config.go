@@ -87,7 +87,7 @@ var (
 		return regexp.MustCompile(`^[ \t]*(?:lxc\.(?:apparmor|aa_|seccomp|cap\.|id_?map|no_new_privs|rootfs|uts|init\.cmd|include|prlimit|cgroup)|(?:arch|hostname|rootfs|unprivileged|features):)`)
 	})
 	optionRead = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^(?:raw\.(?:apparmor|lxc)$|security\.|limits\.|image\.description$)`)
+		return regexp.MustCompile(`^(?:raw\.(?:apparmor|lxc|seccomp)$|security\.|limits\.|image\.description$)`)
 	})
 )
 

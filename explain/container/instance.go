@@ -2,6 +2,7 @@ package container
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"path"
@@ -83,12 +84,46 @@ func (c *Container) instance(file string, config map[string]string) {
 	if profile := lastOf(own, "lxc.apparmor.profile", "lxc.aa_profile"); profile != "generated" && profile != "unchanged" {
 		c.AppArmorProfile = profile
 	}
+	c.SeccompProfile = instancePolicy(config)
 	l := &Limits{NoNewPrivs: lastOf(own, "lxc.no_new_privs") == "1"}
 	l.Pids, _ = strconv.ParseInt(config["limits.processes"], 10, 64)
 	for _, limit := range []string{"nofile", "nproc", "memlock"} {
 		l.addRlimit(limit, config["limits.kernel."+limit])
 	}
 	c.Limits = l
+}
+
+// instancePolicy is the policy of LXC that Incus and LXD make of the options of an instance
+// (seccompGetPolicyContent() in internal/server/seccomp/seccomp.go of Incus); "" where they
+// have the daemon asked about calls, which it answers as it sees fit.
+func instancePolicy(config map[string]string) string {
+	const byDefault = "kexec_load errno 38\nopen_by_handle_at errno 38\ninit_module errno 38\nfinit_module errno 38\ndelete_module errno 38\n"
+	const of = "security.syscalls."
+	raw, allow := config["raw.seccomp"], cmp.Or(config[of+"allow"], config[of+"whitelist"])
+	deny, denyDefault := cmp.Or(config[of+"deny"], config[of+"blacklist"]), cmp.Or(config[of+"deny_default"], config[of+"blacklist_default"], "true")
+	switch {
+	case raw != "":
+		return raw
+	case asksDaemon(config):
+		return ""
+	case allow != "":
+		return "2\nallowlist\n[all]\n" + allow
+	case isTrue(denyDefault):
+		return "2\ndenylist\n[all]\n" + byDefault + deny
+	case deny != "":
+		return "2\ndenylist\n[all]\n" + deny
+	}
+	return "unconfined"
+}
+
+// asksDaemon reports whether options add to the policy what is not read here.
+func asksDaemon(config map[string]string) bool {
+	for option, value := range config {
+		if isTrue(value) && (strings.HasPrefix(option, "security.syscalls.intercept.") || strings.HasSuffix(option, "list_compat") || option == "security.syscalls.deny_compat") {
+			return true
+		}
+	}
+	return false
 }
 
 // hasLine reports whether a line of a text begins with one of some words.

@@ -34,8 +34,9 @@ func TestReadInstance(t *testing.T) {
 	require.NoError(t, err)
 	want := Container{
 		Name: "f43", Runtime: Instance, Image: "Debian trixie amd64 (20261101_05:24)", UserNamespace: true,
-		Limits: &Limits{NoNewPrivs: true, Pids: 500, Rlimits: []Rlimit{{"nofile", 1024, 1024}}},
-		Setup:  &Setup{File: "/tmp/f43.yaml", Option: "raw.apparmor", Raw: "mount fstype=nfs,\n  deny /srv/b r,", Nesting: true},
+		Limits:         &Limits{NoNewPrivs: true, Pids: 500, Rlimits: []Rlimit{{"nofile", 1024, 1024}}},
+		Setup:          &Setup{File: "/tmp/f43.yaml", Option: "raw.apparmor", Raw: "mount fstype=nfs,\n  deny /srv/b r,", Nesting: true},
+		SeccompProfile: byDefault,
 	}
 	assert.Equal(t, []Container{want}, found)
 
@@ -51,6 +52,25 @@ func TestReadInstance(t *testing.T) {
 	c := found[0]
 	assert.Equal(t, "team", c.Setup.Project)
 	assert.Equal(t, []any{"web-1", "running", 77, "unconfined", false}, []any{c.Name, c.State, c.PID, c.AppArmorProfile, c.UserNamespace})
+}
+
+const byDefault = "2\ndenylist\n[all]\nkexec_load errno 38\nopen_by_handle_at errno 38\ninit_module errno 38\nfinit_module errno 38\ndelete_module errno 38\n"
+
+// The policy of LXC that an instance runs under is made of its options.
+func TestInstancePolicy(t *testing.T) {
+	for options, want := range map[string]string{
+		"raw.seccomp: |-\n    2\n    denylist\n    [all]\n    keyctl errno 1": "2\ndenylist\n[all]\nkeyctl errno 1",
+		"security.syscalls.deny: keyctl errno 1":                              "" + byDefault + "keyctl errno 1",
+		"security.syscalls.blacklist: keyctl":                                 "" + byDefault + "keyctl",
+		"security.syscalls.allow: read":                                       "2\nallowlist\n[all]\nread",
+		"security.syscalls.deny_default: \"false\"":                           "unconfined",
+		"security.syscalls.intercept.mknod: \"true\"":                         "", // the daemon is asked
+		"security.nesting: \"true\"":                                          byDefault,
+	} {
+		found, err := Read("web.yaml", []byte("architecture: x86_64\nconfig:\n  image.description: x\n  "+options+"\ndevices: {}\nephemeral: false\nprofiles:\n- default\n"))
+		require.NoError(t, err, options)
+		assert.Equal(t, want, found[0].SeccompProfile, options)
+	}
 }
 
 const domainXML = `<!--

@@ -61,6 +61,8 @@ func (b *patcher) notForPatch(f *explain.Explained) string {
 		return "nothing was refused: the filter's answer is SCMP_ACT_LOG, and the call ran"
 	case own != nil && own.Form == seccomp.OCI && own != named && !f.Container.OwnBundle():
 		return "the profile is what the runtime made of another, in " + f.Policy + ", and will be made anew: name the one that it is made of with --seccomp"
+	case f.Container.Runtime == container.Instance && own != nil && own != named:
+		return "the policy is made of the instance's options, which are changed by `incus config edit` or `lxc config edit` (raw.seccomp, security.syscalls.*)"
 	case f.Call == nil: // the profile is not known, or is not the one in force
 		return f.Why
 	case f.OutOfReach() != "":
@@ -170,6 +172,9 @@ func (b *patcher) finishFilter(s *filterDraft) {
 func restart(form seccomp.Form, name string) string {
 	if form == seccomp.OCI {
 		return "run the bundle of " + name + " anew; an engine that made it will make it anew, of a profile that has to be changed, too"
+	}
+	if form == seccomp.LXC {
+		return "stop the container and start it again, whose config names the changed policy: lxc.seccomp.profile = " + name
 	}
 	return "start the container anew with the changed profile: docker run --security-opt seccomp=" + name +
 		", Compose security_opt: [\"seccomp=" + name + "\"], Kubernetes securityContext.seccompProfile: {type: Localhost, localhostProfile: a path below /var/lib/kubelet/seccomp}"

@@ -217,7 +217,10 @@ func ofSeccomp(l *library.Library, t Target, status int) Policy {
 		add(e.ActionAt, seccomp.Outcome{Action: e.Action, Errno: e.Errno}, what)
 	}
 	s.Why = "runc and crun do not ask the kernel for records of an errno or a trap, so these answers leave none"
-	if profile.Form == seccomp.Unit {
+	switch profile.Form {
+	case seccomp.LXC:
+		s.Why = "LXC does not ask the kernel for records of an errno, so these answers leave none"
+	case seccomp.Unit:
 		s.Why = "systemd does not ask the kernel for records of an errno, so these answers leave none"
 	}
 	if len(s.Refusals) == 0 {
