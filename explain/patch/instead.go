@@ -22,7 +22,7 @@ type substitute struct {
 // substitutes are known from the sources of the libraries: get_account_info() in
 // modules/pam_unix/passverify.c of Linux-PAM 1.5, which has the program look where root finds no entry of
 // the user; tmpfile() in stdio-common/tmpfile.c of glibc, which tries O_TMPFILE first; vsyslog of misc/syslog.c
-// there, which with LOG_CONS turns to the console.
+// there, which with LOG_CONS turns to the console; oom_adjust_setup() in openbsd-compat/port-linux.c of OpenSSH.
 var substitutes = []substitute{
 	{regexp.MustCompile(`/unix_chkpwd$`), "exec", func(_, other string) bool { return other == "/etc/shadow" }, true,
 		"pam_unix runs it as it may not read /etc/shadow, which the patch allows"},
@@ -34,6 +34,8 @@ var substitutes = []substitute{
 		return other == "/dev/log" || strings.HasSuffix(other, "/systemd/journal/dev-log")
 	}, false,
 		"syslog(3) writes to it as it may not send to /dev/log, which the patch allows"},
+	{regexp.MustCompile(`^/proc/[0-9]+/oom_adj$`), "open", func(name, other string) bool { return other == path.Dir(name)+"/oom_score_adj" }, false,
+		"sshd opens it as it may not open oom_score_adj, which the patch allows"},
 	{trial, "mknod", func(name, other string) bool { return trial.MatchString(other) && path.Dir(name) != path.Dir(other) }, false,
 		"Python's tempfile tries this folder as it may not write to the one before, which the patch allows"},
 }

@@ -25,6 +25,9 @@ func TestInstead(t *testing.T) {
 	probing := func(serial, name string) string {
 		return strings.NewReplacer("SERIAL", serial, "NAME", name).Replace(probe)
 	}
+	adjust := func(serial, name string) string {
+		return strings.NewReplacer("SERIAL", serial, "NAME", name).Replace(`type=AVC msg=audit(1796071860.100:SERIAL): apparmor="DENIED" operation="open" class="file" profile="p" name="/proc/2224/NAME" pid=2224 comm="sshd" requested_mask="wr" denied_mask="wr" fsuid=0 ouid=0` + "\n")
+	}
 	of := func(log, old, replacement string) string { return strings.ReplaceAll(log, old, replacement) }
 	for _, c := range []struct{ name, log, want, left string }{
 		{"shadow and its helper", shadow + chkpwd, "/etc/shadow r,", "pam_unix runs it"},
@@ -37,6 +40,8 @@ func TestInstead(t *testing.T) {
 		{"tmpfile alone", named, "owner /tmp/tmpf?????? w,", ""},
 		{"the console for the log", devlog + console, "owner /run/systemd/journal/dev-log w,", "syslog(3) writes to it"},
 		{"the console alone", console, "owner /dev/console w,", ""},
+		{"an old file of sshd", adjust("60", "oom_score_adj") + adjust("61", "oom_adj"), "owner /proc/[0-9]*/oom_score_adj rw,", "sshd opens it"},
+		{"an old file of sshd, first", adjust("61", "oom_score_adj") + adjust("60", "oom_adj"), "owner /proc/[0-9]*/oom_adj rw,\nowner /proc/[0-9]*/oom_score_adj rw,", ""},
 		{"Python's folders", probing("40", "/tmp/qo70uril") + probing("41", "/var/tmp/4xk2_w9q"), "owner /tmp/???????? rw,", "Python's tempfile tries"},
 		{"Python's folders, the other way", probing("41", "/tmp/qo70uril") + probing("40", "/var/tmp/4xk2_w9q"), "owner /var/tmp/???????? rw,", "Python's tempfile tries"},
 		{"the same of another program", of(probing("40", "/tmp/qo70uril")+probing("41", "/var/tmp/4xk2_w9q"), "/usr/bin/python3.14", "/usr/bin/other"), "owner /tmp/???????? rw,\nowner /var/tmp/???????? rw,", ""},
