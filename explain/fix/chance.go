@@ -2,6 +2,7 @@ package fix
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -71,6 +72,10 @@ func beginsWord(s string) bool {
 // word is what is most often chosen: one word, and a number behind it.
 var word = regexp.MustCompile(`^([A-Z]?[a-z]+|[A-Z]+)[0-9]*$`)
 
+// chosen are endings of names that look like chance and are always the same: of vim's swap files, and of
+// Office Open XML.
+var chosen = []string{"swp", "swpx", "swx", "pptx", "xlsx"}
+
 // random reports whether a part of a name has at least so many breaks; two, where it
 // has the form of a word. Of names by chance, 1 break leaves out 3 in 100 of
 // mkstemp(3)'s six letters and 4 in 100 of Python's eight; of the words of six to ten
@@ -79,7 +84,7 @@ func random(part string, least int) bool {
 	if word.MatchString(part) {
 		least = max(least, 2)
 	}
-	return breaks(part) >= least
+	return breaks(part) >= least && !slices.Contains(chosen, part)
 }
 
 // isWord reports whether a part of a name is of letters alone, which make words.

@@ -144,6 +144,8 @@ var generators = sync.OnceValue(func() []generator {
 		row("a ULID", "", `(?:^|[^0-9A-Za-z])(?P<q>0[0-9][0-9A-HJKMNP-TV-Z]{24})(?:[^0-9A-Za-z]|$)`, 0, nothing),
 		// docker's and CNI's ends of a network: randomly named by libnetwork and plugins.
 		row("a random number", `/(?:net|conf|neigh)/$`, `^veth(?P<h>[0-9a-f]{7,8})$`, 0, nothing),
+		// devpts of Linux numbers them as they are opened.
+		row("the number of a terminal", `^/dev/pts/$`, `^(?P<n>[0-9]+)$`, 0, nothing),
 		// SafeEncodeString() and String() in k8s.io/apimachinery/pkg/util/rand.
 		row("the name of a pod", "", `-(?P<q>[bcdfghjklmnpqrstvwxz2456789]{8,10})-(?P<r>[bcdfghjklmnpqrstvwxz2456789]{5})(?:[_.]|$)`, 0, nothing),
 		// printf(3)'s %p; dotlock.c of GnuPG writes zeros before it.

@@ -291,10 +291,12 @@ func (p *Proposer) fileFixes(profile *apparmor.Profile, file apparmor.FileReques
 		}
 		_, literal := rule.Path.Literal()
 		literal = literal || rule.Path.Source == spelled
+		ofKind := file.Target == "" && (names.Only || names.First) && rule.Path.Source == strings.Trim(names.Glob, `"`)
 		fix, ok := permsFix(profile, rule, file.Perms)
 		if rule.Owner && !file.Owner {
 			fix, ok = ownerFix(profile, rule, file.Perms)
-			ok = ok && literal
+			ok = ok && (literal || ofKind)
+			literal = literal || ofKind
 		}
 		if !ok {
 			continue
@@ -302,7 +304,7 @@ func (p *Proposer) fileFixes(profile *apparmor.Profile, file apparmor.FileReques
 		if file.Target != "" { // l of a rule is for links to whatever file
 			literal = false
 		}
-		if literal || file.Target == "" && (names.Only || names.First) && rule.Owner == file.Owner && rule.Path.Source == strings.Trim(names.Glob, `"`) {
+		if literal || ofKind && rule.Owner == file.Owner {
 			return slices.Concat(broad, []rules.Fix{fix}, execFixes(profile, file)), true
 		}
 		if at := strings.IndexAny(rule.Path.Source, "*?[{"); wider == nil || at > closest {
@@ -461,14 +463,18 @@ func permsFix(profile *apparmor.Profile, rule *apparmor.FileRule, perms apparmor
 	return rules.Fix{Message: fmt.Sprintf("add %s to this rule", perms), Rule: text, Edits: []rules.Edit{edit}}, ok
 }
 
-// ownerFix proposes to have a rule grant what it does whoever owns the file, where
-// that is all that is missing.
+// ownerFix proposes to have a rule grant what it does, and what else is missing, whoever owns the
+// file, where all of that is.
 func ownerFix(profile *apparmor.Profile, rule *apparmor.FileRule, perms apparmor.Perms) (rules.Fix, bool) {
-	if local := profile.Local(); rule.Perms != perms || perms&apparmor.Exec != 0 || local != nil && rule.At.File.Name != local.Name {
+	if local := profile.Local(); rule.Perms&^perms != 0 || perms&apparmor.Exec != 0 || local != nil && rule.At.File.Name != local.Name {
 		return rules.Fix{}, false
 	}
-	edit, text, ok := rule.DropOwner()
-	return rules.Fix{Message: "take owner out of this rule", Rule: text, Edits: []rules.Edit{edit}}, ok
+	edits, text, ok := rule.DropOwner(perms)
+	message := "take owner out of this rule"
+	if more := perms &^ rule.Perms; more != 0 {
+		message = fmt.Sprintf("add %s to this rule, and take owner out of it", more)
+	}
+	return rules.Fix{Message: message, Rule: text, Edits: edits}, ok
 }
 
 // Insert proposes a new rule. A text that is not one rule, as a name in it was

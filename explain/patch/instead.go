@@ -16,28 +16,41 @@ type substitute struct {
 	operation string
 	other     func(name, other string) bool // reports whether the name of a refused file is that of the other
 	child     bool                          // a child of the process that was refused the other asks for it
+	temporary bool                          // by a call for temporary files
 	why       string
 }
 
 // substitutes are known from the sources of the libraries: get_account_info() in
 // modules/pam_unix/passverify.c of Linux-PAM 1.5, which has the program look where root finds no entry of
-// the user; tmpfile() in stdio-common/tmpfile.c of glibc, which tries O_TMPFILE first; vsyslog of misc/syslog.c
-// there, which with LOG_CONS turns to the console; oom_adjust_setup() in openbsd-compat/port-linux.c of OpenSSH.
+// the user; tmpfile() in stdio-common/tmpfile.c of glibc, which tries O_TMPFILE first, as TemporaryFile of
+// CPython, QTemporaryFile and others do; vsyslog of misc/syslog.c
+// there, which with LOG_CONS turns to the console; oom_adjust_setup() in openbsd-compat/port-linux.c of OpenSSH;
+// the folders of vim's options directory and backupdir.
 var substitutes = []substitute{
-	{regexp.MustCompile(`/unix_chkpwd$`), "exec", func(_, other string) bool { return other == "/etc/shadow" }, true,
+	{regexp.MustCompile(`/unix_chkpwd$`), "exec", func(_, other string) bool { return other == "/etc/shadow" }, true, false,
 		"pam_unix runs it as it may not read /etc/shadow, which the patch allows"},
-	{regexp.MustCompile(`/tmpf[A-Za-z0-9]{6}$`), "mknod", func(name, other string) bool {
-		return path.Dir(name) == path.Dir(other) && strings.HasPrefix(path.Base(other), "#")
-	}, false,
+	{regexp.MustCompile(`/tmpf[A-Za-z0-9]{6}$`), "mknod", besideUnnamed, false, false,
 		"tmpfile(3) makes it as it may have no file without a name, which the patch allows"},
+	{regexp.MustCompile(`/[^/]*$`), "mknod", besideUnnamed, false, true,
+		"it is made as the program may have no file without a name there, which the patch allows"},
 	{regexp.MustCompile(`^/dev/console$`), "open", func(_, other string) bool {
 		return other == "/dev/log" || strings.HasSuffix(other, "/systemd/journal/dev-log")
-	}, false,
+	}, false, false,
 		"syslog(3) writes to it as it may not send to /dev/log, which the patch allows"},
-	{regexp.MustCompile(`^/proc/[0-9]+/oom_adj$`), "open", func(name, other string) bool { return other == path.Dir(name)+"/oom_score_adj" }, false,
+	{regexp.MustCompile(`^/proc/[0-9]+/oom_adj$`), "open", func(name, other string) bool { return other == path.Dir(name)+"/oom_score_adj" }, false, false,
 		"sshd opens it as it may not open oom_score_adj, which the patch allows"},
-	{trial, "mknod", func(name, other string) bool { return trial.MatchString(other) && path.Dir(name) != path.Dir(other) }, false,
+	{regexp.MustCompile(`/[^/]+(?:~|\.sw[a-px])$`), "mknod", func(name, other string) bool {
+		return path.Dir(name) != path.Dir(other) && strings.TrimPrefix(path.Base(other), ".") == strings.TrimPrefix(path.Base(name), ".")
+	}, false, false,
+		"vim makes it in this folder as it may not in the one before, which the patch allows"},
+	{trial, "mknod", func(name, other string) bool { return trial.MatchString(other) && path.Dir(name) != path.Dir(other) }, false, true,
 		"Python's tempfile tries this folder as it may not write to the one before, which the patch allows"},
+}
+
+// besideUnnamed reports whether a file is made in the folder in which another was to be that has no name,
+// by O_TMPFILE.
+func besideUnnamed(name, other string) bool {
+	return path.Dir(name) == path.Dir(other) && strings.HasPrefix(path.Base(other), "#")
 }
 
 // trial is a file by which _get_default_tempdir() in Lib/tempfile.py of CPython sees that it may write
@@ -56,7 +69,7 @@ func (b *patcher) instead(f *explain.Explained) string {
 		if s.child {
 			asking = caller.PPID
 		}
-		if s.name == trial && (!caller.Temporary || !strings.HasPrefix(path.Base(f.Denial.Subject.Exe), "python")) {
+		if s.temporary && !caller.Temporary || s.name == trial && !strings.HasPrefix(path.Base(f.Denial.Subject.Exe), "python") {
 			continue
 		}
 		for _, other := range b.findings {

@@ -31,23 +31,30 @@ func (r *FileRule) SetPerms(word string) (edits []rules.Edit, text string, ok bo
 // ownerWord is the qualifier with the space behind it.
 var ownerWord = regexp.MustCompile(`\bowner\s+`)
 
-// DropOwner returns the edit that has an owner rule grant its permissions whoever
+// DropOwner returns the edits that have an owner rule grant its permissions, and some more, whoever
 // owns the file, and the rule's text afterwards. It reports false if the rule is
 // shared, or owner is that of a block around it.
-func (r *FileRule) DropOwner() (edit rules.Edit, text string, ok bool) {
+func (r *FileRule) DropOwner(more Perms) (edits []rules.Edit, text string, ok bool) {
 	if r.Shared || r.Path == nil || !r.Owner {
-		return rules.Edit{}, "", false
+		return nil, "", false
 	}
 	before := r.At
 	before.Span.End = min(r.PathAt.Span.Start, r.PermsAt.Span.Start)
 	m := ownerWord.FindStringIndex(before.Text())
 	if m == nil {
-		return rules.Edit{}, "", false
+		return nil, "", false
 	}
 	at := r.At
 	at.Span = rules.Span{Start: r.At.Span.Start + m[0], End: r.At.Span.Start + m[1]}
-	edit = rules.Edit{At: at}
-	return edit, amended(r.At, []rules.Edit{edit}), true
+	edits = []rules.Edit{{At: at}}
+	if more&^r.Perms != 0 {
+		add, _, ok := r.AddPerms(more)
+		if !ok {
+			return nil, "", false
+		}
+		edits = append(edits, add)
+	}
+	return edits, amended(r.At, edits), true
 }
 
 // WithoutPerms returns the permissions of a deny rule as they are written, less

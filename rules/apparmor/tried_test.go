@@ -74,8 +74,8 @@ func someEdits(w policyWriter, p *Profile) (all [][]rules.Edit) {
 		if edits, _, ok := file.SetPerms(w.perms()); ok {
 			all = append(all, edits)
 		}
-		if edit, _, ok := file.DropOwner(); ok {
-			all = append(all, []rules.Edit{edit})
+		if edits, _, ok := file.DropOwner(Lock); ok {
+			all = append(all, edits)
 		}
 		all = append(all, []rules.Edit{{At: file.At, New: w.rule()}}, []rules.Edit{{At: file.At, New: ""}})
 	}
