@@ -354,6 +354,9 @@ func (l *loop) patch(round, log string) bool {
 	if l.scenario.breadth != "" {
 		args = append(args, "--breadth", l.scenario.breadth)
 	}
+	if l.scenario.risk != "" {
+		args = append(args, "--risk", l.scenario.risk)
+	}
 	if out, err := l.command(round+".patch", "whydenied", append(args, log)...); exitStatus(err) != 3 {
 		l.problem("%s: patch --write exits with %d: %s", round, exitStatus(err), firstLine(out))
 	}

@@ -24,6 +24,7 @@ type scenario struct {
 	observe  bool             // the refusals are silent, but whydenied observe shows them
 	learn    bool             // the patch is that of one run of whydenied run --learn
 	breadth  string           // how wide the rules of patches are to be, if not as they are by default
+	risk     string           // up to which patches are written, likewise
 	docker   bool
 	smoke    bool
 	kernels  []string // the only ones it is for, if any
@@ -94,6 +95,8 @@ func (s *scenario) set(key, value string) (err error) {
 		s.learn = value == "yes"
 	case "breadth":
 		s.breadth = value
+	case "risk":
+		s.risk = value
 	case "docker":
 		s.docker = value == "yes"
 	case "smoke":
