@@ -31,7 +31,41 @@ func TestAlerts(t *testing.T) {
 	require.NoError(t, err)
 	assertMetrics(t, string(text))
 	checkRules(t, name)
+	if promtool, err := exec.LookPath("promtool"); err == nil {
+		file := filepath.Join(t.TempDir(), "test.yaml")
+		rules, err := filepath.Abs(name)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, newDenials, strconv.Quote(rules)), 0o600))
+		out, err := exec.Command(promtool, "test", "rules", file).CombinedOutput()
+		assert.NoError(t, err, "%s", out)
+	}
 }
+
+// newDenials is a test of promtool: of what is refused, only what comes for the first time is
+// told, even if it comes once, and neither what comes each day nor what was long ago.
+const newDenials = `
+rule_files: [%s]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - {series: 'whydenied_denials_total{layer="apparmor",cause="no-rule",profile="once",namespace="shop",decision="refused",instance="n"}', values: '_x1499 1x60'}
+      - {series: 'whydenied_denials_total{layer="apparmor",cause="no-rule",profile="more",namespace="shop",decision="refused",instance="n"}', values: '3x1500 4x60'}
+      - {series: 'whydenied_denials_total{layer="apparmor",cause="no-rule",profile="daily",namespace="shop",decision="refused",instance="n"}', values: '_x63 1x1435 2x60'}
+      - {series: 'whydenied_denials_total{layer="apparmor",cause="no-rule",profile="quiet",namespace="shop",decision="refused",instance="n"}', values: '5x1600'}
+    alert_rule_test:
+      - alertname: WhydeniedNewDenials
+        eval_time: 1508m
+        exp_alerts:
+          - exp_labels: {severity: warning, layer: apparmor, cause: no-rule, profile: once, namespace: shop}
+            exp_annotations:
+              summary: 'apparmor refuses what it did not a day ago: no-rule of once'
+              description: whydenied compare on a node of it, or its logs in the receiver, say what and why.
+          - exp_labels: {severity: warning, layer: apparmor, cause: no-rule, profile: more, namespace: shop}
+            exp_annotations:
+              summary: 'apparmor refuses what it did not a day ago: no-rule of more'
+              description: whydenied compare on a node of it, or its logs in the receiver, say what and why.
+`
 
 // assertMetrics holds that a text names metrics, and only such as there are.
 func assertMetrics(t *testing.T, text string) {
