@@ -111,6 +111,8 @@ func (f *facts) holds(caps ...string) (holds, known bool) {
 		return true, true // in that namespace
 	case allIn(caps, f.self.Dropped):
 		return false, true
+	case f.Container.Caps != nil && !slices.ContainsFunc(caps, func(c string) bool { return slices.Contains(f.Container.Caps, c) }):
+		return false, true // whoever it is, as no process of the container gains it
 	case f.limits == nil:
 		return false, false
 	}

@@ -214,3 +214,18 @@ func TestJudgeRecords(t *testing.T) {
 	assert.True(t, v.Sure)
 	assert.Equal(t, layer.Candidate{Layer: layer.SELinux, Standing: layer.Refused, Why: "the log has it"}, v.Of(layer.SELinux))
 }
+
+// TestBoundingSet holds that a capability which the container's bounding set lacks is held by
+// none of its processes, whoever their user is.
+func TestBoundingSet(t *testing.T) {
+	a := last(t, `1 settimeofday({tv_sec=1}, NULL) = -1 EPERM (O)`)
+	known := layer.Answer{Known: true}
+	for _, c := range []struct {
+		caps []string
+		want layer.Standing
+	}{{[]string{}, layer.Refused}, {[]string{"CAP_SYS_TIME"}, layer.Open}, {nil, layer.Open}} {
+		of := container.Container{Caps: c.caps, Limits: &container.Limits{UID: -1}}
+		v := layer.Judge(layer.Question{Attempt: &a, Container: &of, Seccomp: known, AppArmor: known})
+		assert.Equal(t, c.want, v.Of(layer.Capability).Standing, c.caps)
+	}
+}

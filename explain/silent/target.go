@@ -46,7 +46,7 @@ func Targets(l *library.Library, inventory *container.Inventory, filter explain.
 			}
 			add(t)
 		}
-		return targets
+		return ofName(targets, filter.Containers)
 	}
 	for _, policy := range l.Named() {
 		for _, profile := range policy.Profiles {
@@ -65,4 +65,17 @@ func Targets(l *library.Library, inventory *container.Inventory, filter explain.
 		targets = []Target{{}}
 	}
 	return targets
+}
+
+// ofName returns the one target whose container itself has a name, where others have it as that
+// of their pod; else all.
+func ofName(targets []Target, names []string) []Target {
+	if len(names) != 1 {
+		return targets
+	}
+	i := slices.IndexFunc(targets, func(t Target) bool { return t.Container.Name == names[0] })
+	if i < 0 || slices.ContainsFunc(targets[i+1:], func(t Target) bool { return t.Container.Name == names[0] }) {
+		return targets
+	}
+	return targets[i : i+1]
 }
