@@ -311,6 +311,7 @@ var callNames = sync.OnceValue(func() []*regexp.Regexp {
 		regexp.MustCompile(`(?:^|[^\w/.-])([a-z_][a-z_0-9]{2,}) \(\d+: (?:operation not permitted|permission denied)`),
 		regexp.MustCompile(`\b(?:from|calling|syscall|system call):? ([a-z_][a-z_0-9]{2,})\b`),
 		regexp.MustCompile(`(?:operation not permitted|permission denied), ([a-z_][a-z_0-9]{2,})\b`),
+		regexp.MustCompile(`\b([a-z_][a-z_0-9]{2,})(?:\(2\))? system call failed\b`), // util-linux
 	}
 })
 

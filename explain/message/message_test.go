@@ -341,6 +341,8 @@ func TestObjects(t *testing.T) {
 		"falco: Error: unable to open perf event: Operation not permitted":               "perf_event_open",
 		"cp: cannot create special file 'x': Operation not permitted":                    "mknodat",
 		"Failed to allocate the epoll instance: Function not implemented":                "epoll_create1",
+		"mount: /mnt: fsconfig system call failed: Operation not permitted.":             "fsconfig",
+		"mount: /mnt: mount(2) system call failed: Operation not permitted.":             "mount",
 		"io_uring setup failed: Operation not permitted":                                 "io_uring_setup",
 		"Error: EPERM: operation not permitted, uv_cwd":                                  "getcwd",
 		"haproxy: Cannot raise FD limit to 8000, limit is 1024. Operation not permitted": "prlimit64",
