@@ -223,10 +223,30 @@ func mountLike(profile *apparmor.Profile, req apparmor.MountRequest, d apparmor.
 		if at < 0 || strings.Contains(text, "\n") {
 			continue
 		}
-		text = text[:at] + apparmor.QuotePath(req.Target) + text[at+len(point):]
-		return []rules.Fix{Insert(profile, text, "add a rule like that for "+rule.Target.Source+", for this mount point")}
+		like := func(other string) string { return text[:at] + other + text[at+len(point):] }
+		message := "add a rule like that for " + rule.Target.Source
+		fixes := []rules.Fix{Insert(profile, like(apparmor.QuotePath(req.Target)), message+", for this mount point")}
+		if dir := aboveNumbers(req.Target); strings.HasSuffix(point, "/**/") && dir != "" {
+			fixes = append(fixes, Insert(profile, like(apparmor.QuotePath(dir)+"**/"), message+", for all mount points below "+dir))
+		}
+		return fixes
 	}
 	return nil
+}
+
+// aboveNumbers is the directory in which a program has its mount points, by the name of one: the
+// one above the first name with a digit, of which there will be others, else the one that it is
+// in; "" if that is the root directory or one right below it.
+func aboveNumbers(point string) string {
+	names := strings.Split(strings.Trim(point, "/"), "/")
+	names = names[:len(names)-1]
+	if i := slices.IndexFunc(names, func(name string) bool { return strings.ContainsAny(name, "0123456789") }); i >= 0 {
+		names = names[:i]
+	}
+	if len(names) < 2 {
+		return ""
+	}
+	return "/" + strings.Join(names, "/") + "/"
 }
 
 // mountAnyhow proposes a rule for whatever is mounted at a mount point. A rule that names
