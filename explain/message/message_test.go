@@ -356,3 +356,18 @@ func TestObjects(t *testing.T) {
 		assert.Equal(t, want, a.Syscall, line)
 	}
 }
+
+// TestOwnLine holds that a text which begins with its line is of that alone, however long the
+// line before is.
+func TestOwnLine(t *testing.T) {
+	for _, line := range []string{"what():  Operation not permitted", "At least one invalid signature was encountered.", "pthread_create failed: Operation not permitted"} {
+		for _, before := range []string{"terminate called after throwing an instance of 'std::system_error'", "the worker was not started, for a reason that comes below:"} {
+			var said []string
+			r := NewReader("f", seccomp.X86_64, func(a parser.Attempt) { said = append(said, a.Text) })
+			r.Line(before)
+			r.Line(line)
+			r.End()
+			assert.Equal(t, []string{line}, said)
+		}
+	}
+}

@@ -131,11 +131,11 @@ func goesOn(before, text string) string {
 	}
 	for _, between := range []string{" ", ""} {
 		whole := before + between + text[:min(len(text), maxWrapped)]
-		lower, at := lowerASCII(toEnglish().Replace(whole)), len(lowerASCII(toEnglish().Replace(before+between)))
-		if _, start, end := errnoOf(lower); start >= 0 && start < at && end > at {
+		lower, ends := lowerASCII(toEnglish().Replace(whole)), len(lowerASCII(toEnglish().Replace(before)))
+		if _, start, end := errnoOf(lower); start >= 0 && start < ends && end > ends+len(between) {
 			return whole
 		}
-		if row, m := find(lower); row != nil && m[0] < at && m[1] > at {
+		if row, m := find(lower); row != nil && m[0]+1 < ends && m[1] > ends+len(between) { // from what is before the text on
 			return whole
 		}
 	}
