@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"bytes"
 	"strings"
 	"time"
 )
@@ -238,3 +239,26 @@ func isZoneName(s string) bool {
 	}
 	return true
 }
+
+// NewestStamp returns the newest time of an audit event that a text names, whatever lines it
+// stands in; zero if there is none.
+func NewestStamp(text []byte) time.Time {
+	newest := int64(0)
+	for {
+		i := bytes.Index(text, needleStamp)
+		if i < 0 {
+			break
+		}
+		text = text[i+len(needleStamp):]
+		digits, _, ok := bytes.Cut(text[:min(len(text), 11)], []byte("."))
+		if n, isNumber := atoi(string(digits)); ok && isNumber && len(digits) == 10 {
+			newest = max(newest, n)
+		}
+	}
+	if newest == 0 {
+		return time.Time{}
+	}
+	return time.Unix(newest, 0)
+}
+
+var needleStamp = []byte("audit(")

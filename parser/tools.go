@@ -63,3 +63,21 @@ func toolOf(line []byte) *printer {
 	}
 	return nil
 }
+
+// isBelowLog reports whether snappy-debug printed the record of what stands at a position: in
+// the lines right above, which tell what the record does.
+func (s *scanner) isBelowLog(at int) bool {
+	above := s.text(max(at-Context/4, -len(s.b.Before)), at)
+	for range 4 {
+		above = bytes.TrimSuffix(above, []byte("\n"))
+		start := bytes.LastIndexByte(above, '\n') + 1
+		line := bytes.TrimLeft(above[start:], " \t>")
+		if bytes.HasPrefix(line, []byte("Log: ")) {
+			return bytes.Contains(line, []byte(`apparmor="`))
+		}
+		if above = above[:start]; len(bytes.TrimSpace(line)) == 0 {
+			return false
+		}
+	}
+	return false
+}

@@ -41,6 +41,16 @@ func TestTools(t *testing.T) {
 	}
 }
 
+// What snappy-debug says of a record that it printed is no denial that was not understood.
+func TestSuggestionBelowLog(t *testing.T) {
+	const log = "= AppArmor =\nTime: Nov 23 09:42:59\nLog: " + avcBody + "\nFile: /x (read)\nSuggestion:\n* add 'home' to 'plugs'\n"
+	denials, stats := scanString(t, log)
+	assert.Len(t, denials, 1)
+	assert.Zero(t, stats.Unparsed)
+	_, stats = scanString(t, strings.ReplaceAll(log, "\nFile", "\n\nFile")) // of something else
+	assert.Equal(t, 1, stats.Unparsed)
+}
+
 const carriedRecord = "audit: type=1400 audit(1795426979.597:47): " + avcBody
 
 // Lines of logs in what collectors make of them.

@@ -3,6 +3,7 @@ package source
 import (
 	"bytes"
 	"io"
+	"time"
 
 	"github.com/whydenied/whydenied/parser"
 )
@@ -137,7 +138,21 @@ func (c *cutter) last() {
 		c.release(c.part)
 		return
 	}
+	if c.first { // the whole log is here
+		c.template.Reference = referenceOf(c.buf, c.template.Reference)
+	}
 	c.give(len(c.buf), len(c.buf))
+}
+
+// referenceOf returns the time that dates of a whole log without a year are relative to: half
+// a year after its newest stamp that has one, as what was pasted from an old log is in a new
+// file.
+func referenceOf(text []byte, written time.Time) time.Time {
+	newest := parser.NewestStamp(text)
+	if late := newest.AddDate(0, 6, 0); !newest.IsZero() && late.Before(written) {
+		return late
+	}
+	return written
 }
 
 // give yields the part, to be parsed in buf[start:end].

@@ -278,3 +278,27 @@ func BenchmarkScan(b *testing.B) {
 		require.InDelta(b, lines/10, denials, 10)
 	}
 }
+
+// What was pasted from an old log is dated by the stamps that have a year, not by its new file.
+func TestYearOfPastedLog(t *testing.T) {
+	const yearless = `Apr 14 15:21:37 h audit[9]: AVC apparmor="DENIED" operation="open" profile="web" name="/x" pid=9 comm="a" requested_mask="r" denied_mask="r" fsuid=0 ouid=0` + "\n"
+	years := func(log string, written time.Time) (years []int) {
+		in := Input{Name: "x", Open: func(context.Context) (io.ReadCloser, time.Time, error) {
+			return io.NopCloser(strings.NewReader(log)), written, nil
+		}}
+		for batch, err := range Scan(t.Context(), []Input{in}) {
+			require.NoError(t, err)
+			for _, d := range batch.Denials {
+				years = append(years, d.Time.Year())
+			}
+		}
+		return years
+	}
+	written := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	old := strings.ReplaceAll(avc(1), "1795427685", "1586870497") // April 2020
+	assert.Equal(t, []int{2020, 2020}, years(old+yearless, written))
+	assert.Equal(t, []int{2026}, years(yearless, written))
+	assert.Equal(t, []int{2019, 2019}, years(strings.ReplaceAll(old, "1586870497", "1556870497")+yearless, written), "May 2019")
+	assert.Equal(t, []int{1970, 2026}, years(strings.ReplaceAll(old, "1586870497", "7")+yearless, written), "no such stamp")
+	assert.Equal(t, []int{2037, 2026}, years(strings.ReplaceAll(old, "1586870497", "2122222222")+yearless, written), "a stamp of the future")
+}
