@@ -81,9 +81,12 @@ func fromJSON(line string) string {
 		return line
 	}
 	var said []string
-	for _, key := range messageKeys {
-		if s, ok := object[key].(string); ok && strings.TrimSpace(s) != "" {
-			said = append(said, strings.TrimSpace(s))
+	attr, _ := object["attr"].(map[string]any) // where MongoDB has what its messages are about
+	for _, in := range []map[string]any{object, attr} {
+		for _, key := range messageKeys {
+			if s, ok := in[key].(string); ok && strings.TrimSpace(s) != "" {
+				said = append(said, strings.TrimSpace(s))
+			}
 		}
 	}
 	if len(said) == 0 {
