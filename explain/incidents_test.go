@@ -24,6 +24,8 @@ var recordsOfIncidents = []struct{ id, record string }{
 	{"nfs-in-process", `apparmor="DENIED" operation="sendmsg" profile="/usr/lib/snapd/snap-confine" pid=11138 comm="snap-confine" laddr=192.0.2.54 lport=895 faddr=192.0.2.4 fport=2049 family="inet" sock_type="stream" protocol=6 requested_mask="send" denied_mask="send"`},
 	{"snap-confine-inherit", `apparmor="DENIED" operation="file_inherit" profile="/snap/core/7917/usr/lib/snapd/snap-confine" pid=3275 comm="snap-confine" family="unix" sock_type="stream" protocol=0 requested_mask="send receive" denied_mask="send receive" addr=none peer_addr=none`},
 	{"snap-confine-bpf", `apparmor="DENIED" operation="capable" class="cap" profile="/snap/snapd/24505/usr/lib/snapd/snap-confine" pid=2355 comm="snap-confine" capability=38 capname="perfmon"`},
+	{"notify-net-admin", `apparmor="DENIED" operation="capable" class="cap" profile="/usr/sbin/cupsd" pid=470 comm="cupsd" capability=12 capname="net_admin"`},
+	{"pivot-root-in-namespace", `apparmor="DENIED" operation="pivotroot" class="mount" namespace="root//incus-test_<var-lib-incus>" profile="runc" name="/var/lib/docker/overlay2/a/merged/" pid=26921 comm="runc:[2:INIT]" srcname="/var/lib/docker/overlay2/a/merged/"`},
 }
 
 // TestIncidents holds that each incident is recognised by a record of it, and told in known.md.
@@ -56,6 +58,8 @@ func TestNoIncident(t *testing.T) {
 		`apparmor="DENIED" operation="open" profile="web" name="/sys/net/x" pid=1 comm="runc:[2:INIT]" requested_mask="w" denied_mask="w" fsuid=0 ouid=0`,
 		`apparmor="DENIED" operation="signal" profile="docker-default" pid=1 comm="a" requested_mask="receive" denied_mask="receive" signal=kill peer="snap.other.x"`,
 		`apparmor="DENIED" operation="capable" profile="q" pid=1 comm="snap-confine" capability=21 capname="sys_admin"`,
+		`apparmor="DENIED" operation="capable" profile="q" pid=1 comm="ip" capability=12 capname="net_admin"`,
+		`apparmor="DENIED" operation="pivotroot" profile="runc" name="/a/" pid=1 comm="runc" srcname="/a/"`,
 		`apparmor="DENIED" operation="sendmsg" profile="q" pid=1 comm="a" fport=20490 family="inet" sock_type="stream" protocol=6 requested_mask="send" denied_mask="send"`,
 	} {
 		assert.Nil(t, alone(t, apparmorRecord(record), container.Container{}).Incident, record)

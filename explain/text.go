@@ -27,9 +27,12 @@ func (f *Explained) chooseText(x *Explainer, v *access.Verdict) (source string, 
 		return source, true
 	}
 	if len(v.Others) == 0 {
-		if len(v.Profile.Policy.Others) > 0 {
+		switch {
+		case len(v.Profile.Policy.Others) > 0 && v.Decision.Permitted && !f.IsClaim():
+			f.Notes = append(f.Notes, unsure(unknown)+": each text of the profile that is known here allows this, and that of an older release may not. Update the engine, or "+tellVersion+".")
+		case len(v.Profile.Policy.Others) > 0:
 			f.Notes = append(f.Notes, unsure(unknown)+": each text of the profile that may be in force answers the same.")
-		} else {
+		default:
 			f.Notes = append(f.Notes, unsure(unknown)+": this is by the nearest known text.")
 		}
 		return source, true

@@ -73,3 +73,12 @@ func TestMountOfFlagsThatNoRuleNames(t *testing.T) {
 	require.Len(t, f.Fixes, 1)
 	assert.Contains(t, f.Fixes[0].Rule, "remount") // what one names is named
 }
+
+// What each text allows that is known was refused by one that is not: an older release's.
+func TestAllowedByEveryKnownText(t *testing.T) {
+	f := alone(t, apparmorRecord(`apparmor="DENIED" operation="ptrace" profile="docker-default" pid=7 comm="ps" requested_mask="readby" denied_mask="readby" peer="docker-default"`), container.Container{})
+	assert.Equal(t, AllowedByProfile, f.Cause)
+	assert.Contains(t, f.Notes[0], "that of an older release may not. Update the engine")
+	f = alone(t, apparmorRecord(`apparmor="DENIED" operation="ptrace" profile="docker-default" pid=7 comm="ps" requested_mask="read" denied_mask="read" peer="unconfined"`), container.Container{})
+	assert.Contains(t, f.Notes[0], "answers the same")
+}
