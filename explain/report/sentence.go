@@ -182,16 +182,12 @@ func whoIs(f *Finding, passive bool) []escape.Text {
 		inside = append(inside, escape.Name(shortDigest(c.Image)))
 	}
 	id := escape.Line(container.ShortID(c.ID))
-	n := len(f.Containers)
+	noun := container.Noun(c.Runtime)
 	switch {
-	case n > 1:
+	case len(f.Containers) > 1:
 		return append(who, containers(f, inside)...)
-	case c.Runtime == container.Systemd:
-		return append(who, escape.Words("in unit %", c.Name)...)
-	case c.Runtime == container.Snap:
-		return append(who, escape.Words("in app %", c.Name)...)
-	case c.Runtime == container.Libvirt:
-		return append(who, escape.Words("in virtual machine %", c.Name)...)
+	case noun != "container":
+		return slices.Concat(who, []escape.Text{"in"}, escape.Prose(noun), []escape.Text{escape.Name(c.Name)})
 	case c.Name != "":
 		who = append(who, escape.Words("in container %", c.Name)...)
 	case id != "":
