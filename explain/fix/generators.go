@@ -85,11 +85,14 @@ func byChance(group, part string, least int) bool {
 	return true
 }
 
+// mixed is six letters of which capitals follow a small one, as in few words.
+const mixed = `[a-z][A-Z]{2}[A-Za-z]{3}|[A-Za-z][a-z][A-Z]{2}[A-Za-z]{2}|[A-Za-z]{2}[a-z][A-Z]{2}[A-Za-z]|[A-Za-z]{3}[a-z][A-Z]{2}`
+
 // row makes a generator. In its expression SEP stands for what parts of a name are
 // separated by, END for what may be behind the last: an ending, or another part that
 // varies (a NUL each, as no name has one).
 func row(why, in, name string, least int, need need) generator {
-	name = strings.NewReplacer("SEP", `[._\-\x00]`, "END", `(?:\.[A-Za-z][A-Za-z0-9]{0,5}){0,2}(?:[._~-]*\x00.*|,v|~)?$`, "LEAD", `(?:[._-]?(?:[a-z]{2,}|[A-Z][a-z]{2,})|[a-z._-]*[._-][a-z]{2,})`, "LIBC", `[A-Za-z0-9]{6}`, "PY", `[a-z0-9_]{8}`).Replace(name)
+	name = strings.NewReplacer("SEP", `[._\-\x00]`, "END", `(?:\.[A-Za-z][A-Za-z0-9]{0,5}){0,2}(?:[._~-]*\x00.*|,v|~)?$`, "LEAD", `(?:[._-]?(?:[a-z]{2,}|[A-Z][a-z]{2,})|[a-z._-]*[._-][a-z]{2,})`, "LIBC", `[A-Za-z0-9]{6}`, "PY", `[a-z0-9_]{8}`, "MIXED", mixed).Replace(name)
 	g := generator{why: why, name: lazy(name), least: least, need: need, sure: strings.Contains(name, "(?P<a>")}
 	if in != "" {
 		g.in = lazy(in)
@@ -279,6 +282,7 @@ var generators = sync.OnceValue(func() []generator {
 		row(randomName, "", `^LEAD(?P<r>PY)END`, 2, byCall),
 		row(randomName, "", `^LEAD(?P<r>LIBC)END`, 1, byCall),
 		row(randomName, "", `SEP(?P<r>[A-Za-z0-9]{6,16})END`, 1, byCall),
+		row(randomName, `^/dev/shm/$|/te?mp/$`, `SEP(?P<a>MIXED)END`, 0, byCall),
 		row(randomName, "", `SEP(?P<r>[A-Za-z0-9]{3,5})END`, 2, byCall),
 		row(randomName, "", `^(?P<r>[A-Za-z0-9_]{6,16})END`, 2, byCall),
 		row("a random number", "", `(?P<n>[0-9]{6,20})END`, 0, byCall),

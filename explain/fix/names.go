@@ -398,18 +398,30 @@ func spell(profile *apparmor.Profile, path string, c Caller) string {
 	if c.Exact {
 		return apparmor.QuotePath(path)
 	}
+	return spellGlob(profile, apparmor.QuotePath(path))
+}
+
+// spellGlob is spell of a path expression, as a rule has it.
+func spellGlob(profile *apparmor.Profile, glob string) string {
+	inner := strings.TrimPrefix(glob, `"`)
 	name, value := "", ""
 	for v, values := range profile.Policy.Variables {
 		dir, ok := oneFolder(values)
 		longer := len(dir) > len(value) || len(dir) == len(value) && v < name
-		if ok && longer && strings.HasPrefix(path, dir+"/") && usesFor(profile, v, dir) {
+		if ok && longer && strings.HasPrefix(inner, dir+"/") && usesFor(profile, v, dir) {
 			name, value = v, dir
 		}
 	}
 	if name == "" {
-		return apparmor.QuotePath(path)
+		return glob
 	}
-	return apparmor.QuoteAround("", "@{"+name+"}", path[len(value):])
+	return strings.Replace(glob, value, "@{"+name+"}", 1)
+}
+
+// spelledAs reports whether a rule has a path expression, with a variable for its first part or without.
+func spelledAs(profile *apparmor.Profile, rule *apparmor.FileRule, glob string) bool {
+	source := rule.Path.Source
+	return source == strings.Trim(glob, `"`) || source == strings.Trim(spellGlob(profile, glob), `"`)
 }
 
 // oneFolder returns the folder that is a variable's only value, without the slash at its

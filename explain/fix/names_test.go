@@ -24,6 +24,32 @@ func TestChosenNames(t *testing.T) {
 	}
 }
 
+// A glob is spelled with the variable that a path is spelled with, and is found so spelled.
+func TestSpelledGlob(t *testing.T) {
+	const run = "@{run}=/run/ /var/run/\nprofile p {\n  owner @{run}/a.pid rw,\n"
+	made := apparmor.FileRequest{Path: "/run/a.pid.zYlR53", Perms: apparmor.Write, Owner: true}
+	for before, want := range map[string]string{"": "owner @{run}/a.pid.?????? w,", "  owner @{run}/a.pid.?????? r,\n": "owner @{run}/a.pid.?????? rw,"} {
+		p, profile := loadedFix(t, run+before+"}\n")
+		r := p.Access(profile, made, Caller{Temporary: true})
+		require.NotEmpty(t, r.Fixes)
+		assert.Equal(t, want, r.Fixes[0].Rule)
+	}
+}
+
+// Letters that could be a word and an abbreviation are by chance where the call and the folder
+// are those of temporary files.
+func TestMixedNames(t *testing.T) {
+	for path, want := range map[string]string{
+		"/tmp/lab-RboYLF":    "/tmp/lab-??????",
+		"/tmp/app.boRNAe.db": "/tmp/app.??????.db",
+		"/tmp/lab-config":    "",
+		"/srv/lab-RboYLF":    "",
+	} {
+		assert.Equal(t, want, NamesOf(path, Caller{Temporary: true, Makes: true}, nil).Glob, path)
+	}
+	assert.Empty(t, NamesOf("/tmp/lab-RboYLF", Caller{Makes: true}, nil))
+}
+
 // TestGenerators holds that each expression of the tables is one, and that its groups are
 // of known alphabets.
 func TestGenerators(t *testing.T) {

@@ -311,7 +311,7 @@ func (p *Proposer) fileFixes(profile *apparmor.Profile, file apparmor.FileReques
 		}
 		_, literal := rule.Path.Literal()
 		literal = literal || rule.Path.Source == spelled
-		ofKind := file.Target == "" && (names.Only || names.First) && rule.Path.Source == strings.Trim(names.Glob, `"`)
+		ofKind := file.Target == "" && (names.Only || names.First) && spelledAs(profile, rule, names.Glob)
 		fix, ok := permsFix(profile, rule, file.Perms)
 		if rule.Owner && !file.Owner {
 			fix, ok = ownerFix(profile, rule, file.Perms)
@@ -345,6 +345,9 @@ func pathFixes(profile *apparmor.Profile, file apparmor.FileRequest, names Names
 	c.Temporary = c.Linked
 	if names := pathNames(profile, apparmor.FileRequest{Path: file.Target, Perms: apparmor.Link}, c); file.Target != "" && names.First {
 		target = names.Glob
+	}
+	if !c.Exact {
+		names.Glob = spellGlob(profile, names.Glob)
 	}
 	add := func(fixes []rules.Fix, glob, message string) []rules.Fix {
 		rule := strings.Replace(fileRule(profile, file, inherit), apparmor.QuotePath(file.Path), glob, 1)
@@ -538,14 +541,14 @@ func Glob(a Asked, glob, why string) rules.Fix {
 	owner := file.Owner && !systemFile(file.Path, a.Caller)
 	for _, r := range profile.Naming(file) {
 		rule, ok := r.(*apparmor.FileRule)
-		if !ok || rule.Path == nil || rule.Owner != owner || rule.Path.Source != strings.Trim(glob, `"`) {
+		if !ok || rule.Path == nil || rule.Owner != owner || !spelledAs(profile, rule, glob) {
 			continue
 		}
 		if fix, ok := permsFix(profile, rule, file.Perms); ok {
 			return fix
 		}
 	}
-	text := strings.Replace(apparmor.RuleFor(file, inherit), apparmor.QuotePath(file.Path), glob, 1)
+	text := strings.Replace(apparmor.RuleFor(file, inherit), apparmor.QuotePath(file.Path), spellGlob(profile, glob), 1)
 	if owner {
 		text = "owner " + text
 	}

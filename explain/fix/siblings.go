@@ -68,7 +68,7 @@ func siblingFixes(all []Asked) (fixes []rules.Fix) {
 func splitName(a Asked) (folder, name string) {
 	spelled := spell(a.Profile, a.File.Path, a.Caller)
 	if names := pathNames(a.Profile, a.File, a.Caller); names.Only || names.First {
-		spelled = names.Glob
+		spelled = spellGlob(a.Profile, names.Glob)
 	}
 	spelled = strings.Trim(spelled, `"`)
 	slash := strings.LastIndexByte(spelled, '/') + 1

@@ -196,6 +196,8 @@ func TestPatch(t *testing.T) {
 		{"a variable of the profile's", opened(1, "/opt/app/x y", "r", 5), "  @{APP}/bin r,\n", "  @{APP}/bin r,\n  \"@{APP}/x y\" r,\n", 0},
 		{"an open for reading, which asks for both", capable(1, "dac_read_search", 2) + capable(1, "dac_override", 1), "", "  capability dac_read_search,\n", 1},
 		{"an open for reading, and one for writing", capable(1, "dac_read_search", 2) + capable(1, "dac_override", 1) + capable(2, "dac_override", 1), "", "  capability dac_override,\n", 1},
+		{"a file made in a folder that is searched, in complain mode", strings.ReplaceAll(capable(1, "dac_read_search", 2)+capable(1, "dac_override", 1), "DENIED", "ALLOWED"), "", "  capability dac_override,\n", 1},
+		{"capabilities that the kernel asks for one after the other, in complain mode", strings.ReplaceAll(capable(1, "bpf", 39)+capable(1, "sys_admin", 21), "DENIED", "ALLOWED"), "", "  capability bpf,\n  capability sys_admin,\n", 0},
 		{"a capability beside a ptrace read", ptraced(1, "read") + capable(1, "perfmon", 38) + capable(1, "sys_admin", 21), "", "  ptrace (read) peer=unconfined,\n", 2},
 		{"a capability beside a ptrace read, and without", ptraced(1, "read") + capable(1, "perfmon", 38) + capable(2, "perfmon", 38), "", "  capability perfmon,\n  ptrace (read) peer=unconfined,\n", 0},
 		{"a capability beside a ptrace trace", ptraced(1, "trace") + capable(1, "perfmon", 38), "", "  capability perfmon,\n  ptrace (trace) peer=unconfined,\n", 0},

@@ -43,9 +43,14 @@ func asksFor(f *explain.Explained) string {
 }
 
 // covered returns the finding that makes a refused capability unnecessary: of an access
-// that was refused to the same task in each of its events.
+// that was refused to the same task in each of its events. What the kernel asks for though
+// the other was permitted, as in complain mode, it asks for on its own account; but for
+// dac_read_search, which it asks for first.
 func (b *patcher) covered(f *explain.Explained) *explain.Explained {
 	for _, name := range coveredBy[asksFor(f)] {
+		if f.Denial.Mode == parser.Allowed && name != "dac_override" {
+			continue
+		}
 		for _, other := range b.findings {
 			a := other.Denial.AppArmor
 			// The other of two processes may refuse to be read, by its own profile.
@@ -53,7 +58,7 @@ func (b *patcher) covered(f *explain.Explained) *explain.Explained {
 			if !ours || asksFor(other) != name || !together(f, other) {
 				continue
 			}
-			if name == "dac_override" && together(other, f) {
+			if name == "dac_override" && other.Denial.Mode != parser.Allowed && together(other, f) {
 				continue // which this one covers
 			}
 			if first := b.covered(other); first != nil {
@@ -82,9 +87,13 @@ func (b *patcher) explainSpared() {
 		if other == nil {
 			continue
 		}
-		reason := "not needed: the kernel asks for it only where the profile refuses %s, which the patch allows"
+		asks := "the kernel asks for it only where the profile refuses %s"
+		if asksFor(other) == "dac_override" {
+			asks = "the kernel asks for it before %s"
+		}
+		reason := "not needed: " + asks + ", which the patch allows"
 		if _, ok := b.remedies[other]; !ok {
-			reason = "the kernel asks for it only where the profile refuses %s, which is to be allowed first"
+			reason = asks + ", which is to be allowed first"
 		}
 		b.patch.Left[i].Reason = fmt.Sprintf(reason, asksFor(other))
 	}
