@@ -124,6 +124,9 @@ func (f *Explained) noteRecord() {
 		program = strings.ReplaceAll(program, apparmor.Learning, ", then ")
 		f.Notes = append(f.Notes, fmt.Sprintf("Logged while profile %s was learning: %s was executed without a rule. The fix is right if that execution gets ix.", parent, program))
 	}
+	if r := f.Denial.Event.Record(parser.AVC); f.Denial.Mode == parser.Denied && r != nil && r.Get("apparmor") == parser.Allowed.String() {
+		f.Notes = append(f.Notes, "The record says ALLOWED, but a path that cannot be looked up is refused: complain mode does not permit it.")
+	}
 	switch a.CapName {
 	case "dac_override":
 		f.Notes = append(f.Notes, "To read a file or search a directory the kernel asks for dac_read_search first: where that was refused in the same event, it alone is enough.")

@@ -35,6 +35,15 @@ func TestPathFlagIsThere(t *testing.T) {
 	}
 }
 
+// Complain mode does not permit a path that cannot be looked up.
+func TestComplainRefusesWithoutName(t *testing.T) {
+	f := explained(t, apparmorRecord(`apparmor="ALLOWED" operation="open" info="Failed name lookup - disconnected path" error=-13 profile="p" name="a/b" pid=7 comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`), "profile p flags=(complain) { }")
+	assert.Equal(t, DisconnectedPath, f.Cause)
+	assert.Equal(t, Refused, f.Decision)
+	require.NotEmpty(t, f.Fixes)
+	assert.Contains(t, strings.Join(f.Notes, " "), "complain mode does not permit it")
+}
+
 // The engines write @{PROC}=/proc/ into their profile where tunables/global is
 // missing, so it decides on a machine without AppArmor's files too.
 func TestBuiltinWithoutTunables(t *testing.T) {

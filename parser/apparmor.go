@@ -45,10 +45,24 @@ func typeAppArmor(x *Denial, r *Record) string {
 	}
 	x.Mode = mode
 	a.complete(x, r, box)
+	if mode == Allowed && a.isWithoutName() {
+		x.Mode = Denied
+	}
 	if a.Operation == "" && (mode == Denied || mode == Allowed || mode == Killed) {
 		return "an AppArmor record without operation="
 	}
 	return ""
+}
+
+// isWithoutName reports whether a file was refused as its name could not be looked up, which
+// complain mode does not permit though the record says so: path_name() in security/apparmor/file.c
+// returns the error (Linux 4.13 to 7.2), where that of a mount is complain mode's to permit.
+func (a *AppArmor) isWithoutName() bool {
+	switch a.Operation {
+	case "mount", "umount", "pivotroot":
+		return false
+	}
+	return strings.HasPrefix(a.Info, "Failed name lookup")
 }
 
 // set sets what a field of the record says.

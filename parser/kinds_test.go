@@ -209,3 +209,17 @@ func TestTwoRecordsOfOneEvent(t *testing.T) {
 	assert.False(t, d.Duplicate(&denials[1]))
 	assert.True(t, d.Duplicate(&denials[0]))
 }
+
+// A file whose name cannot be looked up is refused in complain mode, too; a mount is not.
+func TestWithoutName(t *testing.T) {
+	for record, want := range map[string]Mode{
+		`operation="open" info="Failed name lookup - disconnected path" error=-13 profile="p" name="proc/7/maps" requested_mask="r" denied_mask="r"`: Denied,
+		`operation="mount" info="Failed name lookup - disconnected path" error=-13 profile="p" name="x" flags="rw, rslave"`:                          Allowed,
+		`operation="mount" info="failed mntpnt match" error=-13 profile="p" name="/" flags="rw, rslave"`:                                             Allowed,
+		`operation="open" profile="p" name="/x" requested_mask="r" denied_mask="r"`:                                                                  Allowed,
+	} {
+		denials, _ := scanString(t, "type=AVC msg=audit(1.002:3): apparmor=\"ALLOWED\" "+record+"\n")
+		require.Len(t, denials, 1)
+		assert.Equal(t, want, denials[0].Mode, record)
+	}
+}
