@@ -144,11 +144,23 @@ func together(path string, spans []span, which func(Names) bool) (names Names) {
 		return Names{}
 	}
 	add(apparmor.QuoteAround(path[end:], "", ""))
-	names.Why, names.Glob = list(whys), glob.String()
+	names.Why, names.Glob = list(whys), uncounted(glob.String())
 	if quote {
 		names.Glob = `"` + names.Glob + `"`
 	}
 	return names
+}
+
+// counted is a * with many of ? behind it: apparmor_parser makes twice the states for each, as for
+// every byte it must know which of the last ones could have begun them.
+var counted = regexp.MustCompile(`(\*[^/*]*?)\?{9,}`)
+
+// uncounted returns a glob with a * in place of what cannot be counted behind another.
+func uncounted(glob string) string {
+	for counted.MatchString(glob) {
+		glob = counted.ReplaceAllString(glob, "$1*")
+	}
+	return glob
 }
 
 // mask takes a part of a path out of what is looked at: a NUL is in no name.

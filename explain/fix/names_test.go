@@ -24,6 +24,14 @@ func TestChosenNames(t *testing.T) {
 	}
 }
 
+// What apparmor_parser would make a hundred thousand states of is a * (dovecot's temporary files).
+func TestUncountedNames(t *testing.T) {
+	names := NamesOf("/srv/.temp.lab.273.2e65302c2967baa6", Caller{PID: 273, Makes: true}, nil)
+	assert.Equal(t, "/srv/.temp.lab.[0-9]*.*", names.Glob)
+	assert.Equal(t, "/srv/a[0-9]*.*.*-??", uncounted("/srv/a[0-9]*.?????????.??????????-??"))
+	assert.Equal(t, "/srv/[0-9]*/??????????", uncounted("/srv/[0-9]*/??????????"))
+}
+
 // A glob is spelled with the variable that a path is spelled with, and is found so spelled.
 func TestSpelledGlob(t *testing.T) {
 	const run = "@{run}=/run/ /var/run/\nprofile p {\n  owner @{run}/a.pid rw,\n"
