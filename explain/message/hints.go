@@ -29,6 +29,7 @@ var hints = map[string]hint{
 	"namespace-file":     {"", "to open a namespace of another process asks who may look into that: CAP_SYS_PTRACE (docker run --cap-add SYS_PTRACE), kernel.yama.ptrace_scope, or a rule for ptrace of the AppArmor profile"},
 	"setcap":             {"", "setting file capabilities needs CAP_SETFCAP, and in a user namespace the right version of them"},
 	"net-admin":          {"capability", "the kernel answers so to a netlink or netfilter request without CAP_NET_ADMIN (docker run --cap-add NET_ADMIN): no call was refused, so it was hardly a filter"},
+	"forced-buffer":      {"capability", "a buffer above the limits of net.core.rmem_max and wmem_max needs CAP_NET_ADMIN (docker run --cap-add NET_ADMIN, AmbientCapabilities= of a unit): raise the limits, or leave it, as programs go on with a smaller one"},
 	"no-new-privs":       {"no-new-privs", "no_new_privs is set, or the file system is mounted nosuid: setuid programs gain nothing (docker run --security-opt no-new-privileges, allowPrivilegeEscalation: false); neither filter nor profile did it"},
 	"time64": {"", "on 32-bit systems newer C libraries use the calls with 64-bit times, and a filter made by libseccomp before 2.4.2, or a profile that does not name them, answers EPERM: " +
 		"update libseccomp on the host (2.5.1 or later) and the engine; the signature is fine"},

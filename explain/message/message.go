@@ -92,7 +92,6 @@ var verbs = sync.OnceValue(func() []verb {
 		{regexp.MustCompile(`\b[Ll]oad(?:ing)? (?:the )?(?:e?BPF|bpf) (?:program|object)`), "bpf"},
 		{regexp.MustCompile(`\bio_uring\b`), "io_uring_setup"},
 		{regexp.MustCompile(`\b[Pp]ivot (?:root )?(?:in)?to\b`), "pivot_root"},
-		{regexp.MustCompile(`\bSO_(?:RCV|SND)BUFFORCE\b`), "setsockopt"},
 		{regexp.MustCompile(unable + `create director(?:y|ies)\b`), "mkdir"},
 		{regexp.MustCompile(unable + `(create|touch|write)\b|\bfor writing\b`), "creat"},
 		{regexp.MustCompile(unable + `(remove|delete)\b`), "unlink"},
