@@ -49,9 +49,15 @@ func InCgroup(path string) []Named {
 	return all
 }
 
-// unitSegment is the cgroup of a service of systemd (systemd.unit(5)); of a user's manager the
-// services are below its own, user@1000.service.
-var unitSegment = regexp.MustCompile(`^[A-Za-z0-9:_.@\\-]+\.service$`)
+// isService reports whether a cgroup is of a service of systemd (systemd.unit(5)); of a user's manager
+// the services are below its own, user@1000.service. That is asked with each denial of a process
+// in no container, so without a regular expression.
+func isService(segment string) bool {
+	name, ok := strings.CutSuffix(segment, ".service")
+	return ok && name != "" && strings.Trim(name, serviceCharacters) == ""
+}
+
+const serviceCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.@\\-"
 
 // UnitOf returns the service of systemd that a cgroup is of, the innermost one; "" if it is of
 // none, or of one of a user's manager, which systemctl reaches as that user alone.
@@ -61,7 +67,7 @@ func UnitOf(path string) string {
 		switch {
 		case strings.HasPrefix(segment, "user@"):
 			return ""
-		case unitSegment.MatchString(segment):
+		case isService(segment):
 			unit = segment
 		}
 	}

@@ -29,6 +29,7 @@ func TestUnitOf(t *testing.T) {
 		"/system.slice/nginx.service": "nginx.service", "/system.slice/system-getty.slice/getty@tty1.service": "getty@tty1.service",
 		"/system.slice/a.service/sub": "a.service", "/user.slice/user-1000.slice/user@1000.service/app.slice/x.service": "",
 		"/user.slice/user-1000.slice/session-2.scope": "", "/": "", "/system.slice/a b.service": "",
+		"/system.slice/.service": "", "/system.slice/é.service": "", "/system.slice/a.service.service": "a.service.service", `/system.slice/a\x2db.service`: `a\x2db.service`,
 	} {
 		assert.Equal(t, want, UnitOf(path), path)
 	}
