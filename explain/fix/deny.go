@@ -42,7 +42,7 @@ func (p *Proposer) denyFixes(profile *apparmor.Profile, req apparmor.Request, d 
 	if readable(narrow) {
 		return []rules.Fix{p.allowToo(narrow, profile, req)}, notes
 	}
-	return append(append(p.inPlaceFixes(profile, req, d), above...), p.allowToo(narrow, profile, req)), notes
+	return slices.Concat(above, p.inPlaceFixes(profile, req, d), []rules.Fix{p.allowToo(narrow, profile, req)}), notes
 }
 
 // ownRule is a rule for an access alone, with the permissions of a file that it is to grant.
