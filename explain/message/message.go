@@ -5,6 +5,7 @@
 package message
 
 import (
+	"cmp"
 	"path"
 	"regexp"
 	"slices"
@@ -170,15 +171,7 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	if startsThread(words) {
 		a.Syscall, a.Or = "clone3", []parser.Tried{{Syscall: "clone", Args: []string{"flags=CLONE_THREAD"}}}
 	}
-	if a.Syscall == "" {
-		a.Syscall = callIn(lowerASCII(words))
-	}
-	if a.Syscall == "" {
-		a.Syscall = verbIn(words)
-	}
-	if a.Syscall == "" {
-		a.Syscall = callOf(a.Comm, errno)
-	}
+	a.Syscall = cmp.Or(a.Syscall, callIn(lowerASCII(words)), verbIn(words), callOf(a.Comm, errno))
 	if errno == "EAFNOSUPPORT" && a.Syscall != "socketpair" {
 		a.Syscall = "socket" // which others are worded for that need one
 	}
@@ -209,15 +202,20 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	if a.Syscall == "" && (isForeign(lower) || a.Path == "" && isProse(lower, end)) {
 		return a, false
 	}
-	switch errno {
+	return a, isRefusal(&a, lower)
+}
+
+// isRefusal reports whether a message may be of a refusal: some errors are of a limit, and that of some calls alone.
+func isRefusal(a *parser.Attempt, lower string) bool {
+	switch a.Errno {
 	case "EAGAIN":
-		return a, isLimit(a.Syscall, lower)
+		return isLimit(a.Syscall, lower)
 	case "ENOMEM":
-		return a, strings.HasPrefix(a.Syscall, "mlock")
+		return strings.HasPrefix(a.Syscall, "mlock")
 	case "ENOSPC":
-		return a, a.Syscall == "unshare" || a.Syscall == "inotify_add_watch" || strings.HasPrefix(a.Syscall, "clone")
+		return a.Syscall == "unshare" || a.Syscall == "inotify_add_watch" || strings.HasPrefix(a.Syscall, "clone")
 	}
-	return a, true
+	return true
 }
 
 // families are how messages name a family of addresses, in lower case.
