@@ -6,10 +6,12 @@ import (
 	"os"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/host"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
+	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
 // A learner has the profiles that --profile names in complain mode until it is stopped or this
@@ -77,6 +79,20 @@ func (l *learner) stop() (report.Message, error) {
 		text += fmt.Sprintf("; but to programs that ran without a rule, all stays permitted until they are started anew: process %s", strings.Join(left, ", "))
 	}
 	return report.Message{Notice: &report.Notice{Kind: "learnt", Text: text}}, nil
+}
+
+// ranWithoutRule reports whether a finding is of a program that was executed without a rule for it.
+func ranWithoutRule(f *explain.Explained) bool {
+	a := f.Denial.AppArmor
+	return a != nil && strings.Contains(a.Profile, apparmor.Learning)
+}
+
+// unlearnt says what was not logged of programs that ran without a rule: the profile that the kernel
+// makes for them has neither rules nor classes of them, aa_new_null_profile() in
+// security/apparmor/policy.c (Linux 6.1), so that sockets, mounts and signals are nothing to it.
+func unlearnt() *report.Notice {
+	return &report.Notice{Kind: "learnt", Text: "programs were executed without a rule for them, and of such the kernel logs what they do to files and with capabilities alone: " +
+		"have the patch loaded and run it with --learn once more, for what they ask of the network, of mounts and of other processes"}
 }
 
 // undoLeft undoes what a process of whydenied left in force that was killed, and says so.

@@ -141,12 +141,7 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 	}
 	findings := s.findings()
 	out.Patch, out.Incomplete = report.NewPatch(patch.Make(s.explainer, findings)), s.Stats.Unparsed > 0
-	if status != 0 && len(findings) == 0 && s.Stats.Unparsed == 0 {
-		if err := out.print(report.Message{Silent: f.afterSilence(args, status)}); err != nil {
-			return err
-		}
-	}
-	if err := errors.Join(f.annotate(out, &annotations), out.end(), f.keep(findings, out.Patch, gate), history.stop(cmd.Context(), findings)); err != nil {
+	if err := errors.Join(f.sayUnseen(out, s, args, status, findings), f.annotate(out, &annotations), out.end(), f.keep(findings, out.Patch, gate), history.stop(cmd.Context(), findings)); err != nil {
 		return err
 	}
 	if status != 0 {
@@ -194,6 +189,18 @@ func lastRefused(findings []*explain.Explained, status int, ended time.Time) str
 		said = append(said, fmt.Sprintf("and %d more", n))
 	}
 	return fmt.Sprintf("the command failed with status %d; refused just before, which need not be why: %s", status, strings.Join(said, "; "))
+}
+
+// sayUnseen says what to do about that which left no record: a command that failed without one, and
+// what programs without a rule did while profiles learnt.
+func (f *runFlags) sayUnseen(out *reporter, s *stream, args []string, status int, findings []*explain.Explained) error {
+	switch {
+	case status != 0 && len(findings) == 0 && s.Stats.Unparsed == 0:
+		return out.print(report.Message{Silent: f.afterSilence(args, status)})
+	case s.learner != nil && slices.ContainsFunc(findings, ranWithoutRule):
+		return out.print(report.Message{Notice: unlearnt()})
+	}
+	return nil
 }
 
 // learnt has the profiles decide again that learnt.
