@@ -22,6 +22,9 @@
 # make lab-smoke, make lab-evidence
 #              the closed loop alone: a part of its scenarios; all, with the table
 #              written to docs/evidence.md (docs/evidence-6.12.md, docs/evidence-7.2.md).
+# make lab-programs
+#              the same with databases, mail, web and name servers and more, in a guest of
+#              their own, written to docs/evidence-programs.md.
 # make release VERSION=0.1.0
 #              what a release publishes, into dist/; TARGETS=linux/amd64 makes only that.
 #              make release-test makes one twice and compares: docs/release.md.
@@ -29,7 +32,7 @@
 #              installs, uses and removes the package in clean Debian trees, as somebody
 #              would who is new to it, and writes docs/newcomer.md. Root and apt.
 
-.PHONY: test ci parsers fuzz attack e2e e2e-fleet fleet-scale lab lab-smoke lab-evidence release release-test newcomer
+.PHONY: test ci parsers fuzz attack e2e e2e-fleet fleet-scale lab lab-smoke lab-evidence lab-programs release release-test newcomer
 
 test:
 	go test ./...
@@ -87,6 +90,10 @@ lab-smoke: lab
 
 lab-evidence: lab
 	$(LAB) -lab.evidence "$(CURDIR)/docs/evidence$(if $(filter-out 6.1,$(KERNEL)),-$(KERNEL)).md"
+
+lab-programs: export PROGRAMS = all
+lab-programs: lab
+	$(LAB) -lab.evidence "$(CURDIR)/docs/evidence-programs.md"
 
 $(CACHE)/runc-$(RUNC_VERSION):
 	mkdir -p "$(CACHE)/bin"

@@ -86,7 +86,7 @@ func runLab(t *testing.T, kernel, results string) (guest labGuest, all []labScen
 	run := "#!/bin/sh\ncp bin/* /usr/local/bin\nexec loop scenarios /results\n"
 	require.NoError(t, os.WriteFile(filepath.Join(program, "run"), []byte(run), 0o755))
 
-	list := exec.Command(filepath.Join(bin, "loop"), "-list", fmt.Sprintf("-smoke=%t", *labSmoke), "-only", *labOnly, "-kernel", kernel, filepath.Join(lab, "scenarios"))
+	list := exec.Command(filepath.Join(bin, "loop"), "-list", fmt.Sprintf("-smoke=%t", *labSmoke), "-only", *labOnly, "-kernel", kernel, "-programs", os.Getenv("PROGRAMS"), filepath.Join(lab, "scenarios"))
 	list.Stderr = os.Stderr
 	wanted, err := list.Output()
 	require.NoError(t, err)
@@ -119,10 +119,18 @@ func labOf(t *testing.T, kernel string) string {
 	require.NoError(t, err)
 	cache, err := os.UserCacheDir()
 	require.NoError(t, err)
-	if _, err := os.Stat(filepath.Join(cache, "whydenied/lab", kernel, "built")); err != nil {
+	if _, err := os.Stat(filepath.Join(cache, "whydenied/lab", guestName(kernel), "built")); err != nil {
 		missing(t, "the lab's guest with kernel %s: make lab KERNEL=%s builds it", kernel, kernel)
 	}
 	return lab
+}
+
+// guestName is that of a guest's folder: with PROGRAMS=all it is one that has more programs.
+func guestName(kernel string) string {
+	if programs := os.Getenv("PROGRAMS"); programs != "" {
+		return kernel + "-" + programs
+	}
+	return kernel
 }
 
 // runGuest boots the guest and waits for what "run" in the folder in leaves.
@@ -215,9 +223,13 @@ const attacksHeading = "\n## Attacks\n"
 // people write.
 func writeEvidence(t *testing.T, file, kernel string, guest labGuest, table string) {
 	var b strings.Builder
+	target := "lab-evidence"
+	if os.Getenv("PROGRAMS") != "" {
+		target = "lab-programs"
+	}
 	fmt.Fprintf(&b, `# The closed loop on a real kernel
 
-    sudo make lab-evidence KERNEL=%s
+    sudo make %s KERNEL=%s
 
 %s. In the lab's guest (docs/lab.md): Linux %s; %s; %s.
 
@@ -226,7 +238,7 @@ accesses asked about the patched policy grants and the scenario's known good one
 none to compare with. **silent** is what the kernel does not log; **explained** is what no change of the policy should
 remedy.
 
-%s`, kernel, time.Now().UTC().Format(time.DateOnly), guest["kernel"], guest["packages"], guest["whydenied"],
+%s`, target, kernel, time.Now().UTC().Format(time.DateOnly), guest["kernel"], guest["packages"], guest["whydenied"],
 		"`patch --write`", table)
 	old, err := os.ReadFile(file)
 	if !errors.Is(err, fs.ErrNotExist) {

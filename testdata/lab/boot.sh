@@ -9,6 +9,7 @@
 # and qemu.log in OUT say why).
 #
 #	KERNEL=6.1, 6.12 or 7.2   which guest
+#	PROGRAMS=all              the one with more programs
 #	LIMIT=SECONDS             after which the guest is killed (3600)
 #	KEEP=1                    keep what the guest writes to its disk (build.sh)
 #
@@ -18,7 +19,7 @@ set -euo pipefail
 in=$(realpath "$1")
 mkdir -p "$2"
 out=$(realpath "$2")
-lab=${XDG_CACHE_HOME:-$HOME/.cache}/whydenied/lab/${KERNEL:-6.1}
+lab=${XDG_CACHE_HOME:-$HOME/.cache}/whydenied/lab/${KERNEL:-6.1}${PROGRAMS:+-$PROGRAMS}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 

@@ -4,8 +4,9 @@
 #	KERNEL=6.1 build.sh     Debian 12: Linux 6.1, AppArmor 3.0 (the default)
 #	KERNEL=6.12 build.sh    Debian 13: Linux 6.12, AppArmor 4.1
 #	KERNEL=7.2 build.sh     Debian unstable: Linux 7.2, AppArmor 5.0
+#	PROGRAMS=all build.sh   a guest of its own with the servers and more that take long to install
 #
-# It is kept in ~/.cache/whydenied/lab/$KERNEL and built again when one of the
+# It is kept in ~/.cache/whydenied/lab/$KERNEL (or $KERNEL-all) and built again when one of the
 # files that it is built from has changed. It needs root, apt and about 8 GB; what
 # else it needs is installed. Nothing of the project is in the guest: boot.sh
 # brings that along.
@@ -25,7 +26,8 @@ case $KERNEL in
 esac
 # What scenarios run besides.
 programs="cron dnsmasq-base git gpg gpg-agent haproxy logrotate memcached nginx-light php-cli python3 redis-server rsync rsyslog unbound"
-lab=${XDG_CACHE_HOME:-$HOME/.cache}/whydenied/lab/$KERNEL
+[ "${PROGRAMS:-}" != all ] || programs="$programs apache2 bind9 chrony dovecot-imapd mariadb-server nodejs openssh-server postfix sqlite3 tcpdump vsftpd"
+lab=${XDG_CACHE_HOME:-$HOME/.cache}/whydenied/lab/$KERNEL${PROGRAMS:+-$PROGRAMS}
 
 inputs=$(cat build.sh guest/{initrd,kernel,provision,nginx-image} | sha256sum)
 [ "$(cat "$lab/built" 2>/dev/null)" != "$inputs" ] || exit 0

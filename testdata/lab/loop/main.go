@@ -31,15 +31,18 @@ func main() {
 	smoke := flag.Bool("smoke", false, "only the scenarios marked smoke")
 	only := flag.String("only", "", "only the scenarios whose name matches this regular expression")
 	kernel := flag.String("kernel", "6.1", "leave out the scenarios of other kernels than this")
+	programs := flag.String("programs", "", "only the scenarios of the guest with these programs")
 	flag.Parse()
 	var err error
 	switch {
 	case *list && flag.NArg() == 1:
-		err = printWanted(flag.Arg(0), *kernel, *smoke, *only)
+		err = printWanted(flag.Arg(0), func(s *scenario) bool {
+			return (!*smoke || s.smoke) && (len(s.kernels) == 0 || slices.Contains(s.kernels, *kernel)) && s.programs == *programs
+		}, *only)
 	case !*list && flag.NArg() == 2:
 		err = run(flag.Arg(0), flag.Arg(1))
 	default:
-		fmt.Fprintln(os.Stderr, "usage: loop SCENARIOS RESULTS, or loop -list [-smoke] [-only REGEXP] [-kernel VERSION] SCENARIOS")
+		fmt.Fprintln(os.Stderr, "usage: loop SCENARIOS RESULTS, or loop -list [-smoke] [-only REGEXP] [-kernel VERSION] [-programs all] SCENARIOS")
 		os.Exit(2)
 	}
 	if err != nil {
@@ -48,7 +51,7 @@ func main() {
 	}
 }
 
-func printWanted(scenarios, kernel string, smoke bool, only string) error {
+func printWanted(scenarios string, wanted func(*scenario) bool, only string) error {
 	match, err := regexp.Compile(only)
 	if err != nil {
 		return fmt.Errorf("-only: %w", err)
@@ -62,7 +65,7 @@ func printWanted(scenarios, kernel string, smoke bool, only string) error {
 		if err != nil {
 			return err
 		}
-		if match.MatchString(s.name) && (!smoke || s.smoke) && (len(s.kernels) == 0 || slices.Contains(s.kernels, kernel)) {
+		if match.MatchString(s.name) && wanted(s) {
 			fmt.Println(file)
 		}
 	}

@@ -28,6 +28,7 @@ type scenario struct {
 	docker   bool
 	smoke    bool
 	kernels  []string // the only ones it is for, if any
+	programs string   // which guest has its programs: all, or "" for the one that is built for every run
 	workload string
 
 	files   []txtar.File // of the guest: what the policy includes
@@ -101,6 +102,8 @@ func (s *scenario) set(key, value string) (err error) {
 		s.docker = value == "yes"
 	case "smoke":
 		s.smoke = value == "yes"
+	case "programs":
+		s.programs = value
 	case "kernel":
 		s.kernels = strings.Fields(value)
 	default:
