@@ -23,7 +23,7 @@ func TestFollowFileAsTail(t *testing.T) {
 	l, err := Open(path, Start{})
 	require.NoError(t, err)
 	w := watch(t, l)
-	library, err := nxadm.TailFile(path, nxadm.Config{Follow: true, Poll: true, MustExist: true, Logger: log.New(io.Discard, "", 0)})
+	library, err := nxadm.TailFile(path, nxadm.Config{Follow: true, Poll: true, CompleteLines: true, MustExist: true, Logger: log.New(io.Discard, "", 0)})
 	require.NoError(t, err)
 	t.Cleanup(func() { library.Stop(); library.Cleanup() })
 	const lines = 200
