@@ -283,6 +283,7 @@ var generators = sync.OnceValue(func() []generator {
 		row(randomName, "", `^LEAD(?P<r>LIBC)END`, 1, byCall),
 		row(randomName, "", `SEP(?P<r>[A-Za-z0-9]{6,16})END`, 1, byCall),
 		row(randomName, `^/dev/shm/$|/te?mp/$`, `SEP(?P<a>MIXED)END`, 0, byCall),
+		row(randomName, "", `SEP(?P<a>[A-Z][0-9]{5}|[A-Z][A-Za-z][0-9]{4}|[A-Z][A-Za-z]{2}[0-9]{3})END`, 0, byCall), // no word, though a number may stand behind one
 		row(randomName, "", `SEP(?P<r>[A-Za-z0-9]{3,5})END`, 2, byCall),
 		row(randomName, "", `^(?P<r>[A-Za-z0-9_]{6,16})END`, 2, byCall),
 		row("a random number", "", `(?P<n>[0-9]{6,20})END`, 0, byCall),

@@ -51,6 +51,8 @@ func TestMixedNames(t *testing.T) {
 		"/tmp/lab-RboYLF":    "/tmp/lab-??????",
 		"/tmp/app.boRNAe.db": "/tmp/app.??????.db",
 		"/tmp/lab-config":    "",
+		"/srv/.two.Qus344":   "/srv/.two.??????",
+		"/srv/x.sha256":      "",
 		"/srv/lab-RboYLF":    "",
 	} {
 		assert.Equal(t, want, NamesOf(path, Caller{Temporary: true, Makes: true}, nil).Glob, path)
