@@ -92,7 +92,7 @@ const mixed = `[a-z][A-Z]{2}[A-Za-z]{3}|[A-Za-z][a-z][A-Z]{2}[A-Za-z]{2}|[A-Za-z
 // separated by, END for what may be behind the last: an ending, or another part that
 // varies (a NUL each, as no name has one).
 func row(why, in, name string, least int, need need) generator {
-	name = strings.NewReplacer("SEP", `[._\-\x00]`, "END", `(?:\.[A-Za-z][A-Za-z0-9]{0,5}){0,2}(?:[._~-]*\x00.*|,v|~)?$`, "LEAD", `(?:[._-]?(?:[a-z]{2,}|[A-Z][a-z]{2,})|[a-z._-]*[._-][a-z]{2,})`, "LIBC", `[A-Za-z0-9]{6}`, "PY", `[a-z0-9_]{8}`, "MIXED", mixed).Replace(name)
+	name = strings.NewReplacer("SEP", `[._\-\x00]`, "END", `(?:\.[A-Za-z][A-Za-z0-9]{0,5}){0,2}(?:[._~-]*\x00.*|,v|~)?$`, "LEAD", `(?:[._-]?(?:[a-z]{2,}|[A-Z][a-z]{2,})|[a-z._-]*[._-][a-z]{2,})`, "LIBC", `[A-Za-z0-9]{6}`, "PY", `[a-z0-9_]{8}`).Replace(name)
 	g := generator{why: why, name: lazy(name), least: least, need: need, sure: strings.Contains(name, "(?P<a>")}
 	if in != "" {
 		g.in = lazy(in)
@@ -282,7 +282,7 @@ var generators = sync.OnceValue(func() []generator {
 		row(randomName, "", `^LEAD(?P<r>PY)END`, 2, byCall),
 		row(randomName, "", `^LEAD(?P<r>LIBC)END`, 1, byCall),
 		row(randomName, "", `SEP(?P<r>[A-Za-z0-9]{6,16})END`, 1, byCall),
-		row(randomName, `^/dev/shm/$|/te?mp/$`, `SEP(?P<a>MIXED)END`, 0, byCall),
+		row(randomName, `^/dev/shm/$|/te?mp/$`, `SEP(?P<a>`+mixed+`)END`, 0, byCall),
 		row(randomName, "", `SEP(?P<a>[A-Z][0-9]{5}|[A-Z][A-Za-z][0-9]{4}|[A-Z][A-Za-z]{2}[0-9]{3})END`, 0, byCall), // no word, though a number may stand behind one
 		row(randomName, "", `SEP(?P<r>[A-Za-z0-9]{3,5})END`, 2, byCall),
 		row(randomName, "", `^(?P<r>[A-Za-z0-9_]{6,16})END`, 2, byCall),

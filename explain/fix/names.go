@@ -430,10 +430,9 @@ func spellGlob(profile *apparmor.Profile, glob string) string {
 	return strings.Replace(glob, value, "@{"+name+"}", 1)
 }
 
-// spelledAs reports whether a rule has a path expression, with a variable for its first part or without.
-func spelledAs(profile *apparmor.Profile, rule *apparmor.FileRule, glob string) bool {
-	source := rule.Path.Source
-	return source == strings.Trim(glob, `"`) || source == strings.Trim(spellGlob(profile, glob), `"`)
+// spellings are the texts by which rules of a profile name a path expression: as it is, and as spellGlob spells it.
+func spellings(profile *apparmor.Profile, glob string) []string {
+	return []string{strings.Trim(glob, `"`), strings.Trim(spellGlob(profile, glob), `"`)}
 }
 
 // oneFolder returns the folder that is a variable's only value, without the slash at its

@@ -304,6 +304,10 @@ func (p *Proposer) fileFixes(profile *apparmor.Profile, file apparmor.FileReques
 	ours := file
 	ours.Owner = true // owner rules name it, too
 	spelled := strings.Trim(spell(profile, file.Path, c), `"`)
+	var kinds []string // of the path, which a rule may name
+	if file.Target == "" && (names.Only || names.First) {
+		kinds = spellings(profile, names.Glob)
+	}
 	for _, r := range profile.Naming(ours) {
 		rule, ok := r.(*apparmor.FileRule)
 		if !ok || rule.Path == nil {
@@ -311,7 +315,7 @@ func (p *Proposer) fileFixes(profile *apparmor.Profile, file apparmor.FileReques
 		}
 		_, literal := rule.Path.Literal()
 		literal = literal || rule.Path.Source == spelled
-		ofKind := file.Target == "" && (names.Only || names.First) && spelledAs(profile, rule, names.Glob)
+		ofKind := slices.Contains(kinds, rule.Path.Source)
 		fix, ok := permsFix(profile, rule, file.Perms)
 		if rule.Owner && !file.Owner {
 			fix, ok = ownerFix(profile, rule, file.Perms)
@@ -538,10 +542,10 @@ func NamedAlone(profile *apparmor.Profile, file apparmor.FileRequest) bool {
 // that, it gets what it lacks.
 func Glob(a Asked, glob, why string) rules.Fix {
 	profile, file := a.Profile, a.File
-	owner := file.Owner && !systemFile(file.Path, a.Caller)
+	owner, texts := file.Owner && !systemFile(file.Path, a.Caller), spellings(profile, glob)
 	for _, r := range profile.Naming(file) {
 		rule, ok := r.(*apparmor.FileRule)
-		if !ok || rule.Path == nil || rule.Owner != owner || !spelledAs(profile, rule, glob) {
+		if !ok || rule.Path == nil || rule.Owner != owner || !slices.Contains(texts, rule.Path.Source) {
 			continue
 		}
 		if fix, ok := permsFix(profile, rule, file.Perms); ok {
