@@ -158,6 +158,9 @@ func (c *Collection) containers(ctx context.Context) error {
 		found = append(found, gathered...) // what comes first of a container goes before
 	}
 	for i := range found {
+		if lines, err := container.JSON(found[i].Text); err == nil {
+			found[i].Text = lines
+		}
 		text, err := secret.JSON(found[i].Text, c.secrets)
 		if err != nil {
 			if text = c.plain(found[i]); text == nil {

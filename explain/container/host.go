@@ -65,12 +65,15 @@ func fill(to *string, from string) {
 
 // ReadHosts returns the hosts that a text tells of, and none of any other text: saved
 // `docker version`, `docker info`, `podman version`, `podman info`, `crictl version`,
-// `crictl info` or `kubectl get node` in JSON, the answer to /version of the Docker
+// `crictl info` or `kubectl get node` in JSON (of the last YAML, too), the answer to /version of the Docker
 // Engine API, a kubelet's configuration (in YAML or JSON, or its configz), and what
 // `runc --version`, `crun --version`, `containerd --version`, `podman --version`,
 // `crio --version` and `bpftool prog list` print. What docker and dockerd print of themselves is the same text,
 // and the client's version says nothing of the engine: it is not read.
 func ReadHosts(text []byte) []Host {
+	if lines, err := JSON(text); err == nil {
+		text = lines
+	}
 	if found := bytes.TrimLeft(text, " \t\r\n\xef\xbb\xbf"); len(found) == 0 || found[0] != '{' {
 		return readPlain(text)
 	}

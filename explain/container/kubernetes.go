@@ -1,13 +1,31 @@
 package container
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/whydenied/whydenied/rules/yaml"
 )
+
+// JSON returns a text as it is, but for objects of Kubernetes in YAML (`kubectl get -o yaml`): these
+// as JSON, a line each. A kubelet's configuration stays what it is, as ReadHosts reads its lines.
+func JSON(text []byte) ([]byte, error) {
+	start := bytes.TrimLeft(text, " \t\r\n\xef\xbb\xbf")
+	isYAML := !bytes.HasPrefix(start, []byte("{")) && !bytes.HasPrefix(start, []byte("[")) && hasLine(start, "apiVersion:") && hasLine(start, "kind:")
+	if !isYAML || hasLine(start, "kind: KubeletConfiguration") {
+		return text, nil
+	}
+	lines, err := yaml.JSON(string(start))
+	if err != nil {
+		return nil, fmt.Errorf("YAML of Kubernetes that is not read: %w; save it with `-o json`", err)
+	}
+	return lines, nil
+}
 
 // readKubernetes reads a pod, or a list that holds pods.
 func readKubernetes(object []byte) ([]Container, error) {

@@ -12,7 +12,7 @@ import (
 )
 
 // kinds are the metadata that Read understands, for people.
-const kinds = "saved output of `docker inspect`, `podman inspect`, `crictl inspect`, `ctr containers info` or `kubectl get pod -o json`, an OCI bundle's config.json, runc's state.json, Docker's config.v2.json, /proc/PID/status, a unit of systemd (`systemctl cat`, `systemctl show`), the config of a container of LXC or Proxmox VE, an instance of Incus or LXD (`incus config show NAME --expanded`, `lxc list --format json`), a virtual machine of libvirt (`virsh dumpxml`), the meta/snap.yaml of a snap, or a list of objects with id, name, image and apparmor"
+const kinds = "saved output of `docker inspect`, `podman inspect`, `crictl inspect`, `ctr containers info` or `kubectl get pod -o json` (or yaml), an OCI bundle's config.json, runc's state.json, Docker's config.v2.json, /proc/PID/status, a unit of systemd (`systemctl cat`, `systemctl show`), the config of a container of LXC or Proxmox VE, an instance of Incus or LXD (`incus config show NAME --expanded`, `lxc list --format json`), a virtual machine of libvirt (`virsh dumpxml`), the meta/snap.yaml of a snap, or a list of objects with id, name, image and apparmor"
 
 // Metadata is one text that a host has about one container, or about its engine.
 type Metadata struct {
@@ -38,7 +38,7 @@ const MaxFile = 64 << 20
 const MaxContainers = 50_000
 
 // Read returns the containers of one file of saved metadata, whatever engine it
-// is from: one JSON value, an array of them, or several in a row. The name is
+// is from: one JSON value, an array of them, or several in a row; objects of Kubernetes in YAML, too. The name is
 // used in errors and, as the folder of an OCI bundle is the container's ID, to
 // identify what says no ID itself.
 func Read(name string, text []byte) ([]Container, error) {
@@ -49,6 +49,10 @@ func Read(name string, text []byte) ([]Container, error) {
 	}
 	if found, err := readConfig(name, text); found != nil || err != nil {
 		return found, err
+	}
+	text, err := JSON(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	var containers []Container
@@ -120,7 +124,7 @@ func notJSON(name string, text []byte, err error, offset int64) error {
 	}
 	line := 1 + bytes.Count(text[:min(max(offset-1, 0), int64(len(text)))], []byte("\n"))
 	if first := bytes.TrimSpace(text)[0]; first != '{' && first != '[' {
-		return fmt.Errorf("%s:%d: not JSON (for kubectl add `-o json`); give %s", name, line, kinds)
+		return fmt.Errorf("%s:%d: not JSON; give %s", name, line, kinds)
 	}
 	return fmt.Errorf("%s:%d: broken JSON: %w; save the output again", name, line, err)
 }

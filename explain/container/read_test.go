@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/whydenied/whydenied/rules/yaml"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -116,7 +118,10 @@ func TestReadSaysWhatItTakes(t *testing.T) {
 	tests := map[string]struct{ text, want string }{
 		"empty":          {"", "f: empty; give saved output of `docker inspect`"},
 		"spaces":         {" \n", "f: empty"},
-		"yaml":           {"apiVersion: v1\nkind: Pod\n", "f:1: not JSON (for kubectl add `-o json`)"},
+		"words":          {"some words\n", "f:1: not JSON; give"},
+		"broken YAML":    {"apiVersion: v1\nkind: Pod\nspec: {\n", "f: YAML of Kubernetes that is not read: "},
+		"YAML's aliases": {"apiVersion: v1\nkind: Pod\na: &a b\nc: *a\n", "save it with `-o json`"},
+		"a YAML service": {"apiVersion: v1\nkind: Service\n", `f: a Kubernetes "Service" without a pod in it`},
 		"torn":           {"[{\"Id\":\n\"a\"", "f:2: broken JSON"},
 		"second is torn": {"{\"kind\":\"Pod\",\"apiVersion\":\"v1\"}\n{\"kind\"", "f:2: broken JSON"},
 		"a number":       {"7", "f: not container metadata; give"},
@@ -133,6 +138,34 @@ func TestReadSaysWhatItTakes(t *testing.T) {
 			assert.ErrorContains(t, err, test.want)
 		})
 	}
+}
+
+// What kubectl prints as YAML is read as its JSON is: a pod, a list, several documents, and hosts.
+func TestReadYAML(t *testing.T) {
+	for _, name := range []string{"kubectl-pod.json", "kubectl-list.json"} {
+		text, err := os.ReadFile(filepath.Join("testdata", name))
+		require.NoError(t, err)
+		var value any
+		require.NoError(t, json.Unmarshal(text, &value))
+		got, err := Read(name, yaml.Encode(value))
+		require.NoError(t, err)
+		assert.Equal(t, fixture(t, name), got)
+	}
+	const pod = "# of production\n---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: NAME\n  creationTimestamp: 2026-03-04T07:59:00Z\n" +
+		"spec:\n  containers:\n  - name: web\n    image: web:1.20\n    securityContext: {runAsUser: 1000, capabilities: {drop: [ALL]}}\n"
+	got, err := Read("f", []byte("\xef\xbb\xbf"+strings.ReplaceAll(pod, "NAME", "one")+strings.ReplaceAll(pod, "NAME", `"2"`)))
+	require.NoError(t, err)
+	require.Len(t, got, 2)
+	assert.Equal(t, []string{"one", "2", "web:1.20"}, []string{got[0].Pod, got[1].Pod, got[1].Image})
+	assert.Equal(t, time.Date(2026, 3, 4, 7, 59, 0, 0, time.UTC), got[0].Created)
+	assert.Equal(t, []string{"ALL"}, got[0].CapDrop)
+	assert.Equal(t, 1000, got[0].Limits.UID)
+
+	const node = "apiVersion: v1\nkind: Node\nmetadata:\n  name: n1\nstatus:\n  nodeInfo:\n    containerRuntimeVersion: containerd://1.7.2\n    kernelVersion: 6.1.0-9-amd64\n"
+	hosts := ReadHosts([]byte(node))
+	require.Len(t, hosts, 1)
+	assert.Equal(t, []string{"n1", "1.7.2", "6.1.0-9-amd64"}, []string{hosts[0].Node, hosts[0].Version, hosts[0].Kernel})
+	assert.Equal(t, []Host{{Unset: "RuntimeDefault"}}, ReadHosts([]byte("apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nseccompDefault: true\n")))
 }
 
 func TestReadTakesLines(t *testing.T) {
@@ -169,7 +202,7 @@ func FuzzRead(f *testing.F) {
 		f.Add(text)
 	}
 	f.Add([]byte(`{"ociVersion":"1","process":{},"linux":{"cgroupsPath":":::"}}`))
-	for _, text := range []string{instanceConfig, domainXML, snapYAML} {
+	for _, text := range []string{instanceConfig, domainXML, snapYAML, "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - {name: a}\n"} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {

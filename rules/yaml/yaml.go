@@ -5,6 +5,7 @@ package yaml
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	goyaml "github.com/goccy/go-yaml"
@@ -29,17 +30,32 @@ func Parse(text string) (file *ast.File, err error) {
 	// syntax error.
 	defer func() {
 		if recover() != nil {
-			file, err = nil, errors.New("the text is malformed")
+			file, err = nil, errMalformed
 		}
 	}()
 	// Lines and columns are the same without carriage returns, which the parser
 	// counts as lines of their own after a comment (goccy/go-yaml v1.19.2).
-	file, err = parser.ParseBytes([]byte(strings.ReplaceAll(text, "\r\n", "\n")), 0)
+	file, err = parser.ParseBytes(withoutEmpty(strings.ReplaceAll(text, "\r\n", "\n")), 0)
 	if err != nil {
 		message, _, _ := strings.Cut(err.Error(), "\n")
 		return nil, errors.New(message)
 	}
 	return file, nil
+}
+
+// emptyDocument is a document without a value, and what begins the next one.
+var emptyDocument = regexp.MustCompile(`(?m)^---([ \t]*(?:#.*)?\n(?:[ \t]*(?:#.*)?\n)*---[ \t\n])`)
+
+// withoutEmpty makes comments of what begins documents without a value: the parser loses all
+// that is behind one (goccy/go-yaml v1.19.2). Lines and columns stay.
+func withoutEmpty(text string) []byte {
+	for {
+		next := emptyDocument.ReplaceAllString(text, "#--$1")
+		if next == text {
+			return []byte(text)
+		}
+		text = next
+	}
 }
 
 // Decode reads the first document of a text into what a value points to, by names as in
@@ -51,25 +67,16 @@ func Decode(text string, into any) (err error) {
 	}
 	defer func() {
 		if recover() != nil {
-			err = errors.New("the text is malformed")
+			err = errMalformed
 		}
 	}()
 	for _, doc := range file.Docs {
 		if doc.Body == nil {
 			continue
 		}
-		aliases := new(aliasFinder)
-		ast.Walk(aliases, doc.Body)
-		if aliases.found {
-			return errors.New("aliases and merge keys of YAML are not read: write the values out")
-		}
-		if err := goyaml.NodeToValue(doc.Body, into); err != nil {
-			message, _, _ := strings.Cut(err.Error(), "\n")
-			return errors.New(message)
-		}
-		return nil
+		return decode(doc.Body, into)
 	}
-	return errors.New("the text holds no value")
+	return errNoValue
 }
 
 // Encode writes a value as Decode reads it. It is nil for what YAML cannot express.

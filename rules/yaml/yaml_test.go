@@ -1,6 +1,8 @@
 package yaml
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -38,6 +40,22 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+func TestJSON(t *testing.T) {
+	got, err := JSON("# x\na: 1\nb: [x, 'true', true, null, 1.5]\n---\n---\n1: {2026-01-01: y}\n")
+	require.NoError(t, err)
+	assert.Equal(t, `{"a":1,"b":["x","true",true,null,1.5]}`+"\n"+`{"1":{"2026-01-01":"y"}}`+"\n", string(got))
+	for _, text := range []string{"---\n---\nb: 2\n", "---\n# x\n---\n\n--- # y\n---\nb: 2\n", "---\r\n---\r\nb: 2", "b: 2\n---\n---\n"} {
+		got, err := JSON(text)
+		require.NoError(t, err, text)
+		assert.Equal(t, "{\"b\":2}\n", string(got), "%q", text)
+	}
+	for text, want := range map[string]string{"": "no value", "a: .nan\n": "JSON does not have", "a: &b c\nd: *b\n": "aliases", "a: 'b\n": "could not find"} {
+		_, err := JSON(text)
+		require.ErrorContains(t, err, want)
+		assert.NotContains(t, err.Error(), "\n")
+	}
+}
+
 // No text makes it panic, and what it says is of one line.
 func FuzzDecode(f *testing.F) {
 	for _, text := range []string{"a: b\n", "a:\n- b: |\n    c\n", "{a: [b, {c: d}]}", "? a\n: b\n", "&a *a", "!!map {}", "'", "\t- a", "a: >-\n"} {
@@ -46,6 +64,9 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		if err := Decode(text, new(config)); err != nil {
 			assert.NotContains(t, err.Error(), "\n")
+		}
+		if lines, err := JSON(text); err == nil {
+			assert.True(t, json.Valid(bytes.SplitN(lines, []byte("\n"), 2)[0]), "%q", lines)
 		}
 	})
 }
