@@ -196,8 +196,11 @@ func (b *patcher) patched(d *policyDraft, fixed []*wanted) {
 	b.step(shell.Command("apparmor_parser -r -W", file))
 	if d.derived != "" {
 		b.madeOf(d.of.Unknown, d.of.Releases)
-		b.step("give the container the new profile: " + shell.Command("docker run --security-opt", "apparmor="+d.derived) +
-			", Compose security_opt: [\"apparmor=" + d.derived + "\"], Kubernetes 1.30 or later securityContext.appArmorProfile: {type: Localhost, localhostProfile: " + d.derived + "}")
+		for _, w := range fixed {
+			for _, f := range w.findings {
+				b.step("give the container the new profile: " + giving(f.Container, apparmorOption, d.derived))
+			}
+		}
 	}
 	isFixed := map[*wanted]bool{}
 	for _, w := range fixed {

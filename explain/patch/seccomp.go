@@ -43,8 +43,13 @@ func (b *patcher) seccomp() {
 		}
 		i := slices.IndexFunc(drafts, func(s *filterDraft) bool { return s.of.File == f.Seccomp.File })
 		if i < 0 {
+			draft, err := b.filterDraft(f.Seccomp, f)
+			if err != nil {
+				b.leave(f, err.Error()+"; give what its engine prints of the container by --inventory (crictl inspect, ctr containers info), or --caps and --kernel")
+				continue
+			}
 			i = len(drafts)
-			drafts = append(drafts, b.filterDraft(f.Seccomp, f))
+			drafts = append(drafts, draft)
 		}
 		b.allow(drafts[i], f, *f.Call)
 	}
@@ -74,19 +79,19 @@ func (b *patcher) notForPatch(f *explain.Explained) string {
 }
 
 // filterDraft begins to change a profile. One that is built in, or that is known only
-// by its text, becomes a file of its own.
-func (b *patcher) filterDraft(profile *seccomp.Profile, f *explain.Explained) *filterDraft {
+// by its text, becomes a file of its own; the error says why it cannot.
+func (b *patcher) filterDraft(profile *seccomp.Profile, f *explain.Explained) (*filterDraft, error) {
 	s := &filterDraft{of: profile, before: profile, after: profile, fixes: map[string]callRemedy{}}
 	named, _ := b.x.Library.NamedSeccomp()
 	// Some metadata hold the profile's text, and no file does.
 	inline := strings.HasPrefix(strings.TrimSpace(f.Container.SeccompProfile), "{") && profile != named && !f.Container.OwnBundle()
 	if profile.File.Builtin == "" && !inline {
-		return s
+		return s, nil
 	}
 	engine := cmp.Or(f.Container.Runtime, container.EngineOf(f.Denial.Subject.Label).Name, "profile")
-	s.before = profile.Derive(library.DerivedName("seccomp-"+engine, b.container(f.Denial.Subject.Label)) + ".json")
-	s.after, s.derived = s.before, true
-	return s
+	before, err := profile.Readable(library.DerivedName("seccomp-"+engine, b.container(f.Denial.Subject.Label))+".json", *f.Call)
+	s.before, s.after, s.derived = before, before, true
+	return s, err
 }
 
 // allow makes the first fix for a finding's call part of a draft.
@@ -160,7 +165,9 @@ func (b *patcher) finishFilter(s *filterDraft) {
 	b.patch.Changes = append(b.patch.Changes, change)
 	name := s.before.File.Name
 	b.madeOf(s.of.Unknown, s.of.Releases)
-	b.step(restart(s.of.Form, name))
+	for _, f := range s.fixed {
+		b.step(restart(s.of.Form, f.Container, name))
+	}
 	patched := Patched{Seccomp: true, File: name, Derived: s.derived}
 	for _, f := range s.fixed {
 		patched.Containers = addContainer(patched.Containers, f.Container)
@@ -169,13 +176,12 @@ func (b *patcher) finishFilter(s *filterDraft) {
 }
 
 // restart says how a container is given a changed profile.
-func restart(form seccomp.Form, name string) string {
+func restart(form seccomp.Form, c container.Container, name string) string {
 	if form == seccomp.OCI {
 		return "run the bundle of " + name + " anew; an engine that made it will make it anew, of a profile that has to be changed, too"
 	}
 	if form == seccomp.LXC {
 		return "stop the container and start it again, whose config names the changed policy: lxc.seccomp.profile = " + name
 	}
-	return "start the container anew with the changed profile: docker run --security-opt seccomp=" + name +
-		", Compose security_opt: [\"seccomp=" + name + "\"], Kubernetes securityContext.seccompProfile: {type: Localhost, localhostProfile: a path below /var/lib/kubelet/seccomp}"
+	return "start the container anew with the changed profile: " + giving(c, seccompOption, name)
 }

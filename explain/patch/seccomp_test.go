@@ -9,6 +9,7 @@ import (
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/seccomp"
 )
 
 // A container's config.json is changed where it is somebody's own. Where an engine
@@ -55,6 +56,48 @@ func TestPatchOfConfig(t *testing.T) {
 			assert.Equal(t, c.changed, patch.Changes[0].File.Name)
 			assert.NotContains(t, patch.Changes[0].New, "mkdir")
 			assert.Contains(t, patch.Changes[0].New, "rmdir")
+		})
+	}
+}
+
+// containerd passes over the conditions of a profile that it reads from a file: what is made of its
+// default for a container holds what they come to, and else nothing is made, and nothing said to
+// be fixed.
+func TestPatchOfContainerd(t *testing.T) {
+	const unshare = `type=SECCOMP msg=audit(1795427689.211:1270): auid=4294967295 uid=0 gid=0 ses=4294967295 subj=cri-containerd.apparmor.d pid=3246 comm="x" exe="/x" sig=0 arch=c000003e syscall=272 compat=0 ip=0x401007 code=0x50000` + "\n"
+	for _, c := range []struct {
+		name string
+		caps []string
+		left string
+	}{
+		{"capabilities known", []string{"CAP_CHOWN"}, ""},
+		{"capabilities not known", nil, "containerd passes over the conditions of a profile that it reads from a file"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			explainer := explain.New(library.New(t.TempDir(), nil))
+			explainer.Library.Kernel = "6.1"
+			in := container.Container{ID: "lab", Name: "lab", Runtime: "containerd", Caps: c.caps, Confidence: container.High}
+			g := explain.NewGroup(func(container.Subject) container.Container { return in }, explain.Filter{})
+			for _, d := range denials(t, unshare) {
+				g.Add(d)
+			}
+			patch := Make(explainer, explainer.DiagnoseAll(g.Findings()))
+			if c.left != "" {
+				require.Len(t, patch.Left, 1)
+				assert.Contains(t, patch.Left[0].Reason, c.left)
+				assert.Empty(t, patch.Remedies)
+				return
+			}
+			require.Len(t, patch.Changes, 1)
+			made, diagnostics, err := seccomp.Parse(rules.NewFile("made.json", patch.Changes[0].New))
+			require.NoError(t, err)
+			assert.Empty(t, diagnostics)
+			call := seccomp.Call{Arch: seccomp.X86_64, Caps: c.caps, Kernel: "6.1", Engine: seccomp.Engine{Name: "containerd"}}
+			for name, permitted := range map[string]bool{"unshare": true, "mount": false, "bpf": false, "read": true} {
+				call.Name = name
+				assert.Equal(t, permitted, made.Decide(call).Action.Permits(), name)
+			}
+			assert.Contains(t, patch.Steps, "start the container anew with the changed profile: ctr run --seccomp --seccomp-profile seccomp-containerd-lab.json, nerdctl run --security-opt seccomp=seccomp-containerd-lab.json")
 		})
 	}
 }
