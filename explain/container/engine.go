@@ -1,6 +1,9 @@
 package container
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // An Engine is what is known of a container engine, whatever its version. In
 // Sockets and file names RUN is /run, or the runtime directory of a user whose
@@ -35,12 +38,12 @@ var Engines = []Engine{
 	{
 		Name: "podman", Profiles: []string{"containers-default-"}, Program: "podman",
 		Sockets: []string{"RUN/podman/podman.sock"}, Docker: true, Rootless: true,
-		Bundles: []string{
-			"DATA/containers/storage/overlay-containers/ID/userdata/config.json",
-			"RUN/containers/storage/overlay-containers/ID/userdata/config.json", // CRI-O's too
-			"RUN/containers/overlay-containers/ID/userdata/config.json",
-		},
-		Names: []string{"DATA/containers/storage/overlay-containers/containers.json", "DATA/containers/storage/overlay-containers/volatile-containers.json"},
+		Bundles: ofDrivers(
+			"DATA/containers/storage/DRIVER-containers/ID/userdata/config.json",
+			"RUN/containers/storage/DRIVER-containers/ID/userdata/config.json", // CRI-O's too
+			"RUN/containers/DRIVER-containers/ID/userdata/config.json",
+		),
+		Names: ofDrivers("DATA/containers/storage/DRIVER-containers/containers.json", "DATA/containers/storage/DRIVER-containers/volatile-containers.json"),
 	},
 	{
 		Name: "containerd", Profiles: []string{"cri-containerd.apparmor.d"}, Program: "containerd",
@@ -57,6 +60,25 @@ var Engines = []Engine{
 		Sockets: []string{"RUN/crio/crio.sock"}, Endpoint: "CONTAINER_RUNTIME_ENDPOINT",
 	},
 	{Name: "lxc", Profiles: []string{"lxc-container-default", "lxc-container-default-cgns"}},
+}
+
+// storageDrivers are those that containers/storage knows (drivers of its v1.59), each of which has
+// folders of its own. Podman of a user falls back to vfs, where overlay cannot be had.
+var storageDrivers = []string{"overlay", "vfs", "btrfs", "zfs"}
+
+// ofDrivers returns file names with each driver in the place of DRIVER.
+func ofDrivers(templates ...string) (names []string) {
+	for _, driver := range storageDrivers {
+		for _, template := range templates {
+			names = append(names, strings.Replace(template, "DRIVER", driver, 1))
+		}
+	}
+	return names
+}
+
+// inStorage reports whether a file is of a container in containers/storage.
+func inStorage(file string) bool {
+	return slices.ContainsFunc(storageDrivers, func(driver string) bool { return strings.Contains(file, "/"+driver+"-containers/") })
 }
 
 // Client returns the program that has the commands inspect and logs for the engine's

@@ -64,7 +64,7 @@ func (c *Container) OwnBundle() bool {
 		return false
 	}
 	return !slices.ContainsFunc([]string{"/run/", "/var/run/", "/var/lib/"}, func(dir string) bool { return strings.HasPrefix(c.SeccompFile, dir) }) &&
-		!slices.ContainsFunc([]string{"/io.containerd.runtime.v2.task/", "/overlay-containers/"}, func(part string) bool { return strings.Contains(c.SeccompFile, part) })
+		!strings.Contains(c.SeccompFile, "/io.containerd.runtime.v2.task/") && !inStorage(c.SeccompFile)
 }
 
 // annotated takes what engines and the CRI write into a bundle's annotations.

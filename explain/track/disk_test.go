@@ -84,6 +84,21 @@ func TestDiskKubernetesAndPodman(t *testing.T) {
 	assert.Equal(t, "unconfined", c.SeccompProfile)
 }
 
+// Podman keeps containers in a folder of the storage driver's, which is not overlay everywhere.
+func TestDiskDrivers(t *testing.T) {
+	const id = "5e1ecee06a7fc06f305ae5c12acfe7a7f67b8ece7af76932ed3afab00c3c6921"
+	for _, driver := range []string{"vfs", "btrfs", "zfs"} {
+		dir := "/var/lib/containers/storage/" + driver + "-containers/"
+		d := place(t, map[string]string{
+			dir + id + "/userdata/config.json": fixtures + "bundle/overlay-containers/" + id + "/userdata/config.json",
+			dir + "containers.json":            `[{"id":"` + id + `","layer":"y","names":["web"],"metadata":"{\"image-name\":\"docker.io/library/nginx:1\"}"}]`,
+		})
+		c, found := d.read(id, 0, "")
+		require.True(t, found, driver)
+		assert.Equal(t, []string{"podman", "web", "docker.io/library/nginx:1"}, []string{c.Runtime, c.Name, c.Image}, driver)
+	}
+}
+
 // Where runtimes of the system and of a user leave what is known of a container.
 func TestPlaces(t *testing.T) {
 	places := func(run, data string) (all []string) {
