@@ -35,6 +35,9 @@ func (x *Explainer) explainSeccomp(f *Explained) {
 			f.explainUnit()
 			f.noteOwnFilter()
 		}
+		if f.Container.Runtime == container.Nspawn && f.explainNspawn() {
+			return
+		}
 		if !x.Library.Unfiltered(f.Container) {
 			f.NotFound = f.filtered()
 		}

@@ -6,7 +6,9 @@ import (
 	"strings"
 
 	"github.com/whydenied/whydenied/explain/container"
+	"github.com/whydenied/whydenied/explain/fix"
 	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
 	"github.com/whydenied/whydenied/rules/shell"
 )
@@ -50,6 +52,30 @@ func (f *Explained) explainUnit() {
 	f.Unit = cmp.Or(f.Container.Unit, record.Unit, "UNIT")
 	f.Notes = append(f.Notes, why,
 		fmt.Sprintf("Such a unit gets a drop-in by `systemctl edit %s`. In that, below `[Service]`, %s. Then `systemctl restart %[1]s`.", unit, gives))
+}
+
+// explainNspawn says how a machine of systemd-nspawn is given a call that a filter refused, and
+// reports whether it could. No file is that filter: it is a list of what is allowed, which
+// SystemCallFilter= of systemd.nspawn(5) adds to and takes from, and answers all else with an errno
+// (setup_seccomp() in src/nspawn/nspawn-seccomp.c, systemd 257).
+func (f *Explained) explainNspawn() bool {
+	record := f.Denial.Seccomp
+	name, _ := seccomp.SyscallName(seccomp.Arch(record.Arch), record.Syscall)
+	if name == "" || f.Cause != ProfileNotFound {
+		return false
+	}
+	machine := shell.Quote(f.Container.ID)
+	if a := seccomp.Action(record.Code); a != seccomp.Errno {
+		f.Why = fmt.Sprintf("the filter of systemd-nspawn answers an errno to what it refuses, and never %s: this is a filter of a unit in the machine, or of the program itself", a)
+		f.Notes = append(f.Notes, fmt.Sprintf("In the machine a unit has its filter by SystemCallFilter= (`systemctl --machine=%s cat UNIT`).", machine))
+		return true
+	}
+	f.Why = "systemd-nspawn makes the filter itself, of a list of what is allowed, the capabilities of the machine and SystemCallFilter="
+	f.Notes = append(f.Notes, fmt.Sprintf("`SystemCallFilter=%s` allows it, below `[Exec]` in /etc/systemd/nspawn/%s.nspawn, or `--system-call-filter=%[1]s` on the command line of systemd-nspawn. Where a list that begins with ~ names the call or a group that has it, that goes before: take it out there. Then start the machine anew. A unit in the machine can have a filter of its own.", name, machine))
+	if danger := fix.SyscallDanger(name); danger.Risk == rules.High {
+		f.Investigate = fmt.Sprintf("%s: %s. Find out why the program calls it before allowing it.", name, danger.Reason)
+	}
+	return true
 }
 
 // isSystemd reports whether a process is systemd, or a child of it that has yet to execute

@@ -102,3 +102,32 @@ func TestAppArmorProfileOfUnit(t *testing.T) {
 		assert.Equal(t, comm == "runc:[2:INIT]", strings.Contains(notes, "--security-opt"))
 	}
 }
+
+// A machine of systemd-nspawn is given a call by SystemCallFilter=: no file is its filter, which
+// answers errnos alone.
+func TestNspawn(t *testing.T) {
+	const record = `type=SECCOMP msg=audit(1795427169.844:13): auid=4294967295 uid=0 gid=0 ses=4294967295 subj=unconfined pid=7053 comm="mkdir" exe="/usr/bin/busybox" sig=0 arch=c000003e syscall=83 compat=0 ip=0x7f code=0x50000` + "\n"
+	of := func(record string) *Explained {
+		g := NewGroup(func(container.Subject) container.Container {
+			return container.Container{ID: "web 1", Runtime: container.Nspawn, Confidence: container.High}
+		}, Filter{})
+		for _, d := range denials(t, record) {
+			g.Add(d)
+		}
+		return New(library.New(t.TempDir(), nil)).ExplainAll(g.Findings())[0]
+	}
+	f := of(record)
+	notes := strings.Join(f.Notes, " ")
+	assert.Contains(t, notes, "`SystemCallFilter=mkdir` allows it, below `[Exec]` in /etc/systemd/nspawn/'web 1'.nspawn, or `--system-call-filter=mkdir` on the command line")
+	assert.Empty(t, f.NotFound, "no file is the filter")
+	assert.Nil(t, f.Unchecked)
+	assert.Empty(t, f.Investigate)
+	assert.Contains(t, of(strings.Replace(record, "syscall=83", "syscall=272", 1)).Investigate, "unshare: ")
+
+	f = of(strings.Replace(strings.Replace(record, "code=0x50000", "code=0x80000000", 1), "sig=0", "sig=31", 1))
+	assert.Contains(t, f.Why, "and never kill_process: this is a filter of a unit in the machine, or of the program itself")
+	assert.Contains(t, strings.Join(f.Notes, " "), "`systemctl --machine='web 1' cat UNIT`")
+	assert.NotContains(t, strings.Join(f.Notes, " "), ".nspawn")
+
+	assert.NotEmpty(t, of(strings.Replace(record, "syscall=83", "syscall=9999", 1)).NotFound)
+}

@@ -74,6 +74,9 @@ func UnitOf(path string) string {
 	return unit
 }
 
+// Nspawn is the Runtime of machines of systemd-nspawn, whose names are their IDs.
+const Nspawn = "systemd-nspawn"
+
 // A shape is one way in which a runtime names the cgroup of a container.
 type shape struct {
 	parent  *regexp.Regexp // of the path before the segment; nil is any
@@ -100,9 +103,9 @@ var shapes = sync.OnceValue(func() []shape {
 
 		{nil, regexp.MustCompile(`^lxc\.payload\.(.+)$`), "lxc"},
 		{regexp.MustCompile(`(?:^|/)lxc$`), regexp.MustCompile(`^(.+)$`), "lxc"},
-		{nil, regexp.MustCompile(`^systemd-nspawn@(.+)\.service$`), "systemd-nspawn"},
+		{nil, regexp.MustCompile(`^systemd-nspawn@(.+)\.service$`), Nspawn},
 		{regexp.MustCompile(`(?:^|/)machine\.slice$`), regexp.MustCompile(`^machine-qemu\\x2d(.+)\.scope$`), "-"}, // a virtual machine
-		{regexp.MustCompile(`(?:^|/)machine\.slice$`), regexp.MustCompile(`^machine-(.+)\.scope$`), "systemd-nspawn"},
+		{regexp.MustCompile(`(?:^|/)machine\.slice$`), regexp.MustCompile(`^machine-(.+)\.scope$`), Nspawn},
 
 		{regexp.MustCompile(`(?:^|/)buildkit$`), regexp.MustCompile(`^([0-9a-z]{8,64})$`), "buildkit"},
 		{regexp.MustCompile(`(?:^|/)docker$`), regexp.MustCompile(`^([0-9a-f]{64})$`), "docker"},
@@ -126,7 +129,7 @@ func fromSegment(parent, segment string) (id, runtime string, ok bool) {
 		if s.runtime == "-" {
 			return "", "", false
 		}
-		if s.runtime == "systemd-nspawn" {
+		if s.runtime == Nspawn {
 			m[1] = unescapeUnit(m[1])
 		}
 		return m[1], s.runtime, true
