@@ -58,7 +58,20 @@ func (socket criAPI) list(ctx context.Context) (ids []string, err error) {
 	return ids, nil
 }
 
+// inspect asks the CRI for a container and, where that does not know it, containerd for what
+// others have it run.
 func (socket criAPI) inspect(ctx context.Context, id string) (container.Metadata, error) {
+	answer, err := socket.inspectCRI(ctx, id)
+	var refused *refusal
+	if errors.Is(err, errors.ErrUnsupported) || errors.As(err, &refused) && refused.status == "5" { // NOT_FOUND
+		if own, ownErr := socket.inspectContainerd(ctx, id); ownErr == nil {
+			return own, nil
+		}
+	}
+	return answer, err
+}
+
+func (socket criAPI) inspectCRI(ctx context.Context, id string) (container.Metadata, error) {
 	question := protowire.AppendTag(nil, 1, protowire.BytesType)
 	question = protowire.AppendString(question, id)
 	question = protowire.AppendTag(question, 2, protowire.VarintType)
@@ -84,14 +97,22 @@ func (socket criAPI) broken(err error) error {
 	return fmt.Errorf("the engine at %s answers with a broken message: %w", socket, err)
 }
 
-// call calls a method with a message and returns the one that answers; about says
+// call calls a method of the CRI with a message and returns the one that answers; about says
 // for errors what it is about. An engine without the CRI, or with an older version
 // of it, gives an errors.ErrUnsupported.
 func (socket criAPI) call(ctx context.Context, method string, message []byte, about string) ([]byte, error) {
+	return socket.callIn(ctx, "", "runtime.v1.RuntimeService/"+method, message, about)
+}
+
+// callIn calls a method of a service, in a namespace of containerd's if one is given.
+func (socket criAPI) callIn(ctx context.Context, namespace, method string, message []byte, about string) ([]byte, error) {
 	body := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message))) // 0: not compressed
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://localhost/runtime.v1.RuntimeService/"+method, bytes.NewReader(append(body, message...)))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://localhost/"+method, bytes.NewReader(append(body, message...)))
 	if err != nil {
 		return nil, err
+	}
+	if namespace != "" {
+		request.Header.Set("Containerd-Namespace", namespace)
 	}
 	request.Header.Set("Content-Type", "application/grpc")
 	request.Header.Set("TE", "trailers")
@@ -111,12 +132,17 @@ func (socket criAPI) call(ctx context.Context, method string, message []byte, ab
 	case status == "12":
 		return nil, fmt.Errorf("the engine at %s has no CRI (runtime.v1): %w", socket, errors.ErrUnsupported)
 	case status != "0":
-		return nil, fmt.Errorf("the engine at %s answers %.300q (gRPC status %.10q) to a question for %s", socket, end.Get("Grpc-Message"), status, about)
+		return nil, &refusal{status, fmt.Sprintf("the engine at %s answers %.300q (gRPC status %.10q) to a question for %s", socket, end.Get("Grpc-Message"), status, about)}
 	case len(text) < 5 || text[0] != 0 || uint64(binary.BigEndian.Uint32(text[1:])) != uint64(len(text)-5):
 		return nil, fmt.Errorf("the engine at %s answers with something else than one whole gRPC message, not compressed", socket)
 	}
 	return text[5:], nil
 }
+
+// A refusal is an answer of an engine that is an error of gRPC.
+type refusal struct{ status, text string }
+
+func (r *refusal) Error() string { return r.text }
 
 // containerStates are the values of ContainerState.
 var containerStates = []string{"CONTAINER_CREATED", "CONTAINER_RUNNING", "CONTAINER_EXITED", "CONTAINER_UNKNOWN"}

@@ -78,6 +78,42 @@ func TestInspectCRI(t *testing.T) {
 	}
 }
 
+// What ctr has containerd run, the CRI does not know: containerd is asked in each of its namespaces.
+func TestInspectContainerd(t *testing.T) {
+	spec := `{"ociVersion":"1.0.2","process":{"args":["/usr/bin/busybox"],"apparmorProfile":"shop"},"linux":{"seccomp":{"defaultAction":"SCMP_ACT_ALLOW"}}}`
+	web := nested(1, "web") + nested(2, nested(1, "nerdctl/name")+nested(2, "shop")) + nested(3, "localhost/shop:1") +
+		nested(5, nested(1, "types.containerd.io/opencontainers/runtime-spec/1/Spec")+nested(2, spec)) + nested(7, "web") + nested(8, "\x08\x80\x80\x80\xd8\x06")
+	var asked []string
+	serve := func(container string) criAPI {
+		return criEngine(t, func(w http.ResponseWriter, r *http.Request) {
+			asked = append(asked, r.Header.Get("Containerd-Namespace")+r.URL.Path)
+			switch {
+			case r.URL.Path == "/containerd.services.namespaces.v1.Namespaces/List":
+				reply(w, framed([]byte(nested(1, nested(1, "moby"))+nested(1, nested(1, "a\nb"))+nested(1, nested(1, "prod")))), "0")
+			case r.Header.Get("Containerd-Namespace") == "prod":
+				reply(w, framed([]byte(nested(1, container))), "0")
+			default:
+				w.Header().Set("Grpc-Status", "5")
+			}
+		})
+	}
+	got, err := inspect(t.Context(), serve(web), "web")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"web", "shop", "localhost/shop:1", "containerd", "shop"}, []string{got.ID, got.Name, got.Image, got.Runtime, got.AppArmorProfile})
+	assert.JSONEq(t, spec, got.SeccompProfile)
+	assert.Equal(t, int64(1795162112), got.Created.Unix())
+	assert.Equal(t, []string{"/runtime.v1.RuntimeService/ContainerStatus", "/containerd.services.namespaces.v1.Namespaces/List",
+		"moby/containerd.services.containers.v1.Containers/Get", "prod/containerd.services.containers.v1.Containers/Get"}, asked)
+
+	for name, broken := range map[string]string{"another's": nested(1, "other"), "no protobuf": "\xff\xff", "none": ""} {
+		_, err := inspect(t.Context(), serve(broken), "web")
+		assert.Error(t, err, name)
+	}
+	got, err = inspect(t.Context(), serve(nested(1, "web")+nested(3, "shop")+nested(5, nested(2, "{"))), "web")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"shop", ""}, []string{got.Image, got.SeccompProfile})
+}
+
 // What no kubelet made has no labels.
 func TestPodWithoutLabels(t *testing.T) {
 	found, err := container.Read("crictl", []byte(`{"status":{"id":"a"},"info":{"runtimeSpec":{"ociVersion":"1.0.2","process":{},
