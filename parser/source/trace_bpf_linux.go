@@ -13,6 +13,7 @@ import (
 const (
 	taskInside  = 1 // it went into a call
 	taskOutside = 2 // it came out of one, and has gone into none since
+	taskSeen    = 4 // and the first program saw it come out
 )
 
 // Where a program keeps a counter's index on its stack.
@@ -74,8 +75,24 @@ func (t *trace) onExit(o offsets) asm.Instructions {
 		t.remembered(o),
 		asm.Instructions{
 			asm.LoadMem(asm.R1, asm.R0, 0, asm.Word),
-			asm.StoreImm(asm.R0, 0, taskOutside, asm.Word),
+			asm.StoreImm(asm.R0, 0, taskOutside|taskSeen, asm.Word),
+			asm.And.Imm(asm.R1, taskInside|taskOutside),
 			asm.JNE.Imm(asm.R1, taskOutside, "out"),
+		},
+		t.answered(o),
+		bpf.Count(t.counts, scratch),
+	)
+}
+
+// onExitAgain is for sys_exit after onExit, where that may not have run.
+func (t *trace) onExitAgain(o offsets) asm.Instructions {
+	return slices.Concat(
+		asm.Instructions{asm.Mov.Reg(asm.R7, asm.R1)},
+		t.remembered(o),
+		asm.Instructions{
+			asm.LoadMem(asm.R1, asm.R0, 0, asm.Word),
+			asm.StoreImm(asm.R0, 0, taskOutside, asm.Word),
+			asm.JNE.Imm(asm.R1, taskOutside, "out"), // of what onExit has seen as well
 		},
 		t.answered(o),
 		bpf.Count(t.counts, scratch),

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
@@ -28,10 +30,15 @@ import (
 // tasks with a filter. A task of which nothing is remembered is never judged: one
 // that was in a call when tracing began, a thread that is new and comes out of
 // its parent's clone, one that has got its filter just now.
+//
+// The kernel does not run a program on a CPU on which it is running already, as it is where a task
+// was preempted in it: that can be since tracepoints are passed under SRCU, Linux 7.0. So each
+// tracepoint has two programs that do the same, of which one does nothing where the other has run: a
+// task is preempted in one of them.
 type trace struct {
 	ring, tasks, counts *ebpf.Map
-	enter, exit         link.Link
-	entering, leaving   *ebpf.Program // asked for what the kernel did not run
+	enter, exit         [2]link.Link
+	entering, leaving   [2]*ebpf.Program // asked for what the kernel did not run
 	reader              *ringbuf.Reader
 	regs                registers
 	record              ringbuf.Record
@@ -76,11 +83,17 @@ func (t *trace) open() (err error) {
 	if t.tasks, err = newTaskStorage(); err != nil {
 		return err
 	}
-	if t.entering, t.enter, err = bpf.Attach("sys_enter", t.onEnter(places)); err != nil {
-		return err
+	for i := range t.enter {
+		if t.entering[i], t.enter[i], err = bpf.Attach("sys_enter", t.onEnter(places)); err != nil {
+			return err
+		}
 	}
-	t.leaving, t.exit, err = bpf.Attach("sys_exit", t.onExit(places))
-	return err
+	for i, instructions := range []asm.Instructions{t.onExit(places), t.onExitAgain(places)} {
+		if t.leaving[i], t.exit[i], err = bpf.Attach("sys_exit", instructions); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // newTaskStorage returns room for what is remembered of tasks, in each task itself.
@@ -97,13 +110,14 @@ func newTaskStorage() (*ebpf.Map, error) {
 
 // close ends what open started; sys_exit goes first, as it came last.
 func (t *trace) close() {
-	for _, l := range []link.Link{t.exit, t.enter} {
+	for _, l := range slices.Concat(t.exit[:], t.enter[:]) {
 		if l != nil {
 			l.Close()
 		}
 	}
-	t.leaving.Close()
-	t.entering.Close()
+	for _, p := range slices.Concat(t.leaving[:], t.entering[:]) {
+		p.Close()
+	}
 	if t.reader != nil {
 		t.reader.Close()
 	}
@@ -121,7 +135,9 @@ func (t *trace) run(ctx context.Context, in *intake) error {
 		}
 	}
 	// What came before the end is told, and counted.
-	t.exit.Close()
+	for _, l := range t.exit {
+		l.Close()
+	}
 	t.reader.SetDeadline(time.Unix(1, 0))
 	for more := true; more; {
 		var err error
@@ -160,10 +176,13 @@ func (t *trace) round(in *intake) (more bool, err error) {
 	}
 	// A call whose sys_enter was not seen for another reason would be taken for
 	// one that was answered.
-	if now.blind != t.told.blind {
-		in.notice(Notice{Lost, len(denials), fmt.Sprintf("trace: %s of system calls not looked at by the kernel, as a program was running already; "+
-			"%d answers of about that time are not told", times(int(now.blind-t.told.blind)), len(denials))})
+	if blind := now.blind - t.told.blind + both(now.entering, t.told.entering); blind > 0 {
+		in.notice(Notice{Lost, len(denials), fmt.Sprintf("trace: %s of system calls not looked at by the kernel, as programs were running already; "+
+			"%d answers of about that time are not told", times(int(blind)), len(denials))})
 		denials = nil
+	}
+	if missed := both(now.leaving, t.told.leaving); missed > 0 {
+		in.notice(Notice{Kind: Lost, Text: fmt.Sprintf("trace: the end of a system call not looked at by the kernel %s, as programs were running already: answers may be missing", times(int(missed)))})
 	}
 	if lost := int(now.full - t.told.full); lost > 0 {
 		in.notice(Notice{Lost, lost, fmt.Sprintf("trace: %d answers of filters missing, as they came faster than they were read", lost)})
@@ -178,10 +197,15 @@ func (t *trace) round(in *intake) (more bool, err error) {
 
 // counts are what the programs and the kernel count.
 type counts struct {
-	full   uint64 // answers for which the ring had no room
-	traced uint64 // answers to tasks under ptrace
-	blind  uint64 // passes of the tracepoints at which a program did not run, or could not remember it
+	full              uint64    // answers for which the ring had no room
+	traced            uint64    // answers to tasks under ptrace
+	blind             uint64    // passes that a program could not remember
+	entering, leaving [2]uint64 // passes at which each program did not run
 }
+
+// both returns the passes, since an earlier count, at which neither of two programs can have run: no
+// more than each missed.
+func both(now, before [2]uint64) uint64 { return min(now[0]-before[0], now[1]-before[1]) }
 
 // The counters of the programs, by their index.
 const (
@@ -197,12 +221,14 @@ func (t *trace) count() (c counts, err error) {
 			return c, fmt.Errorf("cannot read the counters: %w", err)
 		}
 	}
-	for _, p := range []*ebpf.Program{t.entering, t.leaving} {
-		stats, err := p.Stats()
-		if err != nil {
-			return c, fmt.Errorf("cannot read how often a program did not run: %w", err)
+	for i := range t.entering {
+		for p, to := range map[*ebpf.Program]*uint64{t.entering[i]: &c.entering[i], t.leaving[i]: &c.leaving[i]} {
+			stats, err := p.Stats()
+			if err != nil {
+				return c, fmt.Errorf("cannot read how often a program did not run: %w", err)
+			}
+			*to = stats.RecursionMisses
 		}
-		c.blind += stats.RecursionMisses
 	}
 	return c, nil
 }
