@@ -21,6 +21,7 @@ func TestOf(t *testing.T) {
 		{"lxc-114_</var/lib/lxc>//&:lxc-114_<-var-lib-lxc>:unconfined", "", "Proxmox VE or LXC", "lxc", "114", "container 114", "/var/lib/lxc/114/apparmor/lxc-114_<-var-lib-lxc>"},
 		{"/usr/sbin/cron", "root//lxc-ct1_<-var-lib-lxc>", "LXC", "lxc", "ct1", "a process in the policy namespace of container ct1", ""},
 		{"lxc-container-default-cgns", "", "LXC", "", "", "a container of LXC", "/etc/apparmor.d/lxc/lxc-default"},
+		{"/usr/bin/lxc-start", "", "LXC", "", "", "lxc-start, which starts containers of LXC", "/etc/apparmor.d/usr.bin.lxc-start"},
 		{"incus-f43_</var/lib/incus>", "", "Incus", "incus", "f43", "instance f43 of Incus", "/var/lib/incus/security/apparmor/profiles/incus-f43"},
 		{"incus-team_web-1_</var/lib/incus>", "", "Incus", "incus", "web-1", "instance web-1 of Incus", "/var/lib/incus/security/apparmor/profiles/incus-team_web-1"},
 		{"unconfined", "root//incus-f43_<var-lib-incus>", "Incus", "incus", "f43", "a process in the policy namespace of instance f43 of Incus", ""},

@@ -71,6 +71,13 @@ var products = sync.OnceValue(func() []product {
 				"Every LXC container without lxc.apparmor.profile has this profile. To change it for one, copy it under another name into /etc/apparmor.d/lxc/, name that in lxc.apparmor.profile, and load it: apparmor_parser -r /etc/apparmor.d/lxc-containers. Where nothing of the kind is set, lxc.apparmor.profile = generated makes one for the container.",
 			},
 		},
+		{
+			name: "LXC", profile: regexp.MustCompile(`^/usr/bin/lxc-start$`),
+			what: "lxc-start, which starts containers of LXC", files: []string{"/etc/apparmor.d/usr.bin.lxc-start"},
+			other: []string{
+				"Of the profiles of containers it may enter those alone whose names begin with lxc- (abstractions/lxc/start-container). Where a change to another is refused, call the container's profile so, in its file and in lxc.apparmor.profile: nothing of this profile has to change.",
+			},
+		},
 		instance("Incus", "incus", "incus", ""), instance("Incus", "incus", "incus", "(?P<project>[A-Za-z0-9._-]+)_"),
 		instance("LXD", "lxd", "lxc", ""), instance("LXD", "lxd", "lxc", "(?P<project>[A-Za-z0-9._-]+)_"),
 		helper("Incus", "incus"),
