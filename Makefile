@@ -25,6 +25,9 @@
 # make lab-programs
 #              the same with databases, mail, web and name servers and more, in a guest of
 #              their own, written to docs/evidence-programs.md.
+# make lab-runtimes
+#              what each runtime of containers refuses, in a guest of their own with systemd, explained,
+#              mended and run again, written to docs/evidence-runtimes.md.
 # make release VERSION=0.1.0
 #              what a release publishes, into dist/; TARGETS=linux/amd64 makes only that.
 #              make release-test makes one twice and compares: docs/release.md.
@@ -32,7 +35,7 @@
 #              installs, uses and removes the package in clean Debian trees, as somebody
 #              would who is new to it, and writes docs/newcomer.md. Root and apt.
 
-.PHONY: test ci parsers fuzz attack e2e e2e-fleet fleet-scale lab lab-smoke lab-evidence lab-programs release release-test newcomer
+.PHONY: test ci parsers fuzz attack e2e e2e-fleet fleet-scale lab lab-smoke lab-evidence lab-programs lab-runtimes release release-test newcomer
 
 test:
 	go test ./...
@@ -94,6 +97,20 @@ lab-evidence: lab
 lab-programs: export PROGRAMS = all
 lab-programs: lab
 	$(LAB) -lab.evidence "$(CURDIR)/docs/evidence-programs.md"
+
+# No suite of Debian has crictl.
+CRICTL_VERSION = v1.37.0
+E2E_CRICTL ?= $(CACHE)/crictl-$(CRICTL_VERSION)
+
+lab-runtimes: export PROGRAMS = runtimes
+lab-runtimes: lab
+	@test -x "$(E2E_CRICTL)" || $(MAKE) --no-print-directory "$(CACHE)/crictl-$(CRICTL_VERSION)" || echo "no crictl: going on without the CRI"
+	E2E_CRICTL=$$(test -x "$(E2E_CRICTL)" && echo "$(E2E_CRICTL)") KERNEL=$(KERNEL) go test -tags e2e -count=1 -timeout 2h -v -run '^TestRuntimes$$' ./testdata/e2e -runtimes.evidence "$(CURDIR)/docs/evidence-runtimes.md"
+
+$(CACHE)/crictl-$(CRICTL_VERSION):
+	mkdir -p "$(CACHE)/bin"
+	CGO_ENABLED=0 GOBIN="$(CACHE)/bin" go install sigs.k8s.io/cri-tools/cmd/crictl@$(CRICTL_VERSION)
+	mv "$(CACHE)/bin/crictl" "$@"
 
 $(CACHE)/runc-$(RUNC_VERSION):
 	mkdir -p "$(CACHE)/bin"

@@ -5,8 +5,9 @@
 #	KERNEL=6.12 build.sh    Debian 13: Linux 6.12, AppArmor 4.1
 #	KERNEL=7.2 build.sh     Debian unstable: Linux 7.2, AppArmor 5.0
 #	PROGRAMS=all build.sh   a guest of its own with the servers and more that take long to install
+#	PROGRAMS=runtimes build.sh   another with systemd and what runs containers
 #
-# It is kept in ~/.cache/whydenied/lab/$KERNEL (or $KERNEL-all) and built again when one of the
+# It is kept in ~/.cache/whydenied/lab/$KERNEL (or $KERNEL-$PROGRAMS) and built again when one of the
 # files that it is built from has changed. It needs root, apt and about 8 GB; what
 # else it needs is installed. Nothing of the project is in the guest: boot.sh
 # brings that along.
@@ -26,6 +27,8 @@ case $KERNEL in
 esac
 # What scenarios run besides.
 programs="cron dnsmasq-base git gpg gpg-agent haproxy logrotate memcached nginx-light php-cli python3 redis-server rsync rsyslog unbound"
+runtimes="buildah conmon crun dbus dbus-user-session fuse-overlayfs incus libpam-systemd lxc lxcfs podman python3 slirp4netns squashfs-tools systemd systemd-container systemd-sysv uidmap"
+[ "${PROGRAMS:-}" != runtimes ] || programs=$runtimes
 [ "${PROGRAMS:-}" != all ] || programs="$programs apache2 bind9 chrony dovecot-imapd mariadb-server nodejs openssh-server postfix sqlite3 tcpdump vsftpd"
 lab=${XDG_CACHE_HOME:-$HOME/.cache}/whydenied/lab/$KERNEL${PROGRAMS:+-$PROGRAMS}
 
