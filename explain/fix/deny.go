@@ -74,8 +74,12 @@ func (p *Proposer) inPlaceFixes(profile *apparmor.Profile, req apparmor.Request,
 	if gains, complete := apparmor.Gains(profile, without); len(gains) > 0 || !complete {
 		return nil
 	}
+	message := "put a rule for this alone in the place of the deny rule: all else that it named stays refused, as no rule allows it"
+	if !d.Deny[0].Head().Audit {
+		message += ", and is logged from then on"
+	}
 	return []rules.Fix{{
-		Message: "put a rule for this alone in the place of the deny rule: all else that it named stays refused, as no rule allows it, and is logged from then on",
+		Message: message,
 		Rule:    rule, Edits: []rules.Edit{{At: d.Deny[0].Location(), New: rule}},
 	}}
 }

@@ -80,6 +80,7 @@ func TestRuleInPlaceOfDeny(t *testing.T) {
 	bind := apparmor.MountRequest{Op: "bind", Source: "/srv/", Target: "/mnt/", Flags: []string{"rw", "bind"}}
 	for text, inPlace := range map[string]bool{
 		"  deny mount,\n  /** rw,\n":                      true,
+		"  audit deny mount,\n  /** rw,\n":                true,
 		"  deny mount,\n  mount,\n":                       false,
 		"  deny mount,\n  mount fstype=proc -> /proc/,\n": false,
 		"  deny mount,\n  deny mount /srv/,\n":            false,
@@ -93,6 +94,7 @@ func TestRuleInPlaceOfDeny(t *testing.T) {
 			continue
 		}
 		assert.Equal(t, "mount options=(rw, bind) /srv/ -> /mnt/,", first.Rule)
+		assert.Equal(t, strings.HasPrefix(text, "  deny"), strings.HasSuffix(first.Message, "and is logged from then on"), "%s%s", text, first.Message)
 		assert.Contains(t, first.Proof, "nothing else is")
 		edited := New(library.New(t.TempDir(), nil)).Library.Edited(first.Edits, profile)
 		assert.True(t, edited.Grants(bind))
@@ -147,4 +149,12 @@ func TestSplitBeforeGlobs(t *testing.T) {
 
 	_, r = remedies(t, "  /** rw,\n  deny /srv/d? w,\n", apparmor.FileRequest{Path: "/srv/db", Perms: apparmor.Write, Owner: true})
 	require.Len(t, r.Fixes, 1, "which is read as it is")
+}
+
+// TestGainOfNarrowedDeny holds that what a deny rule refuses still is not said to be granted.
+func TestGainOfNarrowedDeny(t *testing.T) {
+	_, r := remedies(t, "  deny mount fstype=tmpfs -> /srv/**,\n  mount,\n", apparmor.MountRequest{Op: "mount", Source: "none", Target: "/srv/a/", Fstype: "tmpfs"})
+	require.NotEmpty(t, r.Fixes)
+	assert.Contains(t, r.Fixes[0].Grants, "more of what `deny mount fstype=tmpfs -> /srv/**,` names, such as `mount")
+	assert.NotContains(t, r.Fixes[0].Grants, "everything else")
 }

@@ -158,7 +158,11 @@ func gainWords(g apparmor.Gain) string {
 		}
 		return "a change to profile " + req.Target
 	}
-	return "everything else that `" + ruleText(g.Rule) + "` names, such as `" + apparmor.RuleFor(g.Example, inherit) + "`"
+	what := "everything else that"
+	if g.Rule != nil && g.Rule.Head().Deny {
+		what = "more of what" // it may refuse the rest still
+	}
+	return what + " `" + ruleText(g.Rule) + "` names, such as `" + apparmor.RuleFor(g.Example, inherit) + "`"
 }
 
 func fileGainWords(g apparmor.Gain, req apparmor.FileRequest, whose string) string {

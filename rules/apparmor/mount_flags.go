@@ -203,14 +203,19 @@ func formsOf(r *MountRule, fstypes []string, must, may uint32) []mountForm {
 	every := must == 0 || must == msAll
 	switch {
 	case every:
+		// A command that the rule does not name has a form that takes no mount.
 		var forms []mountForm
-		if noType && r.Source == nil {
+		named := func(command uint32) bool { return noType && (must|may)&command != 0 }
+		if named(msRemount) && r.Source == nil {
 			forms = append(forms, point(msRemountFlags))
 		}
-		if noType {
-			forms = append(forms, form(msBindFlags, r.Source, nil), form(msMoveFlags, r.Source, nil))
+		if named(msBind) {
+			forms = append(forms, form(msBindFlags, r.Source, nil))
 		}
-		if noType && (r.Source == nil || r.Target == nil) {
+		if named(msMove) {
+			forms = append(forms, form(msMoveFlags, r.Source, nil))
+		}
+		if named(msMakeType) && (r.Source == nil || r.Target == nil) {
 			forms = append(forms, point(msMakeFlags))
 		}
 		return append(forms, form(msNewFlags, r.Source, fstypes))

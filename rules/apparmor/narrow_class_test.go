@@ -219,6 +219,13 @@ func TestNarrowDenyClasses(t *testing.T) {
 			"deny mount fstype=tmpfs options=(ro) none -> /mnt/{[^b/]**,b{,?**}},",
 			"deny mount fstype=tmpfs options=(ro) none -> /mnt/b/{?,/}**,",
 		}},
+		// Options that set no flag are of a new mount alone.
+		{"deny mount options=(rw) -> /mnt/**,", MountRequest{Op: "mount", Fstype: "tmpfs", Source: "none", Target: "/mnt/b/"}, []string{
+			`deny mount fstype="{[^t/]*,t{,[^m/]*},tm{,[^p/]*},tmp{,[^f/]*},tmpf{,[^s/]*},tmpfs?*}" options=(rw) -> /mnt/**,`,
+			"deny mount options=(rw) -> /mnt/{[^b/]**,b{,?**}},",
+			"deny mount options=(rw) -> /mnt/b/{?,/}**,",
+			"deny mount options=(rw) {,[^n]**,n{,[^o]**},no{,[^n]**},non{,[^e]**},none{?,/}**} -> /mnt/**,",
+		}},
 		{"deny remount options=(ro) /mnt/**,", MountRequest{Op: "remount", Target: "/mnt/b/", Flags: []string{"ro"}}, []string{
 			"deny remount options=(ro) /mnt/{[^b/]**,b{,?**}},",
 			"deny remount options=(ro) /mnt/b/{?,/}**,",
