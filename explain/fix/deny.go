@@ -168,6 +168,7 @@ func (p *Proposer) inlineFixes(profile *apparmor.Profile, req apparmor.Request, 
 	const most = 8 // includes that are copied, one in another
 	include := denying.Head().Via[0]
 	copied := profile
+	var names []string
 	for range most {
 		d := copied.Decide(req)
 		i := slices.IndexFunc(d.Deny, func(r apparmor.Rule) bool { return r.Head().Shared })
@@ -179,6 +180,7 @@ func (p *Proposer) inlineFixes(profile *apparmor.Profile, req apparmor.Request, 
 		if !ok {
 			break
 		}
+		names = append(names, includedFile(d.Deny[i]))
 		if copied = p.Library.Edited([]rules.Edit{edit}, copied); copied == nil {
 			break
 		}
@@ -187,7 +189,7 @@ func (p *Proposer) inlineFixes(profile *apparmor.Profile, req apparmor.Request, 
 	for _, fix := range fixes {
 		if edits, ok := sinceEdits(profile.Policy, fix.Edits); ok {
 			fix.Edits = edits
-			fix.Message = "copy " + denying.Location().File.Name + " into this profile instead of the include, and " + fix.Message
+			fix.Message = "copy " + strings.Join(names, " and ") + " into this profile instead of the include, and " + fix.Message
 			kept = append(kept, fix)
 		}
 	}
@@ -196,6 +198,14 @@ func (p *Proposer) inlineFixes(profile *apparmor.Profile, req apparmor.Request, 
 		note = "The deny rule comes from %s, which other profiles share, and no rule of this profile can outweigh it: the fix puts a copy in place of the include at %s, which later versions of that file do not change."
 	}
 	return kept, append(notes, fmt.Sprintf(note, denying.Location().File.Name, include))
+}
+
+// includedFile is the file that the profile itself includes to have a rule.
+func includedFile(r apparmor.Rule) string {
+	if via := r.Head().Via; len(via) > 1 {
+		return via[1].File.Name
+	}
+	return r.Location().File.Name
 }
 
 // sinceEdits turns edits of a later version of a policy into edits of the policy

@@ -365,6 +365,11 @@ func TestPatchSharedDeny(t *testing.T) {
 			require.Len(t, patch.Changes, 1, "%+v", patch.Left)
 			assert.Equal(t, head+c.after+"}\n", patch.Changes[0].New)
 			assert.Contains(t, patch.Remedies[0].Fix.Proof, "nothing else is")
+			var messages []string
+			for _, r := range patch.Remedies {
+				messages = append(messages, r.Fix.Message)
+			}
+			assert.Regexp(t, "(?m)^copy [^ ]*abstractions/outer and [^ ]*abstractions/inner into this profile instead of the include, and ", strings.Join(messages, "\n"))
 		})
 	}
 
