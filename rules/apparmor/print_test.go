@@ -46,6 +46,8 @@ func TestRuleFor(t *testing.T) {
 		{SignalRequest{Send | Receive, "exists", "/usr/bin/a b"}, `signal (send, receive) set=(exists) peer="/usr/bin/a b",`, nil},
 		{UnixRequest{Perms: Send | Receive, Type: "stream", Addr: "none", PeerAddr: "@x", PeerLabel: "db"},
 			"unix (send, receive) type=stream peer=(label=db, addr=@x),", nil},
+		{UnixRequest{Perms: Connect, Type: "stream", Addr: "none", PeerAddr: "/run/x y"}, "unix (connect) type=stream,", nil},
+		{UnixRequest{Perms: Bind, Type: "dgram", Addr: "/run/x"}, "unix (bind) type=dgram,", nil},
 		{DBusRequest{Perms: Send, Bus: "system", Path: "/org/x", Interface: "org.x", Member: "Get", Name: "org.x", PeerLabel: "unconfined"},
 			"dbus (send) bus=system path=/org/x interface=org.x member=Get peer=(name=org.x, label=unconfined),",
 			DBusRequest{Perms: Send, Bus: "session", Path: "/org/x", Interface: "org.x", Member: "Get", Name: "org.x", PeerLabel: "unconfined"}},

@@ -154,12 +154,22 @@ func matchUnixAddr(p *Pattern, addr string) bool {
 var autobound = &Pattern{Source: "auto", Expanded: []string{"@[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]"}}
 
 func (q UnixRequest) rule(Transition) string {
-	peer := peerCondition(condition("label=", quoteIf(q.PeerLabel)), condition("addr=", quoteIf(q.PeerAddr)))
-	addr := q.Addr
+	peer := peerCondition(condition("label=", quoteIf(q.PeerLabel)), condition("addr=", quoteIf(nameable(q.PeerAddr))))
+	addr := nameable(q.Addr)
 	if addr == "none" && q.PeerAddr != "" {
 		addr = "" // the socket of a client, which rules name by its peer
 	}
 	return joinWords("unix", "("+q.Perms.Words()+")", condition("type=", q.Type), condition("addr=", quoteIf(addr)), peer) + ","
+}
+
+// nameable is an address as far as a rule can name it. That of a socket in the file system is a
+// path, which the kernel logs where it tells sockets by their type alone: under an abi before
+// that of 4.1, Linux 6.17 and later.
+func nameable(addr string) string {
+	if addr == "none" || strings.HasPrefix(addr, "@") {
+		return addr
+	}
+	return ""
 }
 
 func (r *UnixRule) cells(c *celler) {
