@@ -134,7 +134,9 @@ var times = sync.OnceValue(func() []generator {
 var generators = sync.OnceValue(func() []generator {
 	return []generator{
 		// O_TMPFILE of open(2): d_mark_tmpfile() in fs/dcache.c of Linux.
+		// Those of a tmpfs begin at 1: shmem_get_inode() in mm/shmem.c.
 		row("the number of an inode, as a file without a name does", "", `^#(?P<n>[0-9]{3,})$`, 0, nothing),
+		row("the number of an inode, as a file without a name does", "", `^#(?P<n>[0-9]{1,2})$`, 0, made),
 
 		// IDs: RFC 9562, also with _ for - as in cgroups of pods (cgroup_manager_linux.go of
 		// the kubelet); of containers (stringid.GenerateRandomID of moby), whose first 12
