@@ -85,22 +85,33 @@ func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) 
 	}
 	if f.failed.stderr != "" {
 		pasted := &parser.Strace{File: f.failed.stderr}
-		output := message.NewReader(f.failed.stderr, cmp.Or(lib.Arch, seccomp.X86_64), attempts.Add)
+		said := false
+		output := message.NewReader(f.failed.stderr, cmp.Or(lib.Arch, seccomp.X86_64), func(a parser.Attempt) {
+			said = true
+			attempts.Add(a)
+		})
 		if err := eachLine(cmd, f.failed.stderr, func(line string) {
 			if a, failed := pasted.Line(line); failed && strings.Contains(line, ") = -1 E") { // strace's lines fall into the output
+				said, line = true, ""
 				attempts.Add(a)
-				line = ""
 			}
 			output.Line(line)
 		}); err != nil {
 			return nil, err
 		}
 		output.End()
+		if !said {
+			say(cmd.ErrOrStderr(), nothingSaid, escape.Name(f.failed.stderr))
+		}
 	}
 	attempts.AddStatus(parser.Origin{}, f.failed.status, false)
 	silent.AddSuspects(lib, target, f.failed.status, group)
 	return attempts.Unexplained, nil
 }
+
+// nothingSaid is for a text in which nothing tells of a refusal.
+const nothingSaid = "%s: no line of it is known to tell of a refusal: give the line with the error as it was printed, with those around it, " +
+	"or the kernel's log of that time (journalctl -k > FILE, explain FILE)"
 
 // onlyTarget returns the one whose policies are to be asked; without any, what was said
 // is asked of the defaults of engines.
@@ -168,6 +179,7 @@ func (f *inputFlags) silent(in input, args []string, findings []*explain.Explain
 	if hasFix(findings) {
 		next.patch()
 	}
+	next.podman = slices.ContainsFunc(unexplained, func(u silent.Unexplained) bool { return ofPodman.MatchString(u.Text) })
 	open := slices.DeleteFunc(slices.Clone(unexplained), silent.Unexplained.IsDecided)
 	isDecided := len(unexplained) > 0 && len(open) == 0 // what is said of the layer is the next step
 	isOfAppArmor := len(unexplained) == 0 || slices.ContainsFunc(open, silent.Unexplained.MayBeAppArmor)

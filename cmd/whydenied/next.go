@@ -22,7 +22,11 @@ type nextSteps struct {
 	inspect string // the command that prints the inventory; "" if that is not known
 	steps   []report.Step
 	trace   bool // a seccomp profile refuses without a record
+	podman  bool // what was said is of Podman, or of a runtime below it
 }
+
+// ofPodman tells what Podman says, and what it adds to what its runtimes say.
+var ofPodman = regexp.MustCompile(`(?i)\bpodman\b|: OCI (?:runtime )?permission denied(?: error)?\s*$`)
 
 func newSteps(f *inputFlags, args []string, targets []silent.Target) *nextSteps {
 	n := &nextSteps{flags: f, args: args}
@@ -145,9 +149,13 @@ func (n *nextSteps) observe(s silent.Policy) {
 // others are for what the policies do not say.
 func (n *nextSteps) others(targets []silent.Target) {
 	if len(targets) == 0 {
-		n.add("docker inspect $(docker ps -aq) > containers.json && "+
+		client, why := "docker", "; where the runtime is not Docker, `crictl inspect $(crictl ps -aq)` prints them"
+		if n.podman {
+			client, why = "podman", ""
+		}
+		n.add(client+" inspect $("+client+" ps -aq) > containers.json && "+
 			join("whydenied", append([]string{"explain"}, n.args...), n.flags.policy.words(), []string{"--inventory", "containers.json"}, n.flags.failed.words()),
-			"names what the containers' own profiles refuse without a record: none is known here; where the runtime is not Docker, `crictl inspect $(crictl ps -aq)` prints them")
+			"names what the containers' own profiles refuse without a record: none is known here"+why)
 	}
 	if n.trace {
 		n.add("sudo whydenied trace --for 1m", "shows the system calls that a filter refuses without a record, while the program is made to fail again")

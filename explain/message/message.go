@@ -111,7 +111,7 @@ var programs = map[string]string{
 	"hostname": "sethostname", "dmesg": "syslog", "insmod": "init_module", "modprobe": "finit_module", "date": "clock_settime",
 	"strace": "ptrace", "gdb": "ptrace", "kill": "kill", "mknod": "mknod", "mkdir": "mkdir", "chown": "chown", "chmod": "chmod",
 	"ln": "linkat", "mv": "rename", "rm": "unlink", "touch": "utimensat", "taskset": "sched_setaffinity", "chrt": "sched_setscheduler",
-	"renice": "setpriority", "swapon": "swapon", "swapoff": "swapoff", "rmdir": "rmdir", "nice": "setpriority",
+	"renice": "setpriority", "swapon": "swapon", "swapoff": "swapoff", "rmdir": "rmdir", "nice": "setpriority", "env": "execve",
 	"tee": "", "stat": "", "sync": "", "time": "", "truncate": "", "link": "", "unlink": "", "rename": "", "write": "", "read": "",
 }
 
@@ -171,7 +171,7 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	if startsThread(words) {
 		a.Syscall, a.Or = "clone3", []parser.Tried{{Syscall: "clone", Args: []string{"flags=CLONE_THREAD"}}}
 	}
-	a.Syscall = cmp.Or(a.Syscall, callIn(lowerASCII(words)), verbIn(words), callOf(a.Comm, errno))
+	a.Syscall = cmp.Or(a.Syscall, callIn(lowerASCII(words)), nearestVerb(words), callOf(a.Comm, errno))
 	if errno == "EAFNOSUPPORT" && a.Syscall != "socketpair" {
 		a.Syscall = "socket" // which others are worded for that need one
 	}
@@ -181,8 +181,8 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	if a.Syscall == "" && errno == "EAGAIN" && isLimit("", lower) {
 		a.Syscall = "clone"
 	}
-	if a.Syscall == "mount" {
-		a.Hint = hints["mount"].says
+	if name := namedHint(&a); name != "" {
+		a.Layer, a.Hint = hints[name].layer, hints[name].says
 	}
 	if m := builtin.FindStringSubmatch(line); m != nil && a.Syscall == "" {
 		a.Syscall = builtins[m[1]]
@@ -203,6 +203,22 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 		return a, false
 	}
 	return a, isRefusal(&a, lower)
+}
+
+// idMap are the files that make the ID maps of user namespaces: user_namespaces(7).
+var idMap = regexp.MustCompile(`^/proc/[^/]+/(?:uid_map|gid_map|setgroups)$`)
+
+// namedHint is the name of the hint of what no row has, by what was to be done; "" if there is none.
+func namedHint(a *parser.Attempt) string {
+	switch isMap := idMap.MatchString(a.Path); {
+	case isMap && a.Errno == "EPERM":
+		return "idmap"
+	case isMap && a.Errno == "EACCES":
+		return "userns-stub"
+	case a.Syscall == "mount":
+		return "mount"
+	}
+	return ""
 }
 
 // isRefusal reports whether a message may be of a refusal: some errors are of a limit, and that of some calls alone.
@@ -416,6 +432,19 @@ func speaker(line string) string {
 	return name
 }
 
+// nearestVerb returns the system call that a message names nearest to its end, or "": what stands
+// before a colon is what the rest was done for.
+func nearestVerb(words string) string {
+	for rest := words; rest != ""; {
+		i := strings.LastIndex(rest, ": ")
+		if call := verbIn(rest[i+1:]); call != "" {
+			return call
+		}
+		rest = rest[:max(i, 0)]
+	}
+	return verbIn(words)
+}
+
 // verbIn returns the system call that a message names, or "".
 func verbIn(line string) string {
 	for _, v := range verbs() {
@@ -458,6 +487,7 @@ func pathIn(line string, at int) string {
 		case m[0] > at:
 			return name
 		case scriptPrefix.MatchString(line[min(m[0]+len(name), end):]) && m[0] == 0:
+		case m[0] == 0 && speaks(name) && strings.HasPrefix(line[len(name):], ": "):
 		default:
 			before = name
 		}
@@ -465,9 +495,15 @@ func pathIn(line string, at int) string {
 	return before
 }
 
+// speaks reports whether a path is of a program that speaks of something else than itself.
+func speaks(name string) bool {
+	_, is := programs[path.Base(name)]
+	return is
+}
+
 // wordBefore returns the last word of a text that ends in ": ", or "".
 func wordBefore(text string) string {
-	text = strings.TrimRight(text, `: "`)
+	text = strings.TrimRight(text, `: "'`)
 	word := text[strings.LastIndexAny(text, " \t\"'")+1:]
 	if !plainName.MatchString(word) || word == "caused" || known(lowerASCII(word)) != "" || word == "spawn" || word == "exec" {
 		return "" // the verb and no program

@@ -94,10 +94,19 @@ func TestWordings(t *testing.T) {
 		{`losetup: cannot find an unused loop device: Operation not permitted`, "openat", "", "EPERM", "losetup"},
 
 		// Podman ends what the runtime says by its kind, which is of EPERM, too
-		{`Error: open executable: Operation not permitted: OCI permission denied`, "openat", "", "EPERM", ""},
+		{`Error: open executable: Operation not permitted: OCI permission denied`, "", "", "", ""}, // crun's own answer for what is no file
+		{`Error: crun: open executable: Permission denied: OCI permission denied`, "faccessat2", "", "EACCES", ""},
 		{`Error: crun: cannot set up namespace using /proc/123/ns/net: setns: Operation not permitted: OCI permission denied`, "setns", "/proc/123/ns/net", "EPERM", ""},
 		{`Error: runc: runc create failed: error mounting "proc" to rootfs at "/proc": mount through procfd: operation not permitted: OCI runtime permission denied error`, "mount", "/proc", "EPERM", ""},
 		{`Error: crun: creating /run/.containerenv: openat2: Permission denied: OCI permission denied`, "openat2", "/run/.containerenv", "EACCES", ""},
+
+		// what stands nearest to the error failed; what is before a colon is what that was for
+		{`app: could not execute command "backup": Could not open '/data/b.img': Permission denied`, "open", "/data/b.img", "EACCES", "app"},
+		{`error: unable to execute QEMU command 'blockdev-add': Could not open '/data/b.img': Permission denied`, "openat", "/data/b.img", "EACCES", ""},
+		{`mailer: cannot create a report: cannot remove /data/m: Permission denied`, "unlink", "/data/m", "EACCES", "mailer"},
+		{`/usr/bin/env: 'ruby': Permission denied`, "execve", "ruby", "EACCES", "env"},
+		{`/bin/mkdir: cannot create directory 'cache': Permission denied`, "mkdir", "", "EACCES", "mkdir"},
+		{`/srv/data: Permission denied`, "", "/srv/data", "EACCES", "data"},
 
 		// what a program does, whatever language it says it in
 		{`mv: impossible de déplacer 'a' vers 'b': Opération non permise`, "rename", "", "EPERM", "mv"},
@@ -156,6 +165,23 @@ func TestVerbs(t *testing.T) {
 		a, ok := Read(parser.Origin{}, line, seccomp.X86_64)
 		require.True(t, ok, line)
 		assert.Equal(t, call, a.Syscall, line)
+	}
+}
+
+// TestIDMaps holds that an ID map is one in whatever words: EPERM is of whoever checks it, EACCES of
+// what hides the file.
+func TestIDMaps(t *testing.T) {
+	for line, want := range map[string]string{
+		`exited: write("/proc/self/uid_map", ..) => Operation not permitted (os error 1)`: "idmap",
+		`box: cannot write /proc/4711/gid_map: Operation not permitted`:                   "idmap",
+		`box: cannot open /proc/self/uid_map: Permission denied`:                          "userns-stub",
+		`bwrap: setting up uid map: Permission denied`:                                    "userns-stub",
+		`bwrap: setting up uid map: Operation not permitted`:                              "idmap",
+		`box: cannot open /srv/uid_map: Permission denied`:                                "",
+	} {
+		a, ok := Read(parser.Origin{}, line, seccomp.X86_64)
+		require.True(t, ok, line)
+		assert.Equal(t, hints[want], hint{a.Layer, a.Hint}, line)
 	}
 }
 

@@ -154,7 +154,7 @@ func assigned(text string, spans []span) []span {
 		}
 		near := text[:min(i+maxValue, len(text))]
 		from, to := valueAfter(near, i, name)
-		if from >= to || !isSecret(name, text[from:to]) || isPlace(text, i, name, text[from:to]) {
+		if from >= to || !isSecret(name, text[from:to]) || isPlace(text, i, name, text[from:to]) || isError(text[from:]) {
 			continue
 		}
 		if to == len(near) {
@@ -180,6 +180,14 @@ func isPlace(text string, colon int, name, value string) bool {
 		return true
 	}
 	return colon+1 < len(text) && text[colon+1] == value[0] && strings.Trim(value, "0123456789:,.)") == ""
+}
+
+// isError reports whether a text begins with the name of an error, which is no secret of the file that it
+// is about.
+func isError(text string) bool {
+	return slices.ContainsFunc([]string{"permission denied", "operation not permitted", "read-only file system", "no such file or directory"}, func(name string) bool {
+		return len(text) >= len(name) && strings.EqualFold(text[:len(name)], name)
+	})
 }
 
 // nameBefore returns the name that a text ends with, before spaces and a quote.

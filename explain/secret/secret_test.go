@@ -37,6 +37,9 @@ func TestText(t *testing.T) {
 		"nginx -g daemon off;":                        "nginx -g daemon off;",
 		"/run/secrets/kubernetes.io/serviceaccount":   "/run/secrets/kubernetes.io/serviceaccount",
 		"sha256:c4719afa76fa448b5eca99e6736885846501": "sha256:c4719afa76fa448b5eca99e6736885846501",
+		"creating '/run/secrets': Permission denied":  "creating '/run/secrets': Permission denied", // an error, and no secret
+		"app: password: operation not permitted":      "app: password: operation not permitted",
+		"app: password: permission-denied":            "app: password: *****************",
 	} {
 		got := Text(text, nil)
 		assert.Equal(t, want, got)

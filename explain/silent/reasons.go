@@ -155,8 +155,11 @@ func otherReasons(a *parser.Attempt) string {
 	case a.Syscall != "" && a.Path == "" && !layer.IsOfFile(a.Syscall):
 		return "the text does not tell: strace -f shows " + a.Syscall + " with its arguments"
 	}
-	return "the mode and owner of the file, or of a directory on the way to it"
+	return ofModes
 }
+
+// ofModes is why who is not root is refused a file.
+const ofModes = "the mode and owner of the file, or of a directory on the way to it"
 
 // otherFilter are those that no engine loads by itself.
 const otherFilter = "a filter that no engine has by default (--security-opt seccomp=FILE, localhostProfile of a pod, SystemCallFilter= of a unit, the program's own)"
@@ -166,13 +169,23 @@ const otherFilter = "a filter that no engine has by default (--security-opt secc
 var needsNothing = strings.Fields("clone3 fork vfork statx fstatfs faccessat faccessat2 getrandom memfd_create inotify_init1 inotify_init inotify_add_watch close_range " +
 	"openat2 io_uring_setup copy_file_range membarrier rseq landlock_create_ruleset epoll_create1 eventfd2 timerfd_create signalfd4 newfstatat stat lstat")
 
+// tooOld says that an engine's filter answers so where the libseccomp that made it does not know the call; ""
+// of a call that every version knows.
+func tooOld(call string) string {
+	since, _ := seccomp.LibseccompFor(seccomp.Call{Arch: seccomp.X86_64, Name: call})
+	if since == "" {
+		return ""
+	}
+	return "an engine's own filter where the host's libseccomp is older than " + since + ", which does not know " + call + " (update libseccomp and the engine); or "
+}
+
 // ofPermission says why a call answers EPERM.
 func ofPermission(a *parser.Attempt) string {
 	if a.First {
 		return "the program's file has capabilities (getcap) that the container's bounding set lacks, as with cap_drop: ALL; or a filter refuses faccessat2 and faccessat, by which runc looks whether it may execute the program; a missing x bit is EACCES"
 	}
 	if layer.IsPlainClone(a) || slices.Contains(needsNothing, a.Syscall) {
-		return otherFilter + ", as the kernel does not answer EPERM to this call by itself, but for what a sysctl turns off"
+		return tooOld(a.Syscall) + otherFilter + ", as the kernel does not answer EPERM to this call by itself, but for what a sysctl turns off"
 	}
 	p, asks := access.Privilege(a, seccomp.X86_64)
 	needed := access.Capability(a)

@@ -91,6 +91,13 @@ var texts = []struct{ text, suspect, why string }{
 	{"fuse: failed to open /dev/fuse: Operation not permitted", "open", "device cgroup"},
 	{"error during container init: open sysctl net.ipv4.ip_unprivileged_port_start file: reopen fd 8: permission denied: unknown", "", "runc-in-lxc"},
 	{"exec /usr/bin/caddy: operation not permitted", "faccessat2, or faccessat, or execve", "getcap"},
+	{"2026/11/25 10:00:00 [emerg] 1#1: bind() to 0.0.0.0:80 failed (13: Permission denied)", "bind", "CAP_NET_BIND_SERVICE"}, // which has no path
+	{"ls: can't open '/data': Permission denied", "open", "SELinux where the host has it"},
+	{"ls: cannot access '/data': Operation not permitted", "statx", "libseccomp is older than 2.3.3"},
+	{"job.service: Failed at step NAMESPACE spawning /usr/bin/job: Permission denied", "mount", "Nesting allows them"},
+	{"Error: crun: open executable: Operation not permitted: OCI permission denied", "", "no regular file"},
+	{"ERRO[0000] sd-bus add match: Operation not permitted: OCI runtime permission denied error", "", "own session"},
+	{"lxc 20260101 ERROR lxc_apparmor - lsm/apparmor.c:set:243 - No such file or directory - Failed to change apparmor profile to lxc-x", "", "not loaded in the kernel"},
 	{"set_mempolicy: Operation not permitted", "set_mempolicy", "a filter that no engine has by default"},
 	{"ping: socket: Operation not permitted", "socket", "CAP_NET_RAW"},
 	{"nice: cannot set niceness: Permission denied", "setpriority", "CAP_SYS_NICE"},

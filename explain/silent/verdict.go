@@ -106,8 +106,12 @@ func (u *Unexplained) orBeyond() string {
 	switch {
 	case byMode && u.Syscall == "bind" && u.Verdict.Of(layer.Capability).Standing == layer.RuledOut:
 		return "SELinux or Landlock, whose records are in the log, as the process may bind every port"
+	case byMode && u.Syscall == "bind":
+		return u.Why
 	case byMode && (u.Syscall == "" || layer.IsOfFile(u.Syscall)) && u.Verdict.Of(layer.Mode).Standing == layer.RuledOut:
 		return beyondModes
+	case byMode && u.Why == ofModes && u.Verdict.Of(layer.SELinux).Standing != layer.RuledOut:
+		return ofModes + "; or SELinux where the host has it (`sudo ausearch -m AVC -ts recent`)"
 	}
 	return u.Why
 }
