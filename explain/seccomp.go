@@ -397,6 +397,11 @@ func (x *Explainer) fixSeccomp(f *Explained) {
 	if unit := f.Container.Unit; unit != "" && profile.Form == seccomp.Unit && len(f.Fixes) == 1 {
 		f.Fixes[0].Message = fmt.Sprintf("give the unit a drop-in: `systemctl edit %s`, then `systemctl restart %[1]s`", shell.Quote(unit))
 	}
+	for i := range f.Fixes {
+		if fix := &f.Fixes[i]; fix.Capability != "" && len(fix.Edits) == 0 {
+			fix.Rule = strings.Join(container.CapAdd(fix.Capability, f.Container.Runtime), "\n")
+		}
+	}
 	if named, _ := x.Library.NamedSeccomp(); f.Container.Runtime == container.Instance && f.Seccomp != named {
 		f.byOptions()
 	}

@@ -142,7 +142,7 @@ func (b *patcher) give(name string, to container.Container) {
 	if name == "" {
 		return
 	}
-	b.step("give the container " + name + ": " + strings.Join(container.CapAdd(name), ", "))
+	b.step("give the container " + name + ": " + strings.Join(container.CapAdd(name, to.Runtime), ", "))
 	i := slices.IndexFunc(b.patch.Capabilities, func(c Capability) bool { return c.Name == name })
 	if i < 0 {
 		i = len(b.patch.Capabilities)

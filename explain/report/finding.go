@@ -157,6 +157,14 @@ func Time(t time.Time) string {
 	return t.UTC().Format("2006-01-02T15:04:05.000Z07:00")
 }
 
+// runtime is what runs the container of a finding, "" if that is not known.
+func (f *Finding) runtime() string {
+	if f.Container == nil {
+		return ""
+	}
+	return f.Container.Runtime
+}
+
 func newContainer(c container.Container) *Container {
 	if c.Confidence == container.Unknown {
 		return nil

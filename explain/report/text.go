@@ -326,7 +326,7 @@ func (p *page) fix(f *Finding, i, gutter int) {
 	}
 	p.changes(f, x, gutter)
 	if x.Capability != "" && x.Diff != "" {
-		p.wrap(hangFix, hangFix+2, append(words(faint, "besides:"), prose(normal, strings.Join(container.CapAdd(x.Capability), ", "))...))
+		p.wrap(hangFix, hangFix+2, append(words(faint, "besides:"), prose(normal, strings.Join(container.CapAdd(x.Capability, f.runtime()), ", "))...))
 	}
 	if x.Grants != "" {
 		p.wrap(hangFix, hangFix+2, append(words(faint, "also", "grants:"), prose(normal, x.Grants)...))
