@@ -59,7 +59,9 @@ func (x *Explainer) explainProduct(f *Explained) {
 		return
 	}
 	f.notePlug()
-	f.Notes = append(f.Notes, m.Other...)
+	if s := f.Container.Setup; s == nil || !s.Machine {
+		f.Notes = append(f.Notes, m.Other...)
+	}
 	if m.Generated() {
 		f.askProduct(m)
 	}
@@ -70,6 +72,9 @@ func (x *Explainer) explainProduct(f *Explained) {
 
 // noteSetup says what the config of the product has to do with what was refused.
 func (f *Explained) noteSetup(s *container.Setup) {
+	if s.Machine {
+		f.Notes = append(f.Notes, s.File+" is of a virtual machine: the profile is of its QEMU on the host, and no option for containers (raw.lxc, raw.seccomp, security.nesting) changes it. What programs in the machine are refused is of the machine's own kernel.")
+	}
 	if s.Nesting {
 		f.Notes = append(f.Notes, s.File+" has nesting on already, so that it is not what lacks.")
 	}
@@ -135,6 +140,10 @@ func (f *Explained) notePlug() {
 		plug = family.SocketInterface(a.Family, a.SockType)
 	default:
 		plug = family.FileInterface(a.Name)
+	}
+	if a := f.Denial.AppArmor; family.IsOwnHome(snap, a.Name) && a.FSUID != nil && a.OUID != nil && *a.FSUID != *a.OUID {
+		f.Notes = append(f.Notes, fmt.Sprintf("Below ~/snap an app may reach what belongs to its own user alone: this belongs to user %d, and the process is user %d's. Give it to that user (chown).", *a.OUID, *a.FSUID))
+		return
 	}
 	s := f.Container.Setup
 	switch revision := family.Revision(snap, f.Denial.AppArmor.Name); {

@@ -187,6 +187,21 @@ func TestDataOfSnaps(t *testing.T) {
 	}
 }
 
+// What a snap keeps for a user it may reach if the user owns it.
+func TestOwnerOfSnapData(t *testing.T) {
+	for record, want := range map[string]bool{
+		`name="/root/snap/shop/70/conf" fsuid=0 ouid=33`:        true,
+		`name="/root/snap/shop/70/conf" fsuid=0 ouid=0`:         false,
+		`name="/var/snap/shop/70/conf" fsuid=0 ouid=33`:         false,
+		`name="/home/u/snap/other/70/conf" fsuid=1000 ouid=33`:  false,
+		`name="/home/u/snap/shop/common/x" fsuid=1000 ouid=0`:   true,
+		`name="/home/u/snap/shop/common/x" requested_mask="r" `: false,
+	} {
+		f := explained(t, apparmorRecord(`apparmor="DENIED" operation="open" class="file" profile="snap.shop.web" pid=7 comm="web" requested_mask="r" denied_mask="r" `+record), "profile p {\n}\n")
+		assert.Equal(t, want, strings.Contains(strings.Join(f.Notes, "\n"), "(chown)"), record)
+	}
+}
+
 // A flag of a profile is no rule that a product could be given.
 func TestGeneratedFlag(t *testing.T) {
 	f := explained(t, apparmorRecord(`apparmor="DENIED" operation="open" info="Failed name lookup - disconnected path" error=-13 profile="incus-f43_</var/lib/incus>" name="a/b" pid=7 comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`), "profile \"incus-f43_</var/lib/incus>\" {\n}\n")
@@ -205,6 +220,7 @@ func TestSetup(t *testing.T) {
 		{"incus-f43_</var/lib/incus>", "f43.yaml", instance, "deny /srv/a r,", "", "The deny rule is of people's own, in raw.apparmor, as f43.yaml has it: take the line `deny /srv/a r,` out there.", ""},
 		{"incus-f43_</var/lib/incus>", "f43.yaml", instance, "deny /srv/* r,", "", "f43.yaml has nesting on already", "people's own"},
 		{"lxd-f43_</var/lib/lxd>", "f43.yaml", instance, "/b r,", "", "raw.apparmor has 1 lines already, as f43.yaml says, which stay", ""},
+		{"incus-f43_</var/lib/incus>", "f43.yaml", strings.Replace(instance, "profiles:", "type: virtual-machine\nprofiles:", 1), "/b r,", "", "f43.yaml is of a virtual machine: the profile is of its QEMU on the host", "What containers in it need"},
 		{"lxd-f44_</var/lib/lxd>", "f43.yaml", instance, "/b r,", "", "", "f43.yaml"},
 		{"lxc-f43_</var/lib/lxc>", "/var/lib/lxc/f43/config", "lxc.apparmor.profile = generated\nlxc.apparmor.raw = deny /srv/a r,\n", "deny /srv/a r,", "", "in lxc.apparmor.raw, as /var/lib/lxc/f43/config has it", ""},
 		{"libvirt-" + uuid, "web.xml", fmt.Sprintf(machine, ""), "/b r,", "", "The XML of the machine names /srv/a, which libvirt allows without a rule when the machine starts.", ""},

@@ -134,6 +134,9 @@ func instanceKept(text []byte) []byte {
 	if yaml.Decode(string(text), &in) != nil {
 		return nil
 	}
+	if isMachine(in.Type, in.Config) {
+		in.Type = machine
+	}
 	maps.DeleteFunc(in.Config, func(option, _ string) bool { return !optionRead().MatchString(option) })
 	return yaml.Encode(in)
 }

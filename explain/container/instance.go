@@ -31,6 +31,7 @@ type instanceFile struct {
 	Name         string            `yaml:"name,omitempty"`
 	Config       map[string]string `yaml:"config"`
 	Ephemeral    bool              `yaml:"ephemeral"`
+	Type         string            `yaml:"type,omitempty"` // which config show does not say: see isMachine
 }
 
 // readInstance reads what config show prints.
@@ -43,14 +44,24 @@ func readInstance(name string, text []byte) (Container, error) {
 	if c.Name == "" {
 		c.Name, _, _ = strings.Cut(path.Base(name), ".")
 	}
-	c.instance(name, in.Config)
+	c.instance(name, in.Config, isMachine(in.Type, in.Config))
 	return c, nil
+}
+
+// machine is the type of an instance that is a virtual machine.
+const machine = "virtual-machine"
+
+// isMachine reports whether an instance is a virtual machine: by its type, else by what only these
+// have (volatile.vsock_id, and images of disks: "Instance options" of the manuals).
+func isMachine(kind string, config map[string]string) bool {
+	return kind == machine || kind == "" && (config["volatile.vsock_id"] != "" || strings.HasPrefix(config["image.type"], "disk"))
 }
 
 // readInstanceJSON reads an object of `incus list` or `lxc list`.
 func readInstanceJSON(name string, object []byte) (Container, error) {
 	var in struct {
 		Name, Status, Location, Project string
+		Type                            string
 		Config                          map[string]string
 		Expanded                        map[string]string `json:"expanded_config"`
 		Created                         Timestamp         `json:"created_at"`
@@ -69,15 +80,19 @@ func readInstanceJSON(name string, object []byte) (Container, error) {
 	if in.Expanded == nil {
 		in.Expanded = in.Config
 	}
-	c.instance(name, in.Expanded)
+	c.instance(name, in.Expanded, isMachine(in.Type, in.Expanded))
 	c.Setup.Project = in.Project
 	return c, nil
 }
 
 // instance takes what the options of an instance say. Without any it runs in a user
-// namespace.
-func (c *Container) instance(file string, config map[string]string) {
+// namespace. A virtual machine has raw.apparmor alone of these, which is of its QEMU.
+func (c *Container) instance(file string, config map[string]string, isMachine bool) {
 	c.Image = config["image.description"]
+	if isMachine {
+		c.Setup = &Setup{File: file, Option: "raw.apparmor", Raw: config["raw.apparmor"], Machine: true}
+		return
+	}
 	c.UserNamespace = !isTrue(config["security.privileged"])
 	c.Setup = &Setup{File: file, Option: "raw.apparmor", Raw: config["raw.apparmor"], Nesting: isTrue(config["security.nesting"])}
 	own := lxcValues(config["raw.lxc"])

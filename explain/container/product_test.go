@@ -54,6 +54,36 @@ func TestReadInstance(t *testing.T) {
 	assert.Equal(t, []any{"web-1", "running", 77, "unconfined", false}, []any{c.Name, c.State, c.PID, c.AppArmorProfile, c.UserNamespace})
 }
 
+// A virtual machine has no policy of LXC: its type says so, or what only machines have.
+func TestMachine(t *testing.T) {
+	config := strings.Replace(instanceConfig, "  raw.lxc:", "  image.type: disk-kvm.img\n  raw.lxc:", 1)
+	list := `[{"name": "vm", "type": "virtual-machine", "status": "Running", "architecture": "x86_64", "devices": {}, "config": {}, "expanded_config": {"raw.apparmor": "/srv/a r,", "raw.seccomp": "2"}}]`
+	typed := strings.Replace(instanceConfig, "ephemeral:", "type: virtual-machine\nephemeral:", 1)
+	vsock := strings.Replace(instanceConfig, "devices:", "  volatile.vsock_id: \"7\"\ndevices:", 1)
+	for name, text := range map[string]string{"image": config, "list": list, "typed": typed, "vsock": vsock} {
+		found, err := Read(name, []byte(text))
+		require.NoError(t, err)
+		require.Len(t, found, 1)
+		c := found[0]
+		assert.True(t, c.Setup.Machine, name)
+		assert.NotEmpty(t, c.Setup.Raw, name)
+		assert.Equal(t, []any{"", "", false, false}, []any{c.SeccompProfile, c.AppArmorProfile, c.UserNamespace, c.Setup.Nesting}, name)
+		assert.Nil(t, c.Limits, name)
+	}
+	kept, err := Read("vsock", ConfigLines("vsock", []byte(vsock)))
+	require.NoError(t, err)
+	assert.True(t, kept[0].Setup.Machine)
+	container, err := Read("c", []byte(strings.Replace(instanceConfig, "  raw.lxc:", "  image.type: squashfs\n  raw.lxc:", 1)))
+	require.NoError(t, err)
+	assert.False(t, container[0].Setup.Machine)
+}
+
+func TestCapAdd(t *testing.T) {
+	assert.Equal(t, "docker run --cap-add SYS_TIME", CapAdd("CAP_SYS_TIME", "")[0])
+	assert.Contains(t, CapAdd("CAP_SYS_TIME", "lxc")[0], "lxc.cap.drop without sys_time")
+	assert.Contains(t, CapAdd("CAP_SYS_TIME", Instance)[0], "raw.lxc")
+}
+
 const byDefault = "2\ndenylist\n[all]\nkexec_load errno 38\nopen_by_handle_at errno 38\ninit_module errno 38\nfinit_module errno 38\ndelete_module errno 38\n"
 
 // The policy of LXC that an instance runs under is made of its options.

@@ -7,6 +7,7 @@ type Setup struct {
 	Option  string // of rules that it adds to the profile: raw.apparmor; "" if it has none
 	Raw     string // those rules, one or several lines; "" if there are none
 	Nesting bool   // the profile is that of containers that run containers
+	Machine bool   // of Incus or LXD: it is a virtual machine, and the profile is of QEMU
 	Project string // of Incus or LXD; "" if that is not told
 
 	Plugs []Plug  // of an app of a snap; nil if it is none

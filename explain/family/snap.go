@@ -52,6 +52,13 @@ func Revision(snap, path string) string {
 	return ""
 }
 
+// IsOwnHome reports whether a file is of the data that a snap keeps for a user: the profiles of its apps
+// have them for the owner alone (interfaces/apparmor/template.go of snapd).
+func IsOwnHome(snap, path string) bool {
+	m := ofSnaps.FindStringSubmatch(path)
+	return m != nil && snap != "" && m[1] == snap
+}
+
 // families are the same of families of sockets: the interface network has what resolvers of
 // names need, too.
 var families = map[string]string{"inet": "network", "inet6": "network", "netlink": "network"}
