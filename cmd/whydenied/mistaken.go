@@ -70,18 +70,21 @@ func isJSON(text []byte) bool {
 	return len(text) > 0 && strings.IndexByte("{[", text[0]) >= 0 && json.NewDecoder(bytes.NewReader(text)).Decode(&value) == nil
 }
 
-// spoken tells a trace of system calls, and what a program printed.
+// spoken tells a trace of system calls, and what a program printed, which may begin as a call does
+// ("bind() to port 80 failed").
 func spoken(name, text string) (what, flag string) {
-	trace, printed := &parser.Strace{File: name}, false
+	trace, failed, printed := &parser.Strace{File: name}, false, false
 	output := message.NewReader(name, seccomp.X86_64, func(parser.Attempt) { printed = true })
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\r\n")
-		trace.Line(line)
+		if _, ok := trace.Line(line); ok {
+			failed = true
+		}
 		output.Line(line)
 	}
 	output.End()
 	switch {
-	case trace.Calls > 0:
+	case failed, trace.Calls > 0 && !printed:
 		return "a trace of system calls", "strace"
 	case printed:
 		return "what a program printed", "stderr"
