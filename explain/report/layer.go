@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/whydenied/whydenied/explain/escape"
@@ -58,6 +59,11 @@ func (p *page) verdict(v *Verdict) {
 			say(c, words(faint, "not:")...)
 		}
 	}
+}
+
+// says reports whether a reason is the one for the layer of the verdict.
+func (v *Verdict) says(why string) bool {
+	return slices.ContainsFunc(v.Candidates, func(c Candidate) bool { return c.Layer == v.Layer && c.Why == why })
 }
 
 func isPolicy(name string) bool {

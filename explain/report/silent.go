@@ -194,7 +194,7 @@ func (p *page) unexplained(s *Silent) {
 		if u.Next != "" {
 			p.wrap(4, 6, append(words(faint, "next:"), prose(normal, u.Next)...))
 		}
-		if u.Verdict == nil || u.Verdict.Layer == "" || u.From != "strace" && !u.Verdict.Sure {
+		if v := u.Verdict; v == nil || v.Layer == "" || u.From != "strace" && !v.Sure && !v.says(u.Why) {
 			p.wrap(4, 6, append(words(faint, "it", "may", "be:"), prose(normal, u.Why)...))
 		}
 		p.nextStep(4)
