@@ -13,17 +13,19 @@ import (
 
 // before are what engines, collectors and loggers put before a line of a program's output,
 // each of which may stand there once or several times, in any order.
-var before = regexp.MustCompile(`^(?:` + strings.Join([]string{
-	`>+ ?`, // as quoted in a mail or in Markdown
-	`\[pod/[^\]\s]+\] `,
-	`[\w.@-]+ +\| `, // docker compose, docker service
-	`(?:=> ERROR \[[^\]]*\] |#\d+ )?\d+\.\d+ `, // BuildKit: the seconds of a step
-	`(?:stdout|stderr) [FP] `,
-	`\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?\]? (?:[\w.-]+ [\w./@-]+\[\d+\]: )?`,
-	`\[ *\d+\.\d+\] `, // the kernel's clock
-	`[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)? (?:[\w.-]+ [\w./@-]+(?:\[\d+\])?: )?`,
-	`[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ [\w.-]+:\d+\] `, // klog
-}, "|") + `)`)
+var before = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:` + strings.Join([]string{
+		`>+ ?`, // as quoted in a mail or in Markdown
+		`\[pod/[^\]\s]+\] `,
+		`[\w.@-]+ +\| `, // docker compose, docker service
+		`(?:=> ERROR \[[^\]]*\] |#\d+ )?\d+\.\d+ `, // BuildKit: the seconds of a step
+		`(?:stdout|stderr) [FP] `,
+		`\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?\]? (?:[\w.-]+ [\w./@-]+\[\d+\]: )?`,
+		`\[ *\d+\.\d+\] `, // the kernel's clock
+		`[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)? (?:[\w.-]+ [\w./@-]+(?:\[\d+\])?: )?`,
+		`[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ [\w.-]+:\d+\] `, // klog
+	}, "|") + `)`)
+})
 
 // ofRuntime is how Podman ends what a runtime says, to tell of what kind it is: of EPERM, too.
 var ofRuntime = regexp.MustCompile(`(?i)([^\s:]): OCI (?:runtime )?permission denied(?: error)?$`)
@@ -42,7 +44,7 @@ const maxBefore = 8
 func bare(line string) string {
 	line = strings.TrimSpace(colour.ReplaceAllLiteralString(line, ""))
 	for range maxBefore {
-		rest := strings.TrimSpace(before.ReplaceAllLiteralString(line, ""))
+		rest := strings.TrimSpace(before().ReplaceAllLiteralString(line, ""))
 		if rest == line || rest == "" {
 			break
 		}

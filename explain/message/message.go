@@ -187,7 +187,7 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	if m := builtin.FindStringSubmatch(line); m != nil && a.Syscall == "" {
 		a.Syscall = builtins[m[1]]
 	}
-	if a.Syscall == "" && shellLine.MatchString(line) {
+	if a.Syscall == "" && shellLine().MatchString(line) {
 		a.Syscall = "execve"
 		if errno == "EPERM" { // or a redirection, which other shells than bash word with "cannot"
 			a.Or = []parser.Tried{{Syscall: "openat"}}
@@ -397,7 +397,9 @@ func innermost(line string) string {
 }
 
 // shellLine is how shells say that they could not run a program.
-var shellLine = regexp.MustCompile(`^(?:-?(?:ba|da|k|a|z)?sh|/[^:\s]+): (?:line )?\d+: [^\s:]+: |^[^\s:]+: line \d+: [^\s:]+: |^-?(?:ba|da|k|a|z)?sh: [^\s:]+: `)
+var shellLine = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:-?(?:ba|da|k|a|z)?sh|/[^:\s]+): (?:line )?\d+: [^\s:]+: |^[^\s:]+: line \d+: [^\s:]+: |^-?(?:ba|da|k|a|z)?sh: [^\s:]+: `)
+})
 
 // builtin is how shells say that a command of their own failed, and builtins are the calls
 // that those make.
