@@ -29,18 +29,7 @@ func (x *Explainer) explainSeccomp(f *Explained) {
 	f.noteTraced(record)
 	profile, name := x.seccompProfile(f.Finding)
 	if profile == nil {
-		f.Decision = Undecidable
-		if f.Cause == "" {
-			f.Cause, f.Why = ProfileNotFound, name
-			f.explainUnit()
-			f.noteOwnFilter()
-		}
-		if f.Container.Runtime == container.Nspawn && f.explainNspawn() {
-			return
-		}
-		if !x.Library.Unfiltered(f.Container) {
-			f.NotFound = f.filtered()
-		}
+		x.explainUnknownFilter(f, name)
 		return
 	}
 	call := x.call(f.Finding)
@@ -81,6 +70,22 @@ func (x *Explainer) explainSeccomp(f *Explained) {
 	f.refused(call, d)
 	if d.Action == seccomp.Errno && profile.File.Builtin != "" && f.Cause != LibseccompTooOld {
 		f.noteMended(call, d)
+	}
+}
+
+// explainUnknownFilter fills in what there is to say where the filter is not known; why says why it is not.
+func (x *Explainer) explainUnknownFilter(f *Explained, why string) {
+	f.Decision = Undecidable
+	if f.Cause == "" {
+		f.Cause, f.Why = ProfileNotFound, why
+		f.explainUnit()
+		f.noteOwnFilter()
+	}
+	if f.Container.Runtime == container.Nspawn && f.explainNspawn() {
+		return
+	}
+	if !x.Library.Unfiltered(f.Container) {
+		f.NotFound = f.filtered()
 	}
 }
 
