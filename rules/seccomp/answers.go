@@ -5,10 +5,10 @@ package seccomp
 // They are those of Decide, and are quick where rules ask for equality.
 type answers struct {
 	bits32    bool
-	always    *Outcome // the answer whatever the arguments; nil if they matter
-	fallback  Outcome  // where no condition holds
-	ambiguous bool     // see Decision.Ambiguous
-	rules     []*rule  // in force, with conditions
+	only      bool    // fallback is the answer whatever the arguments
+	fallback  Outcome // where no condition holds
+	ambiguous bool    // see Decision.Ambiguous
+	rules     []*rule // in force, with conditions
 	groups    []group
 	others    []int // of rules, those of no group
 }
@@ -24,17 +24,16 @@ type group struct {
 const maxGroups = 64
 
 // answers prepares the answers to a call by number, on the architecture of an index
-// of arches.
-func (p *Profile) answers(i int, nr uint32, c Call) *answers {
+// of arches; the call has its generation.
+func (p *Profile) answers(i int, nr uint32, c *Call) (a answers) {
 	t := p.table(i)
-	c.generation = c.Loader.generation()
-	a := &answers{bits32: arches[i].bits32, fallback: Outcome{Action: p.Default, Errno: dataOf(p.Default, p.DefaultErrno)}}
+	a = answers{bits32: arches[i].bits32, fallback: Outcome{Action: p.Default, Errno: dataOf(p.Default, p.DefaultErrno)}}
 	if !p.covers(i, c.Host) {
-		a.always = &Outcome{Action: KillThread}
+		a.only, a.fallback = true, Outcome{Action: KillThread}
 		return a
 	}
-	if stub, _ := p.stub(t, &c, i, nr, true); (nr > t.sure || nr == 0) && stub == yes {
-		a.always = &Outcome{Action: Errno, Errno: enosys}
+	if stub, _ := p.stub(t, c, i, nr, true); (nr > t.sure || nr == 0) && stub == yes {
+		a.only, a.fallback = true, Outcome{Action: Errno, Errno: enosys}
 		return a
 	}
 	rules := t.calls[nr]
@@ -42,16 +41,15 @@ func (p *Profile) answers(i int, nr uint32, c Call) *answers {
 		rules = &noRules
 	}
 	for k := range rules.always {
-		if r := &rules.always[k]; r.inForce(&c) == yes {
-			o := r.outcome()
-			a.always = &o
+		if r := &rules.always[k]; r.inForce(c) == yes {
+			a.only, a.fallback = true, r.outcome()
 			return a
 		}
 	}
 	hard, mixed, plain := false, false, true
 	for k := range rules.when {
 		r := &rules.when[k]
-		if r.inForce(&c) != yes {
+		if r.inForce(c) != yes {
 			continue
 		}
 		a.add(r)
@@ -101,8 +99,8 @@ func (a *answers) group(index int, mask uint64) *group {
 // to returns the answer to a call with all six arguments, whether it is ambiguous,
 // and how many rules were looked at.
 func (a *answers) to(args []uint64) (o Outcome, ambiguous bool, looks int) {
-	if a.always != nil {
-		return *a.always, false, 0
+	if a.only {
+		return a.fallback, false, 0
 	}
 	first, differ := len(a.rules), false
 	look := func(list []int) {

@@ -57,7 +57,7 @@ func GainsBy(l Loader, before, after *Profile, wanted ...Want) (gains []Gain, co
 	}
 	l.Libseccomp = cmp.Or(l.Libseccomp, gainLoader().Libseccomp)
 	whole := pair{before, after}
-	w := &gainWalk{loader: l, whole: whole, wanted: wanted, left: maxGainWork, cellWork: maxCellWork, looks: maxLooks, complete: true, kept: map[kept]bool{}}
+	w := &gainWalk{loader: l, whole: whole, wanted: wanted, left: maxGainWork, cellWork: maxCellWork, looks: maxLooks, complete: true, changes: map[change]int{}, kept: map[kept]bool{}}
 	hosts := append(before.hosts(), after.hosts()...)
 	names, byName := changedNames(before, after)
 	for i := range arches {
@@ -117,7 +117,14 @@ type gainWalk struct {
 	cellWork, looks int // of maxCellWork and maxLooks
 	complete        bool
 	gains           []Gain
+	changes         map[change]int // indexes of gains
 	kept            map[kept]bool
+}
+
+// A change is what one gain is about: calls of a name, and their answers.
+type change struct {
+	name     string
+	from, to Outcome
 }
 
 // A kept is calls of which some are answered as before.
@@ -199,7 +206,7 @@ func sameRules(a, b *callRules) bool {
 
 // call compares the answers to the calls of one number, cell by cell.
 func (w *gainWalk) call(i int, nr uint32, host Arch) {
-	c := Call{Arch: arches[i].audit, Syscall: nr, Host: host, Loader: w.loader}
+	c := Call{Arch: arches[i].audit, Syscall: nr, Host: host, Loader: w.loader, generation: w.loader.generation()}
 	if i == x32Index {
 		c.Syscall |= x32Bit
 	}
@@ -214,7 +221,7 @@ func (w *gainWalk) call(i int, nr uint32, host Arch) {
 	for _, kernel := range s.kernels {
 		for set := range 1 << len(s.caps) {
 			c.Kernel, c.Caps = kernel, chosen(s.caps, set)
-			before, after := w.before.answers(i, nr, c), w.after.answers(i, nr, c)
+			before, after := w.before.answers(i, nr, &c), w.after.answers(i, nr, &c)
 			for args := range s.arguments() {
 				if w.left--; w.left < 0 || w.looks < 0 {
 					w.complete = false
@@ -235,7 +242,7 @@ func (w *gainWalk) call(i int, nr uint32, host Arch) {
 						w.kept[k], keeps = true, k
 					}
 				case lost || !w.wants(i, byName, args):
-					w.add(i, byName, c, from, to)
+					w.add(i, byName, &c, from, to)
 				}
 			}
 		}
@@ -257,12 +264,15 @@ func chosen(caps []string, set int) []string {
 }
 
 // add notes one cell that is answered otherwise.
-func (w *gainWalk) add(i int, name string, c Call, from, to Outcome) {
-	k := slices.IndexFunc(w.gains, func(g Gain) bool { return g.Syscall == name && g.Before == from && g.After == to })
-	if k < 0 {
+func (w *gainWalk) add(i int, name string, c *Call, from, to Outcome) {
+	key := change{name, from, to}
+	k, ok := w.changes[key]
+	if !ok {
 		k = len(w.gains)
-		c.Name, c.Args = name, slices.Clone(c.Args)
-		w.gains = append(w.gains, Gain{Syscall: name, Before: from, After: to, Example: c})
+		w.changes[key] = k
+		example := *c
+		example.Name, example.Args, example.generation = name, slices.Clone(c.Args), 0
+		w.gains = append(w.gains, Gain{Syscall: name, Before: from, After: to, Example: example})
 	}
 	if g := &w.gains[k]; !slices.Contains(g.Archs, arches[i].name) {
 		g.Archs = append(g.Archs, arches[i].name)
@@ -313,7 +323,6 @@ const (
 // split returns the cases of a call, or nil if there are too many.
 func (w *gainWalk) split(i int, nr uint32, name string) *split {
 	s := &split{kernels: []string{"0.0"}}
-	kernels := map[string]bool{"0.0": true}
 	var conditions [6][]Arg
 	count := 0
 	look := func(e *Entry) {
@@ -323,8 +332,7 @@ func (w *gainWalk) split(i int, nr uint32, name string) *split {
 					s.caps = append(s.caps, c)
 				}
 			}
-			if f.MinKernel != "" && !kernels[f.MinKernel] {
-				kernels[f.MinKernel] = true
+			if f.MinKernel != "" && !slices.Contains(s.kernels, f.MinKernel) {
 				s.kernels = append(s.kernels, f.MinKernel)
 			}
 		}

@@ -137,7 +137,8 @@ func TestAnswersAgainstDecide(t *testing.T) {
 					c.Caps = append(c.Caps, name)
 				}
 			}
-			a := p.answers(i, nr, c)
+			c.generation = c.Loader.generation()
+			a := p.answers(i, nr, &c)
 			for range 5 {
 				c.Args = []uint64{r.Uint64N(70) | r.Uint64N(2)<<33, r.Uint64N(70), 0, 0, 0, 0}
 				d := p.Decide(c)
