@@ -43,7 +43,7 @@ var layers = map[string][]string{
 	"explain/expect":          {"explain/access", "parser", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/layer":           {"explain/access", "explain/container", "parser", "rules/seccomp"},
 	"explain/message":         {"parser", "rules/seccomp"},
-	"explain/silent":          {"explain", "explain/access", "explain/container", "explain/layer", "explain/library", "explain/message", "parser", "rules", "rules/apparmor", "rules/seccomp"},
+	"explain/silent":          {"explain", "explain/access", "explain/container", "explain/layer", "explain/library", "explain/message", "parser", "rules", "rules/apparmor", "rules/seccomp", "rules/shell"},
 	"explain/escape":          {}, "explain/escape/escapetest": {},
 	"explain/bundle": {"explain", "explain/container", "explain/family", "explain/host", "explain/secret", "explain/track", "rules/disk", "parser", "parser/source", "rules", "rules/apparmor", "rules/seccomp"},
 	"explain/report": {

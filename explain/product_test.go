@@ -55,6 +55,27 @@ func TestGeneratedIsNotEdited(t *testing.T) {
 	}
 }
 
+// What libvirt's daemon executes from elsewhere is executed as what is in /usr/bin, by what its profile says of
+// that, or what libvirt's own says where it is not known: under the daemon's profile it is of no use.
+func TestNamesakeIsExecutedAlike(t *testing.T) {
+	exec := apparmorRecord(`apparmor="DENIED" operation="exec" profile="libvirtd" name="/usr/local/bin/qemu-system-x86_64" pid=7 comm="libvirtd" requested_mask="x" denied_mask="x" fsuid=0 ouid=0`)
+	f := explained(t, exec, "profile libvirtd {\n  /** rwmkl,\n  /usr/bin/* PUx,\n}\n")
+	if assert.NotEmpty(t, f.Fixes) {
+		assert.Equal(t, "/usr/local/bin/qemu-system-x86_64 PUx,", f.Fixes[0].Rule)
+		assert.Equal(t, rules.Medium, f.Fixes[0].Risk)
+	}
+	f = explained(t, exec, "profile libvirtd {\n  /** rwmkl,\n  /usr/bin/* ix,\n}\n")
+	if assert.NotEmpty(t, f.Fixes) {
+		assert.Equal(t, "/usr/local/bin/qemu-system-x86_64 ix,", f.Fixes[0].Rule)
+	}
+	f = explained(t, exec, "profile other {\n}\n")
+	if assert.NotNil(t, f.Unchecked) {
+		assert.Equal(t, "/usr/local/bin/qemu-system-x86_64 PUx,", f.Unchecked.Rule)
+		assert.Equal(t, "without a profile of its own the program runs unconfined", f.Unchecked.Reason)
+	}
+	assert.Contains(t, strings.Join(f.Notes, "\n"), "local/usr.sbin.libvirtd")
+}
+
 // Where the product takes no rules, the one that lacks is told for a report.
 func TestLackingRule(t *testing.T) {
 	f := explained(t, opened(`profile="snap.nextcloud.mysql"`), "profile snap.nextcloud.mysql {\n  /srv/b r,\n}\n")

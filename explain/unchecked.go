@@ -7,6 +7,7 @@ import (
 	"github.com/whydenied/whydenied/explain/fix"
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
 // Unproved says what is left to check of rules that were judged without the profile, or
@@ -86,6 +87,12 @@ func (x *Explainer) explainUnchecked(f *Explained) {
 		return
 	}
 	unchecked := assumed.Fixes[0]
+	if file, ok := assumed.Request.(apparmor.FileRequest); ok && f.Product != nil && f.Product.Scrubs && file.Perms == apparmor.Exec {
+		scrubbing := apparmor.Transition{Mode: apparmor.ToProfile, Fallback: apparmor.Unconfined}
+		if own := x.Fixes.Executing(assumed.Profile, file, scrubbing, "execute it as "+f.Product.What+" executes what is in /usr/bin"); len(own.Edits) > 0 {
+			unchecked = own
+		}
+	}
 	unchecked.Edits, unchecked.Proof = nil, nil
 	if m := f.Product; m != nil && m.Generated() {
 		if !m.Adds() {

@@ -85,7 +85,7 @@ func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) 
 	}
 	if f.failed.stderr != "" {
 		pasted := &parser.Strace{File: f.failed.stderr}
-		said := false
+		said, otherwise := false, ""
 		output := message.NewReader(f.failed.stderr, cmp.Or(lib.Arch, seccomp.X86_64), func(a parser.Attempt) {
 			said = true
 			attempts.Add(a)
@@ -96,11 +96,16 @@ func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) 
 				attempts.Add(a)
 			}
 			output.Line(line)
+			otherwise = cmp.Or(otherwise, message.NoRefusal(line))
 		}); err != nil {
 			return nil, err
 		}
 		output.End()
-		if !said {
+		switch {
+		case said:
+		case otherwise != "":
+			say(cmd.ErrOrStderr(), noRefusal, escape.Name(f.failed.stderr), otherwise)
+		default:
 			say(cmd.ErrOrStderr(), nothingSaid, escape.Name(f.failed.stderr))
 		}
 	}
@@ -112,6 +117,9 @@ func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) 
 // nothingSaid is for a text in which nothing tells of a refusal.
 const nothingSaid = "%s: no line of it is known to tell of a refusal: give the line with the error as it was printed, with those around it, " +
 	"or the kernel's log of that time (journalctl -k > FILE, explain FILE)"
+
+// noRefusal is for a text that says of another reason than a refusal.
+const noRefusal = "%s: none of these layers refused anything, as far as it says: %s"
 
 // onlyTarget returns the one whose policies are to be asked; without any, what was said
 // is asked of the defaults of engines.

@@ -28,6 +28,9 @@ type product struct {
 	then   string // what puts it in force
 	other  []string
 
+	// scrubs is whether what it starts by its own rules enters a profile if there is one, and is unconfined else (PUx).
+	scrubs bool
+
 	enter  string // begins a command in the container
 	source string // the name of the file that the profile is made of, which is people's own
 	loose  bool   // people's own profiles can have such a name
@@ -56,6 +59,7 @@ type Member struct {
 	// decides is the container's own. Enter begins a command in the container.
 	Inside bool
 	Enter  string
+	Scrubs bool // what it executes by its own rules, it does with PUx
 
 	add, then, source string
 	loose             bool
@@ -103,7 +107,7 @@ func match(name string, by func(*product) *regexp.Regexp) *Member {
 		}
 		expand := func(template string) string { return string(pattern.ExpandString(nil, template, name, at)) }
 		m := &Member{
-			Product: p.name, Runtime: p.runtime, What: expand(p.what), Writer: p.writer, Enter: expand(p.enter),
+			Product: p.name, Runtime: p.runtime, What: expand(p.what), Writer: p.writer, Enter: expand(p.enter), Scrubs: p.scrubs,
 			add: expand(p.add), then: expand(p.then), source: p.source, loose: p.loose,
 		}
 		if p.runtime != "" {

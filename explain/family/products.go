@@ -94,6 +94,14 @@ var products = sync.OnceValue(func() []product {
 			},
 		},
 		{
+			name: "libvirt", profile: regexp.MustCompile(`^(?:/usr/sbin/)?(?P<daemon>libvirtd|virtqemud)$`), scrubs: true,
+			what: "the daemon of libvirt", files: []string{"/etc/apparmor.d/usr.sbin.${daemon}"},
+			other: []string{
+				"Rules of your own go into /etc/apparmor.d/local/usr.sbin.${daemon}; then `sudo apparmor_parser -r -W /etc/apparmor.d/usr.sbin.${daemon}`.",
+				"A QEMU that is not in /usr/bin needs a rule for the machines, too: its path with `rmix,` in /etc/apparmor.d/local/abstractions/libvirt-qemu.",
+			},
+		},
+		{
 			name: "Home Assistant", profile: regexp.MustCompile(`^hassio-supervisor$`),
 			what: "the Supervisor of Home Assistant", files: []string{"/usr/share/hassio/apparmor/hassio-supervisor", "/mnt/data/supervisor/apparmor/hassio-supervisor"},
 			writer: "it comes with the Supervisor, which fetches it anew with its updates",

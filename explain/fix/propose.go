@@ -329,7 +329,7 @@ func (p *Proposer) fileFixes(profile *apparmor.Profile, file apparmor.FileReques
 			literal = false
 		}
 		if literal || ofKind && rule.Owner == file.Owner {
-			return slices.Concat(broad, []rules.Fix{fix}, execFixes(profile, file)), true
+			return slices.Concat(namesakeFixes(profile, file), broad, []rules.Fix{fix}, execFixes(profile, file)), true
 		}
 		if at := strings.IndexAny(rule.Path.Source, "*?[{"); wider == nil || at > closest {
 			wider, closest = []rules.Fix{fix}, at
@@ -337,9 +337,9 @@ func (p *Proposer) fileFixes(profile *apparmor.Profile, file apparmor.FileReques
 	}
 	own, alike := pathFixes(profile, file, names, c)
 	if c.Exact {
-		return slices.Concat(own, execFixes(profile, file)), true
+		return slices.Concat(namesakeFixes(profile, file), own, execFixes(profile, file)), true
 	}
-	return slices.Concat(broad, own, execFixes(profile, file), siblingFixes([]Asked{{profile, file, c}}), alike, wider), false
+	return slices.Concat(namesakeFixes(profile, file), broad, own, execFixes(profile, file), siblingFixes([]Asked{{profile, file, c}}), alike, wider), false
 }
 
 // pathFixes proposes rules for a path, and for names of its kind. Where the next
@@ -471,6 +471,36 @@ func execFixes(profile *apparmor.Profile, file apparmor.FileRequest) []rules.Fix
 		}
 	}
 	return fixes
+}
+
+// local finds programs that an administrator installed, which have namesakes of a package.
+var local = regexp.MustCompile(`^/usr/local/(s?bin/[^/]+)$`)
+
+// namesakeFixes proposes to execute a program of /usr/local as the profile executes that of the same name
+// which a package has in /usr: under this profile it would lack what the other does not.
+func namesakeFixes(profile *apparmor.Profile, file apparmor.FileRequest) []rules.Fix {
+	m := local.FindStringSubmatch(file.Path)
+	if m == nil || file.Perms&apparmor.Exec == 0 {
+		return nil
+	}
+	namesake := apparmor.FileRequest{Path: "/usr/" + m[1], Perms: apparmor.Exec}
+	for _, rule := range profile.Decide(namesake).Allow {
+		other, ok := rule.(*apparmor.FileRule)
+		if ok && other.Perms&apparmor.Exec != 0 && other.Exec.Mode != apparmor.Inherit && other.Path != nil {
+			return []rules.Fix{Insert(profile, fileRule(profile, file, other.Exec), "execute it as "+namesake.Path+", for which the profile has "+other.Path.Source)}
+		}
+	}
+	return nil
+}
+
+// Executing returns the fix that has a profile execute a program with a transition, proved. It has no edits if
+// that cannot be.
+func (p *Proposer) Executing(profile *apparmor.Profile, file apparmor.FileRequest, t apparmor.Transition, message string) rules.Fix {
+	fix := Insert(profile, fileRule(profile, file, t), message)
+	if _, ok := p.prove(&fix, profile, file); !ok {
+		return rules.Fix{}
+	}
+	return fix
 }
 
 // permsFix proposes to add permissions to a rule where it stands. A profile with

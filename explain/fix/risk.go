@@ -318,12 +318,26 @@ func Worst(requests []apparmor.Request, gains []apparmor.Gain, after *apparmor.P
 		add(RequestDanger(req))
 		if file, ok := req.(apparmor.FileRequest); ok {
 			add(writtenAndExecuted(file, after))
+			add(leaves(file, after))
 		}
 	}
 	for _, g := range gains {
 		add(GainDanger(g))
 	}
 	return most
+}
+
+// leaves is the danger of executing a program that may run unconfined then.
+func leaves(file apparmor.FileRequest, after *apparmor.Profile) Danger {
+	if file.Perms&apparmor.Exec == 0 {
+		return Danger{}
+	}
+	for _, r := range after.Decide(apparmor.FileRequest{Path: file.Path, Perms: apparmor.Exec, Owner: file.Owner}).Allow {
+		if rule, ok := r.(*apparmor.FileRule); ok && (rule.Exec.Mode == apparmor.Unconfined || rule.Exec.Fallback == apparmor.Unconfined) {
+			return Danger{rules.Medium, "without a profile of its own the program runs unconfined"}
+		}
+	}
+	return Danger{}
 }
 
 // GainDanger returns the danger of what comes with a fix.

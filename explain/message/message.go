@@ -104,6 +104,11 @@ var verbs = sync.OnceValue(func() []verb {
 	}
 })
 
+// ofFile finds that it is a file which is created or written: after the verb a name in quotes, or a word for it.
+var ofFile = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)\b(?:create|touch|write)(?: to)? ?(?:['"‘“]|$|:)|\b(?:create|touch|write|creating)\b(?: \S+){0,3}? (?:[\w-]*files?|director(?:y|ies)|folder|lock|log|cache)\b|\bfor writing\b`)
+})
+
 // programs are those whose messages are all of one call, in whatever language they are; "" of
 // those that only have the name of one.
 var programs = map[string]string{
@@ -187,8 +192,14 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	if m := builtin.FindStringSubmatch(line); m != nil && a.Syscall == "" {
 		a.Syscall = builtins[m[1]]
 	}
+	if a.Syscall == "creat" && a.Path == "" && !ofFile().MatchString(words) {
+		a.Syscall = "" // what else is created has calls of its own
+	}
 	if a.Syscall == "" && shellLine().MatchString(line) {
 		a.Syscall = "execve"
+		if strings.HasPrefix(a.Path, "/dev/") {
+			a.Syscall = "openat" // a redirection, as nothing there is executed
+		}
 		if errno == "EPERM" { // or a redirection, which other shells than bash word with "cannot"
 			a.Or = []parser.Tried{{Syscall: "openat"}}
 		}
@@ -208,6 +219,9 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 // idMap are the files that make the ID maps of user namespaces: user_namespaces(7).
 var idMap = regexp.MustCompile(`^/proc/[^/]+/(?:uid_map|gid_map|setgroups)$`)
 
+// ofProcess are files of a process that the kernel shows to those alone who may look into it: ptrace_may_access().
+var ofProcess = regexp.MustCompile(`^/proc/\d+/(?:task/\d+/)?(?:ns/\w+|root|cwd|exe|fd|fdinfo|environ|maps|smaps|mem|auxv)(?:/|$)`)
+
 // namedHint is the name of the hint of what no row has, by what was to be done; "" if there is none.
 func namedHint(a *parser.Attempt) string {
 	switch isMap := idMap.MatchString(a.Path); {
@@ -215,6 +229,8 @@ func namedHint(a *parser.Attempt) string {
 		return "idmap"
 	case isMap && a.Errno == "EACCES":
 		return "userns-stub"
+	case a.Errno == "EACCES" && ofProcess.MatchString(a.Path):
+		return "namespace-file"
 	case a.Syscall == "mount":
 		return "mount"
 	}

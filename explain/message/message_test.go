@@ -108,6 +108,13 @@ func TestWordings(t *testing.T) {
 		{`/bin/mkdir: cannot create directory 'cache': Permission denied`, "mkdir", "", "EACCES", "mkdir"},
 		{`/srv/data: Permission denied`, "", "/srv/data", "EACCES", "data"},
 
+		// what is created is a file where the text says so
+		{`could not create "a.lock": Permission denied`, "creat", "", "EACCES", ""},
+		{`unable to create temporary file: Permission denied`, "creat", "", "EACCES", ""},
+		{`failed to create bridge "br0": could not add "br0": operation not permitted`, "", "", "EPERM", ""},
+		{`failed to create shim: the device is not writable: Permission denied`, "", "", "EACCES", ""},
+		{`bash: /dev/usb/lp0: Permission denied`, "openat", "/dev/usb/lp0", "EACCES", "bash"}, // a redirection
+
 		// what a program does, whatever language it says it in
 		{`mv: impossible de déplacer 'a' vers 'b': Opération non permise`, "rename", "", "EPERM", "mv"},
 		{`ls: no se puede acceder a '/tmp': Operación no permitida`, "statx", "/tmp", "EPERM", "ls"},
@@ -239,6 +246,33 @@ func TestOthersRefusals(t *testing.T) {
 	for line := range strings.Lines(ordinary) {
 		if a, ok := Read(parser.Origin{}, line, seccomp.X86_64); ok {
 			assert.Fail(t, "read", "%s: %+v", line, a)
+		}
+	}
+}
+
+// TestNoRefusal holds that what is no refusal is told as that, and nothing of what is one.
+func TestNoRefusal(t *testing.T) {
+	for line, want := range map[string]string{
+		"write /data/x: no space left on device":                                                                          "a file system is full",
+		"failed to solve: failed to register layer: write /usr/lib/libLLVM.so: disk quota exceeded":                       "a disk quota is used up",
+		`OCI runtime exec failed: exec failed: exec: "bash": executable file not found in $PATH: unknown`:                 "not in the image",
+		"exec /entrypoint.sh: no such file or directory":                                                                  "the interpreter of its first line",
+		`Error creating: pods "web-1" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true`:       "Pod Security Admission",
+		`pods "x-" is forbidden: unable to validate against any security context constraint: [provider restricted-v2:`:    "the API server admits no such pod",
+		`pods is forbidden: User "system:serviceaccount:default:default" cannot list resource "pods" in API group ""`:     "RBAC",
+		"git@github.com: Permission denied (publickey).":                                                                  "the SSH server",
+		"ERROR:  permission denied for table users":                                                                       "the database",
+		"fatal: detected dubious ownership in repository at '/app'":                                                       "git itself",
+		`2024-01-10 12:00:00.000 UTC [1] FATAL:  data directory "/var/lib/postgresql/data" has wrong ownership`:           "PostgreSQL itself",
+		"> docker: Error response from daemon: pull access denied for foo, repository does not exist or may require auth": "the registry",
+		"mkdir /data/x: permission denied":                                                                                "",
+		"all good":                                                                                                        "",
+	} {
+		got := NoRefusal(line)
+		assert.True(t, strings.HasPrefix(got, want) || strings.Contains(got, want), "%s: %s", line, got)
+		assert.Equal(t, want == "", got == "", line)
+		if _, refused := Read(parser.Origin{}, line, seccomp.X86_64); want != "" {
+			assert.False(t, refused, line)
 		}
 	}
 }

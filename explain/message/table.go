@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -157,6 +158,9 @@ func find(lower string) (*Row, []int) {
 	return nil, nil
 }
 
+// outside are the hints of what is done beside a container: by its runtime or engine, or by what these run.
+var outside = strings.Fields("runtime whole-proc cni hook rootless-network engine engine-root")
+
 // apply takes what a row says of a line that holds its text.
 func (r *Row) apply(a *parser.Attempt, lower string, m []int, arch seccomp.Arch) {
 	if r.Errno != "" {
@@ -164,7 +168,7 @@ func (r *Row) apply(a *parser.Attempt, lower string, m []int, arch seccomp.Arch)
 	} else if errno, _, _ := errnoOf(lower[m[0]:m[1]]); errno != "" {
 		a.Errno = errno
 	}
-	a.Hint, a.Layer, a.Outside = hints[r.Hint].says, r.Layer, r.Hint == "runtime"
+	a.Hint, a.Layer, a.Outside = hints[r.Hint].says, r.Layer, slices.Contains(outside, r.Hint)
 	if len(r.Calls) == 0 && r.Errno == "" {
 		a.Errno = "" // whatever it is, no call of the program had it
 	}

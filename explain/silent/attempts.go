@@ -107,12 +107,18 @@ func (s *Attempts) judge(a parser.Attempt) answer {
 			u.Why = by + "; else " + u.Why
 		}
 	}
-	if a.Errno == "EACCES" && a.Hint == "" && !a.First && s.target.Profile != "unconfined" && s.target.Container.AppArmorProfile != "unconfined" && s.library.Profile(s.target.Container, s.target.Profile) == nil {
-		u.Why = "an AppArmor profile, which is not known here: its refusals are in the log, but for those by deny rules; else " + u.Why
+	if s.mayBeUnknownProfile(&a) {
+		u.Why = orProfile(&a, u.Why)
 	}
 	u.Next = next(s.library, &a, s.target, u.Verdict)
 	s.Unexplained = append(s.Unexplained, u)
 	return answer{unexplained: len(s.Unexplained) - 1}
+}
+
+// mayBeUnknownProfile reports whether an AppArmor profile can have refused it, of which nothing is known.
+func (s *Attempts) mayBeUnknownProfile(a *parser.Attempt) bool {
+	return a.Errno == "EACCES" && a.Hint == "" && !a.First && s.target.Profile != "unconfined" && s.target.Container.AppArmorProfile != "unconfined" &&
+		s.library.Profile(s.target.Container, s.target.Profile) == nil
 }
 
 // isUnlogged reports whether AppArmor would have logged that it refuses something, and the

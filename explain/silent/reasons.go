@@ -11,6 +11,7 @@ import (
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/seccomp"
+	"github.com/whydenied/whydenied/rules/shell"
 )
 
 // suspects are the calls that an attempt can have been, the likeliest first.
@@ -148,6 +149,8 @@ func otherReasons(a *parser.Attempt) string {
 		return "the file has no x bit, or is on a file system that is mounted noexec; AppArmor is not asked about a container's first program, which the runtime starts unconfined, nor about the interpreter of a script"
 	case strings.HasPrefix(a.Syscall, "exec"):
 		return "the file has no x bit, or is on a file system that is mounted noexec"
+	case layer.IsDevice(a.Path):
+		return "the mode and group of the device's node (`ls -l " + shell.Quote(a.Path) + "`): a container's user needs that group by its number (docker run --group-add GID, supplementalGroups of a pod; rootless Podman --group-add keep-groups), and in a user namespace that does not have it, it counts nothing"
 	case a.Syscall == "bind":
 		return "ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE"
 	case a.Syscall == "setpriority":
@@ -156,6 +159,17 @@ func otherReasons(a *parser.Attempt) string {
 		return "the text does not tell: strace -f shows " + a.Syscall + " with its arguments"
 	}
 	return ofModes
+}
+
+// orProfile puts an AppArmor profile, of which nothing is known, beside the other reasons for EACCES. Those of
+// engines refuse nothing of ordinary files, so that there it comes last, where no other is in force.
+func orProfile(a *parser.Attempt, why string) string {
+	const logged = "its refusals are in the log, but for those by deny rules"
+	isKernels := strings.HasPrefix(a.Path, "/proc/") || strings.HasPrefix(a.Path, "/sys/")
+	if (a.Path == "" && !layer.IsOfFile(a.Syscall) && a.Syscall != "") || isKernels {
+		return "an AppArmor profile, which is not known here: " + logged + "; else " + why
+	}
+	return why + "; or an AppArmor profile of the program's or the container's own (the defaults of engines do not refuse this): " + logged
 }
 
 // ofModes is why who is not root is refused a file.
@@ -192,6 +206,8 @@ func ofPermission(a *parser.Attempt) string {
 	switch {
 	case asks && p.Unless != "" && needed != "":
 		return fmt.Sprintf("the kernel asks for %s unless %s; or %s", strings.Join(p.Caps, " or "), p.Unless, otherFilter)
+	case needed != "" && layer.IsOfOwner(a.Syscall) && layer.IsOfFile(a.Syscall):
+		return "the process lacks CAP_" + strings.ToUpper(needed) + ", or what it acts on is another user's, or of a file system that lets not even root do it (NFS with root_squash, CIFS, FAT)"
 	case needed != "" && layer.IsOfOwner(a.Syscall):
 		return "the process lacks CAP_" + strings.ToUpper(needed) + ", or what it acts on is another user's"
 	case needed != "":

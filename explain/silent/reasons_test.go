@@ -81,8 +81,22 @@ var texts = []struct{ text, suspect, why string }{
 	{"Error: failed to create containerd container: apparmor profile not found k8s-x", "", "not loaded in the kernel"},
 	{"unable to apply apparmor profile: x", "", "not loaded in the kernel"},
 	{"Warning  Failed  CreateContainerError", "", "kubectl describe pod"},
-	{"cat: /etc/shadow: Permission denied", "", "mode and owner"}, // EACCES
-	{"cat: /etc/shadow: Permission denied", "", "an AppArmor profile, which is not known here"},
+	{"cat: /etc/shadow: Permission denied", "", "mode and owner"},                                                                                              // EACCES
+	{"cat: /etc/shadow: Permission denied", "", "or an AppArmor profile of the program's or the container's own (the defaults of engines do not refuse this)"}, // which comes last
+	{"sh: can't create /proc/sys/net/ipv4/ip_forward: Permission denied", "creat", "an AppArmor profile, which is not known here"},                             // which comes first
+	{"ip: socket: Permission denied", "socket", "an AppArmor profile, which is not known here"},
+	{"could not open port /dev/ttyUSB0: [Errno 13] Permission denied: '/dev/ttyUSB0'", "open", "docker run --group-add GID"},
+	{"bash: /dev/usb/lp0: Permission non accordée", "openat", "the mode and group of the device's node"},
+	{"chown: changing ownership of '/var/lib/mysql/': Operation not permitted", "fchownat", "NFS with root_squash"},
+	{"container_linux.go:247: starting container process caused \"process_linux.go:359: container init caused \\\"rootfs_linux.go:42: preparing rootfs caused \\\\\\\"permission denied\\\\\\\"\\\"\"", "mount", "the runtime does this before"},
+	{"starting container process caused: process_linux.go:545: container init caused: rootfs_linux.go:76: mounting \"proc\" to rootfs at \"/proc\" caused: mount through procfd: permission denied: unknown", "mount", "the runtime does this before"},
+	{"failed to create task: failed to create shim: QMP command failed: The device is not writable: Permission denied: unknown", "", "mode and owner"},
+	{"failed to call cni.Setup: plugin type=\"bridge\" failed (add): failed to create bridge \"nerdctl0\": could not add \"nerdctl0\": operation not permitted", "", "the plugin of CNI was refused"},
+	{"docker: Error response from daemon: open /sys/kernel/mm/hugepages: permission denied: unknown.", "", "the engine's daemon was refused"},
+	{"Failed to create pod sandbox: container create failed: error adding seccomp rule for syscall socket: permission denied", "", "libseccomp did not take the rule"},
+	{"error=\"stat /proc/1087/ns/pid: permission denied: unknown\"", "", "who may look into it"},
+	{"Error: pasta failed with exit code 1: netns dir open: Permission denied, exiting", "", "run beside it"},
+	{"bwrap: loopback: Failed RTM_NEWADDR: Operation not permitted", "", "unprivileged_userns"},
 	{"bash: /app/run: Permission denied", "execve", "no x bit"},
 	{"bash: /app/run: Operation not permitted", "execve", "capabilities"},
 	{"ERROR: Cannot ioctl TUNSETIFF tun: Operation not permitted (errno=1)", "ioctl(?, TUNSETIFF)", "CAP_NET_ADMIN"},
