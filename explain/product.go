@@ -47,7 +47,7 @@ func (x *Explainer) explainProduct(f *Explained) {
 		f.noteInside(m)
 		return
 	}
-	note := fmt.Sprintf("Profile %s is of %s", f.Denial.AppArmor.Profile, m.What)
+	note := fmt.Sprintf("Profile %s is of %s", cmp.Or(f.Denial.AppArmor.Profile, f.Denial.Subject.Label), m.What)
 	if len(m.Files) > 0 {
 		note += ", and lies in " + strings.Join(m.Files, " or ")
 	}
@@ -58,7 +58,13 @@ func (x *Explainer) explainProduct(f *Explained) {
 	if f.Denial.Mode != parser.Denied && f.Denial.Mode != parser.Killed && f.Denial.Mode != parser.Allowed {
 		return
 	}
+	if f.isAstray() {
+		f.Fixes, f.Quiet = nil, ""
+		f.Notes = append(f.Notes, fmt.Sprintf("%s is of no %s but of a container that it started, whose own profile was not entered: see that one is named for it (lxc.apparmor.profile, lxc.aa_profile before LXC 2.1; lxc-container-default-cgns or generated), and that LXC was built with AppArmor. A rule here would be for %s.", f.Denial.Subject.Comm, f.Product.Starter, f.Product.Starter))
+		return
+	}
 	f.notePlug()
+	f.noteLock()
 	if s := f.Container.Setup; s == nil || !s.Machine {
 		f.Notes = append(f.Notes, m.Other...)
 	}
@@ -130,7 +136,7 @@ func loadInto(namespace string) string {
 
 // notePlug says which interface of snapd allows what an app of a snap was refused.
 func (f *Explained) notePlug() {
-	snap := family.Snap(f.Denial.AppArmor.Profile)
+	snap := family.Snap(cmp.Or(f.Denial.AppArmor.Profile, f.Denial.Subject.Label))
 	plug := ""
 	switch a := f.Denial.AppArmor; {
 	case snap == "":
@@ -139,7 +145,7 @@ func (f *Explained) notePlug() {
 	case a.Family != "":
 		plug = family.SocketInterface(a.Family, a.SockType)
 	default:
-		plug = family.FileInterface(a.Name)
+		plug = cmp.Or(family.FileInterface(a.Name), family.BusInterface(a.Name))
 	}
 	if a := f.Denial.AppArmor; family.IsOwnHome(snap, a.Name) && a.FSUID != nil && a.OUID != nil && *a.FSUID != *a.OUID {
 		f.Notes = append(f.Notes, fmt.Sprintf("Below ~/snap an app may reach what belongs to its own user alone: this belongs to user %d, and the process is user %d's. Give it to that user (chown).", *a.OUID, *a.FSUID))
@@ -150,6 +156,8 @@ func (f *Explained) notePlug() {
 	case revision != "" && strings.ContainsAny(f.Denial.AppArmor.Denied, "wacl"):
 		f.Notes = append(f.Notes, fmt.Sprintf("An app may write the data of the revision of its snap that its profile is made for, and this is of revision %s: where the snap was refreshed while the app ran, start the app anew (`snap list --all %s` has the revisions).", revision, snap))
 	case plug == "":
+	case plug == "shared-memory" && (s == nil || s.Plugs == nil || s.PlugOf(plug) == ""):
+		f.Notes = append(f.Notes, fmt.Sprintf("Of shared memory and named semaphores each snap has those whose names begin with snap.%s. (/dev/shm/snap.%s.NAME, /dev/shm/sem.snap.%s.NAME): its publisher names them so, or gives it a plug of the interface shared-memory with `private: true`, by which it gets a /dev/shm of its own. No interface that is connected by hand gives it this one.", snap, snap, snap))
 	case s != nil && s.Plugs != nil && s.PlugOf(plug) == "":
 		f.Notes = append(f.Notes, fmt.Sprintf("The interface %s allows such things, and %s has no plug of it for this app: only who publishes the snap can add one.", plug, s.File))
 	case s != nil && s.Plugs != nil:
@@ -157,6 +165,23 @@ func (f *Explained) notePlug() {
 	default:
 		f.Notes = append(f.Notes, fmt.Sprintf("The interface %s allows such things: if the snap has that plug, `sudo snap connect %s:%s`.", plug, snap, plug))
 	}
+}
+
+// noteLock says of a lock why it is refused where writing is not: an answer to a prompt is of reading, writing and
+// executing (canonical/prompting-client issue 92).
+func (f *Explained) noteLock() {
+	a := f.Denial.AppArmor
+	if family.Snap(a.Profile) == "" || a.Operation != "file_lock" || family.FileInterface(a.Name) != "home" {
+		return
+	}
+	f.Notes = append(f.Notes, "Where snapd has people asked which files an app may reach (Security Center, prompts), an answer that allows to write does not allow to lock in older versions of it: `sudo snap refresh snapd`. Programs often go on without the lock.")
+}
+
+// isAstray reports whether a container's init, or what that is about to execute, runs under the profile of what
+// starts containers. Hooks do so rightly.
+func (f *Explained) isAstray() bool {
+	comm := f.Denial.Subject.Comm
+	return f.Product != nil && f.Product.Starter != "" && (comm == "systemd" || comm == "init" || strings.HasPrefix(comm, "("))
 }
 
 // askProduct puts what the product is asked for in place of changes of the file that it

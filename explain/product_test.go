@@ -76,6 +76,29 @@ func TestNamesakeIsExecutedAlike(t *testing.T) {
 	assert.Contains(t, strings.Join(f.Notes, "\n"), "local/usr.sbin.libvirtd")
 }
 
+// A container's init under the profile of lxc-start gets no rule there, a hook of lxc-start's does.
+func TestContainerUnderItsStarter(t *testing.T) {
+	record := `apparmor="DENIED" operation="mount" info="failed flags match" error=-13 profile="/usr/bin/lxc-start" name="/run/" pid=7 comm="%s" fstype="tmpfs" srcname="tmpfs" flags="rw, nosuid"`
+	for comm, astray := range map[string]bool{"systemd": true, "(networkd)": true, "lxc-start": false, "mount-hook": false} {
+		f := explained(t, apparmorRecord(fmt.Sprintf(record, comm)), "profile other {\n}\n")
+		assert.Equal(t, astray, f.Unchecked == nil, comm)
+		assert.Equal(t, astray, strings.Contains(strings.Join(f.Notes, "\n"), "whose own profile was not entered"), comm)
+	}
+}
+
+// What a snap lacks of shared memory its publisher gives it, of files and of the message bus an interface does.
+func TestSharedMemoryOfSnaps(t *testing.T) {
+	note := func(record string) string {
+		return strings.Join(explained(t, apparmorRecord(record), "profile other {\n}\n").Notes, "\n")
+	}
+	const file = `apparmor="DENIED" operation="%s" profile="snap.web.app" name="%s" pid=7 comm="app" requested_mask="%s" denied_mask="%s" fsuid=1000 ouid=1000`
+	assert.Contains(t, note(fmt.Sprintf(file, "mknod", "/dev/shm/sem.x", "c", "c")), "whose names begin with snap.web.")
+	assert.Contains(t, note(fmt.Sprintf(file, "mknod", "/dev/shm/.org.chromium.Chromium.x", "c", "c")), "web:browser-support")
+	assert.Contains(t, note(fmt.Sprintf(file, "file_lock", "/home/u/a.txt", "wk", "wk")), "does not allow to lock")
+	assert.NotContains(t, note(fmt.Sprintf(file, "open", "/home/u/a.txt", "r", "r")), "does not allow to lock")
+	assert.Contains(t, note(`apparmor="DENIED" operation="dbus_method_call" bus="system" path="/" interface="org.freedesktop.DBus.ObjectManager" member="GetManagedObjects" mask="send" name="org.bluez" pid=7 label="snap.web.app"`), "web:bluez")
+}
+
 // Where the product takes no rules, the one that lacks is told for a report.
 func TestLackingRule(t *testing.T) {
 	f := explained(t, opened(`profile="snap.nextcloud.mysql"`), "profile snap.nextcloud.mysql {\n  /srv/b r,\n}\n")

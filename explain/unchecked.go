@@ -68,7 +68,7 @@ func (x *Explainer) assumeFilter(f *Explained) *Explained {
 // call that ran needs nothing.
 func (x *Explainer) explainUnchecked(f *Explained) {
 	assumed := x.Assume(f)
-	if assumed == nil || f.Cause == LoggedOnly {
+	if assumed == nil || f.Cause == LoggedOnly || f.isAstray() {
 		return
 	}
 	switch {

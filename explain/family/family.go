@@ -31,9 +31,10 @@ type product struct {
 	// scrubs is whether what it starts by its own rules enters a profile if there is one, and is unconfined else (PUx).
 	scrubs bool
 
-	enter  string // begins a command in the container
-	source string // the name of the file that the profile is made of, which is people's own
-	loose  bool   // people's own profiles can have such a name
+	starter string // the command that starts containers and has this profile itself
+	enter   string // begins a command in the container
+	source  string // the name of the file that the profile is made of, which is people's own
+	loose   bool   // people's own profiles can have such a name
 }
 
 // What stands in texts of products for something else.
@@ -57,9 +58,10 @@ type Member struct {
 	Other  []string // what else may be done, sentences
 	// Inside is set for what its policy namespace alone is of the product: the policy that
 	// decides is the container's own. Enter begins a command in the container.
-	Inside bool
-	Enter  string
-	Scrubs bool // what it executes by its own rules, it does with PUx
+	Inside  bool
+	Enter   string
+	Starter string // the command that starts containers and has this profile itself
+	Scrubs  bool   // what it executes by its own rules, it does with PUx
 
 	add, then, source string
 	loose             bool
@@ -107,7 +109,7 @@ func match(name string, by func(*product) *regexp.Regexp) *Member {
 		}
 		expand := func(template string) string { return string(pattern.ExpandString(nil, template, name, at)) }
 		m := &Member{
-			Product: p.name, Runtime: p.runtime, What: expand(p.what), Writer: p.writer, Enter: expand(p.enter), Scrubs: p.scrubs,
+			Product: p.name, Runtime: p.runtime, What: expand(p.what), Writer: p.writer, Enter: expand(p.enter), Scrubs: p.scrubs, Starter: p.starter,
 			add: expand(p.add), then: expand(p.then), source: p.source, loose: p.loose,
 		}
 		if p.runtime != "" {

@@ -72,7 +72,7 @@ var products = sync.OnceValue(func() []product {
 			},
 		},
 		{
-			name: "LXC", profile: regexp.MustCompile(`^/usr/bin/lxc-start$`),
+			name: "LXC", profile: regexp.MustCompile(`^/usr/bin/lxc-start$`), starter: "lxc-start",
 			what: "lxc-start, which starts containers of LXC", files: []string{"/etc/apparmor.d/usr.bin.lxc-start"},
 			other: []string{
 				"Of the profiles of containers it may enter those alone whose names begin with lxc- (abstractions/lxc/start-container). Where a change to another is refused, call the container's profile so, in its file and in lxc.apparmor.profile: nothing of this profile has to change.",

@@ -31,6 +31,10 @@ var interfaces = sync.OnceValue(func() []plug {
 		{"docker", regexp.MustCompile(`^(?:/var)?/run/docker\.sock$`)},
 		{"network-observe", regexp.MustCompile(`^/proc/(?:[0-9]+/|sys/)net/`)},
 		{"system-observe", regexp.MustCompile(`^/proc/(?:cgroups|buddyinfo|locks|mdstat|schedstat|slabinfo|softirqs|stat|vmstat|zoneinfo|diskstats|kallsyms|partitions|pressure/[a-z]+)$`)},
+		{"browser-support", regexp.MustCompile(`^/(?:dev|run)/shm/\.?(?:org\.chromium\.|com\.google\.Chrome\.)`)},
+		{"audio-playback", regexp.MustCompile(`^/(?:dev|run)/shm/pulse-shm-`)},
+		{"", regexp.MustCompile(`^/(?:dev|run)/shm/(?:sem\.)?snap\.`)}, // which each snap has for itself
+		{"shared-memory", regexp.MustCompile(`^/(?:dev|run)/shm/.`)},
 		{"hardware-observe", regexp.MustCompile(`^/sys/(?:block|bus|class|devices|firmware)/|^/proc/(?:interrupts|devices|modules|bus/pci/)|^/run/udev/data/`)},
 	}
 })
@@ -62,6 +66,17 @@ func IsOwnHome(snap, path string) bool {
 // families are the same of families of sockets: the interface network has what resolvers of
 // names need, too.
 var families = map[string]string{"inet": "network", "inet6": "network", "netlink": "network"}
+
+// buses are the same of names on a message bus.
+var buses = map[string]string{
+	"org.bluez": "bluez", "org.freedesktop.NetworkManager": "network-manager-observe", "org.freedesktop.UPower": "upower-observe", "org.freedesktop.UDisks2": "udisks2",
+	"org.freedesktop.secrets": "password-manager-service", "org.freedesktop.hostname1": "system-observe", "org.freedesktop.Avahi": "avahi-observe",
+	"org.freedesktop.ModemManager1": "modem-manager", "org.freedesktop.ScreenSaver": "screen-inhibit-control", "org.gnome.SessionManager": "screen-inhibit-control",
+	"org.freedesktop.login1": "login-session-observe", "org.freedesktop.Notifications": "desktop", "ca.desrt.dconf": "gsettings",
+}
+
+// BusInterface is FileInterface of a name on a message bus, such as org.bluez.
+func BusInterface(name string) string { return buses[name] }
 
 // SocketInterface is FileInterface of a family and a type of sockets.
 func SocketInterface(family, kind string) string {
