@@ -117,6 +117,9 @@ func (f *facts) readOnly(m container.Mount, on bool) string {
 			return "the container's root is read-only (docker run --read-only, readOnlyRootFilesystem)"
 		}
 	}
+	if strings.HasPrefix(f.path, "/proc/sys/") || f.Attempt.Comm == "sysctl" {
+		return "engines mount /proc/sys read-only in a container, whatever capabilities it has: docker run --sysctl NAME=VALUE (sysctls: of Compose, securityContext.sysctls of a pod) sets it from outside"
+	}
 	return "the file system of " + f.target() + " is mounted read-only"
 }
 

@@ -77,6 +77,7 @@ var cases = []struct {
 	{"masked path", `{"linux":{"maskedPaths":["/proc/scsi"]}}`, `openat(AT_FDCWD, "/proc/scsi/x", O_WRONLY|O_CREAT, 0666) = -1 EROFS (R)`, layer.Mount, true, "masked paths"},
 	{"noexec", `{"mounts":[{"destination":"/tmp","options":["noexec"]}]}`, started + `1 execve("/tmp/x", ["x"], 0x1) = -1 EACCES (P)`, layer.Mount, true, "/tmp is mounted noexec"},
 	{"noexec mapping", `{"mounts":[{"destination":"/tmp","options":["noexec"]}]}`, `mmap(NULL, 8, PROT_READ|PROT_EXEC, MAP_PRIVATE, 3</tmp/x.so>, 0) = -1 EPERM (O)`, layer.Mount, true, "noexec"},
+	{"sysctl", "", `sysctl: error setting key 'net.ipv4.conf.all.src_valid_mark': Read-only file system`, layer.Mount, true, "docker run --sysctl"},
 	{"said read-only", "", "touch: cannot touch '/x': Read-only file system", layer.Mount, true, "mounted read-only"},
 
 	{"mode", `{"process":{"user":{"uid":1000}}}`, started + `1 openat(AT_FDCWD, "/etc/shadow", O_RDONLY) = -1 EACCES (P)`, layer.Mode, false, "user 1000"},

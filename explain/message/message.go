@@ -41,6 +41,7 @@ var phrases = []phrase{
 	{"permissiondenied", "EACCES"}, // Rust's kind, of EPERM too: see errnoOf
 	{"eacces", "EACCES"},
 	{"eperm", "EPERM"},
+	{"enosys", "ENOSYS"},
 }
 
 // A verb is how a message words the call that failed.

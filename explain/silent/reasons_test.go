@@ -84,6 +84,14 @@ var texts = []struct{ text, suspect, why string }{
 	{"cat: /etc/shadow: Permission denied", "", "mode and owner"},                                                                                              // EACCES
 	{"cat: /etc/shadow: Permission denied", "", "or an AppArmor profile of the program's or the container's own (the defaults of engines do not refuse this)"}, // which comes last
 	{"sh: can't create /proc/sys/net/ipv4/ip_forward: Permission denied", "creat", "an AppArmor profile, which is not known here"},                             // which comes first
+	{"mysqld: io_uring_queue_init() failed with ENOMEM: try larger memory locked limit, ulimit -l", "", "RLIMIT_MEMLOCK"},
+	{"mariadbd: io_uring_queue_init() failed with ENOSYS: check seccomp filters, and the kernel version", "io_uring_setup", "the kernel does not have this system call"},
+	{"job.service: Failed at step NAMESPACE spawning /bin/sh: No such file or directory", "", "is not there"},
+	{"job.service: Main process exited, code=exited, status=226/NAMESPACE", "", "the journal has the error"}, // which may be any
+	{"job.service: Failed at step CHDIR spawning /bin/sh: Permission denied", "chdir", "WorkingDirectory="},
+	{"tstun.New(\"tailscale0\"): operation not permitted", "ioctl(?, TUNSETIFF)", "--device /dev/net/tun"},
+	{"mount error(13): Permission denied", "mount", "the SMB server refused"},
+	{"pam_limits(sshd:session): Could not set limit for 'nofile': Operation not permitted", "prlimit64", "CAP_SYS_RESOURCE"},
 	{"ip: socket: Permission denied", "socket", "an AppArmor profile, which is not known here"},
 	{"could not open port /dev/ttyUSB0: [Errno 13] Permission denied: '/dev/ttyUSB0'", "open", "docker run --group-add GID"},
 	{"bash: /dev/usb/lp0: Permission non accordée", "openat", "the mode and group of the device's node"},
