@@ -138,3 +138,18 @@ func TestWordsBehindNumbers(t *testing.T) {
 	assert.Equal(t, &Seccomp{Arch: 0xc000003e, SyscallName: "chown", Signal: 31, Code: 0x80000000, IP: 0x7f}, x.Seccomp)
 	assert.Equal(t, Subject{PID: 7, Comm: "chown", Exe: "/bin/busybox", Label: "docker-default"}, x.Subject)
 }
+
+// What web pages, loggers and sentences put around a record, or in place of its spaces, is no part of it.
+func TestAroundRecords(t *testing.T) {
+	const file = `[ 1.5] audit: type=1400 audit(1.5:1): apparmor="DENIED" operation="open" profile="web" name="/srv/a" pid=7 comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`
+	for _, log := range []string{strings.ReplaceAll(file, " ", "\u00a0"), `\u001b[31m` + file + `\u001b[0m`, `^[[31m` + file + `^[[0m`} {
+		d := one(t, log)
+		assert.Equal(t, "/srv/a", d.AppArmor.Name, log)
+		assert.Equal(t, "web", d.AppArmor.Profile, log)
+	}
+	const call = `audit: type=1326 audit(1.5:1): auid=4294967295 uid=0 gid=0 ses=4294967295 subj=docker-default pid=7 comm="x" exe="/x" sig=31 arch=c000003e syscall=165 compat=0 ip=0x7f code=0x80000000`
+	for _, log := range []string{"I see `" + call + "` in the log.", "**" + call + "**", call + "."} {
+		d := one(t, log)
+		assert.Equal(t, uint32(0x80000000), d.Seccomp.Code, log)
+	}
+}

@@ -15,6 +15,7 @@ var (
 	escapeSequence = regexp.MustCompile("\x1b(\\[[0-9;:?]*[ -/]*[@-~]|\\][^\x07\x1b]*(\x07|\x1b\\\\)|[()][0-9A-B])")
 	htmlTag        = regexp.MustCompile(`</?[a-zA-Z][^<>]*>`)
 	entityQuote    = regexp.MustCompile(`&(quot|#0*34|#[xX]0*22);`)
+	spelledEscape  = regexp.MustCompile(`(?:\\u001[bB]|\\x1[bB]|\\033|\\e|\^\[)\[[0-9;]*m`) // in words, as JSON and cat -v have it
 	forumTag       = regexp.MustCompile(`(?i)\[/?(b|i|u|s|code|pre|quote|colou?r|size|font|spoiler|highlight|tt|mono)(=[^\]\[ ]{0,64})?\]`)
 )
 
@@ -33,11 +34,14 @@ func unadorn(line []byte) []byte {
 	if bytes.IndexByte(line, '\x1b') >= 0 {
 		line = escapeSequence.ReplaceAll(line, nil)
 	}
+	if bytes.Contains(line, []byte("\u00a0")) {
+		line = bytes.ReplaceAll(line, []byte("\u00a0"), []byte(" "))
+	}
 	if bytes.IndexByte(line, '&') >= 0 {
 		line = cutHTML(line)
 	}
 	if bytes.IndexByte(line, '[') >= 0 {
-		line = cutTags(line)
+		line = cutTags(spelledEscape.ReplaceAll(line, nil))
 	}
 	if bytes.IndexByte(line, '"') < 0 && curly.Match(line) { // the kernel writes no letters beyond ASCII
 		line = []byte(typographic.Replace(string(line)))

@@ -41,7 +41,7 @@ func typeSeccomp(x *Denial, r *Record) string {
 		case "ip":
 			s.IP, _ = strconv.ParseUint(strings.TrimPrefix(value, "0x"), 16, 64)
 		case "code":
-			s.Code, code = codeOf(value, r.interpreted)
+			s.Code, code = codeOf(strings.TrimRight(value, "`*.,;)"), r.interpreted) // of a sentence or of Markdown around the record
 		}
 	}
 	switch {

@@ -30,8 +30,11 @@ var before = sync.OnceValue(func() *regexp.Regexp {
 // ofRuntime is how Podman ends what a runtime says, to tell of what kind it is: of EPERM, too.
 var ofRuntime = regexp.MustCompile(`(?i)([^\s:]): OCI (?:runtime )?permission denied(?: error)?$`)
 
-// colour is how programs have a terminal change colours.
-var colour = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
+// colour is how programs have a terminal change colours, as bytes or as JSON and cat -v spell them.
+var colour = regexp.MustCompile(`(?:\x1b|\\u001[bB]|\\x1[bB]|\\033|\^\[)\[[0-9;]*[A-Za-z]`)
+
+// spaces are what web pages put in place of a space, or of none.
+var spaces = strings.NewReplacer("\u00a0", " ", "\u202f", " ", "\u2007", " ", "\u200b", "", "\ufeff", "")
 
 // logged are the values of a line of KEY=VALUE that hold a message.
 var logged = regexp.MustCompile(`\b(?:msg|message|error|err)=("(?:[^"\\]|\\.)*")(?:\s|$)`)
@@ -42,7 +45,7 @@ const maxBefore = 8
 // bare returns a line of output as the program wrote it: without what others put before
 // it, and out of the JSON or the KEY=VALUE that it was put into.
 func bare(line string) string {
-	line = strings.TrimSpace(colour.ReplaceAllLiteralString(line, ""))
+	line = strings.TrimSpace(colour.ReplaceAllLiteralString(spaces.Replace(line), ""))
 	for range maxBefore {
 		rest := strings.TrimSpace(before().ReplaceAllLiteralString(line, ""))
 		if rest == line || rest == "" {

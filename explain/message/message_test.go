@@ -204,7 +204,8 @@ func TestReader(t *testing.T) {
 		"Error: EPERM: operation not permitted, chown '/app/x'\n  errno: -1,\n  code: 'EPERM',\n  syscall: 'chown',":                                                                            "chown EPERM",
 		"runc create failed: unable to start container process: error\nduring container init: unable to join session keyring: unable to create\nsession key: operation not permitted: unknown.": "keyctl EPERM",
 		"root@0123456789ab:/usr/src/app# app: sched_setaffinity: Operation not permitt\ned":                                                                                                     "sched_setaffinity EPERM",
-		"the connection to the database was made by socket(AF_INET), on port 5432\napp: could not do it: Operation not permitted":                                                               " EPERM", // of two messages
+		"nginx: [emerg] chown(\"/var/cache/nginx/client_temp\", 101) failed (1:\nOperation not permitted)":                                                                                      "chown EPERM", // the error alone
+		"the connection to the database was made by socket(AF_INET), on port 5432\napp: could not do it: Operation not permitted":                                                               " EPERM",      // of two messages
 		"> the worker could not be started, of the reason see below: Vorgang wurde\n> shared: pthread_create failed: Operation not permitted":                                                   "clone3 EPERM",
 		"OSError: [Errno 1] Operation not permitted\n  File \"/app/x.py\", line 2, in f\n    os.setgid(gid)":                                                                                    " EPERM",
 	} {
@@ -293,6 +294,7 @@ func TestBefore(t *testing.T) {
 			"E1125 10:00:00.000000       1 main.go:42] " + line, `{"log":"` + quoted(line) + `\n","stream":"stderr","time":"2026-11-25T10:00:00Z"}`,
 			`{"level":"error","msg":"` + quoted(line) + `"}`, `time="2026-11-25T10:00:00Z" level=error msg="` + quoted(line) + `"`,
 			`web-1  | 2026-11-25T10:00:00Z {"message":"` + quoted(line) + `"}`, line + "\r",
+			strings.ReplaceAll(line, " ", "\u00a0"), `\u001b[31m` + line + `\u001b[0m`, "^[[31m" + line + "^[[0m", "\u200b" + line,
 			"#12 0.345 " + line, "web.1.x7@node1    | " + line, "[2026-11-25T10:00:00.000Z] " + line, "[  123.456789] " + line, "2026/11/25 10:00:00 " + line,
 		} {
 			got, ok := Read(parser.Origin{}, in, seccomp.X86_64)

@@ -3,6 +3,7 @@ package message
 import (
 	"cmp"
 	"regexp"
+	"strings"
 
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -132,7 +133,11 @@ func goesOn(before, text string) string {
 	for _, between := range []string{" ", ""} {
 		whole := before + between + text[:min(len(text), maxWrapped)]
 		lower, ends := lowerASCII(toEnglish().Replace(whole)), len(lowerASCII(toEnglish().Replace(before)))
-		if _, start, end := errnoOf(lower); start >= 0 && start < ends && end > ends+len(between) {
+		_, start, end := errnoOf(lower)
+		if start >= 0 && start < ends && end > ends+len(between) {
+			return whole
+		}
+		if between == " " && start == ends+1 && strings.HasSuffix(before, ":") { // the error alone
 			return whole
 		}
 		if row, m := find(lower); row != nil && m[0]+1 < ends && m[1] > ends+len(between) { // from what is before the text on
