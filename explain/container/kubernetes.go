@@ -12,22 +12,26 @@ import (
 	"github.com/whydenied/whydenied/rules/yaml"
 )
 
-// JSON returns a text as it is, but for objects of Kubernetes in YAML (`kubectl get -o yaml`): these
+// JSON returns a text as it is, but for objects of Kubernetes in YAML (`kubectl get -o yaml`) and files of Compose: these
 // as JSON, a line each. A kubelet's configuration stays what it is, as ReadHosts reads its lines.
 func JSON(text []byte) ([]byte, error) {
 	start := bytes.TrimLeft(text, " \t\r\n\xef\xbb\xbf")
-	isYAML := !bytes.HasPrefix(start, []byte("{")) && !bytes.HasPrefix(start, []byte("[")) && hasLine(start, "apiVersion:") && hasLine(start, "kind:")
+	isKubernetes := hasLine(start, "apiVersion:") && hasLine(start, "kind:")
+	isYAML := !bytes.HasPrefix(start, []byte("{")) && !bytes.HasPrefix(start, []byte("[")) && (isKubernetes || hasLine(start, "services:"))
 	if !isYAML || hasLine(start, "kind: KubeletConfiguration") {
 		return text, nil
 	}
 	lines, err := yaml.JSON(string(start))
-	if err != nil {
+	switch {
+	case err != nil && !isKubernetes:
+		return nil, fmt.Errorf("a file of Compose that is not read: %w; save what `docker compose config` prints of it", err)
+	case err != nil:
 		return nil, fmt.Errorf("YAML of Kubernetes that is not read: %w; save it with `-o json`", err)
 	}
 	return lines, nil
 }
 
-// readKubernetes reads a pod, or a list that holds pods.
+// readKubernetes reads a pod, what makes pods, or a list that holds such.
 func readKubernetes(object []byte) ([]Container, error) {
 	var in struct {
 		Kind  string
@@ -39,6 +43,9 @@ func readKubernetes(object []byte) ([]Container, error) {
 	if in.Kind == "Pod" {
 		return readPod(object)
 	}
+	if pod, ok := podOf(object); ok {
+		return readPod(pod)
+	}
 	var containers []Container
 	pods := 0
 	for _, item := range in.Items {
@@ -46,7 +53,9 @@ func readKubernetes(object []byte) ([]Container, error) {
 		if err := json.Unmarshal(item, &kind); err != nil {
 			return nil, broken("a Kubernetes list", err)
 		}
-		if kind.Kind != "Pod" && in.Kind != "PodList" {
+		if pod, ok := podOf(item); ok {
+			item = pod
+		} else if kind.Kind != "Pod" && in.Kind != "PodList" {
 			continue
 		}
 		found, err := readPod(item)
@@ -60,6 +69,43 @@ func readKubernetes(object []byte) ([]Container, error) {
 		return nil, fmt.Errorf("a Kubernetes %.40q without a pod in it; give %s", in.Kind, kinds)
 	}
 	return containers, nil
+}
+
+// podOf returns the pod that a workload makes, such as a Deployment or a CronJob, without a name, of the owner
+// that the workload is; false of what makes none.
+func podOf(object []byte) (pod []byte, ok bool) {
+	type podTemplate struct {
+		Metadata struct{ Annotations map[string]string }
+		Spec     json.RawMessage
+	}
+	var in struct {
+		Kind     string
+		Metadata struct{ Name, Namespace string }
+		Spec     struct {
+			Template    podTemplate
+			JobTemplate struct {
+				Spec struct{ Template podTemplate }
+			}
+		}
+	}
+	if json.Unmarshal(object, &in) != nil {
+		return nil, false
+	}
+	template := in.Spec.Template
+	if template.Spec == nil {
+		template = in.Spec.JobTemplate.Spec.Template
+	}
+	if template.Spec == nil {
+		return nil, false
+	}
+	pod, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{
+			"namespace": in.Metadata.Namespace, "annotations": template.Metadata.Annotations,
+			"ownerReferences": []any{map[string]any{"kind": in.Kind, "name": in.Metadata.Name, "controller": true}},
+		},
+		"spec": template.Spec,
+	})
+	return pod, err == nil
 }
 
 // A securityContext is that of a pod or of a container; Kubernetes 1.30 and

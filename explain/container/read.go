@@ -12,7 +12,7 @@ import (
 )
 
 // kinds are the metadata that Read understands, for people.
-const kinds = "saved output of `docker inspect`, `podman inspect`, `crictl inspect`, `ctr containers info` or `kubectl get pod -o json` (or yaml), an OCI bundle's config.json, runc's state.json, Docker's config.v2.json, /proc/PID/status, a unit of systemd (`systemctl cat`, `systemctl show`), the config of a container of LXC or Proxmox VE, an instance of Incus or LXD (`incus config show NAME --expanded`, `lxc list --format json`), a virtual machine of libvirt (`virsh dumpxml`), the meta/snap.yaml of a snap, or a list of objects with id, name, image and apparmor"
+const kinds = "saved output of `docker inspect`, `podman inspect`, `crictl inspect`, `ctr containers info` or `kubectl get pod -o json` (or yaml; a Deployment and its like, too), a file of Compose, an OCI bundle's config.json, runc's state.json, Docker's config.v2.json, /proc/PID/status, a unit of systemd (`systemctl cat`, `systemctl show`), the config of a container of LXC or Proxmox VE, an instance of Incus or LXD (`incus config show NAME --expanded`, `lxc list --format json`), a virtual machine of libvirt (`virsh dumpxml`), the meta/snap.yaml of a snap, or a list of objects with id, name, image and apparmor"
 
 // Metadata is one text that a host has about one container, or about its engine.
 type Metadata struct {
@@ -148,6 +148,8 @@ func readObject(name string, object []byte) ([]Container, error) {
 	switch {
 	case has("kind", "apiVersion"):
 		return readKubernetes(object)
+	case has("services") && !has("Id"):
+		return readCompose(object)
 	case has("ID", "State", "Config"), has("Id", "State", "Config"), has("Id", "HostConfig"): // of which people leave parts out
 		c, err = readDocker(object)
 	case has("status", "info"):
