@@ -376,8 +376,18 @@ func (f *Explained) allowedBySource(d apparmor.Decision) {
 	if builtin := f.Profile.At.File.Builtin; builtin != "" {
 		f.Notes = append(f.Notes, "The runtime's own version of this profile may be older or newer than "+builtin+".")
 	} else {
-		f.Notes = append(f.Notes, "If the file was edited since, load it: "+Loading(f.Profile))
+		f.Notes = append(f.Notes, edited(f.Profile))
 	}
+}
+
+// edited says why the text of a file may be another than that in force: it was edited since, or it is this host's
+// where the log is of another.
+func edited(p *apparmor.Profile) string {
+	note := "If the file was edited since, load it: " + Loading(p)
+	if strings.HasPrefix(p.At.File.Name, rules.SystemPolicy+"/") {
+		note += "; if the log is of another host, its file may be older or newer: give it by --profile-dir DIR"
+	}
+	return note
 }
 
 // denied explains a refusal by deny rules.

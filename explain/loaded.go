@@ -31,7 +31,7 @@ func (f *Explained) contradicts(profile *apparmor.Profile) bool {
 	}
 	f.Rules = []Place{place}
 	if profile.At.File.Builtin == "" {
-		f.Notes = append(f.Notes, "If the file was edited since, load it: "+Loading(profile))
+		f.Notes = append(f.Notes, edited(profile))
 	} else {
 		f.Notes = append(f.Notes, "The text in force is of another release of the engine, without that abi: name its version by --inventory.")
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/rules"
+	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
 // opened is the record of a file that a profile refused.
@@ -313,4 +314,12 @@ func TestConfiguredProject(t *testing.T) {
 	}
 	inv.Containers[0].Setup.Project = ""
 	assert.Nil(t, configured(inv, "incus-web_</var/lib/incus>"), "either may be it")
+}
+
+// A profile of this host's own policy may be of another host than the log.
+func TestEdited(t *testing.T) {
+	for name, other := range map[string]bool{"/etc/apparmor.d/web": true, "/srv/web": false} {
+		policy, _ := (&apparmor.Loader{}).Load(rules.NewFile(name, "profile web {\n  /a r,\n}\n"))
+		assert.Equal(t, other, strings.Contains(edited(policy.Profile("web")), "--profile-dir"), name)
+	}
 }
