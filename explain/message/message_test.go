@@ -205,7 +205,10 @@ func TestReader(t *testing.T) {
 		"runc create failed: unable to start container process: error\nduring container init: unable to join session keyring: unable to create\nsession key: operation not permitted: unknown.": "keyctl EPERM",
 		"root@0123456789ab:/usr/src/app# app: sched_setaffinity: Operation not permitt\ned":                                                                                                     "sched_setaffinity EPERM",
 		"nginx: [emerg] chown(\"/var/cache/nginx/client_temp\", 101) failed (1:\nOperation not permitted)":                                                                                      "chown EPERM", // the error alone
-		"the connection to the database was made by socket(AF_INET), on port 5432\napp: could not do it: Operation not permitted":                                                               " EPERM",      // of two messages
+		"I see 'unshare: unshare failed: Operation not permitted' in it and `mount: permission denied (are you root?)`, why?":                                                                   "mount EPERM; unshare EPERM",
+		"It runs on my NAS, but `pthread_create failed: Operation not permitted` appears, and then `bind: Permission denied`.":                                                                  "clone3 EPERM; bind EACCES",
+		"Error: crun: mount `proc` to `proc`: Operation not permitted: OCI permission denied":                                                                                                   "mount EPERM",
+		"the connection to the database was made by socket(AF_INET), on port 5432\napp: could not do it: Operation not permitted":                                                               " EPERM", // of two messages
 		"> the worker could not be started, of the reason see below: Vorgang wurde\n> shared: pthread_create failed: Operation not permitted":                                                   "clone3 EPERM",
 		"OSError: [Errno 1] Operation not permitted\n  File \"/app/x.py\", line 2, in f\n    os.setgid(gid)":                                                                                    " EPERM",
 	} {

@@ -69,6 +69,8 @@ func (r *Reader) Line(line string) {
 	r.isSource = false
 	if whole := goesOn(before, text); whole != "" {
 		line = whole
+	} else if prose, told := r.inCode(text); told {
+		line = prose
 	}
 	a, ok := Read(r.origin, line, r.arch)
 	if !ok {
@@ -82,6 +84,24 @@ func (r *Reader) Line(line string) {
 	if a.Syscall != "" {
 		r.End()
 	}
+}
+
+// code is what people put a message into when they write of it: a span of code in Markdown.
+var code = regexp.MustCompile("`[^`]{12,}`")
+
+// inCode reads the spans of code in a line, and returns the line without those that tell of a refusal; told
+// reports whether one does.
+func (r *Reader) inCode(text string) (prose string, told bool) {
+	prose = code.ReplaceAllStringFunc(text, func(span string) string {
+		a, ok := Read(r.origin, strings.Trim(span, "`"), r.arch)
+		if !ok {
+			return span
+		}
+		told = true
+		r.add(a)
+		return " "
+	})
+	return prose, told
 }
 
 // End is to be called after the last line.
