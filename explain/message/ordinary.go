@@ -32,6 +32,7 @@ var others = sync.OnceValue(func() []other {
 		{regexp.MustCompile(`\bpermission denied for (?:table|schema|database|relation|sequence|function)\b|\bpassword authentication failed\b|\baccess denied for user\b`), "the database refused its own user or role"},
 		{regexp.MustCompile(`\bdetected dubious ownership\b`), "git itself looks at the owner: git config --global --add safe.directory DIR, or the owner of the working tree"},
 		{regexp.MustCompile(`\bdata directory "[^"]*" has (?:wrong ownership|invalid permissions|group or world access)\b`), "PostgreSQL itself looks at owner and mode: the directory has to belong to its user, with mode 0700 or 0750"},
+		{regexp.MustCompile(`\brunning as root without --no-sandbox is not supported\b`), "Chromium itself does not run as root in its sandbox: run it as another user (USER of the image, runAsUser)"},
 		{regexp.MustCompile(`\baddress already in use\b|\bport is already allocated\b`), "another process has the port (`ss -ltnp`)"},
 		{regexp.MustCompile(`\boomkilled\b|\bout of memory\b`), "memory ran out, of the host or of the container's limit"},
 	}
