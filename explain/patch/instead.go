@@ -3,6 +3,7 @@ package patch
 import (
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/whydenied/whydenied/explain"
@@ -77,6 +78,30 @@ func (b *patcher) instead(f *explain.Explained) string {
 			if first && other.Request != nil && b.held(other.Request) == "" && s.other(f.Denial.AppArmor.Name, other.Denial.AppArmor.Name) {
 				return s.why
 			}
+		}
+	}
+	return ""
+}
+
+// unchanged says why an access is of no use that a process made since it was refused a change of
+// profile, or returns "". A program that is to be run under another profile needs no rule of its own in
+// the one before: profile_onexec() in security/apparmor/domain.c, Linux 6.12. What follows a refused
+// change_profile is asked of the profile that the process was about to leave.
+func (b *patcher) unchanged(f *explain.Explained) string {
+	asking := []int{f.Denial.Subject.PID, fix.CallerOf(&f.Denial).PPID}
+	for _, other := range b.findings {
+		if other.Denial.AppArmor == nil || other.Request == nil || b.held(other.Request) != "" || other == f || other.Denial.Subject.PID == 0 {
+			continue
+		}
+		ends := false
+		switch other.Denial.AppArmor.Operation {
+		case "change_onexec", "stack_onexec":
+			ends = f.Denial.AppArmor.Operation == "exec"
+		case "change_profile":
+			ends = true
+		}
+		if ends && slices.Contains(asking, other.Denial.Subject.PID) && refusedFirst(other, f) {
+			return "it came of a refused change of profile, which the patch allows"
 		}
 	}
 	return ""

@@ -21,6 +21,9 @@ func TestInstead(t *testing.T) {
 		console = `type=AVC msg=audit(1796071860.101:51): apparmor="DENIED" operation="open" class="file" profile="p" name="/dev/console" pid=331 comm="cron" requested_mask="w" denied_mask="w" fsuid=0 ouid=0` + "\n"
 		probe   = `type=AVC msg=audit(1796071860.100:SERIAL): apparmor="DENIED" operation="mknod" profile="p" name="NAME" pid=77 comm="python3" requested_mask="c" denied_mask="c" fsuid=0 ouid=0` + "\n" +
 			`type=SYSCALL msg=audit(1796071860.100:SERIAL): arch=c000003e syscall=257 success=no exit=-13 a0=ffffff9c a1=7f0 a2=a00c2 a3=180 items=2 ppid=7 pid=77 uid=0 comm="python3" exe="/usr/bin/python3.14"` + "\n"
+		change = `type=AVC msg=audit(1795427169.844:20): apparmor="DENIED" operation="change_onexec" profile="p" name="q" pid=8 comm="app" target="q"` + "\n"
+		execed = `type=AVC msg=audit(1795427169.844:21): apparmor="DENIED" operation="exec" profile="p" name="/usr/bin/tool" pid=8 comm="app" requested_mask="x" denied_mask="x" fsuid=0 ouid=0` + "\n" +
+			`type=SYSCALL msg=audit(1795427169.844:21): arch=c000003e syscall=59 success=no exit=-13 items=0 ppid=7 pid=8 comm="app" exe="/usr/bin/app"` + "\n"
 	)
 	probing := func(serial, name string) string {
 		return strings.NewReplacer("SERIAL", serial, "NAME", name).Replace(probe)
@@ -53,6 +56,13 @@ func TestInstead(t *testing.T) {
 		{"Python's files in one folder", probing("40", "/tmp/qo70uril") + probing("41", "/tmp/4xk2_w9q"), "owner /tmp/???????? rw,", ""},
 		{"Python's names with a prefix", probing("40", "/tmp/qo70uril") + probing("41", "/srv/tmp4xk2_w9q"), "owner /srv/tmp???????? rw,\nowner /tmp/???????? rw,", ""},
 		{"tmpfile elsewhere", unnamed + of(named, "/tmp/", "/srv/"), "owner \"/tmp/#[0-9]*\" rw,\nowner /srv/tmpfAyyHiA w,", ""},
+		{"the exec of a refused change at it", change + execed, "change_profile -> q,", `it came of a refused change of profile`},
+		{"the exec by a child", of(change, "pid=8", "pid=7") + execed, "change_profile -> q,", `it came of a refused change of profile`},
+		{"the exec of another process", of(change, "pid=8", "pid=9") + execed, "/usr/bin/tool rix,\nchange_profile -> q,", ""},
+		{"the exec before", of(change, ":20", ":22") + execed, "/usr/bin/tool rix,\nchange_profile -> q,", ""},
+		{"another access than that exec", change + opened(21, "/srv/f", "r", 0), "change_profile -> q,\nowner /srv/f r,", ""},
+		{"what follows a refused change_profile", of(change, "change_onexec", "change_profile") + of(opened(21, "/srv/f", "r", 0), "4242", "8"), "change_profile -> q,", "it came of a refused change of profile"},
+		{"what follows a refused stack", of(change, "change_onexec", "stack") + of(opened(21, "/srv/f", "r", 0), "4242", "8"), "change_profile -> &q,\nowner /srv/f r,", ""},
 	} {
 		p := patched(t, c.log, "profile p {\n}\nprofile q {\n}\n", nil)
 		require.NotEmpty(t, p.Changes, c.name)

@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -119,7 +120,7 @@ const optional = "optional: no audit"
 // harmless says why an access was asked for and is of no use, or returns "".
 func (b *patcher) harmless(f *explain.Explained) string {
 	call := f.Denial.Event.Record(parser.SYSCALL)
-	instead := b.instead(f)
+	instead := cmp.Or(b.instead(f), b.unchanged(f))
 	switch {
 	case instead != "":
 		return instead
