@@ -163,6 +163,8 @@ var generators = sync.OnceValue(func() []generator {
 
 		// mktemp(1) of coreutils and busybox.
 		row("a name of mktemp", "", `^tmp\.(?P<r>[A-Za-z0-9]{6,12})END`, 0, nothing),
+		// force_linkat() and force_symlinkat() in src/force-link.c of coreutils, which ln -f renames to what was there.
+		row("a name of coreutils", "", `^Cu(?P<r>LIBC)$`, 1, made),
 		// tmpfile(3) of glibc, where the file system knows no O_TMPFILE.
 		row("a name of tmpfile", `/tmp/$`, `^tmpf(?P<r>LIBC)$`, 0, made),
 		// Lib/tempfile.py and Lib/multiprocessing of CPython: util.py, synchronize.py,

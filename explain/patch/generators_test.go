@@ -66,6 +66,7 @@ var makers = []maker{
 	{"mkdtemp", true, func(r fresh, _ int) string { return "/srv/app/work-" + r.of(libc, 6) + "/" }},
 	{"glibc's tmpfile", true, func(r fresh, _ int) string { return "/tmp/tmpf" + r.of(libc, 6) }},
 	{"mktemp", false, func(r fresh, _ int) string { return "/srv/app/tmp." + r.of(libc, 10) }},
+	{"ln -sf of coreutils", false, func(r fresh, _ int) string { return "/srv/d/Cu" + r.of(libc, 6) }},
 	{"mktemp of busybox", false, func(r fresh, _ int) string { return "/tmp/tmp." + r.of(libc, 6) }},
 	{"Python, no prefix", true, func(r fresh, _ int) string { return "/tmp/" + r.of(python, 8) }},
 	{"Python, no prefix or call", false, func(r fresh, _ int) string { return "/tmp/" + r.of(python, 8) }},
