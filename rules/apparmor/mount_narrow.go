@@ -1,6 +1,7 @@
 package apparmor
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -125,6 +126,7 @@ type mountWriter struct {
 type mountPart struct {
 	is     string
 	others []string
+	rest   string // of a list of types: what the rules for the others leave
 }
 
 // part narrows a pattern; nil is any, of which others are of.
@@ -186,6 +188,9 @@ func (w *mountWriter) fstype(kind mountKind, q MountRequest) *mountPart {
 			part.others = append(part.others, v)
 		}
 	}
+	if len(part.others) > 0 {
+		part.rest = mountCondition("fstype", MountCond{Values: []string{q.Fstype}})
+	}
 	return part
 }
 
@@ -237,6 +242,7 @@ func (w *mountWriter) others(word, options, types string, fstype, source, target
 		for _, other := range fstype.others {
 			w.write(word, options, `fstype="`+strings.Trim(other, `"`)+`"`, is(source), is(target))
 		}
+		types = cmp.Or(fstype.rest, types)
 	}
 	if target != nil {
 		for _, other := range target.others {

@@ -99,7 +99,12 @@ func TestNarrowDenyClasses(t *testing.T) {
 		{"deny signal (send receive) set=(kill, term) peer=web*,", SignalRequest{Send, "term", "web1"}, []string{
 			"deny signal (receive) set=(kill term) peer=web*,",
 			"deny signal (send) set=(kill) peer=web*,",
-			`deny signal (send) set=(kill term) peer="web{,[^1/]*,1?*}",`,
+			`deny signal (send) set=(term) peer="web{,[^1/]*,1?*}",`,
+		}},
+		{"deny mount fstype=(tmpfs, proc) -> /mnt/*,", MountRequest{Op: "mount", Fstype: "tmpfs", Source: "none", Target: "/mnt/b"}, []string{
+			"deny mount fstype=\"proc\" -> /mnt/*,",
+			"deny mount fstype=tmpfs -> /mnt/{[^b/]*,b?*},",
+			"deny mount fstype=tmpfs {,[^n]**,n{,[^o]**},no{,[^n]**},non{,[^e]**},none{?,/}**} -> /mnt/*,",
 		}},
 		{"deny dbus bus=system,", DBusRequest{Perms: Send, Bus: "system", Path: "/org/x", Interface: "org.x", Member: "Get", Name: "org.x", PeerLabel: "unconfined"}, []string{
 			"deny dbus (receive, bind, eavesdrop) bus=system,",

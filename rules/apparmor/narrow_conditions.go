@@ -98,15 +98,19 @@ type conditional struct {
 }
 
 // write writes the rule with other permissions, and another text for one of the
-// conditions.
+// conditions. Of the lists before that one the request's value alone is written: what has
+// another is in the rules for those.
 func (c *conditional) write(perms Perms, changed int, text string) string {
 	words := []string{c.word, "(" + perms.Words() + ")"}
 	var peer []string
 	for i := range c.conditions {
 		cond := &c.conditions[i]
 		value := cond.text()
-		if i == changed {
+		switch {
+		case i == changed:
 			value = text
+		case i < changed && cond.listed != nil && cond.value != "" && !cond.ignored:
+			value = cond.list([]string{cond.value})
 		}
 		switch {
 		case value == "":
