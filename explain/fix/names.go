@@ -64,6 +64,29 @@ func replacementNames(profile *apparmor.Profile, path string) Names {
 	return Names{Glob: apparmor.QuoteAround(m[1], strings.Repeat("?", len(m[2])), ""), Why: randomName, First: true, made: true}
 }
 
+// older is the name of an older file, which a rotation has given a number behind a dot.
+var older = regexp.MustCompile(`(?s)^(.*[^/.])\.([1-9][0-9]{0,2})((?:\.[a-z0-9]{1,4})?)$`)
+
+// rotatedNames are those of older files of one that the program rotates: each gets the next number, as
+// log.1 becomes log.2. Known are they where rules name the one before alone, and the file itself or the one
+// before that.
+func rotatedNames(profile *apparmor.Profile, path string) Names {
+	m := older.FindStringSubmatch(path)
+	if m == nil || packaged.MatchString(path) {
+		return Names{}
+	}
+	n, _ := strconv.Atoi(m[2])
+	written := func(name string) bool {
+		file := apparmor.FileRequest{Path: name, Perms: apparmor.Write, Owner: true}
+		return NamedAlone(profile, file) && profile.Decide(file).Unmatched == 0
+	}
+	kept := func(n int) bool { return n > 0 && written(m[1]+"."+strconv.Itoa(n)+m[3]) }
+	if !kept(n-1) || !written(m[1]) && !kept(n-2) {
+		return Names{}
+	}
+	return Names{Glob: apparmor.QuoteAround(m[1]+".", strings.Repeat("[0-9]", len(m[2])), m[3]), Why: "the number of a file that is rotated", First: true, made: true}
+}
+
 // A span is a part of a path that a glob stands for.
 type span struct {
 	from, to int

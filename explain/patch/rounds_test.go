@@ -54,6 +54,22 @@ func locks(run int) (all []string) {
 	return all
 }
 
+// rotates is a program that keeps six older logs, each of which gets the next number.
+func rotates(int) (all []string) {
+	moved := func(from, to string) {
+		src := strings.Replace(opened(1, from, "wrd", 0), `"open"`, `"rename_src"`, 1)
+		all = append(all, src, strings.Replace(opened(1, to, "wc", 0), `"open"`, `"rename_dest"`, 1))
+	}
+	for turn := range 6 {
+		all = append(all, opened(1, "/srv/app.log", "wc", 0))
+		for n := turn; n > 0; n-- {
+			moved(fmt.Sprintf("/srv/app.log.%d", n), fmt.Sprintf("/srv/app.log.%d", n+1))
+		}
+		moved("/srv/app.log", "/srv/app.log.1")
+	}
+	return all
+}
+
 // A program takes as many rounds as it has accesses of different kinds, and no rule is
 // left that a later run has no use for.
 func TestRounds(t *testing.T) {
@@ -67,6 +83,8 @@ func TestRounds(t *testing.T) {
 		{"files that are copied", fix.OfNames, copies, 12, 12},
 		{"files that are copied, by folder", fix.OfFolder, copies, 2, 2},
 		{"files that are copied, by tree", fix.OfTree, copies, 2, 2},
+		{"logs that are rotated", fix.OfNames, rotates, 6, 3},
+		{"logs that are rotated, each by its name", fix.Exact, rotates, 13, 7},
 		{"semaphores", fix.OfNames, locks, 3, 3},
 		{"semaphores, by folder", fix.OfFolder, locks, 2, 2},
 	} {
