@@ -100,7 +100,7 @@ func (b *patcher) unchanged(f *explain.Explained) string {
 		case "change_profile":
 			ends = true
 		}
-		if ends && slices.Contains(asking, other.Denial.Subject.PID) && refusedFirst(other, f) {
+		if ends && slices.Contains(asking, other.Denial.Subject.PID) && earlier(other, f) {
 			return "it came of a refused change of profile, which the patch allows"
 		}
 	}
@@ -111,7 +111,12 @@ func (b *patcher) unchanged(f *explain.Explained) string {
 // often and earlier. What complain mode permits is followed by no substitute.
 func refusedFirst(other, f *explain.Explained) bool {
 	a := other.Denial.AppArmor
-	if a == nil || a.Profile != f.Denial.AppArmor.Profile || other.Denial.Mode == parser.Allowed || other.Count < f.Count {
+	return a != nil && a.Profile == f.Denial.AppArmor.Profile && earlier(other, f)
+}
+
+// earlier is refusedFirst by whatever profile, as the records of a stacked label have one each.
+func earlier(other, f *explain.Explained) bool {
+	if other.Denial.Mode == parser.Allowed || other.Count < f.Count {
 		return false
 	}
 	if len(other.Serials) > 0 && len(f.Serials) > 0 {

@@ -31,7 +31,7 @@ func TestInstead(t *testing.T) {
 	adjust := func(serial, name string) string {
 		return strings.NewReplacer("SERIAL", serial, "NAME", name).Replace(`type=AVC msg=audit(1796071860.100:SERIAL): apparmor="DENIED" operation="open" class="file" profile="p" name="/proc/2224/NAME" pid=2224 comm="sshd" requested_mask="wr" denied_mask="wr" fsuid=0 ouid=0` + "\n")
 	}
-	of := func(log, old, replacement string) string { return strings.ReplaceAll(log, old, replacement) }
+	of := func(log string, oldNew ...string) string { return strings.NewReplacer(oldNew...).Replace(log) }
 	for _, c := range []struct{ name, log, want, left string }{
 		{"shadow and its helper", shadow + chkpwd, "/etc/shadow r,", "pam_unix runs it"},
 		{"the helper of another process", of(shadow, "pid=912", "pid=913") + chkpwd, "/etc/shadow r,\n/usr/sbin/unix_chkpwd rix,", ""},
@@ -62,6 +62,7 @@ func TestInstead(t *testing.T) {
 		{"the exec before", of(change, ":20", ":22") + execed, "/usr/bin/tool rix,\nchange_profile -> q,", ""},
 		{"another access than that exec", change + opened(21, "/srv/f", "r", 0), "change_profile -> q,\nowner /srv/f r,", ""},
 		{"what follows a refused change_profile", of(change, "change_onexec", "change_profile") + of(opened(21, "/srv/f", "r", 0), "4242", "8"), "change_profile -> q,", "it came of a refused change of profile"},
+		{"what follows it under the other profile of a stacked label", of(change, "change_onexec", "change_profile") + of(opened(21, "/srv/f", "r", 0), "4242", "8", `profile="p"`, `profile="q"`), "change_profile -> q,", "it came of a refused change of profile"},
 		{"what follows a refused stack", of(change, "change_onexec", "stack") + of(opened(21, "/srv/f", "r", 0), "4242", "8"), "change_profile -> &q,\nowner /srv/f r,", ""},
 	} {
 		p := patched(t, c.log, "profile p {\n}\nprofile q {\n}\n", nil)
