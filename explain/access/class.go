@@ -269,13 +269,13 @@ func portOf(n int) string {
 func unixRequest(d *parser.Denial, mask string) (apparmor.Request, error) {
 	a := d.AppArmor
 	perms, err := someOf(mask, apparmor.UnixPerms)
-	return apparmor.UnixRequest{Perms: perms, Type: a.SockType, Addr: abstractAddr(a.Addr), Label: extra(d, objectLabel), PeerAddr: abstractAddr(a.PeerAddr), PeerLabel: a.Peer}, err
+	return apparmor.UnixRequest{Perms: perms, Type: a.SockType, Addr: AbstractAddr(a.Addr), Label: extra(d, objectLabel), PeerAddr: AbstractAddr(a.PeerAddr), PeerLabel: a.Peer}, err
 }
 
-// abstractAddr returns the address of an abstract socket. The kernel writes one in
+// AbstractAddr returns the address of an abstract socket. The kernel writes one in
 // hexadecimal digits after the @, within quotes, if it holds a byte that it does not
 // print: addr="@6C616220C3A4" is @lab ä. Other names of such digits are as they stand.
-func abstractAddr(addr string) string {
+func AbstractAddr(addr string) string {
 	digits, ok := strings.CutPrefix(addr, "@")
 	if !ok || strings.ToUpper(digits) != digits {
 		return addr

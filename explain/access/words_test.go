@@ -34,6 +34,6 @@ func TestSplitWords(t *testing.T) {
 func TestAbstractAddr(t *testing.T) {
 	for in, want := range map[string]string{"@6C616220C3A4": "@lab ä", "@6C61": "@6C61", "@6c6120": "@6c6120", "@": "@", "@6C6": "@6C6", "none": "none",
 		"/run/x": "/run/x", "@61002F": "@a\x00/", "": ""} {
-		assert.Equal(t, want, abstractAddr(in), in)
+		assert.Equal(t, want, AbstractAddr(in), in)
 	}
 }

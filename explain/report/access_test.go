@@ -10,6 +10,7 @@ import (
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/access"
+	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/parser"
 )
 
@@ -56,4 +57,11 @@ func TestRefusedByTheServer(t *testing.T) {
 		assert.Equal(t, client, strings.HasSuffix(said, "at @x (peer client) as the server, of which this process is the client"), said)
 		assert.Equal(t, !client, strings.HasPrefix(said, "connect a unix stream socket from @x"), said)
 	}
+}
+
+// An address that the kernel writes in hexadecimal digits is told by its bytes.
+func TestAddressOfBytes(t *testing.T) {
+	denial, err := parser.Parse(`type=AVC msg=audit(1.000:1): apparmor="DENIED" profile="p" operation="bind" family="unix" sock_type="dgram" requested_mask="bind" denied_mask="bind" addr="@612062FF220A2A"`)
+	require.NoError(t, err)
+	assert.Equal(t, `bind a unix dgram socket to "@a b\xff\"\n*"`, string(escape.Join(tried(NewFinding(explain.Explained{Finding: &explain.Finding{Denial: denial}}).Denial), " ")))
 }

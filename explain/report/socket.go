@@ -3,6 +3,7 @@ package report
 import (
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/access"
 	"github.com/whydenied/whydenied/explain/escape"
 )
 
@@ -69,8 +70,8 @@ func servedBy(op string, d Fields) bool {
 
 // addresses words a socket's own address and the peer's.
 func addresses(op string, d Fields) []escape.Text {
-	own := endpoint(d.Get("addr", "laddr", "saddr"), d.Get("lport", "src"))
-	other := endpoint(d.Get("peer_addr", "faddr", "daddr"), d.Get("fport", "dest"))
+	own := endpoint(access.AbstractAddr(d.Get("addr", "laddr", "saddr")), d.Get("lport", "src"))
+	other := endpoint(access.AbstractAddr(d.Get("peer_addr", "faddr", "daddr")), d.Get("fport", "dest"))
 	var words []escape.Text
 	if own != "" {
 		var preposition escape.Text = "at"
