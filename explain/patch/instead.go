@@ -86,7 +86,8 @@ func (b *patcher) instead(f *explain.Explained) string {
 // unchanged says why an access is of no use that a process made since it was refused a change of
 // profile, or returns "". A program that is to be run under another profile needs no rule of its own in
 // the one before: profile_onexec() in security/apparmor/domain.c, Linux 6.12. What follows a refused
-// change_profile is asked of the profile that the process was about to leave.
+// change_profile is asked of the profile that the process was about to leave. A change that no fix
+// allows, as one to unconfined, stays refused, and so do they come again.
 func (b *patcher) unchanged(f *explain.Explained) string {
 	asking := []int{f.Denial.Subject.PID, fix.CallerOf(&f.Denial).PPID}
 	for _, other := range b.findings {
@@ -100,7 +101,7 @@ func (b *patcher) unchanged(f *explain.Explained) string {
 		case "change_profile":
 			ends = true
 		}
-		if ends && slices.Contains(asking, other.Denial.Subject.PID) && earlier(other, f) {
+		if ends && slices.Contains(asking, other.Denial.Subject.PID) && earlier(other, f) && len(b.x.Explain(*other.Finding).Fixes) > 0 {
 			return "it came of a refused change of profile, which the patch allows"
 		}
 	}

@@ -76,4 +76,10 @@ func TestInstead(t *testing.T) {
 		require.Len(t, p.Left, 1, c.name)
 		assert.Contains(t, p.Left[0].Reason, "not needed: "+c.left)
 	}
+
+	// A change that is not to be allowed stays refused, and what follows it is asked of this profile again.
+	refused := of(change, "change_onexec", "change_profile", `"q"`, `"unconfined"`)
+	p := patched(t, refused+of(opened(21, "/srv/f", "r", 0), "4242", "8"), "profile p {\n}\n", nil)
+	require.Len(t, p.Changes, 1)
+	assert.Contains(t, p.Changes[0].New, "owner /srv/f r,")
 }
