@@ -334,7 +334,7 @@ func (f *Finding) containerOf(c *container.Container) *Tallied {
 	}
 	one := f.Containers.of(NameOf(c), c.ID)
 	if one != nil {
-		one.Image = c.Image
+		one.Image, one.PodUID = c.Image, c.PodUID
 	}
 	return one
 }

@@ -101,6 +101,8 @@ type Tallied struct {
 	ID    string // of a container
 	Image string // likewise
 	Count int
+
+	PodUID string // of the pod of a container, "" if it is of none or that is not known
 }
 
 // of returns the entry of a name, and makes it if there is room; else it is nil.

@@ -167,8 +167,13 @@ func (a *agent) end(ctx context.Context, s *stream) error {
 	errs := []error{a.history.found(ctx, findings)}
 	last, stop := context.WithTimeout(ctx, 5*time.Second)
 	defer stop()
-	for _, pass := range a.passes() {
-		pass(last)
+	var passing sync.WaitGroup
+	for _, pass := range a.passes() { // at once, as a receiver that is away would take the time of all
+		passing.Go(func() { pass(last) })
+	}
+	passing.Wait()
+	if a.cluster != nil && a.cluster.Waiting() > 0 {
+		errs = append(errs, fmt.Errorf("%d Events and reports of Kubernetes were not written", a.cluster.Waiting()))
 	}
 	if rows, more := a.ledger.Next(1); len(rows) > 0 {
 		errs = append(errs, fmt.Errorf("%d rows were not sent, and are lost; --store FILE keeps them", len(rows)+more))
@@ -208,7 +213,7 @@ func (f *agentFlags) prepare(cmd *cobra.Command) (*agent, error) {
 		a.fleet.Cluster = f.cluster
 	}
 	if f.kubernetes {
-		if a.cluster, err = export.InCluster(cmd.Context(), name); err != nil {
+		if a.cluster, err = export.InCluster(name, a.metrics); err != nil {
 			return nil, fmt.Errorf("--kubernetes: %w", err)
 		}
 	}
@@ -286,7 +291,11 @@ func (a *agent) passes() (list []func(context.Context)) {
 		})
 	}
 	if a.cluster != nil {
-		list = append(list, func(ctx context.Context) { a.complain(a.cluster.Write(ctx, time.Now())) })
+		list = append(list, func(ctx context.Context) {
+			if err := a.cluster.Write(ctx, time.Now()); !errors.Is(ctx.Err(), context.Canceled) { // then the last pass says it
+				a.complain(err)
+			}
+		})
 	}
 	if a.textfile != "" {
 		list = append(list, a.writeTextfile)

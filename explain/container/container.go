@@ -38,6 +38,7 @@ type Container struct {
 	Runtime   string // engine: docker, podman, containerd, cri-o, lxc, ...
 	Pod       string // Kubernetes pod name
 	Namespace string // Kubernetes namespace of the pod
+	PodUID    string // that the kubelet knows the pod by: the API server's, but of a static pod
 	Node      string // Kubernetes node
 	Parent    string // ID of the container that this one runs in, as with kind and Docker in Docker
 	Service   string // of the Compose file that it was started from
@@ -176,7 +177,7 @@ func (c *Container) Merge(o Container) {
 		to   *string
 		from string
 	}{
-		{&c.Name, o.Name}, {&c.Image, o.Image}, {&c.Runtime, o.Runtime}, {&c.Pod, o.Pod}, {&c.Namespace, o.Namespace}, {&c.Node, o.Node},
+		{&c.Name, o.Name}, {&c.Image, o.Image}, {&c.Runtime, o.Runtime}, {&c.Pod, o.Pod}, {&c.Namespace, o.Namespace}, {&c.PodUID, o.PodUID}, {&c.Node, o.Node},
 		{&c.Parent, o.Parent}, {&c.Service, o.Service}, {&c.Owner, o.Owner},
 		{&c.CgroupPath, o.CgroupPath}, {&c.AppArmorProfile, o.AppArmorProfile}, {&c.SeccompProfile, o.SeccompProfile}, {&c.SeccompFile, o.SeccompFile},
 		{&c.EngineVersion, o.EngineVersion}, {&c.OCIRuntime, o.OCIRuntime}, {&c.State, o.State}, {&c.Error, o.Error},

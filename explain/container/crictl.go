@@ -67,6 +67,7 @@ func readCRI(object []byte) (Container, error) {
 	c.Restarts, _ = strconv.Atoi(s.Labels["io.kubernetes.container.restartCount"])
 	// The kubelet labels containers; others need not, and the bundle's annotations are the runtime's.
 	c.Pod, c.Namespace = cmp.Or(c.Pod, s.Labels["io.kubernetes.pod.name"]), cmp.Or(c.Namespace, s.Labels["io.kubernetes.pod.namespace"])
+	c.PodUID = cmp.Or(c.PodUID, s.Labels["io.kubernetes.pod.uid"])
 	c.Privileged = in.Info.Privileged || in.Info.Config.Linux.SecurityContext.Privileged
 	if s.Image.UserSpecifiedImage != "" {
 		c.Image = s.Image.UserSpecifiedImage

@@ -163,10 +163,10 @@ func (all ownerReferences) owner() (owner string) {
 func readPod(object []byte) ([]Container, error) {
 	var in struct {
 		Metadata struct {
-			Name, Namespace   string
-			CreationTimestamp Timestamp
-			Annotations       map[string]string
-			OwnerReferences   ownerReferences
+			Name, Namespace, UID string
+			CreationTimestamp    Timestamp
+			Annotations          map[string]string
+			OwnerReferences      ownerReferences
 		}
 		Spec struct {
 			NodeName                                        string
@@ -190,7 +190,7 @@ func readPod(object []byte) ([]Container, error) {
 	var containers []Container
 	for _, p := range slices.Concat(in.Spec.InitContainers, in.Spec.Containers, in.Spec.EphemeralContainers) {
 		c := Container{
-			Name: p.Name, Image: p.Image, Pod: in.Metadata.Name, Namespace: in.Metadata.Namespace, Node: in.Spec.NodeName, Owner: in.Metadata.OwnerReferences.owner(),
+			Name: p.Name, Image: p.Image, Pod: in.Metadata.Name, Namespace: in.Metadata.Namespace, PodUID: in.Metadata.UID, Node: in.Spec.NodeName, Owner: in.Metadata.OwnerReferences.owner(),
 			Created: in.Metadata.CreationTimestamp.Time, Privileged: p.SecurityContext.Privileged,
 			CapAdd: withPrefix(p.SecurityContext.Capabilities.Add), CapDrop: withPrefix(p.SecurityContext.Capabilities.Drop),
 		}

@@ -3,8 +3,10 @@ package container
 import (
 	"encoding/json"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // readOCI reads config.json of an OCI bundle (OCI runtime specification 1.2),
@@ -81,6 +83,12 @@ func (c *Container) annotated(a map[string]string) {
 	set(&c.Image, "io.kubernetes.cri.image-name", "io.kubernetes.cri-o.ImageName")
 	set(&c.Pod, "io.kubernetes.cri.sandbox-name", "io.kubernetes.pod.name")
 	set(&c.Namespace, "io.kubernetes.cri.sandbox-namespace", "io.kubernetes.pod.namespace")
+	set(&c.PodUID, "io.kubernetes.cri.sandbox-uid", "io.kubernetes.pod.uid")
+	if c.Pod != "" && c.PodUID == "" { // containerd before 1.7
+		if m := podOfCgroup().FindStringSubmatch(c.CgroupPath); m != nil {
+			c.PodUID = strings.ReplaceAll(m[1], "_", "-")
+		}
+	}
 	set(&c.ID, "io.kubernetes.cri-o.ContainerID")
 	if a["io.kubernetes.cri.container-type"] != "" {
 		c.Runtime = "containerd"
@@ -96,6 +104,13 @@ func (c *Container) annotated(a map[string]string) {
 		c.Runtime = "cri-o"
 	}
 }
+
+// podOfCgroup finds the UID of a pod in the cgroup that the kubelet makes for it, by either
+// of its drivers (pkg/kubelet/cm of Kubernetes): /kubepods/burstable/podUID/ID, or
+// kubepods-burstable-podUID.slice:cri-containerd:ID with its dashes as underscores.
+var podOfCgroup = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`kubepods[-/](?:[^:]*?[-/])?pod([0-9a-f]{32}|[0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12})(?:[/.]|$)`)
+})
 
 // defaultCaps is the bounding set that Docker and containerd's CRI give a
 // container (oci/caps of Moby, oci/spec_opts of containerd).

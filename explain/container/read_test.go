@@ -3,6 +3,7 @@ package container
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -245,4 +246,26 @@ func TestTooManyContainers(t *testing.T) {
 	one := `{"Id":"","State":{},"Config":{}},`
 	_, err := Read("f", []byte("["+strings.Repeat(one, MaxContainers)+strings.TrimSuffix(one, ",")+"]"))
 	assert.EqualError(t, err, "f: more than 50000 containers are too many; save those that the log is about")
+}
+
+// The kubelet has a pod's UID in the cgroup that it makes for it, for runtimes that do not say it
+// in an annotation.
+func TestPodUIDOfCgroup(t *testing.T) {
+	const uid, id = "0b3c8a1e-5f8b-4f3c-9a61-2f1d2c3b4a59", "f463b892db274bcfd31ee534f86b31939b6e160c7ac02bbc41d768c0ce543d65"
+	for path, want := range map[string]string{
+		"/kubepods/burstable/pod" + uid + "/" + id:                                                                    uid,
+		"/kubepods/pod" + uid + "/" + id:                                                                              uid, // guaranteed
+		"kubepods-besteffort-pod0b3c8a1e_5f8b_4f3c_9a61_2f1d2c3b4a59.slice:cri-containerd:" + id:                      uid,
+		"kubelet-kubepods-pod0b3c8a1e_5f8b_4f3c_9a61_2f1d2c3b4a59.slice:crio:" + id:                                   uid,                                // in kind
+		"/kubepods/burstable/pod5c7d0f3b2a5c7d0f3b2a5c7d0f3b2a00/" + id:                                               "5c7d0f3b2a5c7d0f3b2a5c7d0f3b2a00", // static
+		"/kubepods/burstable/podx/" + id:                                                                              "",
+		"/system.slice/" + id:                                                                                         "",
+		"/user/pod" + uid + "/" + id:                                                                                  "",
+		"kubepods-besteffort-pod0b3c8a1e_5f8b_4f3c_9a61_2f1d2c3b4a590.slice:cri-containerd:" + id:                     "",
+		"/kubepods/burstable/pod" + uid + "/pod00000000-5f8b-4f3c-9a61-2f1d2c3b4a59/" + strings.Repeat("0", 64) + "/": uid,
+	} {
+		c, err := readOCI("", fmt.Appendf(nil, `{"ociVersion": "1.2.0", "annotations": {"io.kubernetes.cri.sandbox-name": "shop"}, "linux": {"cgroupsPath": %q}}`, path))
+		require.NoError(t, err)
+		assert.Equal(t, want, c.PodUID, path)
+	}
 }

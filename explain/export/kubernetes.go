@@ -1,150 +1,75 @@
 package export
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"net"
 	"net/http"
-	"net/url"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/report"
-	"github.com/whydenied/whydenied/rules/disk"
 )
 
 // A Cluster is the Kubernetes cluster that this process runs in a pod of. What is
 // refused to a pod becomes an Event on it and a report about it. Take and Write may be
 // called by two goroutines.
 type Cluster struct {
-	api       string // https://HOST:PORT
-	tokenFile string
-	client    *http.Client
-	node      string
+	api     *api
+	node    string
+	metrics *Metrics
 
-	group  string               // of reports, "" if the cluster has none
-	shown  map[string]time.Time // when the event of a pod and a finding was written
-	report map[string]*podReport
+	asked   time.Time           // when the cluster was asked for its group
+	group   string              // of reports, "" if the cluster has none
+	shown   map[about]time.Time // when the event of a finding was written, zero while it waits
+	events  []about             // that are to be written, in order
+	reports map[pod]*podReport
 
 	mu       sync.Mutex
 	findings map[string]*report.Finding // by ID
-	changed  map[string]bool            // which of them came, or came again, since they were written
+	changed  map[string]bool            // which of them came, or came again, and were not looked at since
 }
 
-// serviceAccount is where a pod finds what it may say to the API
-// (kubernetes.io/docs/tasks/run-application/access-api-from-pod).
-const serviceAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
-
-// maxFile bounds a file of a service account, in bytes.
-const maxFile = 1 << 20
+// An about is a finding of a pod.
+type about struct {
+	pod
+	id string
+}
 
 // InCluster returns the cluster of this process, as its environment and service account
-// say; node is the name of the node. It asks which kind of reports there is, and the
-// error is why that could not be asked.
-func InCluster(ctx context.Context, node string) (*Cluster, error) {
-	host, port := os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT")
-	if host == "" || port == "" {
-		return nil, errors.New("this is no pod of a Kubernetes cluster: KUBERNETES_SERVICE_HOST is not set")
-	}
-	ca, err := disk.ReadNamed(filepath.Join(serviceAccount, "ca.crt"), maxFile)
+// say; node is the name of the node, and metrics are told what becomes of what is written. The
+// API is not asked yet.
+func InCluster(node string, metrics *Metrics) (*Cluster, error) {
+	api, err := apiOfPod()
 	if err != nil {
 		return nil, err
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(ca) {
-		return nil, fmt.Errorf("%s/ca.crt holds no certificate", serviceAccount)
-	}
-	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
-	return newCluster(ctx, "https://"+net.JoinHostPort(host, port), filepath.Join(serviceAccount, "token"), node, client)
+	return newCluster(api, node, metrics), nil
 }
 
-func newCluster(ctx context.Context, api, tokenFile, node string, client *http.Client) (*Cluster, error) {
-	c := &Cluster{api: api, tokenFile: tokenFile, client: client, node: node, shown: map[string]time.Time{}, report: map[string]*podReport{}, findings: map[string]*report.Finding{}, changed: map[string]bool{}}
-	for _, group := range []string{"openreports.io/v1alpha1", "wgpolicyk8s.io/v1alpha2"} {
-		err := c.ask(ctx, http.MethodGet, "/apis/"+group, nil)
-		var status *statusError
-		switch {
-		case err == nil:
-			c.group = group
-			return c, nil
-		case !errors.As(err, &status) || status.code != http.StatusNotFound:
-			return nil, err
-		}
-	}
-	return c, nil
+func newCluster(api *api, node string, metrics *Metrics) *Cluster {
+	return &Cluster{api: api, node: node, metrics: metrics, shown: map[about]time.Time{}, reports: map[pod]*podReport{}, findings: map[string]*report.Finding{}, changed: map[string]bool{}}
 }
 
-// A statusError is an answer of the API that is no success.
-type statusError struct {
-	code int
-	what string
-}
-
-func (e *statusError) Error() string { return e.what }
-
-// ask makes a request of the API. The body of a PATCH is applied: the fields that it has
-// become ours, and the object is made if it is not there (server-side apply).
-func (c *Cluster) ask(ctx context.Context, method, path string, object any) error {
-	body, err := escape.Encode(object)
-	if err != nil {
-		return err
-	}
-	request, err := http.NewRequestWithContext(ctx, method, c.api+path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	if err := authorize(request, c.tokenFile); err != nil {
-		return err
-	}
-	request.Header.Set("Accept", "application/json")
-	if method == http.MethodPatch {
-		request.Header.Set("Content-Type", "application/apply-patch+yaml") // of which JSON is a part
-	}
-	answer, err := c.client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	_, _ = io.ReadAll(io.LimitReader(answer.Body, maxAnswer)) // so that the connection can be used again
-	if answer.StatusCode/100 != 2 {
-		return &statusError{answer.StatusCode, fmt.Sprintf("the Kubernetes API answers %s to %s %s", answer.Status, method, path)}
-	}
-	return nil
-}
-
-// apply writes an object of a pod's namespace.
-func (c *Cluster) apply(ctx context.Context, group, namespace, resource, name string, object any) error {
-	path := "/apis/" + group
-	if group == "v1" {
-		path = "/api/v1"
-	}
-	path += "/namespaces/" + url.PathEscape(namespace) + "/" + resource + "/" + url.PathEscape(name)
-	return c.ask(ctx, http.MethodPatch, path+"?fieldManager=whydenied&force=true", object)
-}
-
-// A pod is one to which something was refused.
-type pod struct{ namespace, name string }
+// A pod is one to which something was refused. Another pod of the same name has another uid, which
+// is "" if it is not known.
+type pod struct{ namespace, name, uid string }
 
 // dnsName is what names of pods and namespaces are (RFC 1123, as Kubernetes has it), up to
 // maxName characters.
 var dnsName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`)
 
 const maxName = 253
+
+// podUID is what the kubelet knows a pod by: the UID of the API server (RFC 4122), or of a
+// static pod the hash of its manifest.
+var podUID = regexp.MustCompile(`^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$|^[0-9a-f]{32}$`)
 
 // isName reports whether a text is a name of a pod or a namespace.
 func isName(s string) bool { return len(s) <= maxName && dnsName.MatchString(s) }
@@ -156,7 +81,11 @@ func podsOf(containers []report.Counted) map[pod]int {
 	for _, c := range containers {
 		parts := strings.Split(c.Name, "/")
 		if len(parts) == 3 && isName(parts[0]) && isName(parts[1]) {
-			pods[pod{parts[0], parts[1]}] += c.Count
+			uid := ""
+			if podUID.MatchString(c.PodUID) {
+				uid = c.PodUID
+			}
+			pods[pod{parts[0], parts[1], uid}] += c.Count
 		}
 	}
 	return pods
@@ -165,7 +94,8 @@ func podsOf(containers []report.Counted) map[pod]int {
 // The bounds of what is written.
 const (
 	eventEvery = time.Hour // for each finding of a pod; it is also how long an API server keeps an event
-	maxShown   = 10000     // events that are remembered
+	maxShown   = 10000     // events within that time
+	maxAtOnce  = 50        // requests of one Write, as a kubelet makes events a second
 	maxReports = 1000      // pods that have a report
 	maxResults = 100       // findings in a report
 	maxMessage = 1024      // bytes, as the kubelet's and others' events have
@@ -187,96 +117,213 @@ func (c *Cluster) Take(message report.Message) {
 	}
 }
 
-// Write writes what was entered since. The error is of the first that could not be
-// written; the rest was written all the same, and what was not is when it comes again.
+// Write writes what was entered since, as far as that is no more than a node may ask of the API
+// at once; what is left waits for the next time. It waits too while the API does not answer or
+// wants no more; what the API does not take is counted, and not written before the finding comes again
+// in an hour. The error is the first of these.
 func (c *Cluster) Write(ctx context.Context, now time.Time) error {
-	c.mu.Lock()
-	var list []*report.Finding
-	for _, id := range slices.Sorted(maps.Keys(c.changed)) {
-		list = append(list, c.findings[id])
-	}
-	clear(c.changed)
-	c.mu.Unlock()
-	var errs error
-	for _, f := range list {
-		for p, count := range podsOf(f.Containers) {
-			errs = cmp.Or(errs, c.write(ctx, p, f, count, now))
-		}
-	}
-	return errs
-}
-
-// write writes a finding to a pod, unless that was done within the hour.
-func (c *Cluster) write(ctx context.Context, p pod, f *report.Finding, count int, now time.Time) error {
-	key := p.namespace + "/" + p.name + " " + f.ID
-	if at, known := c.shown[key]; known && now.Sub(at) < eventEvery {
+	if now.Before(c.api.notBefore) {
 		return nil
 	}
-	if err := cmp.Or(c.writeEvent(ctx, p, f, count), c.writeReport(ctx, p, f, count, now)); err != nil {
-		return err
+	refused := c.askGroup(ctx, now)
+	if again(refused) {
+		c.metrics.Writing(Failed, c.Waiting())
+		return later(refused)
 	}
-	if len(c.shown) >= maxShown {
-		clear(c.shown)
+	c.queue(now)
+	for range maxAtOnce {
+		some, err := c.writeOne(ctx, now)
+		if !some || ctx.Err() != nil {
+			break
+		}
+		c.api.answered(err, now)
+		if again(err) {
+			c.metrics.Writing(Failed, c.Waiting())
+			return later(err)
+		}
+		outcome := Sent
+		if err != nil {
+			outcome, refused = Rejected, cmp.Or(refused, err)
+		}
+		c.metrics.Writing(outcome, c.Waiting())
 	}
-	c.shown[key] = now
-	return nil
+	return refused
 }
 
-// writeEvent writes an Event (core/v1), which `kubectl describe pod` shows.
-func (c *Cluster) writeEvent(ctx context.Context, p pod, f *report.Finding, count int) error {
-	name := objectName(p, f.ID)
-	return c.apply(ctx, "v1", p.namespace, "events", name, map[string]any{
+func later(err error) error { return fmt.Errorf("not written, and tried again: %w", err) }
+
+// askGroup asks each hour which kind of reports the cluster has. Without an answer there are none,
+// but of before.
+func (c *Cluster) askGroup(ctx context.Context, now time.Time) error {
+	if !c.asked.IsZero() && now.Sub(c.asked) < eventEvery {
+		return nil
+	}
+	group, err := c.api.reportGroup(ctx)
+	if c.api.answered(err, now); again(err) {
+		return err
+	}
+	c.asked, c.group = now, group
+	return err
+}
+
+// Waiting is how many objects are to be written.
+func (c *Cluster) Waiting() int {
+	n := len(c.events)
+	for _, r := range c.reports {
+		if r.changed {
+			n++
+		}
+	}
+	return n
+}
+
+// queue has findings be written that came to pods of which they were not within the hour.
+func (c *Cluster) queue(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.shown) >= maxShown {
+		maps.DeleteFunc(c.shown, func(_ about, at time.Time) bool { return !at.IsZero() && now.Sub(at) >= eventEvery })
+	}
+	for _, id := range slices.Sorted(maps.Keys(c.changed)) {
+		if len(c.shown) >= maxShown {
+			return // the rest is looked at when there is room
+		}
+		delete(c.changed, id)
+		for p := range podsOf(c.findings[id].Containers) {
+			key := about{p, id}
+			if at, known := c.shown[key]; known && (at.IsZero() || now.Sub(at) < eventEvery) {
+				continue
+			}
+			c.shown[key] = time.Time{}
+			c.events = append(c.events, key)
+			c.report(key)
+		}
+	}
+}
+
+// report adds a finding to the report of a pod, if the cluster knows reports.
+func (c *Cluster) report(of about) {
+	if c.group == "" {
+		return
+	}
+	r := c.reports[of.pod]
+	if r == nil {
+		if len(c.reports) >= maxReports {
+			maps.DeleteFunc(c.reports, func(_ pod, r *podReport) bool { return !r.changed }) // these begin anew then
+		}
+		r = &podReport{}
+		c.reports[of.pod] = r
+	}
+	if !slices.Contains(r.ids, of.id) && len(r.ids) < maxResults {
+		r.ids = append(r.ids, of.id)
+	}
+	r.changed = true
+}
+
+// writeOne writes an object that is to be written, and reports whether there was one. One that
+// may be written later comes after the others.
+func (c *Cluster) writeOne(ctx context.Context, now time.Time) (some bool, err error) {
+	if len(c.events) > 0 {
+		next := c.events[0]
+		c.events = c.events[1:]
+		if err = c.writeEvent(ctx, next); again(err) {
+			c.events = append(c.events, next)
+		} else {
+			c.shown[next] = now
+		}
+		return true, err
+	}
+	for p, r := range c.reports {
+		if r.changed {
+			err = c.writeReport(ctx, p, r)
+			r.changed = again(err)
+			return true, err
+		}
+	}
+	return false, nil
+}
+
+// finding returns a finding as it is by now, and how many of its denials were a pod's.
+func (c *Cluster) finding(of about) (f *report.Finding, count int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f = c.findings[of.id]
+	return f, podsOf(f.Containers)[of.pod]
+}
+
+// writeEvent writes an Event (core/v1), which `kubectl describe pod` shows if it has the UID.
+func (c *Cluster) writeEvent(ctx context.Context, of about) error {
+	f, count := c.finding(of)
+	name := objectName(of.pod, of.id)
+	event := map[string]any{
 		"apiVersion": "v1", "kind": "Event",
-		"metadata":       map[string]any{"name": name, "namespace": p.namespace},
-		"involvedObject": map[string]any{"apiVersion": "v1", "kind": "Pod", "namespace": p.namespace, "name": p.name},
+		"metadata":       map[string]any{"name": name, "namespace": of.namespace},
+		"involvedObject": of.reference(),
 		"type":           "Warning",
 		"reason":         "AccessDenied",
 		"message":        cut(f.Message+": "+f.Why, maxMessage),
 		"source":         map[string]any{"component": "whydenied", "host": c.node},
-		"firstTimestamp": seconds(f.First),
-		"lastTimestamp":  seconds(f.Last),
 		"count":          count,
-	})
+	}
+	for name, text := range map[string]string{"firstTimestamp": f.First, "lastTimestamp": f.Last} {
+		if at, err := time.Parse(time.RFC3339, text); err == nil {
+			event[name] = at.UTC().Format(time.RFC3339) // of metav1.Time
+		}
+	}
+	return c.api.apply(ctx, "v1", of.namespace, "events", name, event)
+}
+
+// reference names the pod, as an ObjectReference (core/v1).
+func (p pod) reference() map[string]any {
+	to := map[string]any{"apiVersion": "v1", "kind": "Pod", "namespace": p.namespace, "name": p.name}
+	if p.uid != "" {
+		to["uid"] = p.uid
+	}
+	return to
 }
 
 // A podReport is what was refused to a pod.
 type podReport struct {
-	ids     []string // of the results
-	results []map[string]any
-	fails   int
+	ids     []string // of the findings
+	changed bool     // since it was written
 }
 
-// writeReport adds a finding to the report of a pod, if the cluster knows reports.
-func (c *Cluster) writeReport(ctx context.Context, p pod, f *report.Finding, count int, now time.Time) error {
-	if c.group == "" {
-		return nil
-	}
-	key := p.namespace + "/" + p.name
-	r := c.report[key]
-	if r == nil {
-		if len(c.report) >= maxReports {
-			clear(c.report) // a report begins anew then
+// writeReport writes the report of a pod. The cluster removes it with the pod that owns it; of a
+// static pod, which has another UID there, it would at once.
+func (c *Cluster) writeReport(ctx context.Context, p pod, r *podReport) error {
+	var results []map[string]any
+	fails := 0
+	for _, id := range r.ids {
+		entry := c.result(about{p, id})
+		results = append(results, entry)
+		if entry["result"] == "fail" {
+			fails++
 		}
-		r = &podReport{}
-		c.report[key] = r
 	}
-	r.add(f, count, now)
 	kind, resource := "Report", "reports"
 	if strings.HasPrefix(c.group, "wgpolicyk8s.io/") {
 		kind, resource = "PolicyReport", "policyreports"
 	}
 	name := objectName(p, "")
-	return c.apply(ctx, c.group, p.namespace, resource, name, map[string]any{
-		"apiVersion": c.group, "kind": kind,
-		"metadata": map[string]any{"name": name, "namespace": p.namespace, "labels": map[string]any{"app.kubernetes.io/managed-by": "whydenied"}},
-		"scope":    map[string]any{"apiVersion": "v1", "kind": "Pod", "namespace": p.namespace, "name": p.name},
-		"summary":  map[string]any{"pass": 0, "fail": r.fails, "warn": len(r.results) - r.fails, "error": 0, "skip": 0},
-		"results":  r.results,
+	metadata := map[string]any{"name": name, "namespace": p.namespace, "labels": map[string]any{"app.kubernetes.io/managed-by": "whydenied"}}
+	if strings.Contains(p.uid, "-") {
+		metadata["ownerReferences"] = []any{map[string]any{"apiVersion": "v1", "kind": "Pod", "name": p.name, "uid": p.uid}}
+	}
+	err := c.api.apply(ctx, c.group, p.namespace, resource, name, map[string]any{
+		"apiVersion": c.group, "kind": kind, "metadata": metadata,
+		"scope":   p.reference(),
+		"summary": map[string]any{"pass": 0, "fail": fails, "warn": len(results) - fails, "error": 0, "skip": 0},
+		"results": results,
 	})
+	if is(err, http.StatusNotFound) {
+		c.asked = time.Time{} // it may be the group that is gone
+	}
+	return err
 }
 
-// add adds a finding, or what it is by now.
-func (r *podReport) add(f *report.Finding, count int, now time.Time) {
+// result is a finding of a pod as reports have it.
+func (c *Cluster) result(of about) map[string]any {
+	f, count := c.finding(of)
 	result, severity := "fail", "medium"
 	switch {
 	case f.Mode == "ALLOWED": // logged and permitted
@@ -287,27 +334,20 @@ func (r *podReport) add(f *report.Finding, count int, now time.Time) {
 	entry := map[string]any{
 		"source": "whydenied", "policy": f.Policy, "rule": f.Cause, "category": layerOf(f),
 		"severity": severity, "result": result, "message": cut(f.Message, maxMessage),
-		"timestamp":  map[string]any{"seconds": now.Unix(), "nanos": 0},
 		"properties": map[string]any{"id": f.ID, "count": fmt.Sprint(count), "why": cut(f.Why, maxMessage)},
 	}
-	for i, id := range r.ids {
-		if id == f.ID {
-			r.results[i] = entry
-			return
-		}
+	if at, err := time.Parse(time.RFC3339, f.Last); err == nil {
+		entry["timestamp"] = map[string]any{"seconds": at.Unix(), "nanos": at.Nanosecond()}
 	}
-	if len(r.ids) >= maxResults {
-		return
-	}
-	r.ids, r.results = append(r.ids, f.ID), append(r.results, entry)
-	if result == "fail" {
-		r.fails++
-	}
+	return entry
 }
 
 // objectName is the name of what is written about a pod: the same in each run.
 func objectName(p pod, id string) string {
 	name, end := p.name, ".whydenied"
+	if p.uid != "" {
+		end += "-" + p.uid[:8]
+	}
 	if id != "" {
 		end += "-" + id
 	}
@@ -324,13 +364,4 @@ func cut(text string, max int) string {
 		return text
 	}
 	return strings.ToValidUTF8(text[:max-len("…")], "") + "…"
-}
-
-// seconds is a time of a finding as metav1.Time has it, nil if it has none.
-func seconds(text string) any {
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return nil
-	}
-	return at.UTC().Format(time.RFC3339)
 }

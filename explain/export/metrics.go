@@ -26,15 +26,17 @@ type series struct{ layer, cause, profile, namespace, decision string }
 // Metrics counts what a watch reports, for Prometheus. It is safe for concurrent use; the
 // zero value is not ready, NewMetrics makes one.
 type Metrics struct {
-	mu       sync.Mutex
-	version  string
-	denials  map[series]uint64
-	findings map[string]counted // by ID
-	lost     uint64
-	losses   uint64            // notices of loss, of which some do not know how many
-	sent     map[string]uint64 // rows, by outcome
-	waiting  map[string]int    // rows, by receiver
-	dropped  uint64            // denials
+	mu        sync.Mutex
+	version   string
+	denials   map[series]uint64
+	findings  map[string]counted // by ID
+	lost      uint64
+	losses    uint64            // notices of loss, of which some do not know how many
+	sent      map[string]uint64 // rows, by outcome
+	waiting   map[string]int    // rows, by receiver
+	dropped   uint64            // denials
+	written   map[string]uint64 // objects of a cluster, by outcome
+	unwritten int               // that wait
 }
 
 // A counted is how often a finding was counted in which series.
@@ -45,7 +47,7 @@ type counted struct {
 
 // NewMetrics returns metrics that count nothing yet, of a version of whydenied.
 func NewMetrics(version string) *Metrics {
-	return &Metrics{version: version, denials: map[series]uint64{}, findings: map[string]counted{}, sent: map[string]uint64{}, waiting: map[string]int{}}
+	return &Metrics{version: version, denials: map[series]uint64{}, findings: map[string]counted{}, sent: map[string]uint64{}, waiting: map[string]int{}, written: map[string]uint64{}}
 }
 
 // Take counts a message of a watch: findings, how often they came again, and notices of
@@ -111,6 +113,14 @@ func (m *Metrics) Waiting(receiver string, rows, dropped int) {
 	m.dropped += uint64(dropped)
 }
 
+// Writing counts an object of a cluster by what became of it, and notes how many wait.
+func (m *Metrics) Writing(outcome string, waiting int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.written[outcome]++
+	m.unwritten = waiting
+}
+
 // Write writes the metrics in the text format of Prometheus, version 0.0.4, in one order.
 func (m *Metrics) Write(w io.Writer) error {
 	m.mu.Lock()
@@ -140,6 +150,12 @@ func (m *Metrics) Write(w io.Writer) error {
 	out.Add(escape.MetricLine("whydenied_rows_waiting", uint64(waiting)))
 	out.Add(escape.MetricHead("whydenied_denials_dropped_total", "counter", "Denials that were not sent, as too many rows waited."))
 	out.Add(escape.MetricLine("whydenied_denials_dropped_total", m.dropped))
+	out.Add(escape.MetricHead("whydenied_kubernetes_objects_total", "counter", "Events and reports of Kubernetes, by what became of them."))
+	for _, outcome := range []string{Failed, Rejected, Sent} {
+		out.Add(escape.MetricLine("whydenied_kubernetes_objects_total", m.written[outcome], "outcome", outcome))
+	}
+	out.Add(escape.MetricHead("whydenied_kubernetes_objects_waiting", "gauge", "Events and reports of Kubernetes that are to be written."))
+	out.Add(escape.MetricLine("whydenied_kubernetes_objects_waiting", uint64(m.unwritten)))
 	return escape.Write(w, out.Text())
 }
 

@@ -23,6 +23,8 @@ type Counted struct {
 	ID    string `json:"id,omitempty"`    // of a container
 	Image string `json:"image,omitempty"` // likewise
 	Count int    `json:"count"`
+
+	PodUID string `json:"-"` // of a container's pod: for who writes to the cluster that it is of
 }
 
 // newTimes returns the buckets as plain data, nil if no denial has a time.
@@ -36,7 +38,7 @@ func newTimes(t *explain.Times) *Times {
 // newTally returns what a tally counts, the most first.
 func newTally(t explain.Tally) (list []Counted) {
 	for _, one := range t {
-		list = append(list, Counted{Name: plain(one.Name), ID: plain(one.ID), Image: plain(one.Image), Count: one.Count})
+		list = append(list, Counted{Name: plain(one.Name), ID: plain(one.ID), Image: plain(one.Image), Count: one.Count, PodUID: one.PodUID})
 	}
 	slices.SortStableFunc(list, compareCounted)
 	return list
