@@ -120,6 +120,7 @@ func runAgent(cmd *cobra.Command, f agentFlags) error {
 		return err
 	}
 	defer s.close()
+	s.unhurry()
 	if err := a.history.watch(cmd.Context(), s); err != nil {
 		return err
 	}

@@ -257,6 +257,19 @@ func (s *stream) dropPrivileges() {
 	}
 }
 
+// unhurry has sources be read in larger pieces, if processes are known by then that have ended.
+func (s *stream) unhurry() {
+	if s.tracker == nil {
+		return
+	}
+	if tier, _ := s.tracker.Tier(); tier == track.TierProc {
+		return
+	}
+	for _, l := range s.lives {
+		l.Unhurried()
+	}
+}
+
 // follow explains what comes until ctx ends or one of the sources does.
 func (s *stream) follow(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)

@@ -80,16 +80,27 @@ func (t *Tracker) choose(uses []*process, when span) location {
 	return l
 }
 
+// knowsAll reports whether each process that lives is known: from the scan at the beginning, or
+// after a loss, and from its start on. To look for others in /proc costs more than all else that
+// is done with a record.
+func (t *Tracker) knowsAll() bool {
+	return t.tier == TierBPF && t.feed != nil && t.processes.count < maxProcesses
+}
+
 // late reads a process that no event told of, after the record. It had the PID
 // at the time if it started before.
 func (t *Tracker) late(pid int, when span) location {
 	if when.to < 0 { // of an old log that is followed: each of its repeats would be looked for
 		return location{evidence: fmt.Sprintf("process %d of the record had ended before this host was started", pid)}
 	}
+	unseen := location{evidence: fmt.Sprintf("process %d had ended before it was seen", pid)}
+	if t.knowsAll() {
+		return unseen
+	}
 	r, ok := readProcess(pid)
 	switch {
 	case !ok:
-		return location{evidence: fmt.Sprintf("process %d had ended before it was seen", pid)}
+		return unseen
 	case r.start > when.to:
 		return location{evidence: fmt.Sprintf("process %d of the record had ended; another has its ID now", pid)}
 	case when.from > 0 && r.start+clockTick > when.from:

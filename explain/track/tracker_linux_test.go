@@ -508,3 +508,13 @@ func writeFile(t *testing.T, name, text string) {
 	require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o755))
 	require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
 }
+
+// Where every start of a process is told, one that is not known has ended: a record of it costs no
+// look into /proc. Where starts may be missed, it is looked for.
+func TestUnknownProcessHasEnded(t *testing.T) {
+	self := container.Subject{PID: os.Getpid(), Time: time.Now().Add(time.Second)}
+	for tier, want := range map[string]string{TierBPF: "had ended before it was seen", TierConnector: "(read from /proc after the record)"} {
+		tracker, _ := follow(t, tier)
+		assert.Contains(t, tracker.Find(self).Evidence[0], want, tier)
+	}
+}

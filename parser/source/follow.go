@@ -52,6 +52,7 @@ func Follow(ctx context.Context, l *Live) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
 		running, stop := context.WithCancel(ctx)
 		in := newIntake(running)
+		in.together = max(l.together, time.Millisecond)
 		go func() { in.end(l.stream.run(running, in)) }()
 		f := follower{in: in, name: l.Name, hold: l.hold, patience: l.patience, since: l.from.Since, forms: parser.NewForms(true)}
 		if f.deliver(yield) {
@@ -233,6 +234,7 @@ type intake struct {
 	ctx      context.Context
 	text     []byte // whole lines
 	arrivals []arrival
+	together time.Duration // what comes within this is one arrival
 	tooLong  int
 	torn     bool // the last line came without an end
 	notices  []Notice
@@ -252,7 +254,7 @@ type arrival struct {
 const maxNotices = 256
 
 func newIntake(ctx context.Context) *intake {
-	in := &intake{changed: make(chan struct{}, 1), ended: make(chan struct{}), ctx: ctx}
+	in := &intake{changed: make(chan struct{}, 1), ended: make(chan struct{}), ctx: ctx, together: time.Millisecond}
 	in.room.L = &in.mu
 	context.AfterFunc(ctx, func() {
 		in.mu.Lock()
@@ -280,7 +282,7 @@ func (in *intake) add(text []byte) {
 	}
 	in.text = append(in.text, text...)
 	now := time.Now()
-	if n := len(in.arrivals); n > 0 && now.Sub(in.arrivals[n-1].at) < time.Millisecond {
+	if n := len(in.arrivals); n > 0 && now.Sub(in.arrivals[n-1].at) < in.together {
 		in.arrivals[n-1].end = len(in.text)
 		return // the reader knows of it, and looks again in time
 	}

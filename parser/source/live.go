@@ -41,6 +41,7 @@ type Live struct {
 	// tells that an event is whole.
 	hold     time.Duration
 	patience time.Duration // the same, while little waits, if it is longer
+	together time.Duration // lines that come within this are as old as the first of them
 }
 
 // longPatience is how long a line waits for the rest of its event where nothing is wanted at once, as
@@ -54,6 +55,22 @@ const (
 // a busy host a process may be interrupted between the record of a refusal and that of its
 // call, which tells how a file was opened.
 func (l *Live) Patient() { l.patience = longPatience }
+
+// unhurried is how long what came may wait where nobody looks at it at once.
+const unhurried = lookQuiet + lookQuiet/4
+
+// Unhurried has what comes be read and yielded some ten times a second, before the source is
+// followed: to wake up for each record takes several times what is then done with it. It is for
+// who counts, and knows processes that have ended meanwhile.
+func (l *Live) Unhurried() {
+	l.patience, l.together = max(l.patience, unhurried), unhurried/5
+	switch s := l.stream.(type) {
+	case *tail:
+		s.unhurried = true
+	case interface{ unhurry() }:
+		s.unhurry()
+	}
+}
 
 // Close closes a Live that is not followed.
 func (l *Live) Close() { l.stream.close() }

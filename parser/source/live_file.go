@@ -64,6 +64,8 @@ type tail struct {
 	gone  time.Time     // since when there is nothing at path
 	tries int           // looks since a rotation whose files are not found
 
+	unhurried bool // whether it is looked at as seldom as one that is quiet
+
 	unread []string // predecessors that could not be read, and why
 }
 
@@ -193,7 +195,7 @@ func (t *tail) run(ctx context.Context, in *intake) error {
 		case <-next.C:
 		}
 		t.pause = look
-		if quiet := t.active(); time.Since(began) > quietAfter && time.Since(quiet) > quietAfter {
+		if quiet := t.active(); t.unhurried || time.Since(began) > quietAfter && time.Since(quiet) > quietAfter {
 			t.pause = lookQuiet
 		}
 		next.Reset(t.pause)

@@ -328,3 +328,26 @@ func BenchmarkFollowFile(b *testing.B) {
 		}
 	}
 }
+
+// What nobody looks at at once is read seldom, and comes in larger pieces, whole and in order.
+func TestUnhurried(t *testing.T) {
+	in := newIntake(t.Context())
+	in.together = time.Hour
+	in.lines([]byte("first\n"))
+	<-in.changed
+	in.lines([]byte("second\n"))
+	assert.Empty(t, in.changed, "nobody is woken up for it")
+	require.Len(t, in.arrivals, 1)
+	f := follower{in: in, hold: time.Second}
+	text, end, _ := f.take(time.Now().Add(time.Hour), false, &Batch{})
+	assert.Equal(t, "first\nsecond\n", string(text[:end]))
+
+	l, err := Open(filepath.Join(t.TempDir(), "audit.log"), Start{})
+	require.NoError(t, err)
+	defer l.Close()
+	l.Patient()
+	l.Unhurried()
+	assert.Equal(t, longPatience, l.patience, "which is longer")
+	assert.True(t, l.stream.(*tail).unhurried)
+	assert.Greater(t, unhurried, lookQuiet, "a line that is cut by a look has the next one to become whole")
+}
