@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -83,6 +84,7 @@ type agent struct {
 	history  *history         // whose rows are sent, nil for those of ledger
 	cluster  *export.Cluster  // nil if it is not to be written to
 	fleet    *store.Fleet     // likewise; it gets what history has
+	backoff  export.Backoff   // of fleet
 	told     time.Time        // when fleet was told of losses
 	textfile string
 
@@ -107,8 +109,10 @@ func runAgent(cmd *cobra.Command, f agentFlags) error {
 	if err != nil {
 		return err
 	}
-	serve, err := f.serve(a)
-	if err != nil {
+	ctx, stop := context.WithCancel(cmd.Context())
+	defer stop()
+	var background sync.WaitGroup
+	if err := f.serve(ctx, a, &background); err != nil {
 		return err
 	}
 	from, err := f.goOn(cmd, a)
@@ -125,10 +129,6 @@ func runAgent(cmd *cobra.Command, f agentFlags) error {
 		return err
 	}
 	s.dropPrivileges()
-	ctx, stop := context.WithCancel(cmd.Context())
-	defer stop()
-	var background sync.WaitGroup
-	background.Go(func() { serve(ctx) })
 	background.Go(func() { s.beat(ctx, f.every, newStatus(io.Discard)) })
 	for _, pass := range a.passes() { // each by itself, as a receiver that is away holds up its own alone
 		background.Go(func() { repeatedly(ctx, f.every, pass) })
@@ -147,6 +147,9 @@ func (f *agentFlags) goOn(cmd *cobra.Command, a *agent) (from time.Time, err err
 		return time.Time{}, err
 	}
 	a.history.Node = a.node
+	a.history.excuse = func(err error) {
+		a.complain(export.Store, fmt.Errorf("not written, and tried again: %w", err))
+	}
 	if a.receiver != nil {
 		a.history.Receivers = append(a.history.Receivers, toOTLP)
 	}
@@ -220,20 +223,23 @@ func (f *agentFlags) prepare(cmd *cobra.Command) (*agent, error) {
 	}
 	if f.textfile != "" {
 		if err := disk.CanPut(f.textfile); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("--textfile: %w", err)
 		}
 	}
 	return a, nil
 }
 
-// serve begins to listen for Prometheus. What is returned answers until the context ends.
-func (f *agentFlags) serve(a *agent) (func(context.Context), error) {
+// serve answers Prometheus until the context ends, in the background.
+func (f *agentFlags) serve(ctx context.Context, a *agent, background *sync.WaitGroup) error {
 	if f.metrics == "" {
-		return func(context.Context) {}, nil
+		return nil
 	}
 	l, err := net.Listen("tcp", f.metrics)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("%w, perhaps by another agent; give another ADDRESS, or none: --metrics ''", err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("--metrics: %w", err)
+		return fmt.Errorf("--metrics: %w", err)
 	}
 	say(a.stderr, "metrics are at http://%s/metrics", l.Addr())
 	mux := http.NewServeMux()
@@ -242,12 +248,13 @@ func (f *agentFlags) serve(a *agent) (func(context.Context), error) {
 		a.metrics.Write(w) // the error is the client's, who went away
 	})
 	server := &http.Server{Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10}
-	return func(ctx context.Context) {
-		context.AfterFunc(ctx, func() { server.Close() })
+	context.AfterFunc(ctx, func() { server.Close() })
+	background.Go(func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			complain(a.stderr, fmt.Errorf("--metrics: %w", err))
 		}
-	}, nil
+	})
+	return nil
 }
 
 // take enters what a stream reports.
@@ -286,15 +293,25 @@ func (a *agent) passes() (list []func(context.Context)) {
 	}
 	if a.fleet != nil {
 		list = append(list, func(ctx context.Context) {
-			if err := a.ship(ctx); !errors.Is(ctx.Err(), context.Canceled) { // then the last pass says it
-				a.complain(err)
+			if !a.backoff.Over(time.Now()) {
+				return
 			}
+			err := a.ship(ctx)
+			if errors.Is(ctx.Err(), context.Canceled) { // then the last pass says it
+				return
+			}
+			if err == nil {
+				a.backoff.Answered()
+			} else {
+				a.backoff.Failed(time.Now(), 0)
+			}
+			a.complain(export.ClickHouse, err)
 		})
 	}
 	if a.cluster != nil {
 		list = append(list, func(ctx context.Context) {
 			if err := a.cluster.Write(ctx, time.Now()); !errors.Is(ctx.Err(), context.Canceled) { // then the last pass says it
-				a.complain(err)
+				a.complain(export.Kubernetes, err)
 			}
 		})
 	}
@@ -309,7 +326,7 @@ func (a *agent) passes() (list []func(context.Context)) {
 func (a *agent) writeTextfile(context.Context) {
 	var text strings.Builder
 	a.metrics.Write(&text) // into memory
-	a.complain(disk.Put(a.textfile, []byte(text.String())))
+	a.complain(export.Textfile, disk.Put(a.textfile, []byte(text.String())))
 }
 
 // next returns rows that wait, at most so many, how many more there are, and what is to be
@@ -330,7 +347,7 @@ func (a *agent) next(ctx context.Context, most int) (rows []export.Row, more int
 }
 
 // toOTLP is the receiver of OpenTelemetry's logs in the store.
-const toOTLP = "otlp"
+const toOTLP = export.OTLP
 
 // ship sends what the store has to the fleet's database. What is not taken waits there.
 func (a *agent) ship(ctx context.Context) error {
@@ -339,7 +356,7 @@ func (a *agent) ship(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		a.waiting(a.fleet.Name(), len(buckets)+more)
+		a.waiting(export.ClickHouse, len(buckets)+more)
 		if len(buckets) == 0 {
 			break
 		}
@@ -365,7 +382,7 @@ func (a *agent) send(ctx context.Context) {
 		rows, more, arrived, err := a.next(ctx, batch)
 		if err != nil {
 			if ctx.Err() == nil {
-				a.complain(err)
+				a.complain(export.OTLP, err)
 			}
 			return
 		}
@@ -373,7 +390,7 @@ func (a *agent) send(ctx context.Context) {
 		if len(rows) == 0 || !a.deliver(ctx, rows) {
 			return
 		}
-		a.complain(arrived())
+		a.complain(export.OTLP, arrived())
 	}
 }
 
@@ -385,7 +402,7 @@ func (a *agent) waiting(receiver string, rows int) {
 	}
 	a.metrics.Waiting(receiver, rows, dropped)
 	if dropped > 0 {
-		a.complain(fmt.Errorf("%d denials are not sent, as %s", dropped, why))
+		a.complain(receiver, fmt.Errorf("%d denials are not sent, as %s", dropped, why))
 	}
 }
 
@@ -393,14 +410,14 @@ func (a *agent) waiting(receiver string, rows int) {
 func (a *agent) deliver(ctx context.Context, rows []export.Row) bool {
 	rejected, err := a.receiver.Deliver(ctx, rows, func(err error) {
 		a.metrics.Sending(export.Failed, len(rows))
-		a.complain(fmt.Errorf("not sent, and tried again: %w", err))
+		a.complain(export.OTLP, fmt.Errorf("not sent, and tried again: %w", err))
 	})
 	switch {
 	case ctx.Err() != nil:
 		return false // they wait
 	case err != nil: // they never will be taken
 		a.metrics.Sending(export.Rejected, len(rows))
-		a.complain(fmt.Errorf("%d rows are lost: %w", len(rows), err))
+		a.complain(export.OTLP, fmt.Errorf("%d rows are lost: %w", len(rows), err))
 	default:
 		a.metrics.Sending(export.Sent, len(rows)-rejected)
 		a.metrics.Sending(export.Rejected, rejected)
@@ -408,13 +425,16 @@ func (a *agent) deliver(ctx context.Context, rows []export.Row) bool {
 	return true
 }
 
-// complain says an error if there is one, the same no more than once a minute.
-func (a *agent) complain(err error) {
+// complain counts an error of an output if there is one, and says it, the same no more than once
+// a minute.
+func (a *agent) complain(output string, err error) {
 	if err == nil {
 		return
 	}
+	a.metrics.Error(output)
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	err = fmt.Errorf("--%s: %w", output, err)
 	text := err.Error()
 	if at, said := a.said[text]; said && time.Since(at) < time.Minute {
 		return

@@ -81,7 +81,8 @@ type stream struct {
 	lost     int
 	followed following // as was said
 	at       time.Time // of the last denial that was taken
-	err      error     // of printing
+	err      error     // of printing, or of keeping the history
+	stop     func()    // ends follow
 }
 
 // open opens the source and what tells containers apart, and says which were
@@ -274,6 +275,9 @@ func (s *stream) unhurry() {
 func (s *stream) follow(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	s.mu.Lock()
+	s.stop = stop
+	s.mu.Unlock()
 	var wait sync.WaitGroup
 	errs := make([]error, len(s.lives))
 	for i, l := range s.lives {

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -37,10 +38,14 @@ type history struct {
 	*store.Store
 	age  time.Duration // what is older is dropped; 0 for nothing
 	size int64
-	err  error // of appending
 
 	mu   sync.Mutex
 	said []report.Finding // explained, and to be written with what is counted
+	err  error            // of appending, when no more could wait to be written
+
+	// excuse says an error after which a watch goes on, as what could not be written waits; nil
+	// where it ends.
+	excuse func(error)
 
 	// Of a watch: what it reads, since when, and when that was written last.
 	reader       string
@@ -86,10 +91,32 @@ func (h *history) counted(ctx context.Context) func(explain.Counted) {
 		return nil
 	}
 	return func(c explain.Counted) {
-		if h.err == nil {
-			h.err = h.Add(ctx, c)
+		if h.broken() == nil {
+			h.breaks(h.Add(ctx, c))
 		}
 	}
+}
+
+// broken returns the error with which appending ended, nil if it did not.
+func (h *history) broken() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.err
+}
+
+func (h *history) breaks(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.err = cmp.Or(h.err, err)
+}
+
+// excused returns an error of writing, nil if it was said and the watch goes on.
+func (h *history) excused(err error) error {
+	if broken := h.broken(); broken != nil || err == nil || h.excuse == nil || errors.Is(err, store.ErrDamaged) {
+		return cmp.Or(broken, err)
+	}
+	h.excuse(err)
+	return nil
 }
 
 // end writes what is held, drops what is too old or too much, and closes the store.
@@ -142,12 +169,13 @@ func (h *history) write(ctx context.Context, now time.Time) error {
 	err := h.flush(ctx)
 	if err == nil && now.Sub(h.wrote) >= 10*time.Second {
 		h.wrote = now
+		h.breaks(h.IsThere())
 		err = h.Look(ctx, h.reader, h.began, now)
 	}
 	if err == nil && now.Sub(h.retained) >= 10*time.Minute {
 		err = h.retain(ctx, now)
 	}
-	return err
+	return h.excused(err)
 }
 
 // explained has a finding be written with what was counted of it, by the next write, which is a
@@ -185,7 +213,7 @@ func (h *history) lost(ctx context.Context, n report.Notice, now time.Time) erro
 	if h == nil || n.Kind != source.Lost.String() {
 		return nil
 	}
-	return h.Lose(ctx, n.Kind, now, now, max(n.Count, 1), n.Text)
+	return h.excused(h.Lose(ctx, n.Kind, now, now, max(n.Count, 1), n.Text))
 }
 
 // stop ends a watch: findings are what it found.
@@ -207,7 +235,8 @@ func (h *history) found(ctx context.Context, findings []*explain.Explained) erro
 		return nil
 	}
 	h.wrote = time.Time{}
-	return cmp.Or(h.err, h.write(ctx, time.Now()), h.Explain(ctx, report.NewFindings(findings)))
+	h.excuse = nil // the end is the last time
+	return cmp.Or(h.broken(), h.write(ctx, time.Now()), h.Explain(ctx, report.NewFindings(findings)))
 }
 
 // keep appends what a log gave, and closes the store.
@@ -216,7 +245,7 @@ func (h *history) keep(cmd *cobra.Command, in *input, session *explain.Session, 
 		return nil
 	}
 	ctx := context.WithoutCancel(cmd.Context())
-	err := cmp.Or(h.err, h.Flush(ctx))
+	err := cmp.Or(h.broken(), h.Flush(ctx))
 	if err == nil && in.inventory != nil {
 		err = h.Containers(ctx, in.inventory.Containers)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -61,4 +62,22 @@ func TestFleetIsOpenedOnce(t *testing.T) {
 		assert.Zero(t, run(t.Context(), args, strings.NewReader(""), io.Discard, &errors), "%s", &errors)
 		assert.Equal(t, 1, asked, "%v", args)
 	}
+}
+
+// What could not be written is said and waits, unless the store is damaged, or what waits is more
+// than there is room for.
+func TestHistoryGoesOn(t *testing.T) {
+	full, h := errors.New("full"), &history{}
+	assert.Equal(t, full, h.excused(full), "a watch that somebody looks at ends")
+	var said []error
+	h.excuse = func(err error) { said = append(said, err) }
+	assert.NoError(t, h.excused(full))
+	assert.NoError(t, h.excused(nil))
+	assert.Equal(t, []error{full}, said)
+	assert.ErrorIs(t, h.excused(store.ErrDamaged), store.ErrDamaged)
+	h.breaks(nil)
+	h.breaks(full)
+	h.breaks(errors.New("later"))
+	assert.Equal(t, full, h.excused(nil))
+	assert.Len(t, said, 1)
 }

@@ -136,7 +136,9 @@ func (s *stream) beat(ctx context.Context, every time.Duration, status *status) 
 			s.sayFollowing()
 			kept := s.history.write(context.WithoutCancel(ctx), time.Now())
 			s.mu.Lock()
-			s.err = cmp.Or(s.err, kept)
+			if s.err = cmp.Or(s.err, kept); s.err != nil && s.stop != nil {
+				s.stop() // also if no more comes
+			}
 			denials := 0
 			for _, n := range s.Denials {
 				denials += n

@@ -122,7 +122,7 @@ func (c *Cluster) Take(message report.Message) {
 // wants no more; what the API does not take is counted, and not written before the finding comes again
 // in an hour. The error is the first of these.
 func (c *Cluster) Write(ctx context.Context, now time.Time) error {
-	if now.Before(c.api.notBefore) {
+	if !c.api.backoff.Over(now) {
 		return nil
 	}
 	refused := c.askGroup(ctx, now)

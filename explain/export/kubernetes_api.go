@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -28,11 +27,7 @@ type api struct {
 	url       string // https://HOST:PORT
 	tokenFile string
 	client    *http.Client
-
-	// After an answer that says to come again, or none, it is not asked before a time. The pause
-	// until then becomes longer while that goes on.
-	notBefore time.Time
-	pause     time.Duration
+	backoff   Backoff
 }
 
 // serviceAccount is where a pod finds what it may say to the API
@@ -100,16 +95,14 @@ func is(err error, code int) bool {
 // answered notes what became of a request, and with it when the next may be made.
 func (a *api) answered(err error, now time.Time) {
 	if !again(err) {
-		a.pause, a.notBefore = 0, time.Time{}
+		a.backoff.Answered()
 		return
 	}
-	a.pause = min(max(2*a.pause, firstWait), maxWait)
-	wait := a.pause/2 + rand.N(a.pause) // so that a thousand nodes do not come at once
-	var status *statusError
-	if errors.As(err, &status) {
-		wait = max(wait, min(status.after, maxAfter))
+	var wants time.Duration
+	if status := new(statusError); errors.As(err, &status) {
+		wants = status.after
 	}
-	a.notBefore = now.Add(wait)
+	a.backoff.Failed(now, wants)
 }
 
 // ask makes a request. The body of a PATCH is applied: the fields that it has become ours, and

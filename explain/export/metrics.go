@@ -36,6 +36,7 @@ type Metrics struct {
 	waiting   map[string]int    // rows, by receiver
 	dropped   uint64            // denials
 	written   map[string]uint64 // objects of a cluster, by outcome
+	errors    map[string]uint64 // by what gave them
 	unwritten int               // that wait
 }
 
@@ -47,7 +48,7 @@ type counted struct {
 
 // NewMetrics returns metrics that count nothing yet, of a version of whydenied.
 func NewMetrics(version string) *Metrics {
-	return &Metrics{version: version, denials: map[series]uint64{}, findings: map[string]counted{}, sent: map[string]uint64{}, waiting: map[string]int{}, written: map[string]uint64{}}
+	return &Metrics{version: version, denials: map[series]uint64{}, findings: map[string]counted{}, sent: map[string]uint64{}, waiting: map[string]int{}, written: map[string]uint64{}, errors: map[string]uint64{}}
 }
 
 // Take counts a message of a watch: findings, how often they came again, and notices of
@@ -113,6 +114,22 @@ func (m *Metrics) Waiting(receiver string, rows, dropped int) {
 	m.dropped += uint64(dropped)
 }
 
+// Outputs are where an agent puts what it finds, by which its errors are counted.
+const (
+	OTLP       = "otlp"
+	ClickHouse = "clickhouse"
+	Kubernetes = "kubernetes"
+	Textfile   = "textfile"
+	Store      = "store"
+)
+
+// Error counts an error of an output.
+func (m *Metrics) Error(output string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.errors[output]++
+}
+
 // Writing counts an object of a cluster by what became of it, and notes how many wait.
 func (m *Metrics) Writing(outcome string, waiting int) {
 	m.mu.Lock()
@@ -156,6 +173,10 @@ func (m *Metrics) Write(w io.Writer) error {
 	}
 	out.Add(escape.MetricHead("whydenied_kubernetes_objects_waiting", "gauge", "Events and reports of Kubernetes that are to be written."))
 	out.Add(escape.MetricLine("whydenied_kubernetes_objects_waiting", uint64(m.unwritten)))
+	out.Add(escape.MetricHead("whydenied_errors_total", "counter", "Errors, by the output that gave them. Standard error has each, and the same once a minute."))
+	for _, output := range []string{ClickHouse, Kubernetes, OTLP, Store, Textfile} {
+		out.Add(escape.MetricLine("whydenied_errors_total", m.errors[output], "output", output))
+	}
 	return escape.Write(w, out.Text())
 }
 

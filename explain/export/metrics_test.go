@@ -92,7 +92,7 @@ func FuzzMetrics(f *testing.F) {
 		m := export.NewMetrics(name)
 		m.Take(report.Message{Finding: row(func(f *report.Finding) { f.Count, f.Denial[0].Value = 1, name }).Finding})
 		all := read(t, m)
-		require.Len(t, all, 14)
+		require.Len(t, all, 19)
 		require.Equal(t, 1.0, all["whydenied_findings"])
 	})
 }

@@ -170,6 +170,26 @@ const (
 	maxAfter  = 10 * time.Minute // that a receiver can ask for
 )
 
+// A Backoff is when a receiver may be asked again that did not take what it was sent. Its zero
+// value is now.
+type Backoff struct {
+	until time.Time
+	pause time.Duration // before the last attempt
+}
+
+// Over reports whether it may be asked.
+func (b *Backoff) Over(now time.Time) bool { return !now.Before(b.until) }
+
+// Failed has it be left alone for longer than the last time, and for as long as it wants at least.
+func (b *Backoff) Failed(now time.Time, wants time.Duration) {
+	b.pause = min(max(2*b.pause, firstWait), maxWait)
+	pause := b.pause/2 + rand.N(b.pause) // so that a thousand nodes do not come at once
+	b.until = now.Add(max(pause, min(wants, maxAfter)))
+}
+
+// Answered ends it.
+func (b *Backoff) Answered() { *b = Backoff{} }
+
 // Deliver sends rows until they are taken, the receiver says that it never will take them, or
 // ctx ends. failed, if it is not nil, is told of each attempt after which another comes.
 // rejected is how many of the rows the receiver says that it threw away.
@@ -178,7 +198,8 @@ func (r *Receiver) Deliver(ctx context.Context, rows []Row, failed func(error)) 
 	if err != nil {
 		return 0, err
 	}
-	for wait := firstWait; ; wait = min(2*wait, maxWait) {
+	var backoff Backoff
+	for {
 		rejected, err = r.send(ctx, body)
 		var e *sendError
 		if err == nil || ctx.Err() != nil || !errors.As(err, &e) || !e.again {
@@ -187,11 +208,11 @@ func (r *Receiver) Deliver(ctx context.Context, rows []Row, failed func(error)) 
 		if failed != nil {
 			failed(err)
 		}
-		pause := wait/2 + rand.N(wait) // so that a thousand nodes do not come at once
+		backoff.Failed(time.Now(), e.after)
 		select {
 		case <-ctx.Done():
 			return 0, ctx.Err()
-		case <-time.After(max(pause, min(e.after, maxAfter))):
+		case <-time.After(time.Until(backoff.until)):
 		}
 	}
 }

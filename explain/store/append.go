@@ -26,6 +26,7 @@ type pendingKey struct {
 // A pendingRow is what is to be added to a row of seen.
 type pendingRow struct {
 	finding, bare, mode, node string
+	anyNode                   bool // the log does not say which
 	container                 named
 	program                   string
 	at, sequence              int64
@@ -53,7 +54,7 @@ func (s *Store) Add(ctx context.Context, c explain.Counted) error {
 	row := s.pending[key]
 	if row == nil {
 		row = newRow(&c, p)
-		row.node = cmp.Or(row.node, s.Node)
+		row.anyNode, row.node = row.node == "", cmp.Or(row.node, s.Node)
 		s.pending[key] = row
 		s.held += 16 // which a row takes besides
 	}
@@ -230,7 +231,7 @@ func addTo[K comparable](sums map[K]*sum, key K) *sum {
 // unseen returns the positions that a row has, and those that are new: neither in it nor
 // counted in another container or program, or under another boot, of the same node, nor in
 // the finding that it is by what else is known of its container. Where a log does not say its
-// node it can be any.
+// node it can be any: a host can get another name.
 func (w *writer) unseen(row *pendingRow, source, in int64) (have, more []uint64, err error) {
 	more = slices.Clone(row.positions)
 	slices.Sort(more)
@@ -254,7 +255,7 @@ func (w *writer) unseen(row *pendingRow, source, in int64) (have, more []uint64,
 		if finding == row.finding && of == source && container == in && program == row.program {
 			have = positions
 		}
-		if node := w.nodes[of]; node == row.node || node == "" || row.node == "" {
+		if node := w.nodes[of]; node == row.node || node == "" || row.anyNode {
 			more = without(more, positions)
 		}
 	}

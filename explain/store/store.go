@@ -36,6 +36,7 @@ import (
 // A Store is a file of findings that is open.
 type Store struct {
 	name string // of the file, without links
+	info os.FileInfo
 	db   *sql.DB
 
 	mu      sync.Mutex // of what is not yet written
@@ -180,11 +181,24 @@ func open(ctx context.Context, real, mode string) (*Store, error) {
 	} else {
 		err = s.prepare(ctx)
 	}
+	if err == nil {
+		s.info, err = os.Stat(real)
+	}
 	if err != nil {
 		db.Close()
 		return nil, damaged(err)
 	}
 	return s, nil
+}
+
+// IsThere returns an error if the file was removed or another was put in its place: what is
+// written from then on nobody else sees, and it ends with the process.
+func (s *Store) IsThere() error {
+	info, err := os.Stat(s.name)
+	if err == nil && !os.SameFile(info, s.info) {
+		err = fmt.Errorf("%s: another file was put in its place", s.name)
+	}
+	return err
 }
 
 // prepare checks a store that is to be appended to, and brings its schema up to date. It

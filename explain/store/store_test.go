@@ -373,3 +373,39 @@ func TestHostileNames(t *testing.T) {
 	require.NoError(t, err)
 	assert.NotContains(t, string(text), "abcdefghijklmnopqrstuvwxyz0123456789")
 }
+
+// A log that does not say its node is of this host, also after that got another name: what is read
+// again counts once.
+func TestRenamedNode(t *testing.T) {
+	ctx := context.Background()
+	s, _, err := Open(ctx, filepath.Join(t.TempDir(), "agent.db"))
+	require.NoError(t, err)
+	defer s.Close(ctx)
+	log := line("/srv/a", start, 1) + line("/srv/a", start, 2)
+	s.Node = "old"
+	appendLog(t, s, log)
+	s.Node = "new"
+	appendLog(t, s, log+line("/srv/a", start.Add(time.Second), 3))
+	appendLog(t, s, "node=other "+line("/srv/a", start, 1)) // which is another host's
+	groups, _, err := s.Groups(ctx, Range{}, "node", nil)
+	require.NoError(t, err)
+	counts := map[string]int{}
+	for _, g := range groups {
+		counts[g.Key] = g.Count
+	}
+	assert.Equal(t, map[string]int{"old": 2, "new": 1, "other": 1}, counts)
+}
+
+// A file that is removed while it is open takes what is written to it along.
+func TestIsThere(t *testing.T) {
+	ctx := context.Background()
+	name := filepath.Join(t.TempDir(), "agent.db")
+	s, _, err := Open(ctx, name)
+	require.NoError(t, err)
+	defer s.Close(ctx)
+	require.NoError(t, s.IsThere())
+	require.NoError(t, os.Rename(name, name+".old"))
+	assert.ErrorIs(t, s.IsThere(), os.ErrNotExist)
+	require.NoError(t, os.WriteFile(name, nil, 0o600))
+	assert.ErrorContains(t, s.IsThere(), "another file was put in its place")
+}
