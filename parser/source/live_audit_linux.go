@@ -2,12 +2,14 @@ package source
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -71,10 +73,52 @@ type netlink struct {
 }
 
 // unhurry has records wait in the buffer, for no longer than 40,000 of them a second take to fill
-// a half of it: without CAP_NET_ADMIN it has little room (net.core.rmem_max).
+// a half of it: without CAP_NET_ADMIN it has little room (net.core.rmem_max). The socket is taken
+// from Go's own poller then, which wakes up for each record whether or not it is waited for.
 func (n *netlink) unhurry() {
 	const record, rate = 2300, 40000
+	if n.daemon { // for which the kernel waits
+		return
+	}
+	raw, err := n.file.SyscallConn()
+	if err != nil {
+		return
+	}
+	var file *os.File
+	raw.Control(func(fd uintptr) {
+		var apart int
+		if apart, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0); err != nil {
+			return
+		}
+		err = unix.SetNonblock(apart, false) // of which os.NewFile knows that it is not to be polled
+		file = os.NewFile(uintptr(apart), "audit netlink")
+		err = cmp.Or(err, unix.SetNonblock(apart, true))
+	})
+	if err != nil {
+		return // then each record is read at once
+	}
+	n.file.Close()
+	n.file = file
 	n.pause = min(time.Second*time.Duration(n.size/record/2)/rate, lookQuiet/2)
+}
+
+// read reads what there is when something came, or nothing for a while. Where there is a pause the
+// socket is left alone for that afterwards.
+func (n *netlink) read(ctx context.Context, raw syscall.RawConn, drain func(fd uintptr) bool) error {
+	if n.pause == 0 {
+		n.file.SetReadDeadline(time.Now().Add(patience / 4))
+		if ctx.Err() != nil { // whose deadline that may have undone
+			return nil
+		}
+		return raw.Read(drain)
+	}
+	return raw.Control(func(fd uintptr) {
+		wait := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		if some, err := unix.Poll(wait, int(lookQuiet/time.Millisecond)); err == nil && some > 0 {
+			drain(fd)
+			time.Sleep(n.pause)
+		}
+	})
 }
 
 // openNetlink opens a socket that is in multicast groups, or none.
@@ -155,11 +199,7 @@ func (n *netlink) run(ctx context.Context, in *intake) error {
 			asked = now
 			raw.Control(func(fd uintptr) { n.askDaemon(int(fd)) })
 		}
-		n.file.SetReadDeadline(time.Now().Add(patience / 4))
-		if ctx.Err() != nil {
-			break
-		}
-		err := raw.Read(r.drain)
+		err := n.read(ctx, raw, r.drain)
 		if r.err != nil {
 			return r.err
 		}
@@ -167,9 +207,6 @@ func (n *netlink) run(ctx context.Context, in *intake) error {
 			return err
 		}
 		n.tell(in, time.Now().Add(-patience))
-		if err == nil && !n.daemon { // for which the kernel waits
-			time.Sleep(n.pause)
-		}
 	}
 	n.unregister()
 	r.takeEarly()
