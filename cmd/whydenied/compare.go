@@ -98,12 +98,19 @@ func (f *compareFlags) sides(cmd *cobra.Command, args []string) (before, after [
 	if f.before != "" || f.after != "" {
 		return f.ranges(cmd, args)
 	}
-	at, err := f.at(cmd, args)
+	var history reader
+	if (f.split != "" || f.deploy != "") && isStore(cmd, args) {
+		if history, err = openReader(cmd.Context(), args[0]); err != nil {
+			return nil, nil, err
+		}
+		defer history.Close(cmd.Context())
+	}
+	at, err := f.at(cmd, history)
 	if err != nil {
 		return nil, nil, err
 	}
-	if !at.IsZero() && isStore(cmd, args) {
-		return f.halves(cmd, args, at)
+	if !at.IsZero() && history != nil {
+		return f.halves(cmd, args, history, at)
 	}
 	if !at.IsZero() {
 		all, err := f.whole(cmd, args)
@@ -191,15 +198,10 @@ func isStore(cmd *cobra.Command, args []string) bool {
 }
 
 // halves returns the findings of a store before and from a time on.
-func (f *compareFlags) halves(cmd *cobra.Command, args []string, at time.Time) (before, after []report.Finding, err error) {
+func (f *compareFlags) halves(cmd *cobra.Command, args []string, s reader, at time.Time) (before, after []report.Finding, err error) {
 	if err := f.parse(args); err != nil {
 		return nil, nil, err
 	}
-	s, err := openReader(cmd.Context(), args[0])
-	if err != nil {
-		return nil, nil, err
-	}
-	defer s.Close(cmd.Context())
 	whole := f.timesOf()
 	for _, half := range []struct {
 		r  store.Range
@@ -218,12 +220,7 @@ func (f *compareFlags) halves(cmd *cobra.Command, args []string, at time.Time) (
 }
 
 // made asks a store when the newest container of a name or image was made.
-func (f *compareFlags) made(cmd *cobra.Command, args []string) (time.Time, error) {
-	s, err := openReader(cmd.Context(), args[0])
-	if err != nil {
-		return time.Time{}, err
-	}
-	defer s.Close(cmd.Context())
+func (f *compareFlags) made(cmd *cobra.Command, s reader) (time.Time, error) {
 	at, err := s.Made(cmd.Context(), f.deploy)
 	if err == nil && at.IsZero() {
 		err = fmt.Errorf("--since-deploy: the store has no container or image %q", f.deploy)
@@ -234,8 +231,8 @@ func (f *compareFlags) made(cmd *cobra.Command, args []string) (time.Time, error
 	return at, err
 }
 
-// at is the time that the input is cut at, zero if it is not.
-func (f *compareFlags) at(cmd *cobra.Command, args []string) (time.Time, error) {
+// at is the time that the input is cut at, zero if it is not. history is nil if that is no store.
+func (f *compareFlags) at(cmd *cobra.Command, history reader) (time.Time, error) {
 	switch {
 	case f.split != "" && f.deploy != "":
 		return time.Time{}, usagef("--split and --since-deploy both say the time; give one")
@@ -245,8 +242,8 @@ func (f *compareFlags) at(cmd *cobra.Command, args []string) (time.Time, error) 
 			err = usagef("--split: %v", err)
 		}
 		return at, err
-	case len(f.policy.inventory) == 0 && isStore(cmd, args):
-		return f.made(cmd, args)
+	case len(f.policy.inventory) == 0 && history != nil:
+		return f.made(cmd, history)
 	case len(f.policy.inventory) == 0:
 		return time.Time{}, usagef("--since-deploy needs --inventory, which says when the container was made: docker inspect, kubectl get pod -o json")
 	}
