@@ -107,7 +107,7 @@ func TestDashboard(t *testing.T) {
 	for _, v := range dashboard.Templating.List {
 		variables[v.Name] = true
 	}
-	labels := []string{"layer", "cause", "profile", "namespace", "decision", "outcome", "instance"} // the last is Prometheus' own
+	labels := []string{"layer", "cause", "profile", "namespace", "decision", "outcome", "output", "instance"} // the last is Prometheus' own
 	taken := map[[2]int]string{}
 	rules := strings.Builder{}
 	rules.WriteString("groups:\n  - name: dashboard\n    rules:\n")
