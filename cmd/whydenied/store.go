@@ -157,6 +157,9 @@ func (h *history) watch(ctx context.Context, s *stream) error {
 	}
 	h.reader, h.began = strings.Join(readers, " and "), time.Now()
 	h.Boot = host.Host{}.Boot()
+	if err := h.Look(ctx, h.reader, h.began, h.began); err != nil { // so that the next run knows, if this is killed at once
+		return err
+	}
 	return h.Answer(ctx, h.began, host.Answers(thisHost.Read(ctx)))
 }
 

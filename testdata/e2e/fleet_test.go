@@ -168,7 +168,7 @@ type fleetNode struct {
 	records int           // in the log
 
 	cmd    *exec.Cmd // nil while none runs
-	stderr bytes.Buffer
+	stderr lines
 }
 
 // start starts the agent, if none runs.
@@ -258,7 +258,9 @@ func TestFleet(t *testing.T) {
 		t.Cleanup(n.kill)
 		nodes = append(nodes, n)
 	}
-	time.Sleep(3 * time.Second) // they look from now on
+	for _, n := range nodes {
+		n.stderr.waitFor(t, "whydenied: reading ") // it looks from now on
+	}
 
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 1))
