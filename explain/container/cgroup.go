@@ -17,7 +17,7 @@ func FromCgroup(path string) (id, runtime string, ok bool) {
 		path = m[1]
 	}
 	if parts := strings.Split(path, ":"); len(parts) == 3 && !strings.Contains(parts[1]+parts[2], "/") {
-		return fromSegment(parts[0], parts[1]+"-"+parts[2]+".scope")
+		return fromSegment(parts[0], parts[1]+"-"+parts[2]+".scope", "")
 	}
 	if named := InCgroup(path); len(named) > 0 {
 		return named[0].ID, named[0].Runtime, true
@@ -41,7 +41,11 @@ func InCgroup(path string) []Named {
 	var all []Named
 	segments := strings.Split(strings.Trim(path, "/"), "/")
 	for i := len(segments) - 1; i >= 0; i-- {
-		id, runtime, ok := fromSegment(strings.Join(segments[:i], "/"), segments[i])
+		below := ""
+		if i+1 < len(segments) {
+			below = segments[i+1]
+		}
+		id, runtime, ok := fromSegment(strings.Join(segments[:i], "/"), segments[i], below)
 		if ok && (len(all) == 0 || all[len(all)-1].ID != id) {
 			all = append(all, Named{id, runtime})
 		}
@@ -82,44 +86,47 @@ type shape struct {
 	parent  *regexp.Regexp // of the path before the segment; nil is any
 	segment *regexp.Regexp // its first group is the ID
 	runtime string         // "" is unknown, "-" not a container
+	below   string         // the segment below, "" for any
 }
 
 // shapes are tried in order. Sources: cgroup drivers of runc and crun, and what
 // the engines were seen to make (Docker 20.10, containerd, Podman 4, LXC 5,
-// systemd-nspawn 252).
+// systemd-nspawn 252 and 262).
 var shapes = sync.OnceValue(func() []shape {
 	return []shape{
-		{nil, regexp.MustCompile(`^(?:libpod|crio)-conmon-(.+)$`), "-"},
-		{nil, regexp.MustCompile(`^lxc\.monitor\.(.+)$`), "-"},
+		{segment: regexp.MustCompile(`^(?:libpod|crio)-conmon-(.+)$`), runtime: "-"},
+		{segment: regexp.MustCompile(`^lxc\.monitor\.(.+)$`), runtime: "-"},
 
 		// systemd's cgroup driver; the plain forms are the cgroupfs driver's.
-		{nil, regexp.MustCompile(`^docker-([0-9a-f]{64})\.scope$`), "docker"},
-		{nil, regexp.MustCompile(`^libpod-(?:payload-)?([0-9a-f]{64})(?:\.scope)?$`), "podman"},
-		{nil, regexp.MustCompile(`^crio-([0-9a-f]{64})(?:\.scope)?$`), "cri-o"},
-		{nil, regexp.MustCompile(`^cri-containerd-([0-9a-f]{64})\.scope$`), "containerd"},
-		{nil, regexp.MustCompile(`^nerdctl-(.+)\.scope$`), "containerd"},
-		{nil, regexp.MustCompile(`^buildah-(.+?)(?:\.scope)?$`), "buildah"},
-		{nil, regexp.MustCompile(`^[A-Za-z0-9_.-]+-([0-9a-f]{64})\.scope$`), ""},
+		{segment: regexp.MustCompile(`^docker-([0-9a-f]{64})\.scope$`), runtime: "docker"},
+		{segment: regexp.MustCompile(`^libpod-(?:payload-)?([0-9a-f]{64})(?:\.scope)?$`), runtime: "podman"},
+		{segment: regexp.MustCompile(`^crio-([0-9a-f]{64})(?:\.scope)?$`), runtime: "cri-o"},
+		{segment: regexp.MustCompile(`^cri-containerd-([0-9a-f]{64})\.scope$`), runtime: "containerd"},
+		{segment: regexp.MustCompile(`^nerdctl-(.+)\.scope$`), runtime: "containerd"},
+		{segment: regexp.MustCompile(`^buildah-(.+?)(?:\.scope)?$`), runtime: "buildah"},
+		{segment: regexp.MustCompile(`^[A-Za-z0-9_.-]+-([0-9a-f]{64})\.scope$`), runtime: ""},
 
-		{nil, regexp.MustCompile(`^lxc\.payload\.(.+)$`), "lxc"},
-		{regexp.MustCompile(`(?:^|/)lxc$`), regexp.MustCompile(`^(.+)$`), "lxc"},
-		{nil, regexp.MustCompile(`^systemd-nspawn@(.+)\.service$`), Nspawn},
-		{regexp.MustCompile(`(?:^|/)machine\.slice$`), regexp.MustCompile(`^machine-qemu\\x2d(.+)\.scope$`), "-"}, // a virtual machine
-		{regexp.MustCompile(`(?:^|/)machine\.slice$`), regexp.MustCompile(`^machine-(.+)\.scope$`), Nspawn},
+		{segment: regexp.MustCompile(`^lxc\.payload\.(.+)$`), runtime: "lxc"},
+		{parent: regexp.MustCompile(`(?:^|/)lxc$`), segment: regexp.MustCompile(`^(.+)$`), runtime: "lxc"},
+		{segment: regexp.MustCompile(`^systemd-nspawn@(.+)\.service$`), runtime: Nspawn},
+		{parent: regexp.MustCompile(`(?:^|/)machine\.slice$`), segment: regexp.MustCompile(`^machine-qemu\\x2d(.+)\.scope$`), runtime: "-"}, // a virtual machine
+		{parent: regexp.MustCompile(`(?:^|/)machine\.slice$`), segment: regexp.MustCompile(`^machine-(.+)\.scope$`), runtime: Nspawn},
+		// The scope that systemd-nspawn makes itself: one of systemd-vmspawn has nothing below it.
+		{parent: regexp.MustCompile(`(?:^|/)machine\.slice$`), segment: regexp.MustCompile(`^(.+)\.scope$`), below: "payload", runtime: Nspawn},
 
-		{regexp.MustCompile(`(?:^|/)buildkit$`), regexp.MustCompile(`^([0-9a-z]{8,64})$`), "buildkit"},
-		{regexp.MustCompile(`(?:^|/)docker$`), regexp.MustCompile(`^([0-9a-f]{64})$`), "docker"},
-		{regexp.MustCompile(`(?:^|/)libpod_parent$`), regexp.MustCompile(`^([0-9a-f]{64})$`), "podman"},
-		{regexp.MustCompile(`(?:^|/)ecs(?:/[^/]+)+$`), regexp.MustCompile(`^([0-9a-f]{64})$`), "docker"},
-		{regexp.MustCompile(`(?:^|/)ecs(?:/[^/]+)+$`), regexp.MustCompile(`^([0-9a-f]{32}-[0-9]+)$`), "containerd"}, // Fargate
-		{regexp.MustCompile(`(?:^|/)kubepods(?:/[^/]+)*/pod[0-9a-f_-]+$`), regexp.MustCompile(`^([0-9a-f]{64})$`), ""},
-		{regexp.MustCompile(`^(?:default|k8s\.io|moby)$`), regexp.MustCompile(`^([A-Za-z0-9_.-]+)$`), "containerd"},
+		{parent: regexp.MustCompile(`(?:^|/)buildkit$`), segment: regexp.MustCompile(`^([0-9a-z]{8,64})$`), runtime: "buildkit"},
+		{parent: regexp.MustCompile(`(?:^|/)docker$`), segment: regexp.MustCompile(`^([0-9a-f]{64})$`), runtime: "docker"},
+		{parent: regexp.MustCompile(`(?:^|/)libpod_parent$`), segment: regexp.MustCompile(`^([0-9a-f]{64})$`), runtime: "podman"},
+		{parent: regexp.MustCompile(`(?:^|/)ecs(?:/[^/]+)+$`), segment: regexp.MustCompile(`^([0-9a-f]{64})$`), runtime: "docker"},
+		{parent: regexp.MustCompile(`(?:^|/)ecs(?:/[^/]+)+$`), segment: regexp.MustCompile(`^([0-9a-f]{32}-[0-9]+)$`), runtime: "containerd"}, // Fargate
+		{parent: regexp.MustCompile(`(?:^|/)kubepods(?:/[^/]+)*/pod[0-9a-f_-]+$`), segment: regexp.MustCompile(`^([0-9a-f]{64})$`), runtime: ""},
+		{parent: regexp.MustCompile(`^(?:default|k8s\.io|moby)$`), segment: regexp.MustCompile(`^([A-Za-z0-9_.-]+)$`), runtime: "containerd"},
 	}
 })
 
-func fromSegment(parent, segment string) (id, runtime string, ok bool) {
+func fromSegment(parent, segment, below string) (id, runtime string, ok bool) {
 	for _, s := range shapes() {
-		if s.parent != nil && !s.parent.MatchString(parent) {
+		if s.parent != nil && !s.parent.MatchString(parent) || s.below != "" && s.below != below {
 			continue
 		}
 		m := s.segment.FindStringSubmatch(segment)
