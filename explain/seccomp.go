@@ -404,7 +404,7 @@ func (x *Explainer) fixSeccomp(f *Explained) {
 	}
 	for i := range f.Fixes {
 		if fix := &f.Fixes[i]; fix.Capability != "" && len(fix.Edits) == 0 {
-			fix.Rule = strings.Join(container.CapAdd(fix.Capability, f.Container.Runtime), "\n")
+			fix.Rule = strings.Join(f.Container.GivenCapability(fix.Capability), "\n")
 		}
 	}
 	if named, _ := x.Library.NamedSeccomp(); f.Container.Runtime == container.Instance && f.Seccomp != named {

@@ -78,16 +78,6 @@ func TestMachine(t *testing.T) {
 	assert.False(t, container[0].Setup.Machine)
 }
 
-func TestCapAdd(t *testing.T) {
-	assert.Equal(t, "docker run --cap-add SYS_TIME", CapAdd("CAP_SYS_TIME", "")[0])
-	assert.Equal(t, []string{"podman run --cap-add SYS_TIME", "Compose: cap_add: [SYS_TIME]"}, CapAdd("CAP_SYS_TIME", "podman"))
-	assert.Equal(t, "ctr run --cap-add CAP_SYS_TIME", CapAdd("CAP_SYS_TIME", "containerd")[0])
-	assert.Equal(t, []string{"Kubernetes: securityContext: {capabilities: {add: [SYS_TIME]}}"}, CapAdd("CAP_SYS_TIME", "cri-o"))
-	assert.Contains(t, CapAdd("CAP_SYS_TIME", Nspawn)[0], "Capability=CAP_SYS_TIME below [Exec]")
-	assert.Contains(t, CapAdd("CAP_SYS_TIME", "lxc")[0], "lxc.cap.drop without sys_time")
-	assert.Contains(t, CapAdd("CAP_SYS_TIME", Instance)[0], "raw.lxc")
-}
-
 const byDefault = "2\ndenylist\n[all]\nkexec_load errno 38\nopen_by_handle_at errno 38\ninit_module errno 38\nfinit_module errno 38\ndelete_module errno 38\n"
 
 // The policy of LXC that an instance runs under is made of its options.

@@ -54,7 +54,7 @@ func writeSPO(w io.Writer, p *patch.Patch) (limits []string, err error) {
 		out.Add(r.yaml)
 	}
 	for _, c := range p.Capabilities {
-		limit := c.Name + " has to be given to the container itself, which no resource of the operator does: " + strings.Join(container.CapAdd(c.Name, "")[2:], "")
+		limit := c.Name + " has to be given to the container itself, which no resource of the operator does: " + container.Container{Pod: c.Name}.GivenCapability(c.Name)[0]
 		out.Add(yamlComment("! " + limit))
 		limits = append(limits, limit)
 	}

@@ -150,7 +150,7 @@ func (c *callFix) give(name string) {
 	danger := CapabilityDanger(name)
 	c.fixes = append(c.fixes, rules.Fix{
 		Message:    fmt.Sprintf("give the container %s, with which the profile allows %s by itself", name, c.d.Syscall) + c.unless(),
-		Rule:       strings.Join(container.CapAdd(name, ""), "\n"),
+		Rule:       strings.Join(container.Container{}.GivenCapability(name), "\n"),
 		Capability: name,
 		Grants:     opened(c.profile, c.d.Syscall, name),
 		Risk:       danger.Risk,

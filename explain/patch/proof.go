@@ -198,7 +198,7 @@ func (b *patcher) patched(d *policyDraft, fixed []*wanted) {
 		b.madeOf(d.of.Unknown, d.of.Releases)
 		for _, w := range fixed {
 			for _, f := range w.findings {
-				b.step("give the container the new profile: " + giving(f.Container, apparmorOption, d.derived))
+				b.step("give the container the new profile: " + f.Container.GivenPolicy(container.GivenAppArmor, d.derived))
 			}
 		}
 	}

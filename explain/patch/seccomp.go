@@ -142,7 +142,7 @@ func (b *patcher) give(name string, to container.Container) {
 	if name == "" {
 		return
 	}
-	b.step("give the container " + name + ": " + strings.Join(container.CapAdd(name, to.Runtime), ", "))
+	b.step("give the container " + name + ": " + strings.Join(to.GivenCapability(name), ", "))
 	i := slices.IndexFunc(b.patch.Capabilities, func(c Capability) bool { return c.Name == name })
 	if i < 0 {
 		i = len(b.patch.Capabilities)
@@ -183,5 +183,5 @@ func restart(form seccomp.Form, c container.Container, name string) string {
 	if form == seccomp.LXC {
 		return "stop the container and start it again, whose config names the changed policy: lxc.seccomp.profile = " + name
 	}
-	return "start the container anew with the changed profile: " + giving(c, seccompOption, name)
+	return "start the container anew with the changed profile: " + c.GivenPolicy(container.GivenSeccomp, name)
 }

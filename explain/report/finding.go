@@ -157,12 +157,16 @@ func Time(t time.Time) string {
 	return t.UTC().Format("2006-01-02T15:04:05.000Z07:00")
 }
 
-// runtime is what runs the container of a finding, "" if that is not known.
-func (f *Finding) runtime() string {
+// given is the container of a finding as far as what it is given a capability by depends on it.
+func (f *Finding) given() (c container.Container) {
 	if f.Container == nil {
-		return ""
+		return c
 	}
-	return f.Container.Runtime
+	c.Runtime, c.Pod = f.Container.Runtime, f.Container.Pod
+	if c.Runtime == container.Systemd {
+		c.Unit = f.Container.Name
+	}
+	return c
 }
 
 func newContainer(c container.Container) *Container {

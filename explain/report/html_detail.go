@@ -68,7 +68,7 @@ func newDetail(f *Finding) (d detail) {
 	if f.Investigate != "" {
 		d.add(alertBlock, "investigate first", escape.Line(f.Investigate))
 	}
-	d.fixes(f.Fixes, f.runtime())
+	d.fixes(f.Fixes, f.given())
 	if x := f.Unchecked; x != nil {
 		d.add(fixBlock, "rule, not checked: "+escape.Line(x.Message), escape.Line(x.Risk))
 		d.add(codeBlock, escape.SplitLines(escape.Lines(x.Rule))...)
@@ -92,7 +92,7 @@ func (d *detail) source(r *Rule) {
 }
 
 // fixes adds remedies, each with its diff, for what a runtime runs.
-func (d *detail) fixes(fixes []Fix, runtime string) {
+func (d *detail) fixes(fixes []Fix, to container.Container) {
 	for i := range fixes {
 		x := &fixes[i]
 		d.add(fixBlock, "fix "+escape.Number(i+1)+": "+escape.Line(x.Message), escape.Line(x.Risk))
@@ -108,7 +108,7 @@ func (d *detail) fixes(fixes []Fix, runtime string) {
 		d.line("because", x.Reason)
 		d.line("also grants", x.Grants)
 		if x.Capability != "" && x.Diff != "" {
-			d.line("besides", strings.Join(container.CapAdd(x.Capability, runtime), ", "))
+			d.line("besides", strings.Join(to.GivenCapability(x.Capability), ", "))
 		}
 	}
 }
@@ -154,6 +154,6 @@ func newDiagnosticDetail(one *Diagnostic) (d detail) {
 	for i := range one.Related {
 		d.source(&one.Related[i])
 	}
-	d.fixes(one.Fixes, "")
+	d.fixes(one.Fixes, container.Container{})
 	return d
 }

@@ -11,7 +11,6 @@ import (
 	"text/template"
 	"time"
 
-	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/escape"
 )
 
@@ -326,7 +325,7 @@ func (p *page) fix(f *Finding, i, gutter int) {
 	}
 	p.changes(f, x, gutter)
 	if x.Capability != "" && x.Diff != "" {
-		p.wrap(hangFix, hangFix+2, append(words(faint, "besides:"), prose(normal, strings.Join(container.CapAdd(x.Capability, f.runtime()), ", "))...))
+		p.wrap(hangFix, hangFix+2, append(words(faint, "besides:"), prose(normal, strings.Join(f.given().GivenCapability(x.Capability), ", "))...))
 	}
 	if x.Grants != "" {
 		p.wrap(hangFix, hangFix+2, append(words(faint, "also", "grants:"), prose(normal, x.Grants)...))
