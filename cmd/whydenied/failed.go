@@ -187,7 +187,7 @@ func (f *inputFlags) silent(in input, args []string, findings []*explain.Explain
 	if hasFix(findings) {
 		next.patch()
 	}
-	next.podman = slices.ContainsFunc(unexplained, func(u silent.Unexplained) bool { return ofPodman.MatchString(u.Text) })
+	next.podman = slices.ContainsFunc(unexplained, func(u silent.Unexplained) bool { return message.IsPodman(u.Text) })
 	open := slices.DeleteFunc(slices.Clone(unexplained), silent.Unexplained.IsDecided)
 	isDecided := len(unexplained) > 0 && len(open) == 0 // what is said of the layer is the next step
 	isOfAppArmor := len(unexplained) == 0 || slices.ContainsFunc(open, silent.Unexplained.MayBeAppArmor)

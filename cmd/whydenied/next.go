@@ -25,9 +25,6 @@ type nextSteps struct {
 	podman  bool // what was said is of Podman, or of a runtime below it
 }
 
-// ofPodman tells what Podman says, and what it adds to what its runtimes say.
-var ofPodman = regexp.MustCompile(`(?i)\bpodman\b|: OCI (?:runtime )?permission denied(?: error)?\s*$`)
-
 func newSteps(f *inputFlags, args []string, targets []silent.Target) *nextSteps {
 	n := &nextSteps{flags: f, args: args}
 	if len(targets) == 1 {

@@ -27,8 +27,19 @@ var before = sync.OnceValue(func() *regexp.Regexp {
 	}, "|") + `)`)
 })
 
-// ofRuntime is how Podman ends what a runtime says, to tell of what kind it is: of EPERM, too.
-var ofRuntime = regexp.MustCompile(`(?i)([^\s:]): OCI (?:runtime )?permission denied(?: error)?$`)
+// podmanEnds is how Podman ends what a runtime says, to tell of what kind it is: of EPERM, too.
+const podmanEnds = `: OCI (?:runtime )?permission denied(?: error)?\s*$`
+
+var (
+	ofRuntime = regexp.MustCompile(`(?i)([^\s:])` + podmanEnds)
+	ofPodman  = regexp.MustCompile(`(?i)\bpodman\b|` + podmanEnds)
+)
+
+// IsPodman reports whether Podman said a text: it names itself, or ends what a runtime below it says
+// in its own way.
+func IsPodman(text string) bool {
+	return ofPodman.MatchString(text)
+}
 
 // colour is how programs have a terminal change colours, as bytes or as JSON and cat -v spell them.
 var colour = regexp.MustCompile(`(?:\x1b|\\u001[bB]|\\x1[bB]|\\033|\^\[)\[[0-9;]*[A-Za-z]`)

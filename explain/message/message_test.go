@@ -156,6 +156,18 @@ func TestRuntimeSteps(t *testing.T) {
 }
 
 // TestVerbs holds that words of libraries and programs that are no names of calls tell them.
+func TestIsPodman(t *testing.T) {
+	for text, want := range map[string]bool{
+		"Error: crun: mkdir `/x`: Operation not permitted: OCI permission denied":   true,
+		"Error: runc: exec: permission denied: OCI runtime permission denied error": true,
+		"podman: cannot re-exec process":                                            true,
+		"mkdir: /home/podmans: Permission denied":                                   false,
+		"docker: OCI runtime create failed: permission denied":                      false,
+	} {
+		assert.Equal(t, want, IsPodman(text), text)
+	}
+}
+
 func TestVerbs(t *testing.T) {
 	for line, call := range map[string]string{
 		"redis-server: Can't chdir to '/data': Permission denied":                                        "chdir",

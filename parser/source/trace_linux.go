@@ -222,15 +222,23 @@ func (t *trace) count() (c counts, err error) {
 		}
 	}
 	for i := range t.entering {
-		for p, to := range map[*ebpf.Program]*uint64{t.entering[i]: &c.entering[i], t.leaving[i]: &c.leaving[i]} {
-			stats, err := p.Stats()
-			if err != nil {
-				return c, fmt.Errorf("cannot read how often a program did not run: %w", err)
-			}
-			*to = stats.RecursionMisses
+		if c.entering[i], err = misses(t.entering[i]); err != nil {
+			return c, err
+		}
+		if c.leaving[i], err = misses(t.leaving[i]); err != nil {
+			return c, err
 		}
 	}
 	return c, nil
+}
+
+// misses returns how often a program did not run because it, or another, was running.
+func misses(p *ebpf.Program) (uint64, error) {
+	stats, err := p.Stats()
+	if err != nil {
+		return 0, fmt.Errorf("cannot read how often a program did not run: %w", err)
+	}
+	return stats.RecursionMisses, nil
 }
 
 // wallClock converts a time since boot, in whole milliseconds as the audit system
