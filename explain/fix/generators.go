@@ -43,6 +43,7 @@ const (
 //	q  what is no word, such as a UUID: a ? for each letter and digit
 //	c  the same, of letters and digits: of one of both it is as likely something else
 //	w  what may be a word: a ? each
+//	p  letters, digits and _ as Perl chooses them, which no word looks like: a ? each
 func alphabet(group, part string) string {
 	const digit, hex = "[0-9]", "[0-9a-f]"
 	switch group {
@@ -81,9 +82,14 @@ func byChance(group, part string, least int) bool {
 		return !isWord(part)
 	case group == "c":
 		return strings.ContainsAny(part, "0123456789") && strings.ContainsAny(part, "abcdef")
+	case group == "p":
+		return strings.Contains(part, "_") && smallBeforeCapitals.MatchString(part)
 	}
 	return true
 }
+
+// smallBeforeCapitals is where a word goes over into an abbreviation, as few names do.
+var smallBeforeCapitals = regexp.MustCompile(`[a-z][A-Z]{2}`)
 
 // mixed is six letters of which capitals follow a small one, as in few words.
 const mixed = `[a-z][A-Z]{2}[A-Za-z]{3}|[A-Za-z][a-z][A-Z]{2}[A-Za-z]{2}|[A-Za-z]{2}[a-z][A-Z]{2}[A-Za-z]|[A-Za-z]{3}[a-z][A-Z]{2}`
@@ -93,7 +99,7 @@ const mixed = `[a-z][A-Z]{2}[A-Za-z]{3}|[A-Za-z][a-z][A-Z]{2}[A-Za-z]{2}|[A-Za-z
 // varies (a NUL each, as no name has one).
 func row(why, in, name string, least int, need need) generator {
 	name = strings.NewReplacer("SEP", `[._\-\x00]`, "END", `(?:\.[A-Za-z][A-Za-z0-9]{0,5}){0,2}(?:[._~-]*\x00.*|,v|~)?$`, "LEAD", `(?:[._-]?(?:[a-z]{2,}|[A-Z][a-z]{2,})|[a-z._-]*[._-][a-z]{2,})`, "LIBC", `[A-Za-z0-9]{6}`, "PY", `[a-z0-9_]{8}`).Replace(name)
-	g := generator{why: why, name: lazy(name), least: least, need: need, sure: strings.Contains(name, "(?P<a>")}
+	g := generator{why: why, name: lazy(name), least: least, need: need, sure: strings.Contains(name, "(?P<a>") || strings.Contains(name, "(?P<p>")}
 	if in != "" {
 		g.in = lazy(in)
 	}
@@ -281,6 +287,9 @@ var generators = sync.OnceValue(func() []generator {
 		// What is known by the call, by the folder, or by its letters alone, whoever makes it.
 		// Where a name may end with six letters by chance or with eight, eight cover both.
 		row(randomName, "", `^[a-z]{2,}_(?P<r>LIBC)END`, 1, byCall),
+		// @CHARS of File::Temp: one name in eleven has a _ among its six.
+		row(randomName, "", `(?:^LEAD|SEP)(?P<r>[A-Za-z0-9_]{6})END`, 1, byCall),
+		row(randomName, "", `(?:^LEAD|SEP)(?P<p>[A-Za-z0-9_]{6})END`, 0, byCall),
 		row(randomName, "", `^(?P<r>[a-z0-9_]{8}|[A-Za-z0-9_]{10})END`, 2, scratch),
 		row(randomName, "", `SEP(?P<r>PY)END`, 1, byCall),
 		row(randomName, "", `^LEAD(?P<r>PY)END`, 2, byCall),
