@@ -222,8 +222,7 @@ func readDocker(object []byte) (Container, error) {
 		Created: in.Created.Time, Started: in.State.StartedAt.Time, Finished: in.State.FinishedAt.Time, Ended: in.State.FinishedAt.Time,
 		State: in.State.Status, ExitCode: in.State.ExitCode, Error: in.State.Error, OOMKilled: in.State.OOMKilled, Restarts: in.RestartCount,
 		Pod: in.Config.Labels["io.kubernetes.pod.name"], Namespace: in.Config.Labels["io.kubernetes.pod.namespace"],
-		PodUID:  in.Config.Labels["io.kubernetes.pod.uid"],
-		Service: in.Config.Labels["com.docker.compose.service"],
+		PodUID: in.Config.Labels["io.kubernetes.pod.uid"], Service: in.Config.Labels["com.docker.compose.service"],
 	}
 	if in.Path != "" {
 		c.Command = append([]string{in.Path}, in.Args...)
