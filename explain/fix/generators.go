@@ -83,13 +83,13 @@ func byChance(group, part string, least int) bool {
 	case group == "c":
 		return strings.ContainsAny(part, "0123456789") && strings.ContainsAny(part, "abcdef")
 	case group == "p":
-		return strings.Contains(part, "_") && smallBeforeCapitals.MatchString(part)
+		return strings.Contains(part, "_") && smallBeforeCapitals().MatchString(part)
 	}
 	return true
 }
 
 // smallBeforeCapitals is where a word goes over into an abbreviation, as few names do.
-var smallBeforeCapitals = regexp.MustCompile(`[a-z][A-Z]{2}`)
+var smallBeforeCapitals = lazy(`[a-z][A-Z]{2}`)
 
 // mixed is six letters of which capitals follow a small one, as in few words.
 const mixed = `[a-z][A-Z]{2}[A-Za-z]{3}|[A-Za-z][a-z][A-Z]{2}[A-Za-z]{2}|[A-Za-z]{2}[a-z][A-Z]{2}[A-Za-z]|[A-Za-z]{3}[a-z][A-Z]{2}`
@@ -287,13 +287,13 @@ var generators = sync.OnceValue(func() []generator {
 		// What is known by the call, by the folder, or by its letters alone, whoever makes it.
 		// Where a name may end with six letters by chance or with eight, eight cover both.
 		row(randomName, "", `^[a-z]{2,}_(?P<r>LIBC)END`, 1, byCall),
-		// @CHARS of File::Temp: one name in eleven has a _ among its six.
-		row(randomName, "", `(?:^LEAD|SEP)(?P<r>[A-Za-z0-9_]{6})END`, 1, byCall),
-		row(randomName, "", `(?:^LEAD|SEP)(?P<p>[A-Za-z0-9_]{6})END`, 0, byCall),
 		row(randomName, "", `^(?P<r>[a-z0-9_]{8}|[A-Za-z0-9_]{10})END`, 2, scratch),
 		row(randomName, "", `SEP(?P<r>PY)END`, 1, byCall),
 		row(randomName, "", `^LEAD(?P<r>PY)END`, 2, byCall),
 		row(randomName, "", `^LEAD(?P<r>LIBC)END`, 1, byCall),
+		// @CHARS of File::Temp: one name in eleven has a _ among its six.
+		row(randomName, "", `(?:^LEAD|SEP)(?P<r>[A-Za-z0-9_]{6})END`, 1, byCall),
+		row(randomName, "", `(?:^LEAD|SEP)(?P<p>[A-Za-z0-9_]{6})END`, 0, byCall),
 		row(randomName, "", `SEP(?P<r>[A-Za-z0-9]{6,16})END`, 1, byCall),
 		row(randomName, `^/dev/shm/$|/te?mp/$`, `SEP(?P<a>`+mixed+`)END`, 0, byCall),
 		row(randomName, "", `SEP(?P<a>[A-Z][0-9]{5}|[A-Z][A-Za-z][0-9]{4}|[A-Z][A-Za-z]{2}[0-9]{3})END`, 0, byCall), // no word, though a number may stand behind one

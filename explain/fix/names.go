@@ -65,13 +65,13 @@ func replacementNames(profile *apparmor.Profile, path string) Names {
 }
 
 // older is the name of an older file, which a rotation has given a number behind a dot.
-var older = regexp.MustCompile(`(?s)^(.*[^/.])\.([1-9][0-9]{0,2})((?:\.[a-z0-9]{1,4})?)$`)
+var older = lazy(`(?s)^(.*[^/.])\.([1-9][0-9]{0,2})((?:\.[a-z0-9]{1,4})?)$`)
 
 // rotatedNames are those of older files of one that the program rotates: each gets the next number, as
 // log.1 becomes log.2. Known are they where rules name the one before alone, and the file itself or the one
 // before that.
 func rotatedNames(profile *apparmor.Profile, path string) Names {
-	m := older.FindStringSubmatch(path)
+	m := older().FindStringSubmatch(path)
 	if m == nil || packaged.MatchString(path) {
 		return Names{}
 	}

@@ -474,12 +474,12 @@ func execFixes(profile *apparmor.Profile, file apparmor.FileRequest) []rules.Fix
 }
 
 // local finds programs that an administrator installed, which have namesakes of a package.
-var local = regexp.MustCompile(`^/usr/local/(s?bin/[^/]+)$`)
+var local = lazy(`^/usr/local/(s?bin/[^/]+)$`)
 
 // namesakeFixes proposes to execute a program of /usr/local as the profile executes that of the same name
 // which a package has in /usr: under this profile it would lack what the other does not.
 func namesakeFixes(profile *apparmor.Profile, file apparmor.FileRequest) []rules.Fix {
-	m := local.FindStringSubmatch(file.Path)
+	m := local().FindStringSubmatch(file.Path)
 	if m == nil || file.Perms&apparmor.Exec == 0 {
 		return nil
 	}

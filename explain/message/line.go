@@ -31,14 +31,14 @@ var before = sync.OnceValue(func() *regexp.Regexp {
 const podmanEnds = `: OCI (?:runtime )?permission denied(?: error)?\s*$`
 
 var (
-	ofRuntime = regexp.MustCompile(`(?i)([^\s:])` + podmanEnds)
-	ofPodman  = regexp.MustCompile(`(?i)\bpodman\b|` + podmanEnds)
+	ofRuntime = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)([^\s:])` + podmanEnds) })
+	ofPodman  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)\bpodman\b|` + podmanEnds) })
 )
 
 // IsPodman reports whether Podman said a text: it names itself, or ends what a runtime below it says
 // in its own way.
 func IsPodman(text string) bool {
-	return ofPodman.MatchString(text)
+	return ofPodman().MatchString(text)
 }
 
 // colour is how programs have a terminal change colours, as bytes or as JSON and cat -v spell them.
@@ -67,7 +67,7 @@ func bare(line string) string {
 	if strings.HasPrefix(line, "{") {
 		return fromJSON(line)
 	}
-	line = ofRuntime.ReplaceAllString(line, "$1")
+	line = ofRuntime().ReplaceAllString(line, "$1")
 	var said []string
 	for _, m := range logged.FindAllStringSubmatch(line, maxBefore) {
 		if value, err := strconv.Unquote(m[1]); err == nil {
