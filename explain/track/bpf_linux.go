@@ -40,12 +40,13 @@ const ringSize = 4 << 20
 // into a ring: fork, exec and exit of processes, and their moves from cgroup to
 // cgroup with the path, which holds for cgroup v1, v2 and both together.
 type bpfFeed struct {
-	ring    *ebpf.Map
-	dropped *ebpf.Map // one counter: events for which the ring had no room
-	links   []link.Link
-	reader  *ringbuf.Reader
-	record  ringbuf.Record
-	lost    uint64
+	ring     *ebpf.Map
+	dropped  *ebpf.Map // one counter: events for which the ring had no room
+	programs []*ebpf.Program
+	links    []link.Link
+	reader   *ringbuf.Reader
+	record   ringbuf.Record
+	lost     uint64
 }
 
 // openBPF loads and attaches the programs. It needs Linux 5.8 with BTF, and
@@ -88,8 +89,7 @@ func (f *bpfFeed) open(offsets offsets) (err error) {
 		if err != nil {
 			return err
 		}
-		program.Close() // the link holds it
-		f.links = append(f.links, attached)
+		f.programs, f.links = append(f.programs, program), append(f.links, attached)
 	}
 	return nil
 }
@@ -97,6 +97,9 @@ func (f *bpfFeed) open(offsets offsets) (err error) {
 func (f *bpfFeed) close() {
 	for _, l := range f.links {
 		l.Close()
+	}
+	for _, p := range f.programs {
+		p.Close()
 	}
 	if f.reader != nil {
 		f.reader.Close()
@@ -127,12 +130,29 @@ func (f *bpfFeed) drain(apply func(event)) (lost bool, err error) {
 	if !read {
 		return false, nil
 	}
-	var dropped uint64
-	if err := f.dropped.Lookup(uint32(0), &dropped); err != nil {
-		return false, fmt.Errorf("cannot read the counter of lost events: %w", err)
+	missing, err := f.missing()
+	if err != nil {
+		return false, err
 	}
-	lost, f.lost = dropped != f.lost, dropped
+	lost, f.lost = missing != f.lost, missing
 	return lost, nil
+}
+
+// missing returns how many events are missing so far: those for which the ring had no room, and
+// those at which a program did not run, as it was interrupted by another process on the same
+// processor: Linux 7.2 lets that happen (__bpf_trace_run() in kernel/trace/bpf_trace.c).
+func (f *bpfFeed) missing() (n uint64, err error) {
+	if err := f.dropped.Lookup(uint32(0), &n); err != nil {
+		return 0, fmt.Errorf("cannot read the counter of lost events: %w", err)
+	}
+	for _, p := range f.programs {
+		stats, err := p.Stats()
+		if err != nil {
+			return 0, fmt.Errorf("cannot read how often a program did not run: %w", err)
+		}
+		n += stats.RecursionMisses
+	}
+	return n, nil
 }
 
 // decodeBPF reads one event of the ring.
