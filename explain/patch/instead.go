@@ -91,7 +91,7 @@ func (b *patcher) instead(f *explain.Explained) string {
 func (b *patcher) unchanged(f *explain.Explained) string {
 	asking := []int{f.Denial.Subject.PID, fix.CallerOf(&f.Denial).PPID}
 	for _, other := range b.findings {
-		if other.Denial.AppArmor == nil || other.Request == nil || b.held(other.Request) != "" || other == f || other.Denial.Subject.PID == 0 {
+		if other.Denial.AppArmor == nil || other.Request == nil || other == f || other.Denial.Subject.PID == 0 {
 			continue
 		}
 		ends := false
@@ -101,11 +101,22 @@ func (b *patcher) unchanged(f *explain.Explained) string {
 		case "change_profile":
 			ends = true
 		}
-		if ends && slices.Contains(asking, other.Denial.Subject.PID) && earlier(other, f) && len(b.x.Explain(*other.Finding).Fixes) > 0 {
+		if ends && slices.Contains(asking, other.Denial.Subject.PID) && earlier(other, f) && b.allowsChange(other) {
 			return "it came of a refused change of profile, which the patch allows"
 		}
 	}
 	return ""
+}
+
+// allowsChange reports whether a fix that is not held allows a refused change of profile. All that a process
+// did after one asks for the same.
+func (b *patcher) allowsChange(of *explain.Explained) bool {
+	allows, known := b.changes[of]
+	if !known {
+		allows = b.held(of.Request) == "" && len(b.x.Explain(*of.Finding).Fixes) > 0
+		b.changes[of] = allows
+	}
+	return allows
 }
 
 // refusedFirst reports whether the accesses of a finding were refused by the same profile, as

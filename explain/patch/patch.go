@@ -97,7 +97,7 @@ func Make(x *explain.Explainer, findings []*explain.Explained) *Patch {
 
 // MakeBut is Make, which leaves the findings whose access is held back.
 func MakeBut(x *explain.Explainer, findings []*explain.Explained, held Held) *Patch {
-	b := &patcher{x: x, held: held, patch: &Patch{}, findings: findings, remedies: map[*explain.Explained]Remedy{}, spared: map[*explain.Explained]*explain.Explained{}}
+	b := &patcher{x: x, held: held, patch: &Patch{}, findings: findings, remedies: map[*explain.Explained]Remedy{}, spared: map[*explain.Explained]*explain.Explained{}, changes: map[*explain.Explained]bool{}}
 	for _, f := range findings {
 		b.take(f)
 	}
@@ -125,6 +125,7 @@ type patcher struct {
 	calls    []*explain.Explained // of seccomp
 	remedies map[*explain.Explained]Remedy
 	spared   map[*explain.Explained]*explain.Explained // by another that makes it unnecessary
+	changes  map[*explain.Explained]bool               // refused changes of profile: whether a fix allows them
 }
 
 // A policyDraft is one AppArmor policy as it is being changed.
