@@ -52,7 +52,7 @@ func Follow(ctx context.Context, l *Live) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
 		running, stop := context.WithCancel(ctx)
 		in := newIntake(running)
-		in.together = max(l.together, time.Millisecond)
+		in.together = max(in.together, l.together)
 		go func() { in.end(l.stream.run(running, in)) }()
 		f := follower{in: in, name: l.Name, hold: l.hold, patience: l.patience, since: l.from.Since, forms: parser.NewForms(true)}
 		if f.deliver(yield) {

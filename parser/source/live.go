@@ -64,10 +64,7 @@ const unhurried = lookQuiet + lookQuiet/4
 // who counts, and knows processes that have ended meanwhile.
 func (l *Live) Unhurried() {
 	l.patience, l.together = max(l.patience, unhurried), unhurried/5
-	switch s := l.stream.(type) {
-	case *tail:
-		s.unhurried = true
-	case interface{ unhurry() }:
+	if s, ok := l.stream.(interface{ unhurry() }); ok {
 		s.unhurry()
 	}
 }

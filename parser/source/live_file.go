@@ -174,6 +174,8 @@ func (t *tail) close() {
 	}
 }
 
+func (t *tail) unhurry() { t.unhurried = true }
+
 func (t *tail) run(ctx context.Context, in *intake) error {
 	if t.said != "" {
 		in.notice(Notice{Waiting, 0, t.said + "; waiting for it"})
