@@ -96,7 +96,9 @@ func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) 
 				attempts.Add(a)
 			}
 			output.Line(line)
-			otherwise = cmp.Or(otherwise, message.NoRefusal(line))
+			if !said && otherwise == "" {
+				otherwise = message.NoRefusal(line)
+			}
 		}); err != nil {
 			return nil, err
 		}
