@@ -297,7 +297,7 @@ func subjectOf(req apparmor.Request) string {
 // or by an abstraction, which is not among them and does not come in question if they are last.
 func (p *Proposer) fileFixes(profile *apparmor.Profile, file apparmor.FileRequest, c Caller) (fixes []rules.Fix, last bool) {
 	c.Exact = p.Breadth == Exact
-	broad := p.widerFixes(Asked{profile, file, c})
+	first := slices.Concat(namesakeFixes(profile, file), p.widerFixes(Asked{profile, file, c})) // of a program, or of other files
 	names := pathNames(profile, file, c)
 	var wider []rules.Fix // at most one, of the rule that names the least beside it
 	closest := 0
@@ -329,7 +329,7 @@ func (p *Proposer) fileFixes(profile *apparmor.Profile, file apparmor.FileReques
 			literal = false
 		}
 		if literal || ofKind && rule.Owner == file.Owner {
-			return slices.Concat(namesakeFixes(profile, file), broad, []rules.Fix{fix}, execFixes(profile, file)), true
+			return slices.Concat(first, []rules.Fix{fix}, execFixes(profile, file)), true
 		}
 		if at := strings.IndexAny(rule.Path.Source, "*?[{"); wider == nil || at > closest {
 			wider, closest = []rules.Fix{fix}, at
@@ -337,9 +337,9 @@ func (p *Proposer) fileFixes(profile *apparmor.Profile, file apparmor.FileReques
 	}
 	own, alike := pathFixes(profile, file, names, c)
 	if c.Exact {
-		return slices.Concat(namesakeFixes(profile, file), own, execFixes(profile, file)), true
+		return slices.Concat(first, own, execFixes(profile, file)), true
 	}
-	return slices.Concat(namesakeFixes(profile, file), broad, own, execFixes(profile, file), siblingFixes([]Asked{{profile, file, c}}), alike, wider), false
+	return slices.Concat(first, own, execFixes(profile, file), siblingFixes([]Asked{{profile, file, c}}), alike, wider), false
 }
 
 // pathFixes proposes rules for a path, and for names of its kind. Where the next
