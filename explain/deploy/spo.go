@@ -53,8 +53,9 @@ func writeSPO(w io.Writer, p *patch.Patch) (limits []string, err error) {
 		}
 		out.Add(r.yaml)
 	}
+	ofPod := container.Container{Pod: "any"}
 	for _, c := range p.Capabilities {
-		limit := c.Name + " has to be given to the container itself, which no resource of the operator does: " + container.Container{Pod: c.Name}.GivenCapability(c.Name)[0]
+		limit := c.Name + " has to be given to the container itself, which no resource of the operator does: " + strings.Join(ofPod.GivenCapability(c.Name), "")
 		out.Add(yamlComment("! " + limit))
 		limits = append(limits, limit)
 	}
