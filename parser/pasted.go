@@ -41,7 +41,10 @@ func unadorn(line []byte) []byte {
 		line = cutHTML(line)
 	}
 	if bytes.IndexByte(line, '[') >= 0 {
-		line = cutTags(spelledEscape.ReplaceAll(line, nil))
+		if bytes.ContainsAny(line, `\^`) {
+			line = spelledEscape.ReplaceAll(line, nil)
+		}
+		line = cutTags(line)
 	}
 	if bytes.IndexByte(line, '"') < 0 && curly.Match(line) { // the kernel writes no letters beyond ASCII
 		line = []byte(typographic.Replace(string(line)))
