@@ -93,6 +93,7 @@ type shape struct {
 // the engines were seen to make (Docker 20.10, containerd, Podman 4, LXC 5,
 // systemd-nspawn 252 and 262).
 var shapes = sync.OnceValue(func() []shape {
+	machine := regexp.MustCompile(`(?:^|/)machine\.slice$`)
 	return []shape{
 		{segment: regexp.MustCompile(`^(?:libpod|crio)-conmon-(.+)$`), runtime: "-"},
 		{segment: regexp.MustCompile(`^lxc\.monitor\.(.+)$`), runtime: "-"},
@@ -104,22 +105,22 @@ var shapes = sync.OnceValue(func() []shape {
 		{segment: regexp.MustCompile(`^cri-containerd-([0-9a-f]{64})\.scope$`), runtime: "containerd"},
 		{segment: regexp.MustCompile(`^nerdctl-(.+)\.scope$`), runtime: "containerd"},
 		{segment: regexp.MustCompile(`^buildah-(.+?)(?:\.scope)?$`), runtime: "buildah"},
-		{segment: regexp.MustCompile(`^[A-Za-z0-9_.-]+-([0-9a-f]{64})\.scope$`), runtime: ""},
+		{segment: regexp.MustCompile(`^[A-Za-z0-9_.-]+-([0-9a-f]{64})\.scope$`)},
 
 		{segment: regexp.MustCompile(`^lxc\.payload\.(.+)$`), runtime: "lxc"},
 		{parent: regexp.MustCompile(`(?:^|/)lxc$`), segment: regexp.MustCompile(`^(.+)$`), runtime: "lxc"},
 		{segment: regexp.MustCompile(`^systemd-nspawn@(.+)\.service$`), runtime: Nspawn},
-		{parent: regexp.MustCompile(`(?:^|/)machine\.slice$`), segment: regexp.MustCompile(`^machine-qemu\\x2d(.+)\.scope$`), runtime: "-"}, // a virtual machine
-		{parent: regexp.MustCompile(`(?:^|/)machine\.slice$`), segment: regexp.MustCompile(`^machine-(.+)\.scope$`), runtime: Nspawn},
+		{parent: machine, segment: regexp.MustCompile(`^machine-qemu\\x2d(.+)\.scope$`), runtime: "-"}, // a virtual machine
+		{parent: machine, segment: regexp.MustCompile(`^machine-(.+)\.scope$`), runtime: Nspawn},
 		// The scope that systemd-nspawn makes itself: one of systemd-vmspawn has nothing below it.
-		{parent: regexp.MustCompile(`(?:^|/)machine\.slice$`), segment: regexp.MustCompile(`^(.+)\.scope$`), below: "payload", runtime: Nspawn},
+		{parent: machine, segment: regexp.MustCompile(`^(.+)\.scope$`), below: "payload", runtime: Nspawn},
 
 		{parent: regexp.MustCompile(`(?:^|/)buildkit$`), segment: regexp.MustCompile(`^([0-9a-z]{8,64})$`), runtime: "buildkit"},
 		{parent: regexp.MustCompile(`(?:^|/)docker$`), segment: regexp.MustCompile(`^([0-9a-f]{64})$`), runtime: "docker"},
 		{parent: regexp.MustCompile(`(?:^|/)libpod_parent$`), segment: regexp.MustCompile(`^([0-9a-f]{64})$`), runtime: "podman"},
 		{parent: regexp.MustCompile(`(?:^|/)ecs(?:/[^/]+)+$`), segment: regexp.MustCompile(`^([0-9a-f]{64})$`), runtime: "docker"},
 		{parent: regexp.MustCompile(`(?:^|/)ecs(?:/[^/]+)+$`), segment: regexp.MustCompile(`^([0-9a-f]{32}-[0-9]+)$`), runtime: "containerd"}, // Fargate
-		{parent: regexp.MustCompile(`(?:^|/)kubepods(?:/[^/]+)*/pod[0-9a-f_-]+$`), segment: regexp.MustCompile(`^([0-9a-f]{64})$`), runtime: ""},
+		{parent: regexp.MustCompile(`(?:^|/)kubepods(?:/[^/]+)*/pod[0-9a-f_-]+$`), segment: regexp.MustCompile(`^([0-9a-f]{64})$`)},
 		{parent: regexp.MustCompile(`^(?:default|k8s\.io|moby)$`), segment: regexp.MustCompile(`^([A-Za-z0-9_.-]+)$`), runtime: "containerd"},
 	}
 })
