@@ -56,7 +56,11 @@ const maxBefore = 8
 // bare returns a line of output as the program wrote it: without what others put before
 // it, and out of the JSON or the KEY=VALUE that it was put into.
 func bare(line string) string {
-	line = strings.TrimSpace(colour.ReplaceAllLiteralString(spaces.Replace(line), ""))
+	line = spaces.Replace(line)
+	if strings.ContainsAny(line, "\x1b\\^") {
+		line = colour.ReplaceAllLiteralString(line, "")
+	}
+	line = strings.TrimSpace(line)
 	for range maxBefore {
 		rest := strings.TrimSpace(before().ReplaceAllLiteralString(line, ""))
 		if rest == line || rest == "" {
@@ -67,7 +71,12 @@ func bare(line string) string {
 	if strings.HasPrefix(line, "{") {
 		return fromJSON(line)
 	}
-	line = ofRuntime().ReplaceAllString(line, "$1")
+	if strings.Contains(lowerASCII(line), "permission denied") {
+		line = ofRuntime().ReplaceAllString(line, "$1")
+	}
+	if !strings.Contains(line, `="`) {
+		return line
+	}
 	var said []string
 	for _, m := range logged.FindAllStringSubmatch(line, maxBefore) {
 		if value, err := strconv.Unquote(m[1]); err == nil {

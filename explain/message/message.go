@@ -161,7 +161,7 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	line = ofPHP.ReplaceAllLiteralString(toEnglish().Replace(bare(whole)), "")
 	lower := lowerASCII(line)
 	errno, at, end := errnoOf(lower)
-	row, matched := find(lower)
+	row, matched := find(Rows(), lower)
 	if errno == "" && row == nil || isCodeAlone(lower) {
 		return a, false
 	}
@@ -308,14 +308,20 @@ var rustCode = regexp.MustCompile(`\bos \{ code: 1,|^error: permissiondenied$`)
 // if it names none.
 func errnoOf(lower string) (errno string, at, end int) {
 	for _, p := range phrases {
+		if !strings.Contains(lower, p.text) { // which is found much faster than where the last is
+			continue
+		}
 		i := strings.LastIndex(lower, p.text)
-		if i < 0 || !isBounded(lower, i, len(p.text)) {
+		if !isBounded(lower, i, len(p.text)) {
 			continue
 		}
 		if p.text == "permissiondenied" && rustCode.MatchString(lower) {
 			return "EPERM", i, i + len(p.text)
 		}
 		return p.errno, i, i + len(p.text)
+	}
+	if !strings.Contains(lower, "errno") {
+		return "", -1, -1
 	}
 	if m := numbered.FindStringSubmatchIndex(lower); m != nil {
 		return numbers[lower[m[2]:m[3]]], m[0], m[1]

@@ -273,6 +273,7 @@ func TestNoRefusal(t *testing.T) {
 		"failed to solve: failed to register layer: write /usr/lib/libLLVM.so: disk quota exceeded":                       "a disk quota is used up",
 		`OCI runtime exec failed: exec failed: exec: "bash": executable file not found in $PATH: unknown`:                 "not in the image",
 		"exec /entrypoint.sh: no such file or directory":                                                                  "the interpreter of its first line",
+		`standard_init_linux.go:228: exec user process caused: no such file or directory`:                                 "the interpreter of its first line",
 		`Error creating: pods "web-1" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true`:       "Pod Security Admission",
 		`pods "x-" is forbidden: unable to validate against any security context constraint: [provider restricted-v2:`:    "the API server admits no such pod",
 		`pods is forbidden: User "system:serviceaccount:default:default" cannot list resource "pods" in API group ""`:     "RBAC",

@@ -160,7 +160,7 @@ func goesOn(before, text string) string {
 		if between == " " && start == ends+1 && strings.HasSuffix(before, ":") { // the error alone
 			return whole
 		}
-		if row, m := find(lower); row != nil && m[0]+1 < ends && m[1] > ends+len(between) { // from what is before the text on
+		if row, m := find(Rows(), lower); row != nil && m[0]+1 < ends && m[1] > ends+len(between) { // from what is before the text on
 			return whole
 		}
 	}

@@ -3,6 +3,7 @@ package message
 import (
 	_ "embed"
 	"fmt"
+	"iter"
 	"regexp"
 	"slices"
 	"strconv"
@@ -36,9 +37,10 @@ type Row struct {
 	Layer  string // the layer of the kernel that the text itself names, as explain/layer has them, or ""
 	Source string
 
-	means   string
-	pattern *regexp.Regexp
-	literal string // that a line in lower case must hold
+	means    string
+	pattern  *regexp.Regexp
+	trigrams []uint16 // of its words, that a line in lower case must hold
+	named    bool     // it must name an error, too
 }
 
 // Seen reports whether the program was made to print the text; else the source is public.
@@ -90,6 +92,9 @@ var places = map[string]string{
 	"{path}": `[^\s'"‘’]+`, "{word}": `[^\s'"‘’]+?`, "{n}": `-?\d+`, "{any}": `.*?`, "{nr}": `(\d+)`,
 }
 
+// errorWords are those of which each error of places has one.
+var errorWords = strings.Fields("permitted denied implemented call eperm eacces enosys")
+
 var place = regexp.MustCompile(`\{\w+\}`)
 
 // compile makes the pattern of a text.
@@ -97,9 +102,9 @@ func (r *Row) compile() {
 	var b strings.Builder
 	text := lowerText(r.Text)
 	quote := func(literal string) {
-		for word := range strings.FieldsSeq(literal) { // as there may be several spaces between them
-			if len(word) > len(r.literal) && !strings.Contains(word, "'") {
-				r.literal = word
+		for word := range strings.FieldsFuncSeq(literal, func(c rune) bool { return c == ' ' || c == '\'' }) {
+			for t := range trigramsOf(word) {
+				r.trigrams = append(r.trigrams, t)
 			}
 		}
 		for _, c := range literal {
@@ -120,6 +125,7 @@ func (r *Row) compile() {
 	for _, m := range place.FindAllStringIndex(text, -1) {
 		quote(text[at:m[0]])
 		b.WriteString(places[text[m[0]:m[1]]])
+		r.named = r.named || slices.Contains([]string{"{error}", "{EPERM}", "{EACCES}"}, text[m[0]:m[1]])
 		at = m[1]
 	}
 	quote(text[at:])
@@ -142,13 +148,17 @@ func lowerText(text string) string {
 	return b.String() + lowerASCII(text[at:])
 }
 
-// find returns the first row whose text a line in lower case holds, and where it does;
-// nil if none.
-func find(lower string) (*Row, []int) {
-	rows := Rows()
+// find returns the first of some rows whose text a line in lower case holds, and where it
+// does; nil if none.
+func find(rows []Row, lower string) (*Row, []int) {
+	var held [1 << 12]bool
+	for t := range trigramsOf(lower) {
+		held[t] = true
+	}
+	unnamed := !slices.ContainsFunc(errorWords, func(word string) bool { return strings.Contains(lower, word) })
 	for i := range rows {
 		r := &rows[i]
-		if !strings.Contains(lower, r.literal) {
+		if r.named && unnamed || slices.ContainsFunc(r.trigrams, func(t uint16) bool { return !held[t] }) {
 			continue
 		}
 		if m := r.pattern.FindStringSubmatchIndex(lower); m != nil {
@@ -156,6 +166,18 @@ func find(lower string) (*Row, []int) {
 		}
 	}
 	return nil, nil
+}
+
+// trigramsOf returns each three bytes of a text that follow each other, as a number of twelve bits: what
+// has not those of a word has not the word, which a line is asked for all rows at once.
+func trigramsOf(text string) iter.Seq[uint16] {
+	return func(yield func(uint16) bool) {
+		for i := range max(0, len(text)-2) {
+			if !yield((uint16(text[i])<<8 ^ uint16(text[i+1])<<4 ^ uint16(text[i+2])) & (1<<12 - 1)) {
+				return
+			}
+		}
+	}
 }
 
 // outside are the hints of what is done beside a container: by its runtime or engine, or by what these run.

@@ -38,7 +38,7 @@ func TestRows(t *testing.T) {
 		}
 		for _, before := range []string{"", "2026-11-25T10:00:00Z ", "web-1  | ", "[main] error: ", "level=fatal msg=\"x: "} {
 			line := before + sample(&r)
-			found, _ := find(lowerASCII(line))
+			found, _ := find(Rows(), lowerASCII(line))
 			if !assert.NotNil(t, found, line) {
 				break
 			}
