@@ -264,6 +264,8 @@ func (c *Cluster) writeEvent(ctx context.Context, of about) error {
 		"message":        cut(f.Message+": "+f.Why, maxMessage),
 		"source":         map[string]any{"component": "whydenied", "host": c.node},
 		"count":          count,
+		// The same again, where newer tools look for it.
+		"reportingComponent": "whydenied", "reportingInstance": c.node,
 	}
 	for name, text := range map[string]string{"firstTimestamp": f.First, "lastTimestamp": f.Last} {
 		if at, err := time.Parse(time.RFC3339, text); err == nil {
