@@ -164,6 +164,9 @@ func (a *AppArmor) complete(x *Denial, r *Record, box *appArmorBox) {
 	if a.FSUID != nil {
 		x.Subject.UID = *a.FSUID
 	}
+	if strings.HasPrefix(string(r.Type), "APPARMOR_") {
+		a.modernise(r, box)
+	}
 	if a.Class == "sysv_mqueue" { // whose name is a number, which hexadecimal could be taken for
 		a.Name = cmp.Or(r.raw("name"), a.Name)
 	}

@@ -231,6 +231,11 @@ func parseID[T string | []byte](s T) (sec, nsec int64, serial uint32, n int) {
 // whether there is a type and a body.
 func (h *header) inferType() bool {
 	if h.typ == "" {
+		if rest, ok := strings.CutPrefix(h.body, "type="); ok { // Linux 2.6.22 to 2.6.26 have it behind the stamp
+			name, body, _ := strings.Cut(rest, " ")
+			h.typ, h.body = typeOf(name), body
+			return h.typ != "" && h.body != ""
+		}
 		switch {
 		case strings.HasPrefix(h.body, "apparmor=") && !isOption(h.body):
 			h.typ = AVC

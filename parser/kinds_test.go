@@ -93,9 +93,21 @@ var kinds = []struct {
 	{"dbus enriched", "USER_AVC", `pid=513 uid=102 msg='apparmor="ALLOWED" operation="dbus_bind"  bus="session" name="a.b" mask="bind" pid=9 label="l" exe="/usr/bin/dbus-daemon" terminal=?'` + "\x1d" + `UID="messagebus" AUID="unset"`,
 		Allowed, Subject{PID: 9, Label: "l", UID: -1},
 		AppArmor{Operation: "dbus_bind", Profile: "l", Name: "a.b", Requested: "bind", Denied: "bind", Bus: "session"}},
-	{"old type", "APPARMOR_DENIED", `operation="inode_permission" requested_mask="r::" denied_mask="r::" fsuid=1000 name="/x" pid=5 profile="p"`,
+	{"old type, of an own file", "APPARMOR_DENIED", `operation="inode_permission" requested_mask="r::" denied_mask="r::" fsuid=1000 name="/x" pid=5 profile="p"`,
 		Denied, Subject{PID: 5, Label: "p", UID: 1000},
-		AppArmor{Operation: "inode_permission", Requested: "r::", Denied: "r::", FSUID: num(1000), Name: "/x", Profile: "p"}},
+		AppArmor{Operation: "open", Requested: "r", Denied: "r", FSUID: num(1000), OUID: num(1000), Name: "/x", Profile: "p"}},
+	{"old type, of another's file", "APPARMOR_DENIED", `operation="inode_create" requested_mask="::rw" denied_mask="::w" fsuid=7 name="/x" pid=5 profile="p"`,
+		Denied, Subject{PID: 5, Label: "p", UID: 7},
+		AppArmor{Operation: "mknod", Requested: "rw", Denied: "w", FSUID: num(7), Name: "/x", Profile: "p"}},
+	{"old type, without a user", "1503", `operation="inode_permission" requested_mask="a::" denied_mask="a::" name="/dev/tty" pid=5 profile="p" namespace="default"`,
+		Denied, Subject{PID: 5, Label: "p", UID: -1},
+		AppArmor{Operation: "open", Requested: "a", Denied: "a", Name: "/dev/tty", Profile: "p"}},
+	{"old type, of a capability", "1503", `operation="capable" name="sys_admin" pid=5 profile="p"`,
+		Denied, Subject{PID: 5, Label: "p", UID: -1},
+		AppArmor{Operation: "capable", CapName: "sys_admin", Profile: "p"}},
+	{"old type, of a socket", "1503", `operation="socket_create" family="ax25" sock_type="dgram" protocol=0 pid=5 profile="p"`,
+		Denied, Subject{PID: 5, Label: "p", UID: -1},
+		AppArmor{Operation: "create", Family: "ax25", SockType: "dgram", Protocol: num(0), Profile: "p"}},
 	{"old type by number", "1502", `apparmor="ALLOWED" operation="open" pid=5 parent=1 profile="p" name="/x" pid=5 comm="y" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`,
 		Allowed, Subject{PID: 5, Comm: "y", Label: "p", UID: 0},
 		AppArmor{Operation: "open", Profile: "p", Name: "/x", Requested: "r", Denied: "r", FSUID: num(0), OUID: num(0)}},
@@ -134,6 +146,26 @@ func TestKinds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Linux 2.6.22 to 2.6.26 have the type of AppArmor's records behind the stamp, with one space or two.
+func TestOldStamps(t *testing.T) {
+	const body = `operation="inode_permission" requested_mask="a::" denied_mask="a::" name="/dev/tty" pid=5598 profile="/usr/sbin/cupsd"`
+	for _, head := range []string{
+		"type=1503 audit(1198543538.950:3): ", "audit(1198543538.950:3): type=1503 ", "audit(1198543538.950:3):  type=1503 ",
+		"[   74.013320] audit(1198543538.950:3):  type=1503 ", "Dec 24 19:45:39 ubuntu kernel: [   74.013320] audit(1198543538.950:3):  type=1503 ",
+	} {
+		denials, stats := scanString(t, head+body+"\n")
+		require.Len(t, denials, 1, "%s: %v", head, stats.Samples)
+		assert.Equal(t, Type("APPARMOR_DENIED"), denials[0].Event.Records[0].Type, head)
+		assert.Equal(t, uint32(3), denials[0].Event.Records[0].Serial, head)
+		assert.Equal(t, "open", denials[0].AppArmor.Operation, head)
+		assert.Equal(t, "/dev/tty", denials[0].AppArmor.Name, head)
+	}
+	denials, _ := scanString(t, "audit(1198543538.950:3): type=1503 "+body[:len(body)-len(` profile="/usr/sbin/cupsd"`)]+"\n")
+	b, err := denials[0].Pairs().MarshalJSON()
+	require.NoError(t, err)
+	assert.Contains(t, string(b), `"operation":"open","requested_mask":"a","denied_mask":"a","name":"/dev/tty"`)
 }
 
 func TestSeccompModes(t *testing.T) {

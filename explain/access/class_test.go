@@ -154,6 +154,7 @@ func inPolicy(t *testing.T, req apparmor.Request) (narrowed bool) {
 // is no request.
 func TestNoRequest(t *testing.T) {
 	for body, want := range map[string]string{
+		`operation="syscall" profile="p" name="mount"`:                                            `no rule decides on class "", operation "syscall"`,
 		`operation="change_hat" profile="p" name="h"`:                                             `no rule decides on class "", operation "change_hat"`,
 		`operation="open" class="xattr" profile="p" name="/a" requested_mask="r"`:                 `no rule decides on class "xattr", operation "open"`,
 		`operation="open" profile="p" name="/a" requested_mask="rQ" denied_mask="rQ"`:             `'Q' is no file permission`,

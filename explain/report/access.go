@@ -26,6 +26,7 @@ var phrases = map[string]escape.Text{
 	"setattr":     "change the attributes of %",
 	"file_lock":   "lock %",
 	"sysctl":      "use sysctl %",
+	"syscall":     "call %", // of kernels before 2.6.36
 	"umount":      "unmount %",
 
 	"change_profile":  "change to profile %",
@@ -76,7 +77,7 @@ func tried(d Fields) []escape.Text {
 		}
 		return escape.Words("create link %", name)
 	case "capable":
-		return escape.Words("use capability %", d.Get("capname", "capability"))
+		return escape.Words("use capability %", d.Get("capname", "capability", "name")) // the name of kernels before 2.6.36
 	case "mount", "remount", "move_mount":
 		return mount(d)
 	case "pivotroot", "pivot_root":
