@@ -22,6 +22,7 @@ type Attempt struct {
 	Errno   string    // EACCES, or SIGSYS for a call that ended in this signal; "" if Hint says all
 	First   bool      // it is the execution of a container's first program, by the runtime
 	Outside bool      // the runtime did it, before the container's own policies are in force
+	Host    bool      // it is of a program of the host, by what the text says: a unit of systemd, libvirt, a desktop
 	Self    *Self     // what the process did to itself before; nil without a trace
 	Arch    string    // "i386" where strace says that the process runs in 32-bit mode
 	Text    string    // the line, with the begin of a call that spans several

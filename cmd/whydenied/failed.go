@@ -85,19 +85,24 @@ func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) 
 	}
 	if f.failed.stderr != "" {
 		pasted := &parser.Strace{File: f.failed.stderr}
-		said, otherwise := false, ""
+		said, lines := false, 0
+		var otherwise parser.Attempt // what is said and is no refusal, with why
 		output := message.NewReader(f.failed.stderr, cmp.Or(lib.Arch, seccomp.X86_64), func(a parser.Attempt) {
 			said = true
 			attempts.Add(a)
 		})
 		if err := eachLine(cmd, f.failed.stderr, func(line string) {
+			lines++
 			if a, failed := pasted.Line(line); failed && strings.Contains(line, ") = -1 E") { // strace's lines fall into the output
 				said, line = true, ""
 				attempts.Add(a)
 			}
 			output.Line(line)
-			if !said && otherwise == "" {
-				otherwise = message.NoRefusal(line)
+			if !said && otherwise.Hint == "" {
+				if why := message.NoRefusal(line); why != "" {
+					o := parser.Origin{File: f.failed.stderr, Line: lines, Transport: parser.ErrorOutput}
+					otherwise = parser.Attempt{Origin: o, Text: strings.TrimSpace(line[:min(len(line), maxQuoted)]), Hint: why}
+				}
 			}
 		}); err != nil {
 			return nil, err
@@ -105,8 +110,8 @@ func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) 
 		output.End()
 		switch {
 		case said:
-		case otherwise != "":
-			say(cmd.ErrOrStderr(), noRefusal, escape.Name(f.failed.stderr), otherwise)
+		case otherwise.Hint != "":
+			attempts.AddNoRefusal(otherwise)
 		default:
 			say(cmd.ErrOrStderr(), nothingSaid, escape.Name(f.failed.stderr))
 		}
@@ -120,8 +125,8 @@ func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) 
 const nothingSaid = "%s: no line of it is known to tell of a refusal: give the line with the error as it was printed, with those around it, " +
 	"or the kernel's log of that time (journalctl -k > FILE, explain FILE)"
 
-// noRefusal is for a text that says of another reason than a refusal.
-const noRefusal = "%s: none of these layers refused anything, as far as it says: %s"
+// maxQuoted bounds the bytes that are shown of a line which is no refusal.
+const maxQuoted = 8192
 
 // onlyTarget returns the one whose policies are to be asked; without any, what was said
 // is asked of the defaults of engines.
@@ -202,7 +207,17 @@ func (f *inputFlags) silent(in input, args []string, findings []*explain.Explain
 		}
 	}
 	next.trace = next.trace || slices.ContainsFunc(unexplained, func(u silent.Unexplained) bool { return u.Syscall != "" })
-	if !isDecided {
+	isInside := func(u silent.Unexplained) bool { return !u.Outside }
+	isOfContainer := func(u silent.Unexplained) bool { return !u.Outside && !u.Host }
+	switch {
+	case isDecided:
+	case len(open) > 0 && !slices.ContainsFunc(open, isInside):
+		next.host("has what a policy of the host, or of a container around the runtime, refused: those of the container itself were not asked")
+	case len(open) > 0 && len(targets) == 0 && !slices.ContainsFunc(open, isOfContainer):
+		next.host("has what a policy of the host refused, by its record")
+	case len(unexplained)+len(findings)+len(targets) == 0 && f.failed.stderr != "" && f.failed.strace == "":
+		next.host("has what the kernel logged of it")
+	default:
 		next.others(targets)
 	}
 	s.Next = next.steps

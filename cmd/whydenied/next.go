@@ -143,6 +143,12 @@ func (n *nextSteps) observe(s silent.Policy) {
 			join("sudo whydenied", []string{"explain", "--since", "10m", "--profile-name", s.Profile.FullName()}, places.words()))
 }
 
+// host is for what the kernel's log alone can tell of.
+func (n *nextSteps) host(why string) {
+	n.add("sudo journalctl -k --since '1 hour ago' > kernel.log && "+join("whydenied", []string{"explain"}, n.flags.policy.words(), []string{"kernel.log"}), why)
+	n.add("sudo whydenied doctor", "says what on this host keeps refusals out of the log")
+}
+
 // others are for what the policies do not say.
 func (n *nextSteps) others(targets []silent.Target) {
 	if len(targets) == 0 {

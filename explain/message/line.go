@@ -1,9 +1,12 @@
 package message
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/json"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -44,8 +47,10 @@ func IsPodman(text string) bool {
 // colour is how programs have a terminal change colours, as bytes or as JSON and cat -v spell them.
 var colour = regexp.MustCompile(`(?:\x1b|\\u001[bB]|\\x1[bB]|\\033|\^\[)\[[0-9;]*[A-Za-z]`)
 
-// spaces are what web pages put in place of a space, or of none.
-var spaces = strings.NewReplacer("\u00a0", " ", "\u202f", " ", "\u2007", " ", "\u200b", "", "\ufeff", "")
+// spelled are what web pages and chats put in place of a space, of none, and of the characters that HTML has
+// a meaning for; and the colon of Chinese and Japanese texts.
+var spelled = strings.NewReplacer("\u00a0", " ", "\u202f", " ", "\u2007", " ", "\u200b", "", "\ufeff", "", "：", ": ",
+	"&#39;", "'", "&#x27;", "'", "&apos;", "'", "&quot;", `"`, "&#34;", `"`, "&gt;", ">", "&lt;", "<", "&nbsp;", " ", "&amp;", "&")
 
 // logged are the values of a line of KEY=VALUE that hold a message.
 var logged = regexp.MustCompile(`\b(?:msg|message|error|err)=("(?:[^"\\]|\\.)*")(?:\s|$)`)
@@ -56,7 +61,7 @@ const maxBefore = 8
 // bare returns a line of output as the program wrote it: without what others put before
 // it, and out of the JSON or the KEY=VALUE that it was put into.
 func bare(line string) string {
-	line = spaces.Replace(line)
+	line = spelled.Replace(line)
 	if strings.ContainsAny(line, "\x1b\\^") {
 		line = colour.ReplaceAllLiteralString(line, "")
 	}
@@ -114,10 +119,46 @@ func fromJSON(line string) string {
 			}
 		}
 	}
-	if len(said) == 0 {
-		return line
+	text := strings.Join(said, ": ")
+	if namesError(line) && !namesError(text) { // what they say is about something deeper
+		return cmp.Or(sayingError(object, 0), text, line)
 	}
-	return strings.Join(said, ": ")
+	return cmp.Or(text, line)
+}
+
+// namesError reports whether a text names an error.
+func namesError(text string) bool {
+	errno, _, _ := errnoOf(lowerASCII(text))
+	return errno != ""
+}
+
+// maxNested bounds how deep an object is looked into.
+const maxNested = 6
+
+// sayingError returns the first text in a value of JSON, by the names of its keys, that names an error; "" if none does.
+func sayingError(value any, depth int) string {
+	if depth > maxNested {
+		return ""
+	}
+	switch value := value.(type) {
+	case string:
+		if text := strings.TrimSpace(value[:min(len(value), maxMessage)]); namesError(text) {
+			return text
+		}
+	case []any:
+		for _, v := range value {
+			if text := sayingError(v, depth+1); text != "" {
+				return text
+			}
+		}
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(value)) {
+			if text := sayingError(value[key], depth+1); text != "" {
+				return text
+			}
+		}
+	}
+	return ""
 }
 
 // locales.tsv has a row for each language in which the C library names errors: those of

@@ -92,6 +92,8 @@ var verbs = sync.OnceValue(func() []verb {
 		{regexp.MustCompile(`\([Cc]onnect failed\)`), "connect"},
 		{regexp.MustCompile(`\b(?:set|setting|raise) (?:\w+ )?rlimit\b`), "prlimit64"},
 		{regexp.MustCompile(`\b[Ll]oad(?:ing)? (?:the )?(?:e?BPF|bpf) (?:program|object)`), "bpf"},
+		{regexp.MustCompile(`\b(?:BPF|bpf) (?:map|link|object|program)\b|\blookup key\b.* map\b`), "bpf"},
+		{regexp.MustCompile(`\b[Aa]ttach(?:ing)? to (?:the )?(?:pid|PID|process|container process)\b`), "ptrace"},
 		{regexp.MustCompile(`\bio_uring\b`), "io_uring_setup"},
 		{regexp.MustCompile(`\b[Pp]ivot (?:root )?(?:in)?to\b`), "pivot_root"},
 		{regexp.MustCompile(unable + `create director(?:y|ies)\b`), "mkdir"},
@@ -170,6 +172,12 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	if row != nil {
 		row.apply(&a, lower, matched, arch)
 		a.Path = pathIn(line, matched[1])
+		if !a.First && (row.From == "Go" || row.Hint == "namespaces") && ofCreation().MatchString(lower) {
+			a.Outside = true // as anything in Go says so, runtimes too
+		}
+		if a.Outside && a.Hint == "" {
+			take(&a, "runtime")
+		}
 		return a, true
 	}
 	a.Path = pathIn(line, at)
@@ -186,9 +194,6 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	}
 	if a.Syscall == "" && errno == "EAGAIN" && isLimit("", lower) {
 		a.Syscall = "clone"
-	}
-	if name := namedHint(&a); name != "" {
-		a.Layer, a.Hint = hints[name].layer, hints[name].says
 	}
 	if m := builtin.FindStringSubmatch(line); m != nil && a.Syscall == "" {
 		a.Syscall = builtins[m[1]]
@@ -211,6 +216,10 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	if a.Path == "" && a.Syscall == "execve" {
 		a.Path = wordBefore(line[:at])
 	}
+	if name := namedHint(&a, lower); name != "" {
+		take(&a, name)
+	}
+	readsClock(&a)
 	if a.Syscall == "" && (isForeign(lower) || a.Path == "" && isProse(lower, end)) {
 		return a, false
 	}
@@ -223,8 +232,29 @@ var idMap = regexp.MustCompile(`^/proc/[^/]+/(?:uid_map|gid_map|setgroups)$`)
 // ofProcess are files of a process that the kernel shows to those alone who may look into it: ptrace_may_access().
 var ofProcess = regexp.MustCompile(`^/proc/\d+/(?:task/\d+/)?(?:ns/\w+|root|cwd|exe|fd|fdinfo|environ|maps|smaps|mem|auxv)(?:/|$)`)
 
+// ofCreation is what runtimes, their shims and what stands in for them say while they make a container. Of
+// what they do then, the program is executed and the working directory entered as the container's user.
+var ofCreation = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\boci runtime (?:create )?(?:failed|error)\b|\brunc create failed\b|\bcontainer init caused\b|\berror during container init\b|` +
+		`\bfailed to create (?:containerd task|shim task|shim)\b|\b(?:container|process)_linux\.go:\d+|\b(?:crun|sysbox-runc): |\bcannot create (?:sandbox|gofer) process\b|\bfailed to launch qemu\b`)
+})
+
+// take takes what a hint says, by its name.
+func take(a *parser.Attempt, name string) {
+	a.Layer, a.Hint = hints[name].layer, hints[name].says
+	a.Outside, a.Host = slices.Contains(outside, name), slices.Contains(ofHost, name)
+}
+
+// readsClock takes for a call of 64-bit times what is said of one that reads the clock, which the kernel refuses nobody.
+func readsClock(a *parser.Attempt) {
+	if a.Errno == "EPERM" && slices.Contains([]string{"clock_gettime", "gettimeofday", "time"}, a.Syscall) {
+		a.Syscall, a.Or = "clock_gettime64", []parser.Tried{{Syscall: "clock_gettime"}}
+		take(a, "time64")
+	}
+}
+
 // namedHint is the name of the hint of what no row has, by what was to be done; "" if there is none.
-func namedHint(a *parser.Attempt) string {
+func namedHint(a *parser.Attempt, lower string) string {
 	switch isMap := idMap.MatchString(a.Path); {
 	case isMap && a.Errno == "EPERM":
 		return "idmap"
@@ -232,6 +262,8 @@ func namedHint(a *parser.Attempt) string {
 		return "userns-stub"
 	case a.Errno == "EACCES" && ofProcess.MatchString(a.Path):
 		return "namespace-file"
+	case !a.First && a.Syscall != "execve" && a.Syscall != "chdir" && ofCreation().MatchString(lower):
+		return "runtime"
 	case a.Syscall == "mount":
 		return "mount"
 	}
@@ -393,7 +425,7 @@ func callIn(lower string) string {
 
 // startsProgram is how docker, containerd and runc say that the container's first program
 // could not be executed. What they do before that has the same beginning.
-var startsProgram = regexp.MustCompile(`^exec |^standard_init_linux\.go|\bexec user process\b|\b(?:unable to start|starting) container process\b.*: exec:? ["/\w]`)
+var startsProgram = regexp.MustCompile(`^exec |^standard_init_linux\.go|\bexec user process\b|\b(?:unable to start|starting) container process\b.*[:"] ?exec:? [\\"/\w]`)
 
 // threadWords are how programs say that they could not start a thread, with what stands
 // between the verb and it.
@@ -419,9 +451,11 @@ func innermost(line string) string {
 	return inner
 }
 
-// shellLine is how shells say that they could not run a program.
+// shellLine is how shells say that they could not run a program, with the word for "line" in bash's languages.
 var shellLine = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(?:-?(?:ba|da|k|a|z)?sh|/[^:\s]+): (?:line )?\d+: [^\s:]+: |^[^\s:]+: line \d+: [^\s:]+: |^-?(?:ba|da|k|a|z)?sh: [^\s:]+: `)
+	const line = `(?:(?:line|ligne|[Zz]eile|línea|linea|linha|linia|riga|regel|rad|linje|строка|рядок|řádek|sor|satır|行|줄) ?)`
+	const shell = `-?(?:[^\s:]*/)?(?:ba|da|k|a|z)?sh`
+	return regexp.MustCompile(`^(?:` + shell + `|/[^:\s]+): +` + line + `?\d+ ?: +[^\s:]+: |^[^\s:]+: +(?:` + line + `\d+|第 ?\d+ ?行) ?: +[^\s:]+: |^` + shell + `: +[^\s:]+: `)
 })
 
 // builtin is how shells say that a command of their own failed, and builtins are the calls

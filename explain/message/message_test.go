@@ -60,6 +60,15 @@ func TestWordings(t *testing.T) {
 		{`error while loading shared libraries: libc.so.6: cannot open shared object file: Permission denied`, "openat", "", "EACCES", ""},
 		{`/app/x: error while loading shared libraries: /lib/libz.so.1: failed to map segment from shared object`, "mmap", "/lib/libz.so.1", "EACCES", "x"},
 		{`Error: Os { code: 13, kind: PermissionDenied, message: "Permission denied" }`, "", "", "EACCES", ""},
+		{`/bin/bash: /app/run: Permission denied`, "execve", "/app/run", "EACCES", "bash"},
+		{`/entrypoint.sh: ligne 12: /data/run.sh: Permission non accordée`, "execve", "/data/run.sh", "EACCES", "entrypoint.sh"},
+		{`/entrypoint.sh: Zeile 12: /data/run.sh: Keine Berechtigung`, "execve", "/data/run.sh", "EACCES", "entrypoint.sh"},
+		{`./start.sh: 第 3 行：/opt/app：权限不够`, "execve", "/opt/app", "EACCES", ""},
+		{`/entrypoint.sh: 行 3: /usr/local/bin/app: 許可がありません`, "execve", "/usr/local/bin/app", "EACCES", "entrypoint.sh"},
+		{`Error: EACCES: permission denied, open &#39;/data/config.json&#39;`, "open", "/data/config.json", "EACCES", ""},
+		{`&gt; unable to start container process: exec: &quot;/app/run&quot;: permission denied: unknown.`, "execve", "/app/run", "EACCES", ""},
+		{`{"message":"create failed","data":{"cause":"mkdir /srv/x: permission denied","error":"property not found"}}`, "mkdir", "/srv/x", "EACCES", ""},
+		{`{"level":"warn","msg":"retry","attempts":[{"n":1,"why":"open /srv/x: permission denied"}]}`, "", "/srv/x", "EACCES", ""},
 		{`Bad system call (core dumped)`, "", "", "SIGSYS", ""},
 		{`set_mempolicy: Operation not permitted`, "set_mempolicy", "", "EPERM", ""},
 
@@ -222,6 +231,7 @@ func TestReader(t *testing.T) {
 		"Error: crun: mount `proc` to `proc`: Operation not permitted: OCI permission denied":                                                                                                   "mount EPERM",
 		"the connection to the database was made by socket(AF_INET), on port 5432\napp: could not do it: Operation not permitted":                                                               " EPERM", // of two messages
 		"> the worker could not be started, of the reason see below: Vorgang wurde\n> shared: pthread_create failed: Operation not permitted":                                                   "clone3 EPERM",
+		"  File \"/app/x.py\", line 3, in f\n    t = time.time()\nPermissionError: [Errno 1] Operation not permitted":                                                                           "clock_gettime64 EPERM",
 		"OSError: [Errno 1] Operation not permitted\n  File \"/app/x.py\", line 2, in f\n    os.setgid(gid)":                                                                                    " EPERM",
 	} {
 		var said []string

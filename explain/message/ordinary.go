@@ -49,6 +49,18 @@ var others = []other{
 		[]string{"address already in use", "port is already allocated"}},
 	{"memory ran out, of the host or of the container's limit",
 		[]string{"OOMKilled", "out of memory"}},
+	{"an authorization plugin of the Docker daemon refused it (authorization-plugins in /etc/docker/daemon.json): its rules are another's than the kernel's",
+		[]string{"authorization denied by plugin"}},
+	{"fusermount itself refuses -o allow_other to who is not root: user_allow_other in /etc/fuse.conf allows it",
+		[]string{"option allow_other only allowed if", "option allow_root only allowed if"}},
+	{"the program is not there: exit code 127 is of a shell or a runtime that did not find it, in the container's own PATH",
+		[]string{"exited with code 127", "Exit Code: 127", "Exited (127)", "exitCode: 127", "'exitCode': 127", "exit status 127"}},
+	{"the program itself crashed (SIGSEGV): no policy sends that signal",
+		[]string{"segmentation fault", "exited with code 139", "Exit Code: 139", "Exited (139)", "exitCode: 139", "'exitCode': 139", "code=dumped, status=11/SEGV"}},
+	{"the program has an instruction that this processor lacks (SIGILL): an image for a newer one, or an emulator",
+		[]string{"illegal instruction", "exited with code 132", "Exit Code: 132", "Exited (132)"}},
+	{"nothing listens at that address, or a firewall rejects it: policies answer otherwise",
+		[]string{"connection refused"}},
 }
 
 // otherRows are their texts, each with the clause as its hint.

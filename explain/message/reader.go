@@ -79,6 +79,7 @@ func (r *Reader) Line(line string) {
 	}
 	if a.Syscall == "" {
 		a.Syscall = calledIn(r.source)
+		readsClock(&a)
 	}
 	r.source, r.said = "", &a
 	if a.Syscall != "" {

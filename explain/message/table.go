@@ -181,7 +181,11 @@ func trigramsOf(text string) iter.Seq[uint16] {
 }
 
 // outside are the hints of what is done beside a container: by its runtime or engine, or by what these run.
-var outside = strings.Fields("runtime whole-proc cni hook rootless-network engine engine-root")
+var outside = strings.Fields("runtime whole-proc cni hook rootless-network engine engine-root image-layer gpu-cgroups sysbox libvirt-exec")
+
+// ofHost are the hints of what programs of the host say, in no container.
+var ofHost = strings.Fields("unit-mounts unit-devices unit-namespace unit-path unit-chdir unit-capabilities unit-sigsys unit-call-name apparmor-unit " +
+	"libvirt-profile qemu-file docker-socket fusermount sd-bus apparmor-list oom-score")
 
 // apply takes what a row says of a line that holds its text.
 func (r *Row) apply(a *parser.Attempt, lower string, m []int, arch seccomp.Arch) {
@@ -190,7 +194,7 @@ func (r *Row) apply(a *parser.Attempt, lower string, m []int, arch seccomp.Arch)
 	} else if errno, _, _ := errnoOf(lower[m[0]:m[1]]); errno != "" {
 		a.Errno = errno
 	}
-	a.Hint, a.Layer, a.Outside = hints[r.Hint].says, r.Layer, slices.Contains(outside, r.Hint)
+	take(a, r.Hint)
 	if len(r.Calls) == 0 && r.Errno == "" {
 		a.Errno = "" // whatever it is, no call of the program had it
 	}

@@ -70,14 +70,19 @@ func isPolicy(name string) bool {
 	return name == string(layer.Seccomp) || name == string(layer.AppArmor)
 }
 
-// openLayers names those that would have to be known.
-func (p *page) openLayers(v *Verdict) {
-	var titles []string
+// open returns the titles of the layers that would have to be known.
+func (v *Verdict) open() (titles []string) {
 	for _, c := range v.Candidates {
 		if c.Standing != layer.RuledOut.String() && c.Standing != layer.Unlikely.String() {
 			titles = append(titles, layer.Layer(c.Layer).Title())
 		}
 	}
+	return titles
+}
+
+// openLayers names those that would have to be known.
+func (p *page) openLayers(v *Verdict) {
+	titles := v.open()
 	text := "not known"
 	if len(titles) > 0 {
 		text += "; " + strings.Join(titles, ", or ")

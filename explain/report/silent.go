@@ -179,12 +179,15 @@ func (p *page) unexplained(s *Silent) {
 		p.wrap(2, 4, words(faint, escape.Number(n), "more", "before", "these"))
 		others = others[n:]
 	}
-	for _, u := range others {
+	for i, u := range others {
 		line := append(said(u.File, u.Line), prose(normal, u.Text)...)
 		if u.Count > 1 {
 			line = append(line, words(faint, escape.Line("×"+thousands(u.Count)))...)
 		}
 		p.wrap(2, 4, line)
+		if i+1 < len(others) && u.readsAs(&others[i+1]) {
+			continue // what is said of both follows the last
+		}
 		if u.Suspect != "" {
 			p.wrap(4, 6, append(words(faint, "suspect:"), prose(strong, u.Suspect)...))
 		}
@@ -199,6 +202,20 @@ func (p *page) unexplained(s *Silent) {
 		}
 		p.nextStep(4)
 	}
+}
+
+// readsAs reports whether all that is told of one text is told of another, too.
+func (u *Unexplained) readsAs(o *Unexplained) bool {
+	if u.Why == "" || u.Suspect != o.Suspect || u.Why != o.Why || u.Next != o.Next || u.From != o.From || (u.Verdict == nil) != (o.Verdict == nil) {
+		return false
+	}
+	if v, w := u.Verdict, o.Verdict; v != nil {
+		if v.Layer == "" && w.Layer == "" {
+			return slices.Equal(v.open(), w.open())
+		}
+		return v.Layer == w.Layer && v.Sure == w.Sure && slices.Equal(v.Candidates, w.Candidates)
+	}
+	return true
 }
 
 // silentPolicy writes one policy and its rules.

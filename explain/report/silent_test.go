@@ -61,7 +61,7 @@ func TestNextStep(t *testing.T) {
 	next := &Next{Steps: []Step{{Command: "whydenied patch log", Why: "prints it"}, {Command: "other"}}}
 	finding := Message{Finding: &Finding{Message: "x may not y", Cause: "deny-rule"}}
 	silent := Message{Silent: &Silent{Policies: []SilentPolicy{{Target: "container a", Kind: "apparmor", Name: "p"}}}}
-	said := Message{Silent: &Silent{Unexplained: []Unexplained{{Text: "one", Why: "w"}, {Text: "two", Why: "w"}}}}
+	said := Message{Silent: &Silent{Unexplained: []Unexplained{{Text: "one", Why: "w"}, {Text: "two", Why: "v"}}}}
 	for name, c := range map[string]struct {
 		list []Message
 		want string // in order

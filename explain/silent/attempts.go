@@ -89,6 +89,12 @@ func (s *Attempts) Add(a parser.Attempt) {
 	}
 }
 
+// AddNoRefusal adds what no layer refused, by the hint that it has.
+func (s *Attempts) AddNoRefusal(a parser.Attempt) {
+	a.Layer = string(layer.None)
+	s.Add(a)
+}
+
 // judge answers something for the first time.
 func (s *Attempts) judge(a parser.Attempt) answer {
 	d, refused := Judge(s.library, a, s.target)

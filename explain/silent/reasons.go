@@ -183,6 +183,9 @@ const otherFilter = "a filter that no engine has by default (--security-opt secc
 var needsNothing = strings.Fields("clone3 fork vfork statx fstatfs faccessat faccessat2 getrandom memfd_create inotify_init1 inotify_init inotify_add_watch close_range " +
 	"openat2 io_uring_setup copy_file_range membarrier rseq landlock_create_ruleset epoll_create1 eventfd2 timerfd_create signalfd4 newfstatat stat lstat")
 
+// writes are calls that write to what is open already, of which modes are not asked any more.
+var writes = strings.Fields("write writev pwrite64 pwritev pwritev2 ftruncate fallocate fsync fdatasync")
+
 // tooOld says that an engine's filter answers so where the libseccomp that made it does not know the call; ""
 // of a call that every version knows.
 func tooOld(call string) string {
@@ -218,6 +221,10 @@ func ofPermission(a *parser.Attempt) string {
 		return "the file has capabilities (getcap) that the container's bounding set lacks, as with cap_drop: ALL; or " + otherFilter + "; a missing x bit is EACCES"
 	case a.Syscall == "":
 		return "the text does not say which system call it was: strace -f shows it"
+	case slices.Contains(writes, a.Syscall):
+		return "a file system that answers so itself (FUSE, virtiofs or 9p of a virtual machine, a network's); or " + otherFilter
+	case a.Syscall == "mmap":
+		return "locked memory beyond RLIMIT_MEMLOCK without CAP_IPC_LOCK (MAP_LOCKED, a ring of perf events), code of a file system mounted noexec, or an address below vm.mmap_min_addr; or " + otherFilter
 	case layer.IsOfOwner(a.Syscall) || layer.IsOfFile(a.Syscall):
 		return "the state of what it acts on (an immutable file, another user's file or process); or " + otherFilter
 	}

@@ -101,7 +101,7 @@ var texts = []struct{ text, suspect, why string }{
 	{"chown: changing ownership of '/var/lib/mysql/': Operation not permitted", "fchownat", "NFS with root_squash"},
 	{"container_linux.go:247: starting container process caused \"process_linux.go:359: container init caused \\\"rootfs_linux.go:42: preparing rootfs caused \\\\\\\"permission denied\\\\\\\"\\\"\"", "mount", "the runtime does this before"},
 	{"starting container process caused: process_linux.go:545: container init caused: rootfs_linux.go:76: mounting \"proc\" to rootfs at \"/proc\" caused: mount through procfd: permission denied: unknown", "mount", "the runtime does this before"},
-	{"failed to create task: failed to create shim: QMP command failed: The device is not writable: Permission denied: unknown", "", "mode and owner"},
+	{"failed to create task: failed to create shim: QMP command failed: The device is not writable: Permission denied: unknown", "", "the rights of a file there"},
 	{"failed to call cni.Setup: plugin type=\"bridge\" failed (add): failed to create bridge \"nerdctl0\": could not add \"nerdctl0\": operation not permitted", "", "the plugin of CNI was refused"},
 	{"docker: Error response from daemon: open /sys/kernel/mm/hugepages: permission denied: unknown.", "", "the engine's daemon was refused"},
 	{"Failed to create pod sandbox: container create failed: error adding seccomp rule for syscall socket: permission denied", "", "libseccomp did not take the rule"},
@@ -129,6 +129,47 @@ var texts = []struct{ text, suspect, why string }{
 	{"losetup: cannot find an unused loop device: Operation not permitted", "openat(AT_FDCWD, \"/dev/loop-control\")", "device cgroup"},
 	{"app: could not do it: Operation not permitted (errno=1)", "", "which system call it was"},
 	{"    Last State:     Terminated\n      Exit Code:    159", "", "SIGSYS"},
+
+	// what a runtime or its shim does while it makes a container, in whatever words, but for the program that it executes
+	{"container init caused: process_linux.go:578: handleReqOp caused: rootfs_init_linux.go:366: failed to mkdirall /x/sys/kernel/tracing: mkdir /x/sys/kernel/tracing: operation not permitted: unknown", "mkdirat", "the runtime does this before"},
+	{"OCI runtime create failed: /usr/bin/runsc did not terminate successfully: creating container: fork/exec /proc/self/exe: operation not permitted", "clone(flags=CLONE_NEWUSER)", "it is about namespaces"},
+	{"OCI runtime create failed: runc create failed: unable to start container process: error during container init: open /proc/self/oom_score_adj: permission denied", "", "the runtime does this before"},
+	{"rootfs_linux.go:1080: mounting \"sysfs\" to rootfs \"/mnt/docker/merged\" at \"sys\" caused: operation not permitted: unknown", "mount", "in a user namespace the kernel mounts procfs and sysfs"},
+	{"starting container process caused \"exec: \\\"/app/start.sh\\\": permission denied\": unknown", "execve", "AppArmor is not asked about a container's first program"},
+	{"OCI runtime create failed: container_linux.go:380: starting container process caused: chdir to cwd (\"/root\") set in config.json failed: permission denied: unknown", "chdir", "mode and owner"},
+	{"Error processing tar file(exit status 1): operation not permitted", "", "the engine unpacks an image"},
+	{"server error - make cli opts(): error making volume mountpoint for volume /run/x.sock: mkdir /run/x.sock: permission denied", "", "the engine's daemon was refused"},
+	{"error while creating mount source path '/sys/firmware/devicetree/base': mkdir /sys/firmware/devicetree: operation not permitted", "", "nothing can be made below /sys"},
+
+	// what the kernel refuses nobody, or for another reason than a filter
+	{"Fatal error : clock_gettime() failed : Operation not permitted", "clock_gettime64", "64-bit"},
+	{"failed to create perf ring for CPU 8: can't mmap: operation not permitted", "mmap", "CAP_IPC_LOCK"},
+	{"app: mmap: Operation not permitted", "mmap", "CAP_IPC_LOCK"},
+	{"FATAL:  could not write to file \"postmaster.pid\": Operation not permitted", "write", "a file system that answers so itself"},
+	{"can't exec \"/proc/self/exe\": Operation not permitted (os error 1)", "clone(flags=CLONE_NEWUSER)", "it is about namespaces"},
+	{"Failed to attach to PID 7: Operation not permitted", "ptrace", "CAP_SYS_PTRACE"},
+	{"failed to get lookup key 82 from map containers_map: operation not permitted", "bpf", "CAP_BPF"},
+	{"fusermount3: mount failed: Permission denied", "mount", "profile fusermount3"},
+	{"join session keyring: create session key: operation not permitted: unknown.", "keyctl", "every release"},
+
+	// programs of the host
+	{"kloak.service: Main process exited, code=dumped, status=31/SYS", "", "systemctl cat UNIT"},
+	{"    Process: 13922 ExecStart=/usr/sbin/kloak (code=dumped, signal=SYS)", "", "systemctl cat UNIT"},
+	{"Tue 2020-06-27 12:40:15 MDT 269 0 0  31 present   /usr/bin/sort", "", "SIGSYS"},
+	{"Tue 2024-06-27 12:40:15 MDT 269 0 0 SIGSYS none /usr/bin/sort 1.2M", "", "SIGSYS"},
+	{"/usr/lib/systemd/system/earlyoom.service:47: Failed to parse system call, ignoring: process_mrelease", "", "does not know its name"},
+	{"error: internal error: cannot load AppArmor profile 'libvirt-aa58ea57-f6d7-48b1-b727-de97f4c508af'", "", "virt-aa-helper"},
+	{"erro interno: não foi possível carregar o perfil de AppArmor 'libvirt-d6a03dfd-6e5c-43aa-b0b2-f062a7fb5aaf'", "", "virt-aa-helper"},
+	{"libvirt:  error : cannot execute binary /usr/local/bin/qemu-system-x86_64: Permission denied", "execve", "profile libvirtd"},
+	{"systemd-sysctl: Failed to write '16' to '/proc/sys/kernel/sysrq': Permission denied", "openat", "goes on without"},
+	{"systemd-sysctl[36]: Couldn't write '1' to 'kernel/core_uses_pid', ignoring: Permission denied", "openat", "goes on without"},
+
+	// errors in a program's own words
+	{"Failed to initialize NVML: Insufficient Permissions", "", "/dev/nvidia"},
+	{"Failed to initialize NVML: Unknown Error", "", "daemon-reload"},
+	{"[warn]: /var/log/containers/a.log unreadable. It is excluded and would be examined next time.", "openat", "mode and owner"},
+	{"ERROR: Can't open /var/log/clamav/freshclam.log in append mode (check permissions!).", "openat", "mode and owner"},
+	{"      Exit Code:    126", "", "no x bit"},
 }
 
 // TestSuspects holds what texts are taken for where no policy is known, and that none gets the hint of another error.
