@@ -185,7 +185,7 @@ func (f *facts) ofFileMode() (Standing, string) {
 // usualDevices are those that runtimes permit every container (OCI runtime
 // specification, "Default Devices", and runc's AllowedDevices).
 var usualDevices = []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/console", "/dev/ptmx", "/dev/pts", "/dev/shm", "/dev/mqueue",
-	"/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr"}
+	"/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/log"} // the last is a socket
 
 // IsDevice reports whether a path is of a device that not every container has.
 func IsDevice(name string) bool {

@@ -134,7 +134,7 @@ func callOf(program, errno string) string {
 
 // functions are those of libraries that have another name than the call they make.
 var functions = map[string]string{
-	"io_uring_queue_init": "io_uring_setup", "queue_init": "io_uring_setup", "io_queue_init": "io_setup", "klogctl": "syslog", "umount": "umount2", "mkfifo": "mknodat",
+	"io_uring_queue_init": "io_uring_setup", "queue_init": "io_uring_setup", "io_queue_init": "io_setup", "klogctl": "syslog", "umount": "umount2", "remount": "mount", "mkfifo": "mknodat",
 	"uv_os_setpriority": "setpriority", "uv_cwd": "getcwd", "chgrp": "fchownat", "prlimit": "prlimit64",
 	"initgroups": "setgroups", "posix_spawn": "clone3", "posix_fallocate": "fallocate", "shm_open": "openat", "opendir": "openat", "scandir": "openat",
 	"futimens": "utimensat", "lutime": "utimensat", "futime": "utimensat", "fstatat": "newfstatat", "fexecve": "execveat",
@@ -215,6 +215,9 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	}
 	if a.Path == "" && a.Syscall == "execve" {
 		a.Path = wordBefore(line[:at])
+	}
+	if a.Path == "/dev/log" {
+		a.Syscall = "connect" // the socket of the system's log, which is no call of that name
 	}
 	if name := namedHint(&a, lower); name != "" {
 		take(&a, name)

@@ -164,6 +164,19 @@ var texts = []struct{ text, suspect, why string }{
 	{"systemd-sysctl: Failed to write '16' to '/proc/sys/kernel/sysrq': Permission denied", "openat", "goes on without"},
 	{"systemd-sysctl[36]: Couldn't write '1' to 'kernel/core_uses_pid', ignoring: Permission denied", "openat", "goes on without"},
 
+	// programs that say themselves what they lack
+	{"Couldn't start vault with IPC_LOCK. Disabling IPC_LOCK, please use --privileged or --cap-add IPC_LOCK", "", "it lacks a capability"},
+	{"Error: this program requires CAP_NET_ADMIN to run", "", "it lacks a capability"},
+	{"tool: need CAP_SYS_PTRACE (see capabilities(7))", "", "it lacks a capability"},
+	{"apply_privileges()  Requesting capability set 0x1ff while permitted capability set is 0x1fd", "", "it lacks a capability"},
+	{"ERROR  : Installation issue: starter-suid doesn't have setuid bit set", "", "mounted nosuid"},
+	{"sudo: /usr/bin/sudo must be owned by uid 0 and have the setuid bit set", "", "mounted nosuid"},
+	{"sudo: /etc/sudo.conf is owned by uid 1000, should be 0", "", "another user namespace"},
+	{"sudo: unable to send audit message: Operation not permitted", "sendto", "CAP_AUDIT_WRITE"},
+	{"PAM: audit_log_acct_message() failed: Operation not permitted", "sendto", "CAP_AUDIT_WRITE"},
+	{"Failed to set capabilities on file `/bin/vault' (Operation not permitted)", "setxattr", "CAP_SETFCAP"},
+	{"linux-sandbox-pid1.cc:398: \"remount(NULL, /home/a/proc, NULL, 2101281, NULL)\": Operation not permitted", "mount", "CAP_SYS_ADMIN"},
+	{"syslog service cannot be started: [Errno 13] Permission denied: '/dev/log'", "connect", "mode and owner"},
 	// errors in a program's own words
 	{"Failed to initialize NVML: Insufficient Permissions", "", "/dev/nvidia"},
 	{"Failed to initialize NVML: Unknown Error", "", "daemon-reload"},
