@@ -79,6 +79,7 @@ var verbs = sync.OnceValue(func() []verb {
 			`setuid|setgid|setgroups|setresuid|setresgid|setrlimit|setpriority|sched_setscheduler|sched_setaffinity|mlock|mlockall|` +
 			`sethostname|settimeofday|clock_settime|clone|clone3|keyctl|add_key|bpf|perf_event_open|io_uring_setup|userfaultfd|personality|` +
 			`init_module|finit_module|delete_module|ioctl|prctl|sendto|sendmsg|capset|syslog|open_by_handle_at|mbind|set_mempolicy|get_mempolicy|reboot|quotactl|acct|swapon|swapoff|chdir|chgrp|prlimit|setsid|vhangup)\b`), ""},
+		{regexp.MustCompile(`^\W*(?:open|stat|lstat|unlinkat|readlink|lchown|fchmodat)(?:\s*$|\s+(?:permission denied|operation not permitted|read-only file system)\b)`), ""}, // as Go has it before the path
 		{regexp.MustCompile(`\(Bind failed\)`), "bind"},
 		{regexp.MustCompile(`\b[Ss]et(?:ting)? (?:the )?(?:\w+ )?scheduling (?:policy|class|priority|parameters)\b|\b(?:[Rr]eal-?time|[Hh]igh-priority) (?:priority|scheduling)\b`), "sched_setscheduler"},
 		{regexp.MustCompile(`\b[Ss]et(?:ting)? (?:the )?(?:CPU |cpu |process |thread )?affinity\b`), "sched_setaffinity"},
@@ -510,13 +511,15 @@ func nearestVerb(words string) string {
 // verbIn returns the system call that a message names, or "".
 func verbIn(line string) string {
 	for _, v := range verbs() {
-		m := v.text.FindString(line)
+		m := strings.TrimLeft(v.text.FindString(line), notLetters)
 		switch {
 		case m == "":
 		case v.call != "":
 			return v.call
 		case m == "mkfifo":
 			return "mknod"
+		case goVerb.MatchString(m):
+			return goVerb.FindString(m)
 		case functions[m] != "":
 			return functions[m]
 		default:
@@ -525,6 +528,12 @@ func verbIn(line string) string {
 	}
 	return ""
 }
+
+// notLetters may stand before the name of a function.
+const notLetters = " \t[(<{\"'`=:;,.-"
+
+// goVerb is the first word of what begins like a function of Go's os.
+var goVerb = regexp.MustCompile(`^(?:open|stat|lstat|unlinkat|readlink|lchown|fchmodat)\b`)
 
 // pathPlace finds what begins like an absolute path: in quotes, or plain.
 var pathPlace = regexp.MustCompile("(?:^|[\\s=:(\\[])(?:\"(/[^\"]*)\"|'(/[^']*)'|‘(/[^’]*)’|`(/[^'`]*)['`]|(/[^\\s\"'’)\\],;]*))")

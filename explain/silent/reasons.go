@@ -221,7 +221,7 @@ func ofPermission(a *parser.Attempt) string {
 		return "the file has capabilities (getcap) that the container's bounding set lacks, as with cap_drop: ALL; or " + otherFilter + "; a missing x bit is EACCES"
 	case a.Syscall == "":
 		return "the text does not say which system call it was: strace -f shows it"
-	case slices.Contains(writes, a.Syscall):
+	case slices.Contains(writes, a.Syscall) || a.Syscall == "getcwd":
 		return "a file system that answers so itself (FUSE, virtiofs or 9p of a virtual machine, a network's); or " + otherFilter
 	case a.Syscall == "mmap":
 		return "locked memory beyond RLIMIT_MEMLOCK without CAP_IPC_LOCK (MAP_LOCKED, a ring of perf events), code of a file system mounted noexec, or an address below vm.mmap_min_addr; or " + otherFilter
