@@ -185,8 +185,8 @@ func isPlace(text string, colon int, name, value string) bool {
 // isError reports whether a text begins with the name of an error, which is no secret of the file that it
 // is about.
 func isError(text string) bool {
-	return slices.ContainsFunc([]string{"permission denied", "operation not permitted", "read-only file system", "no such file or directory"}, func(name string) bool {
-		return len(text) >= len(name) && strings.EqualFold(text[:len(name)], name)
+	return slices.ContainsFunc([]string{"permission denied", "operation not permitted", "read-only file system", "no such file or directory", "eacces", "eperm"}, func(name string) bool {
+		return len(text) >= len(name) && strings.EqualFold(text[:len(name)], name) && (len(text) == len(name) || !id[text[len(name)]])
 	})
 }
 

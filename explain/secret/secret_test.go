@@ -39,6 +39,8 @@ func TestText(t *testing.T) {
 		"sha256:c4719afa76fa448b5eca99e6736885846501": "sha256:c4719afa76fa448b5eca99e6736885846501",
 		"creating '/run/secrets': Permission denied":  "creating '/run/secrets': Permission denied", // an error, and no secret
 		"app: password: operation not permitted":      "app: password: operation not permitted",
+		"reading /var/lib/.erlang.cookie: eacces":     "reading /var/lib/.erlang.cookie: eacces",
+		"app: password: eaccesseaccess":               "app: password: **************",
 		"app: password: permission-denied":            "app: password: *****************",
 	} {
 		got := Text(text, nil)
