@@ -121,7 +121,7 @@ func cgroupOf(ways [2][]int) (list asm.Instructions) {
 	for i, way := range ways {
 		at := int16(keyAt + 8*i)
 		if way == nil {
-			list = append(list, asm.StoreImm(asm.RFP, at, 0, asm.DWord))
+			list = append(list, asm.Mov.Imm(asm.R1, 0), asm.StoreMem(asm.RFP, at, asm.R1, asm.DWord))
 			continue
 		}
 		list = append(list, asm.Mov.Reg(asm.R1, asm.R6))
