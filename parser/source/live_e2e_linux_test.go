@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -228,7 +229,7 @@ func TestAuditNetlinkLossIsExact(t *testing.T) {
 	}()
 	seen, lost := serials(ctx, small)
 	<-done
-	first, last := 1<<62, 0
+	first, last := math.MaxInt, 0
 	for serial := range seen {
 		first, last = min(first, serial), max(last, serial)
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,6 +20,9 @@ const exit32 = `__asm__(".globl _start\n_start: mov $1, %eax\n xor %ebx, %ebx\n 
 // is asked. Nothing can be installed for it, so that is said and is no failure.
 func I386(t testing.TB) bool {
 	t.Helper()
+	if runtime.GOARCH != "amd64" {
+		return false
+	}
 	gcc, err := exec.LookPath("gcc")
 	if err != nil {
 		Missing(t, "gcc")

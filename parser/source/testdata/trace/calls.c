@@ -4,12 +4,14 @@
  *   calls MODE [COUNT]
  *   calls under PROGRAM [ARG]...   runs a program under the filter
  *
- * The filter: mkdir fails with EPERM (x86-64 and i386), rmdir raises SIGSYS,
- * mknod answers 0, link fails with ENOSYS for want of a tracer, symlink is a
- * supervisor's. Each mode says below which of these it makes. */
+ * The filter: mknod fails with EPERM (and mkdir of i386), swapon raises SIGSYS,
+ * swapoff answers 0, acct fails with ENOSYS for want of a tracer, symlink is a
+ * supervisor's: calls that x86-64 and arm64 both have, and that building a program
+ * does not need. Each mode says below which of these it makes. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <elf.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/futex.h>
@@ -25,8 +27,10 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -52,11 +56,11 @@ static int filter(unsigned flags)
 		IS(39, SECCOMP_RET_ERRNO | EPERM), /* mkdir of i386 */
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		IS(SYS_mkdir, SECCOMP_RET_ERRNO | EPERM),
-		IS(SYS_rmdir, SECCOMP_RET_TRAP),
-		IS(SYS_mknod, SECCOMP_RET_ERRNO | 0),
-		IS(SYS_link, SECCOMP_RET_TRACE),
-		IS(SYS_symlink, flags & SECCOMP_FILTER_FLAG_NEW_LISTENER ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ALLOW),
+		IS(SYS_mknodat, SECCOMP_RET_ERRNO | EPERM),
+		IS(SYS_swapon, SECCOMP_RET_TRAP),
+		IS(SYS_swapoff, SECCOMP_RET_ERRNO | 0),
+		IS(SYS_acct, SECCOMP_RET_TRACE),
+		IS(SYS_symlinkat, flags & SECCOMP_FILTER_FLAG_NEW_LISTENER ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ALLOW),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program = { sizeof code / sizeof *code, code };
@@ -74,7 +78,7 @@ static void fails(void)
 	check(syscall(1000) < 0 && syscall(-1) < 0 && syscall(0x40000000 + 2000) < 0, "no such call");
 }
 
-static void refused(void) { check(syscall(SYS_mkdir, "/x", 0) < 0 && errno == EPERM, "mkdir"); }
+static void refused(void) { check(syscall(SYS_mknodat, AT_FDCWD, "/x", 0, 0) < 0 && errno == EPERM, "mknod"); }
 
 static void nothing(int sig) { (void)sig; }
 
@@ -85,15 +89,16 @@ static void handle(int sig, void (*handler)(int), int flags)
 	check(!sigaction(sig, &action, 0), "sigaction");
 }
 
-/* args: one mkdir with six arguments. */
+/* args: one mknod with six arguments. */
 static void args(void)
 {
-	check(syscall(SYS_mkdir, 0x1122334455667788, 2, 3, 4, 5, 0xffffffffffffffff) < 0, "mkdir");
+	check(syscall(SYS_mknodat, 0x1122334455667788, 2, 3, 4, 5, 0xffffffffffffffff) < 0, "mknod");
 }
 
-/* args32: the same through the entry of i386. */
+/* args32: a mkdir through the entry of i386. */
 static void args32(void)
 {
+#ifdef __x86_64__
 	long result;
 	register long r_bp __asm__("r12") = 0x66666666;
 	__asm__ volatile("push %%rbp\n mov %%r12, %%rbp\n int $0x80\n pop %%rbp"
@@ -103,6 +108,7 @@ static void args32(void)
 	check((int)result == -EPERM, "mkdir of i386");
 	__asm__ volatile("int $0x80" : "=a"(result) : "a"(6), "b"(-1) : "memory", "r8", "r9", "r10", "r11"); /* close */
 	check((int)result == -EBADF, "close of i386");
+#endif
 }
 
 /* answers: one of each answer that the program sees. */
@@ -110,13 +116,13 @@ static void answers(void)
 {
 	handle(SIGSYS, nothing, 0);
 	refused();
-	syscall(SYS_rmdir, "/x");
-	check(syscall(SYS_mknod, "/x", 0, 0) == 0, "mknod");
-	check(syscall(SYS_link, "/x", "/y") < 0 && errno == ENOSYS, "link");
+	syscall(SYS_swapon, "/x", 0);
+	check(syscall(SYS_swapoff, "/x") == 0, "swapoff");
+	check(syscall(SYS_acct, "/x") < 0 && errno == ENOSYS, "acct");
 }
 
 /* inflight: calls that have begun before "ready" and fail after a line of standard
- * input; then a mkdir of each of the four threads. */
+ * input; then a mknod of each of the four threads. */
 static int unused[2];
 
 static void *timed_out(void *word)
@@ -165,7 +171,7 @@ static void inflight(void)
 }
 
 /* restart: calls that signals interrupt and the kernel begins again, those of
- * restart_syscall included. No mkdir but the last. */
+ * restart_syscall included. No mknod but the last. */
 static void restart(int count)
 {
 	int pipes[2];
@@ -209,8 +215,8 @@ static void restart(int count)
 }
 
 /* children: COUNT processes and as many threads, of which each fails first and
- * then makes one mkdir; half of the processes are of vfork's kind, and a third
- * calls mkdir at once. */
+ * then makes one mknod; half of the processes are of vfork's kind, and a third
+ * calls mknod at once. */
 static void *thread_fails(void *x)
 {
 	fails();
@@ -236,7 +242,7 @@ static void children(int count)
 }
 
 /* exec: execs that fail and succeed, from the first thread and from another; one
- * mkdir in each program, COUNT in all. */
+ * mknod in each program, COUNT in all. */
 static char **self;
 
 static void *exec_on(void *count)
@@ -262,7 +268,7 @@ static void exec(int count)
 	pthread_join(thread, 0);
 }
 
-/* capability: EPERM and EACCES that no filter makes. No mkdir. */
+/* capability: EPERM and EACCES that no filter makes. No mknod. */
 static void capability(int count)
 {
 	check(!setgid(65534) && !setuid(65534), "setuid");
@@ -273,11 +279,11 @@ static void capability(int count)
 		check(sethostname("x", 1) < 0 && errno == EPERM, "sethostname");
 		check(kill(1, SIGTERM) < 0 && errno == EPERM, "kill");
 		check(open("/etc/shadow", O_RDWR) < 0 && errno == EACCES, "open");
-		check(syscall(SYS_mkdirat, AT_FDCWD, "/x", 0) < 0 && errno == EACCES, "mkdirat");
+		check(mkdirat(AT_FDCWD, "/x", 0) < 0 && errno == EACCES, "mkdirat");
 	}
 }
 
-/* interrupts: signals while the register of results looks like EPERM. No mkdir. */
+/* interrupts: signals while the register of results looks like EPERM. No mknod. */
 static volatile int ticks;
 
 static void tick(int sig)
@@ -293,10 +299,14 @@ static void interrupts(int count)
 	handle(SIGALRM, tick, 0);
 	setitimer(ITIMER_REAL, &every, 0);
 	while (ticks < count)
+#ifdef __aarch64__
+		__asm__ volatile("mov x0, #-1\n mov x1, #65535\n 1: subs x1, x1, #1\n b.ne 1b" ::: "x0", "x1", "cc");
+#else
 		__asm__ volatile("mov $-1, %%rax\n mov $100000, %%rcx\n 1: dec %%rcx\n jnz 1b" ::: "rax", "rcx");
+#endif
 }
 
-/* dispatch: calls that are the program's own to answer. No mkdir. */
+/* dispatch: calls that are the program's own to answer. No mknod. */
 static char allow; /* SYSCALL_DISPATCH_FILTER_ALLOW is 0, BLOCK 1 */
 
 static void dispatched(int sig)
@@ -320,7 +330,18 @@ static void dispatch(int count)
 
 /* ptrace: calls that a tracer takes away: COUNT by PTRACE_SYSEMU, which it does
  * not answer; COUNT by giving them the number -1; and one process killed at its
- * entry into a call. No mkdir. */
+ * entry into a call. No mknod. */
+static void taken_away(pid_t pid)
+{
+#ifdef __aarch64__
+	int number = -1;
+	struct iovec call = { &number, sizeof number };
+	check(!ptrace(PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL, &call), "number");
+#else
+	check(!ptrace(PTRACE_POKEUSER, pid, offsetof(struct user_regs_struct, orig_rax), -1), "number");
+#endif
+}
+
 static void ptraced(int count)
 {
 	int status;
@@ -340,7 +361,7 @@ static void ptraced(int count)
 			if (way == 2)
 				break;
 			if (way == 1) {
-				ptrace(PTRACE_POKEUSER, pid, offsetof(struct user_regs_struct, orig_rax), -1);
+				taken_away(pid);
 				check(!ptrace(PTRACE_SYSCALL, pid, 0, 0), "exit");
 				check(waitpid(pid, &status, 0) == pid, "stop");
 			}
@@ -350,7 +371,7 @@ static void ptraced(int count)
 	}
 }
 
-/* threads: 8 threads, COUNT times a mkdir of each between calls that fail. */
+/* threads: 8 threads, COUNT times a mknod of each between calls that fail. */
 static void *many(void *count)
 {
 	for (int i = *(int *)count; i > 0; i--) {
@@ -370,7 +391,7 @@ static void threads(int count)
 		pthread_join(thread[i], 0);
 }
 
-/* tsync: a filter that threads get while they are in calls that fail; a mkdir of
+/* tsync: a filter that threads get while they are in calls that fail; a mknod of
  * each of the three and of the first. Its own filter comes late. */
 static void tsync(void)
 {
@@ -390,14 +411,14 @@ static void tsync(void)
 }
 
 /* notify: a supervisor that answers symlink with EACCES, with 0, and by having it
- * go on, in turn. No mkdir. */
+ * go on, in turn. No mknod. */
 static void notify(int count)
 {
 	int fd = filter(SECCOMP_FILTER_FLAG_NEW_LISTENER);
 	pid_t pid = fork();
 	if (pid == 0) {
 		for (int i = 0; i < count; i++)
-			syscall(SYS_symlink, "", "");
+			syscall(SYS_symlinkat, "", AT_FDCWD, "");
 		_exit(0);
 	}
 	for (int i = 0; i < count; i++) {
