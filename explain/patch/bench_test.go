@@ -61,7 +61,7 @@ func BenchmarkNames(b *testing.B) {
 		path                  func(i int) string
 	}{
 		{"distinct", "open", "w", func(i int) string { return "/srv/" + letters(i) + "/" + letters(7*i+3) }},
-		{"temporary", "mknod", "c", func(i int) string { return fmt.Sprintf("/tmp/tmp.%010x", i*2654435761%(1<<40)) }},
+		{"temporary", "mknod", "c", func(i int) string { return fmt.Sprintf("/tmp/tmp.%010x", int64(i)*2654435761%(1<<40)) }},
 		{"numbered", "open", "w", func(i int) string { return fmt.Sprintf("/srv/%s/%d.log", letters(i/10), i) }},
 		{"programs", "exec", "x", func(i int) string { return "/opt/" + letters(i) + "/bin/" + letters(7*i+3) }},
 	} {

@@ -143,7 +143,7 @@ func TestDiskHostile(t *testing.T) {
 		_, found := d.read(id, 0, "")
 		assert.False(t, found, "%q", id)
 	}
-	_, found := d.read("a", 4_000_000_000, "")
+	_, found := d.read("a", 2_000_000_000, "")
 	assert.False(t, found)
 	for _, b := range d.bundles() {
 		assert.NotContains(t, b.id, "/")
