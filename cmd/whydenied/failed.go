@@ -118,7 +118,15 @@ func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) 
 	}
 	attempts.AddStatus(parser.Origin{}, f.failed.status, false)
 	silent.AddSuspects(lib, target, f.failed.status, group)
-	return attempts.Unexplained, nil
+	return withoutStatus(attempts.Unexplained), nil
+}
+
+// withoutStatus leaves out the exit status of what could not be executed, where another text says what that was.
+func withoutStatus(list []silent.Unexplained) []silent.Unexplained {
+	if !slices.ContainsFunc(list, func(u silent.Unexplained) bool { return u.Syscall == "execve" }) {
+		return list
+	}
+	return slices.DeleteFunc(list, func(u silent.Unexplained) bool { return message.IsExecStatus(&u.Attempt) })
 }
 
 // nothingSaid is for a text in which nothing tells of a refusal.

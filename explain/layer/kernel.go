@@ -120,6 +120,9 @@ func (f *facts) readOnly(m container.Mount, on bool) string {
 	if strings.HasPrefix(f.path, "/proc/sys/") || f.Attempt.Comm == "sysctl" {
 		return "engines mount /proc/sys read-only in a container, whatever capabilities it has: docker run --sysctl NAME=VALUE (sysctls: of Compose, securityContext.sysctls of a pod) sets it from outside"
 	}
+	if strings.HasPrefix(f.path, "/sys/") {
+		return "engines mount /sys and its cgroups read-only in a container that is not privileged (docker run --privileged, privileged: true of a pod); podman run --systemd=always leaves the container its own cgroups to write"
+	}
 	return "the file system of " + f.target() + " is mounted read-only"
 }
 

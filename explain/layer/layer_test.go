@@ -74,6 +74,7 @@ var cases = []struct {
 	{"read-only root", `{"root":{"readonly":true}}`, `openat(AT_FDCWD, "/etc/x", O_WRONLY|O_CREAT, 0666) = -1 EROFS (R)`, layer.Mount, true, "the container's root is read-only"},
 	{"read-only mount", `{"mounts":[{"destination":"/data","options":["ro"]}]}`, `mkdir("/data/x", 0777) = -1 EROFS (R)`, layer.Mount, true, "/data is mounted read-only"},
 	{"read-only path", `{"linux":{"readonlyPaths":["/proc/sys"]}}`, `openat(AT_FDCWD, "/proc/sys/kernel/x", O_WRONLY) = -1 EROFS (R)`, layer.Mount, true, "read-only paths"},
+	{"cgroups", `{}`, `mkdir("/sys/fs/cgroup/init", 0755) = -1 EROFS (R)`, layer.Mount, true, "--systemd=always"},
 	{"masked path", `{"linux":{"maskedPaths":["/proc/scsi"]}}`, `openat(AT_FDCWD, "/proc/scsi/x", O_WRONLY|O_CREAT, 0666) = -1 EROFS (R)`, layer.Mount, true, "masked paths"},
 	{"noexec", `{"mounts":[{"destination":"/tmp","options":["noexec"]}]}`, started + `1 execve("/tmp/x", ["x"], 0x1) = -1 EACCES (P)`, layer.Mount, true, "/tmp is mounted noexec"},
 	{"noexec mapping", `{"mounts":[{"destination":"/tmp","options":["noexec"]}]}`, `mmap(NULL, 8, PROT_READ|PROT_EXEC, MAP_PRIVATE, 3</tmp/x.so>, 0) = -1 EPERM (O)`, layer.Mount, true, "noexec"},

@@ -179,6 +179,7 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 		if a.Outside && a.Hint == "" {
 			take(&a, "runtime")
 		}
+		a.Host = a.Host || ofHostApp().MatchString(line)
 		return a, true
 	}
 	a.Path = pathIn(line, at)
@@ -224,6 +225,7 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 		take(&a, name)
 	}
 	readsClock(&a)
+	a.Host = a.Host || ofHostApp().MatchString(line)
 	if a.Syscall == "" && (isForeign(lower) || a.Path == "" && isProse(lower, end)) {
 		return a, false
 	}
@@ -235,6 +237,17 @@ var idMap = regexp.MustCompile(`^/proc/[^/]+/(?:uid_map|gid_map|setgroups)$`)
 
 // ofProcess are files of a process that the kernel shows to those alone who may look into it: ptrace_may_access().
 var ofProcess = regexp.MustCompile(`^/proc/\d+/(?:task/\d+/)?(?:ns/\w+|root|cwd|exe|fd|fdinfo|environ|maps|smaps|mem|auxv)(?:/|$)`)
+
+// ofStream are the files that a program's own input and output are opened by.
+var ofStream = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^/dev/(?:std(?:in|out|err)|fd/\d+|console|tty|pts/\d+)$|^/proc/(?:self|thread-self|\d+)/fd/[012]$`)
+})
+
+// ofHostApp are paths of programs that run on the host, and in no engine's container: those of an AppImage,
+// of Firejail and of a snap (/var/snap is of engines, too).
+var ofHostApp = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?:^|[^\w/])(?:/tmp/\.mount_\w|/run/firejail/|/snap/[a-z0-9-]+/(?:\d|x\d|current\b))`)
+})
 
 // ofCreation is what runtimes, their shims and what stands in for them say while they make a container. Of
 // what they do then, the program is executed and the working directory entered as the container's user.
@@ -248,6 +261,9 @@ func take(a *parser.Attempt, name string) {
 	a.Layer, a.Hint = hints[name].layer, hints[name].says
 	a.Outside, a.Host = slices.Contains(outside, name), slices.Contains(ofHost, name)
 }
+
+// IsExecStatus reports whether all that is known is an exit status of what could not be executed.
+func IsExecStatus(a *parser.Attempt) bool { return a.Hint == hints["exit-126"].says }
 
 // readsClock takes for a call of 64-bit times what is said of one that reads the clock, which the kernel refuses nobody.
 func readsClock(a *parser.Attempt) {
@@ -264,12 +280,18 @@ func namedHint(a *parser.Attempt, lower string) string {
 		return "idmap"
 	case isMap && a.Errno == "EACCES":
 		return "userns-stub"
+	case a.Errno == "EACCES" && ofStream().MatchString(a.Path):
+		return "own-stream"
 	case a.Errno == "EACCES" && ofProcess.MatchString(a.Path):
 		return "namespace-file"
 	case !a.First && a.Syscall != "execve" && a.Syscall != "chdir" && ofCreation().MatchString(lower):
 		return "runtime"
 	case a.Syscall == "mount":
 		return "mount"
+	case a.Errno == "EACCES" && strings.HasPrefix(a.Path, "/proc/sys/"):
+		return "sysctl-file"
+	case a.Errno == "EACCES" && strings.HasPrefix(a.Path, "/sys/fs/cgroup/"):
+		return "cgroup-file"
 	}
 	return ""
 }

@@ -308,6 +308,7 @@ func TestNoRefusal(t *testing.T) {
 		"app.service: Main process exited, code=exited, status=217/USER":                              "the unit's User=",
 		"ERROR: Cannot open TUN/TAP dev /dev/net/tun: No such file or directory (errno=2)":            "there is no /dev/net/tun",
 		"/user.slice/user-1000.slice/session-1.scope is not a snap cgroup":                            "snapd wants",
+		`nginx: [emerg] open() "/dev/stdout" failed (6: No such device or address)`:                   "the program's output is a socket",
 		"mkdir /data/x: permission denied":                                                            "",
 		"all good":                                                                                    "",
 	} {

@@ -67,6 +67,8 @@ var others = []other{
 		[]string{"System has not been booted with systemd", "Failed to connect to bus", "Launch helper exited with unknown return code"}},
 	{"the kernel's module is not there: in a container what counts are the host's kernel and its /lib/modules, and loading needs CAP_SYS_MODULE; load it on the host",
 		[]string{"modprobe: FATAL: Module {word} not found", "modprobe: can't change directory to"}},
+	{"the program's output is a socket (of systemd's journal, of a supervisor, of a daemon's parent), which no open() opens, by whatever name: give it a file or a pipe (`| cat`), or have it write to the descriptor",
+		[]string{"/dev/stdout{any}no such device or address", "/dev/stderr{any}no such device or address", "/proc/self/fd/{n}{any}no such device or address"}},
 	{"a limit of the host's kernel is too low for the program, and is set on the host (`sudo sysctl -w NAME=VALUE`)",
 		[]string{"vm.max_map_count [{n}] is too low", "max virtual memory areas vm.max_map_count"}},
 	{"the kubelet itself permits a pod no such sysctl: --allowed-unsafe-sysctls of the node's kubelet, and the pod's own securityContext.sysctls",

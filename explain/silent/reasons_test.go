@@ -196,6 +196,13 @@ var texts = []struct{ text, suspect, why string }{
 	{"[warn]: /var/log/containers/a.log unreadable. It is excluded and would be examined next time.", "openat", "mode and owner"},
 	{"ERROR: Can't open /var/log/clamav/freshclam.log in append mode (check permissions!).", "openat", "mode and owner"},
 	{"      Exit Code:    126", "", "no x bit"},
+	// what it writes to
+	{`nginx: [emerg] open() "/dev/stdout" failed (13: Permission denied)`, "open", "most often root"},
+	{"(13)Permission denied: AH00091: httpd: could not open error log file /proc/self/fd/2.", "open", "most often root"},
+	{"/entrypoint.sh: line 5: /dev/stderr: Permission denied", "openat", "most often root"},
+	{`lxc-start: 101: ../src/lxc/cgroups/cgfsng.c: cgfsng_payload_create: 1430 Permission denied - Failed to create directory "/sys/fs/cgroup/lxc.payload.101"`, "mkdir", "Delegate=yes"},
+	{"mkdir: cannot create directory '/sys/fs/cgroup/init': Permission denied", "mkdir", "Delegate=yes"},
+	{"open /proc/sys/vm/overcommit_memory: permission denied", "open", "KubeletInUserNamespace"},
 }
 
 // TestSuspects holds what texts are taken for where no policy is known, and that none gets the hint of another error.
