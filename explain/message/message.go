@@ -173,10 +173,10 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	if row != nil {
 		row.apply(&a, lower, matched, arch)
 		a.Path = pathIn(line, matched[1])
-		if !a.First && (row.From == "Go" || row.Hint == "namespaces") && ofCreation().MatchString(lower) {
+		if !a.First && (row.From == "Go" || row.Hint == "namespaces" || row.Hint == "mount") && ofCreation().MatchString(lower) {
 			a.Outside = true // as anything in Go says so, runtimes too
 		}
-		if a.Outside && a.Hint == "" {
+		if a.Outside && (a.Hint == "" || row.Hint == "mount") {
 			take(&a, "runtime")
 		}
 		a.Host = a.Host || ofHostApp().MatchString(line)
@@ -211,6 +211,9 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 		if errno == "EPERM" { // or a redirection, which other shells than bash word with "cannot"
 			a.Or = []parser.Tried{{Syscall: "openat"}}
 		}
+	}
+	if a.Syscall == "" && programAlone().MatchString(line) {
+		a.Syscall = "execve"
 	}
 	if a.Syscall == "" && errno == "EPERM" && strings.HasPrefix(a.Path, "/dev/") {
 		a.Syscall = "openat" // devices are refused so when they are opened
@@ -253,6 +256,7 @@ var ofHostApp = sync.OnceValue(func() *regexp.Regexp {
 // what they do then, the program is executed and the working directory entered as the container's user.
 var ofCreation = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`\boci runtime (?:create )?(?:failed|error)\b|\brunc create failed\b|\bcontainer init caused\b|\berror during container init\b|` +
+		`\boci (?:runtime )?permission denied\b|\bcannot start container\b|\berror from \S*(?:crun|runc)\b|/containers/storage/overlay\b|/var/lib/docker/(?:overlay2|image|buildkit)\b|` +
 		`\bfailed to create (?:containerd task|shim task|shim)\b|\b(?:container|process)_linux\.go:\d+|\b(?:crun|sysbox-runc): |\bcannot create (?:sandbox|gofer) process\b|\bfailed to launch qemu\b`)
 })
 
@@ -482,6 +486,11 @@ var shellLine = sync.OnceValue(func() *regexp.Regexp {
 	const line = `(?:(?:line|ligne|[Zz]eile|línea|linea|linha|linia|riga|regel|rad|linje|строка|рядок|řádek|sor|satır|行|줄) ?)`
 	const shell = `-?(?:[^\s:]*/)?(?:ba|da|k|a|z)?sh`
 	return regexp.MustCompile(`^(?:` + shell + `|/[^:\s]+): +` + line + `?\d+ ?: +[^\s:]+: |^[^\s:]+: +(?:` + line + `\d+|第 ?\d+ ?行) ?: +[^\s:]+: |^` + shell + `: +[^\s:]+: `)
+})
+
+// programAlone is a program that could not be executed, as some shells and supervisors say it: by its path alone.
+var programAlone = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:[^\s:]*/)?(?:s?bin|libexec)/[^\s:]+: (?i:permission denied|operation not permitted)\.?$`)
 })
 
 // builtin is how shells say that a command of their own failed, and builtins are the calls

@@ -309,6 +309,8 @@ func TestNoRefusal(t *testing.T) {
 		"ERROR: Cannot open TUN/TAP dev /dev/net/tun: No such file or directory (errno=2)":            "there is no /dev/net/tun",
 		"/user.slice/user-1000.slice/session-1.scope is not a snap cgroup":                            "snapd wants",
 		`nginx: [emerg] open() "/dev/stdout" failed (6: No such device or address)`:                   "the program's output is a socket",
+		"chmod: changing permissions of '/config/tasks': Bad address":                                 "the file system failed",
+		"A system error occurred: uv_os_get_passwd returned ENOENT (no such file or directory)":       "the user's ID has no name",
 		"mkdir /data/x: permission denied":                                                            "",
 		"all good":                                                                                    "",
 	} {
