@@ -25,6 +25,7 @@ var recordsOfIncidents = []struct{ id, record string }{
 	{"snap-confine-inherit", `apparmor="DENIED" operation="file_inherit" profile="/snap/core/7917/usr/lib/snapd/snap-confine" pid=3275 comm="snap-confine" family="unix" sock_type="stream" protocol=0 requested_mask="send receive" denied_mask="send receive" addr=none peer_addr=none`},
 	{"snap-confine-bpf", `apparmor="DENIED" operation="capable" class="cap" profile="/snap/snapd/24505/usr/lib/snapd/snap-confine" pid=2355 comm="snap-confine" capability=38 capname="perfmon"`},
 	{"notify-net-admin", `apparmor="DENIED" operation="capable" class="cap" profile="/usr/sbin/cupsd" pid=470 comm="cupsd" capability=12 capname="net_admin"`},
+	{"sort-cpu-quota", `apparmor="DENIED" operation="open" class="file" profile="web" name="/sys/fs/cgroup/cpu.max" pid=91 comm="sort" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`},
 	{"pivot-root-in-namespace", `apparmor="DENIED" operation="pivotroot" class="mount" namespace="root//incus-test_<var-lib-incus>" profile="runc" name="/var/lib/docker/overlay2/a/merged/" pid=26921 comm="runc:[2:INIT]" srcname="/var/lib/docker/overlay2/a/merged/"`},
 }
 
@@ -56,6 +57,8 @@ func TestNoIncident(t *testing.T) {
 	for _, record := range []string{
 		`apparmor="DENIED" operation="change_onexec" info="label not found" error=-2 profile="unconfined" name="web" pid=19306 comm="runc:[2:INIT]"`,
 		`apparmor="DENIED" operation="open" profile="web" name="/sys/net/x" pid=1 comm="runc:[2:INIT]" requested_mask="w" denied_mask="w" fsuid=0 ouid=0`,
+		`apparmor="DENIED" operation="open" class="file" profile="web" name="/sys/fs/cgroup/cpu.max" pid=1 comm="sort" requested_mask="w" denied_mask="w" fsuid=0 ouid=0`,
+		`apparmor="DENIED" operation="open" class="file" profile="web" name="/sys/fs/cgroup/cpu.max" pid=1 comm="nproc" requested_mask="r" denied_mask="r" fsuid=0 ouid=0`,
 		`apparmor="DENIED" operation="signal" profile="docker-default" pid=1 comm="a" requested_mask="receive" denied_mask="receive" signal=kill peer="snap.other.x"`,
 		`apparmor="DENIED" operation="capable" profile="q" pid=1 comm="snap-confine" capability=21 capname="sys_admin"`,
 		`apparmor="DENIED" operation="capable" profile="q" pid=1 comm="ip" capability=12 capname="net_admin"`,
