@@ -25,7 +25,7 @@ drun() {
 # page over HTTP and stops it.
 serves() {
 	local ip status=1 end=$((SECONDS + 30))
-	docker run -d --name lab ${SECCOMP:+--security-opt "seccomp=$SECCOMP"} "$@" >/dev/null || return
+	timeout 60 docker run -d --name lab ${SECCOMP:+--security-opt "seccomp=$SECCOMP"} "$@" >/dev/null || return
 	ip=$(docker inspect -f '{{.NetworkSettings.IPAddress}}' lab)
 	while [ $SECONDS -lt $end ]; do
 		timeout 3 busybox wget -q -O /dev/null "http://$ip/" 2>/dev/null && status=0 && break
@@ -59,11 +59,20 @@ bundle() {
 	(cd /run/bundle && timeout 60 runc run lab)
 }
 
+# remove removes the container. One whose filter killed a thread of its runtime, as newer ones of runc
+# make calls under it themselves, never starts, and dockerd waits for it as long as that process is there.
+remove() {
+	timeout 20 docker rm -f lab >/dev/null 2>&1
+	[ $? = 124 ] || return 0
+	pkill -KILL '^runc:'
+	timeout 60 docker rm -f lab >/dev/null 2>&1
+}
+
 # cleanup removes what a workload may have left, containers that cannot be killed
 # under their profile included.
 cleanup() {
 	[ -z "$PROFILE" ] || apparmor_parser -R "$PROFILE" 2>/dev/null
-	[ -z "$DOCKER" ] || docker rm -f lab >/dev/null 2>&1
+	[ -z "$DOCKER" ] || remove
 	! [ -d /run/runc/lab ] || runc delete -f lab
 	echo -n normal >/sys/module/apparmor/parameters/audit
 }

@@ -17,7 +17,8 @@ import (
 
 const (
 	maxRounds = 5
-	limit     = 2 * time.Minute // of one run of a workload
+	limit     = 2 * time.Minute  // of one run of a workload
+	patience  = 10 * time.Minute // with any other program, so that none holds up the other scenarios
 )
 
 // A result is what came of a scenario.
@@ -415,11 +416,17 @@ func (l *loop) policyFlags(args ...string) []string {
 
 // command runs a program and keeps what it prints.
 func (l *loop) command(keep, name string, args ...string) ([]byte, error) {
-	cmd := exec.Command(name, args...)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.WaitDelay = time.Second
 	cmd.Env = l.environment(l.policy)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
+	if ctx.Err() != nil {
+		l.problem("%s: %s ran into the limit of %s", keep, name, patience)
+	}
 	if kept := append(out.Bytes(), errs.Bytes()...); len(kept) > 0 {
 		os.WriteFile(l.file(keep), kept, 0o644) // for whoever reads the results
 	}
