@@ -27,6 +27,7 @@ func (x *Explainer) explainSeccomp(f *Explained) {
 		f.Cause, f.Why = LoggedOnly, "the filter's answer is SCMP_ACT_LOG: the call was logged and ran"
 	}
 	f.noteTraced(record)
+	f.noteThread(action)
 	profile, name := x.seccompProfile(f.Finding)
 	if profile == nil {
 		x.explainUnknownFilter(f, name)
@@ -359,6 +360,18 @@ func (f *Explained) noteTraced(record *parser.Seccomp) {
 	}
 	f.Notes = append(f.Notes, fmt.Sprintf("Seen by tracing, not in a log: %s %s, as a seccomp filter answered before the kernel looked at the call.",
 		cmp.Or(tracedCall(record), "the call"), came))
+}
+
+// noteThread says what becomes of a process of which one thread was killed. runc, a program of Go, was seen to wait
+// for it for ever, and with it whoever had it start the container.
+func (f *Explained) noteThread(action seccomp.Action) {
+	switch comm := f.Denial.Subject.Comm; {
+	case action != seccomp.KillThread:
+	case strings.HasPrefix(comm, "runc:["):
+		f.Notes = append(f.Notes, "Only the thread was killed, and runc waits for it: the container neither starts nor can be removed until the process is killed (`ps -C 'runc:[2:INIT]'` shows it).")
+	default:
+		f.Notes = append(f.Notes, "Only the thread was killed: a program of several goes on without it, and may wait for it for ever.")
+	}
 }
 
 // noteMissingArgs says which arguments the event's SYSCALL record supplied.

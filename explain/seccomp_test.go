@@ -147,6 +147,24 @@ func TestOneCondition(t *testing.T) {
 	}
 }
 
+// Where one thread was killed the others go on, and those of a runtime that starts a container wait for it.
+func TestKilledThread(t *testing.T) {
+	const log = `type=SECCOMP msg=audit(1795427689.211:1270): auid=0 uid=0 gid=0 ses=1 subj=unconfined pid=3246 comm="COMM" exe="/usr/sbin/runc" sig=0 arch=c000003e syscall=332 compat=0 ip=0x401007 code=CODE` + "\n"
+	for _, c := range []struct{ comm, code, note string }{
+		{"runc:[2:INIT]", "0x0", "the container neither starts nor can be removed until the process is killed (`ps -C 'runc:[2:INIT]'` shows it)"},
+		{"java", "0x0", "a program of several goes on without it, and may wait for it for ever"},
+		{"java", "0x80000000", ""},
+	} {
+		g := explain.NewGroup(nil, explain.Filter{})
+		for _, d := range denials(t, strings.NewReplacer("COMM", c.comm, "CODE", c.code).Replace(log)) {
+			g.Add(d)
+		}
+		notes := strings.Join(explain.New(library.New(t.TempDir(), nil)).ExplainAll(g.Findings())[0].Notes, " ")
+		assert.Contains(t, notes, c.note)
+		assert.Equal(t, c.note != "", strings.Contains(notes, "Only the thread was killed"))
+	}
+}
+
 // ENOSYS is no remedy where the call that programs fall back to is refused, too.
 func TestFallback(t *testing.T) {
 	for _, c := range []struct{ allowed, fix string }{
