@@ -114,6 +114,8 @@ func lazy(expression string) func() *regexp.Regexp {
 const randomName = "what looks like a random name"
 
 const (
+	maildir = `/(?:tmp|new|cur)/$`
+
 	clock = `(?:[01][0-9]|2[0-3])[._:h-]?[0-5][0-9](?:[._:m-]?[0-6][0-9])?`
 	zone  = `(?:Z|[+-][0-9]{2}:?[0-9]{2})?`
 )
@@ -124,8 +126,11 @@ var times = sync.OnceValue(func() []generator {
 	return []generator{
 		// AtomicWriter of k8s.io/kubernetes/pkg/volume/util, by os.MkdirTemp of Go.
 		row("a time", "", `^\.\.(?P<t>20[0-9]{2}_[0-9]{2}_[0-9]{2}_[0-9]{2}_[0-9]{2}_[0-9]{2})\.(?P<n>[0-9]+)$`, 0, nothing),
-		// maildir(5).
-		row("a time", `/(?:tmp|new|cur)/$`, `^(?P<t>[0-9]{10})\.M(?P<n>[0-9]+)P(?P<m>[0-9]+)(?:[QV.].*)?$`, 0, nothing),
+		// maildir(5) and proto/maildir.html of D. J. Bernstein: microseconds, process, how many it delivered, device and
+		// inode; as src/local/maildir.c of Postfix has them; and what Dovecot adds of sizes.
+		row("a time", maildir, `^(?P<t>[0-9]{10})\.M(?P<n>[0-9]+)P(?P<m>[0-9]+)(?:Q(?P<v>[0-9]+)|V(?P<x>[0-9a-fA-F]+)(?:I(?P<y>[0-9a-fA-F]+))?)?(?:[._].*)?$`, 0, nothing),
+		row("a time", maildir, `^(?P<t>[0-9]{10})\.V(?P<x>[0-9a-f]+)I(?P<y>[0-9a-f]+)M(?P<n>[0-9]+)\..*$`, 0, nothing),
+		row("the size of a message", maildir, `^\x00.*,S=(?P<n>[0-9]+)(?:,W=(?P<m>[0-9]+))?(?::2,[A-Za-z]*)?$`, 0, nothing),
 		row("a time", "", `(?:^|[^0-9])(?P<t>(?:19|20)[0-9]{2}[._-]?(?:0[1-9]|1[0-2])[._-]?(?:0[1-9]|[12][0-9]|3[01])`+
 			`(?:T`+clock+`(?:[._-][0-9]{3,9})?`+zone+`|[_.:-]?`+clock+zone+`)?)(?:[^0-9]|$)`, 0, made),
 		row("a month", "", `[._-](?P<t>20[0-9]{2}[_-](?:0[1-9]|1[0-2]))(?:[._]|$)`, 0, made),

@@ -24,6 +24,20 @@ func TestChosenNames(t *testing.T) {
 	}
 }
 
+// A message in a Maildir has a name that no other has, of any delivery agent.
+func TestMaildirNames(t *testing.T) {
+	second := strings.Repeat("[0-9]", 10)
+	for name, want := range map[string]string{
+		"1796138086.M611888P1157Q1.lab":                        second + ".M[0-9]*P[0-9]*Q[0-9]*.lab", // CPython's mailbox
+		"1796138086.M611888P1157.lab,S=812,W=830:2,S":          `"` + second + `.M[0-9]*P[0-9]*.lab\,S=[0-9]*\,W=[0-9]*:2\,S"`,
+		"1796138086.M611888P1157V000000000000FD01I0012a_0.lab": second + ".M[0-9]*P[0-9]*V[0-9a-f]*I[0-9a-f]*_0.lab",
+		"1796138086.Vfd01I12aM611888.lab":                      second + ".V[0-9a-f]*I[0-9a-f]*M[0-9]*.lab",
+		"report,S=812":                                         "",
+	} {
+		assert.Equal(t, want, strings.Replace(NamesOf("/srv/Mail/new/"+name, Caller{Makes: true}, nil).Glob, "/srv/Mail/new/", "", 1), name)
+	}
+}
+
 // What apparmor_parser would make a hundred thousand states of is a * (dovecot's temporary files).
 func TestUncountedNames(t *testing.T) {
 	names := NamesOf("/srv/.temp.lab.273.2e65302c2967baa6", Caller{PID: 273, Makes: true}, nil)
