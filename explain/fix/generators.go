@@ -193,6 +193,7 @@ var generators = sync.OnceValue(func() []generator {
 		// ext/session/session.c and main/rfc1867.c of PHP.
 		row("the ID of a PHP session", "", `^sess_(?P<a>[0-9A-Za-z,-]{22,256})$`, 0, nothing),
 		// tempnam() since PHP 8.4, main/php_open_temporary_file.c: 64 bits in base 32, and mkstemp(3).
+		row("a name of .NET", "", `^CASESENSITIVETEST(?P<q>[0-9a-f]{32})$`, 0, nothing), // PathInternal.CaseSensitivity.cs
 		row("a name of PHP", "", `^[^/]*?(?P<r>[0-9a-v]{13}LIBC)$`, 3, scratch),
 		row("a name of PHP", `^(?:/var)?/tmp/$`, `^php(?P<r>LIBC)$`, 0, made),
 		// tempfile() and tempdir() of R.
@@ -281,6 +282,9 @@ var generators = sync.OnceValue(func() []generator {
 		// of cups/tempfile.c. at: run_file() of at.c. Firefox: SharedMemory_posix.cpp.
 		row("the ID of a process", `/postfix/[a-z]+/$`, `^(?P<n>[0-9]+)\.(?:(?P<m>[0-9]+)|\x00+)$`, 0, nothing),
 		row("the number of a message", `/postfix/(?:incoming|active|deferred|defer|bounce|hold|corrupt|maildrop)/(?:[0-9A-F]/)*$`, `^(?P<q>[0-9A-F]{8,13})$`, 0, nothing),
+		row("the number of a job", `/spool/cups/$`, `^[cd](?P<n>[0-9]{5,})(?:-(?P<m>[0-9]{3}))?(?:\.[NO])?$`, 0, nothing), // scheduler/job.c
+		// Exim's IDs, "Message identification" in its specification; those of 4.97 and later are longer.
+		row("the ID of a message", `/(?:input|msglog)/(?:[0-9A-Za-z]/)?$`, `^(?:hdr\.)?(?P<q>[0-9A-Za-z]{6}-(?:[0-9A-Za-z]{6}-[0-9A-Za-z]{2}|[0-9A-Za-z]{11}-[0-9A-Za-z]{4}))(?:-[A-Z])?$`, 0, nothing),
 		row(randomName, `/cups/tmp/$`, `^(?P<x>[0-9a-f]{13,15})$`, 0, nothing),
 		row("the number of a job", `/cron/at(?:jobs|spool)/$`, `^[a=](?P<q>[0-9a-f]{13})$`, 0, nothing),
 		row("the ID of a process", `^/dev/shm/$`, `^org\.mozilla\.ipc\.(?:(?P<n>[0-9]+)|\x00+)\.(?P<m>[0-9]+)$`, 0, nothing),

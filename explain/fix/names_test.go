@@ -38,6 +38,20 @@ func TestMaildirNames(t *testing.T) {
 	}
 }
 
+// Jobs and messages have names of their own in spools.
+func TestSpoolNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"/var/spool/cups/c00012":                                 "/var/spool/cups/c[0-9]*",
+		"/var/spool/cups/d00012-001":                             "/var/spool/cups/d[0-9]*-[0-9]*",
+		"/var/spool/exim4/input/1rAbCd-00AbCd-12-H":              "/var/spool/exim4/input/??????-??????-??-H",
+		"/var/spool/exim4/input/1rAbCd-00000000abC-12ab-D":       "/var/spool/exim4/input/??????-???????????-????-D",
+		"/var/spool/exim4/msglog/1rAbCd-00AbCd-12":               "/var/spool/exim4/msglog/??????-??????-??",
+		"/tmp/CASESENSITIVETEST0123456789abcdef0123456789abcdef": "/tmp/CASESENSITIVETEST????????????????????????????????",
+	} {
+		assert.Equal(t, want, NamesOf(name, Caller{Makes: true, Temporary: strings.HasPrefix(name, "/tmp/")}, nil).Glob)
+	}
+}
+
 // What apparmor_parser would make a hundred thousand states of is a * (dovecot's temporary files).
 func TestUncountedNames(t *testing.T) {
 	names := NamesOf("/srv/.temp.lab.273.2e65302c2967baa6", Caller{PID: 273, Makes: true}, nil)
