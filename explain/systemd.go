@@ -44,7 +44,7 @@ func (f *Explained) explainUnit() {
 	switch {
 	case f.Container.Unit == "" && record.Unit != "":
 		unit = shell.Quote(record.Unit)
-		why = fmt.Sprintf("Right after it systemd says that SIGSYS ended %s, so the process may have been of that service, whose filter is SystemCallFilter= of its unit (`systemctl cat %s`), unless the program installed one itself.", record.Unit, unit)
+		why = fmt.Sprintf("Right after it systemd says that %s failed, so the process may have been of that service, whose filter is SystemCallFilter= of its unit (`systemctl cat %s`), unless the program installed one itself.", record.Unit, unit)
 	case f.Container.Unit != "":
 		unit = shell.Quote(f.Container.Unit)
 		why = fmt.Sprintf("By its cgroup the process was of the service %s, whose filter is SystemCallFilter= of its unit (`systemctl cat %s`), unless the program installed one itself.", f.Container.Unit, unit)

@@ -44,13 +44,19 @@ func TestSystemCallFilter(t *testing.T) {
 	assert.Contains(t, notes, "By its cgroup the process was of the service spam.service")
 	assert.Contains(t, notes, "`systemctl edit spam.service`")
 	const ended = "Jun 19 12:17:11 lab systemd[1]: spam.service: Main process exited, code=dumped, status=31/SYS\n"
+	const failed = `type=SERVICE_STOP msg=audit(1795427169.880:15): pid=1 uid=0 auid=4294967295 ses=4294967295 subj=unconfined msg='unit=spam comm="systemd" exe="/usr/lib/systemd/systemd" hostname=? addr=? terminal=? res=failed'UID="root" AUID="unset"` + "\n"
+	printed := "[   12.1] audit: " + strings.Replace(strings.TrimPrefix(failed, "type=SERVICE_STOP msg="), "audit(", "type=1131 audit(", 1)
 	other := strings.Replace(record, "pid=7053", "pid=7054", 1)
 	for log, unit := range map[string]string{
 		record + ended: "spam.service", record + "a line between\n" + record + ended: "spam.service",
 		record + other + ended: "", ended + record: "",
+		record + failed: "spam.service", record + printed: "spam.service", record + other + failed: "",
+		record + strings.Replace(failed, "res=failed", "res=success", 1):  "",
+		record + strings.Replace(failed, "1795427169", "1795427199", 1):   "", // half a minute later
+		record + strings.Replace(failed, "pid=1 uid=0", "pid=7 uid=0", 1): "", // as a container can say
 	} {
 		notes := strings.Join(of(log, nil).Notes, " ")
-		assert.Equal(t, unit != "", strings.Contains(notes, "systemd says that SIGSYS ended spam.service"), log)
+		assert.Equal(t, unit != "", strings.Contains(notes, "systemd says that spam.service failed"), log)
 		assert.Equal(t, unit != "", strings.Contains(notes, "`systemctl edit spam.service`"), log)
 	}
 	f := of(record, func(container.Subject) container.Container {

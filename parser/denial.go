@@ -101,8 +101,8 @@ type Seccomp struct {
 	// has them (a0 to a3 only) or the call was traced, else nil.
 	Args []uint64
 
-	// Unit is the service of which systemd logs next that SIGSYS ended it, which is perhaps
-	// that of the process; "" if it logs none.
+	// Unit is the service of which systemd logs next that it failed or that SIGSYS ended it,
+	// which is perhaps that of the process; "" if it logs none.
 	Unit string
 
 	// Suspected says that no record has the filter's answer, nor the call: SIGSYS ended
