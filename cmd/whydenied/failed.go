@@ -202,6 +202,9 @@ func (f *inputFlags) silent(in input, args []string, findings []*explain.Explain
 	if hasFix(findings) {
 		next.patch()
 	}
+	if len(findings) == 0 && !f.failed.given() {
+		next.words(in.logs)
+	}
 	next.podman = slices.ContainsFunc(unexplained, func(u silent.Unexplained) bool { return message.IsPodman(u.Text) })
 	open := slices.DeleteFunc(slices.Clone(unexplained), silent.Unexplained.IsDecided)
 	isDecided := len(unexplained) > 0 && len(open) == 0 // what is said of the layer is the next step

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -90,6 +91,26 @@ func spoken(name, text string) (what, flag string) {
 		return "what a program printed", "stderr"
 	}
 	return "", ""
+}
+
+// inWords returns the first line of a log in which a program or an engine says that something was refused,
+// from 1 on; 0 if no such line is known, or the log is longer than what is looked at so.
+func inWords(name string) (line int) {
+	if name == "-" {
+		return 0
+	}
+	text, err := disk.Read(name, maxMistaken)
+	if err != nil {
+		return 0
+	}
+	output := message.NewReader(name, seccomp.X86_64, func(a parser.Attempt) { line = cmp.Or(line, a.Origin.Line) })
+	for words := range strings.Lines(string(text)) {
+		if output.Line(strings.TrimRight(words, "\r\n")); line > 0 {
+			return line
+		}
+	}
+	output.End()
+	return line
 }
 
 // typed fails for the words of a message that were typed in place of a file's name, and says how they

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/explain/report"
 	"github.com/whydenied/whydenied/explain/silent"
+	"github.com/whydenied/whydenied/parser/source"
 	"github.com/whydenied/whydenied/rules"
 	"github.com/whydenied/whydenied/rules/shell"
 )
@@ -119,6 +121,17 @@ func hasFix(findings []*explain.Explained) bool {
 		byOptions := f.Container.Runtime == container.Instance && f.Seccomp != nil // which patch does not change
 		return slices.ContainsFunc(f.Fixes, func(fix rules.Fix) bool { return len(fix.Edits) > 0 || !byOptions })
 	})
+}
+
+// words is for logs without a denial in which a program says that something was refused.
+func (n *nextSteps) words(logs []source.Input) {
+	for _, log := range logs {
+		if line := inWords(log.Name); line > 0 {
+			n.add(join("whydenied", []string{"explain", "--stderr", log.Name}, n.flags.policy.words(), n.flags.selection()),
+				fmt.Sprintf("reads what its line %d says in words, which no record of the kernel does", line))
+			return
+		}
+	}
 }
 
 // observe is for a profile that refuses without a record.
