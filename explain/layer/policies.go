@@ -98,7 +98,7 @@ func ofSELinux(f *facts) (Standing, string) {
 // answer EACCES, mounts, traces and what is scoped EPERM (security/landlock).
 func ofLandlock(f *facts) (Standing, string) {
 	files := f.errno == "EACCES" && (f.aboutFile() || f.is("bind connect"))
-	others := f.errno == "EPERM" && f.is("mount umount umount2 pivot_root move_mount ptrace kill tgkill connect sendto process_vm_readv")
+	others := f.errno == "EPERM" && f.is("mount umount umount2 pivot_root move_mount ptrace kill tgkill connect sendto sendmsg sendmmsg process_vm_readv")
 	switch {
 	case !files && !others && f.call != "":
 		return RuledOut, "it does not answer " + f.answer()

@@ -197,7 +197,7 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	if a.Syscall == "" && errno == "EAGAIN" && isLimit("", lower) {
 		a.Syscall = "clone"
 	}
-	if m := builtin.FindStringSubmatch(line); m != nil && a.Syscall == "" {
+	if m := builtin().FindStringSubmatch(line); m != nil && a.Syscall == "" {
 		a.Syscall = builtins[m[1]]
 	}
 	if a.Syscall == "creat" && a.Path == "" && !ofFile().MatchString(words) {
@@ -292,6 +292,8 @@ func namedHint(a *parser.Attempt, lower string) string {
 		return "runtime"
 	case a.Syscall == "mount":
 		return "mount"
+	case a.Errno == "EPERM" && (a.Syscall == "sendto" || a.Syscall == "sendmsg" || a.Syscall == "sendmmsg" || a.Syscall == "connect" && a.Path == ""):
+		return "firewall"
 	case a.Errno == "EACCES" && strings.HasPrefix(a.Path, "/proc/sys/"):
 		return "sysctl-file"
 	case a.Errno == "EACCES" && strings.HasPrefix(a.Path, "/sys/fs/cgroup/"):
@@ -483,10 +485,16 @@ func innermost(line string) string {
 
 // shellLine is how shells say that they could not run a program, with the word for "line" in bash's languages.
 var shellLine = sync.OnceValue(func() *regexp.Regexp {
-	const line = `(?:(?:line|ligne|[Zz]eile|línea|linea|linha|linia|riga|regel|rad|linje|строка|рядок|řádek|sor|satır|行|줄) ?)`
-	const shell = `-?(?:[^\s:]*/)?(?:ba|da|k|a|z)?sh`
+	const line = lineWord
+	const shell = shellName
 	return regexp.MustCompile(`^(?:` + shell + `|/[^:\s]+): +` + line + `?\d+ ?: +[^\s:]+: |^[^\s:]+: +(?:` + line + `\d+|第 ?\d+ ?行) ?: +[^\s:]+: |^` + shell + `: +[^\s:]+: `)
 })
+
+// How bash calls a line in many languages, and how shells are called.
+const (
+	lineWord  = `(?:(?:line|ligne|[Zz]eile|línea|linea|linha|linia|riga|regel|rad|linje|строка|рядок|řádek|sor|satır|行|줄) ?)`
+	shellName = `-?(?:[^\s:]*/)?(?:ba|da|k|a|z)?sh`
+)
 
 // programAlone is a program that could not be executed, as some shells and supervisors say it: by its path alone.
 var programAlone = sync.OnceValue(func() *regexp.Regexp {
@@ -496,7 +504,9 @@ var programAlone = sync.OnceValue(func() *regexp.Regexp {
 // builtin is how shells say that a command of their own failed, and builtins are the calls
 // that those make.
 var (
-	builtin  = regexp.MustCompile(`^-?(?:ba|da|k|a|z)?sh: (?:line )?\d+: (cd|ulimit|pwd): `)
+	builtin = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(?:` + shellName + `|/[^:\s]+): +(?:` + lineWord + `?\d+ ?: +)?(cd|ulimit|pwd): `)
+	})
 	builtins = map[string]string{"cd": "chdir", "ulimit": "prlimit64", "pwd": "getcwd"}
 )
 

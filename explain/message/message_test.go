@@ -311,6 +311,7 @@ func TestNoRefusal(t *testing.T) {
 		`nginx: [emerg] open() "/dev/stdout" failed (6: No such device or address)`:                   "the program's output is a socket",
 		"chmod: changing permissions of '/config/tasks': Bad address":                                 "the file system failed",
 		"A system error occurred: uv_os_get_passwd returned ENOENT (no such file or directory)":       "the user's ID has no name",
+		"Error: permission_denied: 403 Forbidden":                                                     "a server at the other end",
 		"mkdir /data/x: permission denied":                                                            "",
 		"all good":                                                                                    "",
 	} {

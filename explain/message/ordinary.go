@@ -69,6 +69,8 @@ var others = []other{
 		[]string{"modprobe: FATAL: Module {word} not found", "modprobe: can't change directory to"}},
 	{"the program's output is a socket (of systemd's journal, of a supervisor, of a daemon's parent), which no open() opens, by whatever name: give it a file or a pipe (`| cat`), or have it write to the descriptor",
 		[]string{"/dev/stdout{any}no such device or address", "/dev/stderr{any}no such device or address", "/proc/self/fd/{n}{any}no such device or address"}},
+	{"a server at the other end refused the request (HTTP 403): its own rights, tokens and roles",
+		[]string{"permission_denied: 403", "403 Forbidden"}},
 	{"the file system failed (EFAULT, which no policy answers): a defect of it or of its driver, as of some NAS; the host's log may have more",
 		[]string{": bad address"}},
 	{"the user's ID has no name in the container's /etc/passwd, as with --user, runAsUser or OpenShift's random IDs: give it one, or set HOME and USER where the program asks for no more",

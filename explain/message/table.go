@@ -185,7 +185,7 @@ var outside = strings.Fields("runtime whole-proc cni hook rootless-network engin
 
 // ofHost are the hints of what programs of the host say, in no container.
 var ofHost = strings.Fields("unit-mounts unit-devices unit-namespace unit-path unit-chdir unit-capabilities unit-sigsys unit-call-name apparmor-unit " +
-	"unit-directories unit-exec snap-profile build-context libvirt-profile qemu-file docker-socket fusermount fs-group selinux-record sd-bus apparmor-list oom-score")
+	"unit-directories unit-exec snap-profile build-context libvirt-profile qemu-file docker-socket fusermount fs-group unit-users selinux-record sd-bus apparmor-list oom-score")
 
 // apply takes what a row says of a line that holds its text.
 func (r *Row) apply(a *parser.Attempt, lower string, m []int, arch seccomp.Arch) {
