@@ -260,6 +260,11 @@ var ofCreation = sync.OnceValue(func() *regexp.Regexp {
 		`\bfailed to create (?:containerd task|shim task|shim)\b|\b(?:container|process)_linux\.go:\d+|\b(?:crun|sysbox-runc): |\bcannot create (?:sandbox|gofer) process\b|\bfailed to launch qemu\b`)
 })
 
+// afterFilter is what runc does with the files it has open, which is behind the filter: libcontainer/init_linux.go.
+var afterFilter = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\b(?:lstat|stat|fstat|open|readdirent) /proc/self/fd(?:/\d+)?: |\bclose exec fds\b`)
+})
+
 // take takes what a hint says, by its name.
 func take(a *parser.Attempt, name string) {
 	a.Layer, a.Hint = hints[name].layer, hints[name].says
@@ -284,6 +289,10 @@ func namedHint(a *parser.Attempt, lower string) string {
 		return "idmap"
 	case isMap && a.Errno == "EACCES":
 		return "userns-stub"
+	case a.Errno == "EPERM" && afterFilter().MatchString(lower):
+		return "after-filter"
+	case a.Errno == "EACCES" && a.Syscall == "perf_event_open":
+		return "perf"
 	case a.Errno == "EACCES" && ofStream().MatchString(a.Path):
 		return "own-stream"
 	case a.Errno == "EACCES" && ofProcess.MatchString(a.Path):

@@ -312,6 +312,8 @@ func TestNoRefusal(t *testing.T) {
 		"chmod: changing permissions of '/config/tasks': Bad address":                                 "the file system failed",
 		"A system error occurred: uv_os_get_passwd returned ENOENT (no such file or directory)":       "the user's ID has no name",
 		"Error: permission_denied: 403 Forbidden":                                                     "a server at the other end",
+		"Lockdown: bpftrace: use of bpf to read kernel RAM is restricted; see man kernel_lockdown.7":  "the kernel's lockdown",
+		"ERROR: bpftrace currently only supports running as the root user.":                           "the program itself asks for root",
 		"mkdir /data/x: permission denied":                                                            "",
 		"all good":                                                                                    "",
 	} {
