@@ -18,14 +18,14 @@ as_user() { setpriv --reuid=1000 --regid=1000 --clear-groups "$@"; }
 
 # drun ARG... is docker run, with the scenario's seccomp profile if it has one.
 drun() {
-	timeout 60 docker run --rm --name lab --network none ${SECCOMP:+--security-opt "seccomp=$SECCOMP"} "$@"
+	timeout -k 5 60 docker run --rm --name lab --network none ${SECCOMP:+--security-opt "seccomp=$SECCOMP"} "$@"
 }
 
 # serves ARG... starts a container with the arguments of docker run, asks it for a
 # page over HTTP and stops it.
 serves() {
 	local ip status=1 end=$((SECONDS + 30))
-	timeout 60 docker run -d --name lab ${SECCOMP:+--security-opt "seccomp=$SECCOMP"} "$@" >/dev/null || return
+	timeout -k 5 60 docker run -d --name lab ${SECCOMP:+--security-opt "seccomp=$SECCOMP"} "$@" >/dev/null || return
 	ip=$(docker inspect -f '{{.NetworkSettings.IPAddress}}' lab)
 	while [ $SECONDS -lt $end ]; do
 		timeout 3 busybox wget -q -O /dev/null "http://$ip/" 2>/dev/null && status=0 && break
