@@ -147,6 +147,42 @@ func TestOneCondition(t *testing.T) {
 	}
 }
 
+// runc itself calls statx under a container's filter, and has no other way: where it does, ENOSYS is no remedy, also
+// where that is one for a program of the container.
+func TestNoFallback(t *testing.T) {
+	const record = `type=SECCOMP msg=audit(1795427689.211:SERIAL): auid=0 uid=0 gid=0 ses=1 subj=unconfined pid=3246 comm="COMM" exe="/x" sig=31 arch=c000003e syscall=332 compat=0 ip=0x401007 code=0x80000000` + "\n"
+	for _, c := range []struct {
+		comms []string
+		fix   string
+		left  string
+	}{
+		{[]string{"ls"}, "answer ENOSYS, on which glibc, musl and language runtimes turn to newfstatat", "SCMP_ACT_ERRNO"},
+		{[]string{"runc:[2:INIT]"}, "allow statx", ""},
+		{[]string{"ls", "runc:[2:INIT]"}, "allow statx", ""},
+	} {
+		name := filepath.Join(t.TempDir(), "seccomp.json")
+		require.NoError(t, os.WriteFile(name, []byte(`{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86_64"],"syscalls":[{"names":["statx","rmdir"],"action":"SCMP_ACT_KILL_PROCESS"}]}`), 0o600))
+		explainer := explain.New(library.New(t.TempDir(), nil))
+		_, err := explainer.Library.AddSeccomp(name)
+		require.NoError(t, err)
+		g := explain.NewGroup(nil, explain.Filter{})
+		for i, comm := range c.comms {
+			for _, d := range denials(t, strings.NewReplacer("COMM", comm, "SERIAL", fmt.Sprint(i+1)).Replace(record)) {
+				g.Add(d)
+			}
+		}
+		findings := explainer.ExplainAll(g.Findings())
+		require.NotEmpty(t, findings[0].Fixes)
+		assert.Equal(t, c.fix, findings[0].Fixes[0].Message)
+		change := patch.Make(explainer, findings)
+		require.Len(t, change.Changes, 1)
+		if c.left == "" {
+			assert.NotContains(t, change.Changes[0].New, "statx", "%v: it is allowed", c.comms)
+		}
+		assert.Contains(t, change.Changes[0].New, c.left)
+	}
+}
+
 // Where one thread was killed the others go on, and those of a runtime that starts a container wait for it.
 func TestKilledThread(t *testing.T) {
 	const log = `type=SECCOMP msg=audit(1795427689.211:1270): auid=0 uid=0 gid=0 ses=1 subj=unconfined pid=3246 comm="COMM" exe="/usr/sbin/runc" sig=0 arch=c000003e syscall=332 compat=0 ip=0x401007 code=CODE` + "\n"

@@ -89,7 +89,7 @@ func (c *callFix) lift() (all bool) {
 // enosys proposes to answer ENOSYS, if the profile allows what programs then call.
 func (c *callFix) enosys() {
 	older, who, ok := seccomp.Fallback(c.d.Syscall)
-	if !ok || !c.allows(older) || c.failsToo(older) || c.d.Action.Permits() || c.d.Action == seccomp.Errno && seccomp.ErrnoName(c.d.Errno) == "ENOSYS" {
+	if !ok || c.call.NoFallback || !c.allows(older) || c.failsToo(older) || c.d.Action.Permits() || c.d.Action == seccomp.Errno && seccomp.ErrnoName(c.d.Errno) == "ENOSYS" {
 		return
 	}
 	if edits, err := c.profile.AnswerENOSYS(c.d.Syscall); err == nil {

@@ -98,7 +98,7 @@ func (b *patcher) filterDraft(profile *seccomp.Profile, f *explain.Explained) (*
 func (b *patcher) allow(s *filterDraft, f *explain.Explained, call seccomp.Call) {
 	d := access.DecideCall(s.after, call, f.Denial.Seccomp)
 	refused := access.DecideCall(s.before, call, f.Denial.Seccomp)
-	key := fmt.Sprint(call.Arch, d.Syscall, call.Args, refused.When)
+	key := fmt.Sprint(call.Arch, d.Syscall, call.Args, refused.When, call.NoFallback)
 	made, known := s.fixes[key]
 	open := slices.ContainsFunc(d.Whens, func(w seccomp.Outcome) bool { return !w.Loader }) // else libseccomp may drop the name, as the fix says
 	if !known && d.Action.Permits() && !open {

@@ -29,6 +29,8 @@ type Call struct {
 	Engine Engine
 	// Loader is what made a filter of the profile.
 	Loader Loader
+	// NoFallback says that who calls it is known to fail where the answer is ENOSYS, and to call no older one.
+	NoFallback bool
 
 	// Capabilities that are known to be held or not in the case at hand, while
 	// cases are told apart because Caps is unknown.
