@@ -84,41 +84,50 @@ func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) 
 		}
 	}
 	if f.failed.stderr != "" {
-		pasted := &parser.Strace{File: f.failed.stderr}
-		said, lines := false, 0
-		var otherwise parser.Attempt // what is said and is no refusal, with why
-		output := message.NewReader(f.failed.stderr, cmp.Or(lib.Arch, seccomp.X86_64), func(a parser.Attempt) {
-			said = true
-			attempts.Add(a)
-		})
-		if err := eachLine(cmd, f.failed.stderr, func(line string) {
-			lines++
-			if a, failed := pasted.Line(line); failed && strings.Contains(line, ") = -1 E") { // strace's lines fall into the output
-				said, line = true, ""
-				attempts.Add(a)
-			}
-			output.Line(line)
-			if !said && otherwise.Hint == "" {
-				if why := message.NoRefusal(line); why != "" {
-					o := parser.Origin{File: f.failed.stderr, Line: lines, Transport: parser.ErrorOutput}
-					otherwise = parser.Attempt{Origin: o, Text: strings.TrimSpace(line[:min(len(line), maxQuoted)]), Hint: why}
-				}
-			}
-		}); err != nil {
+		if err := f.failed.printed(cmd, cmp.Or(lib.Arch, seccomp.X86_64), attempts); err != nil {
 			return nil, err
-		}
-		output.End()
-		switch {
-		case said:
-		case otherwise.Hint != "":
-			attempts.AddNoRefusal(otherwise)
-		default:
-			say(cmd.ErrOrStderr(), nothingSaid, escape.Name(f.failed.stderr))
 		}
 	}
 	attempts.AddStatus(parser.Origin{}, f.failed.status, false)
 	silent.AddSuspects(lib, target, f.failed.status, group)
 	return withoutStatus(attempts.Unexplained), nil
+}
+
+// printed adds what the program's error output says was refused, else that it says of something that it is no
+// refusal. Where it says neither, that is said.
+func (f *failedFlags) printed(cmd *cobra.Command, arch seccomp.Arch, attempts *silent.Attempts) error {
+	pasted := &parser.Strace{File: f.stderr}
+	said, lines := false, 0
+	var otherwise parser.Attempt // what is said and is no refusal, with why
+	output := message.NewReader(f.stderr, arch, func(a parser.Attempt) {
+		said = true
+		attempts.Add(a)
+	})
+	if err := eachLine(cmd, f.stderr, func(line string) {
+		lines++
+		if a, failed := pasted.Line(line); failed && strings.Contains(line, ") = -1 E") { // strace's lines fall into the output
+			said, line = true, ""
+			attempts.Add(a)
+		}
+		output.Line(line)
+		if !said && otherwise.Hint == "" {
+			if why := message.NoRefusal(line); why != "" {
+				o := parser.Origin{File: f.stderr, Line: lines, Transport: parser.ErrorOutput}
+				otherwise = parser.Attempt{Origin: o, Text: strings.TrimSpace(line[:min(len(line), maxQuoted)]), Hint: why}
+			}
+		}
+	}); err != nil {
+		return err
+	}
+	output.End()
+	switch {
+	case said:
+	case otherwise.Hint != "":
+		attempts.AddNoRefusal(otherwise)
+	default:
+		say(cmd.ErrOrStderr(), nothingSaid, escape.Name(f.stderr))
+	}
+	return nil
 }
 
 // withoutStatus leaves out the exit status of what could not be executed, where another text says what that was.
