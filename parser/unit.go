@@ -5,16 +5,21 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"sync"
 	"time"
 )
 
 // killed is how systemd logs that SIGSYS ended a process of a service
 // (unit_log_process_exit() in src/core/unit.c).
-var killed = regexp.MustCompile(`([\w@:.\\-]{1,255}\.service): (?:Main|Control) process exited, code=(?:killed|dumped), status=31/SYS\b`)
+var killed = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`([\w@:.\\-]{1,255}\.service): (?:Main|Control) process exited, code=(?:killed|dumped), status=31/SYS\b`)
+})
 
 // serviceFailed is the record by which systemd has a service fail in the audit log, in which it goes without
 // .service: manager_send_unit_audit() in src/core/manager.c. The kernel says that process 1 sent it.
-var serviceFailed = regexp.MustCompile(`\b(?:SERVICE_(?:STOP|START)|113[01]) (?:msg=)?audit\((\d+)\.\d+:\d+\): pid=1 uid=0 [^\n']*msg='unit=([\w@:.\\-]{1,255}) comm="systemd" [^\n']* res=failed'`)
+var serviceFailed = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\b(?:SERVICE_(?:STOP|START)|113[01]) (?:msg=)?audit\((\d+)\.\d+:\d+\): pid=1 uid=0 [^\n']*msg='unit=([\w@:.\\-]{1,255}) comm="systemd" [^\n']* res=failed'`)
+})
 
 // Such a line is looked for so many bytes behind a record, and such a record within so much of its time.
 const (
@@ -49,12 +54,12 @@ func (s *scanner) noteUnit(x *Denial) {
 // SIGSYS, else failed, and where; "" if none.
 func unitIn(text []byte, after time.Time) (at int, unit string) {
 	if bytes.Contains(text, []byte("status=31/SYS")) { // as few have
-		if m := killed.FindSubmatchIndex(text); m != nil {
+		if m := killed().FindSubmatchIndex(text); m != nil {
 			return m[0], string(text[m[2]:m[3]])
 		}
 	}
 	if bytes.Contains(text, []byte(" res=failed'")) {
-		m := serviceFailed.FindSubmatchIndex(text)
+		m := serviceFailed().FindSubmatchIndex(text)
 		if m == nil {
 			return 0, ""
 		}
