@@ -61,6 +61,9 @@ func (x *Explainer) explainSeccomp(f *Explained) {
 	if f.Cause == "" {
 		f.Cause, f.Why = seccompCause(call, d)
 	}
+	if only := byAnswer(profile, call, d, record); only != "" && f.Cause == UndecidableArguments {
+		f.Why += "; " + only
+	}
 	f.Rules = seccompPlaces(profile, d)
 	if f.Cause == ArgumentMismatch && (seccomp.Call{Arch: call.Arch, Name: d.Syscall}).Swaps() {
 		f.Notes = append(f.Notes, fmt.Sprintf("On %s the first argument of %s is the stack, and the flags are the second: a condition on argument 0 looks at the stack there. Default profiles have an entry for it with the condition on argument 1.", call.ArchName(), d.Syscall))

@@ -192,8 +192,8 @@ var generators = sync.OnceValue(func() []generator {
 		// File::Temp's TEMPXXX of Perl: ten of A-Za-z0-9_; by its call it is known below.
 		// ext/session/session.c and main/rfc1867.c of PHP.
 		row("the ID of a PHP session", "", `^sess_(?P<a>[0-9A-Za-z,-]{22,256})$`, 0, nothing),
-		// tempnam() since PHP 8.4, main/php_open_temporary_file.c: 64 bits in base 32, and mkstemp(3).
 		row("a name of .NET", "", `^CASESENSITIVETEST(?P<q>[0-9a-f]{32})$`, 0, nothing), // PathInternal.CaseSensitivity.cs
+		// tempnam() since PHP 8.4, main/php_open_temporary_file.c: 64 bits in base 32, and mkstemp(3).
 		row("a name of PHP", "", `^[^/]*?(?P<r>[0-9a-v]{13}LIBC)$`, 3, scratch),
 		row("a name of PHP", `^(?:/var)?/tmp/$`, `^php(?P<r>LIBC)$`, 0, made),
 		// tempfile() and tempdir() of R.
