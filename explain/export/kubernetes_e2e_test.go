@@ -142,15 +142,9 @@ func (s *realServer) apply(file string) {
 func (s *realServer) agent() *Cluster {
 	code, answer := s.ask(http.MethodPost, "/api/v1/namespaces/whydenied/serviceaccounts/whydenied-agent/token", "application/json", []byte(`{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{}}`))
 	require.Equal(s.t, http.StatusCreated, code, answer["message"])
-	dir := s.t.TempDir()
-	token := answer["status"].(map[string]any)["token"].(string)
-	require.NoError(s.t, os.WriteFile(filepath.Join(dir, "token"), []byte(token), 0o600))
 	ca, err := os.ReadFile(filepath.Join(s.dir, "apiserver.crt"))
 	require.NoError(s.t, err)
-	require.NoError(s.t, os.WriteFile(filepath.Join(dir, "ca.crt"), ca, 0o600))
-	api, err := newAPI(s.url, dir)
-	require.NoError(s.t, err)
-	return newCluster(api, "node-1", NewMetrics("v"))
+	return clusterAt(s.t, s.url, answer["status"].(map[string]any)["token"].(string), ca)
 }
 
 // list returns the objects of a list.

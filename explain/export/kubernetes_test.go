@@ -85,10 +85,17 @@ func (s *apiServer) start(t *testing.T) *Cluster {
 	s.t, s.objects = t, map[string]map[string]any{}
 	server := httptest.NewTLSServer(s)
 	t.Cleanup(server.Close)
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	return clusterAt(t, server.URL, "pod-token\n", ca)
+}
+
+// clusterAt returns the cluster at an address, of which a pod has a token and the authority.
+func clusterAt(t *testing.T, address, token string, ca []byte) *Cluster {
+	t.Helper()
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "token"), []byte("pod-token\n"), 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "ca.crt"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
-	api, err := newAPI(server.URL, dir)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "token"), []byte(token), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "ca.crt"), ca, 0o600))
+	api, err := newAPI(address, dir)
 	require.NoError(t, err)
 	return newCluster(api, "node-1", NewMetrics("v"))
 }
