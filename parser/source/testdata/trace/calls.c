@@ -328,9 +328,7 @@ static void dispatch(int count)
 	}
 }
 
-/* ptrace: calls that a tracer takes away: COUNT by PTRACE_SYSEMU, which it does
- * not answer; COUNT by giving them the number -1; and one process killed at its
- * entry into a call. No mknod. */
+/* taken_away has a process stopped at the entry into a call make none. */
 static void taken_away(pid_t pid)
 {
 #ifdef __aarch64__
@@ -342,6 +340,9 @@ static void taken_away(pid_t pid)
 #endif
 }
 
+/* ptrace: calls that a tracer takes away: COUNT by PTRACE_SYSEMU, which it does
+ * not answer; COUNT by giving them the number -1; and one process killed at its
+ * entry into a call. No mknod. */
 static void ptraced(int count)
 {
 	int status;
