@@ -204,7 +204,7 @@ var texts = []struct{ text, suspect, why string }{
 	{"Error: mount /var/lib/containers/storage/overlay:/var/lib/containers/storage/overlay, flags: 0x1000: permission denied", "mount", "the runtime does this"},
 	{"Error response from daemon: Cannot start container fdcf38ef: [8] System error: operation not permitted", "", "the runtime does this"},
 	{`MountVolume.SetUp failed for volume "p": applyFSGroup failed for vol p: lchown /var/lib/kubelet/pods/x/mount: operation not permitted`, "", "root_squash"},
-	{"error checking context: no permission to read from '/home/runner/work/x/README.md'", "openat", ".dockerignore"},
+	{"error checking context: no permission to read from '/home/b/site/README.md'", "openat", ".dockerignore"},
 	{"[ERROR] No access to perf events. Try --fdtransfer or --all-user option or 'sysctl kernel.perf_event_paranoid=1'", "perf_event_open", "CAP_PERFMON"},
 	{"libibverbs: Warning: RLIMIT_MEMLOCK is 65536 bytes.", "", "--ulimit memlock"},
 	{"sqlite3.OperationalError: unable to open database file", "", "SQLite says so"},
