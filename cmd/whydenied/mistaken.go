@@ -74,16 +74,12 @@ func isJSON(text []byte) bool {
 // spoken tells a trace of system calls, and what a program printed, which may begin as a call does
 // ("bind() to port 80 failed").
 func spoken(name, text string) (what, flag string) {
-	trace, failed, printed := &parser.Strace{File: name}, false, false
-	output := message.NewReader(name, seccomp.X86_64, func(parser.Attempt) { printed = true })
+	trace, failed, printed := &parser.Strace{File: name}, false, saidAt(name, text) > 0
 	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\r\n")
-		if _, ok := trace.Line(line); ok {
+		if _, ok := trace.Line(strings.TrimRight(line, "\r\n")); ok {
 			failed = true
 		}
-		output.Line(line)
 	}
-	output.End()
 	switch {
 	case failed, trace.Calls > 0 && !printed:
 		return "a trace of system calls", "strace"
@@ -93,8 +89,20 @@ func spoken(name, text string) (what, flag string) {
 	return "", ""
 }
 
-// inWords returns the first line of a log in which a program or an engine says that something was refused,
-// from 1 on; 0 if no such line is known, or the log is longer than what is looked at so.
+// saidAt returns the first line of a text in which a program or an engine says that something was refused,
+// from 1 on; 0 if no such line is known.
+func saidAt(name, text string) (first int) {
+	output := message.NewReader(name, seccomp.X86_64, func(a parser.Attempt) { first = cmp.Or(first, a.Origin.Line) })
+	for line := range strings.Lines(text) {
+		if output.Line(strings.TrimRight(line, "\r\n")); first > 0 {
+			return first
+		}
+	}
+	output.End()
+	return first
+}
+
+// inWords is saidAt for a log, of which nothing is known where it is longer than what is looked at so.
 func inWords(name string) (line int) {
 	if name == "-" {
 		return 0
@@ -103,14 +111,7 @@ func inWords(name string) (line int) {
 	if err != nil {
 		return 0
 	}
-	output := message.NewReader(name, seccomp.X86_64, func(a parser.Attempt) { line = cmp.Or(line, a.Origin.Line) })
-	for words := range strings.Lines(string(text)) {
-		if output.Line(strings.TrimRight(words, "\r\n")); line > 0 {
-			return line
-		}
-	}
-	output.End()
-	return line
+	return saidAt(name, string(text))
 }
 
 // typed fails for the words of a message that were typed in place of a file's name, and says how they
