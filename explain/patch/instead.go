@@ -26,7 +26,7 @@ type substitute struct {
 // the user; tmpfile() in stdio-common/tmpfile.c of glibc, which tries O_TMPFILE first, as TemporaryFile of
 // CPython, QTemporaryFile and others do; vsyslog of misc/syslog.c
 // there, which with LOG_CONS turns to the console; oom_adjust_setup() in openbsd-compat/port-linux.c of OpenSSH;
-// the folders of vim's options directory and backupdir.
+// the folders of vim's options directory and backupdir; procattr_open() in src/kernel.c of libapparmor 4.1.
 var substitutes = []substitute{
 	{regexp.MustCompile(`/unix_chkpwd$`), "exec", func(_, other string) bool { return other == "/etc/shadow" }, true, false,
 		"pam_unix runs it as it may not read /etc/shadow, which the patch allows"},
@@ -44,6 +44,10 @@ var substitutes = []substitute{
 		return path.Dir(name) != path.Dir(other) && strings.TrimPrefix(path.Base(other), ".") == strings.TrimPrefix(path.Base(name), ".")
 	}, false, false,
 		"vim makes it in this folder as it may not in the one before, which the patch allows"},
+	{labelFile, "open", func(name, other string) bool {
+		return labelFile.MatchString(other) && strings.Replace(other, "/attr/apparmor/", "/attr/", 1) == name && name != other
+	}, false, false,
+		"libapparmor opens it as it may not open that in attr/apparmor, which the patch allows"},
 	{trial, "mknod", func(name, other string) bool { return trial.MatchString(other) && path.Dir(name) != path.Dir(other) }, false, true,
 		"Python's tempfile tries this folder as it may not write to the one before, which the patch allows"},
 }
@@ -58,6 +62,9 @@ func besideUnnamed(name, other string) bool {
 // to a folder: /tmp, /var/tmp, /usr/tmp and its own, unless TMPDIR names one. Other names of
 // tempfile begin with tmp or what its caller wants.
 var trial = regexp.MustCompile(`/[a-z0-9_]{8}$`)
+
+// labelFile is a file by which a thread changes its label: to write to one takes an access of its own.
+var labelFile = regexp.MustCompile(`^/proc/[0-9]+/(?:task/[0-9]+/)?attr/(?:apparmor/)?(?:current|exec)$`)
 
 // instead says why an access is of no use once another that was refused to the same process
 // before is allowed, or returns "".
@@ -84,28 +91,40 @@ func (b *patcher) instead(f *explain.Explained) string {
 }
 
 // unchanged says why an access is of no use that a process made since it was refused a change of
-// profile, or returns "". A program that is to be run under another profile needs no rule of its own in
-// the one before: profile_onexec() in security/apparmor/domain.c, Linux 6.12. What follows a refused
-// change_profile is asked of the profile that the process was about to leave. A change that no fix
-// allows, as one to unconfined, stays refused, and so do they come again.
+// profile, or to write to the file by which that is asked for, or returns "". A program that is to be run
+// under another profile needs no rule of its own in the one before: profile_onexec() in
+// security/apparmor/domain.c, Linux 6.12. What follows a refused change_profile is asked of the profile
+// that the process was about to leave. A change that no fix allows, as one to unconfined, stays refused, and
+// so do they come again.
 func (b *patcher) unchanged(f *explain.Explained) string {
 	asking := []int{f.Denial.Subject.PID, fix.CallerOf(&f.Denial).PPID}
 	for _, other := range b.findings {
 		if other.Denial.AppArmor == nil || other.Request == nil || other == f || other.Denial.Subject.PID == 0 {
 			continue
 		}
-		ends := false
-		switch other.Denial.AppArmor.Operation {
-		case "change_onexec", "stack_onexec":
-			ends = f.Denial.AppArmor.Operation == "exec"
-		case "change_profile":
-			ends = true
-		}
+		now, atExec := changes(other.Denial.AppArmor)
+		ends := now || atExec && f.Denial.AppArmor.Operation == "exec"
 		if ends && slices.Contains(asking, other.Denial.Subject.PID) && earlier(other, f) && b.allowsChange(other) {
 			return "it came of a refused change of profile, which the patch allows"
 		}
 	}
 	return ""
+}
+
+// changes reports whether a process was refused a change of its profile at once, or at its next exec.
+// One that may not write to the file by which it asks gets no further.
+func changes(a *parser.AppArmor) (now, atExec bool) {
+	switch a.Operation {
+	case "change_onexec", "stack_onexec":
+		return false, true
+	case "change_profile":
+		return true, false
+	case "open":
+		asks := labelFile.MatchString(a.Name) && strings.ContainsAny(a.Denied, "wa")
+		atExec = path.Base(a.Name) == "exec"
+		return asks && !atExec, asks && atExec
+	}
+	return false, false
 }
 
 // allowsChange reports whether a fix that is not held allows a refused change of profile. All that a process

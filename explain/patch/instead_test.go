@@ -25,6 +25,9 @@ func TestInstead(t *testing.T) {
 		execed = `type=AVC msg=audit(1795427169.844:21): apparmor="DENIED" operation="exec" profile="p" name="/usr/bin/tool" pid=8 comm="app" requested_mask="x" denied_mask="x" fsuid=0 ouid=0` + "\n" +
 			`type=SYSCALL msg=audit(1795427169.844:21): arch=c000003e syscall=59 success=no exit=-13 items=0 ppid=7 pid=8 comm="app" exe="/usr/bin/app"` + "\n"
 	)
+	attr := func(name string, oldNew ...string) string {
+		return strings.NewReplacer(append(oldNew, "4242", "8")...).Replace(opened(20, "/proc/8/"+name, "w", 0))
+	}
 	probing := func(serial, name string) string {
 		return strings.NewReplacer("SERIAL", serial, "NAME", name).Replace(probe)
 	}
@@ -63,6 +66,14 @@ func TestInstead(t *testing.T) {
 		{"another access than that exec", change + opened(21, "/srv/f", "r", 0), "change_profile -> q,\nowner /srv/f r,", ""},
 		{"what follows a refused change_profile", of(change, "change_onexec", "change_profile") + of(opened(21, "/srv/f", "r", 0), "4242", "8"), "change_profile -> q,", "it came of a refused change of profile"},
 		{"what follows it under the other profile of a stacked label", of(change, "change_onexec", "change_profile") + of(opened(21, "/srv/f", "r", 0), "4242", "8", `profile="p"`, `profile="q"`), "change_profile -> q,", "it came of a refused change of profile"},
+		{"the exec after a refused write to attr/exec", attr("attr/apparmor/exec") + execed, "owner /proc/[0-9]*/attr/apparmor/exec w,", "it came of a refused change of profile"},
+		{"the exec after a refused write to a task's", attr("task/9/attr/exec") + execed, "owner /proc/[0-9]*/task/[0-9]*/attr/exec w,", "it came of a refused change of profile"},
+		{"the exec after a refused read of attr/exec", attr("attr/exec", `"w"`, `"r"`) + execed, "/usr/bin/tool rix,\nowner /proc/[0-9]*/attr/exec r,", ""},
+		{"the exec after another's", attr("attr/exec", "4242", "9") + execed, "/usr/bin/tool rix,\nowner /proc/[0-9]*/attr/exec w,", ""},
+		{"another access than that exec, after attr/exec", attr("attr/exec") + of(opened(21, "/srv/f", "r", 0), "4242", "8"), "owner /proc/[0-9]*/attr/exec w,\nowner /srv/f r,", ""},
+		{"what follows a refused write to attr/current", attr("attr/current") + of(opened(21, "/srv/f", "r", 0), "4242", "8"), "owner /proc/[0-9]*/attr/current w,", "it came of a refused change of profile"},
+		{"attr/exec after that in attr/apparmor", attr("attr/apparmor/exec") + attr("attr/exec", ":20", ":21"), "owner /proc/[0-9]*/attr/apparmor/exec w,", "libapparmor opens it"},
+		{"attr/exec after another thread's", attr("task/9/attr/apparmor/exec") + attr("attr/exec", ":20", ":21"), "owner /proc/[0-9]*/attr/exec w,\nowner /proc/[0-9]*/task/[0-9]*/attr/apparmor/exec w,", ""},
 		{"what follows a refused stack", of(change, "change_onexec", "stack") + of(opened(21, "/srv/f", "r", 0), "4242", "8"), "change_profile -> &q,\nowner /srv/f r,", ""},
 	} {
 		p := patched(t, c.log, "profile p {\n}\nprofile q {\n}\n", nil)
