@@ -324,6 +324,9 @@ func (f *Explained) decide(req apparmor.Request, d apparmor.Decision) {
 	if access.OpensLibrary(&f.Denial, req) {
 		f.Notes = append(f.Notes, "A shared library is mapped once it is open, so the fix grants m, too.")
 	}
+	if who := access.LocksNext(&f.Denial, req); who != "" {
+		f.Notes = append(f.Notes, who+" locks the file once it is open, so the fix grants k, too.")
+	}
 	if name := askedNext(req); name != "" && !f.Profile.Grants(apparmor.CapabilityRequest{Name: name}) {
 		f.Notes = append(f.Notes, fmt.Sprintf("The kernel asks for capability %s next, which the profile does not allow either.", name))
 	}

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules/apparmor"
@@ -48,7 +49,8 @@ func Owned(a *parser.AppArmor) (owner, known bool) {
 // file opened to append is asked for w at each write(2), which an a rule does not
 // grant: aa_map_file_to_perms() and aa_file_perm() in security/apparmor, Linux
 // 6.1 to 6.12. A shared library that is opened is mapped next. A file that open(2)
-// makes is asked for as c, and then for what it is opened for.
+// makes is asked for as c, and then for what it is opened for, and one that its maker is
+// known to lock first is locked.
 func Lasting(d *parser.Denial, req apparmor.Request) apparmor.Request {
 	file, ok := req.(apparmor.FileRequest)
 	switch {
@@ -58,10 +60,44 @@ func Lasting(d *parser.Denial, req apparmor.Request) apparmor.Request {
 		file.Perms |= apparmor.Mmap
 	case ok && d.AppArmor.Operation == "mknod" && opensToRead(d):
 		file.Perms |= apparmor.Read
-	default:
+	case !ok:
 		return req
 	}
+	if LocksNext(d, req) != "" {
+		file.Perms |= apparmor.Lock
+	}
 	return file
+}
+
+// lockers are who locks what it opens to write before it does anything else with it: ps_files_open() in
+// ext/session/mod_files.c and zend_shared_alloc_create_lock() in ext/opcache/zend_shared_alloc.c of PHP 8.2;
+// unixOpen() and unixOpenSharedMemory() in src/os_unix.c of SQLite 3.40, whose journals and logs are not
+// locked.
+var lockers = sync.OnceValue(func() []locker {
+	return []locker{
+		{"PHP", regexp.MustCompile(`/sess_[0-9A-Za-z,-]{22,256}$|/\.ZendSem\.[A-Za-z0-9]{6}$`), 0},
+		{"SQLite", regexp.MustCompile(`[^/]-shm$|[^/]\.(?:db|db3|sqlite|sqlite3)$`), 0xa0042}, // O_RDWR, O_CREAT, O_NOFOLLOW and O_CLOEXEC
+	}
+})
+
+type locker struct {
+	who   string
+	name  *regexp.Regexp
+	flags uint64 // of open(2), where many programs have files of such names; else 0
+}
+
+// LocksNext says who locks the file of a refused access once it is open, or "".
+func LocksNext(d *parser.Denial, req apparmor.Request) string {
+	file, ok := req.(apparmor.FileRequest)
+	if !ok || file.Perms&apparmor.Write == 0 || d.AppArmor.Operation != "open" && d.AppArmor.Operation != "mknod" {
+		return ""
+	}
+	for _, l := range lockers() {
+		if flags, _ := openFlags(d); l.name.MatchString(file.Path) && (l.flags == 0 || l.flags == flags) {
+			return l.who
+		}
+	}
+	return ""
 }
 
 // library is the name of a shared library, and of one in a folder for them.

@@ -70,6 +70,25 @@ func rotates(int) (all []string) {
 	return all
 }
 
+// stores is a program with an SQLite database, which locks what is no journal.
+func stores(int) (all []string) {
+	for _, name := range []string{"/srv/app.db", "/srv/app.db-journal", "/srv/app.db-wal", "/srv/app.db-shm"} {
+		made := strings.Replace(opened(1, name, "c", 0), `"open"`, `"mknod"`, 1)
+		all = append(all, made+"type=SYSCALL msg=audit(1795427169.844:1): arch=c000003e syscall=257 success=no exit=-13 a0=ffffff9c a1=7f0 a2=a0042 a3=1a4 items=1 ppid=1 pid=4242 comm=\"app\" exe=\"/usr/bin/app\"\n",
+			opened(1, name, "wr", 0))
+		if !strings.HasSuffix(name, "l") {
+			all = append(all, strings.Replace(opened(1, name, "k", 0), `"open"`, `"file_lock"`, 1))
+		}
+	}
+	return all
+}
+
+// serves is PHP with a session, a new one in each run.
+func serves(run int) []string {
+	session := fmt.Sprintf("/var/lib/php/sessions/sess_o8sd48%dcf58ktond1jh7hf7kt6", run)
+	return []string{opened(1, session, "wrc", 0), strings.Replace(opened(1, session, "k", 0), `"open"`, `"file_lock"`, 1)}
+}
+
 // A program takes as many rounds as it has accesses of different kinds, and no rule is
 // left that a later run has no use for.
 func TestRounds(t *testing.T) {
@@ -86,6 +105,8 @@ func TestRounds(t *testing.T) {
 		{"logs that are rotated", fix.OfNames, rotates, 6, 3},
 		{"logs that are rotated, each by its name", fix.Exact, rotates, 13, 7},
 		{"semaphores", fix.OfNames, locks, 3, 3},
+		{"a database", fix.OfNames, stores, 4, 4},
+		{"a session", fix.OfNames, serves, 1, 1},
 		{"semaphores, by folder", fix.OfFolder, locks, 2, 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
