@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -27,6 +28,9 @@ func TestInstead(t *testing.T) {
 	)
 	attr := func(name string, oldNew ...string) string {
 		return strings.NewReplacer(append(oldNew, "4242", "8")...).Replace(opened(20, "/proc/8/"+name, "w", 0))
+	}
+	mount := func(serial int, flags string) string {
+		return fmt.Sprintf(`type=AVC msg=audit(1796147497.320:%d): apparmor="DENIED" operation="mount" info="failed mntpnt match" error=-13 profile="p" name="/mnt/" pid=8 comm="mount" fstype="tmpfs" srcname="tmpfs"%s`+"\n", serial, flags)
 	}
 	probing := func(serial, name string) string {
 		return strings.NewReplacer("SERIAL", serial, "NAME", name).Replace(probe)
@@ -74,6 +78,9 @@ func TestInstead(t *testing.T) {
 		{"what follows a refused write to attr/current", attr("attr/current") + of(opened(21, "/srv/f", "r", 0), "4242", "8"), "owner /proc/[0-9]*/attr/current w,", "it came of a refused change of profile"},
 		{"attr/exec after that in attr/apparmor", attr("attr/apparmor/exec") + attr("attr/exec", ":20", ":21"), "owner /proc/[0-9]*/attr/apparmor/exec w,", "libapparmor opens it"},
 		{"attr/exec after another thread's", attr("task/9/attr/apparmor/exec") + attr("attr/exec", ":20", ":21"), "owner /proc/[0-9]*/attr/exec w,\nowner /proc/[0-9]*/task/[0-9]*/attr/apparmor/exec w,", ""},
+		{"a mount that is tried read-only", mount(1, ` flags="rw, nosuid"`) + mount(2, ` flags="ro, nosuid"`), "mount fstype=tmpfs options=(rw, nosuid) tmpfs -> /mnt/,", "it was tried read-only"},
+		{"a mount without flags that is tried read-only", mount(1, "") + mount(2, ` flags="ro"`), "mount fstype=tmpfs options=(rw) tmpfs -> /mnt/,", "it was tried read-only"},
+		{"a mount that is read-only", mount(1, "") + mount(2, ` flags="ro, nosuid"`), "mount fstype=tmpfs options=(ro, nosuid) tmpfs -> /mnt/,\nmount fstype=tmpfs options=(rw) tmpfs -> /mnt/,", ""},
 		{"what follows a refused stack", of(change, "change_onexec", "stack") + of(opened(21, "/srv/f", "r", 0), "4242", "8"), "change_profile -> &q,\nowner /srv/f r,", ""},
 	} {
 		p := patched(t, c.log, "profile p {\n}\nprofile q {\n}\n", nil)

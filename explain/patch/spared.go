@@ -101,14 +101,15 @@ func (b *patcher) explainSpared() {
 }
 
 // retried reports whether a refused mount is another that was refused to the
-// process, tried once more as read-only: so do mount(8) of util-linux and busybox.
+// process, tried once more as read-only: so do mount(8) of util-linux and busybox. A record has no flags where
+// there are none but rw: audit_cb() in security/apparmor/mount.c, Linux 6.12.
 func (b *patcher) retried(f *explain.Explained) bool {
 	a := f.Denial.AppArmor
 	writable, ro := strings.CutPrefix(a.Flags, "ro")
 	return a.Operation == "mount" && ro && slices.ContainsFunc(b.findings, func(other *explain.Explained) bool {
 		o := other.Denial.AppArmor
 		return o != nil && o.Operation == a.Operation && o.Profile == a.Profile && other.Denial.Subject.PID == f.Denial.Subject.PID &&
-			o.Name == a.Name && o.SrcName == a.SrcName && o.FSType == a.FSType && o.Flags == "rw"+writable
+			o.Name == a.Name && o.SrcName == a.SrcName && o.FSType == a.FSType && (o.Flags == "rw"+writable || o.Flags+writable == "")
 	})
 }
 
