@@ -90,17 +90,27 @@ func spoken(name, text string) (what, flag string) {
 }
 
 // saidAt returns the first line of a text in which a program or an engine says that something was refused,
-// from 1 on; 0 if no such line is known.
+// from 1 on; of a text that is pasted, else the first that says of something that no layer refused it. It is 0 if
+// no such line is known.
 func saidAt(name, text string) (first int) {
 	output := message.NewReader(name, seccomp.X86_64, func(a parser.Attempt) { first = cmp.Or(first, a.Origin.Line) })
+	n, otherwise := 0, 0
 	for line := range strings.Lines(text) {
-		if output.Line(strings.TrimRight(line, "\r\n")); first > 0 {
+		line = strings.TrimRight(line, "\r\n")
+		if output.Line(line); first > 0 {
 			return first
+		}
+		if n++; otherwise == 0 && len(text) <= maxPasted && message.NoRefusal(line) != "" {
+			otherwise = n
 		}
 	}
 	output.End()
-	return first
+	return cmp.Or(first, otherwise)
 }
+
+// maxPasted is the size of the longest text, in bytes, that is taken for one that somebody pasted: in the log of a
+// host others are refused all the time, or find nothing listening.
+const maxPasted = 16 << 10
 
 // inWords is saidAt for a log, of which nothing is known where it is longer than what is looked at so.
 func inWords(name string) (line int) {

@@ -98,7 +98,7 @@ func bare(line string) string {
 // and Node.js list the parts of the error that they also print whole.
 func isCodeAlone(lower string) bool { return codeAlone.MatchString(lower) }
 
-var codeAlone = regexp.MustCompile(`^(?:npm (?:err!|error) )?code:? '?(?:eperm|eacces)'?,?$`)
+var codeAlone = regexp.MustCompile(`^(?:\d+ error )?(?:npm (?:err!|error) +)?code:? '?(?:eperm|eacces)'?,?$`)
 
 // messageKeys are the keys by which loggers and collectors have the text of a line, in the
 // order of a sentence.

@@ -69,6 +69,7 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	a = parser.Attempt{Origin: o, Text: whole, Errno: errno, Comm: speaker(line), First: startsProgram.MatchString(line)}
 	if row != nil {
 		byRow(&a, row, line, lower, matched, arch)
+		a.Hint = withUnit(a.Hint, line)
 		return a, true
 	}
 	a.Path = pathIn(line, at)
@@ -94,14 +95,35 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 func byRow(a *parser.Attempt, row *Row, line, lower string, matched []int, arch seccomp.Arch) {
 	row.apply(a, lower, matched, arch)
 	a.Path = pathIn(line, matched[1])
+	if a.Hint == hints["mount"].says && ofLXC().MatchString(lower) {
+		take(a, "lxc")
+	}
 	if !a.First && (row.From == "Go" || row.Hint == "namespaces" || row.Hint == "mount") && ofCreation().MatchString(lower) {
 		a.Outside = true // as anything in Go says so, runtimes too
 	}
 	if a.Outside && (a.Hint == "" || row.Hint == "mount") {
 		take(a, "runtime")
 	}
-	a.Host = a.Host || ofHostApp().MatchString(line)
+	a.Host = a.Host || ofHostApp().MatchString(line) || row.Hint == "namespaces" && ofLXC().MatchString(lower)
 }
+
+// unitName is the name of a unit of systemd in a line.
+var unitName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?:^|[\s"'/\[(])([\w@.:-]+\.(?:service|socket|mount|timer|scope))\b`)
+})
+
+// withUnit returns a hint with the name of the unit that a line is about in place of UNIT.
+func withUnit(says, line string) string {
+	if !strings.Contains(says, "UNIT") {
+		return says
+	}
+	if m := unitName().FindStringSubmatch(line); m != nil {
+		return unitPlace.ReplaceAllLiteralString(says, m[1])
+	}
+	return says
+}
+
+var unitPlace = regexp.MustCompile(`\bUNIT\b`)
 
 // idMap are the files that make the ID maps of user namespaces: user_namespaces(7).
 var idMap = regexp.MustCompile(`^/proc/[^/]+/(?:uid_map|gid_map|setgroups)$`)
@@ -126,6 +148,11 @@ var ofCreation = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`\boci runtime (?:create )?(?:failed|error)\b|\brunc create failed\b|\bcontainer init caused\b|\berror during container init\b|` +
 		`\boci (?:runtime )?permission denied\b|\bcannot start container\b|\berror from \S*(?:crun|runc)\b|/containers/storage/overlay\b|/var/lib/docker/(?:overlay2|image|buildkit)\b|` +
 		`\bfailed to create (?:containerd task|shim task|shim)\b|\b(?:container|process)_linux\.go:\d+|\b(?:crun|sysbox-runc): |\bcannot create (?:sandbox|gofer) process\b|\bfailed to launch qemu\b`)
+})
+
+// ofLXC is how LXC speaks, which makes containers itself: by its programs, functions and files of source.
+var ofLXC = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\blxc-(?:start|execute|attach|ls|create|copy|usernsexec)\b|\blxc_(?:setup|start|spawn|mount_\w+|container)\b|/src/lxc/|\b(?:safe_mount|switch_to_ns|fs_attach): \d+ `)
 })
 
 // afterFilter is what runc does with the files it has open, which is behind the filter: libcontainer/init_linux.go.
@@ -167,6 +194,8 @@ func namedHint(a *parser.Attempt, lower string) string {
 		return "namespace-file"
 	case !a.First && a.Syscall != "execve" && a.Syscall != "chdir" && ofCreation().MatchString(lower):
 		return "runtime"
+	case !a.First && ofLXC().MatchString(lower):
+		return "lxc"
 	case a.Syscall == "mount":
 		return "mount"
 	case a.Errno == "EPERM" && (a.Syscall == "sendto" || a.Syscall == "sendmsg" || a.Syscall == "sendmmsg" || a.Syscall == "connect" && a.Path == ""):

@@ -177,9 +177,47 @@ func TestIsPodman(t *testing.T) {
 	}
 }
 
+// TestReaderAround holds what the lines before tell: which frame of Python makes the call, and that Firejail runs
+// the program.
+func TestReaderAround(t *testing.T) {
+	for _, c := range []struct{ text, call, hint string }{
+		{"  File \"/srv/s.py\", line 434, in server_bind\n    self.socket.bind(self.server_address)\n  File \"/usr/lib/python2.7/socket.py\", line 228, in meth\n" +
+			"    return getattr(self._sock,name)(*args)\nsocket.error: [Errno 13] Permission denied", "bind", ""},
+		{"Parent pid 18618, child pid 18619\nChild process initialized in 12.24 ms\nfusermount: mount failed: Operation not permitted", "mount", "firejail"},
+		{"Reading profile /etc/firejail/default.profile\nError: EACCES: permission denied, mkdir '/home/a/.config/x'", "mkdir", "firejail"},
+		{"Error: EACCES: permission denied, mkdir '/home/a/.config/x'", "mkdir", ""},
+	} {
+		var got []parser.Attempt
+		r := NewReader("out", seccomp.X86_64, func(a parser.Attempt) { got = append(got, a) })
+		for line := range strings.Lines(c.text) {
+			r.Line(strings.TrimRight(line, "\n"))
+		}
+		r.End()
+		require.Len(t, got, 1, c.text)
+		assert.Equal(t, c.call, got[0].Syscall, c.text)
+		assert.Equal(t, hints[c.hint].says, got[0].Hint, c.text)
+	}
+}
+
+// TestNamesUnit holds that what is to be typed has the name of the unit, where the line has it.
+func TestNamesUnit(t *testing.T) {
+	for line, want := range map[string]string{
+		"web.service: Main process exited, code=killed, status=31/SYS":                                      "systemctl cat web.service > unit.cat",
+		"systemd[1]: app@1.service: Failed at step CHDIR spawning /srv/app: Permission denied":              "",
+		"Jan 01 10:00:00 h systemd[1]: web.service: Main process exited, code=exited, status=226/NAMESPACE": "journalctl -u web.service",
+		"  Main PID: 7 (code=exited, status=226/NAMESPACE)":                                                 "journalctl -u UNIT",
+	} {
+		a, ok := Read(parser.Origin{}, line, seccomp.X86_64)
+		require.True(t, ok, line)
+		assert.Contains(t, a.Hint, want, line)
+	}
+}
+
 func TestVerbs(t *testing.T) {
 	for line, call := range map[string]string{
 		"redis-server: Can't chdir to '/data': Permission denied":                                        "chdir",
+		"app: cannot bind mount /a on /b: Operation not permitted":                                       "mount",
+		"Error: libscap: bpf_load_program() event=raw_tracepoint/x: Operation not permitted":             "bpf",
 		"java.net.SocketException: Permission denied (Bind failed)":                                      "bind",
 		"java.net.ConnectException: Permission denied (connect failed)":                                  "connect",
 		"failed to set MEMLOCK rlimit: operation not permitted":                                          "prlimit64",

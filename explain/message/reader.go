@@ -3,6 +3,7 @@ package message
 import (
 	"cmp"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/whydenied/whydenied/parser"
@@ -20,6 +21,7 @@ type Reader struct {
 	source   string          // the last of them, in lower case
 	said     *parser.Attempt // of the line before, whose call is not known yet
 	before   string          // the lines before, as far as this one may go on with them
+	firejail bool            // Firejail runs the program, by what it said before
 }
 
 // NewReader returns what reads a file, and calls add with each refusal that
@@ -44,10 +46,14 @@ var methods = map[string]string{
 // exception is how Python names an exception.
 var exception = regexp.MustCompile(`^[\w.]+(?:Error|Exception)(?::|$)`)
 
+// ofFirejail is how Firejail says that it starts a program.
+var ofFirejail = regexp.MustCompile(`^(?:Reading profile /\S*firejail/|Parent pid \d+, child pid \d+$|Child process initialized in )|(?:^|[$#] )(?:sudo )?firejail -`)
+
 // Line reads the next line.
 func (r *Reader) Line(line string) {
 	r.origin.Line++
 	text := bare(line[:min(len(line), maxMessage)])
+	r.firejail = r.firejail || ofFirejail.MatchString(text)
 	if m := framed.FindStringSubmatch(text); m != nil && r.said != nil {
 		r.said.Syscall = cmp.Or(methods[m[1]], known(lowerASCII(m[1])))
 		if r.said.Syscall != "" {
@@ -63,7 +69,9 @@ func (r *Reader) Line(line string) {
 		r.isSource = true
 		return
 	case r.isSource && !exception.MatchString(text): // which follows at once where the source is not known
-		r.isSource, r.source = false, lowerASCII(text)
+		if r.isSource = false; r.source == "" || calledIn(lowerASCII(text)) != "" {
+			r.source = lowerASCII(text) // of the innermost frame that makes a call
+		}
 		return
 	}
 	r.isSource = false
@@ -80,6 +88,9 @@ func (r *Reader) Line(line string) {
 	if a.Syscall == "" {
 		a.Syscall = calledIn(r.source)
 		readsClock(&a)
+	}
+	if general := []string{"", hints["mount"].says, hints["namespaces"].says, hints["fusermount"].says}; r.firejail && slices.Contains(general, a.Hint) {
+		take(&a, "firejail")
 	}
 	r.source, r.said = "", &a
 	if a.Syscall != "" {

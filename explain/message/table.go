@@ -181,11 +181,12 @@ func trigramsOf(text string) iter.Seq[uint16] {
 }
 
 // outside are the hints of what is done beside a container: by its runtime or engine, or by what these run.
-var outside = strings.Fields("runtime whole-proc cni hook rootless-network engine engine-root image-layer gpu-cgroups sysbox libvirt-exec")
+var outside = strings.Fields("runtime whole-proc cni hook rootless-network engine engine-root image-layer gpu-cgroups sysbox libvirt-exec lxc engine-volume nvml-hook")
 
 // ofHost are the hints of what programs of the host say, in no container.
 var ofHost = strings.Fields("unit-mounts unit-devices unit-namespace unit-path unit-chdir unit-capabilities unit-sigsys unit-call-name apparmor-unit " +
-	"unit-directories unit-exec snap-profile build-context libvirt-profile qemu-file docker-socket fusermount fs-group unit-users selinux-record sd-bus apparmor-list oom-score")
+	"unit-directories unit-exec snap-profile build-context libvirt-profile qemu-file docker-socket fusermount fs-group unit-users selinux-record sd-bus apparmor-list oom-score " +
+	"bwrap-mount suid-sandbox firejail lxc-join lxc-path unit-call-group signal")
 
 // apply takes what a row says of a line that holds its text.
 func (r *Row) apply(a *parser.Attempt, lower string, m []int, arch seccomp.Arch) {

@@ -40,6 +40,7 @@ var verbs = sync.OnceValue(func() []verb {
 		{regexp.MustCompile(unable + ofObject + `(?:\w+ )?namespaces?\b`), "unshare"},
 		{regexp.MustCompile(unable + ofObject + `io_?uring\b|\bio_?uring (?:setup|init\w*)\b`), "io_uring_setup"},
 		{regexp.MustCompile(`\bfailed to map segment\b|\bshared object file\b|\bloading shared librar`), "mmap"},
+		{regexp.MustCompile(`\bbind[ -]?mount(?:ing|s)?\b`), "mount"},
 		{regexp.MustCompile(`\b(fork/exec|exec|execve|execv|execvp|spawn|posix_spawn)\b|\bexec user process\b|` + unable + `(run|execute)\b`), "execve"},
 		{regexp.MustCompile(`\b(mkdir|rmdir|unlink|unlinkat|rename|symlink|link|mknod|mkfifo|chmod|fchmod|chown|fchown|lchown|truncate|` +
 			`bind|listen|connect|socket|setsockopt|unshare|setns|mount|umount|umount2|pivot_root|chroot|ptrace|kill|` +
@@ -109,6 +110,7 @@ var functions = map[string]string{
 	"keyctl_join_session_keyring": "keyctl", "keyctl_read_alloc": "keyctl",
 	"step_systime": "clock_settime", "ntp_set_tod": "clock_settime", "ntp_adjtime": "adjtimex", "adjtime": "adjtimex", "stime": "clock_settime", "pthread_setaffinity_np": "sched_setaffinity",
 	"pthread_setschedparam": "sched_setscheduler", "sched_setparam": "sched_setscheduler", "shm_unlink": "unlink", "_fork_exec": "vfork", "fork_exec": "vfork", "semlock": "openat",
+	"bpf_load_program": "bpf", "bpf_prog_load": "bpf", "bpf_map_create": "bpf", "bpf_create_map": "bpf", "bpf_link_create": "bpf", "bpf_obj_get": "bpf", "bpf_obj_pin": "bpf",
 	"seteuid": "setresuid", "setegid": "setresgid",
 	"start_new_thread": "clone3", "start_joinable_thread": "clone3", "makedirs": "mkdir",
 }
@@ -177,7 +179,7 @@ func callIn(lower string) string {
 
 // startsProgram is how docker, containerd and runc say that the container's first program
 // could not be executed. What they do before that has the same beginning.
-var startsProgram = regexp.MustCompile(`^exec |^standard_init_linux\.go|\bexec user process\b|\b(?:unable to start|starting) container process\b.*[:"] ?exec:? [\\"/\w]`)
+var startsProgram = regexp.MustCompile(`(?:^|\] )exec /?\S|^standard_init_linux\.go|\bexec user process\b|\b(?:unable to start|starting) container process\b.*[:"] ?exec:? [\\"/\w]`)
 
 // threadWords are how programs say that they could not start a thread, with what stands
 // between the verb and it.
@@ -215,6 +217,9 @@ const (
 	lineWord  = `(?:(?:line|ligne|[Zz]eile|línea|linea|linha|linia|riga|regel|rad|linje|строка|рядок|řádek|sor|satır|行|줄) ?)`
 	shellName = `-?(?:[^\s:]*/)?(?:ba|da|k|a|z)?sh`
 )
+
+// ofBash is a line of bash, which words a redirection as it does a program.
+var ofBash = regexp.MustCompile(`^-?(?:[^\s:]*/)?bash: |^[^\s:]+: +line \d+: +(?:[^\s:]*[^\s:/]): [A-Z]`)
 
 // programAlone is a program that could not be executed, as some shells and supervisors say it: by its path alone.
 var programAlone = sync.OnceValue(func() *regexp.Regexp {
@@ -270,9 +275,15 @@ var goVerb = regexp.MustCompile(`^(?:open|stat|lstat|unlinkat|readlink|lchown|fc
 // notLetters may stand before the name of a function.
 const notLetters = " \t[(<{\"'`=:;,.-"
 
+// exceptionName is what Python puts before the error of any call on a socket, whatever that was.
+var exceptionName = regexp.MustCompile(`^socket\.error: `)
+
+// redirected are what scripts write to and nobody executes, by their place or name.
+var redirected = regexp.MustCompile(`^/(?:proc|sys|dev|var/log)/|\.(?:log|txt|conf|cfg|ini|json|ya?ml|pid|lock|out|err|csv|env|cnf)$`)
+
 // byWords finds which call it was that no row has, by the words of a line.
 func byWords(a *parser.Attempt, line, lower string) {
-	words := pathPlace.ReplaceAllLiteralString(innermost(line), " ") // as the words of paths are names
+	words := pathPlace.ReplaceAllLiteralString(innermost(exceptionName.ReplaceAllLiteralString(line, "")), " ") // as the words of paths are names
 	if startsThread(words) {
 		a.Syscall, a.Or = "clone3", []parser.Tried{{Syscall: "clone", Args: []string{"flags=CLONE_THREAD"}}}
 	}
@@ -294,10 +305,9 @@ func byWords(a *parser.Attempt, line, lower string) {
 	}
 	if a.Syscall == "" && shellLine().MatchString(line) {
 		a.Syscall = "execve"
-		if strings.HasPrefix(a.Path, "/dev/") {
-			a.Syscall = "openat" // a redirection, as nothing there is executed
-		}
-		if a.Errno == "EPERM" { // or a redirection, which other shells than bash word with "cannot"
+		if redirected.MatchString(a.Path) {
+			a.Syscall = "openat"
+		} else if a.Errno == "EPERM" || ofBash.MatchString(line) { // or a redirection, which other shells than bash word with "cannot"
 			a.Or = []parser.Tried{{Syscall: "openat"}}
 		}
 	}

@@ -108,7 +108,7 @@ func (s *Attempts) judge(a parser.Attempt) answer {
 	if unlogged {
 		u.Why = "not AppArmor: no rule of " + s.target.Profile + " allows it, but what that refuses is logged, and the log has no record of it; else " + u.Why
 	}
-	if profile, _ := s.library.Seccomp(s.target.Container, s.target.Profile, archOf(s.library, &a)); profile == nil && !a.Outside {
+	if profile, _ := s.library.Seccomp(s.target.Container, s.target.Profile, archOf(s.library, &a)); profile == nil && !a.Outside && !a.Host {
 		if by := byDefault(&a, archOf(s.library, &a)); by != "" {
 			u.Why = by + "; else " + u.Why
 		}

@@ -147,6 +147,8 @@ func otherReasons(a *parser.Attempt) string {
 		return ofPermission(a)
 	case a.First:
 		return "the file has no x bit, or is on a file system that is mounted noexec; AppArmor is not asked about a container's first program, which the runtime starts unconfined, nor about the interpreter of a script"
+	case strings.HasPrefix(a.Syscall, "exec") && slices.ContainsFunc(a.Or, func(t parser.Tried) bool { return t.Syscall == "openat" }):
+		return "the file has no x bit, or is on a file system that is mounted noexec; or, where the shell was to redirect to it (> FILE), the mode and owner of it or of its directory"
 	case strings.HasPrefix(a.Syscall, "exec"):
 		return "the file has no x bit, or is on a file system that is mounted noexec"
 	case layer.IsDevice(a.Path):
@@ -199,7 +201,7 @@ func tooOld(call string) string {
 // ofPermission says why a call answers EPERM.
 func ofPermission(a *parser.Attempt) string {
 	if a.First {
-		return "the program's file has capabilities (getcap) that the container's bounding set lacks, as with cap_drop: ALL; or a filter refuses faccessat2 and faccessat, by which runc looks whether it may execute the program; a missing x bit is EACCES"
+		return "the program's file has capabilities (getcap) that the container's bounding set lacks, as with cap_drop: ALL; or a filter refuses faccessat2 and faccessat, by which runc looks whether it may execute the program; or no-new-privileges with an engine that AppArmor confines itself (Docker as a snap), as the program may not change to the container's profile then; a missing x bit is EACCES"
 	}
 	if layer.IsPlainClone(a) || slices.Contains(needsNothing, a.Syscall) {
 		return tooOld(a.Syscall) + otherFilter + ", as the kernel does not answer EPERM to this call by itself, but for what a sysctl turns off"
@@ -213,6 +215,8 @@ func ofPermission(a *parser.Attempt) string {
 		return "the process lacks CAP_" + strings.ToUpper(needed) + ", or what it acts on is another user's, or of a file system that lets not even root do it (NFS with root_squash, CIFS, FAT)"
 	case needed != "" && layer.IsOfOwner(a.Syscall):
 		return "the process lacks CAP_" + strings.ToUpper(needed) + ", or what it acts on is another user's"
+	case a.Syscall == "bpf":
+		return "the process lacks CAP_BPF (before Linux 5.8 CAP_SYS_ADMIN), or for tracing CAP_PERFMON; or the kernel's lockdown (Secure Boot: `cat /sys/kernel/security/lockdown`), which no capability lifts; or " + otherFilter
 	case needed != "":
 		return "the process lacks CAP_" + strings.ToUpper(needed) + "; or " + otherFilter
 	case layer.IsDevice(a.Path):

@@ -153,7 +153,16 @@ var texts = []struct{ text, suspect, why string }{
 	{"join session keyring: create session key: operation not permitted: unknown.", "keyctl", "every release"},
 
 	// programs of the host
-	{"kloak.service: Main process exited, code=dumped, status=31/SYS", "", "systemctl cat UNIT"},
+	{"kloak.service: Main process exited, code=dumped, status=31/SYS", "", "systemctl cat kloak.service"},
+	{"bwrap: Can't bind mount /oldroot/home on /newroot/home: Operation not permitted", "mount", "unprivileged_userns"},
+	{"lxc_mount_auto_mounts: 614 Operation not permitted - Failed to mount \"proc\" on \"/usr/lib/lxc/rootfs/proc\" with flags 14", "mount", "nesting"},
+	{"lxc-ls: ../src/lxc/utils.c: switch_to_ns: 900 Operation not permitted - Failed to set process 24561 to \"net\" of 3", "setns", "CAP_SYS_ADMIN"},
+	{"container_linux.go:392: signaling init process caused \"permission denied\"", "kill, or tgkill", "security modules alone"},
+	{"failed to mount local volume: mount :/srv/data:/var/lib/docker/volumes/data/_data, data: addr=192.0.2.7: permission denied", "", "no policy of the container is asked"},
+	{"[Server 1] exec /entrypoint.sh: operation not permitted", "faccessat2, or faccessat, or execve", "no-new-privileges"},
+	{"bpf: Failed to load program: Operation not permitted", "bpf", "lockdown"},
+	{"bash: toto: Permission denied", "execve, or openat", "redirect to it"},
+	{"/opt/app/start.sh: line 31: /var/log/app.log: Permission denied", "openat", "the mode and owner of the file"},
 	{"    Process: 13922 ExecStart=/usr/sbin/kloak (code=dumped, signal=SYS)", "", "systemctl cat UNIT"},
 	{"Tue 2020-06-27 12:40:15 MDT 269 0 0  31 present   /usr/bin/sort", "", "SIGSYS"},
 	{"Tue 2024-06-27 12:40:15 MDT 269 0 0 SIGSYS none /usr/bin/sort 1.2M", "", "SIGSYS"},
