@@ -78,6 +78,9 @@ func Likenesses(all []Asked) (found []Likeness) {
 	return found
 }
 
+// enoughNumbers is how many names that differ by a number have a rule for any.
+const enoughNumbers = 5
+
 // shapeOf returns the shape of a name: three that the program makes differ by what would
 // be a random name if the call were known, five by a number.
 func shapeOf(a Asked) (shape, bool) {
@@ -90,7 +93,7 @@ func shapeOf(a Asked) (shape, bool) {
 		}
 	}
 	names, _, ok := numbersOf(a.File.Path)
-	return shape{names.before + "\x00" + names.after, 5, names.glob, "a number"}, ok
+	return shape{names.before + "\x00" + names.after, enoughNumbers, names.glob, "a number"}, ok
 }
 
 // numbers are the names that differ in the last number of their last component

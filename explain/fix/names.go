@@ -2,6 +2,7 @@ package fix
 
 import (
 	"bytes"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -76,16 +77,53 @@ func rotatedNames(profile *apparmor.Profile, path string) Names {
 		return Names{}
 	}
 	n, _ := strconv.Atoi(m[2])
-	written := func(name string) bool {
-		file := apparmor.FileRequest{Path: name, Perms: apparmor.Write, Owner: true}
-		return NamedAlone(profile, file) && profile.Decide(file).Unmatched == 0
-	}
-	kept := func(n int) bool { return n > 0 && written(m[1]+"."+strconv.Itoa(n)+m[3]) }
-	if !kept(n-1) || !written(m[1]) && !kept(n-2) {
+	kept := func(n int) bool { return n > 0 && writtenAlone(profile, m[1]+"."+strconv.Itoa(n)+m[3]) }
+	if !kept(n-1) || !writtenAlone(profile, m[1]) && !kept(n-2) {
 		return Names{}
 	}
 	return Names{Glob: apparmor.QuoteAround(m[1]+".", strings.Repeat("[0-9]", len(m[2])), m[3]), Why: "the number of a file that is rotated", First: true, made: true}
 }
+
+// writtenAlone reports whether a rule for a file alone lets it be written.
+func writtenAlone(profile *apparmor.Profile, name string) bool {
+	file := apparmor.FileRequest{Path: name, Perms: apparmor.Write, Owner: true}
+	return NamedAlone(profile, file) && profile.Decide(file).Unmatched == 0
+}
+
+// writtenBy reports whether a rule with a path expression lets a file be written.
+func writtenBy(profile *apparmor.Profile, name, glob string) bool {
+	return slices.ContainsFunc(profile.Decide(apparmor.FileRequest{Path: name, Perms: apparmor.Write, Owner: true}).Allow, func(r apparmor.Rule) bool {
+		rule, ok := r.(*apparmor.FileRule)
+		return ok && rule.Path != nil && rule.Path.Source == glob
+	})
+}
+
+// numberedNames are those of files that a program makes one after the other, each with the next number,
+// where it ends at the first that it is refused. Known are they where rules name the four before alone, as five
+// are where they are refused at once, or by such a rule for shorter numbers.
+func numberedNames(profile *apparmor.Profile, path string) Names {
+	like, width, ok := numbersOf(path)
+	if !ok || notMade().MatchString(path) {
+		return Names{}
+	}
+	n, err := strconv.Atoi(path[len(like.before):][:width])
+	if err != nil || n < enoughNumbers-1 {
+		return Names{}
+	}
+	for i := n - enoughNumbers + 1; i < n; i++ {
+		known := func(digits string) bool {
+			name := like.before + digits + like.after
+			return writtenAlone(profile, name) || writtenBy(profile, name, like.glob([]string{name}))
+		}
+		if !known(strconv.Itoa(i)) && !known(fmt.Sprintf("%0*d", width, i)) {
+			return Names{}
+		}
+	}
+	return Names{Glob: like.glob([]string{path}), Why: "a number, and the profile names the four before", First: true, made: true}
+}
+
+// notMade is where files whose names differ by a number are devices, or made by somebody else.
+var notMade = lazy(`^/(?:dev|proc|sys|etc|usr|bin|sbin|lib[^/]*|boot)/`)
 
 // A span is a part of a path that a glob stands for.
 type span struct {

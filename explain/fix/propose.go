@@ -400,7 +400,7 @@ func pathNames(profile *apparmor.Profile, file apparmor.FileRequest, c Caller) N
 		return made
 	}
 	if !names.Only && !names.First {
-		names = cmp.Or(replacementNames(profile, file.Path), rotatedNames(profile, file.Path), names)
+		names = cmp.Or(replacementNames(profile, file.Path), rotatedNames(profile, file.Path), numberedNames(profile, file.Path), names)
 	}
 	names.First = names.First && (c.Makes || !names.made)
 	return names

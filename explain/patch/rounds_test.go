@@ -89,6 +89,16 @@ func serves(run int) []string {
 	return []string{opened(1, session, "wrc", 0), strings.Replace(opened(1, session, "k", 0), `"open"`, `"file_lock"`, 1)}
 }
 
+// parts makes files of which each has the next number.
+func parts(name string) func(int) []string {
+	return func(int) (all []string) {
+		for n := range 12 {
+			all = append(all, opened(1, fmt.Sprintf(name, n), "wc", 0))
+		}
+		return all
+	}
+}
+
 // A program takes as many rounds as it has accesses of different kinds, and no rule is
 // left that a later run has no use for.
 func TestRounds(t *testing.T) {
@@ -105,6 +115,10 @@ func TestRounds(t *testing.T) {
 		{"logs that are rotated", fix.OfNames, rotates, 6, 3},
 		{"logs that are rotated, each by its name", fix.Exact, rotates, 13, 7},
 		{"semaphores", fix.OfNames, locks, 3, 3},
+		{"parts with a number", fix.OfNames, parts("/srv/out/part-%d.bin"), 6, 6},
+		{"parts with a number of five digits", fix.OfNames, parts("/srv/out/part-%05d"), 5, 5},
+		{"parts, each by its name", fix.Exact, parts("/srv/out/part-%d.bin"), 12, 12},
+		{"devices with a number", fix.OfNames, parts("/dev/loop%d"), 12, 12},
 		{"a database", fix.OfNames, stores, 4, 4},
 		{"a session", fix.OfNames, serves, 1, 1},
 		{"semaphores, by folder", fix.OfFolder, locks, 2, 2},
