@@ -113,6 +113,9 @@ func (s *Attempts) judge(a parser.Attempt) answer {
 			u.Why = by + "; else " + u.Why
 		}
 	}
+	if by := byTwin(s.library, &a, s.target); by != "" && !unlogged {
+		u.Why = by + "; else " + u.Why
+	}
 	if s.mayBeUnknownProfile(&a) {
 		u.Why = orProfile(&a, u.Why)
 	}

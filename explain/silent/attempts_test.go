@@ -62,6 +62,21 @@ func TestAttemptsOfALoggedRun(t *testing.T) {
 	assert.Len(t, group.Findings(), 2)
 }
 
+// A filter that answers so to one of two calls that a message can be of is neither what refused it nor ruled out.
+func TestFilterOfOneTwin(t *testing.T) {
+	filter := `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["%s"],"action":"SCMP_ACT_ERRNO"}]}`
+	for names, want := range map[string]string{"mkdir": "EPERM to mkdir, but not to mkdirat", "mkdirat": "EPERM to mkdirat, but not to mkdir", "chroot": ""} {
+		group := explain.NewGroup(nil, explain.Filter{})
+		attempts := NewAttempts(policyOf(t, "file,", fmt.Sprintf(filter, names)).Library, Target{Profile: "p"}, group)
+		attempts.Add(parser.Attempt{Origin: parser.Origin{Transport: parser.ErrorOutput}, Syscall: "mkdir", Path: "/srv/a", Errno: "EPERM", Text: "mkdir"})
+		assert.Empty(t, group.Findings())
+		require.Len(t, attempts.Unexplained, 1)
+		u := attempts.Unexplained[0]
+		assert.Contains(t, u.Why, want)
+		assert.Equal(t, want == "", u.Verdict.Of(layer.Seccomp).Standing == layer.RuledOut, names)
+	}
+}
+
 // TestNamedLayers holds that the layers which texts name are those that are judged.
 func TestNamedLayers(t *testing.T) {
 	for _, r := range message.Rows() {

@@ -74,15 +74,8 @@ func bySeccomp(l *library.Library, a *parser.Attempt, t Target) (r refusal, ok b
 // in its place unless it is one of several already. All have to be refused. The first
 // counts, unless the filter as most loaders make it answers otherwise to it.
 func byCall(l *library.Library, a *parser.Attempt, t Target, profile *seccomp.Profile) (r refusal, ok bool) {
-	calls := []string{a.Syscall}
-	switch {
-	case a.First && strings.HasPrefix(a.Syscall, "faccessat"): // Go tries the older one if the newer is refused
-		calls = []string{"faccessat2", "faccessat"}
-	case a.Args == nil && a.Or == nil:
-		calls = append(calls, twins[a.Syscall]...)
-	}
 	sure := true
-	for i, name := range calls {
+	for i, name := range callsOf(a) {
 		asked := *a
 		asked.Syscall = name
 		next, refuses := askFilter(l, &asked, t, profile)
@@ -96,6 +89,43 @@ func byCall(l *library.Library, a *parser.Attempt, t Target, profile *seccomp.Pr
 	}
 	r.sure = sure
 	return r, true
+}
+
+// callsOf returns the calls that libraries make of the one that a message names.
+func callsOf(a *parser.Attempt) []string {
+	switch {
+	case a.First && strings.HasPrefix(a.Syscall, "faccessat"): // Go tries the older one if the newer is refused
+		return []string{"faccessat2", "faccessat"}
+	case a.Args == nil && a.Or == nil:
+		return append([]string{a.Syscall}, twins[a.Syscall]...)
+	}
+	return []string{a.Syscall}
+}
+
+// byTwin says of a filter that answers so to some of the calls that libraries make in each other's place, and not
+// to others, to which it does; "" of any other filter.
+func byTwin(l *library.Library, a *parser.Attempt, t Target) string {
+	profile, _ := l.Seccomp(t.Container, t.Profile, archOf(l, a))
+	if profile == nil || a.Syscall == "" || a.Outside {
+		return ""
+	}
+	var so, not []string
+	for _, name := range callsOf(a) {
+		asked := *a
+		asked.Syscall = name
+		if _, known := seccomp.SyscallNumber(archOf(l, a), name); !known {
+			continue
+		}
+		if _, refuses := askFilter(l, &asked, t, profile); refuses {
+			so = append(so, name)
+		} else {
+			not = append(not, name)
+		}
+	}
+	if so == nil || not == nil {
+		return ""
+	}
+	return "its filter, which answers " + a.Errno + " to " + strings.Join(so, " and ") + ", but not to " + strings.Join(not, " and ") + ": which was called is not told (strace -f shows it)"
 }
 
 // askFilter asks about one call.

@@ -40,6 +40,9 @@ func filterSays(l *library.Library, a *parser.Attempt, t Target) layer.Answer {
 	case a.Syscall == "":
 		return layer.Answer{}
 	}
+	if by := byTwin(l, a, t); by != "" {
+		return layer.Answer{Why: by}
+	}
 	return layer.Answer{Known: true, Why: fmt.Sprintf("its profile does not answer %s to %s", a.Errno, a.Syscall)}
 }
 
