@@ -80,6 +80,7 @@ type stream struct {
 	repeated []*explain.Finding // that came again since they were printed
 	lost     int
 	followed following // as was said
+	left     elsewhere
 	at       time.Time // of the last denial that was taken
 	err      error     // of printing, or of keeping the history
 	stop     func()    // ends follow

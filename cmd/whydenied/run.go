@@ -136,6 +136,9 @@ func runRun(cmd *cobra.Command, args []string, f runFlags) error {
 	stop()
 	following := <-followed
 	s.sayLastRefused(status, ended)
+	if notice := s.left.notice(); notice != nil {
+		s.tell(report.Message{Notice: notice})
+	}
 	if err := s.end(following); err != nil && !errors.Is(err, errFound) {
 		return err
 	}
@@ -270,7 +273,7 @@ func (f *runFlags) afterSilence(args []string, status int) *report.Silent {
 	if !f.silent {
 		s.Next = append(s.Next, report.Step{
 			Command: join("sudo whydenied", []string{"run", "--silent"}, f.policy.words(), []string{"--"}, args),
-			Why:     fmt.Sprintf("the command failed with status %d and nothing was logged, as of a deny rule without audit and of seccomp's errno answer; this sees both", status),
+			Why:     fmt.Sprintf("the command failed with status %d and nothing of it was logged, as of a deny rule without audit and of seccomp's errno answer; this sees both", status),
 		})
 	}
 	s.Next = append(s.Next, report.Step{
@@ -320,7 +323,11 @@ func (s *stream) narrow() {
 	started := time.Now()
 	s.tracker.Follow(os.Getpid()) // and what it starts from now on
 	s.Filter.Keep = func(subject container.Subject, c container.Container) bool {
-		return s.tracker.Followed(subject) || c.Confidence != container.Unknown && !c.Created.Before(started)
+		if s.tracker.Followed(subject) || c.Confidence != container.Unknown && !c.Created.Before(started) {
+			return true
+		}
+		s.left.add(c)
+		return false
 	}
 }
 

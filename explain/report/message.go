@@ -72,7 +72,7 @@ type Update struct {
 // A Notice is something that happened to the source of what is watched, to the
 // following of processes, or to what is told apart.
 type Notice struct {
-	Kind  string `json:"kind"`            // lost, rotated, waiting, resumed, unfollowed, budget, failed, learning, learnt
+	Kind  string `json:"kind"`            // lost, rotated, waiting, resumed, unfollowed, budget, failed, elsewhere, learning, learnt
 	Count int    `json:"count,omitempty"` // of what is lost, if it is known
 	Text  string `json:"text"`
 }
