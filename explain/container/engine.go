@@ -24,6 +24,7 @@ type Engine struct {
 	Configs []string // what the engine has itself of a container
 	States  []string // state.json of its runc
 	Names   []string // containers.json of containers/storage
+	Plain   []string // configs of LXC, in which ID is the name
 }
 
 // Engines are the engines that are known. It is not to be changed.
@@ -59,7 +60,14 @@ var Engines = []Engine{
 		Name: "cri-o", Profiles: []string{"crio-default"}, Program: "crio",
 		Sockets: []string{"RUN/crio/crio.sock"}, Endpoint: "CONTAINER_RUNTIME_ENDPOINT",
 	},
-	{Name: "lxc", Profiles: []string{"lxc-container-default", "lxc-container-default-cgns"}},
+	{
+		Name: "lxc", Profiles: []string{"lxc-container-default", "lxc-container-default-cgns"},
+		Plain: []string{"DATA/lxc/ID/config"},
+	},
+	// The config that the daemon hands to liblxc when an instance starts (RunPath() of Incus 6 and 7 in
+	// internal/util/paths.go; LXD has it among the logs).
+	{Name: "incus", Plain: []string{"RUN/incus/ID/lxc.conf"}},
+	{Name: "lxd", Plain: []string{"/var/snap/lxd/common/lxd/logs/ID/lxc.conf", "/var/log/lxd/ID/lxc.conf"}},
 }
 
 // storageDrivers are those that containers/storage knows (drivers of its v1.59), each of which has

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/whydenied/whydenied/rules/shell"
 	"github.com/whydenied/whydenied/rules/yaml"
 )
 
@@ -19,6 +20,45 @@ import (
 // shared/api/instance.go). The text of the former names neither the instance nor which of the
 // two it is of: the file is to be called by the instance.
 const Instance = "incus or lxd"
+
+// IsInstance reports whether a container is an instance of Incus or LXD.
+func (c Container) IsInstance() bool {
+	return c.Runtime == "incus" || c.Runtime == "lxd" || c.Runtime == Instance
+}
+
+// InstanceCommand returns a command of an instance's own client about it, in backticks; both clients' where
+// it is not told which of the two runs it.
+func (c Container) InstanceCommand(command string) string {
+	by := func(client string) string { return "`" + c.clientCommand(client, command) + "`" }
+	switch c.Runtime {
+	case "incus":
+		return by("incus")
+	case "lxd":
+		return by("lxc")
+	}
+	return by("incus") + ", of LXD " + by("lxc")
+}
+
+// Config is how the config of a container of LXC, Incus or LXD is had, which --inventory takes: a command
+// that prints it, else a file; both are "" of other containers.
+func (c Container) Config() (command, file string) {
+	switch {
+	case c.IsInstance():
+		client := map[string]string{"lxd": "lxc"}[c.Runtime]
+		return c.clientCommand(cmp.Or(client, "incus"), "config show --expanded"), ""
+	case c.Runtime == "lxc" && c.Name != "":
+		return "", "/var/lib/lxc/" + c.Name + "/config"
+	}
+	return "", ""
+}
+
+// clientCommand is a command of a client of Incus or LXD about an instance.
+func (c Container) clientCommand(client, command string) string {
+	if c.Setup != nil && c.Setup.Project != "" && c.Setup.Project != "default" {
+		client = shell.Command(client+" --project", c.Setup.Project)
+	}
+	return shell.Command(client+" "+command, c.Name)
+}
 
 // isInstance reports whether a text is what config show prints.
 func isInstance(text []byte) bool {

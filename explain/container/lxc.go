@@ -22,7 +22,8 @@ func isLXC(text []byte) bool {
 func readLXC(name string, text []byte) Container {
 	of := lxcValues(string(text))
 	last := func(keys ...string) string { return lastOf(of, keys...) }
-	c := Container{Name: lxcName(name, last("lxc.rootfs.path", "lxc.rootfs"), last("lxc.uts.name", "lxc.utsname", "hostname")), Runtime: "lxc"}
+	rootfs := last("lxc.rootfs.path", "lxc.rootfs")
+	c := Container{Name: lxcName(name, rootfs, last("lxc.uts.name", "lxc.utsname", "hostname")), Runtime: "lxc"}
 	c.Command = strings.Fields(last("lxc.init.cmd"))
 	switch profile := last("lxc.apparmor.profile", "lxc.aa_profile"); profile {
 	case "generated":
@@ -31,9 +32,20 @@ func readLXC(name string, text []byte) Container {
 	default:
 		c.AppArmorProfile = profile
 	}
+	// Incus and LXD stack the policy namespace of the instance upon its profile.
+	c.AppArmorProfile, _, _ = strings.Cut(c.AppArmorProfile, "//&")
 	raw := strings.Join(of["lxc.apparmor.raw"], "\n")
 	c.Setup = &Setup{File: name, Option: "lxc.apparmor.raw", Raw: raw, Nesting: last("lxc.apparmor.allow_nesting") == "1" || strings.Contains(last("features"), "nesting=1")}
 	c.SeccompProfile = last("lxc.seccomp.profile", "lxc.seccomp")
+	if c.SeccompProfile == "" && rootfs != "" && of["lxc.include"] == nil {
+		c.SeccompProfile = "unconfined" // liblxc has no default
+	}
+	if daemon := daemonOf(name); daemon != "" {
+		c.Runtime, c.Setup = daemon, &Setup{File: name}
+		if i := strings.LastIndexByte(c.Name, '_'); i >= 0 { // a name has none
+			c.Setup.Project, c.Name = c.Name[:i], c.Name[i+1:]
+		}
+	}
 	c.UserNamespace = len(of["lxc.idmap"])+len(of["lxc.id_map"]) > 0 || last("unprivileged") == "1"
 	c.Caps = lxcCapabilities(of)
 	l := &Limits{UID: 0, Effective: c.Caps, NoNewPrivs: last("lxc.no_new_privs") == "1"}
@@ -68,6 +80,22 @@ func lxcValues(text string) map[string][]string {
 	return values
 }
 
+// daemonOf returns whose daemon wrote a config of LXC for an instance, by its place; "" for nobody's.
+func daemonOf(file string) string {
+	if path.Base(file) != daemonConfig {
+		return ""
+	}
+	for _, daemon := range []string{"incus", "lxd"} {
+		if strings.Contains(file, "/"+daemon+"/") {
+			return daemon
+		}
+	}
+	return ""
+}
+
+// daemonConfig is how Incus and LXD call the config of LXC of an instance.
+const daemonConfig = "lxc.conf"
+
 // lxcName returns the name of a container: of Proxmox VE the number that its file is called
 // by, else the folder of the config or of the root file system, else the host name.
 func lxcName(file, rootfs, hostname string) string {
@@ -77,7 +105,7 @@ func lxcName(file, rootfs, hostname string) string {
 			return id
 		}
 	}
-	if dir := path.Base(path.Dir(file)); base == "config" && dir != "." && dir != "/" {
+	if dir := path.Base(path.Dir(file)); (base == "config" || base == daemonConfig) && dir != "." && dir != "/" {
 		return dir
 	}
 	if dir, last := path.Split(strings.TrimPrefix(rootfs, "dir:")); last == "rootfs" && len(dir) > 1 {

@@ -32,3 +32,22 @@ func TestReadLXC(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, Container{Name: "old", Runtime: "lxc", AppArmorProfile: "mine", Command: []string{}, Limits: &Limits{}, Setup: &Setup{File: "x", Option: "lxc.apparmor.raw"}}, found[0])
 }
+
+// The config that Incus writes for an instance names neither it nor Incus.
+func TestReadDaemonConfig(t *testing.T) {
+	text := []byte("lxc.uts.name = web\nlxc.rootfs.path = dir:/var/lib/incus/storage-pools/default/containers/team_web/rootfs\nlxc.idmap = u 0 1000000 1000000000\n" +
+		"lxc.apparmor.profile = incus-team_web_</var/lib/incus>//&:incus-team_web_<var-lib-incus>:\nlxc.seccomp.profile = /var/lib/incus/security/seccomp/team_web\n")
+	found, err := Read("/run/incus/team_web/lxc.conf", text)
+	require.NoError(t, err)
+	c := found[0]
+	assert.Equal(t, "incus", c.Runtime)
+	assert.Equal(t, "web", c.Name)
+	assert.Equal(t, "team", c.Setup.Project)
+	assert.Equal(t, "incus-team_web_</var/lib/incus>", c.AppArmorProfile)
+	assert.Equal(t, "`incus --project team restart web`", c.InstanceCommand("restart"))
+	found, err = Read("/var/snap/lxd/common/lxd/logs/c1/lxc.conf", []byte("lxc.uts.name = x\nlxc.rootfs.path = dir:/x\n"))
+	require.NoError(t, err)
+	assert.Equal(t, "lxd", found[0].Runtime)
+	assert.Equal(t, "unconfined", found[0].SeccompProfile, "LXC has no filter by default")
+	assert.Equal(t, "`lxc restart c1`", found[0].InstanceCommand("restart"))
+}

@@ -310,7 +310,7 @@ func (k *cache) read(e *entry, id identity) {
 	bundle, c, found, complete := e.bundle, e.c, false, false
 	k.unlocked(e, func() {
 		var more container.Container
-		more, found = k.readDisk(id.key, bundle)
+		more, found = k.readDisk(id, bundle)
 		more.Merge(c)
 		c = more
 		if c.Runtime == "" || c.Runtime == "runc" && id.runtime != "" {
@@ -326,16 +326,20 @@ func (k *cache) read(e *entry, id identity) {
 
 // readDisk reads what is on disk of a container. A user's files are read as long as
 // they are read in time: all of them can be on a file system of the user's.
-func (k *cache) readDisk(id key, bundle string) (container.Container, bool) {
+func (k *cache) readDisk(id identity, bundle string) (container.Container, bool) {
 	type found struct {
 		container.Container
 		ok bool
 	}
-	var whose any = id
+	var whose any = id.key
 	if id.uid != 0 {
 		whose = id.uid
 	}
 	f, _ := within(&k.delays, whose, id.uid, readTimeout, func() found {
+		if id.runtime == "lxc" {
+			c, ok := k.disk.readLXC(id.id, id.uid)
+			return found{c, ok}
+		}
 		c, ok := k.disk.read(id.id, id.uid, bundle)
 		return found{c, ok}
 	})

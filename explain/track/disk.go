@@ -4,12 +4,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"os/user"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/rules/disk"
@@ -50,16 +53,17 @@ type folders struct{ root string }
 
 // Templates of the files that have metadata, by container.Engines: first what holds
 // all that applies resolved, then what the engines have themselves, then the states
-// of the low-level runtimes, which know the bundle and the first process; and the
-// files that know names.
-var metadataFiles, nameFiles = func() (files, names []string) {
+// of the low-level runtimes, which know the bundle and the first process; the files that know
+// names, and the configs of LXC.
+var metadataFiles, nameFiles, lxcFiles = func() (files, names, plain []string) {
 	var configs []string
 	states := []string{"RUN/runc/ID/state.json"}
 	for _, e := range container.Engines {
 		files, configs, states = append(files, e.Bundles...), append(configs, e.Configs...), append(states, e.States...)
-		names = append(names, e.Names...)
+		names, plain = append(names, e.Names...), append(plain, e.Plain...)
 	}
-	return slices.Concat(files, configs, states), names
+	slices.Reverse(plain) // Incus and LXD use LXC
+	return slices.Concat(files, configs, states), names, plain
 }()
 
 // maxNamespaces bounds the namespaces of an engine that are looked into.
@@ -133,9 +137,67 @@ func (d folders) read(id string, uid int, bundle string) (c container.Container,
 	return c, found
 }
 
+// readLXC returns what is on disk of a container of LXC, which has no bundle.
+func (d folders) readLXC(id string, uid int) (c container.Container, found bool) {
+	if !safeID(id) {
+		return container.Container{ID: id}, false
+	}
+	for _, name := range d.places(lxcFiles, uid, id) {
+		if c, _, ok := d.readOne(name, id, uid); ok {
+			return c, true
+		}
+	}
+	return container.Container{ID: id}, false
+}
+
+// Bounds of the files that a config of LXC includes, in itself and in others.
+const (
+	maxIncludes     = 64
+	maxIncludeDepth = 8
+)
+
+// lxcInclude is a line of a config of LXC that includes a file, or those of a folder whose names end in
+// .conf (lxc.container.conf(5)).
+var lxcInclude = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?m)^[ \t]*lxc\.include[ \t]*=[ \t]*(/[^\n]*?)[ \t]*$`)
+})
+
+// withIncluded puts what a config of LXC includes in the place of the lines that say so. What cannot be read
+// leaves its line. Of a user's containers it is the user's own files, and those of LXC itself.
+func (d folders) withIncluded(text []byte, uid, depth int, left *int) []byte {
+	return lxcInclude().ReplaceAllFunc(text, func(line []byte) []byte {
+		name := path.Clean(string(lxcInclude().FindSubmatch(line)[1]))
+		files := []string{name}
+		if all, _ := filepath.Glob(d.root + name + "/*.conf"); len(all) > 0 || isFolder(d.root+name) {
+			files = nil
+			for _, file := range all {
+				files = append(files, strings.TrimPrefix(file, d.root))
+			}
+		}
+		var out []byte
+		for _, file := range files {
+			owner := uid
+			if strings.HasPrefix(file, "/usr/share/lxc/") {
+				owner = 0
+			}
+			included, err := readFile(d.root+file, owner)
+			if *left--; err != nil || *left < 0 || depth == 0 {
+				return line
+			}
+			out = append(append(out, d.withIncluded(included, uid, depth-1, left)...), '\n')
+		}
+		return out
+	})
+}
+
+func isFolder(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
+}
+
 // readOne reads one file of metadata and the bundle that it points to.
 func (d folders) readOne(name, id string, uid int) (c container.Container, bundle string, ok bool) {
-	text, err := readFile(name, uid)
+	text, err := d.text(name, uid)
 	if err != nil {
 		return container.Container{}, "", false
 	}
@@ -148,6 +210,16 @@ func (d folders) readOne(name, id string, uid int) (c container.Container, bundl
 	}
 	c.ID = id
 	return c, bundle, true
+}
+
+// text reads a file of metadata. Of LXC it has what it includes.
+func (d folders) text(name string, uid int) ([]byte, error) {
+	text, err := readFile(name, uid)
+	if err == nil && (path.Base(name) == "config" || path.Base(name) == "lxc.conf") {
+		left := maxIncludes
+		text = d.withIncluded(text, uid, maxIncludeDepth, &left)
+	}
+	return text, err
 }
 
 // bundleLabel returns the folder that runc's state.json names.

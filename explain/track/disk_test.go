@@ -247,3 +247,27 @@ func TestSafeID(t *testing.T) {
 		assert.False(t, safeID(id), "%q", id)
 	}
 }
+
+// A container of LXC is known by its name alone, which other runtimes' can have, too.
+func TestDiskLXC(t *testing.T) {
+	d := place(t, map[string]string{
+		"/var/lib/lxc/web/config":                    "lxc.include = /usr/share/lxc/config/common.conf\nlxc.rootfs.path = dir:/var/lib/lxc/web/rootfs\nlxc.apparmor.profile = generated\n",
+		"/usr/share/lxc/config/common.conf":          "lxc.seccomp.profile = /usr/share/lxc/config/common.seccomp\nlxc.include = /usr/share/lxc/config/common.conf.d/\n",
+		"/usr/share/lxc/config/common.conf.d/a":      "lxc.seccomp.profile = /not/read\n",
+		"/usr/share/lxc/config/common.conf.d/x.conf": "lxc.cap.drop = sys_time\nlxc.include = /usr/share/lxc/config/common.conf\n",
+		"/run/incus/team_db/lxc.conf":                "lxc.rootfs.path = dir:/x\nlxc.apparmor.profile = incus-team_db_</var/lib/incus>//&:incus-team_db_<var-lib-incus>:\n",
+	})
+	c, found := d.readLXC("web", 0)
+	require.True(t, found)
+	assert.Equal(t, "web", c.Name)
+	assert.Equal(t, "/usr/share/lxc/config/common.seccomp", c.SeccompProfile, "what is included says so; that it includes itself ends")
+	assert.Equal(t, "lxc-web_</var/lib/lxc>", c.AppArmorProfile)
+	c, found = d.readLXC("team_db", 0)
+	require.True(t, found)
+	assert.Equal(t, "incus", c.Runtime)
+	assert.Equal(t, "db", c.Name)
+	_, found = d.read("web", 0, "")
+	assert.False(t, found, "one of containerd may be called so")
+	_, found = d.readLXC("none", 0)
+	assert.False(t, found)
+}

@@ -60,7 +60,7 @@ func (g *gathering) take(m container.Metadata) {
 }
 
 func (g *gathering) fromDisk(d folders) {
-	for _, template := range metadataFiles {
+	for _, template := range slices.Concat(metadataFiles, lxcFiles) {
 		names, _ := filepath.Glob(d.root + fill(template, runDir(0), systemData, "*"))
 		_, after, _ := strings.Cut(template, "/ID/")
 		for _, name := range names {
@@ -68,7 +68,7 @@ func (g *gathering) fromDisk(d folders) {
 			if id = id[strings.LastIndexByte(id, '/')+1:]; !safeID(id) {
 				continue
 			}
-			text, err := readFile(name, 0)
+			text, err := d.text(name, 0)
 			if err != nil {
 				g.problems = append(g.problems, err)
 				continue
