@@ -23,7 +23,7 @@ func (x *Explainer) Find(inv *container.Inventory) func(container.Subject) conta
 	byLabel := map[string]*container.Container{}
 	return func(s container.Subject) container.Container {
 		found := inv.FindCall(s, a.answer)
-		if found.Confidence != container.Unknown {
+		if found.Confidence == container.High {
 			return found
 		}
 		c, known := byLabel[s.Label]
@@ -60,6 +60,10 @@ func configured(inv *container.Inventory, label string) (found *container.Contai
 			return nil
 		}
 		c.Runtime, c.Confidence = m.Runtime, container.High
+		if setup := *c.Setup; m.Project != "" {
+			setup.Project = m.Project
+			c.Setup = &setup
+		}
 		c.Evidence = []string{fmt.Sprintf("%s makes the profile %s for it alone; %s is the config of one of that name", m.Product, label, c.Setup.File)}
 		found = &c
 	}

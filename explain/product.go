@@ -3,6 +3,7 @@ package explain
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/whydenied/whydenied/explain/container"
@@ -25,6 +26,9 @@ func productOf(d *parser.Denial) *family.Member {
 // nothing else tells it: of each it makes one, and names it by the container.
 func byProduct(d *parser.Denial, c container.Container) container.Container {
 	m := productOf(d)
+	if d.Seccomp != nil { // whose label the kernel writes, too
+		m = family.Of(d.Subject.Label, "")
+	}
 	if m == nil || m.Name == "" || c.Confidence != container.Unknown || d.Event.Records[d.Record].IsLookAlike() {
 		return c
 	}
@@ -32,7 +36,11 @@ func byProduct(d *parser.Denial, c container.Container) container.Container {
 	if m.Inside {
 		made = "policy namespace " + d.AppArmor.Namespace
 	}
-	return container.Container{Name: m.Name, Runtime: m.Runtime, Confidence: container.High, Evidence: []string{fmt.Sprintf("%s makes the %s for it alone", m.Product, made)}}
+	c = container.Container{Name: m.Name, Runtime: m.Runtime, Confidence: container.High, Evidence: []string{fmt.Sprintf("%s makes the %s for it alone", m.Product, made)}}
+	if m.Project != "" {
+		c.Setup = &container.Setup{Project: m.Project}
+	}
+	return c
 }
 
 // explainProduct says what a profile is of that a product made, and has the product asked
@@ -65,6 +73,9 @@ func (x *Explainer) explainProduct(f *Explained) {
 	}
 	f.notePlug()
 	f.noteLock()
+	if f.changesGiven(m) {
+		return
+	}
 	if s := f.Container.Setup; s == nil || !s.Machine {
 		f.Notes = append(f.Notes, m.Other...)
 	}
@@ -74,6 +85,25 @@ func (x *Explainer) explainProduct(f *Explained) {
 	if f.Container.Setup != nil {
 		f.noteSetup(f.Container.Setup)
 	}
+}
+
+// changesGiven reports whether the deny rule that decides is one that the product was given, which is changed there.
+func (f *Explained) changesGiven(m *family.Member) bool {
+	if f.Cause != DenyRule || len(f.Rules) == 0 || !m.IsGiven(f.Rules[0].At.File.Text, f.Rules[0].At.Span.Start) {
+		return false
+	}
+	rule := f.Rules[0].At
+	for _, p := range f.Fixes {
+		within := !slices.ContainsFunc(p.Edits, func(e rules.Edit) bool {
+			return e.At.File != rule.File || e.At.Span.End < rule.Span.Start || e.At.Span.Start > rule.Span.End
+		})
+		if len(p.Edits) == 1 && within {
+			p.Edits, p.Message = nil, m.Changing(strings.TrimSpace(rule.Text()), p.Rule)
+			f.Fixes = []rules.Fix{p}
+			return true
+		}
+	}
+	return false
 }
 
 // noteSetup says what the config of the product has to do with what was refused.

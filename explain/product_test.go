@@ -155,6 +155,21 @@ func TestGeneratedDeny(t *testing.T) {
 	assert.Contains(t, f.Notes, "A rule that is added does not lift a deny rule.")
 }
 
+// A deny rule that stands below the heading of raw.apparmor is the instance's option, and changed there.
+func TestGivenDeny(t *testing.T) {
+	const label = "incus-team_web_</var/lib/incus>"
+	for _, c := range []struct{ rule, want string }{
+		{"deny /srv/a r,", "in `incus --project team config edit web`, of raw.apparmor below config, take the line `deny /srv/a r,` out; then `incus --project team restart web`"},
+		{"deny /srv/a rw,", "put `deny /srv/a w,` in place of the line `deny /srv/a rw,`"},
+	} {
+		f := explained(t, opened(`profile="`+label+`"`), "profile \""+label+"\" {\n  file,\n\n  ### Configuration: raw.apparmor\n  "+c.rule+"\n}\n")
+		require.Len(t, f.Fixes, 1)
+		assert.Contains(t, f.Fixes[0].Message, c.want)
+		assert.Empty(t, f.Fixes[0].Edits)
+		assert.NotEmpty(t, f.Fixes[0].Proof)
+	}
+}
+
 // A file of people's own is changed, whatever its profile is called.
 func TestProductsOwnSource(t *testing.T) {
 	f := explained(t, opened(`profile="local_web"`), "profile local_web {\n}\n") // in a file "p"
@@ -180,6 +195,12 @@ func TestContainerOfProduct(t *testing.T) {
 
 	c = of(opened(`namespace="root//incus-f43_<var-lib-incus>" profile="lxc-114_</var/lib/lxc>"`), nil)
 	assert.Equal(t, "f43", c.Name)
+
+	inv := &container.Inventory{Containers: []container.Container{{Name: "web", Runtime: container.Instance, SeccompProfile: "2\ndenylist\n[all]\nmkdir kill\n", Setup: &container.Setup{File: "web.yaml"}}}}
+	killed := `audit(1.5:8): auid=0 uid=0 gid=0 ses=1 subj=incus-web_</var/lib/incus>//&:incus-web_<var-lib-incus>:unconfined pid=7 comm="a" exe="/a" sig=31 arch=c000003e syscall=83 compat=0 ip=0x0 code=0x0`
+	c = of("type=SECCOMP msg="+killed, New(library.New("none", nil)).Find(inv))
+	assert.Equal(t, container.High, c.Confidence, "a label tells more than that the filter answers so")
+	assert.Equal(t, "incus", c.Runtime)
 
 	other := container.Container{Name: "x", Confidence: container.Low}
 	c = of(opened(`profile="lxc-114_</var/lib/lxc>"`), func(container.Subject) container.Container { return other })

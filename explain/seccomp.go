@@ -390,13 +390,18 @@ func (f *Explained) noteMissingArgs(record *parser.Seccomp, d seccomp.Decision) 
 	}
 }
 
+// IsPackaged reports whether a file is one of a package by its place, which an update writes anew.
+func IsPackaged(file string) bool {
+	return strings.HasPrefix(file, "/usr/share/") || strings.HasPrefix(file, "/usr/lib/")
+}
+
 // byOptions says of fixes of a policy that Incus or LXD makes of an instance's options that
 // those are to be changed, as the file is made anew at each start.
 func (f *Explained) byOptions() {
-	name := shell.Quote(f.Container.Name)
+	edit, restart := f.Container.InstanceCommand("config edit"), f.Container.InstanceCommand("restart")
 	for i := range f.Fixes {
 		if fix := &f.Fixes[i]; len(fix.Edits) > 0 {
-			fix.Message += fmt.Sprintf(", in raw.seccomp of the instance (`incus config edit %s`, `lxc config edit` of LXD) or in what the policy is made of without that, security.syscalls.*; then `incus restart %[1]s`", name)
+			fix.Message += fmt.Sprintf(", in raw.seccomp of the instance (%s) or in what the policy is made of without that, security.syscalls.*; then %s", edit, restart)
 			fix.Edits = nil
 		}
 	}
@@ -426,7 +431,7 @@ func (x *Explainer) fixSeccomp(f *Explained) {
 			fix.Rule = strings.Join(f.Container.GivenCapability(fix.Capability), "\n")
 		}
 	}
-	if named, _ := x.Library.NamedSeccomp(); f.Container.Runtime == container.Instance && f.Seccomp != named {
+	if named, _ := x.Library.NamedSeccomp(); f.Container.IsInstance() && f.Seccomp != named {
 		f.byOptions()
 	}
 	if why := f.OutOfReach(); why != "" {
@@ -437,8 +442,11 @@ func (x *Explainer) fixSeccomp(f *Explained) {
 		f.Notes = append(f.Notes, "Leave it refused, if that is enough: "+how+".")
 	}
 	edited := slices.ContainsFunc(f.Fixes, func(fix rules.Fix) bool { return len(fix.Edits) > 0 })
-	if profile.File.Builtin != "" && edited {
+	if edited && profile.File.Builtin != "" {
 		f.Notes = append(f.Notes, "The profile is built into the runtime: `whydenied patch` writes the changed profile to a file, and says how the container is given that.")
+	}
+	if named, _ := x.Library.NamedSeccomp(); edited && IsPackaged(profile.File.Name) && f.Seccomp != named {
+		f.Notes = append(f.Notes, profile.File.Name+" is a package's, which an update writes anew, and of other containers, too: `whydenied patch` writes a changed copy, and says how the container is given that.")
 	}
 	given := f.notePrivilege(profile, call)
 	asked := call

@@ -96,7 +96,9 @@ func (f *inputFlags) next(args []string, findings []*explain.Explained) []report
 		n.add("sudo whydenied collect -o denied.tar.zst", "on the host of the log puts the log and its profiles into one file, which `whydenied explain denied.tar.zst` explains anywhere")
 	case isUnknown(true):
 		n.unit(findings)
-		n.others(nil)
+		if !n.config(findings) {
+			n.others(nil)
+		}
 	}
 	return n.steps
 }
@@ -116,9 +118,27 @@ func (n *nextSteps) unit(findings []*explain.Explained) {
 	n.add("sudo journalctl --no-pager -g 'status=31/SYS'", "names the units of which a filter ended a program; then `systemctl cat UNIT > unit.cat && "+explained+"` shows the setting that refuses it")
 }
 
+// config is for a call that the filter of a container of LXC, Incus or LXD refused, whose config tells it. It
+// reports whether there is one.
+func (n *nextSteps) config(findings []*explain.Explained) bool {
+	for _, f := range findings {
+		command, file := f.Container.Config()
+		if f.NotFound == "" || command == "" && file == "" {
+			continue
+		}
+		if command != "" {
+			file = f.Container.Name + ".yaml"
+			command += " > " + shell.Quote(file) + " && "
+		}
+		n.add(command+join("whydenied", append([]string{"explain"}, n.args...), n.flags.policy.words(), []string{"--inventory", file}), "asks the container's own filter, which its config tells")
+		return true
+	}
+	return false
+}
+
 func hasFix(findings []*explain.Explained) bool {
 	return slices.ContainsFunc(findings, func(f *explain.Explained) bool {
-		byOptions := f.Container.Runtime == container.Instance && f.Seccomp != nil // which patch does not change
+		byOptions := f.Container.IsInstance() && f.Seccomp != nil // which patch does not change
 		return slices.ContainsFunc(f.Fixes, func(fix rules.Fix) bool { return len(fix.Edits) > 0 || !byOptions })
 	})
 }

@@ -26,6 +26,8 @@ type product struct {
 	writer string // who makes the file of it anew, and when: a clause. "" if it is the user's or a package's
 	add    string // how the product is given a rule, which is RULE in it: a clause; "" if it takes none
 	then   string // what puts it in force
+	change string // where rules that were given are changed, a clause; "" where that is not told
+	given  string // the line below which the file has them
 	other  []string
 
 	// scrubs is whether what it starts by its own rules enters a profile if there is one, and is unconfined else (PUx).
@@ -64,6 +66,7 @@ type Member struct {
 	Scrubs  bool   // what it executes by its own rules, it does with PUx
 
 	add, then, source string
+	change, given     string
 	loose             bool
 }
 
@@ -110,7 +113,7 @@ func match(name string, by func(*product) *regexp.Regexp) *Member {
 		expand := func(template string) string { return string(pattern.ExpandString(nil, template, name, at)) }
 		m := &Member{
 			Product: p.name, Runtime: p.runtime, What: expand(p.what), Writer: p.writer, Enter: expand(p.enter), Scrubs: p.scrubs, Starter: p.starter,
-			add: expand(p.add), then: expand(p.then), source: p.source, loose: p.loose,
+			add: expand(p.add), then: expand(p.then), change: expand(p.change), given: p.given, source: p.source, loose: p.loose,
 		}
 		if p.runtime != "" {
 			m.Name, m.Project = expand("${name}"), expand("${project}")
@@ -142,6 +145,21 @@ func (m *Member) IsOwn(file string) bool {
 
 // Adds reports whether the product takes rules of people's own.
 func (m *Member) Adds() bool { return m.add != "" }
+
+// IsGiven reports whether a rule that begins at an offset of the text of the profile's file is one that the product
+// was given, as far as that is told.
+func (m *Member) IsGiven(file string, at int) bool {
+	return m.given != "" && strings.Contains(file[:at], m.given)
+}
+
+// Changing says how a rule that the product was given is changed, or taken out for "" as the new one, and what puts that
+// in force.
+func (m *Member) Changing(old, with string) string {
+	if with == "" {
+		return m.change + " take the line `" + old + "` out; then " + m.then
+	}
+	return m.change + " put `" + strings.ReplaceAll(with, "\n", "`, `") + "` in place of the line `" + old + "`; then " + m.then
+}
 
 // Adding says how the product is given a rule, and what puts it in force. It is "" where
 // it takes none.

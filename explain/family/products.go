@@ -157,6 +157,8 @@ func instance(name, runtime, command, project string) product {
 		what:      "instance ${name} of " + name, files: []string{"${dir}/security/apparmor/profiles/" + of + "${name}"},
 		writer: name + " makes it anew whenever the instance starts",
 		add:    "in `" + command + " config edit ${name}` put the line `RULE` into raw.apparmor, below config",
+		change: "in `" + command + " config edit ${name}`, of raw.apparmor below config,",
+		given:  "\n  ### Configuration: raw.apparmor\n",
 		then:   "`" + command + " restart ${name}`", enter: command + " exec ${name} --",
 		other: []string{"What containers in it need as a whole is `" + command + " config set ${name} security.nesting=true`."},
 	}

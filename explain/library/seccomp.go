@@ -182,7 +182,7 @@ func (l *Library) containerSeccomp(c container.Container) (*seccomp.Profile, str
 		name = "seccomp profile of container " + cmp.Or(c.Name, c.ID)
 	}
 	file := rules.NewFile(name, source)
-	switch text := strings.HasPrefix(strings.TrimSpace(source), "{") || c.Runtime == container.Systemd || c.Runtime == container.Instance; {
+	switch text := strings.HasPrefix(strings.TrimSpace(source), "{") || c.Runtime == container.Systemd || strings.Contains(source, "\n"); {
 	case text && l.seccomp != nil && sameJSON(source, l.seccomp.File.Text):
 		l.seccompBy[source] = l.seccomp
 		return l.seccomp, l.seccompName

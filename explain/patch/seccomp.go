@@ -3,6 +3,7 @@ package patch
 import (
 	"cmp"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -66,7 +67,7 @@ func (b *patcher) notForPatch(f *explain.Explained) string {
 		return "nothing was refused: the filter's answer is SCMP_ACT_LOG, and the call ran"
 	case own != nil && own.Form == seccomp.OCI && own != named && !f.Container.OwnBundle():
 		return "the profile is what the runtime made of another, in " + f.Policy + ", and will be made anew: name the one that it is made of with --seccomp"
-	case f.Container.Runtime == container.Instance && own != nil && own != named:
+	case f.Container.IsInstance() && own != nil && own != named:
 		return "the policy is made of the instance's options, which are changed by `incus config edit` or `lxc config edit` (raw.seccomp, security.syscalls.*)"
 	case f.Call == nil: // the profile is not known, or is not the one in force
 		return f.Why
@@ -78,19 +79,25 @@ func (b *patcher) notForPatch(f *explain.Explained) string {
 	return ""
 }
 
-// filterDraft begins to change a profile. One that is built in, or that is known only
+// filterDraft begins to change a profile. One that is built in, of a package, or known only
 // by its text, becomes a file of its own; the error says why it cannot.
 func (b *patcher) filterDraft(profile *seccomp.Profile, f *explain.Explained) (*filterDraft, error) {
 	s := &filterDraft{of: profile, before: profile, after: profile, fixes: map[string]callRemedy{}}
 	named, _ := b.x.Library.NamedSeccomp()
 	// Some metadata hold the profile's text, and no file does.
 	inline := strings.HasPrefix(strings.TrimSpace(f.Container.SeccompProfile), "{") && profile != named && !f.Container.OwnBundle()
-	if profile.File.Builtin == "" && !inline {
+	if packaged := profile != named && explain.IsPackaged(profile.File.Name); profile.File.Builtin == "" && !inline && !packaged {
 		return s, nil
 	}
 	engine := cmp.Or(f.Container.Runtime, container.EngineOf(f.Denial.Subject.Label).Name, "profile")
-	before, err := profile.Readable(library.DerivedName("seccomp-"+engine, b.container(f.Denial.Subject.Label))+".json", *f.Call)
-	s.before, s.after, s.derived = before, before, true
+	name := library.DerivedName("seccomp-"+engine, b.container(f.Denial.Subject.Label))
+	var err error
+	if profile.Form == seccomp.LXC {
+		s.before, _, err = seccomp.Parse(rules.NewFile(name, profile.File.Text))
+	} else {
+		s.before, err = profile.Readable(name+".json", *f.Call)
+	}
+	s.after, s.derived = s.before, true
 	return s, err
 }
 
@@ -179,6 +186,9 @@ func (b *patcher) finishFilter(s *filterDraft) {
 func restart(form seccomp.Form, c container.Container, name string) string {
 	if form == seccomp.OCI {
 		return "run the bundle of " + name + " anew; an engine that made it will make it anew, of a profile that has to be changed, too"
+	}
+	if form == seccomp.LXC && !path.IsAbs(name) {
+		return "have the container's config name the changed copy, by its whole path, then stop the container and start it again: lxc.seccomp.profile = " + name
 	}
 	if form == seccomp.LXC {
 		return "stop the container and start it again, whose config names the changed policy: lxc.seccomp.profile = " + name

@@ -101,3 +101,26 @@ func TestPatchOfContainerd(t *testing.T) {
 		})
 	}
 }
+
+// A package's policy is of other containers, too, and written anew by an update: a changed copy is made.
+func TestPatchOfPackaged(t *testing.T) {
+	for file, text := range map[string]string{
+		"/usr/share/lxc/config/common.seccomp": "2\ndenylist\n[all]\nmkdir errno 1\nrmdir errno 1\n",
+		"/usr/share/containers/seccomp.json":   `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir", "rmdir"], "action": "SCMP_ACT_ERRNO"}]}`,
+		"/etc/lxc/web.seccomp":                 "2\ndenylist\n[all]\nmkdir errno 1\nrmdir errno 1\n",
+	} {
+		explainer := explain.New(library.In(rules.NewTree("/", map[string]string{file: text}), "/etc/apparmor.d", nil))
+		in := container.Container{ID: "web", Name: "web", Runtime: "lxc", SeccompProfile: file, Caps: []string{}, Confidence: container.High}
+		g := explain.NewGroup(func(container.Subject) container.Container { return in }, explain.Filter{})
+		for _, d := range denials(t, `type=SECCOMP msg=audit(1795427689.211:1270): auid=4294967295 uid=0 gid=0 ses=4294967295 subj=unconfined pid=3246 comm="x" exe="/x" sig=0 arch=c000003e syscall=83 compat=0 ip=0x401007 code=0x50000`+"\n") {
+			g.Add(d)
+		}
+		patch := Make(explainer, explainer.DiagnoseAll(g.Findings()))
+		require.Len(t, patch.Changes, 1, file)
+		copied := explain.IsPackaged(file)
+		assert.Equal(t, copied, patch.Changes[0].File.Absent, file)
+		assert.Equal(t, copied, patch.Changes[0].File.Name != file, file)
+		assert.NotContains(t, patch.Changes[0].New, "mkdir")
+		assert.Contains(t, patch.Changes[0].New, "rmdir")
+	}
+}

@@ -34,6 +34,11 @@ func notFound(findings []*explain.Explained) (list []NotFound) {
 // sendFilter says what tells the seccomp filter that answered: its profile, or what the
 // engine prints of the container, as far as the record tells which engine that is.
 func sendFilter(f *explain.Explained) string {
+	if command, file := f.Container.Config(); command != "" {
+		return "what `" + command + "` prints by --inventory NAME.yaml, a file called by the instance"
+	} else if file != "" {
+		return "its config by --inventory " + file
+	}
 	if f.Container.Confidence > container.Unknown {
 		return "its profile by --seccomp FILE"
 	}
