@@ -123,6 +123,9 @@ func (f *facts) readOnly(m container.Mount, on bool) string {
 	if strings.HasPrefix(f.path, "/sys/") {
 		return "engines mount /sys and its cgroups read-only in a container that is not privileged (docker run --privileged, privileged: true of a pod); podman run --systemd=always leaves the container its own cgroups to write"
 	}
+	if f.limits == nil {
+		return "the file system of " + f.target() + " is mounted read-only: by a unit's ProtectSystem= or ReadOnlyPaths=, a container's --read-only or readOnlyRootFilesystem, a volume's :ro, or on the host itself (`findmnt -T " + f.target() + "`)"
+	}
 	return "the file system of " + f.target() + " is mounted read-only"
 }
 
@@ -133,7 +136,7 @@ var sticky = []string{"/tmp", "/var/tmp", "/dev/shm", "/run/lock"}
 // ofMode judges modes, owners and attributes of files, and the owner of a process.
 func ofMode(f *facts) (Standing, string) {
 	switch {
-	case f.errno == "EACCES" && f.aboutFile() && !(f.is("bind connect") && f.path == ""):
+	case f.errno == "EACCES" && f.aboutFile() && !(f.is("bind connect") && f.path == "" && !f.argument("AF_UNIX")):
 		return f.ofFileMode()
 	case f.errno == "EACCES" && f.call == "" && !f.passesModes():
 		return Open, "the text does not say what was refused: strace -f shows it"
@@ -187,7 +190,7 @@ func (f *facts) ofFileMode() (Standing, string) {
 
 // usualDevices are those that runtimes permit every container (OCI runtime
 // specification, "Default Devices", and runc's AllowedDevices).
-var usualDevices = []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/console", "/dev/ptmx", "/dev/pts", "/dev/shm", "/dev/mqueue",
+var usualDevices = []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/console", "/dev/ptmx", "/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/hugepages",
 	"/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/log"} // the last is a socket
 
 // IsDevice reports whether a path is of a device that not every container has.

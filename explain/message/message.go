@@ -69,7 +69,7 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 	a = parser.Attempt{Origin: o, Text: whole, Errno: errno, Comm: speaker(line), First: startsProgram.MatchString(line)}
 	if row != nil {
 		byRow(&a, row, line, lower, matched, arch)
-		a.Hint = withUnit(a.Hint, line)
+		a.Hint, a.Host = withUnit(a.Hint, line), a.Host || ofSystemd().MatchString(whole)
 		return a, true
 	}
 	a.Path = pathIn(line, at)
@@ -84,7 +84,10 @@ func Read(o parser.Origin, line string, arch seccomp.Arch) (a parser.Attempt, ok
 		take(&a, name)
 	}
 	readsClock(&a)
-	a.Host = a.Host || ofHostApp().MatchString(line)
+	a.Host = a.Host || ofHostApp().MatchString(line) || ofSystemd().MatchString(whole)
+	if a.Path == "" && refusedFor().MatchString(lower[at:]) || onWindows().MatchString(line) {
+		return a, false
+	}
 	if a.Syscall == "" && (isForeign(lower) || a.Path == "" && isProse(lower, end)) {
 		return a, false
 	}
@@ -106,6 +109,16 @@ func byRow(a *parser.Attempt, row *Row, line, lower string, matched []int, arch 
 	}
 	a.Host = a.Host || ofHostApp().MatchString(line) || row.Hint == "namespaces" && ofLXC().MatchString(lower)
 }
+
+// refusedFor is how servers go on that refuse a client something by rules of their own.
+var refusedFor = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^permission denied (?:for|to) [a-z]+\b`)
+})
+
+// onWindows is a path of Windows that was refused, in a text of Node.js, Python or .NET.
+var onWindows = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)(?:operation not permitted|permission denied|is denied)[^'"]*['"][a-z]:\\|['"][a-z]:\\[^'"]*['"] is denied|^[a-z]:\\\S+: (?:permission denied|operation not permitted)`)
+})
 
 // unitName is the name of a unit of systemd in a line.
 var unitName = sync.OnceValue(func() *regexp.Regexp {
@@ -130,6 +143,14 @@ var idMap = regexp.MustCompile(`^/proc/[^/]+/(?:uid_map|gid_map|setgroups)$`)
 
 // ofProcess are files of a process that the kernel shows to those alone who may look into it: ptrace_may_access().
 var ofProcess = regexp.MustCompile(`^/proc/\d+/(?:task/\d+/)?(?:ns/\w+|root|cwd|exe|fd|fdinfo|environ|maps|smaps|mem|auxv)(?:/|$)`)
+
+// ofEngineSocket are the sockets of Docker, by whose path alone programs say that they were refused it.
+var ofEngineSocket = regexp.MustCompile(`/docker\.sock$`)
+
+// ofQEMU is how QEMU begins what it says.
+var ofQEMU = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\bqemu-(?:system-\w+|kvm): `)
+})
 
 // ofStream are the files that a program's own input and output are opened by.
 var ofStream = sync.OnceValue(func() *regexp.Regexp {
@@ -158,6 +179,11 @@ var ofLXC = sync.OnceValue(func() *regexp.Regexp {
 // afterFilter is what runc does with the files it has open, which is behind the filter: libcontainer/init_linux.go.
 var afterFilter = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`\b(?:lstat|stat|fstat|open|readdirent) /proc/self/fd(?:/\d+)?: |\bclose exec fds\b`)
+})
+
+// ofSystemd is how a log of a host begins what systemd or one of its programs says, which no engine's container has.
+var ofSystemd = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?:^| )systemd(?:-[a-z]+)*\[\d+\]: `)
 })
 
 // take takes what a hint says, by its name.
@@ -190,12 +216,18 @@ func namedHint(a *parser.Attempt, lower string) string {
 		return "perf"
 	case a.Errno == "EACCES" && ofStream().MatchString(a.Path):
 		return "own-stream"
+	case a.Errno == "EACCES" && ofEngineSocket.MatchString(a.Path):
+		return "docker-socket"
+	case a.Errno == "EACCES" && a.Path != "" && ofQEMU().MatchString(lower):
+		return "qemu-file"
 	case a.Errno == "EACCES" && ofProcess.MatchString(a.Path):
 		return "namespace-file"
 	case !a.First && a.Syscall != "execve" && a.Syscall != "chdir" && ofCreation().MatchString(lower):
 		return "runtime"
 	case !a.First && ofLXC().MatchString(lower):
 		return "lxc"
+	case a.Syscall == "unshare" && (a.Errno == "EPERM" || a.Errno == "EACCES"):
+		return "namespaces"
 	case a.Syscall == "mount":
 		return "mount"
 	case a.Errno == "EPERM" && (a.Syscall == "sendto" || a.Syscall == "sendmsg" || a.Syscall == "sendmmsg" || a.Syscall == "connect" && a.Path == ""):

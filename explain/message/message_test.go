@@ -199,6 +199,19 @@ func TestReaderAround(t *testing.T) {
 	}
 }
 
+// TestOfHost holds that what systemd and its programs log is of no engine's container.
+func TestOfHost(t *testing.T) {
+	for line, host := range map[string]bool{
+		"Oct 08 10:14:18 vm systemd-nspawn[961]: Failed to open loop device /dev/loop0: Operation not permitted": true,
+		"Failed to open loop device /dev/loop0: Operation not permitted":                                         false,
+		"bwrap: Failed to make / slave: Operation not permitted":                                                 true,
+	} {
+		a, ok := Read(parser.Origin{}, line, seccomp.X86_64)
+		require.True(t, ok, line)
+		assert.Equal(t, host, a.Host, line)
+	}
+}
+
 // TestNamesUnit holds that what is to be typed has the name of the unit, where the line has it.
 func TestNamesUnit(t *testing.T) {
 	for line, want := range map[string]string{
@@ -352,8 +365,21 @@ func TestNoRefusal(t *testing.T) {
 		"Error: permission_denied: 403 Forbidden":                                                     "a server at the other end",
 		"Lockdown: bpftrace: use of bpf to read kernel RAM is restricted; see man kernel_lockdown.7":  "the kernel's lockdown",
 		"ERROR: bpftrace currently only supports running as the root user.":                           "the program itself asks for root",
-		"mkdir /data/x: permission denied":                                                            "",
-		"all good":                                                                                    "",
+		"Error: Error querying the database: db error: ERROR: must be owner of relation alert":        "the database",
+		"FATAL: kernel too old": "the program's C library",
+		"bwrap: Creating new namespace failed, likely because the kernel does not support user namespaces.": "the kernel has no user namespaces",
+		"s6-overlay-suexec: fatal: can only run as pid 1":                                                   "s6-overlay wants",
+		"dbus.exceptions.DBusException: org.bluez.Error.NotPermitted: Write not permitted":                  "BlueZ itself",
+		"Error: 7 PERMISSION_DENIED: The caller does not have permission":                                   "a server at the other end",
+		"ERROR: S3 error: 403 (AccessDenied): Access Denied":                                                "a server at the other end",
+		"remote: Gitea: User permission denied for writing.":                                                "the git server",
+		"remote: FATAL: W refs/heads/main DENIED by fallthru":                                               "the git server",
+		`npm ERR! Error: EPERM: operation not permitted, unlink 'C:\Users\a\node_modules\x'`:                "Windows refused it",
+		`PermissionError: [Errno 13] Permission denied: 'C:\\data\\x.csv'`:                                  "Windows refused it",
+		"bwrap: Unexpected capabilities but not setuid, old file caps config?":                              "bubblewrap itself",
+		"No CAP_SYS_NICE, falling back to regular-priority compute and threads.":                            "harmless",
+		"mkdir /data/x: permission denied":                                                                  "",
+		"all good":                                                                                          "",
 	} {
 		got := NoRefusal(line)
 		assert.True(t, strings.HasPrefix(got, want) || strings.Contains(got, want), "%s: %s", line, got)

@@ -43,6 +43,14 @@ var others = []other{
 		[]string{"s6-overlay-suexec: fatal: can only run as pid 1"}},
 	{"BlueZ itself refused it, over D-Bus, or the Bluetooth device did: pairing, and the properties of what is read or written",
 		[]string{"org.bluez.Error.NotPermitted", "org.bluez.Error.NotAuthorized"}},
+	{"systemd itself does not run in a chroot: boot it as a container's first process (systemd-nspawn -b, machinectl), or run the program alone there",
+		[]string{"Cannot be run in a chroot() environment"}},
+	{"the git server refused the push: the rights of the account there, a protected branch, or a hook; its own words stand after `remote:`",
+		[]string{"[remote rejected]", "hook declined", "remote: {any}permission denied for", "DENIED by fallthru", "remote: You are not allowed to", "remote: Permission to {any} denied"}},
+	{"bubblewrap itself refuses to start with capabilities that it did not gain by a set-user-ID bit: something around it (a container, systemd's AmbientCapabilities=, pam_cap) leaves them set; start it without",
+		[]string{"Unexpected capabilities but not setuid"}},
+	{"harmless: the program goes on with ordinary priority. CAP_SYS_NICE on its file gives it the other (`sudo setcap cap_sys_nice=ep FILE`; cap_add: SYS_NICE of a container)",
+		[]string{"No CAP_SYS_NICE, falling back"}},
 	{"the SSH server refused the key or the password",
 		[]string{"Permission denied (publickey", "Permission denied (password"}},
 	{"the database refused its own user or role",
@@ -78,7 +86,7 @@ var others = []other{
 	{"the program's output is a socket (of systemd's journal, of a supervisor, of a daemon's parent), which no open() opens, by whatever name: give it a file or a pipe (`| cat`), or have it write to the descriptor",
 		[]string{"/dev/stdout{any}no such device or address", "/dev/stderr{any}no such device or address", "/proc/self/fd/{n}{any}no such device or address"}},
 	{"a server at the other end refused the request (HTTP 403, PERMISSION_DENIED of gRPC): its own rights, tokens and roles (IAM)",
-		[]string{"permission_denied: 403", "403 Forbidden", "{n} PERMISSION_DENIED: ", "StatusCode.PERMISSION_DENIED", "(AccessDenied", "Errors::AccessDenied", "Code: AccessDenied", "<Code>AccessDenied", "(403) when calling the ", "is not authorized to perform: ", "status code: 403", "status code 403", "HTTP Error 403", "error: 403"}},
+		[]string{"permission_denied: 403", "403 Forbidden", "{n} PERMISSION_DENIED: ", "StatusCode.PERMISSION_DENIED", "(AccessDenied", "Errors::AccessDenied", "Code: AccessDenied", "<Code>AccessDenied", "(403) when calling the ", "is not authorized to perform: ", "status code: 403", "StatusCode: 403", "UnauthorizedOperation", "status code 403", "HTTP Error 403", "error: 403"}},
 	{"the kernel's lockdown refused it (Secure Boot, or lockdown= of its command line), which no capability and no policy lifts",
 		[]string{"see man kernel_lockdown"}},
 	{"the program itself asks for root and looks no further: run it as root (sudo, --user 0, runAsUser: 0)",
@@ -118,10 +126,17 @@ var otherRows = sync.OnceValue(func() []Row {
 	return rows
 })
 
+// ofWindows is said of what was refused by Windows.
+const ofWindows = "Windows refused it, and no layer of Linux: another process has the file open (an editor, a virus scanner), or its ACL does not let the user"
+
 // NoRefusal returns what a line says that no layer of the kernel refused, a clause, or "": such as that the disk
 // is full, or that a server refused a client. It is for lines of which Read knows no refusal.
 func NoRefusal(line string) string {
-	lower := lowerASCII(bare(strings.TrimSpace(line[:min(len(line), maxMessage)])))
+	text := bare(strings.TrimSpace(line[:min(len(line), maxMessage)]))
+	if onWindows().MatchString(text) {
+		return ofWindows
+	}
+	lower := lowerASCII(text)
 	if row, _ := find(otherRows(), lower); row != nil {
 		return row.Hint
 	}

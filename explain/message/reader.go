@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/whydenied/whydenied/parser"
 	"github.com/whydenied/whydenied/rules/seccomp"
@@ -47,13 +48,17 @@ var methods = map[string]string{
 var exception = regexp.MustCompile(`^[\w.]+(?:Error|Exception)(?::|$)`)
 
 // ofFirejail is how Firejail says that it starts a program.
-var ofFirejail = regexp.MustCompile(`^(?:Reading profile /\S*firejail/|Parent pid \d+, child pid \d+$|Child process initialized in )|(?:^|[$#] )(?:sudo )?firejail -`)
+var ofFirejail = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:Reading profile /\S*firejail/|Parent pid \d+, child pid \d+$|Child process initialized in )|(?:^|[$#] )(?:sudo )?firejail -`)
+})
 
 // Line reads the next line.
 func (r *Reader) Line(line string) {
 	r.origin.Line++
 	text := bare(line[:min(len(line), maxMessage)])
-	r.firejail = r.firejail || ofFirejail.MatchString(text)
+	if !r.firejail && (strings.Contains(text, "irejail") || strings.Contains(text, "hild p")) { // which is found much faster
+		r.firejail = ofFirejail().MatchString(text)
+	}
 	if m := framed.FindStringSubmatch(text); m != nil && r.said != nil {
 		r.said.Syscall = cmp.Or(methods[m[1]], known(lowerASCII(m[1])))
 		if r.said.Syscall != "" {

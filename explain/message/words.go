@@ -198,11 +198,12 @@ func startsThread(words string) bool {
 // innermost is what a line says after what engines say of the container as a whole: each
 // of them puts its own words before those of the one below.
 func innermost(line string) string {
-	_, inner, ok := strings.Cut(line, "container process")
-	if !ok {
-		return line
+	for _, before := range [...]string{"container process", "AccessDeniedException"} { // of the JDK's, which is of files alone
+		if _, inner, ok := strings.Cut(line, before); ok {
+			return inner
+		}
 	}
-	return inner
+	return line
 }
 
 // shellLine is how shells say that they could not run a program, with the word for "line" in bash's languages.
@@ -219,7 +220,9 @@ const (
 )
 
 // ofBash is a line of bash, which words a redirection as it does a program.
-var ofBash = regexp.MustCompile(`^-?(?:[^\s:]*/)?bash: |^[^\s:]+: +line \d+: +(?:[^\s:]*[^\s:/]): [A-Z]`)
+var ofBash = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^-?(?:[^\s:]*/)?bash: |^[^\s:]+: +line \d+: +(?:[^\s:]*[^\s:/]): [A-Z]`)
+})
 
 // programAlone is a program that could not be executed, as some shells and supervisors say it: by its path alone.
 var programAlone = sync.OnceValue(func() *regexp.Regexp {
@@ -275,11 +278,18 @@ var goVerb = regexp.MustCompile(`^(?:open|stat|lstat|unlinkat|readlink|lchown|fc
 // notLetters may stand before the name of a function.
 const notLetters = " \t[(<{\"'`=:;,.-"
 
+// ofUnixSocket tells that what was connected or bound is a file's socket, whose path is not told.
+var ofUnixSocket = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\b(?:dial|listen) unix\b|\bunix:/|\bunix (?:domain )?socket\b`)
+})
+
 // exceptionName is what Python puts before the error of any call on a socket, whatever that was.
 var exceptionName = regexp.MustCompile(`^socket\.error: `)
 
 // redirected are what scripts write to and nobody executes, by their place or name.
-var redirected = regexp.MustCompile(`^/(?:proc|sys|dev|var/log)/|\.(?:log|txt|conf|cfg|ini|json|ya?ml|pid|lock|out|err|csv|env|cnf)$`)
+var redirected = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^/(?:proc|sys|dev|var/log)/|\.(?:log|txt|conf|cfg|ini|json|ya?ml|pid|lock|out|err|csv|env|cnf)$`)
+})
 
 // byWords finds which call it was that no row has, by the words of a line.
 func byWords(a *parser.Attempt, line, lower string) {
@@ -294,6 +304,9 @@ func byWords(a *parser.Attempt, line, lower string) {
 	if a.Syscall == "socket" {
 		a.Args = familyIn(line)
 	}
+	if (a.Syscall == "connect" || a.Syscall == "bind") && a.Path == "" && ofUnixSocket().MatchString(lower) {
+		a.Args = []string{"?", "{sa_family=AF_UNIX}"}
+	}
 	if a.Syscall == "" && a.Errno == "EAGAIN" && isLimit("", lower) {
 		a.Syscall = "clone"
 	}
@@ -305,9 +318,9 @@ func byWords(a *parser.Attempt, line, lower string) {
 	}
 	if a.Syscall == "" && shellLine().MatchString(line) {
 		a.Syscall = "execve"
-		if redirected.MatchString(a.Path) {
+		if redirected().MatchString(a.Path) {
 			a.Syscall = "openat"
-		} else if a.Errno == "EPERM" || ofBash.MatchString(line) { // or a redirection, which other shells than bash word with "cannot"
+		} else if a.Errno == "EPERM" || ofBash().MatchString(line) { // or a redirection, which other shells than bash word with "cannot"
 			a.Or = []parser.Tried{{Syscall: "openat"}}
 		}
 	}

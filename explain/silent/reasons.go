@@ -153,7 +153,9 @@ func otherReasons(a *parser.Attempt) string {
 		return "the file has no x bit, or is on a file system that is mounted noexec"
 	case layer.IsDevice(a.Path):
 		return "the mode and group of the device's node (`ls -l " + shell.Quote(a.Path) + "`): a container's user needs that group by its number (docker run --group-add GID, supplementalGroups of a pod; rootless Podman --group-add keep-groups), and in a user namespace that does not have it, it counts nothing"
-	case a.Syscall == "bind":
+	case a.Syscall == "socket":
+		return "an ICMP socket of a group that net.ipv4.ping_group_range does not have (ping, fping without CAP_NET_RAW); else the text does not tell: strace -f shows socket with its arguments"
+	case a.Syscall == "bind" && a.Path == "" && !isOfFileSocket(a):
 		return "ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE"
 	case a.Syscall == "setpriority":
 		return "the kernel asks for CAP_SYS_NICE where the priority becomes higher than RLIMIT_NICE permits"
@@ -198,6 +200,11 @@ func tooOld(call string) string {
 	return "an engine's own filter where the host's libseccomp is older than " + since + ", which does not know " + call + " (update libseccomp and the engine); or "
 }
 
+// isOfFileSocket reports whether a socket that was bound or connected is a file's.
+func isOfFileSocket(a *parser.Attempt) bool {
+	return (a.Syscall == "bind" || a.Syscall == "connect") && (a.Path != "" || strings.Contains(strings.Join(a.Args, " "), "AF_UNIX"))
+}
+
 // ofPermission says why a call answers EPERM.
 func ofPermission(a *parser.Attempt) string {
 	if a.First {
@@ -205,6 +212,12 @@ func ofPermission(a *parser.Attempt) string {
 	}
 	if layer.IsPlainClone(a) || slices.Contains(needsNothing, a.Syscall) {
 		return tooOld(a.Syscall) + otherFilter + ", as the kernel does not answer EPERM to this call by itself, but for what a sysctl turns off"
+	}
+	if a.Syscall == "bind" && isOfFileSocket(a) {
+		return "the file system of the path keeps no sockets (a folder shared with a virtual machine, as of Vagrant; CIFS, some FUSE): put the socket below /run; or " + otherFilter
+	}
+	if a.Syscall == "link" || a.Syscall == "linkat" {
+		return "the file system has no hard links (FAT, a folder shared with a virtual machine or with Windows), the file is another user's (fs.protected_hardlinks) or immutable; or " + otherFilter
 	}
 	p, asks := access.Privilege(a, seccomp.X86_64)
 	needed := access.Capability(a)

@@ -154,6 +154,17 @@ var texts = []struct{ text, suspect, why string }{
 
 	// programs of the host
 	{"kloak.service: Main process exited, code=dumped, status=31/SYS", "", "systemctl cat kloak.service"},
+	{"fastcgi dial failed: dial unix var: connect: permission denied", "connect(?, {sa_family=AF_UNIX})", "the mode and owner of the file"},
+	{"ERROR: unable to bind listening socket for address '/srv/tmp/fpm.socket': Operation not permitted (1)", "bind", "keeps no sockets"},
+	{"OpenSearchException[failed to bind service]; nested: AccessDeniedException[/usr/share/opensearch/data/nodes];", "", "the mode and owner of the file"},
+	{"dial unix /var/run/docker.sock: permission denied", "", "group docker"},
+	{"qemu-kvm: can't open backing store /dev/hugepages/libvirt/qemu/2-vm1 for guest RAM: Permission denied", "openat", "libvirt-UUID"},
+	{"fping: can't create socket (must run as root?) : Permission denied", "socket(AF_INET, SOCK_RAW), or socket(AF_INET, SOCK_DGRAM)", "ping_group_range"},
+	{"Error: crun: mount `proc` to `proc`: Operation not permitted: OCI permission denied", "mount", "visible whole already"},
+	{"sudo: unable to get time of day: Operation not permitted", "clock_gettime64, or clock_gettime", "libseccomp"},
+	{`LOG:  could not link file "pg_xlog/xlogtemp.25" to "pg_xlog/000000010000000000000001": Operation not permitted`, "link, or linkat", "no hard links"},
+	{"thread 'main' panicked at 'unshare failed: Sys(EPERM)', src/libcore/result.rs:997:5", "unshare", "apparmor_restrict_unprivileged_userns"},
+	{"Failed to mount proc (type proc) on /proc (MS_NOSUID|MS_NODEV|MS_NOEXEC \"\"): Operation not permitted", "mount", "visible whole already"},
 	{"bwrap: Can't bind mount /oldroot/home on /newroot/home: Operation not permitted", "mount", "unprivileged_userns"},
 	{"lxc_mount_auto_mounts: 614 Operation not permitted - Failed to mount \"proc\" on \"/usr/lib/lxc/rootfs/proc\" with flags 14", "mount", "nesting"},
 	{"lxc-ls: ../src/lxc/utils.c: switch_to_ns: 900 Operation not permitted - Failed to set process 24561 to \"net\" of 3", "setns", "CAP_SYS_ADMIN"},
