@@ -168,7 +168,7 @@ var ofHostApp = sync.OnceValue(func() *regexp.Regexp {
 var ofCreation = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`\boci runtime (?:create )?(?:failed|error)\b|\brunc create failed\b|\bcontainer init caused\b|\berror during container init\b|` +
 		`\boci (?:runtime )?permission denied\b|\bcannot start container\b|\berror from \S*(?:crun|runc)\b|/containers/storage/overlay\b|/var/lib/docker/(?:overlay2|image|buildkit)\b|` +
-		`\bfailed to create (?:containerd task|shim task|shim)\b|\b(?:container|process)_linux\.go:\d+|\b(?:crun|sysbox-runc): |\bcannot create (?:sandbox|gofer) process\b|\bfailed to launch qemu\b`)
+		`\bfailed to create (?:containerd task|shim task|shim)\b|\b(?:container|process)_linux\.go:\d+|\b(?:crun|sysbox-runc): |\bcannot create (?:sandbox|gofer) process\b|\bfailed to setup netns\b|\bfailed to launch qemu\b`)
 })
 
 // ofLXC is how LXC speaks, which makes containers itself: by its programs, functions and files of source.

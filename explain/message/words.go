@@ -40,6 +40,7 @@ var verbs = sync.OnceValue(func() []verb {
 		{regexp.MustCompile(unable + ofObject + `(?:\w+ )?namespaces?\b`), "unshare"},
 		{regexp.MustCompile(unable + ofObject + `io_?uring\b|\bio_?uring (?:setup|init\w*)\b`), "io_uring_setup"},
 		{regexp.MustCompile(`\bfailed to map segment\b|\bshared object file\b|\bloading shared librar`), "mmap"},
+		{regexp.MustCompile(`\b(?:[Cc]reat\w*|[Mm]ak\w+|[Ss]et\w* ?up|[Uu]nshar\w*|new|private) (?:\w+ ){0,2}(?:mount|user|network|net|pid|PID|ipc|IPC|uts|UTS) namespaces?\b`), "unshare"},
 		{regexp.MustCompile(`\bbind[ -]?mount(?:ing|s)?\b`), "mount"},
 		{regexp.MustCompile(`\b(fork/exec|exec|execve|execv|execvp|spawn|posix_spawn)\b|\bexec user process\b|` + unable + `(run|execute)\b`), "execve"},
 		{regexp.MustCompile(`\b(mkdir|rmdir|unlink|unlinkat|rename|symlink|link|mknod|mkfifo|chmod|fchmod|chown|fchown|lchown|truncate|` +
