@@ -81,6 +81,9 @@ func TestInstead(t *testing.T) {
 		{"a mount that is tried read-only", mount(1, ` flags="rw, nosuid"`) + mount(2, ` flags="ro, nosuid"`), "mount fstype=tmpfs options=(rw, nosuid) tmpfs -> /mnt/,", "it was tried read-only"},
 		{"a mount without flags that is tried read-only", mount(1, "") + mount(2, ` flags="ro"`), "mount fstype=tmpfs options=(rw) tmpfs -> /mnt/,", "it was tried read-only"},
 		{"a mount that is read-only", mount(1, "") + mount(2, ` flags="ro, nosuid"`), "mount fstype=tmpfs options=(ro, nosuid) tmpfs -> /mnt/,\nmount fstype=tmpfs options=(rw) tmpfs -> /mnt/,", ""},
+		{"a remount by who may not read what is mounted", attr("mountinfo", `"w"`, `"r"`) + of(mount(21, ` flags="ro, remount, bind"`), ` fstype="tmpfs" srcname="tmpfs"`, ""), "owner /proc/[0-9]*/mountinfo r,", "mount(8) asks for it without the flags"},
+		{"a mount by who may not read what is mounted", attr("mountinfo", `"w"`, `"r"`) + mount(21, ""), "mount fstype=tmpfs options=(rw) tmpfs -> /mnt/,\nowner /proc/[0-9]*/mountinfo r,", ""},
+		{"a remount before", attr("mountinfo", `"w"`, `"r"`) + of(mount(1, ` flags="ro, remount, bind"`), ` fstype="tmpfs" srcname="tmpfs"`, ""), "owner /proc/[0-9]*/mountinfo r,\nremount options=(ro, bind) /mnt/,", ""},
 		{"what follows a refused stack", of(change, "change_onexec", "stack") + of(opened(21, "/srv/f", "r", 0), "4242", "8"), "change_profile -> &q,\nowner /srv/f r,", ""},
 	} {
 		p := patched(t, c.log, "profile p {\n}\nprofile q {\n}\n", nil)

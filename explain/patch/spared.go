@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/access"
@@ -113,6 +115,20 @@ func (b *patcher) retried(f *explain.Explained) bool {
 	})
 }
 
+// remountsBlind reports whether a refused remount is of a process that was refused to read before how
+// the file system is mounted: mount(8) keeps the flags that are set, which it takes from there
+// (mnt_context_apply_fstab() in libmount/src/context.c of util-linux 2.38).
+func (b *patcher) remountsBlind(f *explain.Explained) bool {
+	a := f.Denial.AppArmor
+	return a.Operation == "mount" && strings.Contains(a.Flags, "remount") && f.Denial.Subject.PID != 0 && slices.ContainsFunc(b.findings, func(other *explain.Explained) bool {
+		return refusedFirst(other, f) && other.Denial.Subject.PID == f.Denial.Subject.PID && mountTable().MatchString(other.Denial.AppArmor.Name) &&
+			other.Request != nil && b.held(other.Request) == ""
+	})
+}
+
+// mountTable is a file that tells how file systems are mounted.
+var mountTable = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^/proc/[0-9]+/(?:mountinfo|mounts)$`) })
+
 // optional is what the kernel says of a capability that it asks about with CAP_OPT_NOAUDIT,
 // as for what root may do without, too: audit_caps() in security/apparmor/capability.c, Linux
 // 6.1. Refused it leaves no record, so it is learnt alone.
@@ -127,6 +143,8 @@ func (b *patcher) harmless(f *explain.Explained) string {
 		return instead
 	case b.retried(f):
 		return "it was tried read-only as the profile refuses it writable, which the patch allows"
+	case b.remountsBlind(f):
+		return "mount(8) asks for it without the flags that are set, as it may not read mountinfo, which the patch allows"
 	case f.Denial.AppArmor.CapName == "dac_read_search" && b.overrides(f) && (call == nil || b.wentOn(f, call)):
 		return "the kernel asks for it before dac_override, which the profile allows"
 	case f.Denial.AppArmor.CapName != "" && f.Denial.AppArmor.Info == optional:
