@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,12 +21,12 @@ var probes = []struct{ first, second, why string }{
 // judge says of findings together which did no harm as far as the log tells.
 func judge(all []*Explained) {
 	for _, f := range all {
-		if a := f.Denial.AppArmor; f.Harmless != "" || a == nil || f.Denial.Mode != parser.Denied || a.CapName == "" {
-			continue
-		}
-		f.Harmless = probed(f, all)
-		if f.Harmless == "" {
-			f.Harmless = f.wentOn()
+		switch a := f.Denial.AppArmor; {
+		case f.Harmless != "" || a == nil:
+		case a.Operation == "mknod":
+			f.Harmless = f.wasThere()
+		case f.Denial.Mode == parser.Denied && a.CapName != "":
+			f.Harmless = cmp.Or(probed(f, all), f.wentOn())
 		}
 	}
 	noteWentOn(all)
@@ -120,6 +121,25 @@ var tellNothing = []string{"fsetid", "setuid", "setgid"}
 // netlink socket takes a message and answers EPERM in one of its own, netlink_rcv_skb() in
 // net/netlink/af_netlink.c; io_uring in its queue.
 var answered = []string{"sendto", "sendmsg", "sendmmsg", "io_uring_enter"}
+
+// wasThere says that a file was there that a process opened and would have made otherwise, as far as that is known:
+// the kernel asks whether it may be made before it looks, and then does not heed the answer, lookup_open() in
+// fs/namei.c of Linux 6.12. What the file is opened for it asks by itself.
+func (f *Finding) wasThere() string {
+	const asked = "the kernel asks whether a file may be made before it has looked whether it is there"
+	call := f.Denial.Event.Record(parser.SYSCALL)
+	switch {
+	case f.Denial.AppArmor.Requested != "c":
+		return ""
+	case strings.HasPrefix(f.Denial.AppArmor.Name, "/proc/"):
+		return asked + ", and in /proc nothing is made"
+	case f.Denial.Mode != parser.Denied || f.Count != 1 || call == nil || call.Get("success") != "yes":
+		return "" // other events may have ended otherwise, and complain mode makes it
+	case slices.ContainsFunc([]string{"open", "openat", "openat2", "creat"}, func(name string) bool { return access.IsCall(call, name) }):
+		return fmt.Sprintf("%s, and it was: it was opened (SYSCALL record: success=yes, exit=%s)", asked, call.Get("exit"))
+	}
+	return ""
+}
 
 // wentOn says that the system call for which a capability was refused succeeded, if its
 // record says so.

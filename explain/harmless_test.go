@@ -49,6 +49,38 @@ func TestHarmless(t *testing.T) {
 	}
 }
 
+// TestWasThere holds that a file which was opened was there, whatever the kernel asked before it looked.
+func TestWasThere(t *testing.T) {
+	made := func(serial int, mode, name, mask string) string {
+		return fmt.Sprintf(`type=AVC msg=audit(1796148849.645:%d): apparmor="%s" operation="mknod" class="file" profile="q" name="%s" pid=315 comm="nginx" requested_mask="%[4]s" denied_mask="%[4]s" fsuid=0 ouid=0`+"\n", serial, mode, name, mask)
+	}
+	call := func(serial, number int, result string) string {
+		return fmt.Sprintf(`type=SYSCALL msg=audit(1796148849.645:%d): arch=c000003e syscall=%d %s a0=ffffff9c a1=55 a2=441 a3=1a4 items=1 ppid=292 pid=315 uid=0 comm="nginx" exe="/usr/sbin/nginx"`+"\n", serial, number, result)
+	}
+	const openat, mknod = 257, 133
+	for name, test := range map[string]struct{ log, want string }{
+		"opened":                  {made(1, "DENIED", "/srv/f", "c") + call(1, openat, "success=yes exit=3"), "exit=3"},
+		"not opened":              {made(1, "DENIED", "/srv/f", "c") + call(1, openat, "success=no exit=-13"), ""},
+		"made by another call":    {made(1, "DENIED", "/srv/f", "c") + call(1, mknod, "success=yes exit=0"), ""},
+		"without a call":          {made(1, "DENIED", "/srv/f", "c"), ""},
+		"opened and then not":     {made(1, "DENIED", "/srv/f", "c") + call(1, openat, "success=yes exit=3") + made(2, "DENIED", "/srv/f", "c") + call(2, openat, "success=no exit=-13"), ""},
+		"in complain mode":        {made(1, "ALLOWED", "/srv/f", "c") + call(1, openat, "success=yes exit=3"), ""},
+		"in /proc":                {made(1, "DENIED", "/proc/1/fd/2", "c"), "in /proc nothing is made"},
+		"in /proc, complain mode": {made(1, "ALLOWED", "/proc/1/fd/2", "c"), "in /proc nothing is made"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			group := NewGroup(nil, Filter{})
+			for _, d := range denials(t, test.log) {
+				group.Add(d)
+			}
+			for _, f := range New(library.New(t.TempDir(), nil)).ExplainAll(group.Findings()) {
+				assert.Equal(t, test.want == "", f.Harmless == "")
+				assert.Contains(t, f.Harmless, test.want)
+			}
+		})
+	}
+}
+
 // TestWentOn holds that a process which was refused something else a while later is said to
 // have gone on, and that this alone calls nothing harmless.
 func TestWentOn(t *testing.T) {
