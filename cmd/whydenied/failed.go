@@ -215,6 +215,7 @@ func (f *inputFlags) silent(in input, args []string, findings []*explain.Explain
 		next.words(in.logs)
 	}
 	next.podman = slices.ContainsFunc(unexplained, func(u silent.Unexplained) bool { return message.IsPodman(u.Text) })
+	next.kubelet = slices.ContainsFunc(unexplained, func(u silent.Unexplained) bool { return message.IsKubelet(u.Text) })
 	open := slices.DeleteFunc(slices.Clone(unexplained), silent.Unexplained.IsDecided)
 	isDecided := len(unexplained) > 0 && len(open) == 0 // what is said of the layer is the next step
 	isOfAppArmor := len(unexplained) == 0 || slices.ContainsFunc(open, silent.Unexplained.MayBeAppArmor)
@@ -237,6 +238,8 @@ func (f *inputFlags) silent(in input, args []string, findings []*explain.Explain
 		next.host("has what a policy of the host refused, by its record")
 	case len(unexplained)+len(findings)+len(targets) == 0 && f.failed.stderr != "" && f.failed.strace == "":
 		next.host("has what the kernel logged of it")
+	case len(open) > 0 && !slices.ContainsFunc(open, func(u silent.Unexplained) bool { return u.Errno != "SIGSYS" }):
+		next.host("has the record of the kill, which names the call, unless auditing is off")
 	default:
 		next.others(targets)
 	}

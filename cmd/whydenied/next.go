@@ -25,6 +25,7 @@ type nextSteps struct {
 	steps   []report.Step
 	trace   bool // a seccomp profile refuses without a record
 	podman  bool // what was said is of Podman, or of a runtime below it
+	kubelet bool // a kubelet said what is not explained
 }
 
 func newSteps(f *inputFlags, args []string, targets []silent.Target) *nextSteps {
@@ -186,8 +187,11 @@ func (n *nextSteps) host(why string) {
 func (n *nextSteps) others(targets []silent.Target) {
 	if len(targets) == 0 {
 		client, why := "docker", "; where the runtime is not Docker, `crictl inspect $(crictl ps -aq)` prints them"
-		if n.podman {
+		switch {
+		case n.podman:
 			client, why = "podman", ""
+		case n.kubelet:
+			client, why = "crictl", ""
 		}
 		n.add(client+" inspect $("+client+" ps -aq) > containers.json && "+
 			join("whydenied", append([]string{"explain"}, n.args...), n.flags.policy.words(), []string{"--inventory", "containers.json"}, n.flags.failed.words()),

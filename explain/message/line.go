@@ -44,6 +44,13 @@ func IsPodman(text string) bool {
 	return ofPodman().MatchString(text)
 }
 
+// IsKubelet reports whether a text is of a kubelet, or of an event of a pod.
+func IsKubelet(text string) bool { return ofKubelet().MatchString(text) }
+
+var ofKubelet = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\bkubelet\b|\bkuberuntime|\bpod_workers\.go|\bpodSandboxID=|\b(?:Create|Run)ContainerError\b`)
+})
+
 // colour is how programs have a terminal change colours, as bytes or as JSON and cat -v spell them.
 var colour = regexp.MustCompile(`(?:\x1b|\\u001[bB]|\\x1[bB]|\\033|\^\[)\[[0-9;]*[A-Za-z]`)
 
@@ -59,8 +66,17 @@ var logged = regexp.MustCompile(`\b(?:msg|message|error|err)=("(?:[^"\\]|\\.)*")
 const maxBefore = 8
 
 // bare returns a line of output as the program wrote it: without what others put before
-// it, and out of the JSON or the KEY=VALUE that it was put into.
+// it, and out of the JSON or the KEY=VALUE that it was put into, or several of them in each other.
 func bare(line string) string {
+	line = outermost(line)
+	for range maxBefore {
+		line = strings.ReplaceAll(line, `\"`, `"`)
+	}
+	return line
+}
+
+// outermost is bare without what is quoted within the quoted.
+func outermost(line string) string {
 	line = spelled.Replace(line)
 	if strings.ContainsAny(line, "\x1b\\^") {
 		line = colour.ReplaceAllLiteralString(line, "")

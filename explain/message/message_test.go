@@ -548,3 +548,12 @@ func TestOwnLine(t *testing.T) {
 		}
 	}
 }
+
+// A kubelet quotes what containerd quoted that quoted something.
+func TestQuotedInQuoted(t *testing.T) {
+	line := `E1201 18:13:59.820339 558 pod_workers.go:1338] "Error syncing pod, skipping" err="failed to \"StartContainer\" for \"web\" with CreateContainerError: \"failed to create containerd container: cannot load seccomp profile \\\"/x/none.json\\\": open /x/none.json: no such file or directory\"" pod="prod/web" podUID="1"`
+	a, ok := Read(parser.Origin{}, line, seccomp.X86_64)
+	require.True(t, ok)
+	assert.Equal(t, "seccomp", a.Layer)
+	assert.True(t, IsKubelet(line))
+}

@@ -174,20 +174,17 @@ func (p *page) unexplained(s *Silent) {
 	default:
 		p.wrap(0, 2, words(strong, "neither", "policy", "explains:"))
 	}
-	others := s.Unexplained // the last ones tell more
-	if n := len(others) - maxOther; n > 0 {
-		p.wrap(2, 4, words(faint, escape.Number(n), "more", "before", "these"))
-		others = others[n:]
+	alike := readAlike(s.Unexplained) // the last ones tell more
+	if n := len(alike) - maxOther; n > 0 {
+		before := 0
+		for _, of := range alike[:n] {
+			before += len(of)
+		}
+		p.wrap(2, 4, words(faint, escape.Number(before), "more", "before", "these"))
+		alike = alike[n:]
 	}
-	for i, u := range others {
-		line := append(said(u.File, u.Line), prose(normal, u.Text)...)
-		if u.Count > 1 {
-			line = append(line, words(faint, escape.Line("×"+thousands(u.Count)))...)
-		}
-		p.wrap(2, 4, line)
-		if i+1 < len(others) && u.readsAs(&others[i+1]) {
-			continue // what is said of both follows the last
-		}
+	for _, of := range alike {
+		u := p.texts(of)
 		if u.Suspect != "" {
 			p.wrap(4, 6, append(words(faint, "suspect:"), prose(strong, u.Suspect)...))
 		}
@@ -202,6 +199,40 @@ func (p *page) unexplained(s *Silent) {
 		}
 		p.nextStep(4)
 	}
+}
+
+// readAlike puts together the texts of which the same is told, in the order in which they came last.
+func readAlike(list []Unexplained) (alike [][]*Unexplained) {
+	for i := range list {
+		u := &list[i]
+		at := slices.IndexFunc(alike, func(of []*Unexplained) bool { return u.readsAs(of[0]) })
+		of := []*Unexplained{u}
+		if at >= 0 {
+			of = append(alike[at], u)
+			alike = slices.Delete(alike, at, at+1)
+		}
+		alike = append(alike, of)
+	}
+	return alike
+}
+
+// maxTexts is how many texts are shown of which the same is told.
+const maxTexts = 3
+
+// texts writes what was said, of which the same is told, and returns the last of it.
+func (p *page) texts(of []*Unexplained) *Unexplained {
+	if n := len(of) - maxTexts; n > 0 {
+		p.wrap(2, 4, words(faint, escape.Number(n), "more", "like", "these"))
+		of = of[n:]
+	}
+	for _, u := range of {
+		line := append(said(u.File, u.Line), prose(normal, u.Text)...)
+		if u.Count > 1 {
+			line = append(line, words(faint, escape.Line("×"+thousands(u.Count)))...)
+		}
+		p.wrap(2, 4, line)
+	}
+	return of[len(of)-1]
 }
 
 // readsAs reports whether all that is told of one text is told of another, too.

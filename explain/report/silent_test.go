@@ -25,7 +25,7 @@ func TestSilent(t *testing.T) {
 	var failed []silent.Unexplained
 	for i := range 30 {
 		s.Policies[0].Rules = append(s.Policies[0].Rules, Rule{File: hostile, Line: i + 1, Column: 1, EndLine: i + 1, EndColumn: 5, Text: "deny " + hostile})
-		failed = append(failed, silent.Unexplained{Attempt: parser.Attempt{Text: fmt.Sprintf("call %d %s", i, hostile), Errno: "EACCES"}, Why: hostile})
+		failed = append(failed, silent.Unexplained{Attempt: parser.Attempt{Text: fmt.Sprintf("call %d %s", i, hostile), Errno: "EACCES"}, Why: fmt.Sprint(i, hostile)})
 	}
 	s.Unexplained = NewUnexplained(failed)
 	for i := range 6 {
@@ -53,6 +53,28 @@ func TestSilent(t *testing.T) {
 		require.NoError(t, NewText(&again, TextOptions{Width: 80})(m))
 		assert.Equal(t, text, again.String())
 	}
+}
+
+// Texts of which the same is told stand together, a few of them, wherever they were said.
+func TestAlike(t *testing.T) {
+	var list []Unexplained
+	for i := range 9 {
+		list = append(list, Unexplained{Text: fmt.Sprint("text ", i), Count: 1, Why: []string{"why of even ones", "why of odd ones"}[i%2]})
+	}
+	var out bytes.Buffer
+	require.NoError(t, NewText(&out, TextOptions{Width: 80})(Message{Silent: &Silent{Unexplained: list}}))
+	assert.Equal(t, `suspected by what was said; no policy is known:
+  1 more like these
+  text 3
+  text 5
+  text 7
+    it may be: why of odd ones
+  2 more like these
+  text 4
+  text 6
+  text 8
+    it may be: why of even ones
+`, strings.ReplaceAll(out.String(), "  \n", "\n"))
 }
 
 // TestNextStep holds that the command to type next comes with what comes first, once, and

@@ -2,7 +2,9 @@ package silent
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/whydenied/whydenied/explain"
 	"github.com/whydenied/whydenied/explain/access"
@@ -68,7 +70,7 @@ func NewAttempts(l *library.Library, t Target, group *explain.Group) *Attempts {
 func (s *Attempts) Add(a parser.Attempt) {
 	key := strings.Join(append([]string{a.Comm, a.Cwd, a.Arch, a.Syscall, a.Path, a.Errno, a.Hint}, a.Args...), "\x00")
 	if a.Syscall == "" && a.Path == "" {
-		key = a.Text
+		key = varying().ReplaceAllString(a.Text, "#")
 	}
 	to, seen := s.judged[key]
 	if !seen {
@@ -88,6 +90,12 @@ func (s *Attempts) Add(a parser.Attempt) {
 		s.Unexplained[to.unexplained].Count++
 	}
 }
+
+// varying is what differs between repeats of one message: times, dates, IDs of pods and containers, the heads of
+// klog's lines.
+var varying = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\b\d{4}-\d\d-\d\d[T ]?|\b[A-Z][a-z]{2} [ \d]\d |\b\d\d:\d\d:\d\d(?:[.,]\d+)?|\b[IWEF]\d{4}\b|\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b|\b[0-9a-f]{12,64}\b|\[\d+\]`)
+})
 
 // AddNoRefusal adds what no layer refused, by the hint that it has.
 func (s *Attempts) AddNoRefusal(a parser.Attempt) {

@@ -93,3 +93,32 @@ func TestNamedLayers(t *testing.T) {
 		assert.Equal(t, want, layer.Judge(layer.Question{Attempt: &a, Container: &container.Container{}}).Layer, line)
 	}
 }
+
+// What a kubelet says again and again, each time with another time and ID, is one.
+func TestRepeatsOfAMessage(t *testing.T) {
+	attempts := NewAttempts(policyOf(t, "file,", "").Library, Target{}, explain.NewGroup(nil, explain.Filter{}))
+	for i := range 5 {
+		line := fmt.Sprintf(`Dec 01 18:1%d:59 vm kubelet[558]: E1201 18:1%[1]d:59.817154     558 remote_runtime.go:498] "CreateContainer in sandbox from runtime service failed" err="rpc error: code = Unknown desc = failed to create containerd container: cannot load seccomp profile \"/var/lib/kubelet/seccomp/none.json\": open /var/lib/kubelet/seccomp/none.json: no such file or directory" podSandboxID="7bf33088d8075d349464e475c7b37561dfefe0e1bc9712f1451f737fc94a537%[1]d"`, i)
+		a, ok := message.Read(parser.Origin{}, line, seccomp.X86_64)
+		require.True(t, ok)
+		attempts.Add(a)
+	}
+	require.Len(t, attempts.Unexplained, 1)
+	assert.Equal(t, 5, attempts.Unexplained[0].Count)
+	assert.True(t, attempts.Unexplained[0].IsDecided(), "the text says all")
+}
+
+// A profile that refuses every mount refused one of which a message does not tell the arguments.
+func TestMountsOfAMessage(t *testing.T) {
+	for rules, want := range map[string]layer.Standing{
+		"file, deny mount,": layer.Refused, "file, mount fstype=tmpfs, deny mount,": layer.Refused, "file,": layer.Refused,
+		"file, mount fstype=tmpfs,": layer.Open, "file, deny mount fstype=proc, mount,": layer.Open,
+	} {
+		attempts := NewAttempts(policyOf(t, rules, "").Library, Target{Profile: "p"}, explain.NewGroup(nil, explain.Filter{}))
+		a, ok := message.Read(parser.Origin{}, "mount: mounting x on /tmp failed: Permission denied", seccomp.X86_64)
+		require.True(t, ok)
+		attempts.Add(a)
+		require.Len(t, attempts.Unexplained, 1)
+		assert.Equal(t, want, attempts.Unexplained[0].Verdict.Of(layer.AppArmor).Standing, rules)
+	}
+}

@@ -260,6 +260,9 @@ func askProfile(a *parser.Attempt, profile *apparmor.Profile, t Target, w access
 		case w[i].Value == "?":
 			unknown = true
 			w[i].Value = quietMask(profile, w)
+			if w[i].Value == "" && refusesOpening(profile, w) {
+				unknown, w[i].Value = false, apparmor.Read.String()
+			}
 		}
 	}
 	fields := append(access.NewWords("apparmor", "DENIED", "profile", t.Profile, "pid", fmt.Sprint(a.PID), "comm", comm(a)), w...)
@@ -276,6 +279,20 @@ func askProfile(a *parser.Attempt, profile *apparmor.Profile, t Target, w access
 		return d, false, false
 	}
 	return d, answer.Quiet, !answer.Permitted // which a profile in complain mode does
+}
+
+// refusesOpening reports whether a file may be neither read nor written, so that to open it is refused in any case.
+func refusesOpening(profile *apparmor.Profile, w access.Words) bool {
+	i := slices.IndexFunc(w, func(f parser.Field) bool { return f.Key == "name" })
+	if i < 0 {
+		return false
+	}
+	for _, perm := range []apparmor.Perms{apparmor.Read, apparmor.Write, apparmor.Exec} {
+		if profile.Decide(apparmor.FileRequest{Path: w[i].Value, Perms: perm}).Permitted {
+			return false
+		}
+	}
+	return true
 }
 
 // quietMask returns what of reading and writing a file, else of executing it, is

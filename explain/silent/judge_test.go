@@ -177,8 +177,9 @@ func TestJudgeMessages(t *testing.T) {
 	for _, c := range []struct{ line, rules, want string }{
 		{`nginx: [emerg] open() "/var/run/nginx.pid" failed (13: Permission denied)`, "file, deny /run/** w,", "open /run/nginx.pid w"},
 		{`cat: /srv/a: Permission denied`, "file, deny /srv/** rwx,", "open /srv/a rw"},
-		{`cat: /srv/a: Permission denied`, "file, audit deny /srv/** rwx,", ""}, // the log would have it
-		{`exec /app/server: permission denied`, "file, deny /app/** x,", ""},    // the runtime's, which is unconfined
+		{`cat: /srv/a: Permission denied`, "file, audit deny /srv/** rwx,", "open /srv/a r"}, // whatever it was opened for
+		{`cat: /srv/a: Permission denied`, "file, audit deny /srv/** w,", ""},                // it may have been opened to be read
+		{`exec /app/server: permission denied`, "file, deny /app/** x,", ""},                 // the runtime's, which is unconfined
 		{`panic: fork/exec /app/server: permission denied`, "file, deny /app/** x,", "exec /app/server x"},
 		{`sh: 1: ping: Permission denied`, "file, deny /usr/bin/** x,", "exec /usr/bin/ping x"},
 		{`/docker-entrypoint.sh: 47: exec: nginx: Permission denied`, "file, /opt/nginx ix, deny /opt/** x, deny /usr/bin/** x,", "exec /opt/nginx x"},

@@ -8,6 +8,7 @@ import (
 	"github.com/whydenied/whydenied/explain/layer"
 	"github.com/whydenied/whydenied/explain/library"
 	"github.com/whydenied/whydenied/parser"
+	"github.com/whydenied/whydenied/rules/apparmor"
 )
 
 // verdictOf says which layer refused what neither policy of a target does, or what
@@ -55,10 +56,33 @@ func profileSays(l *library.Library, a *parser.Attempt, t Target) layer.Answer {
 		return layer.Answer{Why: "which profile the runtime itself runs under is not known"}
 	case profile == nil && t.Profile != "" && t.Profile != "unconfined":
 		return layer.Answer{Why: "the source of profile " + t.Profile + " was not found; its refusals are in the log, but for those by deny rules"}
+	case profile != nil && a.Syscall == "mount" && a.Args == nil && a.Errno == "EACCES":
+		return mountSays(profile)
 	case profile == nil || !asked:
 		return layer.Answer{}
 	}
 	return layer.Answer{Known: true, Why: "profile " + t.Profile + " does not refuse it"}
+}
+
+// mountSays is what an AppArmor profile says of a mount of which the arguments are not told.
+func mountSays(profile *apparmor.Profile) layer.Answer {
+	allows := false
+	for _, r := range profile.Rules {
+		switch m := r.(type) {
+		case *apparmor.AllRule:
+			allows = allows || !m.Deny
+		case *apparmor.MountRule:
+			bare := m.Op == "mount" && m.Fstype == nil && m.Options == nil && m.Source == nil && m.Target == nil
+			if m.Deny && bare {
+				return layer.Answer{Known: true, Refuses: true, Why: "profile " + profile.FullName() + " has `" + strings.TrimSpace(m.Location().Text()) + "`, which refuses every mount"}
+			}
+			allows = allows || !m.Deny && m.Op != "umount"
+		}
+	}
+	if !allows {
+		return layer.Answer{Known: true, Refuses: true, Why: "profile " + profile.FullName() + " has no rule that allows a mount"}
+	}
+	return layer.Answer{Why: "profile " + profile.FullName() + " allows some mounts, and the text does not say which this is: strace -f shows its arguments"}
 }
 
 // lacks reports whether a denial is of a capability that the process does not hold: the
@@ -89,15 +113,16 @@ func next(l *library.Library, a *parser.Attempt, t Target, v layer.Verdict) stri
 	return ""
 }
 
-// IsDecided reports whether a layer that is neither policy is sure to have refused it.
+// IsDecided reports whether a layer that is neither policy is sure to have refused it, or a text says all, as of a
+// policy that could not be loaded.
 func (u Unexplained) IsDecided() bool {
-	return u.Verdict.Sure && u.Verdict.Layer != layer.Seccomp && u.Verdict.Layer != layer.AppArmor
+	return u.Verdict.Sure && u.Errno == "" && u.Syscall == "" || u.Verdict.Sure && u.Verdict.Layer != layer.Seccomp && u.Verdict.Layer != layer.AppArmor
 }
 
 // MayBeAppArmor reports whether a profile can have refused it, if it is another than the
 // known one or knows the file by another name.
 func (u Unexplained) MayBeAppArmor() bool {
-	return !u.Outside && (u.Errno != "EPERM" || u.Verdict.Of(layer.AppArmor).Standing != layer.RuledOut)
+	return !u.Outside && u.Errno != "SIGSYS" && (u.Errno != "EPERM" || u.Verdict.Of(layer.AppArmor).Standing != layer.RuledOut)
 }
 
 // beyondModes is what root cannot pass either.
