@@ -9,6 +9,7 @@ package container
 
 import (
 	"cmp"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -65,6 +66,7 @@ type Container struct {
 	// decides which it gets, see Host.Unset.
 	SeccompUnset bool
 	SeccompFile  string   // the file that is the profile's text, if it is one: config.json
+	SeccompFrom  string   // the file on the node that the runtime made it of, as the kubelet named it
 	CapAdd       []string // as asked for: CAP_NET_ADMIN, ALL
 	CapDrop      []string
 	Caps         []string // bounding set, as CAP_..., resolved; nil if unknown
@@ -171,6 +173,15 @@ func (c *Container) ranAt(t time.Time) bool {
 	return true
 }
 
+// startedSince is the evidence of a process of a pod's container that was made anew since a time: the kubelet makes
+// another for each start, by the same config; "" if it was not.
+func (c *Container) startedSince(t time.Time) string {
+	if c.Pod == "" || c.Restarts == 0 || t.IsZero() || c.Created.IsZero() || !t.Before(c.Created) {
+		return ""
+	}
+	return fmt.Sprintf("it was of an earlier start of it, as the kubelet started it again since (restarts: %d)", c.Restarts)
+}
+
 // Merge fills what is unknown of a container from other metadata of the same.
 func (c *Container) Merge(o Container) {
 	for _, s := range []struct {
@@ -180,6 +191,7 @@ func (c *Container) Merge(o Container) {
 		{&c.Name, o.Name}, {&c.Image, o.Image}, {&c.Runtime, o.Runtime}, {&c.Pod, o.Pod}, {&c.Namespace, o.Namespace}, {&c.PodUID, o.PodUID}, {&c.Node, o.Node},
 		{&c.Parent, o.Parent}, {&c.Service, o.Service}, {&c.Owner, o.Owner},
 		{&c.CgroupPath, o.CgroupPath}, {&c.AppArmorProfile, o.AppArmorProfile}, {&c.SeccompProfile, o.SeccompProfile}, {&c.SeccompFile, o.SeccompFile},
+		{&c.SeccompFrom, o.SeccompFrom},
 		{&c.EngineVersion, o.EngineVersion}, {&c.OCIRuntime, o.OCIRuntime}, {&c.State, o.State}, {&c.Error, o.Error},
 	} {
 		if *s.to == "" {

@@ -3,7 +3,6 @@ package container
 import (
 	"cmp"
 	"encoding/json"
-	"strconv"
 )
 
 // A CRI is the part of what crictl inspect prints that is read here. Info is
@@ -16,7 +15,8 @@ type CRI struct {
 type CRIStatus struct {
 	ID       string `json:"id"`
 	Metadata struct {
-		Name string `json:"name"`
+		Name    string `json:"name"`
+		Attempt int    `json:"attempt"` // the kubelet's count of restarts
 	} `json:"metadata"`
 	State      string    `json:"state"`
 	CreatedAt  Timestamp `json:"createdAt"`
@@ -40,6 +40,9 @@ type CRIInfo struct {
 		Linux struct {
 			SecurityContext struct {
 				Privileged bool `json:"privileged"`
+				Seccomp    struct {
+					LocalhostRef string `json:"localhost_ref"`
+				} `json:"seccomp"`
 			} `json:"security_context"`
 		} `json:"linux"`
 	} `json:"config"`
@@ -64,10 +67,11 @@ func readCRI(object []byte) (Container, error) {
 	c.Error, c.OOMKilled = said(s.Reason, s.Message), s.Reason == oomKilled
 	c.Created, c.Started, c.Finished = s.CreatedAt.Time, s.StartedAt.Time, s.FinishedAt.Time
 	c.Ended = c.Finished
-	c.Restarts, _ = strconv.Atoi(s.Labels["io.kubernetes.container.restartCount"])
+	c.Restarts = s.Metadata.Attempt
 	// The kubelet labels containers; others need not, and the bundle's annotations are the runtime's.
 	c.Pod, c.Namespace = cmp.Or(c.Pod, s.Labels["io.kubernetes.pod.name"]), cmp.Or(c.Namespace, s.Labels["io.kubernetes.pod.namespace"])
 	c.PodUID = cmp.Or(c.PodUID, s.Labels["io.kubernetes.pod.uid"])
+	c.SeccompFrom = in.Info.Config.Linux.SecurityContext.Seccomp.LocalhostRef
 	c.Privileged = in.Info.Privileged || in.Info.Config.Linux.SecurityContext.Privileged
 	if s.Image.UserSpecifiedImage != "" {
 		c.Image = s.Image.UserSpecifiedImage

@@ -154,6 +154,8 @@ func (inv *Inventory) byProfile(s Subject) Container {
 	switch {
 	case len(named) == 0:
 		return Container{}
+	case len(fit) == 0 && len(named) == 1 && named[0].startedSince(s.Time) != "":
+		return named[0].with(Low, "only container with AppArmor profile "+named[0].AppArmorProfile, named[0].startedSince(s.Time))
 	case len(fit) == 0:
 		return unknown(fmt.Sprintf("%s AppArmor profile %s, but did not exist at the time of the record", have(named), named[0].AppArmorProfile))
 	}

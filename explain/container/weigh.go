@@ -31,7 +31,7 @@ func (inv *Inventory) FindCall(s Subject, answer func(c *Container, call Call) A
 	if inv == nil || answer == nil || s.Call == (Call{}) && s.Signal == 0 || found.Confidence > Low {
 		return found
 	}
-	var possible []candidate
+	var possible, earlier []candidate
 	var excluded []string
 	for i := range inv.Containers {
 		c := &inv.Containers[i]
@@ -42,7 +42,12 @@ func (inv *Inventory) FindCall(s Subject, answer func(c *Container, call Call) A
 		if s.Call != (Call{}) {
 			a = answer(c, s.Call)
 		}
+		again := c.startedSince(s.Time)
 		switch {
+		case !c.ranAt(s.Time) && again != "" && (!a.Known || a.Fits):
+			w := weigh(c, s, a)
+			w.reasons = append(w.reasons, again)
+			earlier = append(earlier, w)
 		case !c.ranAt(s.Time):
 			excluded = append(excluded, c.title()+" did not exist then")
 		case a.Known && !a.Fits:
@@ -50,6 +55,9 @@ func (inv *Inventory) FindCall(s Subject, answer func(c *Container, call Call) A
 		default:
 			possible = append(possible, weigh(c, s, a))
 		}
+	}
+	if len(possible) == 0 {
+		possible = earlier
 	}
 	return choose(possible, excluded, found)
 }

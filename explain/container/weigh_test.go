@@ -3,6 +3,7 @@ package container
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -74,4 +75,28 @@ func TestIsNamed(t *testing.T) {
 		assert.Equal(t, want, c.HasPrefix(text), text)
 	}
 	assert.False(t, (&Container{Name: "a"}).IsNamed("/"), "no pod")
+}
+
+// Of a pod that the kubelet starts again and again, the container that an earlier start was in is gone: what it
+// did is of the same pod where nothing else fits.
+func TestEarlierStart(t *testing.T) {
+	at := time.Date(2026, 12, 1, 18, 0, 0, 0, time.UTC)
+	s := Subject{Label: "cri-containerd.apparmor.d", Time: at, Call: Call{Arch: 1, Number: 83, Code: 0x80000000}, Signal: 31}
+	killed := func(*Container, Call) Answer { return Answer{Known: true, Fits: true, What: "answers kill"} }
+	again := Container{ID: "2", Name: "web", Pod: "shop-0", AppArmorProfile: "cri-containerd.apparmor.d", Created: at.Add(time.Minute), Restarts: 1}
+	inv := &Inventory{Containers: []Container{again}}
+	found := inv.FindCall(s, killed)
+	assert.Equal(t, "shop-0", found.Pod)
+	assert.Equal(t, Low, found.Confidence)
+	assert.Contains(t, strings.Join(found.Evidence, "; "), "an earlier start of it")
+
+	inv.Containers[0].Restarts = 0
+	assert.Equal(t, Unknown, inv.FindCall(s, killed).Confidence, "the first of a pod")
+	inv.Containers[0].Restarts = 1
+	inv.Containers = append(inv.Containers, Container{ID: "1", Name: "db", Pod: "db-0", AppArmorProfile: "cri-containerd.apparmor.d", Created: at.Add(-time.Minute)})
+	assert.Equal(t, "db-0", inv.FindCall(s, killed).Pod, "one that ran then fits better")
+
+	own := Container{ID: "3", Name: "web", Pod: "shop-0", AppArmorProfile: "shop", Created: at.Add(time.Minute), Restarts: 4}
+	found = (&Inventory{Containers: []Container{own}}).Find(Subject{Label: "shop", Time: at})
+	assert.Equal(t, Low, found.Confidence)
 }

@@ -212,7 +212,14 @@ func (d *decoder) status(message []byte) container.CRIStatus {
 		case 1:
 			s.ID = string(bytes)
 		case 2:
-			s.Metadata.Name = d.text(bytes, 1)
+			d.fields(bytes, func(field protowire.Number, number uint64, bytes []byte) {
+				switch field {
+				case 1:
+					s.Metadata.Name = string(bytes)
+				case 2:
+					s.Metadata.Attempt = int(uint32(number))
+				}
+			})
 		case 3:
 			s.State = containerStates[min(number, 3)]
 		case 4:
