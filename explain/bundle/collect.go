@@ -341,7 +341,10 @@ func (c *Collection) seccomp(context.Context) error {
 		}
 	}
 	for _, x := range c.Inventory.Containers {
-		if name := x.SeccompProfile; filepath.IsAbs(name) {
+		for _, name := range []string{x.SeccompProfile, x.SeccompFrom} {
+			if !filepath.IsAbs(name) {
+				continue
+			}
 			if err := c.copySeccomp(name); err != nil {
 				c.Missing(fmt.Sprintf("the seccomp profile of container %s: %v", cmp.Or(x.Name, x.ID), err))
 			}

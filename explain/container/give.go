@@ -6,6 +6,9 @@ import (
 	"github.com/whydenied/whydenied/rules/shell"
 )
 
+// KubeletSeccomp is where a kubelet looks for the seccomp profiles that pods name.
+const KubeletSeccomp = "/var/lib/kubelet/seccomp"
+
 // The kinds of policy that a container is given, as --security-opt has them.
 const (
 	GivenAppArmor = "apparmor"
@@ -91,5 +94,9 @@ func inPod(kind, value string) string {
 	if kind == GivenAppArmor {
 		return "Kubernetes 1.30 or later securityContext.appArmorProfile: {type: Localhost, localhostProfile: " + value + "}"
 	}
-	return "Kubernetes securityContext.seccompProfile: {type: Localhost, localhostProfile: a path below /var/lib/kubelet/seccomp}"
+	below, ok := strings.CutPrefix(value, KubeletSeccomp+"/")
+	if !ok {
+		below = "a path below " + KubeletSeccomp
+	}
+	return "Kubernetes securityContext.seccompProfile: {type: Localhost, localhostProfile: " + below + "}"
 }

@@ -290,7 +290,7 @@ func (c *Container) podProfiles(pod, own securityContext, annotation string) {
 	case own.Privileged, seccomp != nil && seccomp.Type == "Unconfined":
 		c.SeccompProfile = "unconfined"
 	case seccomp != nil && seccomp.Type == "Localhost":
-		c.SeccompProfile = path.Join("/var/lib/kubelet/seccomp", seccomp.LocalhostProfile)
+		c.SeccompProfile = path.Join(KubeletSeccomp, seccomp.LocalhostProfile)
 	case seccomp == nil:
 		c.SeccompUnset = true
 	}

@@ -8,13 +8,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/escape"
 	"github.com/whydenied/whydenied/explain/patch"
 )
 
-// kubeletSeccomp is where the kubelet looks profiles of type Localhost up, as
-// long as its --root-dir is the default.
-const kubeletSeccomp = "/var/lib/kubelet/seccomp/"
+// kubeletSeccomp begins the names of profiles of type Localhost, as long as the kubelet's --root-dir is the default.
+const kubeletSeccomp = container.KubeletSeccomp + "/"
 
 // writeKubernetes writes strategic-merge patches of the pod templates of the
 // containers concerned, one document each, for kubectl patch of a Deployment,

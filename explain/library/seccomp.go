@@ -71,7 +71,7 @@ func (l *Library) Seccomp(c container.Container, label string, arch seccomp.Arch
 		if own == nil || own.Form != seccomp.OCI {
 			return own, name
 		}
-		return l.origin(own, name, l.Call(c, arch))
+		return l.origin(own, name, c, l.Call(c, arch))
 	}
 	if c.Runtime == "" {
 		c.Runtime = container.EngineOf(label).Name
@@ -138,15 +138,17 @@ func (l *Library) Call(c container.Container, arch seccomp.Arch) seccomp.Call {
 	return call
 }
 
-// origin returns the profile that a container's filter was made of, that of the user
-// or a built-in one, or the filter itself where that is not known. It is looked for
+// origin returns the profile that a container's filter was made of, that of the user, a file of
+// the kubelet's or a built-in one, or the filter itself where that is not known. It is looked for
 // once.
-func (l *Library) origin(own *seccomp.Profile, name string, call seccomp.Call) (*seccomp.Profile, string) {
-	key := fmt.Sprintf("%p %v %v %v", own, call.Arch, call.Caps, call.Kernel)
+func (l *Library) origin(own *seccomp.Profile, name string, c container.Container, call seccomp.Call) (*seccomp.Profile, string) {
+	key := fmt.Sprintf("%p %v %v %v %q %v", own, call.Arch, call.Caps, call.Kernel, c.SeccompFrom, c.Pod != "")
 	found, known := l.origins[key]
 	if !known {
 		if l.seccomp != nil && own.MadeOf(l.seccomp, call) {
 			found = origin{l.seccomp, l.seccompName}
+		} else if file := l.localhost(own, c, call); file != nil {
+			found = origin{file, file.File.Name}
 		} else if of, ofName, ok := own.Origin(call); ok {
 			found = origin{of, ofName + ", which the container's filter was made of"}
 		}
@@ -156,6 +158,56 @@ func (l *Library) origin(own *seccomp.Profile, name string, call seccomp.Call) (
 		return own, name
 	}
 	return found.profile, found.name
+}
+
+// maxLocalhost bounds the kubelet's files that are compared with a filter.
+const maxLocalhost = 200
+
+// localhost returns the kubelet's file that a filter was made of: the one that the kubelet named, else the only
+// one of all that says the same; nil if there is none here.
+func (l *Library) localhost(own *seccomp.Profile, c container.Container, call seccomp.Call) *seccomp.Profile {
+	names := []string{c.SeccompFrom}
+	switch {
+	case c.SeccompFrom != "":
+	case c.Pod != "":
+		names = l.below(container.KubeletSeccomp, maxLocalhost)
+	default:
+		return nil
+	}
+	var found *seccomp.Profile
+	for _, name := range names {
+		text, err := l.tree.ReadFile(name)
+		if err != nil {
+			continue
+		}
+		profile, _, err := seccomp.Parse(rules.NewFile(name, text))
+		if err != nil || !own.MadeOf(profile, call) {
+			continue
+		}
+		if found != nil {
+			return nil // either may be it
+		}
+		found = profile
+	}
+	return found
+}
+
+// below lists the files below a directory, at most a number of them.
+func (l *Library) below(dir string, most int) []string {
+	dirs := []string{dir}
+	var files []string
+	for len(dirs) > 0 && len(files) < most && len(dirs) < most {
+		dir, dirs = dirs[0], dirs[1:]
+		names, _ := l.tree.List(dir)
+		for _, name := range names {
+			files = append(files, path.Join(dir, name))
+		}
+		inner, _ := l.tree.Dirs(dir)
+		for _, name := range inner {
+			dirs = append(dirs, path.Join(dir, name))
+		}
+	}
+	return files[:min(len(files), most)]
 }
 
 // An origin is a profile, nil if there is none, and what it is called.

@@ -66,7 +66,11 @@ func (b *patcher) notForPatch(f *explain.Explained) string {
 	case f.Cause == explain.LoggedOnly && f.Call == nil:
 		return "nothing was refused: the filter's answer is SCMP_ACT_LOG, and the call ran"
 	case own != nil && own.Form == seccomp.OCI && own != named && !f.Container.OwnBundle():
-		return "the profile is what the runtime made of another, in " + f.Policy + ", and will be made anew: name the one that it is made of with --seccomp"
+		of := "the one that it is made of"
+		if f.Container.SeccompFrom != "" {
+			of = f.Container.SeccompFrom + " of the node, which it is made of,"
+		}
+		return "the profile is what the runtime made of another, in " + f.Policy + ", and will be made anew: name " + of + " with --seccomp"
 	case f.Container.IsInstance() && own != nil && own != named:
 		return "the policy is made of the instance's options, which are changed by `incus config edit` or `lxc config edit` (raw.seccomp, security.syscalls.*)"
 	case f.Call == nil: // the profile is not known, or is not the one in force
@@ -85,7 +89,7 @@ func (b *patcher) filterDraft(profile *seccomp.Profile, f *explain.Explained) (*
 	s := &filterDraft{of: profile, before: profile, after: profile, fixes: map[string]callRemedy{}}
 	named, _ := b.x.Library.NamedSeccomp()
 	// Some metadata hold the profile's text, and no file does.
-	inline := strings.HasPrefix(strings.TrimSpace(f.Container.SeccompProfile), "{") && profile != named && !f.Container.OwnBundle()
+	inline := strings.HasPrefix(strings.TrimSpace(f.Container.SeccompProfile), "{") && profile != named && !f.Container.OwnBundle() && !path.IsAbs(profile.File.Name)
 	if packaged := profile != named && explain.IsPackaged(profile.File.Name); profile.File.Builtin == "" && !inline && !packaged {
 		return s, nil
 	}

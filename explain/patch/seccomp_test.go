@@ -124,3 +124,40 @@ func TestPatchOfPackaged(t *testing.T) {
 		assert.Contains(t, patch.Changes[0].New, "rmdir")
 	}
 }
+
+// A pod's filter was made of a file of its node's, which is what is changed: the one that the kubelet named, or the
+// only one that says the same.
+func TestPatchOfLocalhost(t *testing.T) {
+	const profile = `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir", "rmdir"], "action": "SCMP_ACT_KILL_PROCESS"}]}`
+	const config = `{"ociVersion": "1.0.2", "linux": {"seccomp": ` + profile + `}}`
+	const a, b = "/var/lib/kubelet/seccomp/profiles/a.json", "/var/lib/kubelet/seccomp/b.json"
+	for _, c := range []struct {
+		name, pod, from string
+		files           map[string]string
+		changed, left   string
+	}{
+		{"named", "web-0", a, map[string]string{a: profile, b: profile}, a, ""},
+		{"the only one", "web-0", "", map[string]string{a: profile, b: `{"defaultAction": "SCMP_ACT_ALLOW"}`, "/var/lib/kubelet/seccomp/c": "x"}, a, ""},
+		{"two that say the same", "web-0", "", map[string]string{a: profile, b: profile}, "", "name the one that it is made of"},
+		{"of no pod", "", "", map[string]string{a: profile}, "", "name the one that it is made of"},
+		{"not here", "web-0", a, nil, "", "name " + a + " of the node, which it is made of, with --seccomp"},
+		{"changed since", "web-0", a, map[string]string{a: `{"defaultAction": "SCMP_ACT_ALLOW"}`}, "", "name " + a},
+	} {
+		explainer := explain.New(library.In(rules.NewTree("/", c.files), "/etc/apparmor.d", nil))
+		in := container.Container{ID: "1", Pod: c.pod, Runtime: "containerd", SeccompProfile: config, SeccompFrom: c.from, Caps: []string{}, Confidence: container.High,
+			SeccompFile: "/run/containerd/io.containerd.runtime.v2.task/k8s.io/1/config.json"}
+		g := explain.NewGroup(func(container.Subject) container.Container { return in }, explain.Filter{})
+		for _, d := range denials(t, `type=SECCOMP msg=audit(1795427689.211:1270): auid=4294967295 uid=0 gid=0 ses=4294967295 subj=unconfined pid=3246 comm="x" exe="/x" sig=31 arch=c000003e syscall=83 compat=0 ip=0x401007 code=0x80000000`+"\n") {
+			g.Add(d)
+		}
+		patch := Make(explainer, explainer.DiagnoseAll(g.Findings()))
+		if c.left != "" {
+			require.Len(t, patch.Left, 1, c.name)
+			assert.Contains(t, patch.Left[0].Reason, c.left, c.name)
+			continue
+		}
+		require.Len(t, patch.Changes, 1, c.name)
+		assert.Equal(t, c.changed, patch.Changes[0].File.Name, c.name)
+		assert.Contains(t, patch.Steps[0], "localhostProfile: profiles/a.json}", c.name)
+	}
+}
