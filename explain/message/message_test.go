@@ -338,6 +338,7 @@ func TestNoRefusal(t *testing.T) {
 		`Error creating: pods "web-1" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true`:                  "Pod Security Admission",
 		`pods "x-" is forbidden: unable to validate against any security context constraint: [provider restricted-v2:`:               "the API server admits no such pod",
 		`pods is forbidden: User "system:serviceaccount:default:default" cannot list resource "pods" in API group ""`:                "RBAC",
+		"Permissions 0644 for '/root/.ssh/id_rsa' are too open.":                                                                     "the SSH client itself",
 		"git@github.com: Permission denied (publickey).":                                                                             "the SSH server",
 		"ERROR:  permission denied for table users":                                                                                  "the database",
 		"fatal: detected dubious ownership in repository at '/app'":                                                                  "git itself",

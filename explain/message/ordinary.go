@@ -51,6 +51,8 @@ var others = []other{
 		[]string{"Unexpected capabilities but not setuid"}},
 	{"harmless: the program goes on with ordinary priority. CAP_SYS_NICE on its file gives it the other (`sudo setcap cap_sys_nice=ep FILE`; cap_add: SYS_NICE of a container)",
 		[]string{"No CAP_SYS_NICE, falling back"}},
+	{"the SSH client itself leaves a private key or a file of its configuration alone that others may read or write: chmod 600 FILE, and the user as its owner",
+		[]string{"Permissions {word} for {any} are too open", "Bad owner or permissions on {word}", "UNPROTECTED PRIVATE KEY FILE"}},
 	{"the SSH server refused the key or the password",
 		[]string{"Permission denied (publickey", "Permission denied (password"}},
 	{"the database refused its own user or role",
