@@ -5,6 +5,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -84,6 +85,10 @@ func (c *Container) annotated(a map[string]string) {
 	set(&c.Pod, "io.kubernetes.cri.sandbox-name", "io.kubernetes.pod.name")
 	set(&c.Namespace, "io.kubernetes.cri.sandbox-namespace", "io.kubernetes.pod.namespace")
 	set(&c.PodUID, "io.kubernetes.cri.sandbox-uid", "io.kubernetes.pod.uid")
+	c.ofKubernetes(a["io.kubernetes.cri-o.Name"])
+	if file := a["io.kubernetes.cri-o.SeccompProfilePath"]; path.IsAbs(file) {
+		c.SeccompFrom = file
+	}
 	if c.Pod != "" && c.PodUID == "" { // containerd before 1.7
 		if m := podOfCgroup().FindStringSubmatch(c.CgroupPath); m != nil {
 			c.PodUID = strings.ReplaceAll(m[1], "_", "-")
@@ -103,6 +108,23 @@ func (c *Container) annotated(a map[string]string) {
 	case "cri-o":
 		c.Runtime = "cri-o"
 	}
+}
+
+// kubernetesName is how CRI-O and cri-dockerd call the container of a pod: by its own name, the pod's, the
+// namespace's and the UID, which have no underscore, and the number of restarts.
+var kubernetesName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^k8s_([^_]+)_([^_]+)_([^_]+)_([^_]+)_([0-9]{1,9})$`)
+})
+
+// ofKubernetes takes what the name of a pod's container says, as far as nothing else does.
+func (c *Container) ofKubernetes(name string) {
+	m := kubernetesName().FindStringSubmatch(name)
+	if m == nil {
+		return
+	}
+	c.Merge(Container{Name: m[1], Pod: m[2], Namespace: m[3], PodUID: m[4]})
+	restarts, _ := strconv.Atoi(m[5])
+	c.Restarts = max(c.Restarts, restarts)
 }
 
 // podOfCgroup finds the UID of a pod in the cgroup that the kubelet makes for it, by either

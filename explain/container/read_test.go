@@ -269,3 +269,17 @@ func TestPodUIDOfCgroup(t *testing.T) {
 		assert.Equal(t, want, c.PodUID, path)
 	}
 }
+
+// CRI-O 1.37 says in annotations alone whose container a bundle is of where no kubelet made it, and which file
+// its filter was made of.
+func TestReadCRIOBundle(t *testing.T) {
+	c, err := readOCI("/run/containers/storage/overlay-containers/1/userdata/config.json", []byte(`{"ociVersion": "1.2.0", "linux": {}, "annotations": {"io.container.manager": "cri-o",
+		"io.kubernetes.cri-o.Name": "k8s_web_shop-0_prod_0b3c8a1e-5f8b-4f3c-9a61-2f1d2c3b4a59_3", "io.kubernetes.cri-o.SeccompProfilePath": "/var/lib/kubelet/seccomp/a.json"}}`))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"web", "shop-0", "prod", "0b3c8a1e-5f8b-4f3c-9a61-2f1d2c3b4a59", "cri-o", "/var/lib/kubelet/seccomp/a.json"},
+		[]string{c.Name, c.Pod, c.Namespace, c.PodUID, c.Runtime, c.SeccompFrom})
+	assert.Equal(t, 3, c.Restarts)
+	c, err = readOCI("x", []byte(`{"ociVersion": "1.2.0", "linux": {}, "annotations": {"io.kubernetes.cri-o.Name": "k8s_shop-0_prod_0b3c_1", "io.kubernetes.cri-o.SeccompProfilePath": "runtime/default"}}`))
+	require.NoError(t, err)
+	assert.Empty(t, c.Pod+c.SeccompFrom, "a pod's sandbox")
+}
