@@ -13,7 +13,6 @@ import (
 
 	"github.com/whydenied/whydenied/explain/container"
 	"github.com/whydenied/whydenied/explain/library"
-	"github.com/whydenied/whydenied/explain/track"
 )
 
 // addCompletions gives the shell what can follow each flag of each command: files or
@@ -108,11 +107,6 @@ func knownContainers(cmd *cobra.Command) (all []container.Container) {
 	}
 	ctx, stop := context.WithTimeout(cmd.Context(), time.Second)
 	defer stop()
-	found, _ := track.Gather(ctx) // what is missing of it is no matter here
-	for _, m := range found {
-		if read, err := m.Containers(); err == nil {
-			all = append(all, read...)
-		}
-	}
+	all, _ = containersHere(ctx) // what is missing of it is no matter here
 	return all
 }

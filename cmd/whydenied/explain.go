@@ -31,8 +31,9 @@ plain, gzip or zstd; mixed), folds what AppArmor and seccomp refused into
 findings, and says of each which rule is responsible and what would remedy it.
 
 Without a file it reads this host's own log: audit.log, else the journal, else
-the kernel's ring buffer. Findings saved with --format json are shown again, and
-a bundle that collect made on another machine is explained as it was there.
+the kernel's ring buffer, with this host's containers for the inventory. Findings
+saved with --format json are shown again, and a bundle that collect made on another
+machine is explained as it was there.
 
 The commonest refusals leave no record. Where the log has none, it says what would
 have been silent: the quiet deny rules and the errno answers of the container's own

@@ -60,7 +60,7 @@ func (f *failedFlags) check(args []string) error {
 // what they do not.
 func (f *inputFlags) claims(cmd *cobra.Command, in input, group *explain.Group) ([]silent.Unexplained, error) {
 	lib := in.explainer.Library
-	targets := silent.Targets(lib, in.inventory, f.filter)
+	targets := in.targets()
 	if !f.failed.given() {
 		return silent.AddKnown(lib, targets, group), nil
 	}
@@ -145,6 +145,16 @@ const nothingSaid = "%s: no line of it is known to tell of a refusal: give the l
 // maxQuoted bounds the bytes that are shown of a line which is no refusal.
 const maxQuoted = 8192
 
+// targets returns what policies can be asked of. Where all containers of this host are known, none of several
+// was meant until it is named.
+func (in *input) targets() []silent.Target {
+	targets := silent.Targets(in.explainer.Library, in.inventory, in.filter)
+	if in.gathered && len(in.filter.Containers) == 0 && len(targets) > 1 {
+		return nil
+	}
+	return targets
+}
+
 // onlyTarget returns the one whose policies are to be asked; without any, what was said
 // is asked of the defaults of engines.
 func (f *failedFlags) onlyTarget(targets []silent.Target) (silent.Target, error) {
@@ -206,7 +216,7 @@ func eachLine(cmd *cobra.Command, name string, call func(line string)) error {
 // what to type next.
 func (f *inputFlags) silent(in input, args []string, findings []*explain.Explained, unexplained []silent.Unexplained) *report.Silent {
 	s := &report.Silent{Policies: []report.SilentPolicy{}, Unexplained: report.NewUnexplained(unexplained)}
-	targets := silent.Targets(in.explainer.Library, in.inventory, f.filter)
+	targets := in.targets()
 	next := newSteps(f, args, targets)
 	if hasFix(findings) {
 		next.patch()
@@ -215,6 +225,7 @@ func (f *inputFlags) silent(in input, args []string, findings []*explain.Explain
 		next.words(in.logs)
 	}
 	next.podman = slices.ContainsFunc(unexplained, func(u silent.Unexplained) bool { return message.IsPodman(u.Text) })
+	next.gathered = in.gathered
 	next.kubelet = slices.ContainsFunc(unexplained, func(u silent.Unexplained) bool { return message.IsKubelet(u.Text) })
 	open := slices.DeleteFunc(slices.Clone(unexplained), silent.Unexplained.IsDecided)
 	isDecided := len(unexplained) > 0 && len(open) == 0 // what is said of the layer is the next step

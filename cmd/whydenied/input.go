@@ -81,6 +81,7 @@ type input struct {
 	bundle    *bundle.Bundle       // that all of it is of; nil if it is of this machine
 	logs      []source.Input
 	own       bool // they are this host's
+	gathered  bool // the inventory is of this host, and not of one program that failed
 	failed    int  // of them, which could not be read
 	filter    explain.Filter
 	found     func(*explain.Finding) // is told each new finding, if it is set
@@ -100,6 +101,10 @@ func (f *inputFlags) open(cmd *cobra.Command, args []string) (in input, err erro
 	if in.explainer, in.inventory, err = f.policy.load(cmd.Context(), cmd.ErrOrStderr(), in.own); err != nil {
 		return in, err
 	}
+	if in.own && in.inventory == nil {
+		in.inventory = inventoryHere(cmd)
+		in.gathered = in.inventory != nil
+	}
 	f.filter.Resolve(in.inventory)
 	in.filter = f.filter
 	if len(args) == 0 && !in.own {
@@ -107,6 +112,27 @@ func (f *inputFlags) open(cmd *cobra.Command, args []string) (in input, err erro
 	}
 	in.logs, err = logs(cmd, args)
 	return in, err
+}
+
+// gathering bounds how long this host's engines are asked for their containers.
+const gathering = 10 * time.Second
+
+// inventoryHere returns the containers of this host, whose own log is read; nil if it has none.
+func inventoryHere(cmd *cobra.Command) *container.Inventory {
+	ctx, stop := context.WithTimeout(cmd.Context(), gathering)
+	defer stop()
+	all, missing := containersHere(ctx)
+	if len(all) == 0 {
+		return nil
+	}
+	inv := &container.Inventory{}
+	inv.Add(all...)
+	text := "the containers of this host are known: %d"
+	if missing != nil {
+		text += ", though not all of them could be read"
+	}
+	say(cmd.ErrOrStderr(), text, len(inv.Containers))
+	return inv
 }
 
 // read folds the denials of the logs. It fails if none of them can be read, or

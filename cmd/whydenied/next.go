@@ -19,13 +19,14 @@ import (
 
 // nextSteps collects the commands to type next, each complete.
 type nextSteps struct {
-	flags   *inputFlags
-	args    []string
-	inspect string // the command that prints the inventory; "" if that is not known
-	steps   []report.Step
-	trace   bool // a seccomp profile refuses without a record
-	podman  bool // what was said is of Podman, or of a runtime below it
-	kubelet bool // a kubelet said what is not explained
+	flags    *inputFlags
+	args     []string
+	inspect  string // the command that prints the inventory; "" if that is not known
+	steps    []report.Step
+	trace    bool // a seccomp profile refuses without a record
+	podman   bool // what was said is of Podman, or of a runtime below it
+	kubelet  bool // a kubelet said what is not explained
+	gathered bool // the containers of this host are known
 }
 
 func newSteps(f *inputFlags, args []string, targets []silent.Target) *nextSteps {
@@ -185,7 +186,11 @@ func (n *nextSteps) host(why string) {
 
 // others are for what the policies do not say.
 func (n *nextSteps) others(targets []silent.Target) {
-	if len(targets) == 0 {
+	switch {
+	case len(targets) == 0 && n.gathered:
+		n.add(join("sudo whydenied", append([]string{"explain"}, n.args...), n.flags.policy.words(), []string{"--container", "NAME"}, n.flags.failed.words()),
+			"names what the policies of that container refuse without a record")
+	case len(targets) == 0:
 		client, why := "docker", "; where the runtime is not Docker, `crictl inspect $(crictl ps -aq)` prints them"
 		switch {
 		case n.podman:

@@ -71,15 +71,21 @@ func bundledText(stderr io.Writer, name string, b *bundle.Bundle, err error) (li
 // containerPrefix begins the name of the policy of a container of this host.
 const containerPrefix = "container:"
 
-// readContainer returns the policy of the container of this host that a user means by a name.
-func readContainer(ctx context.Context, stderr io.Writer, flags policyFlags, name string) (library.Text, error) {
+// containersHere returns the containers of this host, dead ones that are not removed included; the error says what
+// is missing of it.
+func containersHere(ctx context.Context) (all []container.Container, missing error) {
 	found, missing := track.Gather(ctx)
-	var all []container.Container
 	for _, m := range found {
 		if list, err := m.Containers(); err == nil {
 			all = append(all, list...)
 		}
 	}
+	return all, missing
+}
+
+// readContainer returns the policy of the container of this host that a user means by a name.
+func readContainer(ctx context.Context, stderr io.Writer, flags policyFlags, name string) (library.Text, error) {
+	all, missing := containersHere(ctx)
 	c, err := containerNamed(all, name)
 	if err != nil {
 		return library.Text{}, errors.Join(err, missing)
