@@ -224,6 +224,7 @@ var generators = sync.OnceValue(func() []generator {
 		row("a name of Rust's tempfile", "", `^\.tmp(?P<r>LIBC)END`, 0, nothing),
 		// get_tmpname() in receiver.c of rsync.
 		row("a name of rsync", "", `^\..+\.(?P<r>LIBC)$`, 1, made),
+		row("a name of rsync", "", `^\..+\.(?P<a>[A-Z]{5}[0-9]|[A-Z]{4}[0-9]{2}|[A-Z]{3}[0-9]{3}|[A-Z][a-z]{4}[0-9]|[A-Z][a-z]{3}[0-9]{2})$`, 0, byCall), // which look like a word and a number
 		// get_tmp_file() in gfileutils.c of GLib, of whose letters A-Z and digits are the first 36.
 		row("a name of GLib", "", `[^/]\.[A-Za-z0-9_-]+\.(?P<r>[A-Z0-9]{6})$`, 1, made),
 		// unixGetTempname() in os_unix.c of SQLite, 64 bits, formerly 15 letters; the super-journal of vdbeCommit().

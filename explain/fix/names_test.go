@@ -38,6 +38,17 @@ func TestMaildirNames(t *testing.T) {
 	}
 }
 
+// A name of rsync's that looks like a word and a number is by chance where the call says so, and there alone.
+func TestRsyncNames(t *testing.T) {
+	for name, want := range map[string][2]bool{".five.NEPHN1": {true, false}, ".five.TASK42": {true, false}, ".five.EOgpxs": {true, true}, ".app.backup": {}, ".app.lock01": {}} {
+		for i, called := range []bool{true, false} {
+			names := NamesOf("/srv/"+name, Caller{Makes: true, Temporary: called}, nil)
+			assert.Equal(t, want[i], names.First, name)
+			assert.True(t, !names.First || strings.HasSuffix(names.Glob, ".??????"), names.Glob)
+		}
+	}
+}
+
 // Jobs and messages have names of their own in spools.
 func TestSpoolNames(t *testing.T) {
 	for name, want := range map[string]string{
