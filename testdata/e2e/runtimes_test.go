@@ -32,7 +32,8 @@ type runtimeKind struct {
 	image    bool     // it has one
 	// gives is how a container is given a seccomp profile, as it is said: parts of a step or of a note.
 	gives string
-	live  bool // nothing that a person saves tells its filter
+	live  bool   // nothing that a person saves tells its filter
+	saved string // the runtime as a saved config alone tells it; "" for runtime
 }
 
 const shopImage = "localhost/lab/shop:1"
@@ -44,6 +45,7 @@ var runtimeKinds = []runtimeKind{
 	{name: "ctr", packages: []string{"containerd", "runc"}, runtime: "containerd", id: "lab", image: true, gives: "ctr run --seccomp --seccomp-profile /srv/policy/ctr"},
 	{name: "crictl", packages: []string{"containerd", "runc"}, runtime: "containerd", id: "web", pod: "shop-0", image: true, gives: "securityContext.seccompProfile: {type: Localhost"},
 	{name: "lxc", packages: []string{"lxc"}, runtime: "lxc", id: "lab", gives: "lxc.seccomp.profile = /srv/policy/lxc"},
+	{name: "incus", packages: []string{"incus"}, runtime: "incus", saved: "incus or lxd", id: "lab", gives: "incus config edit lab"},
 	{name: "nspawn", packages: []string{"systemd-container"}, runtime: "systemd-nspawn", id: "lab", gives: "`SystemCallFilter=mkdir` allows it", live: true},
 }
 
@@ -121,7 +123,11 @@ func (k *runtimeKind) check(t *testing.T, cells []runtimeCell, shape string) str
 	live, steps := c.explained(t, "live.json")
 	k.isNamed(t, live, shape)
 	if shape != "apparmor" {
-		assert.Contains(t, strings.Join(append(steps, live.Notes...), "\n"), k.gives)
+		said := append(steps, live.Notes...)
+		for _, fix := range live.Fixes {
+			said = append(said, fix.Message)
+		}
+		assert.Contains(t, strings.Join(said, "\n"), k.gives)
 	}
 	if k.live {
 		return "live, fixed"
@@ -135,7 +141,7 @@ func (k *runtimeKind) check(t *testing.T, cells []runtimeCell, shape string) str
 
 // isNamed checks what is said of whose process it was.
 func (k *runtimeKind) isNamed(t *testing.T, f runtimeFinding, shape string) {
-	assert.Equal(t, k.runtime, f.Container.Runtime)
+	assert.Contains(t, []string{k.runtime, cmp.Or(k.saved, k.runtime)}, f.Container.Runtime)
 	assert.Contains(t, []string{f.Container.Name, f.Container.ID}, k.id)
 	assert.Equal(t, k.pod, f.Container.Pod)
 	if k.image {
@@ -149,6 +155,7 @@ func (k *runtimeKind) isNamed(t *testing.T, f runtimeFinding, shape string) {
 type runtimeFinding struct {
 	Message, Cause, Policy string
 	Notes                  []string
+	Fixes                  []struct{ Message string }
 	Container              struct{ ID, Name, Image, Runtime, Pod string }
 }
 
