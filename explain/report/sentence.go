@@ -247,6 +247,9 @@ func containers(f *Finding, inside []escape.Text) []escape.Text {
 	n, c := atLeast(len(f.Containers), f.Count, f.Containers), f.Container
 	if pod, isPod := strings.CutPrefix(f.Workload, "pod "); isPod {
 		owner, _, _ := strings.Cut(pod, " container ")
+		if one := f.Containers[0].Name; !slices.ContainsFunc(f.Containers, func(c Counted) bool { return c.Name != one }) {
+			return append(escape.Words("in % starts of container % of pod", n, c.Name), podName(c))
+		}
 		return escape.Words("in container % of % pods of %", c.Name, n, owner)
 	}
 	where := escape.Words("in % containers", n)

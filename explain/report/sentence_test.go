@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -64,4 +65,20 @@ func TestWho(t *testing.T) {
 		}
 	}
 	golden(t, "who.txt", got.String())
+}
+
+// A pod of which the kubelet started a container several times is one pod.
+func TestStartsOfOnePod(t *testing.T) {
+	f := &Finding{Workload: "pod prod/shop container web", Count: 2, Container: &Container{Name: "web", Pod: "shop-0", Namespace: "prod"},
+		Containers: []Counted{{Name: "prod/shop-0/web", ID: "1", Count: 1}, {Name: "prod/shop-0/web", ID: "2", Count: 1}}}
+	joined := func() string {
+		var words []string
+		for _, w := range containers(f, nil) {
+			words = append(words, string(w))
+		}
+		return strings.Join(words, " ")
+	}
+	assert.Equal(t, "in 2 starts of container web of pod prod/shop-0", joined())
+	f.Containers[1].Name = "prod/shop-1/web"
+	assert.Equal(t, "in container web of 2 pods of prod/shop", joined())
 }
