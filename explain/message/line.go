@@ -69,11 +69,14 @@ const maxBefore = 8
 // it, and out of the JSON or the KEY=VALUE that it was put into, or several of them in each other.
 func bare(line string) string {
 	line = outermost(line)
-	for range maxBefore {
-		line = strings.ReplaceAll(line, `\"`, `"`)
+	if strings.Contains(line, `\"`) {
+		line = quoted.ReplaceAllLiteralString(line, `"`)
 	}
 	return line
 }
+
+// quoted is a quotation mark in what is quoted, however deep.
+var quoted = regexp.MustCompile(`\\+"`)
 
 // outermost is bare without what is quoted within the quoted.
 func outermost(line string) string {
