@@ -19,6 +19,8 @@ type explainFlags struct {
 	output outputFlags
 	store  storeFlags
 	breadth
+
+	taken bool // what was named as a log is not one, and was taken for what it is
 }
 
 func newExplain() *cobra.Command {
@@ -40,7 +42,8 @@ have been silent: the quiet deny rules and the errno answers of the container's 
 profiles, named by --profile, --seccomp or --inventory. How the program failed tells
 more: its exit status, its error output, or what strace -f printed. What they name is
 asked of these profiles, and what a profile refuses is explained like a denial, marked
-"not logged", as no record of the kernel says so.`,
+"not logged", as no record of the kernel says so. A file or standard input, named
+alone, that has no record but what a program printed or strace wrote is read as that.`,
 		Example: `  whydenied explain /var/log/audit/audit.log --inventory <(docker inspect web)
   journalctl -k -o json | whydenied explain - --profile ./web.apparmor
   docker logs web 2>&1 | whydenied explain --stderr - --inventory <(docker inspect web)`,
@@ -67,6 +70,7 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 	if err := cmp.Or(f.parse(args), f.viewFlags.check()); err != nil {
 		return err
 	}
+	pasted := f.peek(cmd, args)
 	if list, err := savedInputs(cmd, args); len(list) > 0 || err != nil {
 		if err != nil {
 			return err
@@ -85,7 +89,7 @@ func runExplain(cmd *cobra.Command, args []string, f explainFlags) error {
 		return err
 	}
 	in.counted = history.counted(cmd.Context())
-	session, err := in.read(cmd)
+	session, args, err := f.read(cmd, &in, args, pasted)
 	ahead.End()
 	if err != nil {
 		return err

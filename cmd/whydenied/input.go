@@ -84,9 +84,10 @@ type input struct {
 	gathered  bool // the inventory is of this host, and not of one program that failed
 	failed    int  // of them, which could not be read
 	filter    explain.Filter
-	found     func(*explain.Finding) // is told each new finding, if it is set
-	counted   func(explain.Counted)  // is told each denial that is counted, if it is set
-	audited   bool                   // records of permitted accesses are findings too
+	found     func(*explain.Finding)       // is told each new finding, if it is set
+	counted   func(explain.Counted)        // is told each denial that is counted, if it is set
+	audited   bool                         // records of permitted accesses are findings too
+	takes     func(name, flag string) bool // takes a file that was named as a log by the flag that it is for, if it is set
 }
 
 // open reads the policy and the inventory that the flags name, and finds the logs.
@@ -172,6 +173,7 @@ func (in *input) foreign(cmd *cobra.Command) error {
 			is, flag = mistaken(log.Name)
 		}
 		switch {
+		case flag != "" && in.takes != nil && in.takes(log.Name, flag):
 		case flag != "":
 			errs = append(errs, notALog(cmd, log.Name, is, flag))
 		case !source.IsNoLog(log.Name):

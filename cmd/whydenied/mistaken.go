@@ -124,6 +124,15 @@ func inWords(name string) (line int) {
 	return saidAt(name, string(text))
 }
 
+// isPasted reports whether a file is a short text in which a program says that something was refused.
+func isPasted(name string) bool {
+	if name == "-" {
+		return false
+	}
+	info, err := os.Stat(name)
+	return err == nil && info.Size() <= maxPasted && inWords(name) > 0
+}
+
 // typed fails for the words of a message that were typed in place of a file's name, and says how they
 // are given.
 func typed(arg string) error {
