@@ -128,11 +128,11 @@ func inventoryHere(cmd *cobra.Command) *container.Inventory {
 	}
 	inv := &container.Inventory{}
 	inv.Add(all...)
-	text := "the containers of this host are known: %d"
+	text := "taking this host's containers for the inventory (%d known"
 	if missing != nil {
-		text += ", though not all of them could be read"
+		text += ", others could not be read"
 	}
-	say(cmd.ErrOrStderr(), text, len(inv.Containers))
+	say(cmd.ErrOrStderr(), text+")", len(inv.Containers))
 	return inv
 }
 
