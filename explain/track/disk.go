@@ -166,6 +166,9 @@ var lxcInclude = sync.OnceValue(func() *regexp.Regexp {
 // leaves its line. Of a user's containers it is the user's own files, and those of LXC itself.
 func (d folders) withIncluded(text []byte, uid, depth int, left *int) []byte {
 	return lxcInclude().ReplaceAllFunc(text, func(line []byte) []byte {
+		if *left <= 0 || depth == 0 {
+			return line
+		}
 		name := path.Clean(string(lxcInclude().FindSubmatch(line)[1]))
 		files := []string{name}
 		if all, _ := filepath.Glob(d.root + name + "/*.conf"); len(all) > 0 || isFolder(d.root+name) {
@@ -176,12 +179,15 @@ func (d folders) withIncluded(text []byte, uid, depth int, left *int) []byte {
 		}
 		var out []byte
 		for _, file := range files {
+			if *left--; *left < 0 {
+				return line
+			}
 			owner := uid
 			if strings.HasPrefix(file, "/usr/share/lxc/") {
 				owner = 0
 			}
 			included, err := readFile(d.root+file, owner)
-			if *left--; err != nil || *left < 0 || depth == 0 {
+			if err != nil {
 				return line
 			}
 			out = append(append(out, d.withIncluded(included, uid, depth-1, left)...), '\n')

@@ -271,3 +271,13 @@ func TestDiskLXC(t *testing.T) {
 	_, found = d.readLXC("none", 0)
 	assert.False(t, found)
 }
+
+// Lines that include beyond the bound cost nothing: a user's config may have any number of them.
+func TestIncludesAreBounded(t *testing.T) {
+	d := place(t, map[string]string{"/usr/share/lxc/a": "lxc.cap.drop = sys_time\n"})
+	left := maxIncludes
+	text := d.withIncluded([]byte(strings.Repeat("lxc.include = /usr/share/lxc/a\n", 3*maxIncludes)), 0, maxIncludeDepth, &left)
+	assert.Equal(t, maxIncludes, strings.Count(string(text), "sys_time"))
+	assert.Equal(t, 2*maxIncludes, strings.Count(string(text), "lxc.include"))
+	assert.Zero(t, left, "what is beyond is not looked for")
+}
