@@ -111,7 +111,8 @@ func (s *Attempts) judge(a parser.Attempt) answer {
 	if refused || isHarmless(&a) || len(s.Unexplained) == maxUnexplained {
 		return answer{d, refused, -1}
 	}
-	u := Unexplained{Attempt: a, Suspect: suspect(&a), Why: otherReasons(&a), Verdict: s.verdictOf(&a, unlogged)}
+	twin := byTwin(s.library, &a, s.target)
+	u := Unexplained{Attempt: a, Suspect: suspect(&a), Why: otherReasons(&a), Verdict: s.verdictOf(&a, unlogged, twin)}
 	u.Why = u.orBeyond()
 	if unlogged {
 		u.Why = "not AppArmor: no rule of " + s.target.Profile + " allows it, but what that refuses is logged, and the log has no record of it; else " + u.Why
@@ -121,8 +122,8 @@ func (s *Attempts) judge(a parser.Attempt) answer {
 			u.Why = by + "; else " + u.Why
 		}
 	}
-	if by := byTwin(s.library, &a, s.target); by != "" && !unlogged {
-		u.Why = by + "; else " + u.Why
+	if twin != "" && !unlogged {
+		u.Why = twin + "; else " + u.Why
 	}
 	if s.mayBeUnknownProfile(&a) {
 		u.Why = orProfile(&a, u.Why)

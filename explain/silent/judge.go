@@ -283,27 +283,28 @@ func askProfile(a *parser.Attempt, profile *apparmor.Profile, t Target, w access
 
 // refusesOpening reports whether a file may be neither read nor written, so that to open it is refused in any case.
 func refusesOpening(profile *apparmor.Profile, w access.Words) bool {
-	i := slices.IndexFunc(w, func(f parser.Field) bool { return f.Key == "name" })
-	if i < 0 {
-		return false
-	}
+	name := nameOf(w)
 	for _, perm := range []apparmor.Perms{apparmor.Read, apparmor.Write, apparmor.Exec} {
-		if profile.Decide(apparmor.FileRequest{Path: w[i].Value, Perms: perm}).Permitted {
+		if profile.Decide(apparmor.FileRequest{Path: name, Perms: perm}).Permitted {
 			return false
 		}
 	}
-	return true
+	return name != ""
+}
+
+// nameOf returns the file of an access, "" if it is of none.
+func nameOf(w access.Words) string {
+	i := slices.IndexFunc(w, func(f parser.Field) bool { return f.Key == "name" })
+	if i < 0 {
+		return ""
+	}
+	return w[i].Value
 }
 
 // quietMask returns what of reading and writing a file, else of executing it, is
 // refused without a record.
 func quietMask(profile *apparmor.Profile, w access.Words) string {
-	name, mask := "", ""
-	for _, f := range w {
-		if f.Key == "name" {
-			name = f.Value
-		}
-	}
+	name, mask := nameOf(w), ""
 	for _, perm := range []apparmor.Perms{apparmor.Read, apparmor.Write, apparmor.Exec} {
 		if perm == apparmor.Exec && mask != "" {
 			break

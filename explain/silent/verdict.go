@@ -12,8 +12,8 @@ import (
 )
 
 // verdictOf says which layer refused what neither policy of a target does, or what
-// AppArmor would have logged, and did not.
-func (s *Attempts) verdictOf(a *parser.Attempt, unlogged bool) layer.Verdict {
+// AppArmor would have logged, and did not; twin is what byTwin says.
+func (s *Attempts) verdictOf(a *parser.Attempt, unlogged bool, twin string) layer.Verdict {
 	l, t := s.library, s.target
 	c := t.Container
 	if t.Profile == "unconfined" {
@@ -23,11 +23,11 @@ func (s *Attempts) verdictOf(a *parser.Attempt, unlogged bool) layer.Verdict {
 	if unlogged {
 		says = layer.Answer{Known: true, Why: "what profile " + t.Profile + " refuses here is logged, and the log has no record of it"}
 	}
-	return layer.Judge(layer.Question{Attempt: a, Container: &c, Seccomp: filterSays(l, a, t), AppArmor: says, BPF: l.Host(c).BPF, Records: s.recordsOf(a)})
+	return layer.Judge(layer.Question{Attempt: a, Container: &c, Seccomp: filterSays(l, a, t, twin), AppArmor: says, BPF: l.Host(c).BPF, Records: s.recordsOf(a)})
 }
 
 // filterSays is what the seccomp profile says of what it does not refuse.
-func filterSays(l *library.Library, a *parser.Attempt, t Target) layer.Answer {
+func filterSays(l *library.Library, a *parser.Attempt, t Target, twin string) layer.Answer {
 	if a.Outside {
 		return layer.Answer{Why: "which filter the runtime itself runs under is not known"}
 	}
@@ -40,9 +40,8 @@ func filterSays(l *library.Library, a *parser.Attempt, t Target) layer.Answer {
 		return layer.Answer{Why: name}
 	case a.Syscall == "":
 		return layer.Answer{}
-	}
-	if by := byTwin(l, a, t); by != "" {
-		return layer.Answer{Why: by}
+	case twin != "":
+		return layer.Answer{Why: twin}
 	}
 	return layer.Answer{Known: true, Why: fmt.Sprintf("its profile does not answer %s to %s", a.Errno, a.Syscall)}
 }
