@@ -26,17 +26,25 @@ func (c Container) IsInstance() bool {
 	return c.Runtime == "incus" || c.Runtime == "lxd" || c.Runtime == Instance
 }
 
+// clients are the programs by which an instance is managed: both, Incus' first, where it is not told whose it is.
+func (c Container) clients() []string {
+	switch c.Runtime {
+	case "incus":
+		return []string{"incus"}
+	case "lxd":
+		return []string{"lxc"}
+	}
+	return []string{"incus", "lxc"}
+}
+
 // InstanceCommand returns a command of an instance's own client about it, in backticks; both clients' where
 // it is not told which of the two runs it.
 func (c Container) InstanceCommand(command string) string {
-	by := func(client string) string { return "`" + c.clientCommand(client, command) + "`" }
-	switch c.Runtime {
-	case "incus":
-		return by("incus")
-	case "lxd":
-		return by("lxc")
+	var by []string
+	for _, client := range c.clients() {
+		by = append(by, "`"+c.clientCommand(client, command)+"`")
 	}
-	return by("incus") + ", of LXD " + by("lxc")
+	return strings.Join(by, ", of LXD ")
 }
 
 // Config is how the config of a container of LXC, Incus or LXD is had, which --inventory takes: a command
@@ -44,8 +52,7 @@ func (c Container) InstanceCommand(command string) string {
 func (c Container) Config() (command, file string) {
 	switch {
 	case c.IsInstance():
-		client := map[string]string{"lxd": "lxc"}[c.Runtime]
-		return c.clientCommand(cmp.Or(client, "incus"), "config show --expanded"), ""
+		return c.clientCommand(c.clients()[0], "config show --expanded"), ""
 	case c.Runtime == "lxc" && c.Name != "":
 		return "", "/var/lib/lxc/" + c.Name + "/config"
 	}
