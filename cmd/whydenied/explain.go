@@ -19,8 +19,6 @@ type explainFlags struct {
 	output outputFlags
 	store  storeFlags
 	breadth
-
-	taken bool // what was named as a log is not one, and was taken for what it is
 }
 
 func newExplain() *cobra.Command {

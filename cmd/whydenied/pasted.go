@@ -20,10 +20,13 @@ func (f *explainFlags) read(cmd *cobra.Command, in *input, args []string, pasted
 	if err != nil {
 		return nil, nil, err
 	}
-	if in.takes != nil && !f.taken && !in.own && session.Stats.Records == 0 && (saidAt("-", pasted) > 0 || isPasted(in.logs[0].Name)) {
+	if in.takes == nil {
+		return session, args, nil
+	}
+	if !f.failed.files() && !in.own && session.Stats.Records == 0 && (saidAt("-", pasted) > 0 || isPasted(in.logs[0].Name)) {
 		in.takes(in.logs[0].Name, "stderr")
 	}
-	if f.taken {
+	if f.failed.files() { // which was not before
 		in.logs, args = nil, nil
 		cmd.SetIn(strings.NewReader(pasted))
 	}
@@ -60,7 +63,7 @@ func (f *explainFlags) takes(cmd *cobra.Command, logs []source.Input) func(name,
 		default:
 			return false
 		}
-		*to, f.taken = name, true
+		*to = name
 		shown := escape.Name(name)
 		if name == "-" {
 			shown = "standard input"
